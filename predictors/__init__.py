@@ -1,0 +1,1 @@
+"""Forecasting latency: features, predictors, adaptation, samplers and metrics."""

@@ -1,0 +1,276 @@
+"""The contract that every predictor fulfils."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from inspect import signature
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profilers.schema import (
+    Architecture,
+    DeviceEvidence,
+    Graph,
+    InputError,
+    KernelTiming,
+    NotFittedError,
+    Target,
+    TargetId,
+)
+
+if TYPE_CHECKING:
+    from predictors.artifact import Artifact
+
+__all__ = [
+    "Capabilities",
+    "FloatArray",
+    "LatencyDataset",
+    "Prediction",
+    "Predictor",
+    "Progress",
+    "Query",
+    "normal_quantile",
+]
+
+FloatArray = NDArray[np.float64]
+Progress = Callable[[float, str], None]
+"""Called with the share done, 0–1, and what is being done."""
+
+
+class Query:
+    """What is asked of a predictor: an architecture, a graph, or both.
+
+    The graph of an architecture is built on first use, so a predictor that reads architectures never builds one.
+
+    Args:
+        target: where it would run.
+        architecture: a text of a search space.
+        graph: static graph; built from the architecture when left out.
+        graph_builder: how to build it; by default through the search space and `profilers.onnx_graph.load_graph`.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        architecture: Architecture | None = None,
+        graph: Graph | None = None,
+        graph_builder: Callable[[Architecture], Graph] | None = None,
+    ) -> None:
+        if architecture is None and graph is None:
+            raise InputError("A query needs an architecture or a graph.")
+        self.target, self.architecture = target, architecture
+        self._graph, self._builder = graph, graph_builder
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The static graph, shape-inferred."""
+        if self._graph is not None:
+            return self._graph
+        assert self.architecture is not None  # noqa: S101 - the constructor made sure
+        return (self._builder or _build_graph)(self.architecture)
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether a graph was given (rather than built from the architecture)."""
+        return self._graph is not None
+
+
+def _build_graph(architecture: Architecture) -> Graph:
+    from profilers.onnx_graph import load_graph
+
+    from profilers.search_spaces import get_space
+
+    return load_graph(get_space(architecture.space).to_onnx(architecture))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyDataset:
+    """Latencies to learn from; rows may be of many targets.
+
+    Args:
+        queries: n of them.
+        latency_ms: float64 (n,), positive, in ms.
+        noise_log: float64 (n,), standard error of log latency; None where unknown.
+        kernels: per row the kernels' timings, or None; None when no row has any.
+        evidence: what is known of each target besides its rows.
+    """
+
+    queries: Sequence[Query]
+    latency_ms: FloatArray
+    noise_log: FloatArray | None = None
+    kernels: Sequence[tuple[KernelTiming, ...] | None] | None = None
+    evidence: Mapping[TargetId, DeviceEvidence] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.latency_ms.shape != (len(self.queries),):
+            raise InputError(f"{len(self.queries)} queries but latencies of shape {self.latency_ms.shape}.")
+        if not (np.isfinite(self.latency_ms).all() and (self.latency_ms > 0).all()):
+            raise InputError("Latencies have to be finite and positive (ms).")
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def subset(self, rows: Sequence[int] | NDArray[np.intp]) -> "LatencyDataset":
+        """The rows at these indices, in that order."""
+        index = [int(row) for row in rows]
+        return LatencyDataset(
+            queries=[self.queries[i] for i in index],
+            latency_ms=self.latency_ms[index],
+            noise_log=None if self.noise_log is None else self.noise_log[index],
+            kernels=None if self.kernels is None else [self.kernels[i] for i in index],
+            evidence=self.evidence,
+        )
+
+    def targets(self) -> dict[TargetId, list[int]]:
+        """Row indices by target, in order of first appearance."""
+        rows: dict[TargetId, list[int]] = {}
+        for index, query in enumerate(self.queries):
+            rows.setdefault(query.target.id, []).append(index)
+        return rows
+
+
+def normal_quantile(q: float) -> float:
+    """Quantile of the standard normal distribution."""
+    return NormalDist().inv_cdf(q)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """Forecasts for n queries. Latency is positive and its error multiplicative: log-normal around the median.
+
+    Args:
+        median_ms: float64 (n,), positive.
+        log_std: float64 (n,), standard deviation of log latency; None means no claim.
+        tail_scale: how much wider than normal the tails are, at each quantile: the number by which the normal
+            quantile is multiplied (from conformal calibration or a Student-t); 1 is plain log-normal.
+    """
+
+    median_ms: FloatArray
+    log_std: FloatArray | None = None
+    tail_scale: float = 1.0
+
+    def quantile_ms(self, q: float) -> FloatArray:
+        """Latency in ms that is not exceeded with probability q; float64 (n,).
+
+        Raises:
+            InputError: the predictor makes no claim about its uncertainty.
+        """
+        if self.log_std is None:
+            raise InputError("This predictor makes no claim about its uncertainty: it has no quantiles.")
+        return np.asarray(self.median_ms * np.exp(normal_quantile(q) * self.tail_scale * self.log_std))
+
+    def interval_ms(self, level: float = 0.9) -> tuple[FloatArray, FloatArray]:
+        """Central interval that holds the latency with probability `level`: (low, high), each float64 (n,)."""
+        return self.quantile_ms((1 - level) / 2), self.quantile_ms((1 + level) / 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a predictor can do; the suite and the service read it.
+
+    Args:
+        inputs: ⊆ {"architecture", "graph"}: what it reads of a query.
+        spaces: search spaces it reads architectures of; empty means any.
+        uncertainty: `predict` gives `log_std`.
+        adaptable: `adapt` changes its forecasts.
+        empty_support: `adapt` works without a support set, given evidence.
+        evidence: fields of `DeviceEvidence` that it cannot do without.
+        kernels: learns from per-kernel timings too.
+        absolute_prior: knows absolute speeds (hence is not equivariant to a change of unit).
+    """
+
+    inputs: frozenset[str]
+    spaces: tuple[str, ...] = ()
+    uncertainty: bool = False
+    adaptable: bool = True
+    empty_support: bool = False
+    evidence: frozenset[str] = frozenset()
+    kernels: bool = False
+    absolute_prior: bool = False
+
+
+class Predictor(ABC):
+    """Forecasts latency.
+
+    Constructors store, `fit` learns, learned names end in `_`. `fit` returns self; `adapt` returns a new predictor
+    for one target and leaves self unchanged. A fitted predictor is read-only: `predict`, `coverage` and `adapt` may
+    be called from many threads. The same data, seed and hyperparameters give the same forecasts.
+
+    Args:
+        seed: of everything random.
+        hyperparameters: each named by the class's own constructor.
+    """
+
+    kind: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.seed = seed
+
+    @abstractmethod
+    def fit(
+        self,
+        data: LatencyDataset,
+        *,
+        validation: LatencyDataset | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Learn from rows of one or many targets.
+
+        Raises:
+            InputError: too few rows, or queries that the predictor does not read.
+        """
+
+    @abstractmethod
+    def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
+        """A new predictor for `target`.
+
+        Args:
+            target: what it will forecast for.
+            support: the k measured rows of the target; may be empty where the evidence suffices.
+            evidence: what else is known of the target.
+
+        Raises:
+            NotFittedError: before `fit`.
+            MissingEvidenceError: needs evidence that was not given.
+        """
+
+    @abstractmethod
+    def predict(self, queries: Sequence[Query]) -> Prediction:
+        """Forecasts, one for each query, in order. A batch equals its singles.
+
+        Raises:
+            NotFittedError: before `fit`.
+            UnsupportedGraphError: a query it cannot read; names the operators.
+        """
+
+    @abstractmethod
+    def coverage(self, queries: Sequence[Query]) -> FloatArray:
+        """Share of each graph's predicted cost in operators and shapes that training has seen: float64 (n,), 0–1."""
+
+    @abstractmethod
+    def to_artifact(self) -> "Artifact":
+        """All that `from_artifact` needs to rebuild this predictor: no pickle, nothing outside."""
+
+    @classmethod
+    @abstractmethod
+    def from_artifact(cls, artifact: "Artifact") -> Self:
+        """The predictor that the artifact describes.
+
+        Raises:
+            ArtifactError: the artifact is of another kind, of a newer format, or corrupt.
+        """
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """The constructor's arguments, as stored."""
+        return {name: getattr(self, name) for name in signature(type(self).__init__).parameters if name != "self"}
+
+    def require_fitted(self, attribute: str) -> None:
+        """Raise `NotFittedError` unless the learned attribute is there."""
+        if getattr(self, attribute, None) is None:
+            raise NotFittedError(f"The predictor {self.kind!r} is not fitted: call fit(), or load an artifact.")

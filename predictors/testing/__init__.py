@@ -1,0 +1,1 @@
+"""Conformance suites, shipped with the code: every implementation passes them."""

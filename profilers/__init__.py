@@ -1,0 +1,1 @@
+"""Graphs, search spaces and measuring: everything that knows what a network is and runs it on this machine."""

@@ -1,0 +1,82 @@
+"""What a runtime has to offer to be measured."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+import numpy as np
+
+from profilers.schema import Availability, ProfileSettings, TensorSpec
+
+__all__ = ["Backend", "KernelRecord", "Session"]
+
+Feeds = Mapping[str, np.ndarray[Any, Any]]
+
+
+class KernelRecord:
+    """One kernel as the runtime reports it, before it is matched with the model's graph.
+
+    Args:
+        operator: the runtime's name of the kernel, for example `FusedConv`.
+        time_us: its time in one profiled run, in µs (median over the profiled runs).
+        outputs: names of the tensors it produces, as in the model where the runtime kept them.
+        input_shapes, output_shapes: as executed.
+        dtype: of its first output.
+    """
+
+    __slots__ = ("dtype", "input_shapes", "operator", "output_shapes", "outputs", "time_us")
+
+    def __init__(
+        self,
+        *,
+        operator: str,
+        time_us: float,
+        outputs: tuple[str, ...] = (),
+        input_shapes: tuple[tuple[int, ...], ...] = (),
+        output_shapes: tuple[tuple[int, ...], ...] = (),
+        dtype: str = "",
+    ) -> None:
+        self.operator, self.time_us, self.outputs = operator, time_us, outputs
+        self.input_shapes, self.output_shapes, self.dtype = input_shapes, output_shapes, dtype
+
+
+class Session(ABC):
+    """A model that is ready to run. Belongs to the thread that opened it; freed when its context ends."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Inputs that have to be fed, in the model's order."""
+
+    @abstractmethod
+    def run(self, feeds: Feeds) -> dict[str, np.ndarray[Any, Any]]:
+        """Run once and block until it is complete; never times. Outputs by name."""
+
+    @abstractmethod
+    def kernels(self, feeds: Feeds) -> tuple[KernelRecord, ...] | None:
+        """Run a few times with the runtime's profiler on; None where it offers no kernel times."""
+
+
+class Backend(ABC):
+    """A runtime. Constructed without arguments, holds no state; everything costly happens in `open`."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def probe(self) -> Availability:
+        """Whether this machine has the runtime, and in which version. Never raises."""
+
+    @abstractmethod
+    def open(self, model: bytes, settings: ProfileSettings) -> AbstractContextManager[Session]:
+        """A session for the model.
+
+        Args:
+            model: a whole ONNX model with static shapes and with weights.
+            settings: threads, precision and options are honoured; the rest is the profile loop's business.
+
+        Raises:
+            BackendUnavailableError: the runtime is missing.
+            InvalidModelError: the runtime refuses the model; carries the runtime's words.
+            InputError: an option or a precision that the backend does not know.
+        """

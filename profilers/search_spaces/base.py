@@ -1,0 +1,68 @@
+"""What a search space is: text ↔ encoding ↔ ONNX."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from profilers.schema import Architecture
+
+__all__ = ["Encoding", "SearchSpace"]
+
+Encoding = dict[str, np.ndarray[Any, Any]]
+"""Arrays by name; every architecture of one space has the same names and shapes (documented in the space)."""
+
+
+class SearchSpace(ABC):
+    """A set of architectures, each with one text. Stateless and thread-safe; constructed without arguments.
+
+    `parse ∘ format` is the identity on valid texts. All errors about texts are `InvalidArchitectureError`, and
+    their message says what was wrong, where, and what a valid text looks like.
+    """
+
+    name: ClassVar[str]
+    size: ClassVar[int | None]
+    """Number of architectures; None where the space is a generator without end."""
+    example: ClassVar[str]
+    """A valid text, for messages and `--help`."""
+
+    @abstractmethod
+    def parse(self, text: str) -> Architecture:
+        """The architecture with its text in the space's normal form.
+
+        Raises:
+            InvalidArchitectureError: not a text of this space.
+        """
+
+    def format(self, architecture: Architecture) -> str:
+        """The text of an architecture of this space."""
+        return self.parse(architecture.text).text
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """One architecture at random (uniform where the space is finite)."""
+
+    @abstractmethod
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """Architectures one edit away, in a fixed order, without repetition and without the architecture itself."""
+
+    @abstractmethod
+    def encode(self, architecture: Architecture) -> Encoding:
+        """Arrays for predictors that read architectures rather than graphs."""
+
+    @abstractmethod
+    def to_onnx(self, architecture: Architecture) -> bytes:
+        """A valid, runnable ONNX model with static shapes.
+
+        Weights are seeded by the text; float tensors above 16 elements may be left out and marked for refilling as
+        `profilers.onnx_graph.strip_weights` does, so that building stays cheap: see `profilers.onnx_graph.refill_weights`.
+        """
+
+    def is_degenerate(self, architecture: Architecture) -> bool:
+        """Whether the input never reaches the output; samplers never choose such an architecture."""
+        return False
+
+    def canonical(self, text: str) -> str:
+        """Text of the same computation after dead parts are removed: a feature, never a key."""
+        return self.parse(text).text

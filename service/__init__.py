@@ -1,0 +1,1 @@
+"""The service: database, jobs, REST API, client and command line."""

@@ -1,0 +1,1 @@
+"""HTTP routes: they translate, functions do the work."""
