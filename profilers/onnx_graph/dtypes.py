@@ -1,0 +1,35 @@
+"""Names of ONNX element types as the schema writes them: `float32`, not `FLOAT`."""
+
+from onnx import TensorProto
+
+from profilers.schema import InputError
+
+__all__ = ["DTYPE_NAMES", "FLOATS", "INTEGERS", "dtype_code", "dtype_name"]
+
+_RENAMED = {"FLOAT": "float32", "DOUBLE": "float64", "UNDEFINED": ""}
+
+DTYPE_NAMES: dict[int, str] = {code: _RENAMED.get(name, name.lower()) for name, code in TensorProto.DataType.items()}
+"""Name by code of `TensorProto.DataType`; `""` for an undefined type."""
+
+_CODES = {name: code for code, name in DTYPE_NAMES.items() if name}
+
+FLOATS = frozenset({"float32", "float16", "bfloat16", "float64"})
+"""Types of weights and activations whose values are arbitrary."""
+
+INTEGERS = frozenset({"int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "int4", "uint4"})
+
+
+def dtype_name(code: int) -> str:
+    """Name of an element type; `""` where onnx does not know it."""
+    return DTYPE_NAMES.get(code, "")
+
+
+def dtype_code(name: str) -> int:
+    """Code of an element type.
+
+    Raises:
+        InputError: no such type.
+    """
+    if name not in _CODES:
+        raise InputError(f"Unknown data type {name!r}; known are {', '.join(sorted(_CODES))}.")
+    return _CODES[name]
