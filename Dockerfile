@@ -1,0 +1,31 @@
+# syntax=docker/dockerfile:1
+# One image for the service and for agents: `latcast serve` by default, `latcast agent` in compose.
+FROM python:3.11-slim AS build
+WORKDIR /source
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE NOTICE ./
+COPY profilers profilers
+COPY predictors predictors
+COPY service service
+COPY migrations migrations
+RUN python -m venv /opt/latcast \
+    && /opt/latcast/bin/pip install --no-cache-dir --constraint constraints.txt ".[agent,service,postgres]"
+
+FROM python:3.11-slim
+# lightgbm needs the OpenMP runtime.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 latcast \
+    && install --directory --owner latcast --group latcast /data /state
+COPY --from=build /opt/latcast /opt/latcast
+ENV PATH=/opt/latcast/bin:$PATH \
+    ORT_DISABLE_TELEMETRY=1 \
+    LATCAST_DATA_DIR=/data \
+    PYTHONUNBUFFERED=1
+USER latcast
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+CMD ["latcast", "serve", "--host", "0.0.0.0", "--require-keys"]
