@@ -1,0 +1,199 @@
+"""Writes ONNX graphs quickly: records nodes with their static shapes, and makes protocol buffers at the end.
+
+Recording is cheap and counts work as it goes, so that a generator can ask what a network costs before writing it.
+Weights are placeholders (`profilers.onnx_graph.placeholder`): a model of 100 MB is written in a few kilobytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
+
+from profilers.onnx_graph import Role, placeholder
+
+__all__ = ["GraphBuilder", "Style", "Tensor"]
+
+ELEMENT_TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "int32": TensorProto.INT32}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A value of the graph under construction."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+    @property
+    def channels(self) -> int:
+        """Size of axis 1."""
+        return self.shape[1]
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How an exporter would have written the network.
+
+    Args:
+        opset: version of the ai.onnx opset, 11 to 20.
+        fold_batch_norm: batch normalisation folded into the convolution's weights, else a node of its own.
+        constant_nodes: constants as Constant nodes, else as initializers.
+        shape_chains: target shapes computed from Shape nodes, as tracing exporters write them, else constant.
+        matmul_linear: linear layers as MatMul and Add, else Gemm where the input is a matrix.
+        mean_pool: global pooling as ReduceMean, else GlobalAveragePool.
+        parts: composite functions (hard-swish, GELU, layer normalisation, Mish) spelled out in elementary operators
+            even where the opset has an operator for them.
+    """
+
+    opset: int = 17
+    fold_batch_norm: bool = False
+    constant_nodes: bool = False
+    shape_chains: bool = False
+    matmul_linear: bool = False
+    mean_pool: bool = False
+    parts: bool = False
+
+
+class GraphBuilder:
+    """One graph under construction; not shared between threads.
+
+    Attributes:
+        macs: multiply-accumulates of the matrix-like operators so far.
+        parameter_bytes, activation_bytes: bytes of weights and of all values written so far.
+    """
+
+    def __init__(self, name: str, style: Style | None = None) -> None:
+        self.name = name
+        self.style = style or Style()
+        self.macs = 0
+        self.parameter_bytes = 0
+        self.activation_bytes = 0
+        self._inputs: list[Tensor] = []
+        self._outputs: list[Tensor] = []
+        self._nodes: list[tuple[str, tuple[str, ...], tuple[str, ...], dict[str, Any]]] = []
+        self._weights: list[tuple[str, tuple[int, ...], Role]] = []
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
+        self._initializers: list[tuple[str, np.ndarray[Any, Any]]] = []
+
+    def input(self, name: str, shape: Sequence[int], *, dtype: str = "float32") -> Tensor:
+        """A graph input."""
+        tensor = Tensor(name, tuple(shape), dtype)
+        self._inputs.append(tensor)
+        return tensor
+
+    def output(self, tensor: Tensor) -> None:
+        """Declare a graph output."""
+        self._outputs.append(tensor)
+
+    def weight(self, *shape: int, role: Role = "normal") -> Tensor:
+        """A float32 parameter whose values come later; see `profilers.onnx_graph.Role`."""
+        name = f"weight_{len(self._weights)}"
+        self._weights.append((name, shape, role))
+        self.parameter_bytes += 4 * prod(shape)
+        return Tensor(name, shape)
+
+    def constant(self, value: Any, dtype: str = "int64") -> Tensor:
+        """A small constant with its values; equal ones are written once unless the style wants Constant nodes."""
+        array = np.asarray(value, dtype)
+        key = (dtype, array.shape, array.tobytes())
+        if self.style.constant_nodes:
+            name = f"constant_{len(self._nodes)}"
+            self._nodes.append(("Constant", (), (name,), {"value": array}))
+            return Tensor(name, array.shape, dtype)
+        if key not in self._constants:
+            name = f"constant_{len(self._constants)}"
+            self._constants[key] = Tensor(name, array.shape, dtype)
+            self._initializers.append((name, array))
+        return self._constants[key]
+
+    def scalar(self, value: float) -> Tensor:
+        """A float32 constant without axes."""
+        return self.constant(value, "float32")
+
+    def op(
+        self,
+        operator: str,
+        inputs: Sequence[Tensor | None],
+        shape: Sequence[int] | None = None,
+        *,
+        dtype: str = "float32",
+        macs: int = 0,
+        **attributes: Any,
+    ) -> Tensor:
+        """One node with one output; its shape is that of the first input unless given. None is an omitted input."""
+        if shape is None:
+            first = inputs[0]
+            shape = first.shape if first is not None else ()
+        return self.ops(operator, inputs, [shape], dtype=dtype, macs=macs, **attributes)[0]
+
+    def ops(
+        self,
+        operator: str,
+        inputs: Sequence[Tensor | None],
+        shapes: Sequence[Sequence[int]],
+        *,
+        dtype: str = "float32",
+        macs: int = 0,
+        **attributes: Any,
+    ) -> tuple[Tensor, ...]:
+        """One node with as many outputs as there are shapes."""
+        stem = f"{operator}_{len(self._nodes)}"
+        names = (stem,) if len(shapes) == 1 else tuple(f"{stem}_{index}" for index in range(len(shapes)))
+        self._nodes.append((operator, tuple(item.name if item else "" for item in inputs), names, attributes))
+        outputs = tuple(Tensor(name, tuple(shape), dtype) for name, shape in zip(names, shapes, strict=True))
+        self.macs += macs
+        self.activation_bytes += sum((8 if dtype == "int64" else 4) * tensor.elements for tensor in outputs)
+        return outputs
+
+    def to_bytes(self) -> bytes:
+        """The model, serialised; weights are placeholders."""
+        graph = onnx.GraphProto(
+            name=self.name,
+            node=[_node(*node) for node in self._nodes],
+            input=[_value_info(tensor) for tensor in self._inputs],
+            output=[_value_info(tensor) for tensor in self._outputs],
+            initializer=[placeholder(name, shape, role=role) for name, shape, role in self._weights],
+        )
+        graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in self._initializers)
+        opset = helper.make_opsetid("", self.style.opset)
+        model = onnx.ModelProto(
+            ir_version=_ir_version(self.style.opset), producer_name="latcast", graph=graph, opset_import=[opset]
+        )
+        return model.SerializeToString(deterministic=True)
+
+
+@cache
+def _ir_version(opset: int) -> int:
+    return helper.find_min_ir_version_for([helper.make_opsetid("", opset)])
+
+
+def _node(operator: str, inputs: tuple[str, ...], outputs: tuple[str, ...], attributes: dict[str, Any]) -> NodeProto:
+    written = [_attribute(name, value) for name, value in attributes.items()]
+    return NodeProto(op_type=operator, name=outputs[0], input=inputs, output=outputs, attribute=written)
+
+
+def _attribute(name: str, value: Any) -> AttributeProto:
+    if isinstance(value, np.ndarray):
+        return AttributeProto(name=name, type=AttributeProto.TENSOR, t=numpy_helper.from_array(value))
+    return _plain_attribute(name, tuple(value) if isinstance(value, list) else value)
+
+
+@lru_cache(maxsize=4096, typed=True)  # typed: 1 and 1.0 are different attributes
+def _plain_attribute(name: str, value: Any) -> AttributeProto:
+    if isinstance(value, tuple):
+        return AttributeProto(name=name, type=AttributeProto.INTS, ints=value)
+    return helper.make_attribute(name, value)
+
+
+def _value_info(tensor: Tensor) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(tensor.name, ELEMENT_TYPES[tensor.dtype], tensor.shape)

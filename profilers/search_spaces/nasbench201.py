@@ -1,0 +1,248 @@
+"""NAS-Bench-201: 15,625 cells in one macro-architecture (Dong & Yang, ICLR 2020, https://arxiv.org/abs/2001.00326)."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial, reduce
+from itertools import product
+from typing import ClassVar
+
+import numpy as np
+
+from profilers.schema import Architecture
+from profilers.search_spaces.base import Encoding, SearchSpace
+from profilers.search_spaces.builder import GraphBuilder, Tensor
+from profilers.search_spaces.errors import invalid
+from profilers.search_spaces.layers import (
+    activation,
+    add,
+    avg_pool,
+    batch_norm,
+    conv,
+    flatten,
+    global_pool,
+    linear,
+)
+
+__all__ = ["EDGES", "OPERATORS", "NASBench201"]
+
+OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+"""The operators in the paper's order; `encode` counts in it."""
+
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+"""(from node, to node) of the cell's six edges in the order of the text; node 0 is its input, node 3 its output."""
+
+NODES = 4
+STAGE_CHANNELS = (16, 32, 64)
+CELLS_PER_STAGE = 5
+CLASSES = 10
+IMAGE_SHAPE = (1, 3, 32, 32)
+TOKEN = re.compile(r"([a-z0-9_]+)~([0-9])")
+
+Operators = tuple[int, ...]
+"""Six indices into OPERATORS, one for each edge."""
+
+
+class NASBench201(SearchSpace):
+    """Cells of four nodes and six edges, each with one of five operators, in the CIFAR-10 macro-architecture.
+
+    Text: as the benchmark writes it, `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`: for each node after the first, its
+    incoming edges as operator and source node.
+
+    Graph: 3 × 32 × 32 images, batch size 1; stem convolution to 16 channels; three stages of five cells with 16, 32 and
+    64 channels; residual blocks of stride 2 between the stages; batch normalisation, ReLU, global average pooling, a
+    linear layer to 10 classes. Convolutions are ReLU–Conv–BN. As an exporter would write it: `none` edges add nothing,
+    and what the output does not need is not there. A node without any input is its cell's input times zero.
+
+    `encode` gives
+        operators: int64 (6,), index into OPERATORS for each edge.
+        one_hot: float32 (6, 5), the same.
+        live: float32 (6,), 1 where the edge lies on a path of edges other than `none` from input to output.
+        canonical: int64 (6,), operators after dead-edge removal.
+        canonical_one_hot: float32 (6, 5), the same.
+        adjacency: float32 (8, 8), edges between operator nodes: input, the six operators, output (row feeds column).
+        degenerate: float32 (1,), 1 where the input never reaches the output.
+    """
+
+    name: ClassVar[str] = "nasbench201"
+    size: ClassVar[int | None] = len(OPERATORS) ** len(EDGES)
+    example: ClassVar[str] = (
+        "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
+    )
+
+    def parse(self, text: str) -> Architecture:
+        """The architecture; the text is its own normal form.
+
+        Raises:
+            InvalidArchitectureError: not a cell's text.
+        """
+        _operators(text)
+        return Architecture(space=self.name, text=text)
+
+    def all(self) -> Iterator[str]:
+        """All 15,625 texts, the last edge varying fastest."""
+        return (_text(operators) for operators in product(range(len(OPERATORS)), repeat=len(EDGES)))
+
+    def index(self, text: str) -> int:
+        """Position of a text in `all`, without enumerating."""
+        return int(np.ravel_multi_index(_operators(text), (len(OPERATORS),) * len(EDGES)))
+
+    def at(self, index: int) -> Architecture:
+        """The architecture at a position of `all`."""
+        operators = np.unravel_index(index, (len(OPERATORS),) * len(EDGES))
+        return Architecture(space=self.name, text=_text([int(operator) for operator in operators]))
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """Uniform over the cells whose input reaches their output."""
+        while True:
+            architecture = self.at(int(rng.integers(len(OPERATORS) ** len(EDGES))))
+            if not self.is_degenerate(architecture):
+                return architecture
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """The 24 cells that differ in the operator of one edge."""
+        operators = _operators(architecture.text)
+        for edge, current in enumerate(operators):
+            for other in range(len(OPERATORS)):
+                if other != current:
+                    text = _text([*operators[:edge], other, *operators[edge + 1 :]])
+                    yield Architecture(space=self.name, text=text)
+
+    def encode(self, architecture: Architecture) -> Encoding:
+        """Arrays as the class describes them."""
+        operators = _operators(architecture.text)
+        canonical, live = _prune(operators), _live(operators)
+        one_hot = np.eye(len(OPERATORS), dtype=np.float32)
+        return {
+            "operators": np.array(operators, np.int64),
+            "one_hot": one_hot[list(operators)],
+            "live": np.array(live, np.float32),
+            "canonical": np.array(canonical, np.int64),
+            "canonical_one_hot": one_hot[list(canonical)],
+            "adjacency": ADJACENCY.copy(),
+            "degenerate": np.array([not any(live)], np.float32),
+        }
+
+    def to_onnx(self, architecture: Architecture) -> bytes:
+        """The whole network, opset 17, weights as placeholders."""
+        operators = _operators(architecture.text)
+        net = GraphBuilder(self.name)
+        x = batch_norm(net, conv(net, net.input("image", IMAGE_SHAPE), STAGE_CHANNELS[0], bias=False))
+        for stage, channels in enumerate(STAGE_CHANNELS):
+            if stage:
+                x = _reduction(net, x, channels)
+            for _ in range(CELLS_PER_STAGE):
+                x = _cell(net, x, operators)
+        x = activation(net, batch_norm(net, x), "relu")
+        net.output(linear(net, flatten(net, global_pool(net, x)), CLASSES))
+        return net.to_bytes()
+
+    def is_degenerate(self, architecture: Architecture) -> bool:
+        """Whether no path of edges other than `none` leads from input to output (341 cells)."""
+        return not any(_live(_operators(architecture.text)))
+
+    def canonical(self, text: str) -> str:
+        """The text with every edge `none` that lies on no path from input to output: 9,445 distinct ones.
+
+        Edges that are `none` already break paths; `skip_connect` edges stay, and isomorphic cells stay distinct.
+        """
+        return _text(_prune(_operators(text)))
+
+
+@lru_cache(maxsize=32768)
+def _operators(text: str) -> Operators:
+    """Reads left to right, so that an error names the place."""
+    operators, position = [], 0
+    for edge, (source, node) in enumerate(EDGES):
+        lead = "|" if edge == 0 else "|+|" if EDGES[edge - 1][1] != node else "|"
+        position = _expect(text, position, lead)
+        token = TOKEN.match(text, position)
+        if token is None or token[1] not in OPERATORS:
+            found = token[1] if token else text[position : position + 12]
+            raise _invalid(text, position, f"found {found!r} instead of an operator ({', '.join(OPERATORS)})")
+        if token[2] != str(source):
+            raise _invalid(text, token.start(2), f"edge {edge + 1} must come from node {source}, not {token[2]}")
+        operators.append(OPERATORS.index(token[1]))
+        position = token.end()
+    if (end := _expect(text, position, "|")) != len(text):
+        raise _invalid(text, end, "the cell is complete but the text goes on")
+    return tuple(operators)
+
+
+def _expect(text: str, position: int, lead: str) -> int:
+    if not text.startswith(lead, position):
+        raise _invalid(text, position, f"{lead!r} is missing")
+    return position + len(lead)
+
+
+def _invalid(text: str, position: int, problem: str) -> Exception:
+    return invalid(NASBench201.name, text, position, problem, NASBench201.example)
+
+
+def _text(operators: Sequence[int]) -> str:
+    parts = [f"{OPERATORS[operator]}~{source}" for (source, _), operator in zip(EDGES, operators, strict=True)]
+    return f"|{parts[0]}|+|{'|'.join(parts[1:3])}|+|{'|'.join(parts[3:])}|"
+
+
+def _live(operators: Operators) -> tuple[bool, ...]:
+    """For each edge whether it lies on a path from input to output; EDGES is in topological order."""
+    reached, needed = {0}, {NODES - 1}
+    for (source, node), operator in zip(EDGES, operators, strict=True):
+        if operator and source in reached:
+            reached.add(node)
+    for (source, node), operator in zip(reversed(EDGES), reversed(operators), strict=True):
+        if operator and node in needed:
+            needed.add(source)
+    pairs = zip(EDGES, operators, strict=True)
+    return tuple(bool(operator) and source in reached and node in needed for (source, node), operator in pairs)
+
+
+def _prune(operators: Operators) -> Operators:
+    return tuple(operator if live else 0 for operator, live in zip(operators, _live(operators), strict=True))
+
+
+def _adjacency() -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
+    """Edges become nodes 1 to 6 between input 0 and output 7 (as BRP-NAS and HELP encode cells)."""
+    ends = [(-1, 0), *EDGES, (NODES - 1, -1)]
+    matrix = [[float(first[1] == second[0]) for second in ends] for first in ends]
+    return np.array(matrix, np.float32)
+
+
+ADJACENCY = _adjacency()
+
+
+def _needed_nodes(operators: Operators) -> set[int]:
+    """Nodes whose values the output depends on, whether or not the input reaches them."""
+    needed = {NODES - 1}
+    for (source, node), operator in zip(reversed(EDGES), reversed(operators), strict=True):
+        if operator and node in needed:
+            needed.add(source)
+    return needed
+
+
+def _cell(net: GraphBuilder, x: Tensor, operators: Operators) -> Tensor:
+    values = {0: x}
+    for node in sorted(_needed_nodes(operators) - {0}):
+        edges = zip(EDGES, operators, strict=True)
+        terms = [_edge(net, values[source], op) for (source, end), op in edges if end == node and op]
+        values[node] = reduce(partial(add, net), terms) if terms else net.op("Mul", [x, net.scalar(0.0)])
+    return values[NODES - 1]
+
+
+def _edge(net: GraphBuilder, x: Tensor, operator: int) -> Tensor:
+    match OPERATORS[operator]:
+        case "skip_connect":
+            return x
+        case "avg_pool_3x3":
+            return avg_pool(net, x, 3, 1, 1, count_pad=False)
+        case name:
+            return _relu_conv_norm(net, x, x.channels, 3 if name == "nor_conv_3x3" else 1)
+
+
+def _relu_conv_norm(net: GraphBuilder, x: Tensor, channels: int, kernel: int = 3, stride: int = 1) -> Tensor:
+    return batch_norm(net, conv(net, activation(net, x, "relu"), channels, kernel, stride=stride, bias=False))
+
+
+def _reduction(net: GraphBuilder, x: Tensor, channels: int) -> Tensor:
+    """Residual block of stride 2; its shortcut is an average pooling and a 1 × 1 convolution."""
+    y = _relu_conv_norm(net, _relu_conv_norm(net, x, channels, stride=2), channels)
+    return add(net, conv(net, avg_pool(net, x), channels, 1, bias=False), y)
