@@ -1,0 +1,67 @@
+"""Engines and sessions for both databases; nothing is created at import."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+from service.settings import Settings
+
+__all__ = ["Database", "create_engine_for"]
+
+BUSY_TIMEOUT_MS = 10_000
+READ_ONLY = "latcast_read_only"
+
+
+def create_engine_for(settings: Settings) -> Engine:
+    """An engine for the configured database.
+
+    SQLite: write-ahead log, foreign keys on, `synchronous=FULL` (what was committed survives a power cut), and
+    transactions that begin with `BEGIN IMMEDIATE` unless they are known to read only: a writer waits for its turn at
+    the beginning instead of failing in the middle. Needs a local disk. PostgreSQL: psycopg 3, connections are tested
+    before use, so a restarted server is noticed.
+    """
+    url = make_url(settings.url)
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver leaves BEGIN to us
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+class Database:
+    """An engine with its two session factories.
+
+    `with database.write.begin() as session:` is one transaction, committed at the end; `with database.read() as
+    session:` reads a consistent state and blocks no writer. Both factories may be used from many threads, each
+    session by one.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.write: sessionmaker[Session] = sessionmaker(engine, expire_on_commit=False)
+        self.read: sessionmaker[Session] = sessionmaker(engine.execution_options(**{READ_ONLY: True}))
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the embedded database serves."""
+        return self.engine.dialect.name == "sqlite"
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()

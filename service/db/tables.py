@@ -1,0 +1,334 @@
+"""The tables. Rows are written once: samples are stored, summaries are computed.
+
+Times are wall-clock seconds since 1970 (`…_unix_s`), so both databases keep the same number. Identifiers out of
+`new_id` sort by the time they were made. Flat values of records that are filtered or sorted by have columns; the
+rest of a record is JSON, as `profilers.schema.to_plain` gives it.
+"""
+
+import secrets
+import time
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+__all__ = [
+    "Adaptation",
+    "Agent",
+    "ApiKey",
+    "Architecture",
+    "Attempt",
+    "Base",
+    "CounterReading",
+    "Dataset",
+    "Device",
+    "EnrolmentToken",
+    "Graph",
+    "Job",
+    "KernelMeasurement",
+    "Measurement",
+    "Predictor",
+    "Target",
+    "new_id",
+]
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up by itself only in columns of type INTEGER."""
+
+
+def new_id() -> str:
+    """An identifier that sorts by the time it was made: 16 digits of time in ns, 8 of chance, hexadecimal."""
+    return f"{time.time_ns():016x}{secrets.token_hex(4)}"
+
+
+class Base(DeclarativeBase):
+    """Root of the tables; constraints have names, so that migrations can refer to them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it off the class
+        float: Double(),
+        dict[str, Any]: JSON(),
+        list[Any]: JSON(),
+    }
+
+
+class Device(Base):
+    """A machine; `id` derives from its fingerprint, so registering twice gives the same one."""
+
+    __tablename__ = "device"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    record: Mapped[dict[str, Any]]
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
+    registered_unix_s: Mapped[float] = mapped_column(default=time.time)
+
+
+class Target(Base):
+    """Device × backend × version × precision × threads × options; `id` is `profilers.schema.Target.id`.
+
+    `device_id` is empty for a column of a public table, which `origin` names. `offered` tells whether the device's
+    last registration still named the target: a runtime that was upgraded leaves a target that takes no more jobs.
+    """
+
+    __tablename__ = "target"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    device_id: Mapped[str | None] = mapped_column(ForeignKey("device.id"), index=True)
+    backend: Mapped[str]
+    origin: Mapped[str] = mapped_column(default="")
+    record: Mapped[dict[str, Any]]
+    offered: Mapped[bool] = mapped_column(default=True)
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
+
+
+class ApiKey(Base):
+    """A key; only its SHA-256 is kept."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (CheckConstraint("scope IN ('admin', 'agent', 'client')", name="scope"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    digest: Mapped[str] = mapped_column(unique=True)
+    scope: Mapped[str]
+    name: Mapped[str] = mapped_column(default="")
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
+    revoked_unix_s: Mapped[float | None]
+
+
+class EnrolmentToken(Base):
+    """A token with which one device registers; only its SHA-256 is kept."""
+
+    __tablename__ = "enrolment_token"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    expires_unix_s: Mapped[float]
+    used_by: Mapped[str | None] = mapped_column(ForeignKey("device.id"))
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
+
+
+class Agent(Base):
+    """What works for a device, with its key."""
+
+    __tablename__ = "agent"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    device_id: Mapped[str] = mapped_column(ForeignKey("device.id"), index=True)
+    api_key_id: Mapped[str] = mapped_column(ForeignKey("api_key.id"), unique=True)
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
+    seen_unix_s: Mapped[float] = mapped_column(default=time.time)
+
+
+class Graph(Base):
+    """A network's structure: the ONNX model without its weights, compressed with zlib."""
+
+    __tablename__ = "graph"
+
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    summary: Mapped[dict[str, Any]]
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
+
+
+class Architecture(Base):
+    """A text in a search space; `graph_hash` is empty where a public table has no ONNX."""
+
+    __tablename__ = "architecture"
+    __table_args__ = (UniqueConstraint("space", "text"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    space: Mapped[str]
+    text: Mapped[str]
+    graph_hash: Mapped[str | None] = mapped_column(ForeignKey("graph.hash"), index=True)
+
+
+class Measurement(Base):
+    """Many samples of one graph on one target, or why there are none.
+
+    `lease_token` is unique: however often a result is sent, there is one row. `feeds_key` is `default`, or a digest
+    of the recipe that was asked for. `median_ms` is computed once, at insertion, to sort by. `statistic` is `samples`,
+    or what a public table calls its one number (`mean`).
+    """
+
+    __tablename__ = "measurement"
+    __table_args__ = (
+        CheckConstraint("graph_hash IS NOT NULL OR architecture_id IS NOT NULL", name="what"),
+        CheckConstraint("(median_ms IS NULL) = (failure_stage IS NOT NULL)", name="outcome"),
+        Index("ix_measurement_key", "target_id", "graph_hash", "feeds_key"),
+        Index("ix_measurement_median", "target_id", "median_ms"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    target_id: Mapped[str] = mapped_column(ForeignKey("target.id"))
+    graph_hash: Mapped[str | None] = mapped_column(ForeignKey("graph.hash"), index=True)
+    architecture_id: Mapped[int | None] = mapped_column(ForeignKey("architecture.id"), index=True)
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"), index=True)
+    lease_token: Mapped[str | None] = mapped_column(unique=True)
+    feeds_key: Mapped[str] = mapped_column(default="default")
+    statistic: Mapped[str] = mapped_column(default="samples")
+    median_ms: Mapped[float | None]
+    noisy: Mapped[bool] = mapped_column(default=False)
+    failure_stage: Mapped[str | None]
+    failure_message: Mapped[str | None]
+    settings: Mapped[dict[str, Any]]
+    feeds: Mapped[list[Any]]
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    runs: Mapped[list[Any]]
+    sentinel_ms: Mapped[list[Any]]
+    protocol_version: Mapped[int]
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
+
+    target: Mapped[Target] = relationship()
+    architecture: Mapped[Architecture | None] = relationship()
+    kernels: Mapped[list["KernelMeasurement"]] = relationship(
+        order_by="(KernelMeasurement.run, KernelMeasurement.position)", passive_deletes=True
+    )
+    counters: Mapped[list["CounterReading"]] = relationship(
+        order_by="(CounterReading.run, CounterReading.event)", passive_deletes=True
+    )
+
+
+class KernelMeasurement(Base):
+    """One kernel of one process of a measurement."""
+
+    __tablename__ = "kernel_measurement"
+
+    measurement_id: Mapped[int] = mapped_column(ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True)
+    run: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    operator: Mapped[str] = mapped_column(index=True)
+    share: Mapped[float]
+    time_ms: Mapped[float]
+    node: Mapped[int | None] = mapped_column(BigInteger)
+    input_shapes: Mapped[list[Any]]
+    output_shapes: Mapped[list[Any]]
+    dtype: Mapped[str]
+
+
+class CounterReading(Base):
+    """One event of one process of a measurement: a value with its two times, or why it is absent."""
+
+    __tablename__ = "counter_reading"
+
+    measurement_id: Mapped[int] = mapped_column(ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True)
+    run: Mapped[int] = mapped_column(primary_key=True)
+    event: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float | None]
+    enabled_ns: Mapped[int | None] = mapped_column(BigInteger)
+    running_ns: Mapped[int | None] = mapped_column(BigInteger)
+    absent: Mapped[str | None]
+
+
+class Job(Base):
+    """Work to do. `lease_token` is that of the last lease, also after it ran out."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint("kind IN ('profile', 'adapt', 'train')", name="kind"),
+        CheckConstraint("state IN ('queued', 'leased', 'done', 'failed', 'cancelled')", name="state"),
+        Index("ix_job_queue", "state", "kind", "target_id", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(default="queued")
+    target_id: Mapped[str | None] = mapped_column(ForeignKey("target.id"), index=True)
+    graph_hash: Mapped[str | None] = mapped_column(ForeignKey("graph.hash"))
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"), index=True)
+    payload: Mapped[dict[str, Any]]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    lease_token: Mapped[str | None] = mapped_column(unique=True)
+    deadline_unix_s: Mapped[float | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    max_attempts: Mapped[int]
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
+    updated_unix_s: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
+
+
+class Attempt(Base):
+    """One lease of a job, and how it ended: `done`, `failed`, `expired` or `cancelled`; empty while it runs."""
+
+    __tablename__ = "attempt"
+
+    lease_token: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.id"), index=True)
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agent.id"))
+    number: Mapped[int]
+    outcome: Mapped[str | None]
+    stage: Mapped[str | None]
+    message: Mapped[str | None]
+    started_unix_s: Mapped[float] = mapped_column(default=time.time)
+    ended_unix_s: Mapped[float | None]
+
+
+class Dataset(Base):
+    """An immutable manifest: which rows something was trained on."""
+
+    __tablename__ = "dataset"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    filter: Mapped[dict[str, Any]]
+    rows: Mapped[int]
+    rows_digest: Mapped[str]
+    schema_version: Mapped[int]
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
+
+
+class Predictor(Base):
+    """A base predictor; its artifact is a file named by its digest."""
+
+    __tablename__ = "predictor"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    artifact_digest: Mapped[str] = mapped_column(unique=True)
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("dataset.id"))
+    metrics: Mapped[dict[str, Any]]
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
+
+
+class Adaptation(Base):
+    """A predictor adapted to one target; at most one of a target is active."""
+
+    __tablename__ = "adaptation"
+    __table_args__ = (
+        Index(
+            "uq_adaptation_active",
+            "target_id",
+            unique=True,
+            sqlite_where=text("active"),
+            postgresql_where=text("active"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    predictor_id: Mapped[str] = mapped_column(ForeignKey("predictor.id"))
+    target_id: Mapped[str] = mapped_column(ForeignKey("target.id"), index=True)
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"))
+    support: Mapped[list[Any]]
+    artifact_digest: Mapped[str]
+    metrics: Mapped[dict[str, Any]]
+    active: Mapped[bool] = mapped_column(default=False)
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)

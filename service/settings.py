@@ -1,0 +1,59 @@
+"""Every setting of the service, in one object that is passed in."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+__all__ = ["Settings"]
+
+Seconds = Annotated[float, Field(gt=0)]
+Bytes = Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Read from the environment (`LATCAST_` and the name in capitals) where not given; see docs/configuration.md."""
+
+    model_config = SettingsConfigDict(env_prefix="LATCAST_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path("latcast-data"), description="Folder of the embedded database and of artifacts.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite at `latcast.db` in `data_dir`.")
+    migrate_on_start: bool = Field(True, description="Bring the database to the newest revision when starting.")
+
+    host: str = Field("127.0.0.1", description="Address to listen on; other than loopback needs keys.")
+    port: int = Field(8321, ge=0, le=65535, description="Port to listen on.")
+    require_keys: bool = Field(False, description="Refuse calls without a key even before the first key is made.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins, separated by commas, whose pages may call the API; none by default."
+    )
+    log_format: Literal["console", "json"] = Field("console", description="`console` or `json`.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
+
+    enrolment_ttl_s: Seconds = Field(3600.0, description="How long an enrolment token is valid, in seconds.")
+    lease_seconds: Seconds = Field(120.0, description="How long an agent may stay silent before its job returns.")
+    max_attempts: int = Field(3, ge=1, description="How often a job is tried before it fails.")
+    max_lease_wait_s: Seconds = Field(30.0, description="Longest that a call for a job may wait, in seconds.")
+    tick_seconds: Seconds = Field(0.5, description="How often expired leases and running adaptations are looked at.")
+
+    max_body_bytes: Bytes = Field(16 * 2**20, description="Largest request body, apart from models.")
+    max_model_bytes: Bytes = Field(256 * 2**20, description="Largest ONNX upload in bytes.")
+    max_predict_items: int = Field(1000, ge=1, description="Most items in one call for forecasts.")
+    max_page_size: int = Field(1000, ge=1, description="Most rows on one page.")
+    rate_per_second: float = Field(100.0, ge=0, description="Calls per second for each key or address; 0: no limit.")
+    rate_burst: int = Field(400, ge=1, description="Calls that may come at once before the rate counts.")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def url(self) -> str:
+        """The database's SQLAlchemy URL."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'latcast.db'}"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """Folder of predictors' artifacts, by digest."""
+        return self.data_dir / "artifacts"
