@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from profilers.schema import (
     Architecture,
+    ArtifactError,
     DeviceEvidence,
     Graph,
     InputError,
@@ -32,6 +33,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Progress",
+    "Provenance",
     "Query",
     "normal_quantile",
 ]
@@ -194,6 +196,19 @@ class Capabilities:
     absolute_prior: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a fitted predictor comes from; travels in its artifact.
+
+    Args:
+        dataset_digest: of what it was trained on; empty when fitted by hand.
+        metrics: what training measured of it, in JSON values.
+    """
+
+    dataset_digest: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Predictor(ABC):
     """Forecasts latency.
 
@@ -211,6 +226,7 @@ class Predictor(ABC):
 
     def __init__(self, *, seed: int = 0) -> None:
         self.seed = seed
+        self.provenance_ = Provenance()
 
     @abstractmethod
     def fit(
@@ -253,6 +269,10 @@ class Predictor(ABC):
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Share of each graph's predicted cost in operators and shapes that training has seen: float64 (n,), 0–1."""
 
+    def unknown_operators(self, query: Query) -> tuple[str, ...]:
+        """Operators of the query that training has not seen, sorted; empty where the predictor does not read graphs."""
+        return ()
+
     @abstractmethod
     def to_artifact(self) -> "Artifact":
         """All that `from_artifact` needs to rebuild this predictor: no pickle, nothing outside."""
@@ -265,6 +285,54 @@ class Predictor(ABC):
         Raises:
             ArtifactError: the artifact is of another kind, of a newer format, or corrupt.
         """
+
+    def make_artifact(
+        self,
+        *,
+        arrays: Mapping[str, NDArray[Any]],
+        vocabulary: Mapping[str, Any] | None = None,
+        feature_version: str = "",
+        meta: Mapping[str, Any] | None = None,
+    ) -> "Artifact":
+        """An artifact with the header that all predictors write alike: for `to_artifact`.
+
+        Args:
+            arrays: learned arrays by name.
+            vocabulary: what the arrays' indices mean.
+            feature_version: version of the features that are read.
+            meta: anything else in JSON values.
+        """
+        from predictors.artifact import Artifact, library_versions
+
+        hyperparameters = self.hyperparameters()
+        provenance = self.provenance_
+        return Artifact(
+            kind=self.kind,
+            seed=hyperparameters.pop("seed"),
+            hyperparameters=hyperparameters,
+            arrays=arrays,
+            vocabulary=vocabulary or {},
+            feature_version=feature_version,
+            dataset_digest=provenance.dataset_digest,
+            metrics=provenance.metrics,
+            library_versions=library_versions(),
+            meta=meta or {},
+        )
+
+    @classmethod
+    def from_header(cls, artifact: "Artifact") -> Self:
+        """An unfitted predictor with the artifact's hyperparameters, seed and provenance: for `from_artifact`.
+
+        Raises:
+            ArtifactError: another kind, or hyperparameters that the constructor does not take.
+        """
+        artifact.require_kind(cls.kind)
+        try:
+            predictor = cls(seed=artifact.seed, **artifact.hyperparameters)
+        except TypeError as error:
+            raise ArtifactError(f"The hyperparameters of the artifact do not fit {cls.kind!r}: {error}.") from error
+        predictor.provenance_ = Provenance(dataset_digest=artifact.dataset_digest, metrics=artifact.metrics)
+        return predictor
 
     def hyperparameters(self) -> dict[str, Any]:
         """The constructor's arguments, as stored."""
