@@ -84,7 +84,6 @@ class Query:
 
 def _build_graph(architecture: Architecture) -> Graph:
     from profilers.onnx_graph import load_graph
-
     from profilers.search_spaces import get_space
 
     return load_graph(get_space(architecture.space).to_onnx(architecture))

@@ -1,1 +1,25 @@
-"""Conformance suites, shipped with the code: every implementation passes them."""
+"""The conformance suite that every predictor passes, shipped with the code. Needs pytest.
+
+```python
+class TestMine(PredictorSuite):
+    def make(self, **hyperparameters: Any) -> Predictor:
+        return MyPredictor(**hyperparameters)
+```
+"""
+
+from predictors.testing.devices import DEVICES, NEW_DEVICE, AnalyticDevice, measure
+from predictors.testing.graphs import GraphBuilder, foreign_graph, random_graph, shuffled
+from predictors.testing.suite import PredictorSuite, Workload
+
+__all__ = [
+    "DEVICES",
+    "NEW_DEVICE",
+    "AnalyticDevice",
+    "GraphBuilder",
+    "PredictorSuite",
+    "Workload",
+    "foreign_graph",
+    "measure",
+    "random_graph",
+    "shuffled",
+]
