@@ -24,6 +24,7 @@ from profilers.schema import (
     Measurement,
     ProcessRun,
     ProfileSettings,
+    Summary,
     Target,
     from_plain,
     to_plain,
@@ -41,6 +42,7 @@ __all__ = [
     "measurement_record",
     "measurement_row",
     "storable",
+    "summary_record",
     "target_record",
     "target_row",
 ]
@@ -239,6 +241,13 @@ def measurement_record(row: tables.Measurement) -> Measurement:
         sentinel_ms=tuple(row.sentinel_ms),
         protocol_version=row.protocol_version,
     )
+
+
+def summary_record(row: tables.Measurement) -> Summary | None:
+    """Summary of the row's samples; None where it has none (a failure, or the statistic of a public table)."""
+    runs = tuple(ProcessRun(samples_ms=tuple(run["samples_ms"])) for run in row.runs)
+    nowhere = Target(device="", backend="")  # a summary looks at samples alone
+    return Measurement(graph="", target=nowhere, settings=ProfileSettings(), runs=runs).summary
 
 
 def _run_records(row: tables.Measurement) -> tuple[ProcessRun, ...]:

@@ -17,9 +17,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LATCAST_", frozen=True, extra="ignore")
 
-    data_dir: Path = Field(Path("latcast-data"), description="Folder of the embedded database and of artifacts.")
+    data_dir: Path = Field(Path("latcast-data"), description="Folder of the embedded database.")
     database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite at `latcast.db` in `data_dir`.")
-    migrate_on_start: bool = Field(True, description="Bring the database to the newest revision when starting.")
 
     host: str = Field("127.0.0.1", description="Address to listen on; other than loopback needs keys.")
     port: int = Field(8321, ge=0, le=65535, description="Port to listen on.")
@@ -52,8 +51,3 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """The database's SQLAlchemy URL."""
         return self.database_url or f"sqlite:///{self.data_dir / 'latcast.db'}"
-
-    @property
-    def artifacts_dir(self) -> Path:
-        """Folder of predictors' artifacts, by digest."""
-        return self.data_dir / "artifacts"

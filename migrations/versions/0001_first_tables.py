@@ -26,6 +26,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_api_key_digest")),
     )
     op.create_table(
+        "artifact",
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("created_unix_s", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_artifact")),
+    )
+    op.create_table(
         "dataset",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("filter", sa.JSON(), nullable=False),
@@ -98,7 +105,11 @@ def upgrade() -> None:
         sa.Column("artifact_digest", sa.String(), nullable=False),
         sa.Column("dataset_id", sa.String(), nullable=True),
         sa.Column("metrics", sa.JSON(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_unix_s", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["artifact_digest"], ["artifact.digest"], name=op.f("fk_predictor_artifact_digest_artifact")
+        ),
         sa.ForeignKeyConstraint(["dataset_id"], ["dataset.id"], name=op.f("fk_predictor_dataset_id_dataset")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_predictor")),
         sa.UniqueConstraint("artifact_digest", name=op.f("uq_predictor_artifact_digest")),
@@ -150,7 +161,8 @@ def upgrade() -> None:
     op.create_table(
         "adaptation",
         sa.Column("id", sa.String(), nullable=False),
-        sa.Column("predictor_id", sa.String(), nullable=False),
+        sa.Column("predictor_id", sa.String(), nullable=True),
+        sa.Column("base", sa.String(), nullable=False),
         sa.Column("target_id", sa.String(), nullable=False),
         sa.Column("job_id", sa.String(), nullable=True),
         sa.Column("support", sa.JSON(), nullable=False),
@@ -158,6 +170,9 @@ def upgrade() -> None:
         sa.Column("metrics", sa.JSON(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_unix_s", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["artifact_digest"], ["artifact.digest"], name=op.f("fk_adaptation_artifact_digest_artifact")
+        ),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_adaptation_job_id_job")),
         sa.ForeignKeyConstraint(["predictor_id"], ["predictor.id"], name=op.f("fk_adaptation_predictor_id_predictor")),
         sa.ForeignKeyConstraint(["target_id"], ["target.id"], name=op.f("fk_adaptation_target_id_target")),
@@ -319,4 +334,5 @@ def downgrade() -> None:
     op.drop_table("graph")
     op.drop_table("device")
     op.drop_table("dataset")
+    op.drop_table("artifact")
     op.drop_table("api_key")

@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
+from service.db.migrate import upgrade
 from service.settings import Settings
 
-__all__ = ["Database", "create_engine_for"]
+__all__ = ["Database", "create_engine_for", "upgrade"]
 
 BUSY_TIMEOUT_MS = 10_000
 READ_ONLY = "latcast_read_only"

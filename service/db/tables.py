@@ -29,6 +29,7 @@ __all__ = [
     "Agent",
     "ApiKey",
     "Architecture",
+    "Artifact",
     "Attempt",
     "Base",
     "CounterReading",
@@ -296,21 +297,36 @@ class Dataset(Base):
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
 
 
+class Artifact(Base):
+    """The bytes of a predictor's artifact, by their SHA-256; here rather than in files, so every process sees them."""
+
+    __tablename__ = "artifact"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
+
+
 class Predictor(Base):
-    """A base predictor; its artifact is a file named by its digest."""
+    """A base predictor; the newest active one answers for targets without an adaptation."""
 
     __tablename__ = "predictor"
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
-    artifact_digest: Mapped[str] = mapped_column(unique=True)
+    artifact_digest: Mapped[str] = mapped_column(ForeignKey("artifact.digest"), unique=True)
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("dataset.id"))
     metrics: Mapped[dict[str, Any]]
+    active: Mapped[bool] = mapped_column(default=True)
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
 
 
 class Adaptation(Base):
-    """A predictor adapted to one target; at most one of a target is active."""
+    """A predictor adapted to one target; at most one of a target is active.
+
+    `support` lists the ids of the measurements it was adapted from. `predictor_id` is empty where the base predictor
+    is one that ships with the package (`base` names it).
+    """
 
     __tablename__ = "adaptation"
     __table_args__ = (
@@ -324,11 +340,12 @@ class Adaptation(Base):
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    predictor_id: Mapped[str] = mapped_column(ForeignKey("predictor.id"))
+    predictor_id: Mapped[str | None] = mapped_column(ForeignKey("predictor.id"))
+    base: Mapped[str] = mapped_column(default="")
     target_id: Mapped[str] = mapped_column(ForeignKey("target.id"), index=True)
     job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"))
     support: Mapped[list[Any]]
-    artifact_digest: Mapped[str]
+    artifact_digest: Mapped[str] = mapped_column(ForeignKey("artifact.digest"))
     metrics: Mapped[dict[str, Any]]
     active: Mapped[bool] = mapped_column(default=False)
     created_unix_s: Mapped[float] = mapped_column(default=time.time)

@@ -1,0 +1,233 @@
+"""What is known of a target: latencies of graphs, and data to learn from.
+
+A key (target, graph or architecture, default feeds) may have been measured often; the newest row that is not noisy
+speaks for it, else the newest.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session, joinedload
+
+from predictors.base import LatencyDataset, Query
+from profilers.schema import Architecture, Graph, GraphHash, KernelTiming, Summary, Target, TargetId
+from service import records
+from service.db import tables
+from service.errors import NotFoundError
+
+__all__ = ["freeze_dataset", "load_dataset", "measured_latency", "support_graphs"]
+
+SCHEMA_VERSION = 1
+"""Of the rows that a manifest's digest covers."""
+CHUNK = 500
+"""Values in one IN (…): both databases have limits."""
+T = TypeVar("T")
+
+
+def chunks(values: Collection[T]) -> Iterator[list[T]]:
+    """The values in lists that fit into one statement."""
+    ordered = list(values)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]
+
+
+def measured_latency(
+    session: Session, target_id: TargetId, graph_hashes: Collection[GraphHash]
+) -> dict[GraphHash, Summary]:
+    """Summaries of those graphs that were measured on the target with default feeds."""
+    chosen: dict[Any, tuple[bool, int]] = {}
+    for part in chunks(graph_hashes):
+        _choose(session, chosen, tables.Measurement.target_id == target_id, tables.Measurement.graph_hash.in_(part))
+    summaries: dict[GraphHash, Summary] = {}
+    for part in chunks([row_id for _, row_id in chosen.values()]):
+        for row in session.scalars(select(tables.Measurement).where(tables.Measurement.id.in_(part))):
+            summary = records.summary_record(row)
+            if summary is not None and row.graph_hash is not None:
+                summaries[row.graph_hash] = summary
+    return summaries
+
+
+def _choose(session: Session, chosen: dict[Any, tuple[bool, int]], *where: ColumnElement[bool]) -> None:
+    """Add to `chosen`, by key, the row that speaks for it: (quiet, row id), the greatest."""
+    table = tables.Measurement
+    query = select(table.id, table.target_id, table.graph_hash, table.architecture_id, table.noisy).where(
+        table.median_ms.is_not(None), table.feeds_key == records.DEFAULT_FEEDS, *where
+    )
+    for row in session.execute(query):
+        key = (row.target_id, row.graph_hash or row.architecture_id)
+        chosen[key] = max(chosen.get(key, (False, -1)), (not row.noisy, row.id))
+
+
+def chosen_rows(
+    session: Session, *, target_ids: Collection[TargetId] | None = None, imported: bool = False
+) -> list[int]:
+    """Ids of the rows that speak for their keys, ascending.
+
+    Args:
+        session: reads.
+        target_ids: of these targets alone; None for all.
+        imported: columns of public tables too; they are not mixed in unless asked for.
+    """
+    targets = select(tables.Target.id)
+    if not imported:
+        targets = targets.where(tables.Target.origin == "")
+    if target_ids is not None:
+        targets = targets.where(tables.Target.id.in_(list(target_ids)))
+    chosen: dict[Any, tuple[bool, int]] = {}
+    _choose(session, chosen, tables.Measurement.target_id.in_(targets))
+    return sorted(row_id for _, row_id in chosen.values())
+
+
+class StoredQuery(Query):
+    """A query whose graph is read from its stored model on first use."""
+
+    def __init__(self, *, target: Target, architecture: Architecture | None, model: "StoredModel") -> None:
+        self.target, self.architecture = target, architecture
+        self._model = model
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The static graph, shape-inferred."""
+        return self._model.graph
+
+    @property
+    def has_graph(self) -> bool:
+        """A stored model stands behind it."""
+        return True
+
+
+class StoredModel:
+    """A compressed model; queries of many targets share one, so it is read once."""
+
+    def __init__(self, model: bytes) -> None:
+        self._model = model
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph; what is stored was read within limits before it was stored."""
+        from profilers.onnx_graph import load_graph
+
+        return load_graph(zlib.decompress(self._model))
+
+
+def load_dataset(
+    session: Session,
+    *,
+    target_id: TargetId | None = None,
+    target_ids: Collection[TargetId] | None = None,
+    row_ids: Collection[int] | None = None,
+    imported: bool = False,
+) -> LatencyDataset:
+    """Rows to learn from, oldest first; graphs are read when a predictor asks for them.
+
+    Args:
+        session: reads; may be closed afterwards.
+        target_id: of this target alone.
+        target_ids: of these targets alone.
+        row_ids: exactly these measurements, for example a support set; the other arguments do not count then.
+        imported: columns of public tables too.
+    """
+    if target_id is not None:
+        target_ids = [target_id]
+    if row_ids is None:
+        row_ids = chosen_rows(session, target_ids=target_ids, imported=imported)
+    rows = _load_rows(session, sorted(row_ids))
+    kernels = _kernels(session, [row.id for row in rows])
+    noise = [summary.noise_log for row in rows if (summary := records.summary_record(row)) is not None]
+    return LatencyDataset(
+        queries=_queries(session, rows),
+        latency_ms=np.array([row.median_ms for row in rows], dtype=np.float64),
+        noise_log=np.array(noise, dtype=np.float64) if rows and len(noise) == len(rows) else None,
+        kernels=[kernels.get(row.id) for row in rows] if kernels else None,
+    )
+
+
+def _load_rows(session: Session, row_ids: Sequence[int]) -> list[tables.Measurement]:
+    rows: list[tables.Measurement] = []
+    for part in chunks(row_ids):
+        query = select(tables.Measurement).where(tables.Measurement.id.in_(part)).order_by(tables.Measurement.id)
+        rows += session.scalars(query.options(joinedload(tables.Measurement.architecture)))
+    if len(rows) != len(row_ids):
+        raise NotFoundError(f"{len(row_ids) - len(rows)} of the measurements are not in the database.")
+    return rows
+
+
+def _queries(session: Session, rows: Sequence[tables.Measurement]) -> list[Query]:
+    targets = {row.id: records.target_record(row) for row in session.scalars(select(tables.Target))}
+    hashes = {row.graph_hash for row in rows if row.graph_hash is not None}
+    texts, models = architectures_of(session, hashes), _models(session, hashes)
+    queries: list[Query] = []
+    for row in rows:
+        target = targets[row.target_id]
+        if row.graph_hash is not None:
+            architecture = texts.get(row.graph_hash)
+            queries.append(StoredQuery(target=target, architecture=architecture, model=models[row.graph_hash]))
+        elif row.architecture is not None:
+            architecture = Architecture(space=row.architecture.space, text=row.architecture.text)
+            queries.append(Query(target=target, architecture=architecture))
+    return queries
+
+
+def architectures_of(session: Session, graph_hashes: Collection[GraphHash]) -> dict[GraphHash, Architecture]:
+    """The architecture of each graph that has one; the first where several texts yield the same graph."""
+    found: dict[GraphHash, Architecture] = {}
+    for part in chunks(graph_hashes):
+        query = select(tables.Architecture).where(tables.Architecture.graph_hash.in_(part))
+        for row in session.scalars(query.order_by(tables.Architecture.id)):
+            found.setdefault(row.graph_hash or "", Architecture(space=row.space, text=row.text))
+    return found
+
+
+def _models(session: Session, graph_hashes: Collection[GraphHash]) -> dict[GraphHash, StoredModel]:
+    models: dict[GraphHash, StoredModel] = {}
+    for part in chunks(graph_hashes):
+        query = select(tables.Graph.hash, tables.Graph.model).where(tables.Graph.hash.in_(part))
+        models.update({row.hash: StoredModel(row.model) for row in session.execute(query)})
+    return models
+
+
+def _kernels(session: Session, row_ids: Sequence[int]) -> Mapping[int, tuple[KernelTiming, ...]]:
+    """Kernels of the first process that has them, by measurement."""
+    found: dict[int, dict[int, list[KernelTiming]]] = {}
+    table = tables.KernelMeasurement
+    for part in chunks(row_ids):
+        query = select(table).where(table.measurement_id.in_(part)).order_by(table.run, table.position)
+        for row in session.scalars(query):
+            found.setdefault(row.measurement_id, {}).setdefault(row.run, []).append(records.kernel_record(row))
+    return {row_id: tuple(next(iter(runs.values()))) for row_id, runs in found.items()}
+
+
+def support_graphs(session: Session, adaptation_id: str) -> set[GraphHash]:
+    """Hashes of the graphs in the support set of an adaptation."""
+    support = session.scalar(select(tables.Adaptation.support).where(tables.Adaptation.id == adaptation_id)) or []
+    graphs: set[GraphHash] = set()
+    for part in chunks(support):
+        query = select(tables.Measurement.graph_hash).where(tables.Measurement.id.in_(part))
+        graphs.update(graph for graph in session.scalars(query) if graph is not None)
+    return graphs
+
+
+def freeze_dataset(
+    session: Session, *, target_ids: Collection[TargetId] | None = None, imported: bool = False
+) -> tuple[tables.Dataset, list[int]]:
+    """A manifest of the rows that `load_dataset` would give now, and their ids.
+
+    The digest covers the ids, which never change their content: whoever has the digest can tell whether a later
+    selection is the same.
+    """
+    row_ids = chosen_rows(session, target_ids=target_ids, imported=imported)
+    digest = hashlib.sha256(",".join(map(str, row_ids)).encode()).hexdigest()
+    dataset = tables.Dataset(
+        filter={"target_ids": sorted(target_ids) if target_ids is not None else None, "imported": imported},
+        rows=len(row_ids),
+        rows_digest=digest,
+        schema_version=SCHEMA_VERSION,
+    )
+    session.add(dataset)
+    session.flush()
+    return dataset, row_ids
