@@ -12,6 +12,7 @@ RUN python -m venv /opt/latcast \
 
 FROM python:3.11-slim
 # lightgbm needs the OpenMP runtime.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 \
     && rm -rf /var/lib/apt/lists/* \
@@ -25,7 +26,7 @@ ENV PATH=/opt/latcast/bin:$PATH \
 USER latcast
 WORKDIR /data
 VOLUME /data
-EXPOSE 8000
+EXPOSE 8321
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8321/healthz', timeout=2)"]
 CMD ["latcast", "serve", "--host", "0.0.0.0", "--require-keys"]

@@ -15,10 +15,12 @@ from service.db import tables
 from service.db.session import Database
 from service.records import target_record
 
-__all__ = ["PRETRAINED_BASE", "Answerer", "BasePredictor", "Models"]
+__all__ = ["PRETRAINED_BASE", "SHIPPED", "Answerer", "BasePredictor", "Models"]
 
 PRETRAINED_BASE = "kernel_sum-base"
 """The shipped predictor that serves until one is trained here."""
+SHIPPED = "pretrained:"
+"""Beginning of the ids of shipped predictors."""
 REFRESH_SECONDS = 0.5
 
 log = structlog.get_logger(__name__)
@@ -128,6 +130,6 @@ def shipped_base() -> BasePredictor | None:
     with _shipped_lock:
         if PRETRAINED_BASE not in _shipped and PRETRAINED_BASE in pretrained_names():
             _shipped[PRETRAINED_BASE] = BasePredictor(
-                id=f"pretrained:{PRETRAINED_BASE}", predictor=pretrained(PRETRAINED_BASE)
+                id=f"{SHIPPED}{PRETRAINED_BASE}", predictor=pretrained(PRETRAINED_BASE)
             )
         return _shipped.get(PRETRAINED_BASE)

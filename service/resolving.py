@@ -1,10 +1,9 @@
 """From what a caller names (a text, a hash, a model) to what a predictor reads (an architecture, a graph)."""
 
 import threading
-import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, TypeVar
 
 from sqlalchemy import select
 
@@ -12,24 +11,17 @@ from predictors.base import Query
 from profilers.onnx_graph import load_graph
 from profilers.schema import Architecture, Graph, GraphHash, InputError, Target
 from profilers.search_spaces import get_space
+from service import graphs
 from service.db import tables
 from service.db.session import Database
-from service.errors import NotFoundError
+from service.graphs import GraphLoaderLike
 from service.serving_types import Item
 
-__all__ = ["GraphLoaderLike", "Resolver"]
+__all__ = ["Resolver"]
 
 CACHED_GRAPHS = 1_000
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-
-
-class GraphLoaderLike(Protocol):
-    """Reads foreign models within limits (`profilers.onnx_graph.GraphLoader`)."""
-
-    def load(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
-        """The graph of a model; see `profilers.onnx_graph.load_graph`."""
-        ...
 
 
 class LruCache(Generic[K, V]):
@@ -58,7 +50,7 @@ class Resolver:
     """Makes queries of items. Graphs are built when a predictor asks for them, and kept. Thread-safe."""
 
     def __init__(self, database: Database, loader: GraphLoaderLike) -> None:
-        self._database, self._loader = database, loader
+        self._database, self.loader = database, loader
         self._stored: LruCache[GraphHash, Graph] = LruCache(CACHED_GRAPHS)
         self._built: LruCache[tuple[str, str], Graph] = LruCache(CACHED_GRAPHS)
 
@@ -69,7 +61,7 @@ class Resolver:
             InputError: the item names nothing that is known, or a model that cannot be read.
         """
         if item.onnx is not None:
-            graph = self._loader.load(item.onnx, shapes=item.shapes)
+            graph = self.loader.load(item.onnx, shapes=item.shapes)
             self._stored.get(graph.hash, lambda: graph)
             return Query(target=target, graph=graph)
         if item.graph is not None:
@@ -112,8 +104,5 @@ class Resolver:
 
     def _read(self, graph_hash: GraphHash) -> Graph:
         with self._database.read() as session:
-            model = session.scalar(select(tables.Graph.model).where(tables.Graph.hash == graph_hash))
-        if model is None:
-            raise NotFoundError(f"No graph {graph_hash!r} is stored; upload its model first (POST /graphs).")
-        # What is stored was read within limits before it was stored.
-        return load_graph(zlib.decompress(model))
+            model = graphs.model_bytes(graphs.find(session, graph_hash))
+        return load_graph(model)  # it was read within limits before it was stored

@@ -10,8 +10,9 @@ from profilers.schema import GraphHash, LatcastError, Summary, Target, TargetId,
 from service import datasets
 from service.db.session import Database
 from service.errors import ConflictError
+from service.graphs import GraphLoaderLike
 from service.models import Answerer, Models
-from service.resolving import GraphLoaderLike, Resolver
+from service.resolving import Resolver
 from service.serving_types import Forecast, Item, QualityPair
 from service.settings import Settings
 

@@ -324,8 +324,7 @@ class Predictor(Base):
 class Adaptation(Base):
     """A predictor adapted to one target; at most one of a target is active.
 
-    `support` lists the ids of the measurements it was adapted from. `predictor_id` is empty where the base predictor
-    is one that ships with the package (`base` names it).
+    `support` lists the ids of the measurements it was adapted from.
     """
 
     __tablename__ = "adaptation"
@@ -340,8 +339,7 @@ class Adaptation(Base):
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    predictor_id: Mapped[str | None] = mapped_column(ForeignKey("predictor.id"))
-    base: Mapped[str] = mapped_column(default="")
+    predictor_id: Mapped[str] = mapped_column(ForeignKey("predictor.id"))
     target_id: Mapped[str] = mapped_column(ForeignKey("target.id"), index=True)
     job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"))
     support: Mapped[list[Any]]

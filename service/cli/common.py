@@ -1,0 +1,78 @@
+"""What the commands share: options, output, and how a target is named."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from profilers.schema import InputError, UnknownNameError
+
+if TYPE_CHECKING:
+    from service.client import Client
+
+__all__ = ["KeyOption", "ServerOption", "TargetOption", "console", "find_target", "open_client", "write_json"]
+
+ServerOption = Annotated[
+    str, typer.Option("--server", envvar="LATCAST_SERVER", help="Address of the service.", metavar="URL")
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option("--key", envvar="LATCAST_KEY", help="API key, where the service asks for one.", show_envvar=True),
+]
+TargetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="T",
+        help="Id of the target, its beginning, or the device's name; may be left out while there is only one.",
+    ),
+]
+
+console = Console(stderr=True, highlight=False)
+"""Progress and remarks go to standard error; results go to standard output."""
+
+
+def open_client(server: str, key: str | None) -> "Client":
+    """A client of the service at `server`."""
+    from service.client import Client
+
+    return Client(server, key=key)
+
+
+def find_target(targets: Sequence[Mapping[str, Any]], wanted: str | None) -> Mapping[str, Any]:
+    """The one target that is meant.
+
+    Args:
+        targets: as the service lists them.
+        wanted: an id, the beginning of one, or a device's name; None where there is only one target.
+
+    Raises:
+        InputError: no target, or more than one, fits; the message lists them.
+    """
+    if not targets:
+        raise InputError("The service knows no target yet: run `latcast agent` on the device to register one.")
+    if wanted is None:
+        matches = list(targets)
+    else:
+        matches = [target for target in targets if target["id"] == wanted] or [
+            target for target in targets if target["id"].startswith(wanted) or target["device_name"] == wanted
+        ]
+    if not matches:
+        raise UnknownNameError("target", wanted or "", [target["id"] for target in targets])
+    if len(matches) > 1:
+        listed = "; ".join(f"{target['id']} ({target['device_name']}, {target['label']})" for target in matches)
+        raise InputError(f"Several targets fit; choose one with --target ID: {listed}.")
+    return matches[0]
+
+
+def write_json(value: Any, out: str) -> None:
+    """Write JSON to a file, or to standard output for `-`."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    if out == "-":
+        sys.stdout.write(text)
+    else:
+        Path(out).write_text(text, encoding="utf-8")

@@ -1,0 +1,82 @@
+"""The `latcast` command: puts the subcommands together and turns errors into sentences."""
+
+import os
+import sys
+
+import typer
+
+from profilers.schema import LatcastError
+from service.cli.adapt import adapt
+from service.cli.agent import agent
+from service.cli.demo import demo
+from service.cli.keys import keys
+from service.cli.predict import predict
+from service.cli.profile import profile
+from service.cli.serve import serve
+from service.cli.targets import targets
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="latcast",
+    help="Forecast how long a neural network takes on a device before running it there.",
+    epilog="Start with `latcast profile MODEL.onnx`, or with `latcast demo` for the whole tour.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (profile, serve, agent, targets, adapt, predict, demo):
+    app.command()(command)
+app.add_typer(keys, name="keys")
+
+
+@app.callback(invoke_without_command=True)
+def latcast(
+    ctx: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    """Forecast how long a neural network takes on a device before running it there."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"latcast {installed('latcast')}")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        raise typer.Exit(code=2)
+
+
+def main() -> None:
+    """Run the command line. A failure ends with one sentence on standard error and exit code 1 (2: wrong usage)."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    try:
+        app()
+    except LatcastError as error:
+        sys.exit(f"latcast: {error}")
+    except ModuleNotFoundError as error:
+        sys.exit(missing_extra(error))
+    except BrokenPipeError:
+        # The reader went away (`latcast … | head`): nothing to say, and nothing more to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+EXTRAS = {
+    "agent": ("numpy", "onnx", "onnxruntime", "psutil"),
+    "predictors": ("scipy", "lightgbm", "safetensors"),
+    "service": ("alembic", "fastapi", "prometheus_client", "pyarrow", "pydantic", "pydantic_settings", "sqlalchemy",
+                "structlog", "uvicorn"),
+    "postgres": ("psycopg",),
+    "torch": ("torch", "torch_geometric"),
+}  # fmt: skip
+
+
+def missing_extra(error: ModuleNotFoundError) -> str:
+    """What to install for the module that is missing; the original error where no extra has it."""
+    module = (error.name or "").split(".")[0]
+    extra = next((extra for extra, modules in EXTRAS.items() if module in modules), None)
+    if extra is None:
+        raise error
+    return f"latcast: this command needs {module!r}, which is not installed: pip install 'latcast[{extra}]'."
+
+
+if __name__ == "__main__":
+    main()

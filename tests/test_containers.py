@@ -1,0 +1,73 @@
+"""The Dockerfile and docker-compose.yml, as far as they can be checked without an engine."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+def test_dockerfile_lints() -> None:
+    linter = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
+    if linter is None:
+        pytest.skip("hadolint has no wheel for this platform")
+    done = subprocess.run([linter, str(ROOT / "Dockerfile")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_dockerfile_copies_only_what_there_is() -> None:
+    for line in (ROOT / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            for source in line.split()[1:-1]:
+                assert (ROOT / source).exists(), line
+
+
+def test_image_runs_without_root_and_checks_its_health() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"^USER latcast$", text, re.MULTILINE)
+    assert "HEALTHCHECK" in text
+    assert "ORT_DISABLE_TELEMETRY=1" in text
+
+
+def test_compose_services_refer_to_each_other(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    assert set(services) == {"api", "postgres", "agent"}
+    for service in services.values():
+        for needed, how in service.get("depends_on", {}).items():
+            assert needed in services
+            assert how["condition"] == "service_healthy"
+        for mount in service.get("volumes", []):
+            assert mount.split(":")[0] in compose["volumes"]
+
+
+def test_compose_variables_are_documented() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    body = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    required = set(re.findall(r"\$\{(\w+):\?", body))
+    assert required <= set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_compose_commands_and_settings_exist(compose: dict[str, Any]) -> None:
+    from typer.main import get_command
+
+    from service.cli.main import app
+    from service.settings import Settings
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    _, name, *arguments = compose["services"]["agent"]["command"]
+    known = {option for parameter in commands[name].params for option in parameter.opts}
+    assert {word for word in arguments if word.startswith("--")} <= known
+    fields = {f"LATCAST_{field.upper()}" for field in Settings.model_fields}
+    assert set(compose["services"]["api"]["environment"]) <= fields

@@ -1,0 +1,129 @@
+"""What is in the wheel, and what each extra promises."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import packages_distributions, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("service", "predictors", "profilers")
+
+
+@pytest.fixture(scope="module")
+def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    out = tmp_path_factory.mktemp("wheel")
+    source = tmp_path_factory.mktemp("source")
+    # A copy, so that the build leaves nothing in the checkout.
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/", "benchmarks/")):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(source)], check=True, capture_output=True)
+    (wheel,) = out.glob("*.whl")
+    return set(zipfile.ZipFile(wheel).namelist())
+
+
+@pytest.mark.slow
+def test_wheel_has_every_module_and_nothing_else(wheel_names: set[str]) -> None:
+    expected = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix in {".py", ".typed", ".safetensors", ".json", ".md"}
+    }
+    migrations = {
+        "service/_migrations/" + str(path.relative_to(ROOT / "migrations"))
+        for path in (ROOT / "migrations").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    found = {name for name in wheel_names if ".dist-info/" not in name}
+    assert found == expected | migrations
+
+
+@pytest.mark.slow
+def test_wheel_carries_the_licence(wheel_names: set[str]) -> None:
+    inside = {name.split(".dist-info/")[1] for name in wheel_names if ".dist-info/" in name}
+    assert {"licenses/LICENSE", "licenses/NOTICE", "entry_points.txt"} <= inside
+
+
+EXTRA_PROMISES = {
+    "": ["service.cli.main", "service.client", "profilers.schema"],
+    "agent": ["profilers.onnx_graph", "profilers.sandbox", "profilers.agent", "profilers.backends.onnxruntime"],
+    "predictors": ["predictors.kernel_sum", "predictors.boosted_trees", "predictors.flops", "predictors.sampling"],
+    "service": ["service.app", "service.serving", "service.adaptation"],
+}
+
+
+@pytest.mark.parametrize("extra", sorted(EXTRA_PROMISES))
+def test_extra_installs_what_its_modules_import(extra: str) -> None:
+    """Imports the promised modules in a process where every distribution outside the extra is hidden."""
+    allowed = closure(extra)
+    owners = packages_distributions()
+    hidden = sorted(module for module, dists in owners.items() if not {normal(dist) for dist in dists} & allowed)
+    code = f"""
+import sys
+class Hide:
+    hidden = set({hidden!r})
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in self.hidden:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Hide())
+import importlib
+for module in {EXTRA_PROMISES[extra]!r}:
+    importlib.import_module(module)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def closure(extra: str) -> set[str]:
+    """Distributions that `pip install latcast[extra]` brings."""
+    found: set[str] = set()
+    todo = [("latcast", frozenset({extra} if extra else ()))]
+    seen = set()
+    while todo:
+        name, extras = todo.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        found.add(name)
+        for text in distribution_requires(name):
+            need = Requirement(text)
+            if need.marker is None or any(need.marker.evaluate({"extra": e}) for e in (extras or {""})):
+                todo.append((normal(need.name), frozenset(need.extras)))
+    return found
+
+
+def distribution_requires(name: str) -> list[str]:
+    if name == "latcast":  # an editable install's metadata may be older than the file
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        optional = [
+            f"{need} ; extra == '{extra}'" if ";" not in need else f"{need.split(';')[0]} ; ({need.split(';')[1]}) and extra == '{extra}'"
+            for extra, needs in project["optional-dependencies"].items()
+            for need in needs
+        ]
+        return [*project["dependencies"], *optional]
+    return requires(name) or []
+
+
+def normal(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def test_every_entry_point_exists() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for group, entries in project["entry-points"].items():
+        for name, where in entries.items():
+            module, attribute = where.split(":")
+            tree = ast.parse((ROOT / (module.replace(".", "/") + ".py")).read_text())
+            classes = {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+            assert attribute in classes, f"{group}: {name} points at {where}"
