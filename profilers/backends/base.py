@@ -19,7 +19,7 @@ class KernelRecord:
 
     Args:
         operator: the runtime's name of the kernel, for example `FusedConv`.
-        time_us: its time in one profiled run, in µs (median over the profiled runs).
+        time_us: its time in one profiled run, in µs (a robust average over the profiled runs).
         outputs: names of the tensors it produces, as in the model where the runtime kept them.
         input_shapes, output_shapes: as executed.
         dtype: of its first output.
@@ -62,6 +62,8 @@ class Backend(ABC):
     """A runtime. Constructed without arguments, holds no state; everything costly happens in `open`."""
 
     name: ClassVar[str]
+    default_options: ClassVar[Mapping[str, str]] = {}
+    """Every option the backend knows, with the value it has when nobody sets it; part of the target's identity."""
 
     @abstractmethod
     def probe(self) -> Availability:

@@ -1,0 +1,60 @@
+"""On which CPUs a measurement runs."""
+
+import os
+import re
+from pathlib import Path
+
+__all__ = ["choose_cpus"]
+
+CPUS = "sys/devices/system/cpu"
+
+
+def choose_cpus(threads: int, *, allowed: frozenset[int], root: Path = Path("/")) -> frozenset[int]:
+    """CPUs to pin `threads` threads to: one for each core, the fastest cores first, the highest numbers first.
+
+    CPU 0 comes last because most hosts handle interrupts there.
+
+    Args:
+        threads: how many CPUs are wanted.
+        allowed: CPUs that the scheduler grants.
+        root: where `/sys` is found; tests give captured text.
+
+    Returns:
+        `threads` CPUs, or all that are allowed where there are not enough.
+    """
+    if threads >= len(allowed):
+        return allowed
+    ranked = sorted(allowed, key=lambda cpu: (-_speed(root, cpu), -cpu))
+    cores: dict[str, int] = {}
+    for cpu in ranked:
+        cores.setdefault(_core(root, cpu), cpu)
+    first = list(cores.values())
+    others = [cpu for cpu in ranked if cpu not in first]
+    return frozenset([*first, *others][:threads])
+
+
+def _speed(root: Path, cpu: int) -> int:
+    """Relative capacity (Arm) or highest frequency; 0 where the host does not tell."""
+    for name in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
+        text = _read(root / CPUS / f"cpu{cpu}" / name)
+        if re.fullmatch(r"\d+", text):
+            return int(text)
+    return 0
+
+
+def _core(root: Path, cpu: int) -> str:
+    """The same text for all hardware threads of one core."""
+    return _read(root / CPUS / f"cpu{cpu}/topology/thread_siblings_list") or str(cpu)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def pin(cpus: frozenset[int]) -> None:
+    """Keep this process on these CPUs, where the host allows it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cpus)

@@ -1,0 +1,132 @@
+"""A backend without a runtime: for trying the service on a machine that has none, and for testing what goes wrong."""
+
+import ctypes
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+import onnx
+
+from profilers.backends.base import Backend, Feeds, KernelRecord, Session
+from profilers.schema import Availability, InputError, InvalidModelError, ProfileSettings, TensorSpec
+
+__all__ = ["FAULTS", "FakeBackend", "FakeSession"]
+
+Sleep = Callable[[float], None]
+
+NS_PER_NODE, NS_PER_ELEMENT = 20_000, 1
+
+
+class FakeBackend(Backend):
+    """Gives outputs of the right shapes, after a time that depends on the model alone.
+
+    Options: `latency_us` is the time of one run; by default it follows from the model, 20 µs for each node and 1 ns for
+    each element of the inputs. `fault` is what goes wrong in every run, one of `FAULTS`.
+
+    Args:
+        sleep: lets time pass, in seconds; tests give one that moves their own clock.
+    """
+
+    name: ClassVar[str] = "fake"
+    default_options: ClassVar[Mapping[str, str]] = {"latency_us": "", "fault": "none"}
+
+    def __init__(self, sleep: Sleep = time.sleep) -> None:
+        self._sleep = sleep
+
+    def probe(self) -> Availability:
+        """Always available."""
+        return Availability(ok=True, version="1", precisions=("fp32", "as_given"))
+
+    @contextmanager
+    def open(self, model: bytes, settings: ProfileSettings) -> Iterator["FakeSession"]:
+        """A session for the model; see the base class."""
+        options = {**self.default_options, **settings.options}
+        unknown = sorted(set(options) - set(self.default_options))
+        if unknown:
+            raise InputError(f"The fake backend has no option {unknown[0]!r}: known are latency_us, fault.")
+        if options["fault"] not in FAULTS:
+            raise InputError(f"The option fault cannot be {options['fault']!r}: choose {', '.join(FAULTS)}.")
+        try:
+            graph = onnx.load_model_from_string(model).graph
+        except Exception as error:
+            raise InvalidModelError(f"The fake backend refuses the model: {error}.") from error
+        yield FakeSession(graph, latency_us=_latency_us(options["latency_us"]), fault=FAULTS[options["fault"]],
+                          sleep=self._sleep)  # fmt: skip
+
+
+def _latency_us(text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError as error:
+        raise InputError(f"The option latency_us has to be a number of microseconds, not {text!r}.") from error
+
+
+class FakeSession(Session):
+    """Runs nothing; see `FakeBackend`."""
+
+    def __init__(
+        self, graph: onnx.GraphProto, *, latency_us: float | None, fault: Callable[[], None], sleep: Sleep
+    ) -> None:
+        constants = {tensor.name for tensor in graph.initializer}
+        self._graph, self._fault, self._sleep = graph, fault, sleep
+        self._inputs = tuple(_spec(value) for value in graph.input if value.name not in constants)
+        self._outputs = tuple(_spec(value) for value in graph.output)
+        modelled_ns = NS_PER_NODE * len(graph.node) + NS_PER_ELEMENT * sum(spec.elements for spec in self._inputs)
+        self._latency_us = modelled_ns / 1e3 if latency_us is None else latency_us
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Inputs of the model."""
+        return self._inputs
+
+    def run(self, feeds: Feeds) -> dict[str, np.ndarray[Any, Any]]:
+        """Zeros, after the latency has passed."""
+        self._fault()
+        self._sleep(self._latency_us / 1e6)
+        return {spec.name: np.zeros(spec.shape or (), spec.dtype or "float32") for spec in self._outputs}
+
+    def kernels(self, feeds: Feeds) -> tuple[KernelRecord, ...]:
+        """One kernel for each node, all of the same time."""
+        each_us = self._latency_us / max(1, len(self._graph.node))
+        return tuple(
+            KernelRecord(operator=node.op_type, time_us=each_us, outputs=tuple(node.output), dtype="float32")
+            for node in self._graph.node
+        )
+
+
+def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
+    tensor = value.type.tensor_type
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name if tensor.elem_type else ""
+    return TensorSpec(name=value.name, dtype=dtype, shape=tuple(axis.dim_value or 1 for axis in tensor.shape.dim))
+
+
+def _crash() -> None:
+    ctypes.string_at(0)
+
+
+def _hang() -> None:
+    while True:
+        time.sleep(3600)
+
+
+def _devour_memory() -> None:
+    held = []
+    while True:
+        held.append(bytearray(2**26))
+
+
+def _leave() -> None:
+    os._exit(3)
+
+
+def _fail() -> None:
+    raise RuntimeError("The fake runtime failed, as it was asked to.")
+
+
+FAULTS: Mapping[str, Callable[[], None]] = {
+    "none": lambda: None, "crash": _crash, "hang": _hang, "memory": _devour_memory, "exit": _leave, "error": _fail,
+}  # fmt: skip
+"""What can be made to go wrong in a run: a segmentation fault, a hang, all memory taken, an exit, an exception."""

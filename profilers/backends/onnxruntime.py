@@ -1,0 +1,206 @@
+"""ONNX Runtime on the CPU."""
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from profilers.backends.base import Backend, Feeds, KernelRecord, Session
+from profilers.schema import (
+    Availability,
+    BackendUnavailableError,
+    InputError,
+    InvalidModelError,
+    ProfileSettings,
+    TensorSpec,
+)
+
+__all__ = ["OnnxRuntimeBackend", "OnnxRuntimeSession"]
+
+PROVIDERS = ["CPUExecutionProvider"]
+PRECISIONS = ("fp32", "as_given")
+LEVELS = {
+    "disabled": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
+SPINNING = {"off": "0", "on": "1"}
+WARNINGS_AND_WORSE_ARE_QUIET = 3
+PROFILED_WARMUP_RUNS = 3
+LEAST_PROFILED_RUNS = 4
+MOST_PROFILED_RUNS = 40
+PROFILED_SECONDS = 0.4
+ALLOCATION_FAILURES = ("bad_alloc", "bad allocation", "Failed to allocate memory")
+CODES = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
+DTYPES = {"float": "float32", "double": "float64"}
+
+
+class OnnxRuntimeBackend(Backend):
+    """ONNX Runtime's CPU execution provider, sequential execution, one inter-operator thread.
+
+    Options: `optimisation` (disabled, basic, extended, all) is the level of graph optimisation; each level is a
+    target of its own, for fusion differs. `spinning` (off, on) says whether idle worker threads busy-wait; it is off
+    by default, because a spinning session takes cores from whatever else the host does.
+    """
+
+    name: ClassVar[str] = "onnxruntime"
+    default_options: ClassVar[Mapping[str, str]] = {"optimisation": "all", "spinning": "off"}
+
+    def probe(self) -> Availability:
+        """Found through the package's metadata: nothing is imported."""
+        try:
+            found = version("onnxruntime")
+        except PackageNotFoundError:
+            return Availability(ok=False, reason="ONNX Runtime is not installed: pip install 'latcast[agent]'.")
+        return Availability(ok=True, version=found, precisions=PRECISIONS)
+
+    @contextmanager
+    def open(self, model: bytes, settings: ProfileSettings) -> Iterator["OnnxRuntimeSession"]:
+        """A session for the model; see the base class."""
+        if settings.precision not in PRECISIONS:
+            raise InputError(
+                f"ONNX Runtime cannot run the precision {settings.precision!r}: choose {' or '.join(PRECISIONS)}."
+            )
+        session = OnnxRuntimeSession(model, settings, self.checked_options(settings.options))
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def checked_options(self, options: Mapping[str, str]) -> dict[str, str]:
+        """The options with defaults filled in.
+
+        Raises:
+            InputError: an unknown option or value.
+        """
+        merged = {**self.default_options, **options}
+        choices: dict[str, Mapping[str, str]] = {"optimisation": LEVELS, "spinning": SPINNING}
+        for key, value in merged.items():
+            if key not in choices:
+                raise InputError(f"ONNX Runtime has no option {key!r}: known are {', '.join(choices)}.")
+            if value not in choices[key]:
+                raise InputError(f"The option {key} cannot be {value!r}: choose {', '.join(choices[key])}.")
+        return merged
+
+
+class OnnxRuntimeSession(Session):
+    """An `InferenceSession` and the settings to make it again with the profiler on."""
+
+    def __init__(self, model: bytes, settings: ProfileSettings, options: Mapping[str, str]) -> None:
+        self._model, self._settings, self._options = model, settings, options
+        self._plain: Any = self._create(model, self._session_options())
+        self._inputs = tuple(_spec(argument) for argument in self._plain.get_inputs())
+        self._output_names = [argument.name for argument in self._plain.get_outputs()]
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Inputs that have to be fed."""
+        return self._inputs
+
+    def run(self, feeds: Feeds) -> dict[str, np.ndarray[Any, Any]]:
+        """Run once; outputs by name."""
+        if self._plain is None:
+            self._plain = self._create(self._model, self._session_options())
+        try:
+            return dict(zip(self._output_names, self._plain.run(self._output_names, feeds), strict=True))
+        except Exception as error:  # the runtime's exceptions share no base class
+            raise _as_memory_error(error) or RuntimeError(_words(error)) from error
+
+    def kernels(self, feeds: Feeds) -> tuple[KernelRecord, ...]:
+        """Kernel times out of the runtime's own profiler.
+
+        The plain session gives way to the profiled one, so that the weights are in memory once.
+        """
+        self.close()
+        with tempfile.TemporaryDirectory(prefix="latcast-") as folder:
+            return self._profiled(feeds, Path(folder))
+
+    def close(self) -> None:
+        """Free the runtime's session; the next `run` makes a new one."""
+        self._plain = None
+
+    def _create(self, model: bytes, options: Any) -> Any:
+        runtime = _import_runtime()
+        try:
+            return runtime.InferenceSession(model, options, providers=PROVIDERS)
+        except Exception as error:  # the runtime's exceptions share no base class
+            problem = InvalidModelError(f"ONNX Runtime refuses the model: {_words(error)}")
+            raise _as_memory_error(error) or problem from error
+
+    def _session_options(self) -> Any:
+        runtime = _import_runtime()
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = self._settings.threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
+        options.graph_optimization_level = getattr(
+            runtime.GraphOptimizationLevel, LEVELS[self._options["optimisation"]]
+        )
+        options.log_severity_level = WARNINGS_AND_WORSE_ARE_QUIET
+        spinning = SPINNING[self._options["spinning"]]
+        options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+        return options
+
+    def _profiled(self, feeds: Feeds, folder: Path) -> tuple[KernelRecord, ...]:
+        from profilers.backends.onnxruntime_trace import name_nodes_by_output, read_kernels  # imports onnx
+
+        model, tensors = name_nodes_by_output(self._model)
+        options = self._session_options()
+        options.enable_profiling = True
+        options.profile_file_prefix = str(folder / "trace")
+        optimised = folder / "optimised.onnx"
+        options.optimized_model_filepath = str(optimised)
+        _discard_weights(options, folder)
+        session = self._create(model, options)
+        self._run_repeatedly(session, feeds)
+        trace = Path(session.end_profiling())
+        return read_kernels(trace, optimised, tensors=tensors, warmup=PROFILED_WARMUP_RUNS)
+
+    def _run_repeatedly(self, session: Any, feeds: Feeds) -> None:
+        deadline = time.monotonic() + PROFILED_SECONDS
+        for run in range(PROFILED_WARMUP_RUNS + MOST_PROFILED_RUNS):
+            session.run(self._output_names, feeds)
+            if run >= PROFILED_WARMUP_RUNS + LEAST_PROFILED_RUNS and time.monotonic() > deadline:
+                return
+
+
+def _import_runtime() -> Any:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # has to be there before the import
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise BackendUnavailableError(f"ONNX Runtime cannot be imported: {error}.") from error
+    return onnxruntime
+
+
+def _discard_weights(options: Any, folder: Path) -> None:
+    """Only the optimised graph's structure is wanted: its weights go to the null device, not to the disk."""
+    (folder / "weights").symlink_to(os.devnull)
+    options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")
+    options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "64")
+
+
+def _spec(argument: Any) -> TensorSpec:
+    element = argument.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(size if isinstance(size, int) else 1 for size in argument.shape)
+    return TensorSpec(name=argument.name, dtype=DTYPES.get(element, element), shape=shape)
+
+
+def _as_memory_error(error: Exception) -> MemoryError | None:
+    if isinstance(error, MemoryError):
+        return error
+    text = str(error)
+    return MemoryError(_words(error)) if any(sign in text for sign in ALLOCATION_FAILURES) else None
+
+
+def _words(error: Exception) -> str:
+    """The runtime's message without its prefix of codes."""
+    return CODES.sub("", str(error).strip())

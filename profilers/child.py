@@ -1,0 +1,162 @@
+"""What runs in the child process of a measurement: `python -m profilers.child FOLDER REQUEST`.
+
+`profilers.sandbox` writes the request into a private folder and reads the answer from there. Standard output and error
+belong to the runtime, whatever it prints. Imports are few, because every measurement starts three such processes.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from profilers.affinity import pin
+from profilers.backends import Backend, get_backend
+from profilers.counters.combined import CombinedReader
+from profilers.counters.perf_event import PerfEventReader
+from profilers.counters.process import ProcessReader
+from profilers.feeds import FeedArrays, make_feeds, read_npz
+from profilers.profile import profile
+from profilers.schema import (
+    BackendUnavailableError,
+    Failure,
+    FeedSpec,
+    InputError,
+    InvalidFeedsError,
+    ProcessRun,
+    ProfileSettings,
+    from_plain,
+    to_plain,
+)
+from profilers.sentinel import sentinel_latency_ms
+
+__all__ = ["FEEDS_FILE", "MODEL_FILE", "SENTINEL_FILE", "Answer", "Request", "main"]
+
+MODEL_FILE, SENTINEL_FILE, FEEDS_FILE = "model.onnx", "sentinel.onnx", "feeds.npz"
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the child is to do.
+
+    Args:
+        task: `profile` the model in the folder, or `refill` its stripped weights.
+        settings: how to measure.
+        parent_pid: the child ends with this process.
+        cpus: to be pinned to; empty leaves the scheduler free.
+        feeds: recipe of the inputs, unless the folder holds `feeds.npz`.
+        producers: tensor name → index of the node that produces it.
+    """
+
+    task: str
+    settings: ProfileSettings
+    parent_pid: int
+    cpus: tuple[int, ...] = ()
+    feeds: tuple[FeedSpec, ...] = ()
+    producers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A run with the sentinel's latency before and after, or a failure; empty for a refill."""
+
+    run: ProcessRun | None = None
+    sentinel_ms: tuple[float, ...] = ()
+    failure: Failure | None = None
+
+
+def main(folder: Path, name: str) -> None:
+    """Read `<name>.request.json`, do what it says, write `<name>.answer.json`."""
+    request = from_plain(Request, json.loads((folder / f"{name}.request.json").read_bytes()))
+    _die_with(request.parent_pid)
+    _limit_resources(request.settings.memory_limit_bytes)
+    answer = _answer(request, folder)
+    draft = folder / f"{name}.draft.json"
+    draft.write_text(json.dumps(to_plain(answer)))
+    draft.replace(folder / f"{name}.answer.json")
+
+
+def _die_with(parent_pid: int) -> None:
+    """Linux kills this process when its parent ends, however that ends."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it ended before we asked
+        os._exit(1)
+
+
+def _limit_resources(memory_limit_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (memory_limit_bytes, memory_limit_bytes))
+    ceiling = _address_space_bytes() + memory_limit_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
+
+
+def _address_space_bytes() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 2**30
+
+
+def _answer(request: Request, folder: Path) -> Answer:
+    try:
+        return _refill(request, folder) if request.task == "refill" else _profile(request, folder)
+    except MemoryError as error:
+        limit = request.settings.memory_limit_bytes / 2**20
+        words = f" ({error})" if str(error) else ""
+        return _failed("memory", f"The model needs more than the {limit:,.0f} MiB that it may use{words}.")
+    except BackendUnavailableError as error:
+        return _failed("unavailable", str(error))
+    except InvalidFeedsError as error:
+        return _failed("run", str(error))
+    except InputError as error:
+        return _failed("load" if request.task == "refill" else "open", str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a runtime raises is a failure of the model, and reported
+        return _failed("run", f"{type(error).__name__}: {error}")
+
+
+def _failed(stage: str, message: str) -> Answer:
+    return Answer(failure=Failure(stage=stage, message=message))
+
+
+def _refill(request: Request, folder: Path) -> Answer:
+    from profilers.onnx_graph import refill_weights
+
+    path = folder / MODEL_FILE
+    path.write_bytes(refill_weights(path.read_bytes(), request.settings.seed))
+    return Answer()
+
+
+def _profile(request: Request, folder: Path) -> Answer:
+    settings, backend = request.settings, get_backend(request.settings.backend)
+    if request.cpus:
+        pin(frozenset(request.cpus))
+    model, feeds = (folder / MODEL_FILE).read_bytes(), _feeds(request, folder)
+    gc.disable()  # a collection in the middle of a sample would be the model's fault
+    before = _sentinel(settings, backend, folder)
+    with closing(CombinedReader([PerfEventReader(), ProcessReader()])) as counters:
+        run = profile(model, feeds, backend, settings, counters=counters, producers=request.producers)
+    return Answer(run=run, sentinel_ms=(*before, *_sentinel(settings, backend, folder)))
+
+
+def _feeds(request: Request, folder: Path) -> FeedArrays:
+    given = folder / FEEDS_FILE
+    return read_npz(given.read_bytes()) if given.exists() else make_feeds(request.feeds, request.settings.seed)
+
+
+def _sentinel(settings: ProfileSettings, backend: Backend, folder: Path) -> tuple[float, ...]:
+    if not settings.sentinel:
+        return ()
+    return (sentinel_latency_ms((folder / SENTINEL_FILE).read_bytes(), backend, settings),)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
