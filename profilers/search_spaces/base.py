@@ -56,7 +56,8 @@ class SearchSpace(ABC):
         """A valid, runnable ONNX model with static shapes.
 
         Weights are seeded by the text; float tensors above 16 elements may be left out and marked for refilling as
-        `profilers.onnx_graph.strip_weights` does, so that building stays cheap: see `profilers.onnx_graph.refill_weights`.
+        `profilers.onnx_graph.strip_weights` does, so that building stays cheap; see
+        `profilers.onnx_graph.refill_weights`.
         """
 
     def is_degenerate(self, architecture: Architecture) -> bool:

@@ -169,7 +169,7 @@ class GraphBuilder:
         model = onnx.ModelProto(
             ir_version=_ir_version(self.style.opset), producer_name="latcast", graph=graph, opset_import=[opset]
         )
-        return model.SerializeToString(deterministic=True)
+        return bytes(model.SerializeToString(deterministic=True))
 
 
 @cache

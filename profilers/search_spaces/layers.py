@@ -21,10 +21,12 @@ __all__ = [
     "linear",
     "make_divisible",
     "max_pool",
+    "mean",
     "reshape",
     "resize",
     "squeeze_excite",
     "transpose",
+    "unsqueeze",
 ]
 
 Kernel = int | tuple[int, ...]
@@ -67,6 +69,8 @@ def conv(
     bias: bool = True,
 ) -> Tensor:
     """Convolution over all spatial axes of `x`."""
+    if x.channels % groups or channels % groups:
+        raise ValueError(f"{groups} groups do not divide {x.channels} and {channels} channels")
     window = _window(x, kernel, stride, padding, dilation)
     spatial, kernels = window.pop("spatial"), window["kernel_shape"]
     if dilation > 1:
@@ -197,22 +201,20 @@ def transpose(net: GraphBuilder, x: Tensor, order: Sequence[int]) -> Tensor:
 
 def max_pool(net: GraphBuilder, x: Tensor, kernel: Kernel = 2, stride: Kernel = 2, padding: Kernel = 0) -> Tensor:
     """Maximum over a window."""
-    return _pool(net, "MaxPool", x, kernel, stride, padding)
+    return _pool(net, "MaxPool", x, _window(x, kernel, stride, padding, 1))
 
 
 def avg_pool(
     net: GraphBuilder, x: Tensor, kernel: Kernel = 2, stride: Kernel = 2, padding: Kernel = 0, *, count_pad: bool = True
 ) -> Tensor:
     """Mean over a window; `count_pad` counts the padding as zeros."""
-    return _pool(net, "AveragePool", x, kernel, stride, padding, count_include_pad=int(count_pad))
-
-
-def _pool(
-    net: GraphBuilder, operator: str, x: Tensor, kernel: Kernel, stride: Kernel, padding: Kernel, **more: int
-) -> Tensor:
     window = _window(x, kernel, stride, padding, 1)
-    spatial = window.pop("spatial")
-    return net.op(operator, [x], (*x.shape[:2], *spatial), **window, **more)
+    return _pool(net, "AveragePool", x, window | {"count_include_pad": int(count_pad)})
+
+
+def _pool(net: GraphBuilder, operator: str, x: Tensor, attributes: dict[str, Any]) -> Tensor:
+    spatial = attributes.pop("spatial")
+    return net.op(operator, [x], (*x.shape[:2], *spatial), **attributes)
 
 
 def mean(net: GraphBuilder, x: Tensor, axes: Sequence[int], *, keepdims: bool = False) -> Tensor:
@@ -273,7 +275,7 @@ def resize(net: GraphBuilder, x: Tensor, scale: int, mode: str = "nearest") -> T
     shape = (*x.shape[:2], *(size * scale for size in x.shape[2:]))
     scales = net.constant([1.0, 1.0] + [float(scale)] * (len(shape) - 2), "float32")
     region = net.constant([], "float32") if net.style.opset < 13 else None  # optional only since opset 13
-    more = {"nearest_mode": "floor"} if mode == "nearest" else {}
+    more: dict[str, Any] = {"nearest_mode": "floor"} if mode == "nearest" else {}
     rule = "asymmetric" if mode == "nearest" else "half_pixel"
     return net.op("Resize", [x, region, scales], shape, mode=mode, coordinate_transformation_mode=rule, **more)
 
