@@ -1,5 +1,7 @@
 """ONNX bytes to graphs: safe loading, shape inference, work of each node, content hash, weight stripping."""
 
+from profilers.onnx_graph.limits import Limits
+from profilers.onnx_graph.loading import bind_shapes, load_graph
 from profilers.onnx_graph.placeholders import Role, placeholder
 
-__all__ = ["Role", "placeholder"]
+__all__ = ["Limits", "Role", "bind_shapes", "load_graph", "placeholder"]

@@ -1,0 +1,105 @@
+"""Reading constant tensors: whether they hold what they claim, and small values as arrays."""
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
+
+from profilers.onnx_graph.dtypes import DTYPE_NAMES, dtype_name
+from profilers.onnx_graph.placeholders import role_of
+from profilers.schema import DTYPE_BYTES, InvalidModelError
+
+__all__ = [
+    "SMALL_ELEMENTS",
+    "Array",
+    "element_count",
+    "has_values",
+    "holds_denormals",
+    "small_array",
+    "validate_tensor",
+]
+
+Array = NDArray[np.generic]
+
+SMALL_ELEMENTS = 4096
+"""Constants up to this many elements are evaluated; larger ones stay a type and a shape."""
+
+_CHUNK = 1 << 20
+# Repeated fields of TensorProto that hold values when raw_data does not, and how many entries one element takes.
+_FIELDS = {
+    "float32": ("float_data", 1), "complex64": ("float_data", 2), "float64": ("double_data", 1),
+    "complex128": ("double_data", 2), "int64": ("int64_data", 1), "uint64": ("uint64_data", 1),
+    "uint32": ("uint64_data", 1), "string": ("string_data", 1),
+}  # fmt: skip
+
+
+def element_count(tensor: TensorProto) -> int:
+    """Product of the dims, as a Python integer that cannot overflow."""
+    count = 1
+    for size in tensor.dims:
+        count *= size
+    return count
+
+
+def has_values(tensor: TensorProto) -> bool:
+    """Whether the tensor holds values (rather than being a placeholder)."""
+    return tensor.HasField("raw_data") or any(
+        len(getattr(tensor, field)) for field in ("float_data", "int32_data", "int64_data", "double_data",
+                                                  "uint64_data", "string_data")
+    )  # fmt: skip
+
+
+def validate_tensor(tensor: TensorProto) -> None:
+    """Refuse a tensor whose values do not fill its shape; placeholders hold none.
+
+    Raises:
+        InvalidModelError: an unknown type, or too few or too many values.
+    """
+    dtype = dtype_name(tensor.data_type)
+    if not dtype:
+        raise InvalidModelError(f"The tensor {tensor.name!r} has the unknown element type {tensor.data_type}.")
+    if role_of(tensor) is not None and not has_values(tensor):
+        return
+    elements = element_count(tensor)
+    found, wanted = _stored(tensor, dtype, elements)
+    if found != wanted:
+        raise InvalidModelError(f"The tensor {tensor.name!r} holds {found} of the {wanted} values or bytes that its "
+                                f"shape {list(tensor.dims)} needs.")  # fmt: skip
+
+
+def _stored(tensor: TensorProto, dtype: str, elements: int) -> tuple[int, int]:
+    """What a tensor holds and what it should hold: bytes of raw data, else entries of the typed field."""
+    packed = DTYPE_BYTES[dtype] < 1
+    if tensor.HasField("raw_data"):
+        return len(tensor.raw_data), -(-elements // 2) if packed else int(elements * DTYPE_BYTES[dtype])
+    field, entries = _FIELDS.get(dtype, ("int32_data", 1))
+    return len(getattr(tensor, field)), -(-elements // 2) if packed else elements * entries
+
+
+def small_array(tensor: TensorProto) -> Array | None:
+    """Values of a small, validated integer, boolean or float constant; None for any other."""
+    name = DTYPE_NAMES.get(tensor.data_type, "")
+    if name == "string" or DTYPE_BYTES.get(name, 0) < 1 or not has_values(tensor):
+        return None
+    if element_count(tensor) > SMALL_ELEMENTS:
+        return None
+    return numpy_helper.to_array(tensor)
+
+
+def holds_denormals(tensor: TensorProto) -> bool:
+    """Whether a float32 or float64 constant holds denormal values, which can slow a runtime tenfold."""
+    layout = {TensorProto.FLOAT: ("<u4", 23, 8, "float_data", "<f4"),
+              TensorProto.DOUBLE: ("<u8", 52, 11, "double_data", "<f8")}.get(tensor.data_type)  # fmt: skip
+    if layout is None:
+        return False
+    integer, mantissa, exponent, field, floating = layout
+    if tensor.HasField("raw_data"):
+        bits = np.frombuffer(tensor.raw_data, dtype=integer)
+    else:
+        bits = np.asarray(getattr(tensor, field), dtype=floating).view(integer)
+    return any(_any_denormal(bits[at : at + _CHUNK], mantissa, exponent) for at in range(0, bits.size, _CHUNK))
+
+
+def _any_denormal(bits: "NDArray[np.unsignedinteger]", mantissa: int, exponent: int) -> bool:
+    # A denormal has no exponent bits and some mantissa bit: without its sign it lies in 1 .. 2^mantissa - 1.
+    magnitude = bits & bits.dtype.type((1 << (mantissa + exponent)) - 1)
+    return bool(((magnitude - bits.dtype.type(1)) < bits.dtype.type((1 << mantissa) - 1)).any())

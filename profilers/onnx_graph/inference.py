@@ -1,0 +1,130 @@
+"""Types and shapes of one node's outputs: by our own rules where onnx has none, else by onnx, node by node.
+
+Going node by node in our own walk (rather than over the model at once) lets shapes flow through operators that onnx
+does not know, lets small constants computed on the way take part, and keeps each foreign call small.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from onnx import NodeProto, OperatorSetIdProto, checker, defs, shape_inference
+
+from profilers.onnx_graph.attributes import Attributes
+from profilers.onnx_graph.contrib import ALIASES, NHWC_ALIASES, RULES, Alias, Output
+from profilers.onnx_graph.values import Dims, Value
+from profilers.schema import InvalidModelError, UnsupportedOperatorError
+
+__all__ = ["OpsetVersions", "infer_outputs"]
+
+OpsetVersions = Mapping[str, int]
+"""Imported version by domain, with `""` for ai.onnx."""
+
+_FUSED = "com.microsoft"
+
+
+def infer_outputs(
+    node: NodeProto, domain: str, attributes: Attributes, inputs: Sequence[Value | None], opsets: OpsetVersions
+) -> list[Value]:
+    """One value for each output of a node, named ones and omitted ones alike.
+
+    Raises:
+        UnsupportedOperatorError: an operator that ai.onnx or ai.onnx.ml do not have in the imported version.
+        InvalidModelError: inputs or attributes that do not fit the operator.
+    """
+    try:
+        return _infer(node, domain, attributes, inputs, opsets)
+    except UnsupportedOperatorError:
+        raise
+    except InvalidModelError as error:
+        raise InvalidModelError(f"{_where(node)}: {error}.") from None
+    except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError, TypeError, KeyError,
+            IndexError) as error:  # fmt: skip
+        text = " ".join(str(error).split())[:300]
+        raise InvalidModelError(f"{_where(node)} does not fit its inputs or attributes: {text}") from None
+
+
+def _where(node: NodeProto) -> str:
+    return f"The {node.op_type} node {node.name!r}" if node.name else f"A {node.op_type} node"
+
+
+def _infer(
+    node: NodeProto, domain: str, attributes: Attributes, inputs: Sequence[Value | None], opsets: OpsetVersions
+) -> list[Value]:
+    if domain == _FUSED:
+        alias = NHWC_ALIASES.get(node.op_type) if _channels_last(node, attributes) else ALIASES.get(node.op_type)
+        if alias is not None:
+            return _infer_alias(node, alias, inputs, _channels_last(node, attributes))
+    schema = _schema(node.op_type, domain, opsets.get(domain, 1))
+    rule = RULES.get((domain, node.op_type))
+    if rule is not None and (schema is None or not schema.has_type_and_shape_inference_function):
+        return _named(node, rule(inputs, attributes.plain))
+    if schema is not None:
+        return _infer_standard(node, schema, inputs, opsets)
+    if domain != _FUSED:
+        raise UnsupportedOperatorError([f"{domain or 'ai.onnx'}.{node.op_type}"])
+    return _named(node, [])
+
+
+def _channels_last(node: NodeProto, attributes: Attributes) -> bool:
+    return node.op_type.startswith("Nhwc") or attributes.plain.get("channels_last") == 1
+
+
+@lru_cache(maxsize=4096)
+def _schema(operator: str, domain: str, version: int) -> defs.OpSchema | None:
+    try:
+        return defs.get_schema(operator, max_inclusive_version=version, domain=domain)
+    except defs.SchemaError:
+        return None
+
+
+def _named(node: NodeProto, outputs: Sequence[Output]) -> list[Value]:
+    """Values for all outputs; those that a rule says nothing of are unknown."""
+    padded = [*outputs, *[("", None)] * len(node.output)]
+    return [Value(name, *output) for name, output in zip(node.output, padded, strict=False)]
+
+
+def _infer_standard(
+    node: NodeProto, schema: defs.OpSchema, inputs: Sequence[Value | None], opsets: OpsetVersions
+) -> list[Value]:
+    present = [value for value in inputs if value is not None]
+    types = {name: value.type_proto for name, value in zip(node.input, inputs, strict=True) if value is not None}
+    data = {
+        name: proto
+        for name, value in zip(node.input, inputs, strict=True)
+        if value is not None and (proto := value.tensor_proto) is not None
+    }
+    imports = [OperatorSetIdProto(domain=domain, version=version) for domain, version in opsets.items()]
+    found = shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=imports)
+    outputs = [Value.from_type(name, found[name]) if name in found else Value(name, "", None) for name in node.output]
+    if outputs and not outputs[0].dtype and outputs[0].other is None and present:
+        outputs[0].dtype = present[0].dtype  # function operators without type inference keep their input's type
+    return outputs
+
+
+def _infer_alias(node: NodeProto, alias: Alias, inputs: Sequence[Value | None], channels_last: bool) -> list[Value]:
+    version = defs.onnx_opset_version()
+    schema = _schema(alias.operator, "", version)
+    assert schema is not None  # noqa: S101 - aliases name operators of every onnx version we require
+    positions = range(len(inputs)) if alias.inputs is None else [at for at in alias.inputs if at < len(inputs)]
+    if alias.first_of is not None:
+        positions = range(alias.first_of[0], len(inputs), alias.first_of[1])
+    standard = NodeProto(op_type=alias.operator, name=node.name, output=list(node.output)[: schema.max_output])
+    standard.input.extend(node.input[at] for at in positions)
+    standard.attribute.extend(item for item in node.attribute if item.name in schema.attributes)
+    chosen = [inputs[at] for at in positions]
+    if channels_last and chosen and chosen[0] is not None:
+        chosen[0] = Value(chosen[0].name, chosen[0].dtype, _moved(chosen[0].dims, 1, -1))
+    outputs = _infer_standard(standard, schema, chosen, {"": version})
+    if channels_last:
+        outputs = [Value(value.name, value.dtype, _moved(value.dims, -1, 1)) for value in outputs]
+    return [*outputs, *(Value(name, "", None) for name in node.output[len(outputs) :])]
+
+
+def _moved(dims: Dims | None, to: int, start: int) -> Dims | None:
+    """Sizes with the axis at `start` moved to `to`."""
+    if dims is None or len(dims) < 2:
+        return dims
+    rest = list(dims)
+    size = rest.pop(start)
+    rest.insert(to if to >= 0 else len(rest), size)
+    return tuple(rest)

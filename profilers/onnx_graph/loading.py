@@ -1,0 +1,80 @@
+"""ONNX bytes to a `Graph`."""
+
+from collections.abc import Sequence
+
+from onnx import ModelProto
+
+from profilers.onnx_graph.binding import Shapes, bind_inputs, fed_inputs
+from profilers.onnx_graph.functions import inline_functions
+from profilers.onnx_graph.limits import Limits
+from profilers.onnx_graph.parsing import parse_model
+from profilers.onnx_graph.scope import Context
+from profilers.onnx_graph.usage import constant_uses
+from profilers.onnx_graph.values import Value
+from profilers.onnx_graph.walk import walk
+from profilers.schema import Graph, InvalidModelError
+
+__all__ = ["bind_shapes", "load_graph"]
+
+_DEFAULT = Limits()
+
+
+def load_graph(model: bytes, *, shapes: Shapes | None = None, limits: Limits = _DEFAULT) -> Graph:
+    """The graph of an ONNX model, with static shapes, the work of each node and the content hash.
+
+    Safe for hostile bytes as far as one process can be: nothing is read from disk, no constant is materialised, and
+    every limit is checked before the work that it bounds. A service uses a `GraphLoader`, which does it in a
+    limited process of its own.
+
+    Args:
+        model: a whole ONNX file, or a weight-stripped one.
+        shapes: whole shape of each input that has dynamic dimensions, by input name.
+        limits: caps on the model.
+
+    Raises:
+        UnboundDimensionError: dynamic dimensions that `shapes` does not bind.
+        UnsupportedOperatorError: operators of an unknown domain or version.
+        ModelLimitError: a limit is exceeded.
+        InvalidModelError: anything else that is wrong with the model or the shapes.
+    """
+    proto = _bound(model, shapes, limits)
+    opsets = _opset_versions(proto)
+    context = Context(limits, opsets, constant_uses(proto.graph))
+    inputs = [Value.from_type(info.name, info.type) for info in fed_inputs(proto.graph)]
+    for value in inputs:
+        if not value.dtype and value.other is None:
+            raise InvalidModelError(f"The input {value.name!r} has no known element type.")
+    return walk(proto.graph, inputs, context, salt=repr(sorted(opsets.items())).encode()).graph
+
+
+def bind_shapes(model: bytes, shapes: Shapes, *, limits: Limits = _DEFAULT) -> bytes:
+    """The model with the inputs' sizes fixed; what it declares of other tensors' shapes is dropped.
+
+    Args:
+        model: a whole ONNX file, or a weight-stripped one.
+        shapes: whole shape of each input that has dynamic dimensions, by input name.
+        limits: caps on the model.
+
+    Raises:
+        InvalidModelError: as `load_graph`.
+    """
+    proto = parse_model(model, limits)
+    bind_inputs(proto, shapes)
+    del proto.graph.value_info[:]
+    for info in proto.graph.output:
+        if info.type.WhichOneof("value") == "tensor_type":
+            info.type.tensor_type.ClearField("shape")
+    return proto.SerializeToString()
+
+
+def _bound(model: bytes, shapes: Shapes | None, limits: Limits) -> ModelProto:
+    proto = parse_model(model, limits)
+    bind_inputs(proto, shapes)
+    return inline_functions(proto, limits)
+
+
+def _opset_versions(model: ModelProto) -> dict[str, int]:
+    domains: Sequence[tuple[str, int]] = [(entry.domain, entry.version) for entry in model.opset_import]
+    versions = {"" if domain == "ai.onnx" else domain: version for domain, version in domains}
+    used = {node.domain for node in model.graph.node}
+    return {domain: version for domain, version in versions.items() if domain == "" or domain in used}

@@ -1,0 +1,103 @@
+"""Names of one graph or body while it is walked, and the tensors that its `Graph` will list."""
+
+from profilers.onnx_graph.inference import OpsetVersions
+from profilers.onnx_graph.limits import Limits
+from profilers.onnx_graph.usage import Use
+from profilers.onnx_graph.values import Value
+from profilers.schema import InvalidModelError, TensorSpec
+
+__all__ = ["Context", "Scope"]
+
+
+class Context:
+    """What the walk of one model shares: limits, operator versions, how constants are read, and running totals."""
+
+    def __init__(self, limits: Limits, opsets: OpsetVersions, uses: dict[str, Use]) -> None:
+        self.limits, self.opsets, self.uses = limits, opsets, uses
+        self.denormal_weights = False
+        self._constant_bytes = self._nodes = 0
+
+    def count_node(self) -> None:
+        """A body whose shapes do not settle at once is walked again, which counts too."""
+        self._nodes += 1
+        self.limits.check("nodes", self._nodes, "loop bodies are walked twice")
+
+    def check_size(self, value: Value) -> None:
+        """Refuse a tensor, or all constants together, above the limits."""
+        size = value.size_bytes
+        self.limits.check("tensor_bytes", size, f"bytes in {value.name!r}")
+        if value.dims is not None:
+            self.limits.check("rank", len(value.dims), f"dimensions of {value.name!r}")
+        if value.constant:
+            self._constant_bytes += size
+            self.limits.check("constant_bytes", self._constant_bytes, "bytes of constants, computed ones included")
+
+
+class Scope:
+    """One graph's names. A body sees the names of the graphs around it; ONNX does not let it hide them."""
+
+    def __init__(self, parent: "Scope | None" = None) -> None:
+        self._parent = parent
+        self._values: dict[str, Value] = {}
+        self._tensors: list[Value] = []
+        self._captured: dict[int, int] = {}
+
+    def define(self, value: Value) -> None:
+        """A new name.
+
+        Raises:
+            InvalidModelError: the name is taken.
+        """
+        if self._find(value.name) is not None:
+            raise InvalidModelError(f"The name {value.name!r} is given to two tensors; ONNX wants each name once.")
+        self._values[value.name] = value
+
+    def lookup(self, name: str, reader: str) -> Value:
+        """The value of that name.
+
+        Raises:
+            InvalidModelError: nobody has defined it so far.
+        """
+        value = self._find(name)
+        if value is None:
+            raise InvalidModelError(f"{reader} reads {name!r}, which no input, initializer or earlier node provides: "
+                                    "the edge dangles, the graph has a cycle, or its nodes are not in order.")  # fmt: skip
+        return value
+
+    def _find(self, name: str) -> Value | None:
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope._values:
+                return scope._values[name]
+            scope = scope._parent
+        return None
+
+    def place(self, value: Value) -> int:
+        """Index of a value among this graph's tensors; a value of a graph around it becomes an outer one."""
+        if self._values.get(value.name) is value:
+            if value.index < 0:
+                value.index = len(self._tensors)
+                self._tensors.append(value)
+            return value.index
+        if id(value) not in self._captured:
+            if self._parent is not None:
+                self._parent.place(value)
+            self._captured[id(value)] = len(self._tensors)
+            self._tensors.append(value)
+        return self._captured[id(value)]
+
+    @property
+    def tensors(self) -> tuple[TensorSpec, ...]:
+        """All placed values."""
+        return tuple(TensorSpec(name=value.name, dtype=value.dtype, shape=value.shape) for value in self._tensors)
+
+    @property
+    def initializers(self) -> frozenset[int]:
+        """Indices of this graph's own constants."""
+        outer = set(self._captured.values())
+        return frozenset(at for at, value in enumerate(self._tensors) if value.constant and at not in outer)
+
+    @property
+    def outer(self) -> tuple[int, ...]:
+        """Indices of what belongs to the graphs around this one."""
+        return tuple(self._captured.values())

@@ -1,0 +1,174 @@
+"""Which constants' values matter: what may be stripped, with what it is refilled, and what enters the hash.
+
+The values of a weight say nothing about latency; the values of a shape, an index, a scale or an exponent do. Which is
+which follows from the operator and the position where the constant is read, also through operators that only move
+data.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from onnx import GraphProto, NodeProto, TensorProto
+
+from profilers.onnx_graph.constants import element_count
+from profilers.onnx_graph.dtypes import FLOATS, dtype_name
+from profilers.onnx_graph.parsing import walk_graphs
+from profilers.onnx_graph.placeholders import Role, role_of
+
+__all__ = ["SMALL_WEIGHT", "Need", "Use", "constant_uses", "values_matter"]
+
+SMALL_WEIGHT = 16
+"""Float constants up to this many elements keep their values."""
+
+
+class Need(IntEnum):
+    """How much of a constant's values a consumer depends on."""
+
+    NOTHING = 0
+    """A weight: any value of its kind does."""
+    SMALL = 1
+    """An ordinary operand: a scalar exponent or bound matters, a large tensor does not."""
+    EXACT = 2
+    """A shape, index, condition or quantisation scale."""
+
+
+class Use(NamedTuple):
+    """How the consumers of a constant read it.
+
+    Args:
+        floats: need of the values, were they floats.
+        integers: need of the values, were they integers.
+        role: what to refill it with.
+        fan_in_axes: axes whose product is the fan-in; `()` where there is none.
+    """
+
+    floats: Need
+    integers: Need
+    role: Role
+    fan_in_axes: tuple[int, ...] = ()
+
+
+_ALL_BUT_FIRST = (1, 2, 3, 4, 5)
+_NORMAL = Use(Need.NOTHING, Need.EXACT, "normal")
+_SCALE = Use(Need.NOTHING, Need.EXACT, "scale")
+_POSITIVE = Use(Need.NOTHING, Need.EXACT, "positive")
+_QUANTISED = Use(Need.NOTHING, Need.NOTHING, "uniform")
+_EXACT = Use(Need.EXACT, Need.EXACT, "normal")
+_OPERAND = Use(Need.SMALL, Need.EXACT, "normal")
+
+
+def _matrix(*fan_in_axes: int) -> Use:
+    return Use(Need.NOTHING, Need.EXACT, "normal", fan_in_axes)
+
+
+_CONV = {1: _matrix(*_ALL_BUT_FIRST), 2: _NORMAL}
+_MATMUL = {0: _matrix(-1), 1: _matrix(-2), 2: _NORMAL}
+_NORMALISE = {1: _SCALE, 2: _NORMAL}
+_RECURRENT = {1: _matrix(2), 2: _matrix(2), 3: _NORMAL, 5: _NORMAL, 6: _NORMAL, 7: _NORMAL}
+
+_POSITIONS: dict[str, dict[int, Use]] = {
+    "Add": {}, "Attention": {1: _matrix(0), 2: _NORMAL}, "BatchNormalization": {**_NORMALISE, 3: _NORMAL, 4: _POSITIVE},
+    "BiasAdd": {1: _NORMAL}, "BiasGelu": {1: _NORMAL}, "Conv": _CONV, "ConvInteger": {1: _QUANTISED},
+    "ConvTranspose": {1: _matrix(0, 2, 3, 4), 2: _NORMAL}, "DeformConv": {1: _matrix(*_ALL_BUT_FIRST), 3: _NORMAL},
+    "DequantizeLinear": {0: _QUANTISED, 1: _EXACT, 2: _EXACT}, "Div": {1: Use(Need.SMALL, Need.EXACT, "positive")},
+    "DynamicQuantizeLSTM": {1: _QUANTISED, 2: _QUANTISED, 3: _NORMAL, 8: _EXACT, 9: _EXACT, 10: _EXACT, 11: _EXACT},
+    "DynamicQuantizeMatMul": {1: _QUANTISED, 2: _EXACT, 3: _EXACT, 4: _NORMAL},
+    "Einsum": {at: _matrix(-2) for at in range(8)},
+    "EmbedLayerNormalization": {2: _NORMAL, 3: _NORMAL, 4: _NORMAL, 5: _SCALE, 6: _NORMAL},
+    "FastGelu": {1: _NORMAL}, "FusedConv": {**_CONV, 3: _NORMAL}, "FusedGemm": _MATMUL, "FusedMatMul": _MATMUL,
+    "GRU": _RECURRENT, "Gather": {0: _NORMAL}, "GatherND": {0: _NORMAL}, "Gemm": _MATMUL,
+    "GroupNormalization": _NORMALISE, "GroupNorm": _NORMALISE, "InstanceNormalization": _NORMALISE, "LSTM": _RECURRENT,
+    "LayerNormalization": _NORMALISE, "Log": {0: _OPERAND._replace(role="positive")}, "MatMul": _MATMUL,
+    "MatMulBnb4": {1: _QUANTISED, 2: _SCALE}, "MatMulInteger": {0: _QUANTISED, 1: _QUANTISED},
+    "MatMulIntegerToFloat": {1: _QUANTISED, 3: _EXACT, 5: _EXACT, 6: _NORMAL},
+    "MatMulNBits": {1: _QUANTISED, 2: _SCALE, 3: _QUANTISED}, "Mul": {},
+    "NhwcConv": _CONV, "NhwcFusedConv": _CONV, "PRelu": {1: _NORMAL}, "Pow": {0: _OPERAND._replace(role="positive")},
+    "QAttention": {1: _QUANTISED, 2: _NORMAL, 3: _EXACT, 4: _EXACT},
+    "QGemm": {at: _QUANTISED if at in (0, 3) else _EXACT for at in range(9)},
+    "QLinearConv": {at: _QUANTISED if at in (0, 3) else _EXACT for at in range(9)},
+    "QLinearMatMul": {at: _QUANTISED if at in (0, 3) else _EXACT for at in range(8)},
+    "QLinearAdd": {at: _QUANTISED if at in (0, 3) else _EXACT for at in range(8)},
+    "QLinearMul": {at: _QUANTISED if at in (0, 3) else _EXACT for at in range(8)},
+    "QuantizeLinear": {0: _NORMAL, 1: _EXACT, 2: _EXACT}, "RMSNormalization": {1: _SCALE}, "RNN": _RECURRENT,
+    "Reciprocal": {0: _OPERAND._replace(role="positive")}, "SimplifiedLayerNormalization": {1: _SCALE},
+    "SkipLayerNormalization": {1: _NORMAL, 2: _SCALE, 3: _NORMAL, 4: _NORMAL},
+    "SkipSimplifiedLayerNormalization": {1: _NORMAL, 2: _SCALE, 3: _NORMAL},
+    "Sqrt": {0: _OPERAND._replace(role="positive")},
+}  # fmt: skip
+_POSITIONS["Mul"] = {0: _OPERAND._replace(role="scale"), 1: _OPERAND._replace(role="scale")}
+
+# Operators where a float operand steers shapes or control flow, or may be turned into an integer that does.
+_STEERED = frozenset({"Cast", "If", "Loop", "NonMaxSuppression", "OneHot", "Range", "Resize", "Scan", "Upsample"})
+# Operators that hand their first input on: what reads their output reads the input.
+_MOVERS = frozenset({"Concat", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile",
+                     "Transpose", "Unsqueeze"})  # fmt: skip
+_LAST_USE = Use(Need.SMALL, Need.EXACT, "normal")
+
+
+def constant_uses(graph: GraphProto) -> dict[str, Use]:
+    """How each tensor of the graph and its bodies is read, by name; names that nobody reads are absent.
+
+    Siblings' bodies may use one name for two tensors: their uses are joined, which keeps more values, never fewer.
+    """
+    uses: dict[str, Use] = {}
+    for body in reversed(list(walk_graphs(graph))):
+        for node in reversed(body.node):
+            _note_node(node, uses)
+        if body is not graph:
+            for info in body.output:
+                _join(uses, info.name, _LAST_USE)
+    return uses
+
+
+def _note_node(node: NodeProto, uses: dict[str, Use]) -> None:
+    operator = node.op_type
+    for position, name in enumerate(node.input):
+        if not name:
+            continue
+        if operator in _MOVERS and (position == 0 or operator == "Concat"):
+            for output in node.output:
+                if output in uses:
+                    _join(uses, name, _moved(uses[output], node))
+        elif operator in _STEERED:
+            _join(uses, name, _EXACT)
+        else:
+            _join(uses, name, _read(node, position))
+
+
+def _read(node: NodeProto, position: int) -> Use:
+    use = _POSITIONS.get(node.op_type, {}).get(position, _OPERAND)
+    transposed = ("transA", "transB")[position] if use.fan_in_axes in ((-1,), (-2,)) and position < 2 else ""
+    if transposed and any(item.name == transposed and item.i for item in node.attribute):
+        return use._replace(fan_in_axes=(-3 - use.fan_in_axes[0],))
+    return use
+
+
+def _moved(use: Use, node: NodeProto) -> Use:
+    if node.op_type == "Transpose" and use.fan_in_axes in ((-1,), (-2,)):
+        return use._replace(fan_in_axes=(-3 - use.fan_in_axes[0],))
+    return use
+
+
+def _join(uses: dict[str, Use], name: str, use: Use) -> None:
+    """The stricter need and the safer role of two uses."""
+    known = uses.get(name)
+    if known is None:
+        uses[name] = use
+        return
+    safest = max(known, use, key=lambda item: ("uniform", "normal", "scale", "positive").index(item.role))
+    uses[name] = safest._replace(floats=max(known.floats, use.floats), integers=max(known.integers, use.integers))
+
+
+def values_matter(tensor: TensorProto, use: Use | None) -> bool:
+    """Whether a constant's values are part of what the graph computes, as far as its latency goes.
+
+    Args:
+        tensor: an initializer or a Constant node's value.
+        use: how it is read; None when nobody does.
+    """
+    if role_of(tensor) is not None or use is None:
+        return False
+    if dtype_name(tensor.data_type) in FLOATS:
+        small = element_count(tensor) <= SMALL_WEIGHT
+        return use.floats == Need.EXACT or (use.floats == Need.SMALL and small)
+    return use.integers != Need.NOTHING or element_count(tensor) <= SMALL_WEIGHT
