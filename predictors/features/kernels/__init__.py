@@ -1,0 +1,31 @@
+"""Graph → the fused kernels that a CPU runtime will execute, their work and their shapes, without running anything.
+
+`predict_kernels` tells the kernels, `kernel_table` the same as arrays, and `attribute_timings` brings measured kernel
+times to them. `fusion` has the rules that do not depend on layouts, `layout` those of channel-blocked tensors,
+`patterns` the decomposed operators that are found again, `work` what each kernel has to do.
+"""
+
+from predictors.features.kernels.attribution import attribute_timings
+from predictors.features.kernels.classes import CLASSES
+from predictors.features.kernels.table import (
+    FEATURE_VERSION,
+    WORK_FEATURES,
+    KernelTable,
+    kernel_table,
+    predict_kernels,
+    stack_tables,
+)
+from predictors.features.kernels.work import SHAPE_FEATURES, Kernel
+
+__all__ = [
+    "CLASSES",
+    "FEATURE_VERSION",
+    "SHAPE_FEATURES",
+    "WORK_FEATURES",
+    "Kernel",
+    "KernelTable",
+    "attribute_timings",
+    "kernel_table",
+    "predict_kernels",
+    "stack_tables",
+]

@@ -1,0 +1,100 @@
+"""Executed kernels' times → the predicted kernels that they belong to."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictors.features.kernels.layout import BLOCK
+from predictors.features.kernels.table import predict_kernels
+from predictors.features.kernels.work import Kernel
+from profilers.schema import Graph, KernelTiming
+
+__all__ = ["attribute_timings"]
+
+_FAMILIES = {
+    "FusedConv": "Conv", "NhwcFusedConv": "Conv", "FusedMatMul": "MatMul", "Gemm": "MatMul", "FusedGemm": "MatMul",
+    "TransposeMatMul": "MatMul", "Squeeze": "Reshape", "Unsqueeze": "Reshape", "Flatten": "Reshape",
+    "BiasGelu": "Gelu", "Upsample": "Resize",
+}  # fmt: skip
+_CONTAINERS = {"If", "Loop", "Scan"}
+
+
+def attribute_timings(graph: Graph, timings: Sequence[KernelTiming]) -> NDArray[np.float64]:
+    """Time of each predicted kernel in ms, float64 (n,), in the order of `predict_kernels`; NaN where none was seen.
+
+    A timing belongs to the kernel that covers its node; several of them are summed. Those without a node, as of
+    layouts that the runtime changed, are matched by operator family and output size, in order of execution; what
+    matches nothing is a piece of an operator that the runtime took apart, and counts with the next timing that has
+    a kernel. A container (If, Loop, Scan) is not counted: its body's kernels are in its time already.
+    """
+    kernels = predict_kernels(graph)
+    owner = {node: index for index, kernel in enumerate(kernels) for node in kernel.nodes}
+    matched = _match(kernels, owner, [timing for timing in timings if timing.operator not in _CONTAINERS])
+    result = np.full(len(kernels), np.nan)
+    waiting = 0.0
+    for timing, index in matched:
+        if index < 0:
+            waiting += 0.0 if timing.operator.startswith("Reorder") else timing.time_ms
+        else:
+            result[index] = np.nansum([result[index], timing.time_ms, waiting])
+            waiting = 0.0
+    return result
+
+
+def _match(
+    kernels: Sequence[Kernel], owner: dict[int, int], timings: Sequence[KernelTiming]
+) -> list[tuple[KernelTiming, int]]:
+    """Each timing with the index of its kernel, or -1."""
+    named = [_named_owner(timing, owner) for timing in timings]
+    taken = set(named)
+    free: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for index, kernel in enumerate(kernels):
+        if index not in taken or kernel.kind == "gemm":
+            free[_kernel_family(kernel), _predicted_size(kernel)].append(index)
+    matched = []
+    for timing, index in zip(timings, named, strict=True):
+        candidates = free.get((_family(timing.operator), _executed_size(timing))) if index < 0 else None
+        matched.append((timing, candidates.pop(0) if candidates else index))
+    return matched
+
+
+def _named_owner(timing: KernelTiming, owner: dict[int, int]) -> int:
+    """The kernel that covers the timing's node; conversions of layouts carry the name of what they convert."""
+    if timing.node is None or timing.operator.startswith("Reorder"):
+        return -1
+    return owner.get(timing.node, -1)
+
+
+def _family(operator: str) -> str:
+    return _FAMILIES.get(operator, operator)
+
+
+def _kernel_family(kernel: Kernel) -> str:
+    blocked_affine = kernel.kind == "conv_depthwise"
+    return "Conv" if blocked_affine else _family(kernel.operator)
+
+
+def _executed_size(timing: KernelTiming) -> int:
+    if not timing.output_shapes:
+        return 0
+    shape = timing.output_shapes[0]
+    if timing.operator.startswith("Reorder") or _family(timing.operator) == "Conv":
+        return _padded(shape)
+    return int(np.prod(shape, dtype=np.int64))
+
+
+def _padded(shape: tuple[int, ...]) -> int:
+    """Elements with the channels padded to whole blocks."""
+    if len(shape) < 2:
+        return int(np.prod(shape, dtype=np.int64))
+    channels = -(-shape[1] // BLOCK) * BLOCK
+    return int(shape[0] * channels * np.prod(shape[2:], dtype=np.int64))
+
+
+def _predicted_size(kernel: Kernel) -> int:
+    channels = int(kernel.shape["channels_out"])
+    if channels and (kernel.kind == "reorder" or kernel.kind.startswith("conv")):
+        return int(kernel.elements) // channels * (-(-channels // BLOCK) * BLOCK)
+    return int(kernel.elements)

@@ -1,0 +1,99 @@
+"""Classes of kernels, which operator belongs to which, and what an element costs."""
+
+from collections.abc import Mapping
+from math import prod
+
+from predictors.features.kernels.layout import BLOCK
+from predictors.features.kernels.plan import FusionPlan, Step
+
+__all__ = ["CLASSES", "ELEMENT_COST", "kernel_class"]
+
+CLASSES: tuple[str, ...] = (
+    "conv", "conv_pointwise", "conv_depthwise", "conv_grouped", "conv_direct", "conv_plain", "conv_transpose", "gemm",
+    "matmul", "rnn", "einsum", "quantised", "elementwise", "broadcast", "activation", "pool", "global_pool", "norm",
+    "softmax", "reduce", "concat", "split", "slice", "gather", "scatter", "transpose", "reshape", "copy", "pad",
+    "resize", "reorder", "lrn", "sort", "control", "other",
+)  # fmt: skip
+"""Kernel classes; each has its own work model, its own multiplier in adaptation and its own uncertainty."""
+
+ELEMENT_COST: Mapping[str, float] = {
+    "Relu": 1, "Clip": 1, "LeakyRelu": 1, "PRelu": 2, "Abs": 1, "Neg": 1, "Floor": 1, "Ceil": 1, "Round": 2, "Not": 1,
+    "Sign": 1, "HardSigmoid": 2, "HardSwish": 3, "ThresholdedRelu": 2, "Sigmoid": 5, "Tanh": 5, "Erf": 6, "Gelu": 8,
+    "FastGelu": 8, "BiasGelu": 8, "QuickGelu": 7, "Swish": 7, "Mish": 20, "Elu": 9, "Selu": 9, "Celu": 12, "Exp": 4,
+    "Log": 10, "Softplus": 18, "Softsign": 3, "Sqrt": 2, "Reciprocal": 2, "Sin": 10, "Cos": 10, "Tan": 15, "Asin": 15,
+    "Acos": 15, "Atan": 15, "Sinh": 20, "Cosh": 20, "Asinh": 20, "Acosh": 20, "Atanh": 20, "Pow": 15, "Mod": 8,
+    "Add": 1, "Sub": 1, "Mul": 1, "Div": 2, "Min": 1, "Max": 1, "Sum": 1, "Mean": 1, "Where": 2, "Equal": 1,
+    "Greater": 1, "Less": 1, "GreaterOrEqual": 1, "LessOrEqual": 1, "And": 1, "Or": 1, "Xor": 1, "Cast": 1, "IsNaN": 1,
+    "IsInf": 1, "BitShift": 1, "BatchNormalization": 2, "Hardmax": 2, "Shrink": 2,
+}  # fmt: skip
+"""Rough cost of one element, in additions; its order of magnitude is what counts."""
+
+_BINARY = {
+    "Add", "Sub", "Mul", "Div", "Min", "Max", "Sum", "Mean", "Where", "Equal", "Greater", "Less", "GreaterOrEqual",
+    "LessOrEqual", "And", "Or", "Xor", "Pow", "Mod", "BitShift", "PRelu", "BatchNormalization",
+}  # fmt: skip
+_QUANTISED = {
+    "QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger", "QuantizeLinear", "DequantizeLinear", "QLinearAdd",
+    "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "MatMulNBits", "QGemm", "DynamicQuantizeLSTM", "QLinearMul",
+    "QLinearConcat", "QLinearGlobalAveragePool", "QLinearAveragePool", "QLinearSigmoid", "QLinearLeakyRelu",
+    "QAttention",
+}  # fmt: skip
+_SIMPLE: Mapping[str, str] = {
+    "GlobalAveragePool": "global_pool", "GlobalMaxPool": "global_pool", "GlobalLpPool": "global_pool",
+    "MaxPool": "pool", "AveragePool": "pool", "LpPool": "pool", "MaxUnpool": "pool", "MaxRoiPool": "pool",
+    "RoiAlign": "pool", "LSTM": "rnn", "GRU": "rnn", "RNN": "rnn", "Einsum": "einsum", "LRN": "lrn", "Pad": "pad",
+    "LayerNormalization": "norm", "SkipLayerNormalization": "norm", "SimplifiedLayerNormalization": "norm",
+    "SkipSimplifiedLayerNormalization": "norm", "RMSNormalization": "norm", "InstanceNormalization": "norm",
+    "GroupNormalization": "norm", "MeanVarianceNormalization": "norm", "LpNormalization": "norm", "Softmax": "softmax",
+    "LogSoftmax": "softmax", "Hardmax": "softmax", "Concat": "concat", "Split": "split", "Slice": "slice",
+    "Gather": "gather", "GatherElements": "gather", "GatherND": "gather", "Embedding": "gather", "OneHot": "gather",
+    "Scatter": "scatter", "ScatterElements": "scatter", "ScatterND": "scatter", "Transpose": "transpose",
+    "DepthToSpace": "transpose", "SpaceToDepth": "transpose", "Reshape": "reshape", "Squeeze": "reshape",
+    "Unsqueeze": "reshape", "Flatten": "reshape", "Shape": "reshape", "Size": "reshape", "Identity": "copy",
+    "Expand": "copy", "Tile": "copy", "ConstantOfShape": "copy", "Range": "copy", "Trilu": "copy", "Resize": "resize",
+    "Upsample": "resize", "GridSample": "resize", "ReorderOutput": "reorder", "ReorderInput": "reorder", "TopK": "sort",
+    "ArgMax": "reduce", "ArgMin": "reduce", "CumSum": "reduce", "NonZero": "sort", "Unique": "sort",
+    "ChannelScale": "conv_depthwise", "NonMaxSuppression": "sort", "If": "control", "Loop": "control",
+    "Scan": "control",
+}  # fmt: skip
+
+
+def kernel_class(plan: FusionPlan, step: Step) -> str:
+    """The class of the kernel that a step becomes."""
+    operator = step.operator
+    if operator in {"Conv", "ConvTranspose"}:
+        return _conv_class(plan, step)
+    if operator in {"MatMul", "Gemm"}:
+        return _matmul_class(plan, step)
+    if operator == "BatchNormalization" and step.blocked:
+        return "conv_depthwise"
+    if operator in _BINARY:
+        shapes = {plan.shape(tensor) for tensor in step.inputs if tensor >= 0}
+        return "elementwise" if len(shapes) == 1 or operator == "BatchNormalization" else "broadcast"
+    return _class_by_name(operator)
+
+
+def _class_by_name(operator: str) -> str:
+    if operator in _QUANTISED:
+        return "quantised"
+    if operator.startswith("Reduce"):
+        return "reduce"
+    return _SIMPLE.get(operator, "activation" if operator in ELEMENT_COST else "other")
+
+
+def _conv_class(plan: FusionPlan, step: Step) -> str:
+    weights, groups = plan.shape(step.inputs[1]), step.integer("group", 1)
+    if step.operator == "ConvTranspose":
+        return "conv_transpose"
+    if not step.blocked:
+        return "conv_plain"
+    if groups > 1:
+        return "conv_depthwise" if weights[1] == 1 else "conv_grouped"
+    if weights[1] < BLOCK:
+        return "conv_direct"
+    return "conv_pointwise" if prod(weights[2:]) == 1 else "conv"
+
+
+def _matmul_class(plan: FusionPlan, step: Step) -> str:
+    weights = plan.shape(step.inputs[1])
+    return "gemm" if plan.is_constant(step.inputs[1]) and len(weights) == 2 else "matmul"

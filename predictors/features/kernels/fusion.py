@@ -1,0 +1,232 @@
+"""Which nodes a CPU runtime executes as one kernel, at full optimisation.
+
+The rules follow what ONNX Runtime's optimiser documents and does to a graph (constant folding, elimination of
+no-operations, common subexpressions, Conv and MatMul with what follows them, decomposed normalisations and
+activations); other CPU runtimes do much the same. Written against optimised graphs of version 1.32, which the tests
+compare with.
+"""
+
+from collections.abc import Callable
+from math import prod
+
+from predictors.features.kernels.patterns import PATTERNS, Pattern, find_pattern
+from predictors.features.kernels.plan import FusionPlan, Step
+
+__all__ = ["CONV_ACTIVATIONS", "fuse"]
+
+CONV_ACTIVATIONS = {"Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "HardSigmoid"}
+_GEMM_ACTIVATIONS = CONV_ACTIVATIONS - {"Clip"} | {"Softplus", "Softsign", "Elu", "Selu", "ThresholdedRelu"}
+_REMOVED = {"Identity", "Dropout"}
+_RESHAPING = {"Reshape", "Squeeze", "Unsqueeze", "Flatten"}
+_RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
+_STATIC = {"Shape", "Size"}
+Rule = Callable[[FusionPlan, Step], None]
+
+
+def fuse(plan: FusionPlan) -> None:
+    """Apply every rule that does not depend on the layout of tensors."""
+    for rule in _RULES:
+        for step in plan.live(plan.steps()):
+            rule(plan, step)
+
+
+def _fold_constants(plan: FusionPlan, step: Step) -> None:
+    """Known when the model is loaded: all inputs are constants, or only their static shape matters."""
+    if step.operator in _RANDOM or plan.graph.nodes[step.main].bodies:
+        return
+    given = [tensor for tensor in step.inputs if tensor >= 0]
+    static = step.operator in _STATIC and all(plan.spec(tensor).shape is not None for tensor in given)
+    if static or all(plan.is_constant(tensor) for tensor in given):
+        plan.fold(step)
+
+
+def _drop_no_operations(plan: FusionPlan, step: Step) -> None:
+    source, result = step.inputs[0] if step.inputs else -1, step.outputs[0]
+    if source < 0 or any(plan.readers(tensor) for tensor in step.outputs[1:] if tensor >= 0):
+        return
+    before, after = plan.spec(source), plan.spec(result)
+    same = before.shape is not None and before.shape == after.shape and before.dtype == after.dtype
+    identical = same and step.operator in {"Cast", "Expand", "Slice", "Reshape", "Tile", "Pad"}
+    single = step.operator in {"Concat", "Sum", "Max", "Min", "Mean"} and len(step.inputs) == 1
+    if step.operator in _REMOVED or identical or single:
+        plan.bypass(step, source)
+
+
+def _drop_repetitions(plan: FusionPlan, step: Step) -> None:
+    """Two steps that compute the same from the same are computed once."""
+    if len(step.outputs) != 1 or step.operator in _RANDOM or plan.graph.nodes[step.main].bodies:
+        return
+    rivals = plan.readers(next((tensor for tensor in step.inputs if tensor >= 0), -1))
+    for other in rivals:
+        same = other.operator == step.operator and other.inputs == step.inputs and len(other.outputs) == 1
+        if same and other.position < step.position and dict(other.attributes) == dict(step.attributes):
+            plan.bypass(step, other.outputs[0])
+            return
+
+
+def _join_reshapes(plan: FusionPlan, step: Step) -> None:
+    if step.operator != "Reshape":
+        return
+    reader = plan.sole_reader(step)
+    if reader is not None and reader.operator == "Reshape" and reader.inputs[0] == step.outputs[0]:
+        plan.merge([step, reader], main=step, last=reader)
+
+
+def _cancel_transposes(plan: FusionPlan, step: Step) -> None:
+    """A Transpose undone by another, with at most element-wise work between, costs nothing."""
+    if step.operator != "Transpose":
+        return
+    middle = plan.sole_reader(step)
+    through = middle if middle is not None and middle.operator in _UNARY else None
+    second = plan.sole_reader(through) if through else middle
+    if second is None or second.operator != "Transpose":
+        return
+    first, then = step.ints("perm"), second.ints("perm")
+    if len(first) == len(then) and [first[axis] for axis in then] == list(range(len(first))):
+        plan.bypass(second, second.inputs[0])
+        plan.bypass(step, step.inputs[0])
+
+
+_UNARY = {"Relu", "Sigmoid", "Tanh", "LeakyRelu", "Clip", "Erf", "Exp", "Sqrt", "Neg", "Abs", "Elu", "Cast"}
+
+
+def _pattern_rule(name: str, pattern: Pattern) -> Rule:
+    def fuse_pattern(plan: FusionPlan, step: Step) -> None:
+        match = find_pattern(plan, step, pattern) if step.operator == pattern[0] else None
+        if match is not None:
+            steps, source = match
+            merged = plan.merge(steps, main=step, last=step, operator=name)
+            merged.inputs.sort(key=lambda tensor: tensor != source)
+
+    return fuse_pattern
+
+
+def _fuse_pad(plan: FusionPlan, step: Step) -> None:
+    """Zero padding in front of a convolution or a pooling goes into its own padding."""
+    reader = plan.sole_reader(step) if step.operator == "Pad" else None
+    if reader is None or reader.operator not in {"Conv", "MaxPool", "AveragePool"}:
+        return
+    if step.attributes.get("mode", "constant") == "constant" and reader.inputs[0] == step.outputs[0]:
+        source = step.inputs[0]
+        merged = plan.merge([step, reader], main=reader, last=reader)
+        merged.inputs.sort(key=lambda tensor: tensor != source)
+
+
+def _fuse_affine_into_conv(plan: FusionPlan, step: Step) -> None:
+    """BatchNormalization, and Mul and Add of a constant per channel, change a convolution's weights."""
+    while step.operator in {"Conv", "ConvTranspose"} and plan.is_constant(step.inputs[1]):
+        reader = plan.sole_reader(step)
+        if reader is None or not _is_channel_affine(plan, reader, step.outputs[0]):
+            return
+        if step.operator == "ConvTranspose" and reader.operator != "BatchNormalization":
+            return
+        step = plan.merge([step, reader], main=step, last=reader)
+
+
+def _is_channel_affine(plan: FusionPlan, step: Step, source: int) -> bool:
+    if step.operator == "BatchNormalization":
+        return step.inputs[0] == source and all(plan.is_constant(tensor) for tensor in step.inputs[1:])
+    if step.operator not in {"Mul", "Add"} or len(step.inputs) != 2:
+        return False
+    other = step.inputs[1] if step.inputs[0] == source else step.inputs[0]
+    shape, channels = plan.shape(other), plan.shape(source)[1:2]
+    aligned = len(shape) >= len(plan.shape(source)) - 1 and prod(shape) in {1, *channels}
+    return plan.is_constant(other) and (not shape or aligned)
+
+
+def _fuse_matmul_add(plan: FusionPlan, step: Step) -> None:
+    """MatMul with constant weights, and the bias or BatchNormalization after it, is a Gemm."""
+    if step.operator != "MatMul" or not plan.is_constant(step.inputs[1]) or len(plan.shape(step.inputs[1])) != 2:
+        return
+    reader = plan.sole_reader(step)
+    if reader is None or plan.spec(step.outputs[0]).dtype != "float32":
+        return
+    columns = plan.shape(step.inputs[1])[1]
+    if reader.operator == "Add" and len(reader.inputs) == 2:
+        bias = next((tensor for tensor in reader.inputs if tensor != step.outputs[0]), -1)
+        fits = plan.is_constant(bias) and plan.shape(bias) == (columns,)
+    else:
+        fits = reader.operator == "BatchNormalization" and len(plan.shape(step.outputs[0])) == 2
+    if fits:
+        plan.merge([step, reader], main=step, last=reader, operator="Gemm")
+
+
+def _fuse_matmul_neighbours(plan: FusionPlan, step: Step) -> None:
+    """Scalar factors around a MatMul, and a swap of the last two axes before it, go into its arguments."""
+    if step.operator != "MatMul":
+        return
+    reader = plan.sole_reader(step)
+    if reader is not None and _scaled_tensor(plan, reader) == step.outputs[0]:
+        step = plan.merge([step, reader], main=step, last=reader)
+    for place in (0, 1):
+        source = plan.producer(step.inputs[place])
+        if source is None or plan.sole_reader(source) is not step:
+            continue
+        replaced = source.inputs[0] if _swaps_last_two(source) else _scaled_tensor(plan, source)
+        if replaced >= 0:
+            both = [*step.inputs[:place], replaced, *step.inputs[place + 1 : 2]]
+            step = plan.merge([source, step], main=step, last=step)
+            step.inputs = [*both, *(tensor for tensor in step.inputs if tensor not in both)]
+
+
+def _scaled_tensor(plan: FusionPlan, step: Step) -> int:
+    """The tensor that the step multiplies by, or divides by, a constant scalar; -1 where it does not."""
+    if step.operator not in {"Mul", "Div"} or len(step.inputs) != 2:
+        return -1
+    scalar = [plan.is_constant(tensor) and plan.spec(tensor).elements == 1 for tensor in step.inputs]
+    if scalar[1]:
+        return step.inputs[0]
+    return step.inputs[1] if scalar[0] and step.operator == "Mul" else -1
+
+
+def _swaps_last_two(step: Step) -> bool:
+    perm = step.ints("perm")
+    rank = len(perm)
+    return step.operator == "Transpose" and rank >= 2 and perm == (*range(rank - 2), rank - 1, rank - 2)
+
+
+def _fuse_activation(plan: FusionPlan, step: Step) -> None:
+    allowed = {"Conv": CONV_ACTIVATIONS, "Gemm": _GEMM_ACTIVATIONS}.get(step.operator, set())
+    reader = plan.sole_reader(step) if allowed and not step.activations else None
+    three_dimensional = step.operator == "Gemm" and len(plan.shape(step.outputs[0])) != 2
+    if reader is None or reader.operator not in allowed or three_dimensional:
+        return
+    if all(plan.is_constant(tensor) for tensor in reader.inputs[1:] if tensor >= 0):
+        step.activations.append(reader.operator)
+        plan.merge([step, reader], main=step, last=reader)
+
+
+def _fuse_relu_clip(plan: FusionPlan, step: Step) -> None:
+    reader = plan.sole_reader(step) if step.operator == "Relu" else None
+    if reader is not None and reader.operator in {"Clip", "Relu"}:
+        plan.merge([step, reader], main=reader, last=reader)
+
+
+def _fuse_skip_normalisation(plan: FusionPlan, step: Step) -> None:
+    """An Add that only a layer normalisation over the last axis reads is done by that normalisation."""
+    kinds = {"LayerNormalization", "SimplifiedLayerNormalization"}
+    reader = plan.sole_reader(step) if step.operator == "Add" else None
+    if reader is None or reader.operator not in kinds or reader.inputs[0] != step.outputs[0]:
+        return
+    if len(plan.shape(step.outputs[0])) == 3 and len(step.inputs) == 2:
+        tensors = list(step.inputs)
+        merged = plan.merge([step, reader], main=reader, last=reader, operator=f"Skip{reader.operator}")
+        merged.inputs.sort(key=lambda tensor: tensor not in tensors)
+
+
+_RULES: tuple[Rule, ...] = (
+    _fold_constants,
+    _drop_no_operations,
+    _drop_repetitions,
+    _join_reshapes,
+    _fuse_pad,
+    _fuse_relu_clip,
+    _fuse_affine_into_conv,
+    _fuse_matmul_add,
+    *(_pattern_rule(name, pattern) for name, pattern in PATTERNS),
+    _cancel_transposes,
+    _fuse_activation,
+    _fuse_matmul_neighbours,
+    _fuse_skip_normalisation,
+)
+"""In the order in which they have to be tried."""

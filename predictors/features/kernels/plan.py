@@ -1,0 +1,159 @@
+"""The working state of fusion: steps that each will be one kernel, and who reads what.
+
+A `Step` starts as one node. Rules (see `fusion` and `layout`) merge steps, drop those that cost nothing, and mark the
+tensors that a runtime computes once, when it loads the model. What is left is what the runtime executes.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from profilers.schema import Attribute, Graph, Node, TensorSpec
+
+__all__ = ["FusionPlan", "Step"]
+
+
+class Step:
+    """A kernel in the making.
+
+    Args:
+        nodes: indices into `Graph.nodes` that it covers; the last one makes its output.
+        operator: what the runtime will run, for example `Conv` or `LayerNormalization`.
+        attributes: of the node that does the main work.
+        inputs: tensors that it reads, -1 for omitted ones; the main node's come first and in their order.
+        outputs: tensors that it writes, -1 for omitted ones.
+        activations: operators applied to the result before it is written.
+        residual: whether another tensor is added to the result before it is written.
+        blocked: whether it works on channel-blocked tensors.
+        main: index of the node that does the main work.
+    """
+
+    __slots__ = ("activations", "attributes", "blocked", "inputs", "main", "nodes", "operator", "outputs", "residual")
+
+    def __init__(self, index: int, node: Node, inputs: list[int]) -> None:
+        self.nodes, self.main = [index], index
+        self.operator = node.operator
+        self.attributes: Mapping[str, Attribute] = node.attributes
+        self.inputs, self.outputs = inputs, list(node.outputs)
+        self.activations: list[str] = []
+        self.residual = self.blocked = False
+
+    @property
+    def position(self) -> int:
+        """Where it stands in execution order."""
+        return max(self.nodes)
+
+    def ints(self, name: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
+        """An attribute that is a list of integers."""
+        value = self.attributes.get(name, default)
+        return tuple(int(item) for item in value) if isinstance(value, tuple) else default
+
+    def integer(self, name: str, default: int) -> int:
+        """An attribute that is one integer."""
+        value = self.attributes.get(name, default)
+        return int(value) if isinstance(value, int | float) else default
+
+
+class FusionPlan:
+    """A graph's steps, and indices of who produces and who reads each tensor.
+
+    Args:
+        graph: whose nodes are to be fused; it stays as it is.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.constant: set[int] = set(graph.initializers)
+        self.results = set(graph.outputs)
+        self.free: set[int] = set()
+        self._producer: dict[int, Step] = {}
+        self._readers: dict[int, list[Step]] = {}
+        for index, node in enumerate(graph.nodes):
+            self._add(Step(index, node, list(node.inputs)))
+
+    def _add(self, step: Step) -> None:
+        for tensor in step.outputs:
+            if tensor >= 0:
+                self._producer[tensor] = step
+        for tensor in set(step.inputs):
+            if tensor >= 0:
+                self._readers.setdefault(tensor, []).append(step)
+
+    def _forget(self, step: Step) -> None:
+        for tensor in step.outputs:
+            self._producer.pop(tensor, None)
+        for tensor in set(step.inputs):
+            if tensor >= 0:
+                self._readers[tensor].remove(step)
+
+    def steps(self) -> list[Step]:
+        """The steps of the moment, in execution order."""
+        unique = {id(step): step for step in self._producer.values()}
+        return sorted(unique.values(), key=lambda step: step.position)
+
+    def live(self, steps: Iterable[Step]) -> Iterator[Step]:
+        """Those of the steps that still stand when their turn comes."""
+        for step in steps:
+            if any(self._producer.get(tensor) is step for tensor in step.outputs):
+                yield step
+
+    def spec(self, tensor: int) -> TensorSpec:
+        """Type and shape of a tensor."""
+        return self.graph.tensors[tensor]
+
+    def shape(self, tensor: int) -> tuple[int, ...]:
+        """Shape of a tensor; `()` where it is unknown."""
+        return self.graph.tensors[tensor].shape or () if tensor >= 0 else ()
+
+    def producer(self, tensor: int) -> Step | None:
+        """The step that writes the tensor; None for inputs and constants."""
+        return self._producer.get(tensor)
+
+    def readers(self, tensor: int) -> list[Step]:
+        """The steps that read the tensor."""
+        return self._readers.get(tensor, [])
+
+    def is_constant(self, tensor: int) -> bool:
+        """Whether the tensor is known when the model is loaded."""
+        return tensor in self.constant
+
+    def sole_reader(self, step: Step) -> Step | None:
+        """The one step that reads this step's only result, where nobody else needs it."""
+        if sum(tensor >= 0 for tensor in step.outputs) != 1:
+            return None
+        readers = self.readers(step.outputs[0])
+        return readers[0] if len(readers) == 1 and step.outputs[0] not in self.results else None
+
+    def fold(self, step: Step) -> None:
+        """The runtime computes the step once, when it loads the model."""
+        self._forget(step)
+        self.constant.update(tensor for tensor in step.outputs if tensor >= 0)
+        self.free.update(step.nodes)
+
+    def bypass(self, step: Step, source: int) -> None:
+        """The step vanishes: who read its first output reads the tensor `source`."""
+        gone = step.outputs[0]
+        self._forget(step)
+        self.free.update(step.nodes)
+        if self.is_constant(source):
+            self.constant.add(gone)
+        self._redirect(gone, source)
+
+    def _redirect(self, gone: int, source: int) -> None:
+        for reader in self._readers.pop(gone, []):
+            reader.inputs = [source if tensor == gone else tensor for tensor in reader.inputs]
+            if reader not in self._readers.setdefault(source, []):
+                self._readers[source].append(reader)
+        if gone in self.results:
+            self.results.add(source)
+
+    def merge(self, steps: list[Step], *, main: Step, last: Step, operator: str | None = None) -> Step:
+        """Make one step of several; `main` gives attributes and first inputs, `last` the outputs."""
+        written = {tensor for step in steps for tensor in step.outputs}
+        for step in steps:
+            self._forget(step)
+        others = [tensor for step in steps if step is not main for tensor in step.inputs]
+        main.inputs = [tensor for tensor in (*main.inputs, *others) if tensor not in written or tensor < 0]
+        main.outputs = list(last.outputs)
+        main.nodes = sorted(index for step in steps for index in step.nodes)
+        main.operator = operator or main.operator
+        self._add(main)
+        return main

@@ -1,0 +1,152 @@
+"""Graph → the kernels that a runtime will execute, as records and as arrays."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictors.features.kernels.classes import CLASSES
+from predictors.features.kernels.fusion import fuse
+from predictors.features.kernels.layout import assign_layouts
+from predictors.features.kernels.plan import FusionPlan
+from predictors.features.kernels.work import SHAPE_FEATURES, Kernel, describe_reorder, describe_step
+from profilers.schema import Graph, GraphHash
+
+__all__ = ["FEATURE_VERSION", "WORK_FEATURES", "KernelTable", "kernel_table", "predict_kernels", "stack_tables"]
+
+FEATURE_VERSION = 1
+"""Rises whenever the same graph would give other arrays; part of every artifact that uses them."""
+
+WORK_FEATURES: tuple[str, ...] = (
+    "macs", "operations", "input_bytes", "output_bytes", "parameter_bytes", "elements",
+    "graph_parameter_bytes", "graph_activation_bytes",
+)  # fmt: skip
+"""Columns of `KernelTable.values` that come before `SHAPE_FEATURES`."""
+
+_CACHE_ENTRIES = 20_000
+_CLASS_INDEX = {name: index for index, name in enumerate(CLASSES)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelTable:
+    """Kernels as arrays; n kernels of one or of many graphs.
+
+    Args:
+        kinds: int64 (n,), index into `CLASSES`.
+        operators: n operator names.
+        values: float64 (n, len(WORK_FEATURES) + len(SHAPE_FEATURES)), as they are: sizes, counts, flags.
+        repeats: float64 (n,), how often each runs in one run of its graph.
+        known: bool (n,), whether the work model was made for it.
+        graph: int64 (n,), which graph each belongs to.
+    """
+
+    kinds: NDArray[np.int64]
+    operators: tuple[str, ...]
+    values: NDArray[np.float64]
+    repeats: NDArray[np.float64]
+    known: NDArray[np.bool_]
+    graph: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """One feature of all kernels, float64 (n,)."""
+        return np.asarray(self.values[:, (*WORK_FEATURES, *SHAPE_FEATURES).index(name)])
+
+
+def predict_kernels(graph: Graph) -> tuple[Kernel, ...]:
+    """The kernels that a CPU runtime at full optimisation is expected to execute, in execution order.
+
+    Kernels of a body (If, Loop, Scan, a function) carry the node that holds it, and run as often as it does;
+    one branch of an If runs, so each counts half.
+    """
+    plan = FusionPlan(graph)
+    fuse(plan)
+    reorders = assign_layouts(plan)
+    steps = plan.steps()
+    kernels = [describe_step(plan, step) for step in steps if not _is_function(plan, step.main)]
+    kernels += [describe_reorder(plan, reorder) for reorder in reorders]
+    for step in steps:
+        kernels += _body_kernels(graph, step.main)
+    return tuple(sorted(kernels, key=lambda kernel: (kernel.anchor, kernel.kind != "reorder")))
+
+
+def _is_function(plan: FusionPlan, index: int) -> bool:
+    node = plan.graph.nodes[index]
+    return bool(node.bodies) and node.operator not in {"If", "Loop", "Scan"}
+
+
+def _body_kernels(graph: Graph, index: int) -> list[Kernel]:
+    node = graph.nodes[index]
+    times = node.trips / len(node.bodies) if node.operator == "If" and node.bodies else float(node.trips)
+    return [
+        replace(kernel, nodes=(), anchor=index, repeats=kernel.repeats * times)
+        for body in node.bodies
+        for kernel in predict_kernels(body)
+    ]
+
+
+def _tabulate(graph: Graph) -> KernelTable:
+    kernels = predict_kernels(graph)
+    context = (float(graph.parameter_bytes), float(max((kernel.output_bytes for kernel in kernels), default=0.0)))
+    rows = [_row(kernel, context) for kernel in kernels]
+    width = len(WORK_FEATURES) + len(SHAPE_FEATURES)
+    return KernelTable(
+        kinds=np.array([_CLASS_INDEX[kernel.kind] for kernel in kernels], dtype=np.int64),
+        operators=tuple(kernel.operator for kernel in kernels),
+        values=np.array(rows, dtype=np.float64).reshape(len(rows), width),
+        repeats=np.array([kernel.repeats for kernel in kernels], dtype=np.float64),
+        known=np.array([kernel.known for kernel in kernels], dtype=np.bool_),
+        graph=np.zeros(len(kernels), dtype=np.int64),
+    )
+
+
+def _row(kernel: Kernel, context: tuple[float, float]) -> list[float]:
+    work = [kernel.macs, kernel.operations, kernel.input_bytes, kernel.output_bytes, kernel.parameter_bytes]
+    return [*work, kernel.elements, *context, *(kernel.shape[name] for name in SHAPE_FEATURES)]
+
+
+class _TableCache:
+    """Tables by graph hash, the least recently used dropped first; shared by threads."""
+
+    def __init__(self, entries: int) -> None:
+        self._entries, self._lock = entries, threading.Lock()
+        self._tables: OrderedDict[GraphHash, KernelTable] = OrderedDict()
+
+    def get(self, graph: Graph) -> KernelTable:
+        with self._lock:
+            table = self._tables.get(graph.hash)
+            if table is not None:
+                self._tables.move_to_end(graph.hash)
+                return table
+        table = _tabulate(graph)
+        with self._lock:
+            self._tables[graph.hash] = table
+            while len(self._tables) > self._entries:
+                self._tables.popitem(last=False)
+        return table
+
+
+_cache = _TableCache(_CACHE_ENTRIES)
+
+
+def kernel_table(graph: Graph) -> KernelTable:
+    """The kernels of one graph as arrays; kept by the graph's hash."""
+    return _cache.get(graph)
+
+
+def stack_tables(tables: Sequence[KernelTable]) -> KernelTable:
+    """One table of many graphs' kernels; `graph` counts the graphs."""
+    width = len(WORK_FEATURES) + len(SHAPE_FEATURES)
+    return KernelTable(
+        kinds=np.concatenate([np.zeros(0, dtype=np.int64), *(table.kinds for table in tables)]),
+        operators=tuple(name for table in tables for name in table.operators),
+        values=np.concatenate([np.zeros((0, width)), *(table.values for table in tables)]),
+        repeats=np.concatenate([np.zeros(0), *(table.repeats for table in tables)]),
+        known=np.concatenate([np.zeros(0, dtype=np.bool_), *(table.known for table in tables)]),
+        graph=np.repeat(np.arange(len(tables)), [len(table) for table in tables]),
+    )
