@@ -1,0 +1,55 @@
+"""Records on disk until somebody else has them safely."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Spool"]
+
+log = logging.getLogger(__name__)
+
+
+class Spool:
+    """One file for each record, written whole or not at all, readable by the owner only.
+
+    Args:
+        folder: made where it does not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def keep(self, key: str, record: Mapping[str, Any]) -> None:
+        """Write a record; it is on the disk when this returns. The key may be a secret: only its digest is used."""
+        path = self._path(key)
+        draft = path.with_suffix(".draft")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(record, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+
+    def drop(self, key: str) -> None:
+        """Forget a record; nothing happens where there is none."""
+        self._path(key).unlink(missing_ok=True)
+
+    def pending(self) -> Iterator[dict[str, Any]]:
+        """All records, oldest first; a file that is no JSON object is renamed, not deleted."""
+        for path in sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
+            try:
+                record = json.loads(path.read_bytes())
+            except ValueError:
+                record = None
+            if isinstance(record, dict):
+                yield record
+            else:
+                log.warning("%s is broken and set aside", path)
+                path.replace(path.with_suffix(".broken"))
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
