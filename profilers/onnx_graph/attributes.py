@@ -1,5 +1,6 @@
 """Attributes of a node, sorted into plain values, tensors and bodies."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
@@ -56,7 +57,7 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "backslashreplace")
 
 
-_READERS = {
+_READERS: dict[int, Callable[[AttributeProto], Attribute]] = {
     AttributeProto.INT: lambda attribute: attribute.i,
     AttributeProto.INTS: lambda attribute: tuple(attribute.ints),
     AttributeProto.FLOAT: lambda attribute: attribute.f,

@@ -1,5 +1,7 @@
 """Reading constant tensors: whether they hold what they claim, and small values as arrays."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
@@ -87,19 +89,17 @@ def small_array(tensor: TensorProto) -> Array | None:
 
 def holds_denormals(tensor: TensorProto) -> bool:
     """Whether a float32 or float64 constant holds denormal values, which can slow a runtime tenfold."""
-    layout = {TensorProto.FLOAT: ("<u4", 23, 8, "float_data", "<f4"),
-              TensorProto.DOUBLE: ("<u8", 52, 11, "double_data", "<f8")}.get(tensor.data_type)  # fmt: skip
-    if layout is None:
-        return False
-    integer, mantissa, exponent, field, floating = layout
-    if tensor.HasField("raw_data"):
-        bits = np.frombuffer(tensor.raw_data, dtype=integer)
-    else:
-        bits = np.asarray(getattr(tensor, field), dtype=floating).view(integer)
-    return any(_any_denormal(bits[at : at + _CHUNK], mantissa, exponent) for at in range(0, bits.size, _CHUNK))
+    if tensor.data_type == TensorProto.FLOAT:
+        return _any_denormal(tensor.raw_data, tensor.float_data, "<u4", 23)
+    if tensor.data_type == TensorProto.DOUBLE:
+        return _any_denormal(tensor.raw_data, tensor.double_data, "<u8", 52)
+    return False
 
 
-def _any_denormal(bits: "NDArray[np.unsignedinteger]", mantissa: int, exponent: int) -> bool:
-    # A denormal has no exponent bits and some mantissa bit: without its sign it lies in 1 .. 2^mantissa - 1.
-    magnitude = bits & bits.dtype.type((1 << (mantissa + exponent)) - 1)
-    return bool(((magnitude - bits.dtype.type(1)) < bits.dtype.type((1 << mantissa) - 1)).any())
+def _any_denormal(raw: bytes, listed: Sequence[float], layout: str, mantissa: int) -> bool:
+    """A denormal has no exponent bits and some mantissa bit: without its sign it lies in 1 .. 2^mantissa - 1."""
+    bits = np.frombuffer(raw, dtype=layout) if raw else np.asarray(listed, dtype=layout.replace("u", "f")).view(layout)
+    sign = bits.dtype.type((1 << (8 * bits.itemsize - 1)) - 1)
+    one, largest = bits.dtype.type(1), bits.dtype.type((1 << mantissa) - 1)
+    chunks = (bits[at : at + _CHUNK] & sign for at in range(0, bits.size, _CHUNK))
+    return any(bool(((chunk - one) < largest).any()) for chunk in chunks)

@@ -31,14 +31,15 @@ class Alias(NamedTuple):
 ALIASES: Mapping[str, Alias] = {
     "DequantizeLinear": Alias("DequantizeLinear"), "FusedConv": Alias("Conv", (0, 1, 2)),
     "FusedGemm": Alias("Gemm", (0, 1, 2)), "GatherND": Alias("GatherND"), "GridSample": Alias("GridSample"),
-    "Pad": Alias("Pad"), "QLinearAveragePool": Alias("AveragePool", (0,)), "QLinearConcat": Alias("Concat", None, (2, 3)),
-    "QLinearGlobalAveragePool": Alias("GlobalAveragePool", (0,)), "QLinearReduceMean": Alias("ReduceMean", (0,)),
+    "Pad": Alias("Pad"), "QLinearAveragePool": Alias("AveragePool", (0,)),
+    "QLinearConcat": Alias("Concat", None, (2, 3)), "QLinearGlobalAveragePool": Alias("GlobalAveragePool", (0,)), "QLinearReduceMean": Alias("ReduceMean", (0,)),
     "QuantizeLinear": Alias("QuantizeLinear"), "Range": Alias("Range"), "Trilu": Alias("Trilu"),
     "Unique": Alias("Unique"), "QLinearConv": Alias("QLinearConv"),
 }  # fmt: skip
 
 NHWC_ALIASES: Mapping[str, Alias] = {
-    "NhwcConv": Alias("Conv", (0, 1, 2)), "NhwcFusedConv": Alias("Conv", (0, 1, 2)), "NhwcMaxPool": Alias("MaxPool", (0,)),
+    "NhwcConv": Alias("Conv", (0, 1, 2)), "NhwcFusedConv": Alias("Conv", (0, 1, 2)),
+    "NhwcMaxPool": Alias("MaxPool", (0,)),
     "QLinearAveragePool": Alias("AveragePool", (0,)), "QLinearGlobalAveragePool": Alias("GlobalAveragePool", (0,)),
     "QLinearConv": Alias("QLinearConv"),
 }  # fmt: skip
@@ -150,7 +151,7 @@ def _block_quantised_matmul(inputs: Inputs, attributes: Mapping[str, Any]) -> li
 
 
 def _attention(inputs: Inputs, attributes: Mapping[str, Any]) -> list[Output]:
-    """Attention and QAttention: (B, S, D) and weights (D, H_q + H_k + H_v) -> (B, S, H_v), present (2, B, N, T, H/N)."""
+    """Attention, QAttention: (B, S, D), weights (D, H_q + H_k + H_v) -> (B, S, H_v), present (2, B, N, T, H/N)."""
     batch, length, _ = _ranked(inputs, 0, 3)
     hidden = _ranked(inputs, 1, 2)[1]
     sizes = attributes.get("qkv_hidden_sizes")
@@ -215,7 +216,7 @@ def _quantised_lstm(inputs: Inputs, attributes: Mapping[str, Any]) -> list[Outpu
 
 
 def _scores(outputs: tuple[str, ...], count: str) -> Rule:
-    """ai.onnx.ml models: X (N, F) -> (N, targets); `count` is the attribute that holds the number of targets or labels."""
+    """ai.onnx.ml models: X (N, F) -> (N, targets); the attribute `count` holds the targets' number or the labels."""
 
     def rule(inputs: Inputs, attributes: Mapping[str, Any]) -> list[Output]:
         dims = _dims(inputs, 0)

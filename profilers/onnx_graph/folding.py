@@ -99,7 +99,7 @@ def _unsqueeze(inputs: Inputs, attributes: Mapping[str, Any]) -> Array:
 
 
 def _squeeze(inputs: Inputs, attributes: Mapping[str, Any]) -> Array:
-    return np.squeeze(inputs[0], _axes(inputs, attributes))
+    return np.asarray(np.squeeze(inputs[0], _axes(inputs, attributes)))
 
 
 def _reshape(inputs: Inputs, attributes: Mapping[str, Any]) -> Array:
@@ -112,7 +112,7 @@ def _reshape(inputs: Inputs, attributes: Mapping[str, Any]) -> Array:
 def _constant_of_shape(inputs: Inputs, attributes: Mapping[str, Any]) -> Array:
     shape = _limited(inputs[0].reshape(-1))
     value = numpy_helper.to_array(attributes["value"]) if "value" in attributes else np.zeros(1, dtype=np.float32)
-    return np.full(shape, value.reshape(-1)[0], dtype=value.dtype)
+    return np.asarray(np.full(shape, value.reshape(-1)[0], dtype=value.dtype))
 
 
 def _range(inputs: Inputs, _: Mapping[str, Any]) -> Array:

@@ -45,16 +45,23 @@ class Merkle:
 
     def node(
         self,
-        operator: str,
-        domain: str,
+        operator: tuple[str, str],
         attributes: Attributes,
         inputs: Sequence[Value | None],
         outputs: Sequence[Value],
         bodies: Sequence[bytes] = (),
     ) -> None:
-        """A node; `bodies` are digests in the order of their attributes' names, `domain` is `""` for ai.onnx."""
+        """A node.
+
+        Args:
+            operator: domain (`""` for ai.onnx) and type.
+            attributes: of the node.
+            inputs: None for an omitted one.
+            outputs: all of them; an omitted one has no name.
+            bodies: their digests, in the order of their attributes' names.
+        """
         digest = _digest(
-            b"node", _encode((domain, operator)), _encode_attributes(attributes), *bodies,
+            b"node", _encode(operator), _encode_attributes(attributes), *bodies,
             b"inputs", *(_OMITTED if value is None else value.digest for value in inputs),
             b"outputs", *(b"+" if value.name else b"-" for value in outputs),
         )  # fmt: skip

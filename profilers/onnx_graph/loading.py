@@ -64,7 +64,7 @@ def bind_shapes(model: bytes, shapes: Shapes, *, limits: Limits = _DEFAULT) -> b
     for info in proto.graph.output:
         if info.type.WhichOneof("value") == "tensor_type":
             info.type.tensor_type.ClearField("shape")
-    return proto.SerializeToString()
+    return bytes(proto.SerializeToString())
 
 
 def _bound(model: bytes, shapes: Shapes | None, limits: Limits) -> ModelProto:

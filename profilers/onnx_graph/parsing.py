@@ -5,7 +5,7 @@ Nothing is read from disk, nothing is materialised, and every string that later 
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, TypeProto
 
 from profilers.onnx_graph.limits import Limits
@@ -29,7 +29,7 @@ def parse_model(model: bytes, limits: Limits) -> ModelProto:
     if not model:
         raise InvalidModelError("The model is empty: zero bytes were given.")
     try:
-        proto = ModelProto.FromString(model)
+        proto: ModelProto = ModelProto.FromString(model)
     except DecodeError:
         raise InvalidModelError("These bytes are not an ONNX model, or it is truncated: they do not parse.") from None
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):

@@ -60,8 +60,8 @@ class Scope:
         """
         value = self._find(name)
         if value is None:
-            raise InvalidModelError(f"{reader} reads {name!r}, which no input, initializer or earlier node provides: "
-                                    "the edge dangles, the graph has a cycle, or its nodes are not in order.")  # fmt: skip
+            raise InvalidModelError(f"{reader} reads {name!r}, which no input, initializer or earlier node gives: the "
+                                    "edge dangles, the graph has a cycle, or its nodes are not in order.")  # fmt: skip
         return value
 
     def _find(self, name: str) -> Value | None:

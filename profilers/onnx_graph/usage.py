@@ -166,9 +166,9 @@ def values_matter(tensor: TensorProto, use: Use | None) -> bool:
         tensor: an initializer or a Constant node's value.
         use: how it is read; None when nobody does.
     """
-    if role_of(tensor) is not None or use is None:
+    if use is None:
         return False
     if dtype_name(tensor.data_type) in FLOATS:
-        small = element_count(tensor) <= SMALL_WEIGHT
+        small = element_count(tensor) <= SMALL_WEIGHT and role_of(tensor) is None
         return use.floats == Need.EXACT or (use.floats == Need.SMALL and small)
     return use.integers != Need.NOTHING or element_count(tensor) <= SMALL_WEIGHT

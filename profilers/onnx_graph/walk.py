@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from onnx import GraphProto, NodeProto, TensorProto, defs, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from profilers.onnx_graph.attributes import Attributes, read_attributes
 from profilers.onnx_graph.constants import Array, holds_denormals, small_array, validate_tensor
@@ -123,7 +123,7 @@ class _Walk:
             return
         constant = node.op_type not in _UNFOLDED and all(value is None or value.constant for value in inputs)
         outputs = self._outputs(node, domain, attributes, inputs, constant=constant)
-        self._merkle.node(node.op_type, domain, attributes, inputs, outputs)
+        self._merkle.node((domain, node.op_type), attributes, inputs, outputs)
         for value in outputs:
             if value.name:
                 self._define(value)
@@ -179,7 +179,7 @@ class _Walk:
         outputs, bodies, trips = control_flow_outputs(node, attributes, inputs, walk_body)
         for value in outputs:
             self._complete(value)
-        self._merkle.node(node.op_type, domain, attributes, inputs, outputs, [body.walked.digest for body in bodies])
+        self._merkle.node((domain, node.op_type), attributes, inputs, outputs, [body.walked.digest for body in bodies])
         for value in outputs:
             if value.name:
                 self._define(value)
@@ -210,14 +210,8 @@ class _Walk:
 
 
 def _computed(name: str, array: Array) -> Value:
-    dtype = dtype_name(int(defs_dtype(array)))
+    dtype = dtype_name(helper.np_dtype_to_tensor_dtype(array.dtype))
     return Value(name, dtype, array.shape, constant=True, data=array)
-
-
-def defs_dtype(array: Array) -> int:
-    from onnx import helper
-
-    return int(helper.np_dtype_to_tensor_dtype(array.dtype))
 
 
 def _shape_of(node: NodeProto, attributes: Attributes, inputs: list[Value | None]) -> tuple[Array, ...] | None:
@@ -229,8 +223,10 @@ def _shape_of(node: NodeProto, attributes: Attributes, inputs: list[Value | None
         return None
     if node.op_type == "Size":
         return (np.asarray(np.prod(shape, dtype=np.int64)),)
-    start, end = attributes.plain.get("start", 0), attributes.plain.get("end", len(shape))
-    return (np.asarray(shape[start:end], dtype=np.int64),)  # type: ignore[misc]
+    start, end = (attributes.plain.get(name, default) for name, default in (("start", 0), ("end", len(shape))))
+    if not isinstance(start, int) or not isinstance(end, int):
+        raise InvalidModelError("The attributes start and end of a Shape node have to be integers.")
+    return (np.asarray(shape[start:end], dtype=np.int64),)
 
 
 def _plain_constant(attributes: Attributes) -> TensorProto:

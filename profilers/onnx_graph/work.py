@@ -66,7 +66,7 @@ def _elementwise(operator: str, inputs: Inputs, outputs: Outputs, attributes: Pl
 def _bytes_read(operator: str, inputs: Inputs, written: int) -> tuple[int, int]:
     """Bytes of constants and of other tensors, each tensor once; gathering reads no more than it writes."""
     constants = others = 0
-    for value in {id(value): value for value in inputs if value is not None}.values():
+    for value in {id(item): item for item in inputs if item is not None}.values():
         size = value.size_bytes
         if operator in _PARTIAL_READERS and value is inputs[0]:
             size = min(size, written)
@@ -234,7 +234,7 @@ def _linear_model(inputs: Inputs, _: Outputs, attributes: Plain) -> int:
 
 
 def _pairs(inputs: Inputs, _: Outputs, __: Plain) -> int:
-    """Non-maximum suppression compares boxes with boxes of their class, half of all pairs at worst; 12 operations each."""
+    """Boxes are compared with boxes of their class, half of all pairs at worst, 12 operations each."""
     boxes, scores = _shape(inputs, 0), _shape(inputs, 1)
     return 6 * prod(scores) * boxes[1] if len(boxes) == 3 and scores else 0
 
