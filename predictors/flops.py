@@ -8,7 +8,7 @@ import numpy as np
 
 from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Query
-from predictors.dataset import group_folds, row_keys
+from predictors.dataset import row_keys
 from predictors.features.coverage import SeenOperators
 from predictors.features.flat import FEATURE_NAMES, FEATURE_VERSION, flat_features
 from predictors.hierarchy import Hierarchy
@@ -55,17 +55,16 @@ class FlopsPredictor(Predictor):
         raw, y = _raw(data.queries), np.log(data.latency_ms)
         self.centre_ = raw.mean(axis=0)
         x, targets = _design(raw, self.centre_), _target_ids(data.queries)
-        scores = []
-        for part, (inner, outer) in enumerate(group_folds(row_keys(data), self.folds, seed=self.seed)):
-            if progress:
-                progress(part / (self.folds + 1), f"fold {part + 1} of {self.folds}")
-            model = Hierarchy.fit(x[inner], y[inner], [targets[i] for i in inner], scale=_SCALE)
-            scores.append(model.scored(x[outer], y[outer], [targets[i] for i in outer]))
-        hierarchy = Hierarchy.fit(x, y, targets, scale=_SCALE)
+        if progress:
+            progress(0.0, f"{self.folds} folds")
+        hierarchy = Hierarchy.fit_calibrated(
+            x, y, targets, row_keys(data), scale=_SCALE, folds=self.folds, seed=self.seed
+        )
         if validation is not None:
             rows = _design(_raw(validation.queries), self.centre_)
-            scores.append(hierarchy.scored(rows, np.log(validation.latency_ms), _target_ids(validation.queries)))
-        self.hierarchy_ = hierarchy.calibrated(np.concatenate([np.empty(0), *scores]))
+            own = hierarchy.scored(rows, np.log(validation.latency_ms), _target_ids(validation.queries))
+            hierarchy = hierarchy.calibrated(np.concatenate([hierarchy.scores, own]))
+        self.hierarchy_ = hierarchy
         self.seen_ = SeenOperators.of({query.graph.hash: query.graph for query in data.queries}.values())
         if progress:
             progress(1.0, "fitted")

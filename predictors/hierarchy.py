@@ -18,6 +18,7 @@ import numpy as np
 from predictors.artifact import Artifact
 from predictors.base import FloatArray, Prediction
 from predictors.conformal import calibrated_scale
+from predictors.dataset import group_folds
 from profilers.schema import ArtifactError, InputError, TargetId
 
 __all__ = ["Hierarchy", "Posterior"]
@@ -105,6 +106,25 @@ class Hierarchy:
             noise = _noise([(x[rows[name]], y[rows[name]], *step) for name, step in steps.items()])
         widened = covariance * (1 + 1 / len(found))
         return cls(mean=mean, covariance=widened, noise=noise, scores=np.empty(0), targets=found)
+
+    @classmethod
+    def fit_calibrated(
+        cls,
+        x: FloatArray,
+        y: FloatArray,
+        targets: Sequence[TargetId],
+        groups: Sequence[str],
+        *,
+        scale: Sequence[float],
+        folds: int,
+        seed: int,
+    ) -> Self:
+        """`fit`, with the scores of a cross-validation that keeps groups (graphs) together."""
+        scores = [np.empty(0)]
+        for inner, outer in group_folds(groups, folds, seed=seed):
+            model = cls.fit(x[inner], y[inner], [targets[i] for i in inner], scale=scale)
+            scores.append(model.scored(x[outer], y[outer], [targets[i] for i in outer]))
+        return cls.fit(x, y, targets, scale=scale).calibrated(np.concatenate(scores))
 
     def posterior(self, target: TargetId) -> Posterior:
         """Of the target, or the prior where it was never seen."""
