@@ -14,7 +14,20 @@ from profilers.schema import InputError, UnknownNameError
 if TYPE_CHECKING:
     from service.client import Client
 
-__all__ = ["KeyOption", "ServerOption", "TargetOption", "console", "find_target", "open_client", "write_json"]
+__all__ = [
+    "DEFAULT_SERVER",
+    "KeyOption",
+    "ServerOption",
+    "ShapeOption",
+    "TargetOption",
+    "console",
+    "find_target",
+    "open_client",
+    "parse_shapes",
+    "write_json",
+]
+
+DEFAULT_SERVER = "http://127.0.0.1:8321"
 
 ServerOption = Annotated[
     str, typer.Option("--server", envvar="LATCAST_SERVER", help="Address of the service.", metavar="URL")
@@ -31,6 +44,10 @@ TargetOption = Annotated[
         help="Id of the target, its beginning, or the device's name; may be left out while there is only one.",
     ),
 ]
+ShapeOption = Annotated[
+    list[str] | None,
+    typer.Option("--shape", metavar="NAME=DIMS", help="Shape of an input with dynamic dimensions: x=1,3,224,224."),
+]
 
 console = Console(stderr=True, highlight=False)
 """Progress and remarks go to standard error; results go to standard output."""
@@ -41,6 +58,24 @@ def open_client(server: str, key: str | None) -> "Client":
     from service.client import Client
 
     return Client(server, key=key)
+
+
+def parse_shapes(texts: Sequence[str]) -> dict[str, list[int]]:
+    """`["x=1,3,224,224"]` → `{"x": [1, 3, 224, 224]}`; a scalar is `x=`.
+
+    Raises:
+        InputError: a text that is not of that form.
+    """
+    shapes: dict[str, list[int]] = {}
+    for text in texts:
+        name, equals, sizes = text.rpartition("=")
+        try:
+            shapes[name] = [int(size) for size in sizes.split(",")] if sizes else []
+        except ValueError:
+            equals = ""
+        if not equals or not name:
+            raise InputError(f"--shape {text!r} is not of the form NAME=DIMS, for example x=1,3,224,224.")
+    return shapes
 
 
 def find_target(targets: Sequence[Mapping[str, Any]], wanted: str | None) -> Mapping[str, Any]:

@@ -1,0 +1,49 @@
+"""`latcast adapt`: measure a few graphs on a target and adapt the predictor to it."""
+
+from typing import Annotated
+
+import typer
+
+from service.cli.common import DEFAULT_SERVER, KeyOption, ServerOption, TargetOption, console, find_target, open_client
+from service.cli.progress import follow
+
+__all__ = ["adapt"]
+
+
+def adapt(
+    target: TargetOption = None,
+    samples: Annotated[int, typer.Option(min=1, max=1000, help="How many graphs are measured.")] = 10,
+    sampler: Annotated[str, typer.Option(help="Who chooses them: variance, random, quantile or kmeans.")] = "variance",
+    space: Annotated[
+        list[str] | None, typer.Option(help="Search space to choose from; repeatable. Default: zoo and nasbench201.")
+    ] = None,
+    graph: Annotated[
+        list[str] | None, typer.Option(help="Hash of an uploaded graph to choose from; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random pool.")] = 0,
+    wait: Annotated[bool, typer.Option(help="Wait until it is done.")] = True,
+    server: ServerOption = DEFAULT_SERVER,
+    key: KeyOption = None,
+) -> None:
+    """Adapt the predictor to a target: its agent measures a few graphs, then forecasts are the target's own.
+
+    An agent has to be running on the device. Interrupting only stops the waiting, not the job.
+
+    \b
+    Examples:
+      latcast adapt
+      latcast adapt --target 3f0c --samples 20 --space nasbench201
+    """
+    pool = {name: value for name, value in (("space", space), ("graphs", graph)) if value}
+    with open_client(server, key) as client:
+        found = find_target(client.targets(), target)
+        job = client.adapt(found["id"], samples=samples, sampler=sampler, pool=pool, seed=seed)
+        if not wait:
+            typer.echo(job["id"])
+            return
+        done = follow(client, job["id"], what=f"measuring {samples} graphs on {found['device_name']}", console=console)
+    result = done["result"]
+    typer.echo(
+        f"Adapted {found['device_name']} ({found['label']}) from {result['support']} graphs in "
+        f"{result['adapt_ms']:.0f} ms; median error on those graphs {result['support_median_ape']:.1%}."
+    )

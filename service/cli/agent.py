@@ -1,0 +1,126 @@
+"""`latcast agent`: measure on this machine what the service asks for."""
+
+import os
+import signal
+import threading
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from profilers.schema import BackendUnavailableError, Device, InputError, LatcastError, Target
+from service.cli.common import DEFAULT_SERVER, ServerOption, console, open_client
+
+if TYPE_CHECKING:
+    from profilers.agent import AgentEvent
+    from service.client import Client
+
+__all__ = ["agent"]
+
+
+def agent(
+    server: ServerOption = DEFAULT_SERVER,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LATCAST_ENROLMENT_TOKEN", help="Enrolment token (latcast keys enrol); the first time only."
+        ),
+    ] = None,
+    state: Annotated[
+        Path, typer.Option(help="Folder for the agent's key and for results that are not acknowledged yet.")
+    ] = Path("~/.local/state/latcast"),
+    name: Annotated[str | None, typer.Option(help="What to call this device; the host name by default.")] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option(help="Backend to offer; repeatable. Default: onnxruntime.")
+    ] = None,
+    threads: Annotated[
+        list[int] | None, typer.Option(min=1, help="Intra-operator threads to offer; repeatable. Default: 1.")
+    ] = None,
+) -> None:
+    """Register this machine and work: lease a job, measure its graph in child processes with limits, report.
+
+    Runs until it is interrupted. While the service is away it waits; a result that was not acknowledged is kept in
+    the state folder and sent when the service is back.
+
+    \b
+    Examples:
+      latcast agent
+      latcast agent --server https://latcast.example --token latcast_… --name pi-07 --threads 1 --threads 4
+    """
+    from dataclasses import replace
+
+    from profilers.agent import run_agent
+    from profilers.environment import describe_device
+
+    device = describe_device()
+    if name:
+        device = replace(device, name=name)
+    backends = backend or ["onnxruntime"]
+    targets = offered_targets(device, backends, threads or [1])
+    folder = state.expanduser() / sha256(f"{server} {device.fingerprint}".encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with open_client(server, read_key(folder)) as client:
+        enrol(client, device, targets, token=token, folder=folder)
+        console.print(f"{device.name} offers {', '.join(target.label for target in targets)} to {server}.")
+        console.print("Waiting for jobs; interrupt to end.")
+        run_agent(client, device=device, backends=backends, stop=stop, on_event=tell, spool=folder / "spool")
+    console.print("Ended.")
+
+
+def offered_targets(device: Device, backends: list[str], threads: list[int]) -> list[Target]:
+    """A target for each backend and number of threads.
+
+    Raises:
+        BackendUnavailableError: this machine lacks a runtime that was asked for.
+    """
+    from profilers.backends import get_backend
+    from profilers.sandbox import target_for
+    from profilers.schema import ProfileSettings
+
+    for name in backends:
+        availability = get_backend(name).probe()
+        if not availability.ok:
+            raise BackendUnavailableError(f"The backend {name!r} cannot be used here: {availability.reason}")
+    if max(threads) > device.logical_cores:
+        raise InputError(f"--threads {max(threads)}: this machine has {device.logical_cores} logical cores.")
+    return [target_for(device, ProfileSettings(backend=name, threads=count)) for name in backends for count in threads]
+
+
+def enrol(client: "Client", device: Device, targets: list[Target], *, token: str | None, folder: Path) -> None:
+    """Register, with the key that is there or with the token, and keep the key."""
+    try:
+        answer = client.register(device, targets, enrolment_token=token)
+    except LatcastError as error:
+        if client.key is None:
+            raise
+        # A key that the service no longer knows (another database, revoked): the token may still let us in.
+        console.print(f"The stored key was refused ({error}); registering anew.")
+        client.key = None
+        answer = client.register(device, targets, enrolment_token=token)
+    if answer["agent_key"]:
+        client.key = answer["agent_key"]
+        write_key(folder, answer["agent_key"])
+
+
+def read_key(folder: Path) -> str | None:
+    """The agent's key, if it registered before."""
+    path = folder / "key"
+    return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+
+def write_key(folder: Path, key: str) -> None:
+    """Keep the key readable for its owner alone."""
+    descriptor = os.open(folder / "key", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(key)
+
+
+def tell(event: "AgentEvent") -> None:
+    """Show what happens, without every step of a measurement."""
+    if event.kind != "progress":
+        job = f"[job {event.job.id[-8:]}] " if event.job else ""
+        console.print(f"{job}{event.kind}: {event.message}", markup=False)

@@ -1,0 +1,228 @@
+"""`latcast demo`: the whole way of the data on this machine, with forecasts beside the truth."""
+
+import base64
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from profilers.schema import LatcastError
+from service.cli.common import write_json
+from service.cli.progress import follow, follow_all, reason
+
+if TYPE_CHECKING:
+    from service.client import Client
+    from service.demo import Comparison, Named
+
+__all__ = ["demo"]
+
+out = Console(highlight=False)
+
+
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep the database and logs there; temporary by default.")
+    ] = None,
+    json_out: Annotated[
+        str | None, typer.Option("--json", metavar="OUT", help="Write the figures; - is standard output.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=3, max=100, help="How many graphs to adapt with.")] = 10,
+    sampler: Annotated[str, typer.Option(help="Who chooses them.")] = "variance",
+    seed: Annotated[int, typer.Option(min=0, help="Which random graphs are forecast.")] = 0,
+) -> None:
+    """Measure this machine, adapt the predictor to it, and print forecasts beside measurements.
+
+    Starts a service on SQLite and an agent, has ten graphs measured, adapts, forecasts twenty graphs that were never
+    measured, measures them too, and compares. Takes a few minutes; one interrupt ends everything it started.
+
+    \b
+    Examples:
+      latcast demo
+      latcast demo --data ./demo --json figures.json
+    """
+    global out  # noqa: PLW0603 - with `--json -` standard output belongs to the JSON
+    out = Console(highlight=False, stderr=json_out == "-")
+    with ExitStack() as stack:
+        folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="latcast-demo-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        show_machine()
+        client, target_id = stack.enter_context(system(folder.resolve()))
+        adapt_to(client, target_id, samples=samples, sampler=sampler)
+        figures = compare(client, target_id, seed=seed)
+    if json_out is not None:
+        write_json(figures, json_out)
+
+
+def heading(text: str) -> None:
+    """A step begins."""
+    out.print(f"\n[bold]{text}[/bold]")
+
+
+def show_machine() -> None:
+    """What this machine is, and what it can count."""
+    from profilers.counters import counter_names, get_counter_reader
+    from profilers.environment import describe_device
+
+    heading("This machine")
+    device = describe_device()
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_row("processor", f"{device.processor} ({device.machine}), {device.logical_cores} logical cores")
+    table.add_row("memory", f"{device.memory_bytes / 2**30:.1f} GiB")
+    table.add_row("caches", ", ".join(f"{level} {size / 1024:.0f} KiB" for level, size in device.cache_bytes.items()))
+    table.add_row("features", " ".join(device.features) or "none that matter here")
+    table.add_row("system", device.system)
+    for name in counter_names():
+        reader = get_counter_reader(name)
+        try:
+            probe = reader.probe()
+            counted = ", ".join(reader.events) if probe.ok and reader.events else probe.reason
+            table.add_row(f"counters: {name}", counted)
+            for why in sorted(set(reader.absent.values())):
+                events = [event for event, because in reader.absent.items() if because == why]
+                table.add_row("", f"not {', '.join(events)}: {why}")
+        finally:
+            reader.close()
+    out.print(table)
+
+
+@contextmanager
+def system(folder: Path) -> "Iterator[tuple[Client, str]]":
+    """A service and an agent, and the target that the agent registered; both end with the block."""
+    from service.client import Client
+    from service.demo import free_port, running, wait_for
+
+    heading("Service and agent")
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    serve_log, agent_log = folder / "serve.log", folder / "agent.log"
+    serve = ["serve", "--port", str(port), "--data-dir", str(folder)]
+    agent = ["agent", "--server", url, "--state", str(folder / "agent")]
+    with running(serve, log=serve_log) as server, Client(url) as client:
+        wait_for(client.is_ready, process=server, log=serve_log, what="The service")
+        out.print(f"Service at {url} (SQLite in {folder}); try {url}/docs while this runs.")
+        with running(agent, log=agent_log) as worker:
+            seen_before = time.time()
+
+            def registered() -> str | None:
+                current = [
+                    t
+                    for t in client.targets()
+                    if t["offered"] and agent_log.exists() and "Waiting" in agent_log.read_text()
+                ]
+                return current[-1]["id"] if current else None
+
+            target_id = wait_for(registered, process=worker, log=agent_log, what="The agent")
+            label = next(t["label"] for t in client.targets() if t["id"] == target_id)
+            out.print(f"Agent registered target {target_id}: {label} ({time.time() - seen_before:.1f} s).")
+            yield client, target_id
+
+
+def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) -> None:
+    """Have the support set measured and the predictor adapted."""
+    heading(f"Adapting from {samples} graphs")
+    started = time.perf_counter()
+    job = client.adapt(target_id, samples=samples, sampler=sampler)
+    result = follow(client, job["id"], what="measuring", console=out)["result"]
+    out.print(
+        f"Measured {result['support']} graphs in {time.perf_counter() - started:.0f} s, chosen by the sampler "
+        f"{sampler!r}; adapted in {result['adapt_ms']:.0f} ms; median error on them {result['support_median_ape']:.1%}."
+    )
+
+
+def compare(client: "Client", target_id: str, *, seed: int) -> dict[str, Any]:
+    """Forecast graphs that were never measured, then measure them; prints the table and returns the figures."""
+    from service.demo import Comparison, evaluation_graphs, figures
+
+    graphs = evaluation_graphs(seed)
+    heading(f"Forecasting {len(graphs)} graphs that were never measured")
+    items = [item_of(graph) for graph in graphs]
+    started = time.perf_counter()
+    answers = client.predict(target_id, items)
+    forecast_s = time.perf_counter() - started
+    for graph, answer in zip(graphs, answers, strict=True):
+        if "error" in answer:
+            raise LatcastError(f"{graph.name}: {answer['error']['detail']}")
+    new = [(graph, answer) for graph, answer in zip(graphs, answers, strict=True) if answer["source"] == "predicted"]
+    out.print(f"{len(new)} forecasts in {forecast_s:.2f} s. Now measuring the same graphs …")
+    started = time.perf_counter()
+    measured = measure_all(client, target_id, [graph for graph, _ in new])
+    measure_s = time.perf_counter() - started
+    comparisons = [
+        Comparison(
+            name=graph.name,
+            measured_ms=measured[graph.name],
+            forecast_ms=answer["latency_ms"],
+            interval_ms=tuple(answer["interval_ms"]),
+        )
+        for graph, answer in new
+        if graph.name in measured
+    ]
+    result = figures(comparisons, measure_s=measure_s, forecast_s=forecast_s)
+    show(comparisons, result)
+    return result
+
+
+def item_of(graph: "Named") -> dict[str, Any]:
+    """The graph as an item of `POST /predict`."""
+    if graph.onnx is not None:
+        return {"onnx": base64.b64encode(graph.onnx).decode()}
+    return {"space": graph.space, "text": graph.text}
+
+
+def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> dict[str, float]:
+    """Median latency in ms of every graph that could be measured, by name; says which could not."""
+    hashes = {
+        client.upload_graph(graph.onnx)["hash"]
+        if graph.onnx is not None
+        else client.upload_architecture(graph.space or "", graph.text or "")["hash"]: graph.name
+        for graph in graphs
+    }
+    jobs = client.profile(target_id, graphs=list(hashes))
+    names = {job["id"]: hashes[job["graph"]] for job in jobs}
+    latencies: dict[str, float] = {}
+
+    def on_done(job: dict[str, Any]) -> None:
+        name = names[job["id"]]
+        if job["state"] == "done":
+            latencies[name] = client.measurement(job["result"]["measurement_id"])["median_ms"]
+            out.print(f"  {latencies[name]:10.3f} ms  {name}", markup=False)
+        else:
+            out.print(f"      failed     {name}: {reason(job)}", markup=False)
+
+    follow_all(client, list(names), what="measuring", console=out, on_done=on_done)
+    return latencies
+
+
+def show(comparisons: "list[Comparison]", result: dict[str, Any]) -> None:
+    """The table, and what it comes to."""
+    heading("Forecast and truth")
+    table = Table()
+    table.add_column("graph", max_width=56, no_wrap=True)
+    for name in ("forecast ms", "90 % interval", "measured ms", "error"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for item in sorted(comparisons, key=lambda item: item.measured_ms):
+        low, high = item.interval_ms
+        inside = low <= item.measured_ms <= high
+        table.add_row(
+            item.name,
+            f"{item.forecast_ms:.3f}",
+            f"{low:.3f} – {high:.3f}",
+            f"{item.measured_ms:.3f}",
+            f"{item.error:+.1%}" + (" " if inside else " *"),
+        )
+    out.print(table)
+    out.print("* the measurement lies outside the interval")
+    out.print(
+        f"median APE {result['median_ape']:.1%} · within ±10 % {result['within_10']:.0%} · within ±20 % "
+        f"{result['within_20']:.0%} · Spearman {result['spearman']:.3f} · "
+        f"in the 90 % interval {result['coverage_90']:.0%}"
+    )
+    out.print(
+        f"measuring {len(comparisons)} graphs took {result['measure_s']:.0f} s, forecasting them "
+        f"{result['forecast_s']:.2f} s: {result['measure_s'] / result['forecast_s']:.0f} times faster"
+    )

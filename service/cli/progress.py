@@ -1,0 +1,65 @@
+"""Progress of jobs that others do."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from profilers.schema import LatcastError
+
+if TYPE_CHECKING:
+    from service.client import Client
+
+__all__ = ["bar", "follow", "follow_all"]
+
+POLL_SECONDS = 0.3
+FINISHED = ("done", "failed", "cancelled")
+
+
+def bar(console: Console) -> Progress:
+    """A bar that counts, with the time it took; plain lines where the output is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+def follow(client: "Client", job_id: str, *, what: str, console: Console) -> dict[str, Any]:
+    """Wait for a job with children and show how many are finished; the finished job.
+
+    Raises:
+        LatcastError: it failed or was cancelled; says why.
+    """
+    with bar(console) as progress:
+        task = progress.add_task(what, total=None)
+        while (job := client.job(job_id))["state"] not in FINISHED:
+            children = job["children"]
+            finished = sum(children.get(state, 0) for state in FINISHED)
+            progress.update(task, completed=finished, total=sum(children.values()) or None)
+            time.sleep(POLL_SECONDS)
+    if job["state"] != "done":
+        raise LatcastError(f"The job {job_id} {job['state']}: {reason(job)}")
+    return job
+
+
+def follow_all(
+    client: "Client", job_ids: Sequence[str], *, what: str, console: Console, on_done: Callable[[dict[str, Any]], None]
+) -> None:
+    """Wait for jobs and hand each over as it finishes, whether it is done or has failed."""
+    waiting = list(job_ids)
+    with bar(console) as progress:
+        task = progress.add_task(what, total=len(waiting))
+        while waiting:
+            for job in [client.job(job_id) for job_id in waiting[:2]]:
+                if job["state"] in FINISHED:
+                    waiting.remove(job["id"])
+                    progress.update(task, advance=1)
+                    on_done(job)
+            time.sleep(POLL_SECONDS)
+
+
+def reason(job: dict[str, Any]) -> str:
+    """Why a job did not get done."""
+    result = job["result"] or {}
+    messages = [attempt["message"] for attempt in job["reasons"] if attempt["message"]]
+    return str(result.get("error") or (messages[-1] if messages else "no reason was kept."))
