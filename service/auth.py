@@ -10,7 +10,7 @@ import ipaddress
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from sqlalchemy import Engine, Select, select
 from sqlalchemy.orm import Session
@@ -62,7 +62,7 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _admin_keys() -> Select[tuple[str]]:
+def _admin_keys() -> Select[str]:
     return select(ApiKey.id).where(ApiKey.scope == "admin", ApiKey.revoked_unix_s.is_(None)).limit(1)
 
 
@@ -145,7 +145,7 @@ def authenticate(session: Session, secret: str | None, settings: Settings) -> Pr
         raise AuthenticationError("The key is unknown or was revoked; ask an admin for a new one.")
     key, agent = row
     return Principal(
-        scope=key.scope if required else None,
+        scope=cast(Scope, key.scope) if required else None,
         key_id=key.id,
         agent_id=agent.id if agent else None,
         device_id=agent.device_id if agent else None,

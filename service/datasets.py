@@ -44,8 +44,8 @@ def measured_latency(
     for part in chunks(graph_hashes):
         _choose(session, chosen, tables.Measurement.target_id == target_id, tables.Measurement.graph_hash.in_(part))
     summaries: dict[GraphHash, Summary] = {}
-    for part in chunks([row_id for _, row_id in chosen.values()]):
-        for row in session.scalars(select(tables.Measurement).where(tables.Measurement.id.in_(part))):
+    for row_ids in chunks([row_id for _, row_id in chosen.values()]):
+        for row in session.scalars(select(tables.Measurement).where(tables.Measurement.id.in_(row_ids))):
             summary = records.summary_record(row)
             if summary is not None and row.graph_hash is not None:
                 summaries[row.graph_hash] = summary
@@ -120,7 +120,7 @@ def load_dataset(
     *,
     target_id: TargetId | None = None,
     target_ids: Collection[TargetId] | None = None,
-    row_ids: Collection[int] | None = None,
+    measurement_ids: Collection[int] | None = None,
     imported: bool = False,
 ) -> LatencyDataset:
     """Rows to learn from, oldest first; graphs are read when a predictor asks for them.
@@ -129,14 +129,14 @@ def load_dataset(
         session: reads; may be closed afterwards.
         target_id: of this target alone.
         target_ids: of these targets alone.
-        row_ids: exactly these measurements, for example a support set; the other arguments do not count then.
+        measurement_ids: exactly these measurements, for example a support set; the other arguments do not count then.
         imported: columns of public tables too.
     """
     if target_id is not None:
         target_ids = [target_id]
-    if row_ids is None:
-        row_ids = chosen_rows(session, target_ids=target_ids, imported=imported)
-    rows = _load_rows(session, sorted(row_ids))
+    if measurement_ids is None:
+        measurement_ids = chosen_rows(session, target_ids=target_ids, imported=imported)
+    rows = _load_rows(session, sorted(measurement_ids))
     kernels = _kernels(session, [row.id for row in rows])
     noise = [summary.noise_log for row in rows if (summary := records.summary_record(row)) is not None]
     return LatencyDataset(

@@ -24,6 +24,8 @@ from service.errors import ConflictError, LeaseLostError, NotFoundError
 __all__ = [
     "FINAL_STAGES",
     "FINISHED",
+    "Receipt",
+    "any_late",
     "attempts_of",
     "cancel",
     "child_states",
@@ -103,7 +105,7 @@ def find(session: Session, job_id: str, *, lock: bool = False) -> Job:
 
 
 def _leasable(device_id: str) -> tuple[ColumnElement[bool], ...]:
-    return (Job.state == "queued", Job.kind == "profile", Target.device_id == device_id, Target.offered)
+    return (Job.state == "queued", Job.kind == "profile", Target.device_id == device_id, Target.offered.is_(True))
 
 
 def has_work(session: Session, *, device_id: str) -> bool:
@@ -202,6 +204,12 @@ def fail(session: Session, *, job_id: str, lease_token: str, failure: Failure) -
     final = failure.stage in FINAL_STAGES or job.attempts >= job.max_attempts
     job.state = "failed" if final else "queued"
     return Receipt(job_id, job.state)
+
+
+def any_late(session: Session) -> bool:
+    """Whether `expire` would find something; takes no lock."""
+    late = select(Job.id).where(Job.state == "leased", Job.deadline_unix_s < time.time()).limit(1)
+    return session.scalar(late) is not None
 
 
 def expire(session: Session, *, now: float | None = None, limit: int = 100) -> int:

@@ -161,8 +161,7 @@ def upgrade() -> None:
     op.create_table(
         "adaptation",
         sa.Column("id", sa.String(), nullable=False),
-        sa.Column("predictor_id", sa.String(), nullable=True),
-        sa.Column("base", sa.String(), nullable=False),
+        sa.Column("predictor_id", sa.String(), nullable=False),
         sa.Column("target_id", sa.String(), nullable=False),
         sa.Column("job_id", sa.String(), nullable=True),
         sa.Column("support", sa.JSON(), nullable=False),

@@ -1,0 +1,102 @@
+"""What routes ask for: the application's parts, and who calls."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from profilers.schema import InputError
+from service import auth
+from service.api.limits import RateLimiter
+from service.auth import Principal, Scope
+from service.db.session import Database
+from service.errors import AuthenticationError
+from service.graphs import GraphLoaderLike
+from service.metrics import Metrics
+from service.readiness import ArtifactCheck
+from service.serving_types import ForecasterLike
+from service.settings import Settings
+
+__all__ = ["Admin", "AgentOnly", "Anybody", "Cursor", "Limit", "ModelReader", "Parts", "PartsOf", "Reader"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What one application is made of."""
+
+    settings: Settings
+    database: Database
+    loader: GraphLoaderLike
+    forecaster: ForecasterLike
+    limiter: RateLimiter
+    metrics: Metrics
+    artifacts: ArtifactCheck
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+PartsOf = Annotated[Parts, Depends(_parts)]
+_bearer = HTTPBearer(auto_error=False, description="A key; needed once the service has keys.")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+class Allow:
+    """Lets callers with one of the scopes pass; without scopes, everybody. Holds no connection while the call runs."""
+
+    def __init__(self, *scopes: Scope) -> None:
+        self._scopes = scopes
+
+    def __call__(self, request: Request, parts: PartsOf, credentials: Credentials) -> Principal:
+        """Who calls.
+
+        Raises:
+            AuthenticationError: a key is needed, or the one that came is unknown or revoked.
+            ForbiddenError: the key's scope does not reach this far.
+            RateLimitedError: too many calls.
+        """
+        secret = credentials.credentials if credentials else None
+        needless = secret is None and not self._scopes
+        principal = Principal() if needless else self._known(request, parts, secret)
+        parts.limiter.take(principal.key_id or _address(request))
+        auth.require_scope(principal, self._scopes or ("admin", "agent", "client"))
+        return principal
+
+    def _known(self, request: Request, parts: Parts, secret: str | None) -> Principal:
+        try:
+            with parts.database.read() as session:
+                return auth.authenticate(session, secret, parts.settings)
+        except AuthenticationError:
+            parts.limiter.take(_address(request))
+            raise
+
+
+def _address(request: Request) -> str:
+    return f"address {request.client.host if request.client else 'unknown'}"
+
+
+Anybody = Annotated[Principal, Depends(Allow())]
+"""Everybody; a key that is sent has to be valid."""
+Admin = Annotated[Principal, Depends(Allow("admin"))]
+Reader = Annotated[Principal, Depends(Allow("admin", "client"))]
+AgentOnly = Annotated[Principal, Depends(Allow("agent"))]
+ModelReader = Annotated[Principal, Depends(Allow("admin", "client", "agent"))]
+
+Cursor = Annotated[
+    str | None, Query(max_length=200, description="`next_cursor` of the page before; leave it out for the first.")
+]
+
+
+def _limit(
+    parts: PartsOf, limit: Annotated[int, Query(ge=1, le=1_000_000, description="Most items on the page.")] = 100
+) -> int:
+    most = parts.settings.max_page_size
+    if limit > most:
+        raise InputError(f"limit: a page has at most {most} items; use next_cursor to go on.")
+    return limit
+
+
+Limit = Annotated[int, Depends(_limit)]

@@ -1,0 +1,90 @@
+"""Devices, keys, enrolment."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from sqlalchemy import func, select
+
+from service import auth, devices, records
+from service.api import schemas
+from service.api.deps import Admin, Anybody, Cursor, Limit, PartsOf, Reader
+from service.db import tables
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["devices and keys"])
+
+
+@router.post("/devices/register")
+def register(body: schemas.RegisterIn, parts: PartsOf, caller: Anybody) -> devices.Registration:
+    """Describe a machine and its targets; the answer holds the key of its agent. Registering again is harmless."""
+    with parts.database.write.begin() as session:
+        return devices.register(
+            session,
+            settings=parts.settings,
+            principal=caller,
+            device=body.device,
+            targets=body.targets,
+            enrolment_token=body.enrolment_token,
+        )
+
+
+@router.get("/devices")
+def list_devices(
+    parts: PartsOf, _caller: Reader, limit: Limit, cursor: Cursor = None
+) -> schemas.Listed[schemas.DeviceOut]:
+    """Registered machines, by id."""
+    seen = func.max(tables.Agent.seen_unix_s)
+    query = (
+        select(tables.Device, seen)
+        .outerjoin(tables.Agent, tables.Agent.device_id == tables.Device.id)
+        .where(tables.Device.id > (cursor or ""))
+        .group_by(tables.Device.id)
+        .order_by(tables.Device.id)
+        .limit(limit)
+    )
+    with parts.database.read() as session:
+        items = [_device_out(row, seen_unix_s) for row, seen_unix_s in session.execute(query)]
+    return schemas.Listed(items=items, next_cursor=items[-1].id if len(items) == limit else None)
+
+
+def _device_out(row: tables.Device, seen_unix_s: float | None) -> schemas.DeviceOut:
+    return schemas.DeviceOut(
+        id=row.id,
+        device=records.device_record(row),
+        created_unix_s=row.created_unix_s,
+        registered_unix_s=row.registered_unix_s,
+        seen_unix_s=seen_unix_s,
+    )
+
+
+@router.post("/keys/enrolment", status_code=201)
+def create_enrolment_token(body: schemas.EnrolmentIn, parts: PartsOf, _caller: Admin) -> schemas.EnrolmentOut:
+    """A token with which one device can register."""
+    with parts.database.write.begin() as session:
+        token, secret = auth.create_enrolment_token(session, ttl_s=body.ttl_s or parts.settings.enrolment_ttl_s)
+        return schemas.EnrolmentOut(enrolment_token=secret, expires_unix_s=token.expires_unix_s)
+
+
+@router.post("/keys", status_code=201)
+def create_key(body: schemas.KeyIn, parts: PartsOf, _caller: Admin) -> schemas.NewKeyOut:
+    """A new key. With the first one the service stops being open to everybody."""
+    with parts.database.write.begin() as session:
+        key, secret = auth.create_key(session, scope=body.scope, name=body.name)
+        return schemas.NewKeyOut(**schemas.KeyOut.model_validate(key).model_dump(), key=secret)
+
+
+@router.get("/keys")
+def list_keys(parts: PartsOf, _caller: Admin, limit: Limit, cursor: Cursor = None) -> schemas.Listed[schemas.KeyOut]:
+    """Keys, oldest first, without their secrets."""
+    query = select(tables.ApiKey).where(tables.ApiKey.id > (cursor or "")).order_by(tables.ApiKey.id).limit(limit)
+    with parts.database.read() as session:
+        items = [schemas.KeyOut.model_validate(row) for row in session.scalars(query)]
+    return schemas.Listed(items=items, next_cursor=items[-1].id if len(items) == limit else None)
+
+
+@router.delete("/keys/{key_id}")
+def revoke_key(key_id: Annotated[str, Path(max_length=64)], parts: PartsOf, _caller: Admin) -> schemas.KeyOut:
+    """Make a key useless from now on."""
+    with parts.database.write.begin() as session:
+        return schemas.KeyOut.model_validate(auth.revoke_key(session, key_id))

@@ -1,0 +1,68 @@
+"""Graphs: upload, look at, fetch."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Response
+from pydantic import TypeAdapter, ValidationError
+
+from profilers.schema import InputError
+from service import graphs
+from service.api import schemas, views
+from service.api.deps import ModelReader, PartsOf, Reader
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["graphs"])
+OCTET_STREAM = "application/octet-stream"
+_shapes = TypeAdapter(schemas.Shapes)
+
+Shapes = Annotated[
+    str | None,
+    Query(
+        max_length=20_000,
+        description="JSON object: whole shape of each input with dynamic dimensions.",
+        examples=['{"x": [1, 3, 224, 224]}'],
+    ),
+]
+
+
+@router.post("/graphs", status_code=201)
+def upload(
+    model: Annotated[bytes, Body(media_type=OCTET_STREAM, description="An ONNX model, weights or not.")],
+    parts: PartsOf,
+    _caller: Reader,
+    shapes: Shapes = None,
+) -> schemas.GraphOut:
+    """Store a model's graph. Weights are left out; the same graph twice is once."""
+    prepared = graphs.prepare(parts.loader, model, shapes=parse_shapes(shapes))
+    with parts.database.write.begin() as session:
+        return views.graph_out(session, graphs.find(session, graphs.save(session, prepared)))
+
+
+def parse_shapes(text: str | None) -> dict[str, Any] | None:
+    """The shapes that a query parameter holds.
+
+    Raises:
+        InputError: not a JSON object of lists of sizes.
+    """
+    if text is None:
+        return None
+    try:
+        return _shapes.validate_python(json.loads(text))
+    except (ValidationError, ValueError, RecursionError):
+        raise InputError('shapes: give a JSON object such as {"x": [1, 3, 224, 224]}, sizes from 0 up.') from None
+
+
+@router.get("/graphs/{graph_hash}")
+def show(graph_hash: str, parts: PartsOf, _caller: Reader) -> schemas.GraphOut:
+    """Operators, FLOPs, parameters, activations and arithmetic intensity of a stored graph."""
+    with parts.database.read() as session:
+        return views.graph_out(session, graphs.find(session, graph_hash))
+
+
+@router.get("/graphs/{graph_hash}/model", response_class=Response, responses={200: {"content": {OCTET_STREAM: {}}}})
+def model(graph_hash: str, parts: PartsOf, _caller: ModelReader) -> Response:
+    """The ONNX model without its weights; agents refill them from a seed."""
+    with parts.database.read() as session:
+        return Response(graphs.model_bytes(graphs.find(session, graph_hash)), media_type=OCTET_STREAM)

@@ -1,0 +1,34 @@
+"""Liveness, readiness, metrics."""
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from service.api import schemas
+from service.api.deps import PartsOf, Reader
+from service.readiness import OK, readiness
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+def alive() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", responses={503: {"model": schemas.HealthOut}})
+def ready(parts: PartsOf, response: Response) -> schemas.HealthOut:
+    """Database, migrations and artifacts are as they should be; 503 with a sentence where they are not."""
+    state = readiness(parts.database.engine, parts.artifacts)
+    is_ready = all(sentence == OK for sentence in state.values())
+    response.status_code = 200 if is_ready else 503
+    return schemas.HealthOut(ready=is_ready, parts=state)
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(parts: PartsOf, _caller: Reader) -> Response:
+    """Counters in Prometheus' text format."""
+    with parts.database.read() as session:
+        return Response(parts.metrics.render(session), media_type=CONTENT_TYPE_LATEST)

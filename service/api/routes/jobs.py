@@ -1,0 +1,162 @@
+"""Jobs: make, watch, cancel; and for agents: lease, heartbeat, result, failure."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterable
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy import select
+
+from service import auth, jobs, requests
+from service.api import schemas, views
+from service.api.deps import Admin, AgentOnly, Cursor, Limit, Parts, PartsOf, Reader
+from service.auth import Principal
+from service.db.tables import Job
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["jobs"])
+POLL_SECONDS = 0.25
+"""How often a waiting call looks again; it holds neither a thread nor a connection in between."""
+
+
+@router.post("/jobs", status_code=202)
+def create(body: schemas.JobIn, parts: PartsOf, _caller: Admin) -> schemas.Listed[schemas.JobRef]:
+    """Measure graphs on a target (one job for each graph), or adapt a predictor to it."""
+    if isinstance(body, schemas.AdaptJobIn):
+        made = [requests.adapt(parts.database, parts.settings, target_id=body.target, request=adapt_request(body))]
+    else:
+        made = requests.profile(
+            parts.database,
+            parts.settings,
+            parts.loader,
+            target_id=body.target,
+            graph_hashes=body.graphs,
+            architectures=[(item.space, item.text) for item in body.architectures],
+            overrides=body.settings.overrides(),
+            feeds=body.feeds,
+        )
+    return schemas.Listed(items=[views.job_ref(job) for job in made])
+
+
+def adapt_request(body: schemas.AdaptIn) -> requests.AdaptRequest:
+    """What the body asks for, besides the target."""
+    return requests.AdaptRequest(
+        samples=body.samples,
+        sampler=body.sampler,
+        pool=body.pool.model_dump(exclude_none=True),
+        settings=body.settings.overrides(),
+        seed=body.seed,
+    )
+
+
+@router.get("/jobs")
+def list_jobs(
+    *,
+    parts: PartsOf,
+    _caller: Reader,
+    limit: Limit,
+    cursor: Cursor = None,
+    state: Literal["queued", "leased", "done", "failed", "cancelled"] | None = None,
+    kind: Literal["profile", "adapt"] | None = None,
+    target: Annotated[str | None, Query(max_length=64)] = None,
+    parent: Annotated[str | None, Query(max_length=64)] = None,
+) -> schemas.Listed[schemas.JobRef]:
+    """Jobs, newest first."""
+    query = select(Job).order_by(Job.id.desc()).limit(limit)
+    wanted = ((Job.state, state), (Job.kind, kind), (Job.target_id, target), (Job.parent_id, parent))
+    for column, value in wanted:
+        if value is not None:
+            query = query.where(column == value)
+    if cursor is not None:
+        query = query.where(Job.id < cursor)
+    with parts.database.read() as session:
+        items = [views.job_ref(job) for job in session.scalars(query)]
+    return schemas.Listed(items=items, next_cursor=items[-1].id if len(items) == limit else None)
+
+
+@router.post("/jobs/lease", responses={204: {"description": "No job came within `wait_s`; ask again."}})
+async def lease(body: schemas.LeaseIn, request: Request, parts: PartsOf, caller: AgentOnly) -> schemas.LeaseOut | None:
+    """Get the oldest job for one of the targets that the agent's device offers; waits for one to come."""
+    until = time.monotonic() + min(body.wait_s, parts.settings.max_lease_wait_s)
+    await run_in_threadpool(_note_agent, parts, caller)
+    while True:
+        if (job := await run_in_threadpool(_try_lease, parts, caller)) is not None:
+            return job
+        left = until - time.monotonic()
+        if left <= 0 or await request.is_disconnected():
+            return Response(status_code=204)  # type: ignore[return-value]  # FastAPI passes responses through
+        await asyncio.sleep(min(POLL_SECONDS, left))
+
+
+def _note_agent(parts: Parts, caller: Principal) -> None:
+    with parts.database.write.begin() as session:
+        auth.agent_of(session, caller).seen_unix_s = time.time()
+
+
+def _try_lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
+    with parts.database.read() as session:
+        if caller.device_id is None or not jobs.has_work(session, device_id=caller.device_id):
+            return None
+    seconds = parts.settings.lease_seconds
+    with parts.database.write.begin() as session:
+        job = jobs.lease(session, agent=auth.agent_of(session, caller), lease_seconds=seconds)
+        return views.lease_out(job, seconds) if job else None
+
+
+@router.get("/jobs/{job_id}")
+def show(job_id: str, parts: PartsOf, _caller: Reader) -> schemas.JobOut:
+    """A job with every attempt at it and why those failed."""
+    with parts.database.read() as session:
+        return views.job_out(session, jobs.find(session, job_id))
+
+
+@router.post("/jobs/{job_id}/cancel")
+def cancel(job_id: str, parts: PartsOf, _caller: Admin) -> schemas.JobOut:
+    """Cancel a job and the jobs it waits for."""
+    with parts.database.write.begin() as session:
+        return views.job_out(session, jobs.cancel(session, job_id))
+
+
+ShownJob = Annotated[schemas.JobOut, Depends(show)]
+"""The job as it is when the call comes; one that does not exist is refused before the stream begins."""
+
+
+@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
+async def events(job: ShownJob, parts: PartsOf, caller: Reader) -> AsyncIterable[ServerSentEvent]:
+    """The job now, and each time it changes, until it is finished."""
+    yield ServerSentEvent(event="job", data=job)
+    while job.state not in jobs.FINISHED:
+        await asyncio.sleep(POLL_SECONDS)
+        last, job = job, await run_in_threadpool(show, job.id, parts, caller)
+        if job != last:
+            yield ServerSentEvent(event="job", data=job)
+
+
+@router.post("/jobs/{job_id}/heartbeat")
+def heartbeat(job_id: str, body: schemas.HeartbeatIn, parts: PartsOf, _caller: AgentOnly) -> schemas.HeartbeatOut:
+    """Extend the lease; 409 when it has ended, and then stop working on the job."""
+    with parts.database.write.begin() as session:
+        deadline = jobs.heartbeat(
+            session, job_id=job_id, lease_token=body.lease_token, lease_seconds=parts.settings.lease_seconds
+        )
+    return schemas.HeartbeatOut(deadline_unix_s=deadline)
+
+
+@router.post("/jobs/{job_id}/result")
+def result(job_id: str, body: schemas.ResultIn, parts: PartsOf, _caller: AgentOnly) -> schemas.ReceiptOut:
+    """Deliver a measurement. Once this is answered with 2xx it is on disk; a repeat is answered as the first was."""
+    with parts.database.write.begin() as session:
+        receipt = jobs.complete(session, job_id=job_id, lease_token=body.lease_token, measurement=body.measurement)
+    return schemas.ReceiptOut.model_validate(receipt)
+
+
+@router.post("/jobs/{job_id}/failure")
+def failure(job_id: str, body: schemas.FailureIn, parts: PartsOf, _caller: AgentOnly) -> schemas.ReceiptOut:
+    """Say why nothing was measured; the job returns to the queue while it has attempts left."""
+    with parts.database.write.begin() as session:
+        receipt = jobs.fail(session, job_id=job_id, lease_token=body.lease_token, failure=body.failure)
+    return schemas.ReceiptOut.model_validate(receipt)

@@ -1,0 +1,66 @@
+"""Forecasts."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
+from profilers.schema import InputError, LatcastError
+from service import requests
+from service.api import schemas
+from service.api.deps import PartsOf, Reader
+from service.api.errors import problem_of
+from service.errors import ConflictError
+from service.serving_types import Forecast, ForecasterLike, Item
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["forecasts"])
+Answer = Forecast | LatcastError
+
+
+@router.post("/predict")
+def predict(body: schemas.PredictIn, parts: PartsOf, _caller: Reader) -> schemas.PredictOut:
+    """Forecast latencies on a target. What was measured is answered with the measurement; one bad item gets its own
+    error and spoils no other.
+    """
+    if len(body.items) > parts.settings.max_predict_items:
+        raise InputError(f"items: one call takes at most {parts.settings.max_predict_items} items; send several calls.")
+    with parts.database.read() as session:
+        requests.find_target(session, body.target)
+    answers = _answer(parts.forecaster, body.target, [_item(item) for item in body.items], body.level)
+    if all(isinstance(answer, ConflictError) for answer in answers):
+        raise answers[0]  # type: ignore[misc]  # every one of them is
+    for answer in answers:
+        parts.metrics.count_forecast(answer)
+    return schemas.PredictOut(target=body.target, level=body.level, items=[_out(answer) for answer in answers])
+
+
+def _item(item: schemas.ItemIn | LatcastError) -> Item | LatcastError:
+    if isinstance(item, LatcastError):
+        return item
+    given = [name for name in ("text", "graph", "onnx") if getattr(item, name) is not None]
+    if len(given) != 1 or (item.space is None) == ("text" in given):
+        return InputError("Give exactly one of: `space` with `text`, `graph` (a hash), or `onnx` (base64).")
+    try:
+        onnx = None if item.onnx is None else base64.b64decode(item.onnx, validate=True)
+    except (binascii.Error, ValueError):
+        return InputError("onnx: not valid base64; encode the model's bytes in the standard alphabet.")
+    shapes = {name: tuple(shape) for name, shape in item.shapes.items()}
+    return Item(space=item.space, text=item.text, graph=item.graph, onnx=onnx, shapes=shapes)
+
+
+def _answer(
+    forecaster: ForecasterLike, target_id: str, items: Sequence[Item | LatcastError], level: float
+) -> list[Answer]:
+    """Answers in the items' order; those that are errors already stay so."""
+    good = [item for item in items if isinstance(item, Item)]
+    forecasts = iter(forecaster.forecast(target_id, good, level) if good else [])
+    return [next(forecasts) if isinstance(item, Item) else item for item in items]
+
+
+def _out(answer: Answer) -> schemas.ForecastOut | schemas.ItemError:
+    if isinstance(answer, LatcastError):
+        return schemas.ItemError(error=schemas.Problem(**problem_of(answer)))
+    return schemas.ForecastOut.model_validate(answer)

@@ -1,0 +1,142 @@
+"""Targets and their measurements: list, page, export, adapt, compare with forecasts."""
+
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
+from sqlalchemy import select
+
+from service import export, listing, records, requests
+from service.api import schemas, views
+from service.api.deps import Admin, Cursor, Limit, Parts, PartsOf, Reader
+from service.api.routes.jobs import adapt_request
+from service.db import tables
+from service.errors import NotFoundError
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["targets"])
+CHUNK_BYTES = 1 << 16
+PARQUET = "application/vnd.apache.parquet"
+
+
+@router.get("/targets")
+def list_targets(
+    parts: PartsOf, _caller: Reader, limit: Limit, cursor: Cursor = None
+) -> schemas.Listed[schemas.TargetOut]:
+    """Targets, by id."""
+    query = select(tables.Target).where(tables.Target.id > (cursor or "")).order_by(tables.Target.id).limit(limit)
+    with parts.database.read() as session:
+        items = views.targets_out(session, session.scalars(query).all())
+    return schemas.Listed(items=items, next_cursor=items[-1].id if len(items) == limit else None)
+
+
+@router.get("/targets/{target_id}")
+def show(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetOut:
+    """One target, with the adaptation that answers for it."""
+    with parts.database.read() as session:
+        return views.targets_out(session, [requests.find_target(session, target_id)])[0]
+
+
+@router.post("/targets/{target_id}/adapt", status_code=202)
+def adapt(target_id: str, body: schemas.AdaptIn, parts: PartsOf, _caller: Admin) -> schemas.JobRef:
+    """Have graphs measured, adapt a predictor to them and let it answer; follow the job to see it happen."""
+    job = requests.adapt(parts.database, parts.settings, target_id=target_id, request=adapt_request(body))
+    return views.job_ref(job)
+
+
+def _filter(
+    *,
+    target_id: str,
+    parts: PartsOf,
+    outcome: listing.Outcome = "all",
+    noisy: bool | None = None,
+    graph: Annotated[str | None, Query(max_length=100)] = None,
+    space: Annotated[str | None, Query(max_length=100)] = None,
+) -> listing.Filter:
+    with parts.database.read() as session:
+        requests.find_target(session, target_id)
+    return listing.Filter(target_id=target_id, outcome=outcome, noisy=noisy, graph=graph, space=space)
+
+
+Wanted = Annotated[listing.Filter, Depends(_filter)]
+
+
+@router.get("/targets/{target_id}/measurements")
+def measurements(
+    _caller: Reader,
+    wanted: Wanted,
+    parts: PartsOf,
+    limit: Limit,
+    cursor: Cursor = None,
+    sort: listing.Sort = "-id",
+) -> schemas.MeasurementsPage:
+    """Measurements of a target with their summaries, a page at a time."""
+    with parts.database.read() as session:
+        page = listing.page(session, wanted, limit=limit, cursor=cursor, sort=sort)
+    return schemas.MeasurementsPage(items=list(page.items), next_cursor=page.next_cursor)
+
+
+@router.get("/measurements/{measurement_id}")
+def measurement(measurement_id: int, parts: PartsOf, _caller: Reader) -> schemas.MeasurementOut:
+    """One measurement whole: every sample, kernel and counter."""
+    with parts.database.read() as session:
+        row = session.get(tables.Measurement, measurement_id) if 0 <= measurement_id < 2**63 else None
+        if row is None:
+            raise NotFoundError(f"There is no measurement {measurement_id}.")
+        return schemas.MeasurementOut(
+            id=row.id,
+            job=row.job_id,
+            feeds_key=row.feeds_key,
+            created_unix_s=row.created_unix_s,
+            measurement=records.measurement_record(row),
+        )
+
+
+@router.get(
+    "/targets/{target_id}/dataset.csv", response_class=StreamingResponse, responses={200: {"content": {"text/csv": {}}}}
+)
+def dataset_csv(_caller: Reader, wanted: Wanted, parts: PartsOf) -> StreamingResponse:
+    """The measurements as CSV; texts that a spreadsheet would run as formulas are made harmless."""
+    return StreamingResponse(
+        _csv(parts, wanted), media_type="text/csv; charset=utf-8", headers=_as_file(f"{wanted.target_id}.csv")
+    )
+
+
+def _csv(parts: Parts, wanted: listing.Filter) -> Iterator[str]:
+    with parts.database.read() as session:
+        yield from export.csv_lines(session, wanted)
+
+
+@router.get(
+    "/targets/{target_id}/dataset.parquet",
+    response_class=StreamingResponse,
+    responses={200: {"content": {PARQUET: {}}}},
+)
+def dataset_parquet(_caller: Reader, wanted: Wanted, parts: PartsOf) -> StreamingResponse:
+    """The measurements with all their samples as Parquet."""
+    out = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
+    with parts.database.read() as session:
+        export.write_parquet(session, wanted, out)
+    out.seek(0)
+    return StreamingResponse(_read(out), media_type=PARQUET, headers=_as_file(f"{wanted.target_id}.parquet"))
+
+
+def _read(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
+def _as_file(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
+
+
+@router.get("/targets/{target_id}/quality")
+def quality(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.QualityOut:
+    """Every measured graph beside its forecast; rows that the predictor was adapted to are marked."""
+    with parts.database.read() as session:
+        requests.find_target(session, target_id)
+    return schemas.QualityOut(target=target_id, pairs=parts.forecaster.quality(target_id))

@@ -1,0 +1,105 @@
+"""Rows as answers."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service import jobs, records
+from service.api import schemas
+from service.datasets import architectures_of
+from service.db import tables
+
+__all__ = ["graph_out", "job_out", "job_ref", "lease_out", "target_out", "targets_out"]
+
+PRIVATE_PAYLOAD = frozenset({"claim"})
+"""What the service notes for itself in a job's payload."""
+
+
+def job_ref(job: tables.Job) -> schemas.JobRef:
+    """A job as it stands in lists."""
+    return schemas.JobRef(**_job_fields(job))
+
+
+def _job_fields(job: tables.Job) -> dict[str, object]:
+    own = ("id", "kind", "state", "attempts", "max_attempts", "created_unix_s", "updated_unix_s")
+    fields = {name: getattr(job, name) for name in own}
+    return {**fields, "target": job.target_id, "graph": job.graph_hash, "parent": job.parent_id}
+
+
+def job_out(session: Session, job: tables.Job) -> schemas.JobOut:
+    """A job with its attempts and children."""
+    return schemas.JobOut(
+        **_job_fields(job),
+        request={key: value for key, value in job.payload.items() if key not in PRIVATE_PAYLOAD},
+        result=job.result,
+        reasons=[schemas.AttemptOut.model_validate(row) for row in jobs.attempts_of(session, job.id)],
+        children=jobs.child_states(session, job.id),
+    )
+
+
+def lease_out(job: tables.Job, lease_seconds: float) -> schemas.LeaseOut:
+    """A leased job as its agent gets it."""
+    return schemas.LeaseOut(
+        id=job.id,
+        lease_token=job.lease_token or "",
+        kind=job.kind,
+        graph=job.graph_hash or "",
+        settings=job.payload["settings"],
+        feeds=job.payload["feeds"],
+        lease_seconds=lease_seconds,
+    )
+
+
+def graph_out(session: Session, row: tables.Graph) -> schemas.GraphOut:
+    """A stored graph with its summary."""
+    architecture = architectures_of(session, [row.hash]).get(row.hash)
+    named = architecture and schemas.ArchitectureRef(space=architecture.space, text=architecture.text)
+    return schemas.GraphOut(hash=row.hash, architecture=named or None, created_unix_s=row.created_unix_s, **row.summary)
+
+
+def targets_out(session: Session, rows: Sequence[tables.Target]) -> list[schemas.TargetOut]:
+    """Targets with their devices' names, how many measurements they have, and what is adapted to them."""
+    ids = [row.id for row in rows]
+    devices = {row.id: row.name for row in session.scalars(select(tables.Device))}
+    counts = _measurement_counts(session, ids)
+    active = select(tables.Adaptation).where(tables.Adaptation.active, tables.Adaptation.target_id.in_(ids))
+    adaptations = {row.target_id: row for row in session.scalars(active)}
+    return [
+        target_out(
+            row,
+            device_name=devices.get(row.device_id or ""),
+            measurements=counts.get(row.id, 0),
+            adaptation=adaptations.get(row.id),
+        )
+        for row in rows
+    ]
+
+
+def _measurement_counts(session: Session, target_ids: Collection[str]) -> dict[str, int]:
+    table = tables.Measurement
+    query = select(table.target_id, func.count()).where(table.target_id.in_(target_ids), table.median_ms.is_not(None))
+    return {row[0]: row[1] for row in session.execute(query.group_by(table.target_id))}
+
+
+def target_out(
+    row: tables.Target, *, device_name: str | None, measurements: int, adaptation: tables.Adaptation | None
+) -> schemas.TargetOut:
+    """One target; a column of a public table is named by its device there."""
+    target = records.target_record(row)
+    return schemas.TargetOut(
+        id=row.id,
+        label=target.label,
+        device_id=row.device_id,
+        device_name=device_name or target.device,
+        backend=target.backend,
+        backend_version=target.backend_version,
+        precision=target.precision,
+        threads=target.threads,
+        options=dict(target.options),
+        origin=target.origin,
+        offered=row.offered,
+        measurements=measurements,
+        adaptation=schemas.AdaptationOut.model_validate(adaptation) if adaptation else None,
+        created_unix_s=row.created_unix_s,
+    )

@@ -1,0 +1,131 @@
+"""The application: parts, routes, and what runs beside them."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from service.api import errors
+from service.api.deps import Parts
+from service.api.limits import RateLimiter
+from service.api.middleware import BodyLimit, RequestContext
+from service.api.routes import devices, graphs, health, jobs, predict, predictors, targets
+from service.api.schemas import Problem
+from service.background import Ticker, expire_leases
+from service.db.session import Database, create_engine_for
+from service.graphs import GraphLoaderLike
+from service.logs import configure_logs
+from service.metrics import Metrics
+from service.readiness import ArtifactCheck
+from service.serving_types import ForecasterLike
+from service.settings import Settings
+
+__all__ = ["create_app"]
+
+ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router, health.router)
+MODEL_PATHS = ("/graphs", "/predict")
+"""Paths whose bodies hold models."""
+DESCRIPTION = "Forecasts how long a neural network takes on a device before anybody runs it there."
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    loader: GraphLoaderLike | None = None,
+    forecaster: ForecasterLike | None = None,
+) -> FastAPI:
+    """The service over one database, which has to be at the newest migration (`service.db.session.upgrade`).
+
+    Args:
+        settings: read from the environment where left out.
+        loader: reads foreign models within limits; by default in a limited process.
+        forecaster: answers `POST /predict`; by default the one of `service.serving`, with adaptations carried on in
+            the background.
+    """
+    settings = settings or Settings()
+    configure_logs(settings)
+    database = Database(create_engine_for(settings))
+    loader = loader or _loader()
+    tickers = [Ticker("leases", settings.tick_seconds, lambda: expire_leases(database))]
+    if forecaster is None:
+        forecaster, adapting = _forecasting(settings, database, loader)
+        tickers.append(adapting)
+    parts = Parts(
+        settings=settings,
+        database=database,
+        loader=loader,
+        forecaster=forecaster,
+        limiter=RateLimiter(settings.rate_per_second, settings.rate_burst),
+        metrics=Metrics(),
+        artifacts=ArtifactCheck(),
+    )
+    return _assemble(parts, tickers)
+
+
+def _loader() -> GraphLoaderLike:
+    from profilers.onnx_graph import GraphLoader
+
+    return GraphLoader()
+
+
+def _forecasting(settings: Settings, database: Database, loader: GraphLoaderLike) -> tuple[ForecasterLike, Ticker]:
+    from service import adaptation
+    from service.serving import Forecaster
+
+    forecaster = Forecaster(settings, database, loader)
+
+    def advance() -> bool:
+        return adaptation.advance(database, settings=settings, models=forecaster.models, resolver=forecaster.resolver)
+
+    return forecaster, Ticker("adaptations", settings.tick_seconds, advance)
+
+
+def _assemble(parts: Parts, tickers: Sequence[Ticker]) -> FastAPI:
+    app = FastAPI(
+        title="latcast",
+        version=version("latcast"),
+        description=DESCRIPTION,
+        lifespan=_lifespan_of(parts, tickers),
+        responses={"4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: {}}}},
+    )
+    app.state.parts = parts
+    for router in ROUTERS:
+        app.include_router(router)
+    errors.install(app)
+    _add_middleware(app, parts)
+    return app
+
+
+def _lifespan_of(parts: Parts, tickers: Sequence[Ticker]):  # type: ignore[no-untyped-def]
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        for ticker in tickers:
+            ticker.start()
+        try:
+            yield
+        finally:
+            for ticker in tickers:
+                ticker.stop()
+            parts.database.close()
+
+    return lifespan
+
+
+def _add_middleware(app: FastAPI, parts: Parts) -> None:
+    """The last one added is the outermost."""
+    settings = parts.settings
+
+    def limit_of(path: str) -> int:
+        return settings.max_model_bytes if path.startswith(MODEL_PATHS) else settings.max_body_bytes
+
+    app.add_middleware(BodyLimit, limit_of=limit_of)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    app.add_middleware(RequestContext, metrics=parts.metrics)

@@ -1,0 +1,45 @@
+"""Log lines: structured, and never with keys or models in them."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from service.settings import Settings
+
+__all__ = ["configure_logs", "redact"]
+
+SECRET_NAMES = ("authorization", "key", "secret", "token", "password")
+
+
+def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hide values whose names sound secret, and every value of bytes."""
+    for name, value in event.items():
+        if any(part in name.lower() for part in SECRET_NAMES):
+            event[name] = "[hidden]"
+        elif isinstance(value, bytes | bytearray | memoryview):
+            event[name] = f"[{len(value)} bytes]"
+    return event
+
+
+def configure_logs(settings: Settings) -> None:
+    """Send the service's log lines to standard error in the configured format."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    last: Any = structlog.processors.JSONRenderer()
+    if settings.log_format == "console":
+        last = structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            redact,
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
