@@ -18,7 +18,9 @@ from profilers.onnx_graph import Role, placeholder
 
 __all__ = ["GraphBuilder", "Style", "Tensor"]
 
-ELEMENT_TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "int32": TensorProto.INT32}
+ELEMENT_TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "int32": TensorProto.INT32,
+                 "bool": TensorProto.BOOL, "int8": TensorProto.INT8, "uint8": TensorProto.UINT8}  # fmt: skip
+ELEMENT_BYTES = {"float32": 4, "int64": 8, "int32": 4, "bool": 1, "int8": 1, "uint8": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class GraphBuilder:
         """A graph input."""
         tensor = Tensor(name, tuple(shape), dtype)
         self._inputs.append(tensor)
+        self.activation_bytes += ELEMENT_BYTES[dtype] * tensor.elements
         return tensor
 
     def output(self, tensor: Tensor) -> None:
@@ -146,13 +149,13 @@ class GraphBuilder:
         macs: int = 0,
         **attributes: Any,
     ) -> tuple[Tensor, ...]:
-        """One node with as many outputs as there are shapes."""
+        """One node with as many outputs as there are shapes, all of one type."""
         stem = f"{operator}_{len(self._nodes)}"
         names = (stem,) if len(shapes) == 1 else tuple(f"{stem}_{index}" for index in range(len(shapes)))
         self._nodes.append((operator, tuple(item.name if item else "" for item in inputs), names, attributes))
         outputs = tuple(Tensor(name, tuple(shape), dtype) for name, shape in zip(names, shapes, strict=True))
         self.macs += macs
-        self.activation_bytes += sum((8 if dtype == "int64" else 4) * tensor.elements for tensor in outputs)
+        self.activation_bytes += ELEMENT_BYTES[dtype] * sum(tensor.elements for tensor in outputs)
         return outputs
 
     def to_bytes(self) -> bytes:

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from math import inf, log
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +21,8 @@ Values = Mapping[str, Any]
 """Field values by name, complete: `int` for numbers, `str` for words."""
 
 MAX_TEXT = 2000
+FLOAT_BYTES = 4
+CLOSE = 0.7  # a factor of two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,10 @@ class FamilySpace(SearchSpace):
     """Most multiply-accumulates of one run."""
     max_bytes: ClassVar[int]
     """Most bytes of weights and activations together."""
+    min_work: ClassVar[float]
+    """Where the log-uniform range of work begins that `sample` aims at; it ends at `max_macs`."""
+    candidates: ClassVar[int]
+    """How many draws `sample` chooses from."""
 
     @property
     @abstractmethod
@@ -79,13 +86,15 @@ class FamilySpace(SearchSpace):
         return Architecture(space=self.name, text=_normal_form(self, text))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """A family by weight, then all of its fields, until they make a valid architecture."""
+        """A family by weight, and of several draws of its fields the one nearest to a log-uniform amount of work."""
         families = tuple(self.families.values())
         share = np.array([family.weight for family in families])
         family = families[int(rng.choice(len(families), p=share / share.sum()))]
-        while (drawn := self._draw(family, rng)) is None:
-            pass
-        return drawn[0]
+        wanted = rng.uniform(log(self.min_work), log(self.max_macs))
+        drawn: list[tuple[float, str]] = []
+        while len(drawn) < self.candidates and min(drawn, default=(inf,))[0] > CLOSE:
+            drawn.extend(self._draw(family, rng, wanted))
+        return Architecture(space=self.name, text=min(drawn)[1])
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """Valid architectures of the same family with one field moved by one step."""
@@ -94,7 +103,7 @@ class FamilySpace(SearchSpace):
             for value in field.steps(values[field.name]):
                 varied = {**values, field.name: value}
                 if self._problem(family, varied) is None:
-                    yield self._architecture(family, varied)
+                    yield Architecture(space=self.name, text=self._text(family, varied))
 
     def encode(self, architecture: Architecture) -> Encoding:
         """Arrays as the class describes them."""
@@ -116,18 +125,18 @@ class FamilySpace(SearchSpace):
         family, values = self._read(architecture.text)
         return family.build(values).macs
 
-    def _draw(self, family: Family, rng: np.random.Generator) -> tuple[Architecture, GraphBuilder] | None:
-        """One draw of all fields; None where it is not a valid architecture."""
+    def _draw(self, family: Family, rng: np.random.Generator, wanted: float) -> list[tuple[float, str]]:
+        """One draw of all fields: how far its log-work is from the wanted, and the text; empty if it is not valid."""
         values = {field.name: field.sample(rng) for field in family.fields}
         try:
             net = family.build(values)
         except ValueError:
-            return None
-        return None if self._excess(net) else (self._architecture(family, values), net)
+            return []
+        work = net.macs + (net.parameter_bytes + net.activation_bytes) / FLOAT_BYTES
+        return [] if self._excess(net) else [(abs(log(work) - wanted), self._text(family, values))]
 
-    def _architecture(self, family: Family, values: Mapping[str, Value]) -> Architecture:
-        listed = ",".join(f"{field.name}={values[field.name]}" for field in family.fields)
-        return Architecture(space=self.name, text=f"{family.name}/{listed}")
+    def _text(self, family: Family, values: Mapping[str, Value]) -> str:
+        return f"{family.name}/" + ",".join(f"{field.name}={values[field.name]}" for field in family.fields)
 
     def _problem(self, family: Family, values: Values) -> str | None:
         """Why these values make no architecture, as a clause; None if they do."""
@@ -184,4 +193,4 @@ def _normal_form(space: FamilySpace, text: str) -> str:
     problem = space._problem(family, values)
     if problem is not None:
         raise space._invalid(text, 0, problem)
-    return space._architecture(family, values).text
+    return space._text(family, values)

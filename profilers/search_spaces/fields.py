@@ -10,6 +10,7 @@ import numpy as np
 __all__ = ["Choice", "Field", "Integer", "Value"]
 
 Value = int | str
+FAVOUR = 0.75
 DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -66,6 +67,7 @@ class Integer:
         low, high: bounds, both included, multiples of `multiple`; `low` is 1 or more.
         default: where a text leaves the field out.
         multiple: only multiples of it are allowed.
+        favoured: three of four draws above it are rounded to a multiple of it, as people choose channels.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Integer:
     high: int
     default: int
     multiple: int = 1
+    favoured: int = 1
 
     @property
     def allowed(self) -> str:
@@ -90,7 +93,9 @@ class Integer:
     def sample(self, rng: np.random.Generator) -> Value:
         """One value at random, log-uniform and rounded."""
         drawn = exp(rng.uniform(log(self.low), log(self.high + self.multiple)))
-        return min(self.high, max(self.low, int(drawn) // self.multiple * self.multiple))
+        favoured = self.favoured > self.multiple and drawn > self.favoured and rng.random() < FAVOUR
+        step = self.favoured if favoured else self.multiple
+        return min(self.high, max(self.low, int(drawn) // step * step))
 
     def steps(self, value: Value) -> tuple[Value, ...]:
         """A quarter less and a quarter more, at least one multiple away, within the bounds."""
