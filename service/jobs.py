@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
-from profilers.schema import Failure, FeedSpec, InputError, Measurement, from_plain
+from profilers.schema import Failure, FeedSpec, InputError, Measurement, ProfileSettings, from_plain
 from service import records
 from service.db.tables import Agent, Attempt, Job, Target
 from service.db.tables import Measurement as MeasurementRow
@@ -46,6 +46,8 @@ __all__ = [
 FINISHED = frozenset({"done", "failed", "cancelled"})
 FINAL_STAGES = frozenset({"load", "open", "memory", "unavailable"})
 """Stages at which trying again would fail in the same way."""
+MODEL_STAGES = frozenset({"load", "open", "run", "timeout", "memory", "crash"})
+"""Stages at which it is the model that failed on the target, rather than the agent."""
 EXPIRED_MESSAGE = "The agent fell silent and its lease ran out."
 
 
@@ -176,10 +178,7 @@ def complete(session: Session, *, job_id: str, lease_token: str, measurement: Me
         return Receipt(job_id, attempt.outcome or job.state, written)
     _require_open(job, attempt)
     _require_same_work(job, measurement)
-    feeds = tuple(from_plain(FeedSpec, feed) for feed in job.payload["feeds"])
-    row = records.measurement_row(
-        measurement, feeds_key=records.feeds_key(feeds), job_id=job.id, lease_token=lease_token
-    )
+    row = _row(job, lease_token, measurement)
     session.add(row)
     session.flush()
     job.result = {"measurement_id": row.id}
@@ -189,9 +188,10 @@ def complete(session: Session, *, job_id: str, lease_token: str, measurement: Me
 
 
 def fail(session: Session, *, job_id: str, lease_token: str, failure: Failure) -> Receipt:
-    """Take note that an attempt failed without a measurement; the job returns to the queue while attempts are left.
+    """Take note that an attempt failed; the job returns to the queue while attempts are left.
 
-    Stages that would fail in the same way again (`FINAL_STAGES`) fail the job at once.
+    Stages that would fail in the same way again (`FINAL_STAGES`) fail the job at once. A failure that is the model's
+    (`MODEL_STAGES`) is kept as a measurement without samples too.
 
     Raises:
         LeaseLostError: the job went on to somebody else, or is finished.
@@ -201,9 +201,28 @@ def fail(session: Session, *, job_id: str, lease_token: str, failure: Failure) -
         return Receipt(job_id, job.state)
     _require_open(job, attempt)
     _end(job, attempt, "failed", failure)
+    if failure.stage in MODEL_STAGES:
+        _keep_failure(session, job, lease_token, failure)
     final = failure.stage in FINAL_STAGES or job.attempts >= job.max_attempts
     job.state = "failed" if final else "queued"
     return Receipt(job_id, job.state)
+
+
+def _keep_failure(session: Session, job: Job, lease_token: str, failure: Failure) -> None:
+    target = session.get_one(Target, job.target_id)
+    measurement = Measurement(
+        graph=job.graph_hash or "",
+        target=records.target_record(target),
+        settings=from_plain(ProfileSettings, job.payload["settings"]),
+        failure=failure,
+    )
+    session.add(_row(job, lease_token, measurement))
+
+
+def _row(job: Job, lease_token: str, measurement: Measurement) -> MeasurementRow:
+    feeds = tuple(from_plain(FeedSpec, feed) for feed in job.payload["feeds"])
+    key = records.feeds_key(feeds)
+    return records.measurement_row(measurement, feeds_key=key, job_id=job.id, lease_token=lease_token)
 
 
 def any_late(session: Session) -> bool:

@@ -166,7 +166,7 @@ class AdaptIn(In):
     """How to adapt a predictor to a target."""
 
     samples: int = Field(10, ge=1, le=1000, description="How many graphs are measured.")
-    sampler: Name = Field("random", description="Who chooses them.")
+    sampler: Name = Field("variance", description="Who chooses them.")
     pool: PoolIn = PoolIn()
     settings: SettingsIn = SettingsIn()
     seed: int = Field(0, ge=0, lt=2**63)
