@@ -25,7 +25,6 @@ from profilers.schema import (
     Measurement,
     Target,
     TargetId,
-    from_plain,
     to_plain,
 )
 from service.errors import (
@@ -80,7 +79,7 @@ class Client:
 
     Args:
         base_url: for example `http://127.0.0.1:8321`.
-        key: API key, where the service asks for one.
+        key: API key, where the service asks for one; may be set later, and counts from the next call on.
         timeout_s: longest silence of the service within one call.
         transport: how requests travel; a test gives one that needs no network.
     """
@@ -93,15 +92,19 @@ class Client:
         timeout_s: float = 60.0,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        self.base_url, self.timeout_s = base_url.rstrip("/"), timeout_s
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx2.Client(base_url=self.base_url, headers=headers, timeout=timeout_s, transport=transport)
+        self.base_url, self.key, self.timeout_s = base_url.rstrip("/"), key, timeout_s
+        self._http = httpx2.Client(base_url=self.base_url, auth=self._authorise, timeout=timeout_s, transport=transport)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    def _authorise(self, request: httpx2.Request) -> httpx2.Request:
+        if self.key:
+            request.headers["Authorization"] = f"Bearer {self.key}"
+        return request
 
     def close(self) -> None:
         """Close the connections."""
@@ -167,6 +170,10 @@ class Client:
         params = {"shapes": json.dumps(to_plain(shapes))} if shapes else {}
         headers = {"Content-Type": "application/octet-stream"}
         return self._json("POST", "/graphs", content=model, params=params, headers=headers, repeat=True)
+
+    def upload_architecture(self, space: str, text: str) -> Plain:
+        """Store the graph of an architecture's text: `hash` and what it consists of."""
+        return self._json("POST", "/architectures", json={"space": space, "text": text}, repeat=True)
 
     def graph(self, graph_hash: GraphHash) -> Plain:
         """What a stored graph consists of."""
@@ -291,10 +298,9 @@ class Client:
         """Measurements with their summaries; filters are `sort`, `outcome`, `noisy`, `graph` and `space`."""
         return self._pages(f"/targets/{target}/measurements", **filters)
 
-    def measurement(self, measurement_id: int) -> Measurement:
-        """One measurement with every sample, kernel and counter."""
-        plain = self._json("GET", f"/measurements/{measurement_id}")["measurement"]
-        return from_plain(Measurement, plain)
+    def measurement(self, measurement_id: int) -> Plain:
+        """One measurement: `median_ms`, `summary`, and as `measurement` the record (see `from_plain`)."""
+        return self._json("GET", f"/measurements/{measurement_id}")
 
     def export(self, target: TargetId, path: Path, *, file_format: Literal["csv", "parquet"] = "parquet") -> None:
         """Write a target's measurements into a file."""
@@ -314,6 +320,13 @@ class Client:
             raise self._unreachable(error) from error
         ready: Plain = response.json()
         return ready
+
+    def is_ready(self) -> bool:
+        """Whether the service answers and can work; False while it cannot be reached."""
+        try:
+            return bool(self.readiness()["ready"])
+        except UnavailableError:
+            return False
 
     # --- Requests -----------------------------------------------------------------------------------------------
 
@@ -357,7 +370,7 @@ class Client:
 def _pause_s(attempt: int, error: LatcastError) -> float:
     if isinstance(error, RateLimitedError):
         return min(error.retry_after_s, LONGEST_PAUSE_S)
-    return min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)
+    return float(min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0))
 
 
 def _error_of(response: httpx2.Response) -> LatcastError:

@@ -15,7 +15,7 @@ from service import records
 from service.datasets import architectures_of
 from service.db.tables import Architecture, Measurement
 
-__all__ = ["Filter", "MeasurementSummary", "Outcome", "Page", "Sort", "iterate", "page"]
+__all__ = ["Filter", "MeasurementSummary", "Outcome", "Page", "Sort", "iterate", "page", "summaries"]
 
 Outcome = Literal["measured", "failed", "all"]
 Sort = Literal["id", "-id", "median_ms", "-median_ms"]
@@ -92,7 +92,7 @@ def page(session: Session, wanted: Filter, *, limit: int, cursor: str | None = N
     rows = session.scalars(query.limit(limit + 1)).all()
     more = len(rows) > limit
     return Page(
-        items=tuple(_summaries(session, rows[:limit])), next_cursor=_encode(rows[limit - 1], sort) if more else None
+        items=tuple(summaries(session, rows[:limit])), next_cursor=_encode(rows[limit - 1], sort) if more else None
     )
 
 
@@ -100,7 +100,7 @@ def iterate(session: Session, wanted: Filter) -> Iterator[tuple[MeasurementSumma
     """Every row that is wanted, oldest first, with the samples of each process in ms."""
     last = 0
     while rows := session.scalars(_select(wanted, "id").where(Measurement.id > last).limit(EXPORT_CHUNK)).all():
-        for row, summary in zip(rows, _summaries(session, rows), strict=True):
+        for row, summary in zip(rows, summaries(session, rows), strict=True):
             yield summary, [run["samples_ms"] for run in row.runs]
         last = rows[-1].id
         session.expunge_all()
@@ -155,7 +155,8 @@ def _decode(cursor: str, sort: Sort) -> tuple[float, int]:
     return decoded
 
 
-def _summaries(session: Session, rows: Sequence[Measurement]) -> list[MeasurementSummary]:
+def summaries(session: Session, rows: Sequence[Measurement]) -> list[MeasurementSummary]:
+    """Rows as they stand in lists."""
     texts = architectures_of(session, {row.graph_hash for row in rows if row.graph_hash})
     return [_summary(row, texts.get(row.graph_hash or "") or row.architecture) for row in rows]
 

@@ -388,12 +388,11 @@ class TargetOut(BaseModel):
 
 
 class MeasurementOut(BaseModel):
-    """A whole measurement: every sample, kernel and counter."""
+    """A measurement: its summary, and the whole record with every sample, kernel and counter."""
 
-    id: int
     job: str | None
-    feeds_key: str
-    created_unix_s: float
+    summary: MeasurementSummary
+    median_ms: float | None = Field(description="As in the summary.")
     measurement: Measurement
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import TypeAdapter, ValidationError
 
-from profilers.schema import InputError
+from profilers.schema import Architecture, InputError
 from service import graphs
 from service.api import schemas, views
 from service.api.deps import ModelReader, PartsOf, Reader
@@ -36,6 +36,15 @@ def upload(
 ) -> schemas.GraphOut:
     """Store a model's graph. Weights are left out; the same graph twice is once."""
     prepared = graphs.prepare(parts.loader, model, shapes=parse_shapes(shapes))
+    with parts.database.write.begin() as session:
+        return views.graph_out(session, graphs.find(session, graphs.save(session, prepared)))
+
+
+@router.post("/architectures", status_code=201)
+def upload_architecture(body: schemas.ArchitectureRef, parts: PartsOf, _caller: Reader) -> schemas.GraphOut:
+    """Build the graph of an architecture's text and store it."""
+    architecture = Architecture(space=body.space, text=body.text)
+    prepared = graphs.prepare_architecture(parts.loader, architecture)
     with parts.database.write.begin() as session:
         return views.graph_out(session, graphs.find(session, graphs.save(session, prepared)))
 

@@ -87,10 +87,9 @@ def measurement(measurement_id: int, parts: PartsOf, _caller: Reader) -> schemas
         if row is None:
             raise NotFoundError(f"There is no measurement {measurement_id}.")
         return schemas.MeasurementOut(
-            id=row.id,
             job=row.job_id,
-            feeds_key=row.feeds_key,
-            created_unix_s=row.created_unix_s,
+            summary=listing.summaries(session, [row])[0],
+            median_ms=row.median_ms,
             measurement=records.measurement_record(row),
         )
 
