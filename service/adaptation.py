@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import structlog
-from predictors.sampling import get_sampler
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from predictors import metrics
 from predictors.base import Predictor, Query
+from predictors.sampling import get_sampler
 from profilers.schema import Architecture, InputError, LatcastError, ProfileSettings, Target, TargetId, to_plain
 from profilers.search_spaces import get_space
 from service import datasets, graphs, jobs
@@ -213,7 +213,7 @@ def _fit(database: Database, claim: Claim, *, models: Models) -> None:
         reasons = sorted(
             {attempt.message or "" for child in children for attempt in jobs.attempts_of(session, child.id)}
         )
-        support = datasets.load_dataset(session, row_ids=rows)
+        support = datasets.load_dataset(session, measurement_ids=rows)
     if len(rows) < max(1, FEWEST_SHARE * len(children)):
         raise ConflictError(
             f"Only {len(rows)} of {len(children)} graphs could be measured, too few to adapt to. "

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profilers.schema import BackendUnavailableError, Device, InputError, LatcastError, Target
+from profilers.schema import BackendUnavailableError, Device, InputError, Target
 from service.cli.common import DEFAULT_SERVER, ServerOption, console, open_client
+from service.errors import AuthenticationError, ForbiddenError
 
 if TYPE_CHECKING:
     from profilers.agent import AgentEvent
-    from service.client import Client
 
 __all__ = ["agent"]
+
+LEASE_WAIT_S = 5.0
+"""How long one call for a job waits: an interrupt is noticed between two calls."""
 
 
 def agent(
@@ -52,6 +55,7 @@ def agent(
 
     from profilers.agent import run_agent
     from profilers.environment import describe_device
+    from service.job_source import ServiceJobSource
 
     device = describe_device()
     if name:
@@ -63,11 +67,12 @@ def agent(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with open_client(server, read_key(folder)) as client:
-        enrol(client, device, targets, token=token, folder=folder)
+    key = enrol(server, device, targets, token=token, folder=folder)
+    with open_client(server, key) as client:
         console.print(f"{device.name} offers {', '.join(target.label for target in targets)} to {server}.")
         console.print("Waiting for jobs; interrupt to end.")
-        run_agent(client, device=device, backends=backends, stop=stop, on_event=tell, spool=folder / "spool")
+        source = ServiceJobSource(client, wait_s=LEASE_WAIT_S)
+        run_agent(source, device=device, backends=backends, stop=stop, on_event=tell, spool=folder / "spool")
     console.print("Ended.")
 
 
@@ -90,20 +95,22 @@ def offered_targets(device: Device, backends: list[str], threads: list[int]) -> 
     return [target_for(device, ProfileSettings(backend=name, threads=count)) for name in backends for count in threads]
 
 
-def enrol(client: "Client", device: Device, targets: list[Target], *, token: str | None, folder: Path) -> None:
-    """Register, with the key that is there or with the token, and keep the key."""
-    try:
-        answer = client.register(device, targets, enrolment_token=token)
-    except LatcastError as error:
-        if client.key is None:
-            raise
-        # A key that the service no longer knows (another database, revoked): the token may still let us in.
-        console.print(f"The stored key was refused ({error}); registering anew.")
-        client.key = None
-        answer = client.register(device, targets, enrolment_token=token)
-    if answer["agent_key"]:
-        client.key = answer["agent_key"]
-        write_key(folder, answer["agent_key"])
+def enrol(server: str, device: Device, targets: list[Target], *, token: str | None, folder: Path) -> str:
+    """Register, with the key that is there or with the token; the key to work with, which is kept."""
+    key = read_key(folder)
+    if key is not None:
+        try:
+            with open_client(server, key) as client:
+                client.register(device, targets)
+        except (AuthenticationError, ForbiddenError) as error:
+            # Another database, or a revoked key: the token may still let us in.
+            console.print(f"The stored key was refused ({error}) Registering anew.", markup=False)
+        else:
+            return key
+    with open_client(server, None) as client:
+        new: str = client.register(device, targets, enrolment_token=token)["agent_key"]
+    write_key(folder, new)
+    return new
 
 
 def read_key(folder: Path) -> str | None:

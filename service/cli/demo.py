@@ -1,6 +1,5 @@
 """`latcast demo`: the whole way of the data on this machine, with forecasts beside the truth."""
 
-import base64
 import tempfile
 import time
 from collections.abc import Iterator
@@ -103,23 +102,25 @@ def system(folder: Path) -> "Iterator[tuple[Client, str]]":
     serve = ["serve", "--port", str(port), "--data-dir", str(folder)]
     agent = ["agent", "--server", url, "--state", str(folder / "agent")]
     with running(serve, log=serve_log) as server, Client(url) as client:
-        wait_for(client.is_ready, process=server, log=serve_log, what="The service")
+        wait_for(lambda: is_ready(client), process=server, log=serve_log, what="The service")
         out.print(f"Service at {url} (SQLite in {folder}); try {url}/docs while this runs.")
         with running(agent, log=agent_log) as worker:
-            seen_before = time.time()
+            target = wait_for(lambda: offered(client), process=worker, log=agent_log, what="The agent")
+            out.print(f"Agent registered target {target['id']}: {target['label']}.")
+            yield client, target["id"]
 
-            def registered() -> str | None:
-                current = [
-                    t
-                    for t in client.targets()
-                    if t["offered"] and agent_log.exists() and "Waiting" in agent_log.read_text()
-                ]
-                return current[-1]["id"] if current else None
 
-            target_id = wait_for(registered, process=worker, log=agent_log, what="The agent")
-            label = next(t["label"] for t in client.targets() if t["id"] == target_id)
-            out.print(f"Agent registered target {target_id}: {label} ({time.time() - seen_before:.1f} s).")
-            yield client, target_id
+def is_ready(client: "Client") -> bool:
+    """Whether the service answers and can work."""
+    try:
+        return bool(client.readiness()["ready"])
+    except LatcastError:
+        return False
+
+
+def offered(client: "Client") -> dict[str, Any] | None:
+    """The target that an agent offers now."""
+    return next((target for target in client.targets() if target["offered"]), None)
 
 
 def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) -> None:
@@ -136,11 +137,12 @@ def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) ->
 
 def compare(client: "Client", target_id: str, *, seed: int) -> dict[str, Any]:
     """Forecast graphs that were never measured, then measure them; prints the table and returns the figures."""
+    from service.client import item
     from service.demo import Comparison, evaluation_graphs, figures
 
     graphs = evaluation_graphs(seed)
     heading(f"Forecasting {len(graphs)} graphs that were never measured")
-    items = [item_of(graph) for graph in graphs]
+    items = [item(space=graph.space, text=graph.text, onnx=graph.onnx) for graph in graphs]
     started = time.perf_counter()
     answers = client.predict(target_id, items)
     forecast_s = time.perf_counter() - started
@@ -167,32 +169,27 @@ def compare(client: "Client", target_id: str, *, seed: int) -> dict[str, Any]:
     return result
 
 
-def item_of(graph: "Named") -> dict[str, Any]:
-    """The graph as an item of `POST /predict`."""
-    if graph.onnx is not None:
-        return {"onnx": base64.b64encode(graph.onnx).decode()}
-    return {"space": graph.space, "text": graph.text}
-
-
 def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> dict[str, float]:
     """Median latency in ms of every graph that could be measured, by name; says which could not."""
-    hashes = {
-        client.upload_graph(graph.onnx)["hash"]
-        if graph.onnx is not None
-        else client.upload_architecture(graph.space or "", graph.text or "")["hash"]: graph.name
-        for graph in graphs
-    }
-    jobs = client.profile(target_id, graphs=list(hashes))
-    names = {job["id"]: hashes[job["graph"]] for job in jobs}
+    models = [graph for graph in graphs if graph.onnx is not None]
+    architectures = [graph for graph in graphs if graph.onnx is None]
+    jobs = client.profile(
+        target_id,
+        graphs=[client.upload_graph(graph.onnx or b"")["hash"] for graph in models],
+        architectures=[(graph.space or "", graph.text or "") for graph in architectures],
+    )
+    names = {job["id"]: graph.name for job, graph in zip(jobs, [*models, *architectures], strict=True)}
     latencies: dict[str, float] = {}
 
     def on_done(job: dict[str, Any]) -> None:
         name = names[job["id"]]
-        if job["state"] == "done":
-            latencies[name] = client.measurement(job["result"]["measurement_id"])["median_ms"]
-            out.print(f"  {latencies[name]:10.3f} ms  {name}", markup=False)
-        else:
+        if job["state"] != "done":
             out.print(f"      failed     {name}: {reason(job)}", markup=False)
+            return
+        summary = client.measurement(job["result"]["measurement_id"]).summary
+        if summary is not None:
+            latencies[name] = summary.median_ms
+            out.print(f"  {summary.median_ms:10.3f} ms  {name}", markup=False)
 
     follow_all(client, list(names), what="measuring", console=out, on_done=on_done)
     return latencies

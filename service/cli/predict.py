@@ -1,6 +1,5 @@
 """`latcast predict`: forecasts from the service."""
 
-import base64
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,17 +66,19 @@ def predict(
 
 
 def _item(network: str, *, space: str | None, graph: bool, shapes: dict[str, list[int]]) -> dict[str, Any]:
+    from service.client import item
+
     if space is not None:
-        return {"space": space, "text": network}
+        return item(space=space, text=network)
     if graph:
-        return {"graph": network}
+        return item(graph=network)
     try:
         model = Path(network).read_bytes()
     except OSError as error:
         raise InputError(
             f"Cannot read {network!r} ({error.strerror}). Give an ONNX file, or --space with an architecture's text."
         ) from error
-    return {"onnx": base64.b64encode(model).decode(), "shapes": shapes}
+    return item(onnx=model, shapes=shapes)
 
 
 def _table(networks: list[str], answers: list[dict[str, Any]], *, title: str, level: float) -> Table:
