@@ -21,6 +21,7 @@ __all__ = [
     "OPERATOR_CLASSES",
     "GraphCache",
     "flat_features",
+    "moved_bytes",
     "operator_class",
     "walk",
 ]

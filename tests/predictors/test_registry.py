@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from predictors import registry
+from predictors.artifact import Artifact
+from predictors.flops import FlopsPredictor
+from predictors.registry import load_predictor, predictor_class, predictor_kinds, pretrained, pretrained_card
+from predictors.testing.suite import default_workload
+from profilers.schema import ArtifactError, UnknownNameError
+
+
+def test_kinds_are_what_their_classes_say() -> None:
+    assert {"flops", "boosted_trees"} <= set(predictor_kinds())
+    for kind in ("flops", "boosted_trees"):
+        assert predictor_class(kind).kind == kind
+
+
+def test_unknown_kinds_get_a_hint() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'flops'"):
+        predictor_class("flop")
+
+
+def test_an_artifact_finds_its_class(tmp_path: Path) -> None:
+    data = default_workload()
+    fitted = FlopsPredictor(folds=3, seed=2).fit(data.support)
+    path = fitted.to_artifact().save(tmp_path / "flops.safetensors")
+    for source in (path, str(path), Artifact.load(path)):
+        loaded = load_predictor(source)
+        assert isinstance(loaded, FlopsPredictor)
+        assert loaded.hyperparameters() == {"folds": 3, "seed": 2}
+
+
+def test_artifacts_of_missing_kinds_are_refused() -> None:
+    artifact = Artifact(kind="crystal_ball", hyperparameters={}, arrays={"x": np.zeros(1)})
+    with pytest.raises(ArtifactError, match="crystal_ball"):
+        load_predictor(artifact)
+
+
+def test_pretrained_predictors_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_PRETRAINED", tmp_path)
+    with pytest.raises(UnknownNameError, match="Known: none"):
+        pretrained("flops-base")
+    FlopsPredictor().fit(default_workload().support).to_artifact().save(tmp_path / "flops-base.safetensors")
+    (tmp_path / "flops-base.md").write_text("# flops-base")
+    assert pretrained("flops-base").kind == "flops"
+    assert pretrained_card("flops-base") == "# flops-base"
+    with pytest.raises(UnknownNameError, match="Did you mean 'flops-base'"):
+        pretrained("flops-bass")
+    with pytest.raises(UnknownNameError):
+        pretrained("../flops-base")
+
+
+def test_shipped_artifacts_load_and_have_a_card() -> None:
+    for name in registry.pretrained_names():
+        assert pretrained(name).kind in predictor_kinds()
+        assert pretrained_card(name).strip()
