@@ -289,18 +289,33 @@ def open_jobs(session: Session, kind: str) -> Sequence[Job]:
 
 
 def finish_job(session: Session, job_id: str, result: Mapping[str, Any]) -> Job:
-    """Finish a job that the service itself does."""
-    job = find(session, job_id, lock=True)
+    """Finish a job that the service itself does.
+
+    Raises:
+        ConflictError: it is finished already, for example cancelled.
+    """
+    job = _unfinished(session, job_id)
     job.state, job.result = "done", dict(result)
     session.flush()
     return job
 
 
 def fail_job(session: Session, job_id: str, message: str) -> Job:
-    """Fail a job that the service itself does; `message` says why and what to do."""
-    job = find(session, job_id, lock=True)
+    """Fail a job that the service itself does; `message` says why and what to do.
+
+    Raises:
+        ConflictError: it is finished already, for example cancelled.
+    """
+    job = _unfinished(session, job_id)
     job.state, job.result = "failed", {"error": message}
     session.flush()
+    return job
+
+
+def _unfinished(session: Session, job_id: str) -> Job:
+    job = find(session, job_id, lock=True)
+    if job.state in FINISHED:
+        raise ConflictError(f"Job {job_id} is {job.state} already.")
     return job
 
 

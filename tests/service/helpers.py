@@ -1,0 +1,146 @@
+"""Doubles and samples for the service's tests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import onnx
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from onnx import TensorProto, helper
+
+from profilers.onnx_graph import load_graph
+from profilers.schema import (
+    CounterReading,
+    Device,
+    Environment,
+    Graph,
+    KernelTiming,
+    LatcastError,
+    Measurement,
+    ProcessRun,
+    ProfileSettings,
+    Target,
+    UnknownNameError,
+)
+from service.client import Client
+from service.db.session import Database
+from service.serving_types import Forecast, Item, QualityPair
+from service.settings import Settings
+
+DEVICE = Device(
+    fingerprint="machine-1",
+    name="bench",
+    machine="x86_64",
+    processor="Some CPU",
+    physical_cores=2,
+    logical_cores=4,
+    memory_bytes=2**34,
+    cache_bytes={"L1d": 32768},
+    features=("avx2",),
+)
+TARGET = Target(device="machine-1", backend="fake", backend_version="1")
+OTHER_TARGET = Target(device="machine-1", backend="fake", backend_version="1", threads=2)
+CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
+
+
+@cache
+def model(width: int = 4, *, batch: int | str = 1) -> bytes:
+    """A small ONNX model; each width is a graph of its own, and a batch that is a name is dynamic."""
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [8, width], [0.1] * 8 * width)
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, width])],
+        [weights],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    onnx.checker.check_model(proto)
+    return bytes(proto.SerializeToString())
+
+
+def measurement(graph: str, *, target: Target = TARGET, ms: float = 2.0, noisy: bool = False) -> Measurement:
+    """A measurement as an agent sends it: two processes, kernels, counters."""
+    kernels = (KernelTiming(operator="MatMul", share=1.0, time_ms=ms, node=0, input_shapes=((1, 8), (8, 4))),)
+    counters = CounterReading(values={"instructions": 1e6}, enabled_ns={"instructions": 5}, absent={"llc": "no PMU"})
+    return Measurement(
+        graph=graph,
+        target=target,
+        settings=ProfileSettings(backend=target.backend, threads=target.threads),
+        before=Environment(time_unix_s=1.0, load_1m=0.5),
+        after=Environment(time_unix_s=2.0),
+        runs=(
+            ProcessRun(samples_ms=(ms, ms, ms), kernels=kernels, counters=counters, peak_memory_bytes=1000),
+            ProcessRun(samples_ms=(ms * 1.1,)),
+        ),
+        noisy=noisy,
+    )
+
+
+class DirectLoader:
+    """Reads models in this process."""
+
+    def load(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+        return load_graph(model, shapes={name: tuple(shape) for name, shape in shapes.items()} if shapes else None)
+
+
+class FakeForecaster:
+    """Answers with the length of the text in ms; knows one search space."""
+
+    def forecast(self, target_id: str, items: Sequence[Item], level: float) -> list[Forecast | LatcastError]:
+        return [self._answer(item, level) for item in items]
+
+    def _answer(self, item: Item, level: float) -> Forecast | LatcastError:
+        if item.space not in (None, "toy"):
+            return UnknownNameError("search space", item.space, ["toy"])
+        if item.onnx is not None:
+            try:
+                load_graph(item.onnx)
+            except LatcastError as error:
+                return error
+        latency_ms = float(len(item.text or "x"))
+        return Forecast(
+            latency_ms=latency_ms,
+            interval_ms=(latency_ms * (1 - level / 2), latency_ms * (1 + level / 2)),
+            source="predicted",
+            coverage=1.0,
+            adapted=False,
+            predictor="p",
+        )
+
+    def quality(self, target_id: str) -> list[QualityPair]:
+        return [QualityPair(graph="g", measured_ms=1.0, predicted_ms=1.1, support=False)]
+
+
+@dataclass
+class World:
+    """A running application, its database, and a client of it."""
+
+    app: FastAPI
+    settings: Settings
+    database: Database
+    http: TestClient
+    client: Client
+
+    def client_with(self, key: str | None) -> Client:
+        """A client that sends this key."""
+        return Client("http://testserver", key, transport=self.http._transport)
+
+    def agent(self, targets: Sequence[Target] = (TARGET,), device: Device = DEVICE) -> Client:
+        """A client with the key of an agent that has just registered the targets."""
+        return self.client_with(self.client.register(device, targets)["agent_key"])
+
+    def graph(self, width: int = 4) -> str:
+        """Hash of a graph that is stored."""
+        return str(self.client.upload_graph(model(width))["hash"])
+
+    def measure(self, agent: Client, width: int = 4, *, ms: float = 2.0, noisy: bool = False) -> int:
+        """Have a graph measured by the agent; the measurement's id."""
+        graph = self.graph(width)
+        self.client.profile(TARGET.id, graphs=[graph])
+        job = agent.lease(wait_s=0)
+        assert job is not None
+        receipt = agent.result(job["id"], job["lease_token"], measurement(graph, ms=ms, noisy=noisy))
+        return int(receipt["measurement_id"])
