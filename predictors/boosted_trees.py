@@ -122,7 +122,7 @@ class BoostedTreesPredictor(Predictor):
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Graphs: share of cost in operators and sizes of training. Encodings: share of places with known values."""
         self._learned()
-        return self.reader_.coverage(queries) if queries else np.empty(0)
+        return self.reader_.coverage(queries)
 
     def adaptation_features(self, queries: Sequence[Query]) -> FloatArray:
         """Rows whose inner products are prior covariances of log latency: for samplers."""

@@ -56,12 +56,16 @@ class EncodingTable:
         Raises:
             UnsupportedGraphError: a query without an architecture of the space.
         """
+        if not queries:
+            return np.empty((0, len(self.columns)))
         flat, _ = _flattened(self.space, _architectures(queries, self.space))
         found = [flat[:, place] if value is None else flat[:, place] == value for place, value in self.columns]
-        return np.array(found, dtype=np.float64).T.reshape(len(queries), len(self.columns))
+        return np.array(found, dtype=np.float64).reshape(len(self.columns), len(queries)).T.copy()
 
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Share of the places that varied in training whose value training has seen: float64 (n,)."""
+        if not queries:
+            return np.empty(0)
         flat, _ = _flattened(self.space, _architectures(queries, self.space))
         whole = {place for place, value in self.columns if value is not None}
         known = [
@@ -107,4 +111,4 @@ def _flattened(space: str, architectures: Sequence[Architecture]) -> tuple[Float
         arrays = [np.asarray(array) for _, array in sorted(encode(architecture).items())]
         rows.append(np.concatenate([array.ravel().astype(np.float64) for array in arrays]))
         integer = np.concatenate([np.full(array.size, array.dtype.kind in "iu") for array in arrays])
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(integer)), integer
+    return np.array(rows), integer
