@@ -12,7 +12,7 @@ from predictors.features.kernels.classes import CLASSES
 from predictors.features.kernels.fusion import fuse
 from predictors.features.kernels.layout import assign_layouts
 from predictors.features.kernels.plan import FusionPlan
-from predictors.features.kernels.work import SHAPE_FEATURES, Kernel, describe_reorder, describe_step
+from predictors.features.kernels.work import NOTHING, SHAPE_FEATURES, Kernel, describe_reorder, describe_step
 from profilers.schema import Graph, GraphHash
 
 __all__ = ["FEATURE_VERSION", "WORK_FEATURES", "KernelTable", "kernel_table", "predict_kernels", "stack_tables"]
@@ -62,7 +62,8 @@ def predict_kernels(graph: Graph) -> tuple[Kernel, ...]:
     """The kernels that a CPU runtime at full optimisation is expected to execute, in execution order.
 
     Kernels of a body (If, Loop, Scan, a function) carry the node that holds it, and run as often as it does;
-    one branch of an If runs, so each counts half.
+    one branch of an If runs, so each counts half. A graph without kernels has one that does nothing: starting it is
+    what takes time.
     """
     plan = FusionPlan(graph)
     fuse(plan)
@@ -72,6 +73,7 @@ def predict_kernels(graph: Graph) -> tuple[Kernel, ...]:
     kernels += [describe_reorder(plan, reorder) for reorder in reorders]
     for step in steps:
         kernels += _body_kernels(graph, step.main)
+    kernels = kernels or [NOTHING]
     return tuple(sorted(kernels, key=lambda kernel: (kernel.anchor, kernel.kind != "reorder")))
 
 

@@ -12,7 +12,7 @@ from predictors.features.kernels.classes import ELEMENT_COST, kernel_class
 from predictors.features.kernels.layout import BLOCK, Reorder
 from predictors.features.kernels.plan import FusionPlan, Step
 
-__all__ = ["SHAPE_FEATURES", "Kernel", "describe_reorder", "describe_step"]
+__all__ = ["NOTHING", "SHAPE_FEATURES", "Kernel", "describe_reorder", "describe_step"]
 
 SHAPE_FEATURES: tuple[str, ...] = (
     "batch", "rows", "columns", "depth", "groups", "width", "window", "window_width", "stride", "dilation", "padding",
@@ -53,6 +53,22 @@ class Kernel:
     shape: Mapping[str, float]
     repeats: float = 1.0
     known: bool = True
+
+
+NOTHING = Kernel(
+    kind="reshape",
+    operator="Identity",
+    nodes=(),
+    anchor=-1,
+    macs=0.0,
+    operations=0.0,
+    input_bytes=0.0,
+    output_bytes=0.0,
+    parameter_bytes=0.0,
+    elements=0.0,
+    shape=dict.fromkeys(SHAPE_FEATURES, 0.0),
+)
+"""What a runtime executes for a graph that computes nothing."""
 
 
 def describe_step(plan: FusionPlan, step: Step) -> Kernel:

@@ -1,0 +1,335 @@
+"""What differs between targets: a factor for the machine, one for each kernel class, and two tilts.
+
+Kernel k of a graph takes b_k · exp(x_k·u) on a target, b_k from the shared model, x_k = (1, one-hot class, memory
+share, launch share). Log latency of a graph is then nearly linear in u, with the kernels' cost shares as weights, and
+so is the log of all its time in one class. With u ~ N(μ, Σ) a few measured graphs give a Gaussian posterior in closed
+form, linearised anew at each step (Gauss–Newton). Residuals are Student-t (iteratively reweighted). μ and Σ come from
+the targets of training by expectation maximisation (Gelman et al., Bayesian Data Analysis, 3rd ed., chapter 15), from
+a first guess that counts for a few targets: with one target, the guess decides.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictors.artifact import Artifact
+from predictors.base import FloatArray
+from predictors.conformal import calibrated_scale
+from predictors.features.kernels import CLASSES
+from profilers.schema import ArtifactError
+
+__all__ = ["DIMENSIONS", "Kernels", "Labels", "Multipliers", "Posterior"]
+
+DIMENSIONS = 1 + len(CLASSES) + 2
+"""Of u: machine, classes, memory tilt, launch tilt."""
+
+_GUESS_STD = np.array([2.0, *[0.5] * len(CLASSES), 0.4, 0.4])
+"""How much targets differ, as guessed: machines by a factor of seven, classes by 1.6."""
+
+_GUESS_TARGETS = 3.0
+_DEGREES = 4.0
+_STEPS = 6
+_ROUNDS = 8
+_NOISE_FLOOR = 0.02
+_CLASS_STD, _CLASS_ROWS = 0.25, 5.0
+"""Spread of a class's residual before any was seen, and for how many rows that counts."""
+_PRIOR_SCORES = 10
+_BLUR = 3e-3
+"""Share of a graph's latency below which a profiler's resolution and cost drown a label."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernels:
+    """K kernels of n graphs, as the shared model forecasts them. Times are in a unit of the model's own.
+
+    Args:
+        log_time: float64 (K,), log of the time of all runs of the kernel in one run of its graph.
+        kinds: int64 (K,), index into `CLASSES`.
+        tilt: float64 (K, 2), shares of memory and launch in each kernel's time.
+        rows: int64 (K,), ascending, which graph.
+        count: n.
+        doubt: float64 (K,), variance of log time of kernels that training knows little of; else zero.
+    """
+
+    log_time: FloatArray
+    kinds: NDArray[np.int64]
+    tilt: FloatArray
+    rows: NDArray[np.int64]
+    count: int
+    doubt: FloatArray
+
+    def times(self, u: FloatArray) -> FloatArray:
+        """Time of each kernel at these multipliers, float64 (K,)."""
+        classes = u[1:-2]
+        return np.asarray(np.exp(self.log_time + u[0] + classes[self.kinds] + self.tilt @ u[-2:]))
+
+    def totals(self, times: FloatArray) -> FloatArray:
+        """Sums over each graph's kernels, float64 (n,)."""
+        return np.asarray(np.bincount(self.rows, weights=times, minlength=self.count), dtype=np.float64)
+
+    def pick(self, graphs: NDArray[np.int64]) -> "Kernels":
+        """The kernels of these graphs, which are numbered anew in ascending order."""
+        mask = np.isin(self.rows, graphs)
+        return Kernels(
+            log_time=self.log_time[mask],
+            kinds=self.kinds[mask],
+            tilt=self.tilt[mask],
+            rows=np.searchsorted(np.sort(graphs), self.rows[mask]),
+            count=len(graphs),
+            doubt=self.doubt[mask],
+        )
+
+    def cells(self, times: FloatArray, mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
+        """Sums by graph and class: (cell of each kernel, time by cell, mean tilt by cell (n·C, 2))."""
+        cell = np.asarray(self.rows * len(CLASSES) + self.kinds, dtype=np.int64)
+        size = self.count * len(CLASSES)
+        total = np.asarray(np.bincount(cell[mask], weights=times[mask], minlength=size), dtype=np.float64)
+        tilt = np.stack(
+            [np.bincount(cell[mask], weights=(times * self.tilt[:, j])[mask], minlength=size) for j in (0, 1)], axis=1
+        )
+        return cell, total, tilt / np.maximum(total, 1e-300)[:, None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What was measured of `Kernels`.
+
+    Args:
+        latency: float64 (n,).
+        kernel_time: float64 (K,), NaN where there is none.
+    """
+
+    latency: FloatArray
+    kernel_time: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posterior:
+    """Multipliers of one target.
+
+    Args:
+        mean: float64 (d,).
+        covariance: float64 (d, d).
+        tail_scale: calibrated factor on the predictive standard deviation.
+    """
+
+    mean: FloatArray
+    covariance: FloatArray
+    tail_scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Multipliers:
+    """The prior over targets, what the shared model leaves unexplained, and the targets seen.
+
+    Args:
+        mean, covariance: μ and Σ, float64 (d,) and (d, d).
+        class_std: float64 (C,), standard deviation of log time of one class in one graph.
+        graph_std: of what a graph's kernels share.
+        scores: |residual| / predicted standard deviation of held-out rows, ascending.
+        targets: posteriors by target id.
+    """
+
+    mean: FloatArray = field(default_factory=lambda: np.zeros(DIMENSIONS))
+    covariance: FloatArray = field(default_factory=lambda: np.diag(_GUESS_STD**2))
+    class_std: FloatArray = field(default_factory=lambda: np.full(len(CLASSES), _CLASS_STD))
+    graph_std: float = 0.1
+    scores: FloatArray = field(default_factory=lambda: np.empty(0))
+    targets: Mapping[str, Posterior] = field(default_factory=dict)
+
+    def learned(self, parts: Mapping[str, tuple[Kernels, Labels]], *, min_kernels: int) -> "Multipliers":
+        """μ, Σ, spreads and posteriors from held-out forecasts and labels of each target.
+
+        Args:
+            parts: by target id; forecasts by models that did not see the graph.
+            min_kernels: graphs with fewer kernels do not calibrate the intervals, unless there are few others.
+        """
+        state = self
+        guess = np.diag(_GUESS_STD**2)
+        for _ in range(_ROUNDS):
+            found = {name: state._posterior(*part, state.mean) for name, part in parts.items()}
+            mean = np.asarray(np.mean([one.mean for one in found.values()], axis=0), dtype=np.float64)
+            spread = sum(one.covariance + np.outer(one.mean - mean, one.mean - mean) for one in found.values())
+            covariance = (_GUESS_TARGETS * guess + spread) / (_GUESS_TARGETS + len(found))
+            state = replace(state, mean=mean, covariance=covariance, targets=found)
+            state = state._with_spreads(parts)
+        scores = [state._scores(*part, state.targets[name].mean, min_kernels) for name, part in parts.items()]
+        state = replace(state, covariance=state.covariance * (1 + 1 / len(parts)))
+        return state._calibrated(np.sort(np.concatenate(scores)))
+
+    def _calibrated(self, scores: FloatArray) -> "Multipliers":
+        tail = _tail_scale(scores)
+        targets = {name: replace(one, tail_scale=tail) for name, one in self.targets.items()}
+        kept = np.quantile(scores, (np.arange(200) + 0.5) / 200) if len(scores) > 200 else scores
+        return replace(self, scores=kept, targets=targets)
+
+    def adapted(self, kernels: Kernels, labels: Labels, target: str) -> "Multipliers":
+        """With the posterior of one more target; self is unchanged.
+
+        Where training has seen the target, what it learned is where the posterior starts from.
+        """
+        centre = self.posterior(target).mean
+        state = self._posterior(kernels, labels, centre)
+        own = self._left_out_scores(kernels, labels, centre)
+        ranks = (np.arange(_PRIOR_SCORES) + 0.5) / _PRIOR_SCORES
+        prior = np.quantile(self.scores, ranks) if len(self.scores) else np.empty(0)
+        tail = _tail_scale(np.concatenate([prior, own]))
+        return replace(self, targets={**self.targets, target: replace(state, tail_scale=tail)})
+
+    def posterior(self, target: str) -> Posterior:
+        """Of the target, or the prior where it was never seen."""
+        prior = Posterior(mean=self.mean, covariance=self.covariance, tail_scale=_tail_scale(self.scores))
+        return self.targets.get(target, prior)
+
+    def forecast(self, kernels: Kernels, state: Posterior) -> tuple[FloatArray, FloatArray]:
+        """(log latency, its variance) of each graph, float64 (n,) each, before the tail scale."""
+        log_total, design, spread = self._linearised(kernels, state.mean)
+        return log_total, np.einsum("ni,ij,nj->n", design, state.covariance, design) + spread
+
+    def _linearised(self, kernels: Kernels, u: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Log latency at u, its gradient (n, d), and the variance of what u does not explain."""
+        times = kernels.times(u)
+        totals = kernels.totals(times)
+        _, by_cell, tilt = kernels.cells(times, np.ones(len(times), dtype=bool))
+        shares = by_cell.reshape(kernels.count, -1) / totals[:, None]
+        tilts = np.einsum("nc,ncj->nj", shares, tilt.reshape(kernels.count, -1, 2))
+        doubt = np.bincount(kernels.rows, weights=times**2 * kernels.doubt, minlength=kernels.count) / totals**2
+        spread = self.graph_std**2 + shares**2 @ self.class_std**2 + doubt
+        return np.log(totals), np.concatenate([np.ones((kernels.count, 1)), shares, tilts], axis=1), spread
+
+    def _rows(
+        self, kernels: Kernels, labels: Labels, u: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]:
+        """Linear regression rows at u: (design, residual, variance, class or -1 for whole graphs)."""
+        log_total, design, spread = self._linearised(kernels, u)
+        residual = np.log(labels.latency) - log_total
+        cells = self._class_rows(kernels, labels, u)
+        kinds = np.concatenate([np.full(kernels.count, -1), cells[3]])
+        return (
+            np.concatenate([design, cells[0]]),
+            np.concatenate([residual, cells[1]]),
+            np.concatenate([spread, cells[2]]),
+            kinds.astype(np.int64),
+        )
+
+    def _class_rows(
+        self, kernels: Kernels, labels: Labels, u: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]:
+        seen = np.isfinite(labels.kernel_time)
+        times = kernels.times(u)
+        cell, forecast, tilt = kernels.cells(times, seen)
+        measured = np.bincount(cell[seen], weights=labels.kernel_time[seen], minlength=len(forecast))
+        used = np.flatnonzero((forecast > 0) & (measured > 0))
+        kinds = used % len(CLASSES)
+        design = np.zeros((len(used), DIMENSIONS))
+        design[:, 0] = 1.0
+        design[np.arange(len(used)), 1 + kinds] = 1.0
+        design[:, -2:] = tilt[used]
+        residual = np.log(measured[used]) - np.log(forecast[used])
+        blur = _BLUR * labels.latency[used // len(CLASSES)] / measured[used]
+        variance = self.graph_std**2 + self.class_std[kinds] ** 2 + blur**2
+        return design, residual, variance, kinds
+
+    def _posterior(self, kernels: Kernels, labels: Labels, centre: FloatArray) -> Posterior:
+        precision = np.linalg.inv(self.covariance)
+        u, inverse = centre, self.covariance
+        if kernels.count == 0:
+            return Posterior(mean=centre, covariance=self.covariance)
+        for _ in range(_STEPS):
+            design, residual, variance, _ = self._rows(kernels, labels, u)
+            weight = (_DEGREES + 1) / (_DEGREES + residual**2 / variance) / variance
+            inverse = np.linalg.inv(precision + design.T @ (design * weight[:, None]))
+            u = inverse @ (precision @ centre + design.T @ (weight * (residual + design @ u)))
+        return Posterior(mean=u, covariance=(inverse + inverse.T) / 2)
+
+    def _with_spreads(self, parts: Mapping[str, tuple[Kernels, Labels]]) -> "Multipliers":
+        """Spreads from the residuals of all targets, robustly, each class shrunk towards the usual."""
+        residuals, kinds, explained = [], [], []
+        for name, (kernels, labels) in parts.items():
+            _, residual, variance, kind = self._rows(kernels, labels, self.targets[name].mean)
+            residuals.append(residual)
+            kinds.append(kind)
+            explained.append(np.where(kind < 0, variance - self.graph_std**2, 0.0))
+        left, kind, known = (np.concatenate(part) for part in (residuals, kinds, explained))
+        class_std = np.array([_shrunk_std(left[kind == index]) for index in range(len(CLASSES))])
+        whole = kind < 0
+        excess = _robust_std(left[whole]) ** 2 - float(np.median(known[whole]))
+        return replace(self, class_std=class_std, graph_std=float(np.sqrt(max(excess, _NOISE_FLOOR**2))))
+
+    def _scores(self, kernels: Kernels, labels: Labels, u: FloatArray, min_kernels: int) -> FloatArray:
+        log_total, _, spread = self._linearised(kernels, u)
+        scores = np.abs(np.log(labels.latency) - log_total) / np.sqrt(spread)
+        large = np.bincount(kernels.rows, minlength=kernels.count) >= min_kernels
+        return scores[large] if large.sum() >= 30 else scores
+
+    def _left_out_scores(self, kernels: Kernels, labels: Labels, centre: FloatArray) -> FloatArray:
+        """|residual| / predicted standard deviation of each graph when the others are known."""
+        scores = []
+        for index in range(kernels.count):
+            mask = kernels.rows == index
+            others = np.delete(np.arange(kernels.count), index)
+            rest = Labels(latency=labels.latency[others], kernel_time=labels.kernel_time[~mask])
+            state = self._posterior(kernels.pick(others), rest, centre)
+            log_time, variance = self.forecast(kernels.pick(np.array([index])), state)
+            scores.append(abs(np.log(labels.latency[index]) - log_time[0]) / np.sqrt(variance[0]))
+        return np.array(scores)
+
+    def to_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Arrays for an artifact; `targets` are stacked in the order of their sorted ids."""
+        states = [self.targets[name] for name in sorted(self.targets)]
+        return {
+            "multipliers.mean": self.mean,
+            "multipliers.covariance": self.covariance,
+            "multipliers.class_std": self.class_std,
+            "multipliers.graph_std": np.array(self.graph_std),
+            "multipliers.scores": self.scores,
+            "multipliers.target_mean": np.array([one.mean for one in states]).reshape(-1, DIMENSIONS),
+            "multipliers.target_covariance": np.array([one.covariance for one in states]).reshape(
+                -1, DIMENSIONS, DIMENSIONS
+            ),
+            "multipliers.target_tail_scale": np.array([one.tail_scale for one in states]),
+        }
+
+    @classmethod
+    def from_artifact(cls, artifact: Artifact, names: Sequence[str]) -> Self:
+        """The multipliers whose `to_arrays` went into the artifact.
+
+        Args:
+            artifact: with the arrays.
+            names: sorted ids of the targets.
+
+        Raises:
+            ArtifactError: arrays are missing or do not fit each other.
+        """
+        means = artifact.array("multipliers.target_mean", ndim=2)
+        covariances = artifact.array("multipliers.target_covariance", ndim=3)
+        tails = artifact.array("multipliers.target_tail_scale", ndim=1)
+        mean = artifact.array("multipliers.mean", ndim=1)
+        if not (len(names) == len(means) == len(covariances) == len(tails)) or len(mean) != DIMENSIONS:
+            raise ArtifactError("The artifact's targets and their arrays do not fit each other: it is corrupt.")
+        states = zip(names, means, covariances, tails, strict=True)
+        return cls(
+            mean=mean,
+            covariance=artifact.array("multipliers.covariance", ndim=2),
+            class_std=artifact.array("multipliers.class_std", ndim=1),
+            graph_std=float(artifact.array("multipliers.graph_std", ndim=0)),
+            scores=artifact.array("multipliers.scores", ndim=1),
+            targets={name: Posterior(mean=m, covariance=c, tail_scale=float(t)) for name, m, c, t in states},
+        )
+
+
+def _robust_std(residual: FloatArray) -> float:
+    return 1.4826 * float(np.median(np.abs(residual - np.median(residual)))) if len(residual) else 0.0
+
+
+def _shrunk_std(residual: FloatArray) -> float:
+    rows = len(residual)
+    variance = _robust_std(residual) ** 2
+    return float(np.sqrt((_CLASS_ROWS * _CLASS_STD**2 + rows * variance) / (_CLASS_ROWS + rows)))
+
+
+def _tail_scale(scores: FloatArray) -> float:
+    return calibrated_scale(scores) if len(scores) >= _PRIOR_SCORES else 1.0

@@ -1,0 +1,260 @@
+"""The predictor; see the package."""
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from predictors.artifact import Artifact
+from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Query
+from predictors.dataset import group_folds, row_keys
+from predictors.features.kernels import FEATURE_VERSION, KernelTable
+from predictors.kernel_sum.multipliers import Kernels, Labels, Multipliers
+from predictors.kernel_sum.observations import Observations, observe, tabulate
+from predictors.kernel_sum.residual import Growth, ResidualTrees, tree_features
+from predictors.kernel_sum.roofline import WORK_TERMS, Roofline, work_matrix
+from profilers.schema import DeviceEvidence, InputError, MissingEvidenceError, Target
+
+__all__ = ["KernelSumPredictor"]
+
+_ROUNDS = 3
+"""Of taking target effects and roofline out of each other."""
+_MIN_KERNELS = 5
+"""Graphs with fewer calibrate no interval: a single kernel's error averages with nothing."""
+_UNKNOWN_VARIANCE = 0.5
+"""Of log time of a kernel whose operator or size training never saw."""
+_RANGE_SLACK = np.log(3.0)
+_LEAST_WEIGHT = 0.05
+_MEMORY_TERMS = [WORK_TERMS.index(name) for name in WORK_TERMS if name.endswith("_bytes")]
+
+
+class KernelSumPredictor(Predictor):
+    """Sum over the kernels that a runtime would execute: smooth roofline by class, trees over it, target multipliers.
+
+    Training reads kernel timings where a row has them; where it has none, its latency is spread over its kernels as
+    the roofline sees them. Adaptation is the posterior of the multipliers given the support, in closed form.
+
+    Args:
+        trees: boosting rounds of each fold.
+        learning_rate: shrinkage of each tree.
+        leaves: of a tree at most.
+        folds: of graphs; each fold's model is judged on the graphs it did not see.
+        seed: of folds and of the trees' samples.
+    """
+
+    kind: ClassVar[str] = "kernel_sum"
+    capabilities: ClassVar[Capabilities] = Capabilities(inputs=frozenset({"graph"}), uncertainty=True, kernels=True)
+
+    def __init__(
+        self, *, trees: int = 300, learning_rate: float = 0.06, leaves: int = 24, folds: int = 4, seed: int = 0
+    ) -> None:
+        super().__init__(seed=seed)
+        self.trees, self.learning_rate, self.leaves, self.folds = trees, learning_rate, leaves, folds
+        self.multipliers_: Multipliers | None = None
+
+    def fit(
+        self,
+        data: LatencyDataset,
+        *,
+        validation: LatencyDataset | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Learn from rows of one or many targets; `validation` rows are held out rows more, and join the others."""
+        if len(data) == 0:
+            raise InputError("There are no rows to learn from.")
+        report = progress or _no_progress
+        report(0.0, "kernels")
+        self.unit_ms_ = float(np.exp(np.median(np.log(data.latency_ms))))
+        seen = observe(data, self.unit_ms_)
+        targets = np.array([query.target.id for query in data.queries])
+        labels, effects, weights = self._fit_roofline(seen, targets)
+        report(0.2, "trees")
+        held_out = self._fit_trees(seen, labels - effects, weights, row_keys(data), report)
+        report(0.9, "multipliers")
+        kernels = self._kernels(seen.table, held_out)
+        parts = {name: _part(kernels, seen, np.flatnonzero(targets == name)) for name in sorted(set(targets))}
+        self.multipliers_ = Multipliers().learned(parts, min_kernels=_MIN_KERNELS)
+        report(1.0, "fitted")
+        return self
+
+    def _fit_roofline(self, seen: Observations, targets: np.ndarray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(log time of one run of each kernel, target effect in it, weight), float64 (K,) each."""
+        work, table = work_matrix(seen.table), seen.table
+        measured = np.log(seen.kernel_time / table.repeats)
+        names, owner = np.unique(targets, return_inverse=True)
+        effects = np.zeros(len(table))
+        self.roofline_ = Roofline.fit(work[:0], table.kinds[:0], measured[:0], measured[:0])
+        labels, weights = _spread(seen, measured, self.roofline_.log_time(work, table.kinds))
+        for _ in range(_ROUNDS if len(names) > 1 or np.isnan(measured).any() else 1):
+            used = np.isfinite(labels)
+            self.roofline_ = Roofline.fit(work[used], table.kinds[used], (labels - effects)[used], weights[used])
+            forecast = self.roofline_.log_time(work, table.kinds)
+            effects = _target_effects(labels - forecast, owner[table.graph], table.kinds) if len(names) > 1 else effects
+            labels, weights = _spread(seen, measured, forecast + effects)
+        self.operators_ = sorted(set(table.operators))
+        self.ranges_ = _ranges(table, self.roofline_.log_time(work, table.kinds), self.operators_)
+        return labels, effects, weights
+
+    def _fit_trees(
+        self, seen: Observations, labels: FloatArray, weights: FloatArray, keys: list[str], report: Progress
+    ) -> FloatArray:
+        """Fit the trees; what those say that did not see the graph, float64 (K,)."""
+        features, forecast = self._features(seen.table)
+        folds = [
+            (np.flatnonzero(np.isin(seen.rows, inner)), np.flatnonzero(np.isin(seen.rows, outer)))
+            for inner, outer in group_folds(keys, self.folds, seed=self.seed)
+        ]
+        self.trees_, held_out = ResidualTrees.fit(
+            features,
+            labels - forecast,
+            weights,
+            folds,
+            self._growth(),
+            progress=lambda share: report(0.2 + 0.7 * share, "trees"),
+        )
+        return held_out
+
+    def _growth(self) -> Growth:
+        return Growth(trees=self.trees, learning_rate=self.learning_rate, leaves=self.leaves, seed=self.seed)
+
+    def _features(self, table: KernelTable) -> tuple[FloatArray, FloatArray]:
+        work = work_matrix(table)
+        forecast = self.roofline_.log_time(work, table.kinds)
+        shares = self.roofline_.shares(work, table.kinds)
+        return tree_features(table, self.operators_, forecast, shares), forecast
+
+    def _kernels(self, table: KernelTable, correction: FloatArray) -> Kernels:
+        """The shared model's forecasts, with what the trees say given."""
+        work = work_matrix(table)
+        forecast = self.roofline_.log_time(work, table.kinds)
+        shares = self.roofline_.shares(work, table.kinds)
+        return Kernels(
+            log_time=forecast + correction + np.log(table.repeats),
+            kinds=table.kinds,
+            tilt=np.stack([shares[:, _MEMORY_TERMS].sum(axis=1), shares[:, 0]], axis=1),
+            rows=table.graph,
+            count=int(table.graph[-1]) + 1 if len(table) else 0,
+            doubt=_UNKNOWN_VARIANCE * ~self._is_known(table, forecast),
+        )
+
+    def _is_known(self, table: KernelTable, forecast: FloatArray) -> np.ndarray:
+        """Whether training has seen each kernel's operator in about this size, bool (K,)."""
+        index = {name: place for place, name in enumerate(self.operators_)}
+        places = np.array([index.get(name, len(index)) for name in table.operators], dtype=np.int64)
+        low, high = np.append(self.ranges_, [[np.inf, -np.inf]], axis=0)[places].T
+        return np.asarray(table.known & (forecast >= low - _RANGE_SLACK) & (forecast <= high + _RANGE_SLACK))
+
+    def _forecast_kernels(self, queries: Sequence[Query]) -> Kernels:
+        table = tabulate(queries)
+        features, _ = self._features(table)
+        return self._kernels(table, self.trees_.predict(features))
+
+    def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
+        """The posterior of the target's multipliers given the support's kernels and latencies."""
+        multipliers = self._learned()
+        if len(support) == 0:
+            raise MissingEvidenceError("Adapting takes at least one measured row of the target; measure one.")
+        seen = observe(support, self.unit_ms_)
+        labels = Labels(latency=seen.latency, kernel_time=seen.kernel_time)
+        adapted = copy(self)
+        adapted.multipliers_ = multipliers.adapted(self._forecast_kernels(support.queries), labels, target.id)
+        return adapted
+
+    def predict(self, queries: Sequence[Query]) -> Prediction:
+        """Forecasts; a target that was never seen gets the average over those seen, with their spread as doubt."""
+        multipliers = self._learned()
+        log_time, log_std = np.zeros(len(queries)), np.zeros(len(queries))
+        if queries:
+            kernels = self._forecast_kernels(queries)
+            targets = np.array([query.target.id for query in queries])
+            for name in sorted(set(targets)):
+                rows, state = np.flatnonzero(targets == name), multipliers.posterior(name)
+                log_time[rows], variance = multipliers.forecast(kernels.pick(rows), state)
+                log_std[rows] = np.sqrt(variance) * state.tail_scale
+        return Prediction(median_ms=np.exp(log_time) * self.unit_ms_, log_std=log_std)
+
+    def coverage(self, queries: Sequence[Query]) -> FloatArray:
+        """Share of each graph's forecast in kernels whose operator and size training has seen."""
+        multipliers = self._learned()
+        if not queries:
+            return np.empty(0)
+        kernels = self._forecast_kernels(queries)
+        times = kernels.times(multipliers.mean)
+        return np.asarray(kernels.totals(times * (kernels.doubt == 0)) / kernels.totals(times))
+
+    def to_artifact(self) -> Artifact:
+        """Rooflines, trees, the prior over targets and the posteriors of those seen."""
+        multipliers = self._learned()
+        arrays: dict[str, Any] = {"roofline.log_cost": self.roofline_.log_cost, "operators.ranges": self.ranges_}
+        arrays |= {"unit_ms": np.array(self.unit_ms_)} | self.trees_.to_arrays() | multipliers.to_arrays()
+        return self.make_artifact(
+            arrays=arrays,
+            vocabulary={
+                "operators": self.operators_,
+                "targets": sorted(multipliers.targets),
+                "members": len(self.trees_.boosters),
+            },
+            feature_version=str(FEATURE_VERSION),
+        )
+
+    @classmethod
+    def from_artifact(cls, artifact: Artifact) -> Self:
+        """The predictor that `to_artifact` described."""
+        predictor = cls.from_header(artifact)
+        artifact.require_features(str(FEATURE_VERSION))
+        predictor.roofline_ = Roofline(log_cost=artifact.array("roofline.log_cost", ndim=2))
+        predictor.operators_ = [str(name) for name in artifact.words("operators")]
+        predictor.ranges_ = artifact.array("operators.ranges", ndim=2)
+        predictor.unit_ms_ = float(artifact.array("unit_ms", ndim=0))
+        predictor.trees_ = ResidualTrees.from_artifact(artifact, int(artifact.words("members")))
+        predictor.multipliers_ = Multipliers.from_artifact(artifact, [str(name) for name in artifact.words("targets")])
+        return predictor
+
+    def _learned(self) -> Multipliers:
+        self.require_fitted("multipliers_")
+        assert self.multipliers_ is not None  # noqa: S101 - require_fitted made sure
+        return self.multipliers_
+
+
+def _spread(seen: Observations, measured: FloatArray, forecast: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(log time of one run of each kernel, weight); rows without kernel timings are spread as forecast.
+
+    A kernel weighs by the root of its share of its graph's latency: large ones matter to the sum, small ones are many.
+    """
+    table = seen.table
+    totals = np.bincount(seen.rows, weights=np.exp(forecast) * table.repeats, minlength=len(seen.latency))
+    timed = np.bincount(seen.rows, weights=np.isfinite(measured), minlength=len(seen.latency)) > 0
+    implied = forecast + (np.log(seen.latency) - np.log(totals))[seen.rows]
+    labels = np.where(timed[seen.rows], measured, implied)
+    share = np.exp(labels) * table.repeats / seen.latency[seen.rows]
+    return labels, np.sqrt(np.clip(np.nan_to_num(share), _LEAST_WEIGHT, 1.0))
+
+
+def _target_effects(residual: FloatArray, owner: np.ndarray, kinds: np.ndarray) -> FloatArray:
+    """Median residual of each target, and of each class in it, shrunk where a class has few kernels."""
+    effects = np.zeros(len(residual))
+    for target in np.unique(owner):
+        mine = (owner == target) & np.isfinite(residual)
+        level = float(np.median(residual[mine]))
+        effects[owner == target] = level
+        for kind in np.unique(kinds[mine]):
+            part = mine & (kinds == kind)
+            count = part.sum()
+            effects[(owner == target) & (kinds == kind)] += np.median(residual[part] - level) * count / (count + 10)
+    return effects
+
+
+def _ranges(table: KernelTable, forecast: FloatArray, operators: Sequence[str]) -> FloatArray:
+    """Smallest and largest roofline forecast of each operator's kernels, float64 (operators, 2)."""
+    names = np.array(table.operators)
+    return np.array([[forecast[names == name].min(), forecast[names == name].max()] for name in operators])
+
+
+def _part(kernels: Kernels, seen: Observations, rows: np.ndarray) -> tuple[Kernels, Labels]:
+    mask = np.isin(seen.rows, rows)
+    return kernels.pick(rows), Labels(latency=seen.latency[rows], kernel_time=seen.kernel_time[mask])
+
+
+def _no_progress(share: float, what: str) -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,160 @@
+"""The trees: what shapes do to a kernel's time beyond its amount of work.
+
+Each of a few folds of graphs trains an ensemble on the others, with an absolute loss on log time, for labels are
+heavy-tailed. Its forecasts for its own fold are honest, and calibrate everything after. A forecast is the folds' mean.
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import lightgbm
+import numpy as np
+
+from predictors.artifact import Artifact
+from predictors.base import FloatArray
+from predictors.features.kernels import SHAPE_FEATURES, KernelTable
+from profilers.schema import ArtifactError
+
+__all__ = ["Growth", "ResidualTrees", "tree_features"]
+
+_LOGARITHMIC = (
+    "macs", "operations", "input_bytes", "output_bytes", "parameter_bytes", "elements", "graph_parameter_bytes",
+    "graph_activation_bytes", "batch", "rows", "columns", "depth", "groups", "width", "window", "channels_in",
+    "channels_out", "axis", "run", "activation", "element_cost",
+)  # fmt: skip
+_PLAIN = tuple(name for name in SHAPE_FEATURES if name not in _LOGARITHMIC)
+_VECTOR, _TILE = 16, 6
+
+
+def tree_features(table: KernelTable, operators: Sequence[str], log_time: FloatArray, shares: FloatArray) -> FloatArray:
+    """What the trees read, float64 (n, features).
+
+    Args:
+        table: n kernels.
+        operators: names that training has seen; others count as missing.
+        log_time: float64 (n,), the roofline's forecast.
+        shares: float64 (n, terms), the roofline's shares.
+    """
+    codes = {name: float(index) for index, name in enumerate(operators)}
+    columns = [table.kinds.astype(np.float64)]
+    columns.append(np.array([codes.get(name, np.nan) for name in table.operators], dtype=np.float64))
+    columns += [np.log1p(table.column(name)) for name in _LOGARITHMIC]
+    columns += [table.column(name) for name in _PLAIN]
+    columns += _derived(table)
+    return np.concatenate([np.stack(columns, axis=1), shares, log_time[:, None]], axis=1)
+
+
+def _derived(table: KernelTable) -> list[FloatArray]:
+    """How well shapes fit vectors and register tiles, and how much is computed for each byte."""
+    outputs, width, rows = table.column("channels_out"), table.column("width"), table.column("rows")
+    moved = table.column("input_bytes") + table.column("output_bytes") + table.column("parameter_bytes")
+    return [
+        _utilisation(outputs, _VECTOR),
+        _utilisation(table.column("columns"), _VECTOR),
+        _utilisation(outputs / _VECTOR, 4),
+        _utilisation(width, _TILE),
+        _utilisation(rows, _TILE),
+        np.log1p(table.column("macs") / np.maximum(moved, 1.0)),
+        np.log1p(rows * table.column("depth")),
+        np.log1p(table.column("channels_in") / np.maximum(table.column("groups"), 1.0)),
+        np.log1p(moved),
+    ]
+
+
+def _utilisation(sizes: FloatArray, block: int) -> FloatArray:
+    """Part of whole blocks that sizes fill; one for zero."""
+    return np.asarray(np.where(sizes > 0, sizes / (np.ceil(sizes / block) * block + 1e-12), 1.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """How trees grow: boosting rounds, shrinkage, leaves at most, and the seed of their samples."""
+
+    trees: int
+    learning_rate: float
+    leaves: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualTrees:
+    """Ensembles of all folds.
+
+    Args:
+        boosters: one for each fold; none where there was too little to learn from.
+    """
+
+    boosters: tuple[lightgbm.Booster, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        features: FloatArray,
+        residual: FloatArray,
+        weights: FloatArray,
+        folds: Sequence[tuple[np.ndarray, np.ndarray]],
+        growth: Growth,
+        *,
+        progress: Callable[[float], None],
+    ) -> tuple[Self, FloatArray]:
+        """(the trees, float64 (n,) forecasts for each kernel by trees that did not see its graph).
+
+        Args:
+            features: float64 (n, f).
+            residual: float64 (n,), log time over the roofline's; NaN where there is no label.
+            weights: float64 (n,).
+            folds: (training kernels, held-out kernels) of each.
+            growth: how trees grow.
+            progress: called with the share done.
+        """
+        boosters, held_out = [], np.zeros(len(residual))
+        for index, (inner, outer) in enumerate(folds):
+            progress(index / len(folds))
+            used = inner[np.isfinite(residual[inner])]
+            data = lightgbm.Dataset(
+                features[used], residual[used], weight=weights[used], categorical_feature=[0, 1], free_raw_data=False
+            )
+            booster = lightgbm.train(_parameters(growth), data, num_boost_round=growth.trees)
+            held_out[outer] = booster.predict(features[outer])
+            boosters.append(booster)
+        return cls(boosters=tuple(boosters)), held_out
+
+    def predict(self, features: FloatArray) -> FloatArray:
+        """Mean over the folds, float64 (n,)."""
+        if not self.boosters or not len(features):
+            return np.zeros(len(features))
+        return np.asarray(np.mean([booster.predict(features, num_threads=1) for booster in self.boosters], axis=0))
+
+    def to_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Model texts, compressed: uint8 arrays."""
+        return {
+            f"trees.{index}": np.frombuffer(zlib.compress(booster.model_to_string().encode(), 9), dtype=np.uint8)
+            for index, booster in enumerate(self.boosters)
+        }
+
+    @classmethod
+    def from_artifact(cls, artifact: Artifact, members: int) -> Self:
+        """The trees whose `to_arrays` went into the artifact.
+
+        Raises:
+            ArtifactError: an ensemble is missing, or not a compressed model text.
+        """
+        boosters = []
+        for index in range(members):
+            packed = np.asarray(artifact.array(f"trees.{index}", ndim=1), dtype=np.uint8)
+            try:
+                boosters.append(lightgbm.Booster(model_str=zlib.decompress(packed.tobytes()).decode()))
+            except (zlib.error, UnicodeDecodeError, lightgbm.basic.LightGBMError) as error:
+                raise ArtifactError(f"The trees in the artifact are corrupt: {error}.") from error
+        return cls(boosters=tuple(boosters))
+
+
+def _parameters(growth: Growth) -> dict[str, Any]:
+    return {
+        "objective": "regression_l1", "learning_rate": growth.learning_rate, "num_leaves": growth.leaves,
+        "min_data_in_leaf": 8,
+        "feature_fraction": 0.6, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 1.0, "cat_smooth": 20.0,
+        "seed": growth.seed, "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbosity": -1,
+    }  # fmt: skip
