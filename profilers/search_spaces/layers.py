@@ -12,6 +12,7 @@ __all__ = [
     "add",
     "avg_pool",
     "batch_norm",
+    "channel_shuffle",
     "concat",
     "conv",
     "conv_norm",
@@ -268,6 +269,13 @@ def linear(net: GraphBuilder, x: Tensor, features: int, *, bias: bool = True) ->
         return net.op("Gemm", inputs, shape, macs=macs, transB=1)
     y = net.op("MatMul", [x, net.weight(inner, features)], shape, macs=macs)
     return net.op("Add", [net.weight(features), y], shape) if bias else y
+
+
+def channel_shuffle(net: GraphBuilder, x: Tensor, groups: int) -> Tensor:
+    """Channels of all groups interleaved (Zhang et al., ShuffleNet, 2018)."""
+    batch, channels, height, width = x.shape
+    y = reshape(net, x, (batch, groups, channels // groups, height, width))
+    return reshape(net, transpose(net, y, (0, 2, 1, 3, 4)), x.shape)
 
 
 def resize(net: GraphBuilder, x: Tensor, scale: int, mode: str = "nearest") -> Tensor:

@@ -9,14 +9,13 @@ from profilers.search_spaces.layers import (
     activation,
     add,
     avg_pool,
+    channel_shuffle,
     concat,
     conv_norm,
     flatten,
     global_pool,
     linear,
-    reshape,
     squeeze_excite,
-    transpose,
 )
 from profilers.search_spaces.sequences import split
 from profilers.search_spaces.zoo.common import (
@@ -32,7 +31,7 @@ from profilers.search_spaces.zoo.common import (
     yes_no,
 )
 
-__all__ = ["FAMILY", "channel_shuffle"]
+__all__ = ["FAMILY"]
 
 GROUPS = 4
 MAX_CHANNELS = 1280
@@ -80,13 +79,6 @@ def _separable(net: GraphBuilder, x: Tensor, channels: int, stride: int, values:
     act = values["activation"]
     y = conv_norm(net, x, x.channels, values["kernel"], act, stride=stride, groups=x.channels)
     return conv_norm(net, y, channels, 1, act)
-
-
-def channel_shuffle(net: GraphBuilder, x: Tensor, groups: int) -> Tensor:
-    """Channels of all groups interleaved (Zhang et al., ShuffleNet, 2018)."""
-    batch, channels, height, width = x.shape
-    y = reshape(net, x, (batch, groups, channels // groups, height, width))
-    return reshape(net, transpose(net, y, (0, 2, 1, 3, 4)), x.shape)
 
 
 def _shuffle_v1(net: GraphBuilder, x: Tensor, channels: int, stride: int, values: Values) -> Tensor:
