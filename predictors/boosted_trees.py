@@ -71,6 +71,8 @@ class BoostedTreesPredictor(Predictor):
         super().__init__(seed=seed)
         if reads not in {"auto", "graph", "architecture"}:
             raise InputError(f"reads is 'auto', 'graph' or 'architecture', not {reads!r}.")
+        if min(trees, boosters) < 1 or min(leaves, folds) < 2 or learning_rate <= 0:
+            raise InputError("Boosted trees take trees and boosters ≥ 1, leaves and folds ≥ 2, and learning_rate > 0.")
         self.reads, self.trees, self.learning_rate = reads, trees, learning_rate
         self.leaves, self.boosters, self.folds = leaves, boosters, folds
         self.hierarchy_: Hierarchy | None = None

@@ -6,7 +6,7 @@ from pathlib import Path
 from predictors.artifact import Artifact
 from predictors.base import Predictor
 from profilers.plugins import names, plugin
-from profilers.schema import ArtifactError, UnknownNameError
+from profilers.schema import ArtifactError, InputError, UnknownNameError
 
 __all__ = ["load_predictor", "predictor_class", "predictor_kinds", "pretrained", "pretrained_card", "pretrained_names"]
 
@@ -32,14 +32,17 @@ def load_predictor(source: Artifact | str | os.PathLike[str]) -> Predictor:
     """The predictor in an artifact or in a file.
 
     Raises:
-        ArtifactError: not an artifact, or of a kind that is not installed.
+        ArtifactError: not an artifact, of a kind that is not installed, or not what that kind stores.
     """
     artifact = source if isinstance(source, Artifact) else Artifact.load(source)
     try:
         found = predictor_class(artifact.kind)
     except UnknownNameError as error:
         raise ArtifactError(f"The artifact holds a predictor that is not installed. {error}") from error
-    return found.from_artifact(artifact)
+    try:
+        return found.from_artifact(artifact)
+    except (InputError, LookupError, TypeError, ValueError) as error:
+        raise ArtifactError(f"The artifact is not what {artifact.kind!r} stores: {error}. Train it again.") from error
 
 
 def pretrained_names() -> tuple[str, ...]:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,20 @@ def test_artifacts_of_missing_kinds_are_refused() -> None:
     artifact = Artifact(kind="crystal_ball", hyperparameters={}, arrays={"x": np.zeros(1)})
     with pytest.raises(ArtifactError, match="crystal_ball"):
         load_predictor(artifact)
+
+
+def test_artifacts_that_are_not_what_their_kind_stores_are_refused() -> None:
+    artifact = FlopsPredictor().fit(default_workload().support).to_artifact()
+    broken = [
+        replace(artifact, vocabulary={}),
+        replace(artifact, vocabulary={**artifact.vocabulary, "operators": {"Conv": 3}}),
+        replace(artifact, hyperparameters={"depth": 3}),
+        replace(artifact, arrays={**artifact.arrays, "hierarchy.mean": np.zeros((2, 2))}),
+        replace(artifact, feature_version="flat-0"),
+    ]
+    for item in broken:
+        with pytest.raises(ArtifactError):
+            load_predictor(item)
 
 
 def test_pretrained_predictors_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
