@@ -36,7 +36,7 @@ def test_dockerfile_copies_only_what_there_is() -> None:
 
 def test_image_runs_without_root_and_checks_its_health() -> None:
     text = (ROOT / "Dockerfile").read_text()
-    assert re.search(r"^USER latcast$", text, re.MULTILINE)
+    assert re.search(r"^USER 10001$", text, re.MULTILINE)
     assert "HEALTHCHECK" in text
     assert "ORT_DISABLE_TELEMETRY=1" in text
 
