@@ -32,7 +32,8 @@ ALIASES: Mapping[str, Alias] = {
     "DequantizeLinear": Alias("DequantizeLinear"), "FusedConv": Alias("Conv", (0, 1, 2)),
     "FusedGemm": Alias("Gemm", (0, 1, 2)), "GatherND": Alias("GatherND"), "GridSample": Alias("GridSample"),
     "Pad": Alias("Pad"), "QLinearAveragePool": Alias("AveragePool", (0,)),
-    "QLinearConcat": Alias("Concat", None, (2, 3)), "QLinearGlobalAveragePool": Alias("GlobalAveragePool", (0,)), "QLinearReduceMean": Alias("ReduceMean", (0,)),
+    "QLinearConcat": Alias("Concat", None, (2, 3)), "QLinearReduceMean": Alias("ReduceMean", (0,)),
+    "QLinearGlobalAveragePool": Alias("GlobalAveragePool", (0,)),
     "QuantizeLinear": Alias("QuantizeLinear"), "Range": Alias("Range"), "Trilu": Alias("Trilu"),
     "Unique": Alias("Unique"), "QLinearConv": Alias("QLinearConv"),
 }  # fmt: skip

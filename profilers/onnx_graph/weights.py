@@ -175,7 +175,7 @@ def _normal(bits: np.random.PCG64, count: int) -> NDArray[np.float32]:
     """
     words = bits.random_raw(count).astype("<u8").view("<u2").reshape(count, 4)
     total = words.sum(axis=1, dtype=np.int32) - np.int32(2 * 65535)
-    return total.astype(np.float32) * np.float32(sqrt(3.0) / 65536)
+    return np.asarray(total, dtype=np.float32) * np.float32(sqrt(3.0) / 65536)
 
 
 def _deviation(tensor: TensorProto, use: Use | None) -> float:

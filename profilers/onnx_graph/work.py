@@ -135,7 +135,7 @@ def _recurrent_extra(inputs: Inputs, _: Outputs, __: Plain) -> int:
     return 12 * prod(_shape(inputs, 0)[:2]) * gates if gates else 0
 
 
-def _projected_attention(inputs: Inputs, outputs: Outputs, _: Plain) -> int:
+def _projected_attention(inputs: Inputs, outputs: Outputs, __: Plain) -> int:
     """Attention, QAttention: the joint projection (B, S, D)·(D, 3H), then scores and weighted values."""
     x, weights, y = _shape(inputs, 0), _shape(inputs, 1), outputs[0].shape
     if len(x) != 3 or len(weights) != 2 or y is None:

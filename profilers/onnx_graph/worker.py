@@ -1,0 +1,108 @@
+"""The process that reads hostile models for a `GraphLoader`: `python -m profilers.onnx_graph.worker <settings>`.
+
+It limits itself before it reads a byte, answers one request after the other and ends when its standard input does.
+A message is a JSON header and a payload, each with its length in eight bytes before it.
+"""
+
+import json
+import os
+import resource
+import struct
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from profilers.onnx_graph.encoding import encode_error, encode_graph
+from profilers.onnx_graph.limits import Limits
+from profilers.onnx_graph.loading import bind_shapes, load_graph
+from profilers.onnx_graph.weights import strip_weights
+from profilers.schema import InputError, InvalidModelError
+
+__all__ = ["main", "read_message", "write_message"]
+
+_LENGTHS = struct.Struct("<QQ")
+
+
+def write_message(stream: IO[bytes], header: dict[str, Any], *payload: bytes) -> None:
+    """Send a header and a payload."""
+    head = json.dumps(header, separators=(",", ":")).encode()
+    stream.write(_LENGTHS.pack(len(head), sum(map(len, payload))))
+    for part in (head, *payload):
+        stream.write(part)
+    stream.flush()
+
+
+def read_message(stream: IO[bytes], *, largest: int) -> tuple[dict[str, Any], bytes] | None:
+    """The next message; None at the end of the stream.
+
+    Raises:
+        ValueError: it is larger than `largest` bytes, or is none.
+    """
+    lengths = stream.read(_LENGTHS.size)
+    if len(lengths) < _LENGTHS.size:
+        return None
+    head, payload = _LENGTHS.unpack(lengths)
+    if head + payload > largest:
+        raise ValueError("message too large")
+    header, body = stream.read(head), stream.read(payload)
+    if len(header) < head or len(body) < payload:
+        return None
+    return dict(json.loads(header)), body
+
+
+def main(settings: str) -> None:
+    """Serve requests from standard input to standard output until it closes."""
+    given = json.loads(settings)
+    limits = Limits(**given["limits"])
+    _limit_self(int(given["memory_bytes"]))
+    requests, answers = sys.stdin.buffer, _claim_stdout()
+    write_message(answers, {"ready": True})
+    while (message := read_message(requests, largest=2**40)) is not None:
+        _answer(answers, *message, limits, int(given["memory_bytes"]))
+
+
+def _claim_stdout() -> IO[bytes]:
+    """Standard output for messages alone; whatever native code prints goes nowhere."""
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return answers
+
+
+def _answer(answers: IO[bytes], header: dict[str, Any], model: bytes, limits: Limits, memory_bytes: int) -> None:
+    try:
+        shapes = header["shapes"]
+        graph = load_graph(model, shapes=shapes, limits=limits)
+        stripped = b""
+        if header["strip"]:
+            bound = bind_shapes(model, shapes, limits=limits) if shapes else model
+            stripped = strip_weights(bound, limits=limits)
+        encoded = encode_graph(graph)
+        write_message(answers, {"graph_bytes": len(encoded)}, encoded, stripped)
+    except InputError as error:
+        write_message(answers, {"error": encode_error(error)})
+    except MemoryError:
+        text = f"Reading the model takes more than {memory_bytes:,} bytes of memory; make the model smaller."
+        write_message(answers, {"error": encode_error(InvalidModelError(text))})
+    except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is an answer, not the end
+        text = f"The model cannot be read ({type(error).__name__}); check it with onnx.checker."
+        write_message(answers, {"error": encode_error(InvalidModelError(text))})
+
+
+def _limit_self(memory_bytes: int) -> None:
+    """Cap the address space at what the interpreter has now plus `memory_bytes`; write no files, dump no core."""
+    statm = Path("/proc/self/statm")
+    used = int(statm.read_text().split()[0]) * resource.getpagesize() if statm.exists() else 2**30
+    for kind, value in (
+        (resource.RLIMIT_AS, used + memory_bytes),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        capped = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (capped, capped))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
