@@ -27,6 +27,7 @@ from profilers.search_spaces.base import SearchSpace
 __all__ = ["SearchSpaceSuite", "run_once"]
 
 NEIGHBOURS = 60
+CHECKED_BYTES = 2**25
 DTYPES = {"float32": np.float32, "int64": np.int64, "int32": np.int32, "bool": np.bool_}
 
 
@@ -120,7 +121,7 @@ class SearchSpaceSuite:
             model = self.space.to_onnx(architecture)
             graph = load_graph(model)
             assert all(tensor.shape is not None for tensor in graph.tensors), architecture.text
-            if graph.parameter_bytes < 2**27:
+            if graph.parameter_bytes < CHECKED_BYTES:
                 onnx.checker.check_model(onnx.load_from_string(refill_weights(model, 0)))
 
     def test_models_run(self) -> None:
@@ -128,7 +129,7 @@ class SearchSpaceSuite:
         for architecture in self.drawn(10 * self.runs, seed=1):
             model = self.space.to_onnx(architecture)
             graph = load_graph(model)
-            if graph.macs <= self.run_macs and graph.parameter_bytes < 2**27:
+            if graph.macs <= self.run_macs and graph.parameter_bytes < CHECKED_BYTES:
                 run_once(refill_weights(model, 0), graph)
                 ran += 1
             if ran == self.runs:
