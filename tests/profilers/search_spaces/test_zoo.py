@@ -9,7 +9,7 @@ from profilers.schema import Architecture, InvalidArchitectureError
 from profilers.search_spaces.fields import Choice
 from profilers.search_spaces.zoo import FAMILIES, Zoo
 from profilers.search_spaces.zoo.common import STYLE
-from profilers.testing.search_spaces import SearchSpaceSuite
+from profilers.testing.search_spaces import SearchSpaceSuite, run_once
 
 SPACE = Zoo()
 
