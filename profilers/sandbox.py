@@ -9,8 +9,6 @@ import io
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +25,7 @@ from profilers.backends import get_backend
 from profilers.child import FEEDS_FILE, MODEL_FILE, SENTINEL_FILE, Answer, Request
 from profilers.environment import EnvironmentReader
 from profilers.feeds import describe_feeds, feed_specs
+from profilers.isolation import explain_end, run_alone
 from profilers.schema import (
     Device,
     Failure,
@@ -53,9 +52,10 @@ Progress = Callable[[float, str], None]
 PROCESS_SPREAD = 0.2
 """Processes that disagree by more than this share of the latency make a measurement noisy."""
 
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH", "SYSTEMROOT")
+LEAST_CPU_SHARE, LEAST_INTERRUPTIONS = 0.9, 5
+"""A process that had less of a processor than this while it was timed, and was interrupted so often, is run again."""
+
 ANSWER_BYTES = 64 * 2**20
-MESSAGE_CHARACTERS = 2000
 STRIPPED_MARK = b"latcast:refill="
 
 
@@ -166,25 +166,38 @@ def _repeat(sandbox: "_Sandbox", settings: ProfileSettings, progress: Progress) 
 
 
 def _one_more(sandbox: "_Sandbox", outcome: _Outcome, *, kernels: bool) -> _Outcome:
-    """The outcome with one more process; a process in which the sentinel drifted is run again, once.
+    """The outcome with one more process; a process that was disturbed is run again, once.
 
     The repetition takes the place of the run that it repeats; the sentinel's readings of both are kept.
     """
     answer = sandbox.profile(kernels=kernels)
     readings = answer.sentinel_ms
-    if _drifted(answer):
+    if _disturbed(answer):
         answer = sandbox.profile(kernels=kernels)
         readings += answer.sentinel_ms
     return _Outcome(
         runs=(*outcome.runs, *((answer.run,) if answer.run else ())),
         sentinel_ms=outcome.sentinel_ms + readings,
-        noisy=outcome.noisy or _drifted(answer),
+        noisy=outcome.noisy or _disturbed(answer),
         failure=answer.failure,
     )
 
 
-def _drifted(answer: Answer) -> bool:
-    return len(answer.sentinel_ms) == 2 and drift(*answer.sentinel_ms) > DRIFT
+def _disturbed(answer: Answer) -> bool:
+    """Whether the host changed its speed meanwhile, or gave the processor to somebody else."""
+    drifted = len(answer.sentinel_ms) == 2 and drift(*answer.sentinel_ms) > DRIFT
+    return drifted or (answer.run is not None and _starved(answer.run))
+
+
+def _starved(run: ProcessRun) -> bool:
+    """Whether other programs took the processor: time passed, but not ours, and the scheduler interrupted us."""
+    counted = run.counters.values if run.counters else {}
+    if not run.counters or not {"user-time-ns", "system-time-ns", "involuntary-context-switches"} <= counted.keys():
+        return False
+    runs, elapsed_ns = len(run.samples_ms) * run.runs_per_sample, run.counters.enabled_ns["user-time-ns"]
+    busy_ns = (counted["user-time-ns"] + counted["system-time-ns"]) * runs
+    interrupted = counted["involuntary-context-switches"] * runs >= LEAST_INTERRUPTIONS
+    return interrupted and busy_ns < LEAST_CPU_SHARE * elapsed_ns
 
 
 class _Sandbox:
@@ -225,7 +238,7 @@ class _Sandbox:
         (self._folder / f"{name}.request.json").write_text(json.dumps(to_plain(self._request(task, kernels))))
         command = [sys.executable, "-P", "-m", "profilers.child", str(self._folder), name]
         output = self._folder / f"{name}.log"
-        code = _run_process(command, self._folder, output, self._settings.timeout_s)
+        code = run_alone(command, self._folder, output, self._settings.timeout_s)
         return _answer(self._folder / f"{name}.answer.json", code, output, self._settings)
 
     def _request(self, task: str, kernels: bool) -> Request:
@@ -251,35 +264,6 @@ def _cpus(threads: int) -> tuple[int, ...]:
     return tuple(sorted(choose_cpus(threads, allowed=frozenset(os.sched_getaffinity(0)))))
 
 
-def _run_process(command: Sequence[str], folder: Path, output: Path, timeout_s: float) -> int | None:
-    """Exit code of the command, negative for a signal; None where it had to be killed at the end of its time."""
-    with output.open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, env=_environment(folder), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            close_fds=True, start_new_session=True,
-        )  # fmt: skip
-    try:
-        return process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        if process.poll() is None:
-            _kill_group(process)
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return {**kept, "TMPDIR": str(folder), "ORT_DISABLE_TELEMETRY": "1", "PYTHONHASHSEED": "0"}
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait()
-
-
 def _answer(path: Path, code: int | None, output: Path, settings: ProfileSettings) -> Answer:
     """What the child wrote, or what its end says."""
     if code == 0 and path.exists() and path.stat().st_size <= ANSWER_BYTES:
@@ -287,35 +271,4 @@ def _answer(path: Path, code: int | None, output: Path, settings: ProfileSetting
             return from_plain(Answer, json.loads(path.read_bytes()))
         except (ValueError, InputError) as error:
             return Answer(failure=Failure(stage="crash", message=f"The process left an answer that is broken: {error}"))
-    return Answer(failure=_explain(code, _tail(output), settings))
-
-
-def _tail(output: Path) -> str:
-    with output.open("rb") as log:
-        log.seek(max(0, output.stat().st_size - MESSAGE_CHARACTERS))
-        text = log.read(MESSAGE_CHARACTERS).decode(errors="replace")
-    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text).strip()
-
-
-def _explain(code: int | None, said: str, settings: ProfileSettings) -> Failure:
-    """A failure for a child that ended without an answer."""
-    words = f" It said: {said}" if said else ""
-    if code is None:
-        return Failure(stage="timeout", message=f"The model did not finish within {settings.timeout_s:g} s and was "
-                       f"stopped: a bigger timeout, or a smaller model, may help.{words}")  # fmt: skip
-    if code == -signal.SIGKILL:
-        return Failure(stage="memory", message="The system killed the process, most likely because the machine ran out "
-                       f"of memory: a smaller model, or a lower memory limit, may help.{words}")  # fmt: skip
-    if "bad_alloc" in said or "MemoryError" in said:
-        return Failure(stage="memory", message="The model needs more memory than the "
-                       f"{settings.memory_limit_bytes / 2**20:,.0f} MiB that it may use.{words}")  # fmt: skip
-    if code < 0:
-        return Failure(stage="crash", message=f"The runtime crashed with {_signal_name(-code)}.{words}")
-    return Failure(stage="crash", message=f"The process ended with exit code {code} and no answer.{words}")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    return Answer(failure=explain_end(code, output, settings))

@@ -187,7 +187,8 @@ class Measurement:
         before, after: the host's state around it.
         runs: one for each child process; empty on failure.
         failure: why there are no samples, else None.
-        noisy: the sentinel drifted more than 5 % twice, or the processes disagree by more than 20 %.
+        noisy: the sentinel drifted more than 5 % twice, other programs held the processor twice, or the processes
+            disagree by more than 20 %.
         sentinel_ms: sentinel's latency before and after, empty when not asked for.
         protocol_version: of the timing protocol.
     """

@@ -17,17 +17,6 @@ __all__ = ["profile"]
 
 DEFAULTS = ProfileSettings()
 
-EXAMPLES = """
-Examples:
-
-\b
-  latcast profile model.onnx
-  latcast profile model.onnx --shape image=1,3,224,224 --threads 4
-  latcast profile model.onnx --feeds inputs.npz --json result.json
-  latcast profile model.onnx --option optimisation=basic --kernels 30
-  latcast profile --space nasbench201 '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|'
-"""  # noqa: E501 - an architecture's text cannot be broken
-
 
 def profile(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file; with --space an architecture's text.")],
@@ -52,7 +41,17 @@ def profile(
         str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; - prints only that.")
     ] = None,
 ) -> None:
-    """Measure how long a model takes on this machine, and what in it takes the time."""
+    """Measure how long a model takes on this machine, and what in it takes the time.
+
+    \b
+    Examples:
+      latcast profile model.onnx
+      latcast profile model.onnx --shape image=1,3,224,224 --threads 4
+      latcast profile model.onnx --feeds inputs.npz --json result.json
+      latcast profile model.onnx --option optimisation=basic --kernels 30
+      latcast profile --space nasbench201 \\
+        '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|nor_conv_3x3~1|avg_pool_3x3~2|'
+    """
     settings = ProfileSettings(
         backend=backend,
         precision=precision,
@@ -69,9 +68,6 @@ def profile(
     _show(model if space else Path(model).name, device, graph, measurement, kernels=kernels, json_out=json_out)
     if measurement.failure:
         raise LatcastError(f"{measurement.failure.message} (stage: {measurement.failure.stage})")
-
-
-profile.__doc__ = f"{profile.__doc__}\n\n{EXAMPLES}"
 
 
 def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from profilers.schema import CounterReading, Device, Graph, KernelTiming, Measur
 __all__ = ["print_report"]
 
 PARAMETER_BYTES = 4
+UNSTEADY_IQR = 0.15
 
 
 def print_report(
@@ -60,13 +61,15 @@ def _latency_rows(measurement: Measurement, summary: Summary) -> Iterator[tuple[
     yield "IQR", f"{_ms(summary.iqr_ms)} ({summary.iqr_ms / summary.median_ms:.1%})"
     yield "samples", f"{summary.samples} in {processes} process{'es' if processes > 1 else ''}"
     yield "spread of processes", f"{summary.process_spread:.1%}"
-    yield "steadiness", _steadiness(measurement)
+    yield "steadiness", _steadiness(measurement, summary)
 
 
-def _steadiness(measurement: Measurement) -> str:
+def _steadiness(measurement: Measurement, summary: Summary) -> str:
     if measurement.noisy:
-        return ("[yellow]noisy: the host changed its speed while it was measured; "
+        return ("[yellow]noisy: the host was busy, or changed its speed, while it was measured; "
                 "stop other programs and measure again[/yellow]")  # fmt: skip
+    if summary.iqr_ms > UNSTEADY_IQR * summary.median_ms:
+        return "[yellow]runs differ much within a process: the median may be off[/yellow]"
     return "steady" if measurement.sentinel_ms else "not watched"
 
 
