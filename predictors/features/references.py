@@ -1,0 +1,116 @@
+"""Reference architectures: a device described by its latencies on a few fixed architectures (HELP, section 3.2)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from predictors.base import FloatArray, LatencyDataset
+from predictors.dataset import row_keys
+from profilers.schema import Architecture, DeviceEvidence, InputError, MissingEvidenceError, TargetId
+
+__all__ = [
+    "ReferenceScale",
+    "architecture_of",
+    "common_references",
+    "min_max",
+    "reference_key",
+    "reference_latencies",
+]
+
+
+def reference_key(architecture: Architecture) -> str:
+    """How an architecture is named in `DeviceEvidence.reference_latency_ms`, as in `predictors.dataset.row_keys`."""
+    return f"{architecture.space}:{architecture.text}"
+
+
+def architecture_of(key: str) -> Architecture:
+    """The architecture that `reference_key` named."""
+    space, _, text = key.partition(":")
+    return Architecture(space=space, text=text)
+
+
+def common_references(data: LatencyDataset) -> tuple[str, ...]:
+    """Keys of the architectures whose latencies are evidence of every target, sorted.
+
+    Raises:
+        MissingEvidenceError: fewer than two.
+    """
+    known = [set(data.evidence[t].reference_latency_ms) if t in data.evidence else set() for t in data.targets()]
+    keys = sorted(set.intersection(*known)) if known else []
+    if len(keys) < 2:
+        raise MissingEvidenceError(
+            "Training needs latencies of the same reference architectures, two or more, as evidence of every target."
+        )
+    return tuple(keys)
+
+
+def reference_latencies(
+    references: Sequence[str], support: LatencyDataset, target: TargetId, evidence: DeviceEvidence | None = None
+) -> FloatArray:
+    """Latencies of the reference architectures on a target in ms, float64 (r,).
+
+    They are taken from the evidence, from that of the support, or from rows of the support.
+
+    Raises:
+        MissingEvidenceError: some were not measured; the message names the first.
+    """
+    known: dict[str, float] = dict(zip(row_keys(support), map(float, support.latency_ms), strict=True))
+    for source in (support.evidence.get(target), evidence):
+        known.update(source.reference_latency_ms if source else {})
+    missing = [key for key in references if key not in known]
+    if missing:
+        raise MissingEvidenceError(
+            f"Adapting needs latencies of {len(references)} reference architectures of the target; {len(missing)} were "
+            f"not measured, the first is {missing[0]}."
+        )
+    return np.array([known[key] for key in references], dtype=np.float64)
+
+
+def min_max(latency_ms: ArrayLike) -> FloatArray:
+    """Scaled to 0–1; all zeros where they are all equal."""
+    values = np.asarray(latency_ms, dtype=np.float64)
+    span = float(values.max() - values.min())
+    return (values - values.min()) / span if span > 0 else np.zeros_like(values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceScale:
+    """Where a device's usual range of latencies lies, in units of the range of its reference latencies.
+
+    Args:
+        low: start of the usual range; 0 is the fastest reference architecture, 1 the slowest.
+        high: end of the usual range.
+    """
+
+    low: float
+    high: float
+
+    @classmethod
+    def fit(cls, references: Mapping[TargetId, FloatArray], ranges: Mapping[TargetId, tuple[float, float]]) -> Self:
+        """The mean relation over targets.
+
+        Args:
+            references: latencies of the reference architectures in ms, float64 (r,).
+            ranges: usual range of each target in ms.
+
+        Raises:
+            InputError: on some target all reference latencies are equal.
+        """
+        units = []
+        for target, values in references.items():
+            span = float(values.max() - values.min())
+            if span <= 0:
+                raise InputError("The reference architectures all have the same latency on a target; choose others.")
+            low, high = ranges[target]
+            units.append(((low - values.min()) / span, (high - values.min()) / span))
+        low, high = np.mean(units, axis=0)
+        return cls(low=float(low), high=float(high))
+
+    def range_ms(self, latency_ms: FloatArray) -> tuple[float, float]:
+        """Usual range of a device in ms, from its reference latencies."""
+        start, span = float(latency_ms.min()), float(latency_ms.max() - latency_ms.min())
+        span = span if span > 0 else start
+        return start + self.low * span, start + self.high * span
