@@ -125,7 +125,7 @@ class Client:
         """A new key; its `key` is shown this once."""
         return self._json("POST", "/keys", json={"scope": scope, "name": name})
 
-    def keys(self) -> list[Plain]:
+    def api_keys(self) -> list[Plain]:
         """All keys, without their secrets."""
         return list(self._pages("/keys"))
 

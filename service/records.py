@@ -38,6 +38,7 @@ __all__ = [
     "device_row",
     "feeds_key",
     "graph_summary",
+    "is_storable_text",
     "kernel_record",
     "measurement_record",
     "measurement_row",
@@ -56,11 +57,19 @@ def storable(record: Any, *, path: str = "") -> Any:
     """`to_plain(record)`, after making sure that both databases can keep every value.
 
     Raises:
-        InputError: a number that is infinite, not a number or beyond 64 bits, or a text with a zero byte.
+        InputError: a number that is infinite, not a number or beyond 64 bits, or a text with a zero byte or half a surrogate pair.
     """
     value = to_plain(record)
     _check(value, path or type(record).__name__)
     return value
+
+
+def is_storable_text(text: str) -> bool:
+    """Whether both databases can keep the text: no zero byte, nothing that UTF-8 cannot express."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _check(value: Any, path: str) -> None:
@@ -75,8 +84,8 @@ def _check(value: Any, path: str) -> None:
         raise InputError(f"{path}: the number has to be finite, found {value}.")
     elif isinstance(value, int) and value not in INT64:
         raise InputError(f"{path}: the number does not fit into 64 bits.")
-    elif isinstance(value, str) and "\0" in value:
-        raise InputError(f"{path}: a text must not hold a zero byte.")
+    elif isinstance(value, str) and not is_storable_text(value):
+        raise InputError("A text must not hold a zero byte or half a surrogate pair.")
 
 
 def device_id(fingerprint: str) -> str:

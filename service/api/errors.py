@@ -1,6 +1,7 @@
 """Errors as problem details (RFC 9457): every refusal of every route goes through here."""
 
 import http
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,9 +93,16 @@ def problem_of(error: LatcastError) -> dict[str, Any]:
 
 def problem_response(content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
     """A problem as a response."""
-    return JSONResponse(
-        dict(content), status_code=content["status"], media_type=MEDIA_TYPE, headers=dict(headers or {})
-    )
+    return _ProblemResponse(dict(content), status_code=content["status"], headers=dict(headers or {}))
+
+
+class _ProblemResponse(JSONResponse):
+    """Escapes what is not ASCII, so that a text that was refused because UTF-8 cannot express it can be named."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode()
 
 
 def install(app: FastAPI) -> None:

@@ -14,19 +14,20 @@ from pydantic import (
 
 from profilers.schema import Device, Failure, FeedSpec, InputError, Measurement, ProfileSettings, Target, TensorSpec
 from service.listing import MeasurementSummary
+from service.records import is_storable_text
 from service.serving_types import QualityPair, Source
 
 T = TypeVar("T")
 
 
-def _no_zero_byte(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("a text must not hold a zero byte")
+def _storable(text: str) -> str:
+    if not is_storable_text(text):
+        raise ValueError("a text must not hold a zero byte or half a surrogate pair")
     return text
 
 
-Text = Annotated[str, AfterValidator(_no_zero_byte), Field(max_length=100_000)]
-Name = Annotated[str, AfterValidator(_no_zero_byte), Field(max_length=200)]
+Text = Annotated[str, AfterValidator(_storable), Field(max_length=100_000)]
+Name = Annotated[str, AfterValidator(_storable), Field(max_length=200)]
 Positive = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
@@ -286,7 +287,7 @@ class ReceiptOut(BaseModel):
 # --- Forecasts --------------------------------------------------------------------------------------------------
 
 Dimension = Annotated[int, Field(ge=0, lt=2**63)]
-Shapes = dict[str, Annotated[list[Dimension], Field(max_length=64)]]
+Shapes = dict[Name, Annotated[list[Dimension], Field(max_length=64)]]
 
 
 class ItemIn(In):

@@ -1,0 +1,117 @@
+"""Uploads: what is a model is stored once, what is none is refused with a sentence."""
+
+from collections.abc import Callable
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from profilers.onnx_graph import load_graph
+from profilers.schema import InputError
+from service.errors import NotFoundError
+from tests.service.helpers import CELL, World, model
+
+
+def test_graph_is_stored_without_weights_and_under_its_hash(world: World) -> None:
+    graph = world.client.upload_graph(model(300))
+    assert graph["hash"] == load_graph(model(300)).hash
+    assert graph["operators"] == {"MatMul": 1}
+    assert graph["macs"] == 8 * 300
+    assert graph["parameter_bytes"] == 4 * 8 * 300
+    assert graph["arithmetic_intensity"] > 0
+    assert graph["inputs"][0]["shape"] == [1, 8]
+    stored = world.client.model(graph["hash"])
+    assert len(stored) < len(model(300)) / 2
+    assert load_graph(stored).hash == graph["hash"]
+    assert world.client.upload_graph(model(300)) == graph == world.client.graph(graph["hash"])
+
+
+def test_dynamic_shapes_are_bound_before_hashing(world: World) -> None:
+    dynamic = model(4, batch="batch")
+    with pytest.raises(InputError, match=r"x\[0\] \(batch\)"):
+        world.client.upload_graph(dynamic)
+    bound = world.client.upload_graph(dynamic, shapes={"x": [2, 8]})
+    assert bound["hash"] == load_graph(model(4, batch=2)).hash
+    assert load_graph(world.client.model(bound["hash"])).hash == bound["hash"]
+    with pytest.raises(InputError):
+        world.client.upload_graph(dynamic, shapes={"y": [2, 8]})
+
+
+@pytest.mark.parametrize("shapes", ["{", "[]", '{"x": 3}', '{"x": [-1]}', '{"x": ["a"]}', "[" * 9000])
+def test_shapes_that_are_none(world: World, shapes: str) -> None:
+    headers = {"content-type": "application/octet-stream"}
+    response = world.http.post("/graphs", params={"shapes": shapes}, content=model(), headers=headers)
+    assert response.status_code == 422
+
+
+def test_architecture_is_stored_with_its_text(world: World) -> None:
+    graph = world.client.upload_architecture("nasbench201", CELL)
+    assert graph["architecture"] == {"space": "nasbench201", "text": CELL}
+    assert graph == world.client.upload_architecture("nasbench201", CELL)
+    with pytest.raises(InputError, match="Unknown search space"):
+        world.client.upload_architecture("nasbench2O1", CELL)
+    with pytest.raises(InputError):
+        world.client.upload_architecture("nasbench201", "|nor_conv_3x3~0|")
+
+
+def _external() -> bytes:
+    proto = onnx.load_from_string(model())
+    weights = proto.graph.initializer[0]
+    weights.ClearField("float_data")
+    weights.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", "../../etc/passwd"), ("length", "10")):
+        entry = weights.external_data.add()
+        entry.key, entry.value = key, value
+    return bytes(proto.SerializeToString())
+
+
+def _constant_of_shape() -> bytes:
+    size = helper.make_tensor("s", TensorProto.INT64, [1], [2**40])
+    node = helper.make_node("ConstantOfShape", ["s"], ["y"])
+    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph([node], "g", [], [out], [size])
+    return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString())
+
+
+def _foreign_domain() -> bytes:
+    proto = onnx.load_from_string(model())
+    proto.graph.node[0].domain = "evil.example"
+    proto.opset_import.append(helper.make_opsetid("evil.example", 1))
+    return bytes(proto.SerializeToString())
+
+
+def _cycle() -> bytes:
+    proto = onnx.load_from_string(model())
+    proto.graph.node[0].input[0] = "y"
+    return bytes(proto.SerializeToString())
+
+
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "empty": lambda: b"",
+    "text": lambda: b"hello",
+    "truncated": lambda: model()[:-20],
+    "external data": _external,
+    "a size that lies": _constant_of_shape,
+    "unknown domain": _foreign_domain,
+    "cycle": _cycle,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_model_is_refused_with_a_sentence(world: World, name: str) -> None:
+    headers = {"content-type": "application/octet-stream"}
+    response = world.http.post("/graphs", content=HOSTILE[name](), headers=headers)
+    assert 400 <= response.status_code < 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"].endswith(".")
+    assert world.http.get("/healthz").status_code == 200
+
+
+def test_a_model_needs_its_content_type(world: World) -> None:
+    response = world.http.post("/graphs", content=model(), headers={"content-type": "application/json"})
+    assert response.status_code == 400
+
+
+def test_unknown_graph(world: World) -> None:
+    with pytest.raises(NotFoundError, match="upload its model"):
+        world.client.model("g1-none")

@@ -1,0 +1,104 @@
+"""Forecasts over REST: each item stands alone."""
+
+import base64
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from profilers.schema import InputError, LatcastError
+from service.client import item
+from service.errors import ConflictError, NotFoundError
+from service.serving_types import Forecast, Item
+from tests.service.helpers import TARGET, World, model
+
+MakeWorld = Callable[..., World]
+
+
+def test_one_bad_item_spoils_no_other(world: World) -> None:
+    world.agent()
+    answers = world.client.predict(
+        TARGET.id,
+        [
+            item(space="toy", text="four"),
+            item(space="none", text="x"),
+            item(onnx=model()),
+            item(onnx=b"no model"),
+            {"onnx": "no base64!"},
+            {"onnx": base64.b64encode(model()).decode(), "graph": "g"},
+            {"space": "toy"},
+            {"text": "four"},
+            {},
+            {"space": 3, "text": "x"},
+            {"misspelt": 1},
+            item(space="toy", text="seven77"),
+        ],
+        level=0.8,
+    )
+    assert [answer.get("latency_ms") for answer in answers] == [4.0, None, 1.0, *[None] * 8, 7.0]
+    assert answers[0]["interval_ms"] == pytest.approx([2.4, 5.6])
+    assert (answers[0]["source"], answers[0]["adapted"], answers[0]["predictor"]) == ("predicted", False, "p")
+    for answer in answers:
+        if "error" in answer:
+            assert answer["error"]["status"] == 422
+            assert answer["error"]["detail"].endswith(".")
+    assert answers[1]["error"]["type"] == "urn:latcast:problem:unknown-name"
+    assert answers[1]["error"]["known"] == ["toy"]
+    assert answers[3]["error"]["type"] == "urn:latcast:problem:invalid-model"
+    assert "misspelt" in answers[10]["error"]["detail"]
+
+
+def test_shapes_reach_the_forecaster(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.agent()
+    seen: list[Item] = []
+
+    def forecast(_target: str, items: Sequence[Item], _level: float) -> list[Forecast | LatcastError]:
+        seen.extend(items)
+        return [InputError("no.")] * len(items)
+
+    monkeypatch.setattr(world.app.state.parts.forecaster, "forecast", forecast, raising=False)
+    world.client.predict(TARGET.id, [item(onnx=b"m", shapes={"x": (1, 3)})])
+    assert seen == [Item(onnx=b"m", shapes={"x": (1, 3)})]
+
+
+def test_target_without_any_predictor_is_409(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.agent()
+    monkeypatch.setattr(
+        world.app.state.parts.forecaster,
+        "forecast",
+        lambda _target, items, _level: [ConflictError("Adapt one with `latcast adapt`.")] * len(items),
+        raising=False,
+    )
+    with pytest.raises(ConflictError, match="latcast adapt"):
+        world.client.predict(TARGET.id, [item(graph="g")])
+
+
+def test_unknown_target_and_too_many_items(make_world: MakeWorld) -> None:
+    world = make_world(max_predict_items=2)
+    with pytest.raises(NotFoundError, match="GET /targets"):
+        world.client.predict("none", [item(graph="g")])
+    with pytest.raises(InputError, match="at most 2 items"):
+        world.client.predict("none", [item(graph="g")] * 3)
+
+
+def test_quality_pairs(world: World) -> None:
+    world.agent()
+    assert world.client.quality(TARGET.id) == [
+        {"graph": "g", "measured_ms": 1.0, "predicted_ms": 1.1, "support": False}
+    ]
+
+
+def test_adapt_is_a_job_and_names_are_checked_at_once(world: World) -> None:
+    world.agent()
+    job = world.client.adapt(TARGET.id, samples=3, sampler="random", pool={"space": "nasbench201"}, seed=7)
+    kept = world.client.job(job["id"])
+    assert (kept["kind"], kept["state"], kept["request"]["samples"]) == ("adapt", "queued", 3)
+    with pytest.raises(InputError, match="Unknown sampler"):
+        world.client.adapt(TARGET.id, sampler="best")
+    with pytest.raises(InputError, match="Unknown search space"):
+        world.client.adapt(TARGET.id, pool={"space": ["nasbench201", "none"]})
+    with pytest.raises(InputError, match="not both"):
+        world.client.adapt(TARGET.id, pool={"space": "zoo", "graphs": ["g"]})
+    with pytest.raises(NotFoundError, match="no graph"):
+        world.client.adapt(TARGET.id, pool={"graphs": ["g"]})
+    with pytest.raises(NotFoundError):
+        world.client.adapt("none")
