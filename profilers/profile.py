@@ -28,6 +28,7 @@ LEAST_SAMPLES = 3
 """Taken even where one run takes longer than `max_seconds`; the process's timeout bounds them."""
 LEAST_TIMED_SHARE = 0.2
 """Of `max_seconds`: samples that agree within the first milliseconds say nothing of the next hundred."""
+LONGEST_BLOCK = 1000
 CHECK_GROWTH = 1.2
 """Stability is checked whenever the number of samples has grown by this factor: rarely, because checking evicts the
 model's data from the caches."""
@@ -109,7 +110,7 @@ def _is_steady(taken_ms: Sequence[float]) -> bool:
 def _block_length(run_ms: float, settings: ProfileSettings) -> int:
     """Runs to time together, so that the clock's own cost stays small against a sample."""
     run_us = max(run_ms * 1e3, 1e-3)
-    return max(1, ceil(settings.block_below_us / run_us))
+    return max(1, min(LONGEST_BLOCK, ceil(settings.block_below_us / run_us)))
 
 
 def _collect(session: Session, feeds: Feeds, settings: ProfileSettings, clock: Clock, block: int) -> list[float]:

@@ -17,6 +17,7 @@ __all__ = ["FAULTS", "FakeBackend", "FakeSession"]
 
 Sleep = Callable[[float], None]
 
+PRECISIONS = ("fp32", "as_given")
 NS_PER_NODE, NS_PER_ELEMENT = 20_000, 1
 
 
@@ -38,7 +39,7 @@ class FakeBackend(Backend):
 
     def probe(self) -> Availability:
         """Always available."""
-        return Availability(ok=True, version="1", precisions=("fp32", "as_given"))
+        return Availability(ok=True, version="1", precisions=PRECISIONS)
 
     @contextmanager
     def open(self, model: bytes, settings: ProfileSettings) -> Iterator["FakeSession"]:
@@ -49,12 +50,20 @@ class FakeBackend(Backend):
             raise InputError(f"The fake backend has no option {unknown[0]!r}: known are latency_us, fault.")
         if options["fault"] not in FAULTS:
             raise InputError(f"The option fault cannot be {options['fault']!r}: choose {', '.join(FAULTS)}.")
-        try:
-            graph = onnx.load_model_from_string(model).graph
-        except Exception as error:
-            raise InvalidModelError(f"The fake backend refuses the model: {error}.") from error
-        yield FakeSession(graph, latency_us=_latency_us(options["latency_us"]), fault=FAULTS[options["fault"]],
+        if settings.precision not in PRECISIONS:
+            raise InputError(f"The fake backend cannot run {settings.precision!r}: choose {' or '.join(PRECISIONS)}.")
+        yield FakeSession(_graph(model), latency_us=_latency_us(options["latency_us"]), fault=FAULTS[options["fault"]],
                           sleep=self._sleep)  # fmt: skip
+
+
+def _graph(model: bytes) -> onnx.GraphProto:
+    try:
+        graph = onnx.load_model_from_string(model).graph
+    except Exception as error:
+        raise InvalidModelError(f"The fake backend refuses the model: {error}.") from error
+    if not graph.node:
+        raise InvalidModelError("The fake backend refuses the model: it has no nodes.")
+    return graph
 
 
 def _latency_us(text: str) -> float | None:

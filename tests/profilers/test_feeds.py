@@ -1,0 +1,160 @@
+"""Recipes for inputs, the arrays they give, and `.npz` files."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+
+from profilers.feeds import FEEDABLE, describe_feeds, feed_specs, load_feeds, make_feeds
+from profilers.onnx_graph import load_graph
+from profilers.schema import FeedSpec, Graph, InvalidFeedsError, Node, TensorSpec
+
+INT64, FLOAT = TensorProto.INT64, TensorProto.FLOAT
+
+
+def graph_of(nodes: list[object], inputs: dict[str, tuple[int, tuple[int, ...]]], weights: list[object] = ()) -> Graph:
+    made = [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in inputs.items()]
+    graph = helper.make_graph(nodes, "g", made, [helper.make_empty_tensor_value_info("y")], list(weights))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return load_graph(model.SerializeToString())
+
+
+def weight(name: str, *shape: int) -> TensorProto:
+    return helper.make_tensor(name, FLOAT, shape, np.ones(shape, np.float32))
+
+
+def spec_of(graph: Graph, name: str) -> FeedSpec:
+    return next(spec for spec in feed_specs(graph) if spec.name == name)
+
+
+def test_token_ids_stay_in_the_vocabulary_even_through_a_reshape() -> None:
+    nodes = [helper.make_node("Unsqueeze", ["ids", "axes"], ["u"]), helper.make_node("Gather", ["table", "u"], ["y"])]
+    axes = helper.make_tensor("axes", INT64, (1,), [0])
+    graph = graph_of(nodes, {"ids": (INT64, (2, 5))}, [weight("table", 11, 4), axes])
+    assert (spec_of(graph, "ids").low, spec_of(graph, "ids").high) == (0, 10)
+
+
+def test_the_smallest_of_several_vocabularies_counts() -> None:
+    nodes = [
+        helper.make_node("Gather", ["big", "ids"], ["a"]),
+        helper.make_node("Gather", ["small", "ids"], ["b"], axis=1),
+        helper.make_node("Concat", ["a", "b"], ["y"], axis=0),
+    ]
+    graph = graph_of(nodes, {"ids": (INT64, (3,))}, [weight("big", 100, 3), weight("small", 3, 7)])
+    assert spec_of(graph, "ids").high == 6
+
+
+def test_sequence_lengths_are_the_whole_sequence() -> None:
+    inputs = {"x": (FLOAT, (9, 2, 4)), "n": (TensorProto.INT32, (2,))}
+    node = helper.make_node("GRU", ["x", "w", "r", "", "n"], ["y"], hidden_size=3)
+    spec = spec_of(graph_of([node], inputs, [weight("w", 1, 9, 4), weight("r", 1, 9, 3)]), "n")
+    assert (spec.low, spec.high) == (9, 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "bounds"),
+    [
+        ("attention_mask", "int64", (0, 1)),
+        ("text_lengths", "int64", (6, 6)),
+        ("image", "uint8", (0, 255)),
+        ("quantised", "int8", (-128, 127)),
+        ("flag", "bool", (0, 1)),
+        ("x", "float32", (None, None)),
+    ],
+)
+def test_inputs_that_reach_nothing_telling_are_filled_by_type_and_name(
+    name: str, dtype: str, bounds: tuple[float | None, float | None]
+) -> None:
+    tensors = (TensorSpec(name="first", dtype="float32", shape=(2, 6)), TensorSpec(name=name, dtype=dtype, shape=(2,)))
+    node = Node(operator="Identity", inputs=(1,), outputs=(1,))
+    graph = Graph(hash="g1-0", tensors=tensors, inputs=(0, 1), outputs=(1,), nodes=(node,))
+    assert (spec_of(graph, name).low, spec_of(graph, name).high) == bounds
+
+
+@pytest.mark.parametrize(("dtype", "shape"), [("", (1,)), ("bfloat16", (1,)), ("float32", None)])
+def test_inputs_that_cannot_be_fed_are_named(dtype: str, shape: tuple[int, ...] | None) -> None:
+    tensors = (TensorSpec(name="strange", dtype=dtype, shape=shape),)
+    graph = Graph(hash="g1-0", tensors=tensors, inputs=(0,), outputs=(0,), nodes=())
+    with pytest.raises(InvalidFeedsError, match="strange"):
+        feed_specs(graph)
+
+
+@given(
+    dtype=st.sampled_from(sorted(FEEDABLE - {"string"})),
+    shape=st.lists(st.integers(0, 5), max_size=3).map(tuple),
+    low=st.integers(0, 50),
+    width=st.integers(0, 50),
+    seed=st.integers(0, 2**32),
+)
+@settings(max_examples=60, deadline=None)
+def test_arrays_follow_their_recipe(dtype: str, shape: tuple[int, ...], low: int, width: int, seed: int) -> None:
+    high = low + width
+    if dtype == "bool":
+        low, high = 0, 1
+    spec = FeedSpec(name="x", dtype=dtype, shape=shape, low=low, high=high)
+    array = make_feeds([spec], seed)["x"]
+    assert (array.dtype.name, array.shape) == (dtype, shape)
+    assert array.size == 0 or (array.min() >= low and array.max() <= high)
+    np.testing.assert_array_equal(array, make_feeds([FeedSpec(name="w", dtype="bool", shape=()), spec], seed)["x"])
+
+
+def test_floats_without_bounds_are_standard_normal() -> None:
+    array = make_feeds([FeedSpec(name="x", dtype="float32", shape=(200, 200))])["x"]
+    assert abs(array.mean()) < 0.05
+    assert abs(array.std() - 1) < 0.05
+
+
+def test_other_seeds_and_other_names_give_other_values() -> None:
+    specs = [FeedSpec(name=name, dtype="float32", shape=(8,)) for name in "ab"]
+    first, second = make_feeds(specs, 0), make_feeds(specs, 1)
+    assert not np.array_equal(first["a"], second["a"])
+    assert not np.array_equal(first["a"], first["b"])
+
+
+@pytest.mark.parametrize(("dtype", "shape"), [("complex64", (1,)), ("float32", (-1,))])
+def test_a_recipe_that_cannot_be_followed_is_refused(dtype: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(InvalidFeedsError):
+        make_feeds([FeedSpec(name="x", dtype=dtype, shape=shape)])
+
+
+def npz(**arrays: object) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+GRAPH = graph_of([helper.make_node("Relu", ["x"], ["y"])], {"x": (FLOAT, (2, 3))})
+
+
+def test_an_npz_that_fits_is_taken_as_it_is() -> None:
+    given_array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.testing.assert_array_equal(load_feeds(npz(x=given_array), GRAPH)["x"], given_array)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "not an .npz"),
+        (b"PK\x03\x04 broken", "not an .npz"),
+        (npz(x=np.array([object()])), "not an .npz"),
+        (npz(z=np.ones(1)), "lack the input 'x'"),
+        (npz(x=np.ones((2, 3), np.float32), z=np.ones(1)), "no input 'z'"),
+        (npz(x=np.ones((2, 3))), "is float64, but the model wants float32"),
+        (npz(x=np.ones((3, 2), np.float32)), "shape"),
+    ],
+)
+def test_an_npz_that_does_not_fit_gets_a_sentence(data: bytes, words: str) -> None:
+    with pytest.raises(InvalidFeedsError, match=words):
+        load_feeds(data, GRAPH)
+
+
+def test_given_arrays_are_described_by_type_shape_and_range() -> None:
+    arrays = {"x": np.array([[1, -4], [7, 0]]), "s": np.array(["a"]), "e": np.ones((0,), np.float32)}
+    assert describe_feeds(arrays) == (
+        FeedSpec(name="x", dtype="int64", shape=(2, 2), low=-4, high=7),
+        FeedSpec(name="s", dtype="string", shape=(1,)),
+        FeedSpec(name="e", dtype="float32", shape=(0,)),
+    )
