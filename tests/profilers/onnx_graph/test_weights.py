@@ -1,0 +1,131 @@
+"""Stripped models are small and keep what matters; refilled ones run and are the same everywhere."""
+
+import hashlib
+from functools import cache
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+from profilers.onnx_graph import Limits, load_graph, placeholder, refill_weights, strip_weights
+from profilers.schema import InputError, ModelLimitError
+from tests.strategies import onnx_protos
+
+_RNG = np.random.default_rng(0)
+
+
+def _model(nodes, shape, constants, *, output=TensorProto.FLOAT) -> bytes:
+    tensors = [value if isinstance(value, TensorProto) else numpy_helper.from_array(value, name)
+               for name, value in constants.items()]  # fmt: skip
+    graph = helper.make_graph(
+        [helper.make_node(*node[:3], **(node[3] if len(node) > 3 else {})) for node in nodes], "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", output, None)], tensors,
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
+
+
+def _tensors(model: bytes) -> dict[str, TensorProto]:
+    return {tensor.name: tensor for tensor in ModelProto.FromString(model).graph.initializer}
+
+
+def _run(model: bytes) -> list[np.ndarray]:
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    feeds = {item.name: _RNG.standard_normal(item.shape).astype(np.float32) for item in session.get_inputs()}
+    return session.run(None, feeds)
+
+
+@settings(max_examples=30, deadline=None)
+@given(onnx_protos())
+def test_refilled_models_run(proto: ModelProto):
+    model = proto.SerializeToString()
+    refilled = refill_weights(strip_weights(model), seed=1)
+    for output, expected in zip(_run(refilled), _run(model), strict=True):
+        assert output.shape == expected.shape
+        assert output.dtype == expected.dtype
+    assert load_graph(refilled).nodes == load_graph(model).nodes
+
+
+@cache
+def _mixed() -> bytes:
+    return _model(
+        [("Conv", ["x", "w", "small"], ["c"]), ("BatchNormalization", ["c", "g", "b", "m", "v"], ["n"]),
+         ("DequantizeLinear", ["q", "s", "z"], ["d"], {"axis": 0}), ("Reshape", ["n", "shape"], ["r"]),
+         ("MatMul", ["r", "d"], ["y"])],
+        (1, 2, 1, 1),
+        {"w": _RNG.standard_normal((24, 2, 1, 1)).astype("f"), "small": np.zeros(24, "f"),
+         "g": np.full(24, 2, "f"), "b": np.zeros(24, "f"), "m": np.zeros(24, "f"), "v": np.ones(24, "f"),
+         "q": _RNG.integers(-128, 128, (24, 10)).astype(np.int8), "s": np.full(24, 0.01, "f"), "z": np.zeros(24, np.int8),
+         "shape": np.array([1, -1])},
+    )  # fmt: skip
+
+
+def test_what_is_stripped_and_what_stays():
+    before, after = _tensors(_mixed()), _tensors(strip_weights(_mixed()))
+    kept = {name for name, tensor in after.items() if tensor.raw_data}
+    assert kept == {"s", "z", "shape"}
+    for name, tensor in after.items():
+        assert (tensor.data_type, tensor.dims) == (before[name].data_type, before[name].dims)
+    assert strip_weights(strip_weights(_mixed())) == strip_weights(_mixed())
+
+
+def test_refilled_values_follow_their_roles():
+    filled = {
+        name: numpy_helper.to_array(tensor)
+        for name, tensor in _tensors(refill_weights(strip_weights(_mixed()))).items()
+    }
+    assert filled["v"].min() >= 0.5
+    assert abs(filled["g"].mean() - 1) < 0.2
+    assert filled["w"].std() == pytest.approx(1 / np.sqrt(2), rel=0.4)
+    assert len(np.unique(filled["q"])) > 50
+    np.testing.assert_array_equal(filled["s"], np.full(24, 0.01, "f"))
+    assert np.isfinite(_run(refill_weights(strip_weights(_mixed())))[0]).all()
+
+
+def test_refilling_is_deterministic_and_seeded():
+    stripped = strip_weights(_mixed())
+    assert refill_weights(stripped, seed=7) == refill_weights(stripped, seed=7)
+    assert refill_weights(stripped, seed=7) != refill_weights(stripped, seed=8)
+    assert refill_weights(_mixed()) == _mixed()
+
+
+def test_refilled_bits_never_change():
+    """Every machine and every version has to fill in the same bits, or their measurements differ."""
+    model = _model([("MatMul", ["x", "w"], ["y"])], (1, 8), {"w": placeholder("w", (8, 16))})
+    (tensor,) = _tensors(refill_weights(model, seed=5)).values()
+    assert hashlib.sha256(tensor.raw_data).hexdigest()[:16] == "36328a03f6415d9f"
+
+
+def test_denormal_weights_are_kept_and_flagged():
+    weights = _RNG.standard_normal((8, 8)).astype("f")
+    weights[3, 3] = 1e-40
+    model = _model([("MatMul", ["x", "w"], ["y"])], (1, 8), {"w": weights})
+    assert load_graph(model).denormal_weights
+    assert strip_weights(model) == model
+    assert not load_graph(_mixed()).denormal_weights
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64", "int8", "uint8", "int4"])
+def test_placeholders_of_all_weight_types_are_filled(dtype: str):
+    tensor = placeholder("w", (5, 7), dtype=dtype, role="uniform" if "int" in dtype else "normal")
+    model = _model([("Identity", ["w"], ["y"])], (1,), {"w": tensor}, output=tensor.data_type)
+    (filled,) = _tensors(refill_weights(model)).values()
+    assert numpy_helper.to_array(filled).shape == (5, 7)
+    load_graph(refill_weights(model))
+
+
+def test_bad_placeholders_are_refused():
+    with pytest.raises(InputError, match="role 'odd'"):
+        placeholder("w", (1,), role="odd")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="data type 'float31'"):
+        placeholder("w", (1,), dtype="float31")
+    with pytest.raises(InputError, match="negative"):
+        placeholder("w", (-1,))
+
+
+def test_refilling_is_limited():
+    model = _model([("MatMul", ["x", "w"], ["y"])], (1, 8), {"w": placeholder("w", (8, 2**20))})
+    with pytest.raises(ModelLimitError, match="constant_bytes"):
+        refill_weights(model, limits=Limits(constant_bytes=2**20))
