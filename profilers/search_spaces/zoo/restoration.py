@@ -3,10 +3,12 @@
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.families import Family, Values
 from profilers.search_spaces.fields import Choice, Integer
-from profilers.search_spaces.layers import activation, add, batch_norm, conv, conv_transpose, resize
+from profilers.search_spaces.layers import activation, add, batch_norm, conv, conv_transpose, reshape, resize
 from profilers.search_spaces.zoo.common import IMAGE, STYLE, image, network
 
 __all__ = ["FAMILY"]
+
+GROUPS = 8
 
 
 def build(values: Values) -> GraphBuilder:
@@ -40,11 +42,27 @@ def _reflect(net: GraphBuilder, x: Tensor, pad: int) -> Tensor:
 
 
 def _normalised(net: GraphBuilder, x: Tensor, values: Values) -> Tensor:
-    if values["normalisation"] == "none":
-        return x
-    if values["normalisation"] == "batch":
-        return batch_norm(net, x)
+    match values["normalisation"]:
+        case "none":
+            return x
+        case "batch":
+            return batch_norm(net, x)
+        case "group":
+            return _group_norm(net, x)
+        case _:
+            return _instance_norm(net, x)
+
+
+def _instance_norm(net: GraphBuilder, x: Tensor) -> Tensor:
     return net.op("InstanceNormalization", [x, net.weight(x.channels, role="scale"), net.weight(x.channels)])
+
+
+def _group_norm(net: GraphBuilder, x: Tensor) -> Tensor:
+    """Group normalisation (Wu & He 2018) as exporters write it: instances of groups, then scale and shift."""
+    grouped = reshape(net, x, (x.shape[0], GROUPS, x.elements // x.shape[0] // GROUPS))
+    y = reshape(net, _instance_norm(net, grouped), x.shape)
+    scaled = net.op("Mul", [y, net.weight(x.channels, 1, 1, role="scale")])
+    return net.op("Add", [scaled, net.weight(x.channels, 1, 1)])
 
 
 def _upsample(net: GraphBuilder, x: Tensor, scale: int, values: Values) -> Tensor:
@@ -70,7 +88,7 @@ FAMILY = Family(
         Choice(name="downsampling", values=(0, 1, 2), default=0, weights=(2, 1, 1)),
         Choice(name="scale", values=(1, 2, 3, 4), default=2),
         Choice(name="up", values=("shuffle", "transpose", "nearest", "linear"), default="shuffle"),
-        Choice(name="normalisation", values=("none", "batch", "instance"), default="none"),
+        Choice(name="normalisation", values=("none", "batch", "instance", "group"), default="none"),
         Choice(name="padding", values=("zero", "reflect"), default="zero", weights=(2, 1)),
         Choice(name="activation", values=("relu", "prelu", "leakyrelu", "tanh"), default="relu", weights=(4, 1, 1, 1)),
         Choice(name="output", values=("none", "sigmoid", "tanh"), default="none"),

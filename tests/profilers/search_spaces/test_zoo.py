@@ -43,7 +43,7 @@ VARIANTS = [
 
 class TestZoo(SearchSpaceSuite):
     space = SPACE
-    samples = 30
+    samples = 20
     runs = 5
     malformed = (
         "residual/",
@@ -94,7 +94,7 @@ def test_every_family_has_a_small_form_and_valid_defaults():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("opset", [11, 12, 13, 14, 17, 18, 20])
+@pytest.mark.parametrize("opset", [11, 13, 14, 18, 20])
 def test_every_family_runs_at_every_opset(family, opset):
     """Alternating styles, so that all of them meet all opsets."""
     odd = opset % 2
