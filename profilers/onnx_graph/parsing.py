@@ -34,10 +34,7 @@ def parse_model(model: bytes, limits: Limits) -> ModelProto:
         raise InvalidModelError("These bytes are not an ONNX model, or it is truncated: they do not parse.") from None
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
         raise InvalidModelError("These bytes are not an ONNX model: there is no graph in them.")
-    try:
-        _Checker(limits).check_model(proto)
-    except UnicodeDecodeError:
-        raise InvalidModelError("A name in the model is not valid UTF-8.") from None
+    _Checker(limits).check_model(proto)
     return proto
 
 
@@ -97,6 +94,7 @@ class _Checker:
             self._names([info.name for info in infos], f"graph {what}")
             for info in infos:
                 self._type(info.type, info.name)
+        self._names([info.name for info in graph.value_info], "tensor")
         self._initializers += len(graph.initializer) + len(graph.sparse_initializer)
         self._limits.check("initializers", self._initializers)
         for tensor in graph.initializer:
@@ -156,7 +154,8 @@ class _Checker:
             raise InvalidModelError(
                 f"The tensor {_shown(tensor.name)!r} is split into segments, which no runtime reads."
             )
-        _ = tensor.doc_string
+        if isinstance(tensor.doc_string, bytes):
+            raise InvalidModelError(f"The doc_string of the tensor {_shown(tensor.name)!r} is not valid UTF-8.")
         self._dims(tensor.dims, tensor.name)
 
     def _dims(self, dims: Iterable[int], name: str) -> None:
@@ -174,6 +173,8 @@ class _Checker:
         self._names([dim.dim_param for dim in shape.dim], "dimension")
 
     def _names(self, texts: Sequence[str], what: str) -> None:
+        if any(isinstance(text, bytes) for text in texts):  # what protobuf hands out where UTF-8 is malformed
+            raise InvalidModelError(f"The name of a {what} is not valid UTF-8.")
         longest = max(texts, key=len, default="")
         if len(longest) * 4 > self._limits.name_bytes:
             self._limits.check("name_bytes", len(longest.encode()), f"bytes in the name of a {what}")

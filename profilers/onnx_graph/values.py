@@ -83,7 +83,9 @@ class Value:
         tensor = type_proto.tensor_type
         dims = None
         if tensor.HasField("shape"):
-            dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
+            dims = [
+                dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None for dim in tensor.shape.dim
+            ]
         return cls(name, dtype_name(tensor.elem_type), dims)
 
 
