@@ -181,6 +181,7 @@ class Capabilities:
         adaptable: `adapt` changes its forecasts.
         empty_support: `adapt` works without a support set, given evidence.
         evidence: fields of `DeviceEvidence` that it cannot do without.
+        any_evidence: fields of `DeviceEvidence` of which it needs one, whichever is there for all targets.
         kernels: learns from per-kernel timings too.
         absolute_prior: knows absolute speeds (hence is not equivariant to a change of unit).
     """
@@ -191,6 +192,7 @@ class Capabilities:
     adaptable: bool = True
     empty_support: bool = False
     evidence: frozenset[str] = frozenset()
+    any_evidence: frozenset[str] = frozenset()
     kernels: bool = False
     absolute_prior: bool = False
 

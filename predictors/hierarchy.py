@@ -17,7 +17,7 @@ import numpy as np
 
 from predictors.artifact import Artifact
 from predictors.base import FloatArray, Prediction
-from predictors.conformal import calibrated_scale
+from predictors.conformal import calibrated_scale, minimum_scores
 from predictors.dataset import group_folds
 from profilers.schema import ArtifactError, InputError, TargetId
 
@@ -29,8 +29,11 @@ _DEGREES = 4.0
 _PRIOR_TARGETS = 3.0
 """Number of targets that the first guess of Σ counts for."""
 
-_PRIOR_SCORES = 10
-"""Number of rows that the scores of training count for beside a new target's own."""
+_PRIOR_SCORES = 4
+"""Number of rows that the scores of training count for beside a new target's own, where these are enough alone."""
+
+_LEVEL = 0.9
+"""Of the intervals that calibration makes right; others follow in proportion."""
 
 _ROUNDS = 40
 """Of expectation maximisation; the changes are below 1 % by then."""
@@ -145,10 +148,13 @@ class Hierarchy:
         centre = self.posterior(target).mean
         state, weights = _posterior(x, y, centre, self.covariance, self.noise)
         own = _leave_one_out_scores(x, y - x @ centre, self.covariance, self.noise**2, weights)
-        ranks = (np.arange(_PRIOR_SCORES) + 0.5) / _PRIOR_SCORES
-        prior = np.quantile(self.scores, ranks) if len(self.scores) else np.empty(0)
-        state = replace(state, tail_scale=_tail_scale(np.concatenate([prior, own])))
+        state = replace(state, tail_scale=_tail_scale(np.concatenate([self._prior_scores(len(y)), own])))
         return replace(self, targets={**self.targets, target: state})
+
+    def _prior_scores(self, rows: int) -> FloatArray:
+        """A few scores that stand for training's: enough for a bound together with those of this many rows."""
+        count = max(_PRIOR_SCORES, minimum_scores(_LEVEL) - rows)
+        return np.quantile(self.scores, (np.arange(count) + 0.5) / count) if len(self.scores) else np.empty(0)
 
     def calibrated(self, scores: FloatArray) -> Self:
         """With the scores of held-out rows of training; every seen target's intervals follow them."""
@@ -290,4 +296,4 @@ def _leave_one_out_scores(
 
 
 def _tail_scale(scores: FloatArray) -> float:
-    return calibrated_scale(scores) if len(scores) >= _PRIOR_SCORES else 1.0
+    return calibrated_scale(scores, _LEVEL) if len(scores) >= minimum_scores(_LEVEL) else 1.0

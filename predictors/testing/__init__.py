@@ -7,9 +7,11 @@ class TestMine(PredictorSuite):
 ```
 """
 
+from predictors.testing.architectures import architecture_workload
 from predictors.testing.devices import DEVICES, NEW_DEVICE, AnalyticDevice, measure
 from predictors.testing.graphs import GraphBuilder, foreign_graph, random_graph, shuffled
-from predictors.testing.suite import PredictorSuite, Workload
+from predictors.testing.suite import PredictorSuite
+from predictors.testing.workload import Workload, default_workload
 
 __all__ = [
     "DEVICES",
@@ -18,6 +20,8 @@ __all__ = [
     "GraphBuilder",
     "PredictorSuite",
     "Workload",
+    "architecture_workload",
+    "default_workload",
     "foreign_graph",
     "measure",
     "random_graph",

@@ -5,8 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +16,19 @@ from numpy.testing import assert_allclose, assert_array_equal
 from predictors.artifact import Artifact
 from predictors.base import LatencyDataset, Predictor, Query
 from predictors.metrics import interval_coverage, median_ape, spearman
-from predictors.testing.devices import DEVICES, NEW_DEVICE, measure
 from predictors.testing.fresh import write_queries
-from predictors.testing.graphs import foreign_graph, random_graph, shuffled
-from profilers.schema import ArtifactError, DeviceEvidence, InputError, LatcastError, NotFittedError, Target
+from predictors.testing.graphs import foreign_graph, shuffled
+from predictors.testing.workload import Workload, default_workload
+from profilers.schema import (
+    ArtifactError,
+    DeviceEvidence,
+    InputError,
+    LatcastError,
+    MissingEvidenceError,
+    NotFittedError,
+)
 
-__all__ = ["PredictorSuite", "Workload", "default_workload"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workload:
-    """Data sets for one run of the suite, all of different graphs.
-
-    Args:
-        train: rows of the devices to learn from.
-        held_out: rows of the same devices.
-        support: a few rows of a new device.
-        new_held_out: more rows of the new device.
-    """
-
-    train: LatencyDataset
-    held_out: LatencyDataset
-    support: LatencyDataset
-    new_held_out: LatencyDataset
-
-
-@cache
-def default_workload(train: int = 300, held_out: int = 300, support: int = 20) -> Workload:
-    """Random convolutional networks on the analytic devices; the numbers are of graphs."""
-    rng = np.random.default_rng(7)
-    graphs = [random_graph(rng) for _ in range(train + held_out + support + held_out)]
-    cuts = np.cumsum([train, held_out, support])
-    parts = [graphs[: cuts[0]], graphs[cuts[0] : cuts[1]], graphs[cuts[1] : cuts[2]], graphs[cuts[2] :]]
-    return Workload(
-        train=measure(parts[0], DEVICES, rng),
-        held_out=measure(parts[1], DEVICES, rng),
-        support=measure(parts[2], [NEW_DEVICE], rng),
-        new_held_out=measure(parts[3], [NEW_DEVICE], rng),
-    )
+__all__ = ["PredictorSuite"]
 
 
 class PredictorSuite:
@@ -73,7 +47,7 @@ class PredictorSuite:
         raise NotImplementedError
 
     def workload(self) -> Workload:
-        """What to learn from; predictors that do not read graphs give their own."""
+        """What to learn from; for predictors that read architectures, see `architecture_workload`."""
         return default_workload()
 
     @pytest.fixture(scope="class")
@@ -89,7 +63,7 @@ class PredictorSuite:
     @pytest.fixture(scope="class")
     @classmethod
     def adapted(cls, fitted: Predictor, data: Workload) -> Predictor:
-        return fitted.adapt(_target(data.support), data.support) if fitted.capabilities.adaptable else fitted
+        return _adapted(fitted, data.support) if fitted.capabilities.adaptable else fitted
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -154,8 +128,8 @@ class PredictorSuite:
                 batch.log_std, np.concatenate([s.log_std for s in singles if s.log_std is not None]), rtol=1e-6
             )
 
-    def test_node_order_and_names_do_not_matter(self, fitted: Predictor, queries: list[Query]) -> None:
-        if "graph" not in fitted.capabilities.inputs:
+    def test_node_order_and_names_do_not_matter(self, fitted: Predictor, data: Workload, queries: list[Query]) -> None:
+        if not data.has_graphs:
             pytest.skip("reads no graphs")
         rng = np.random.default_rng(5)
         others = [Query(target=query.target, graph=shuffled(query.graph, rng)) for query in queries]
@@ -173,7 +147,7 @@ class PredictorSuite:
             lambda: self.make().predict(queries),
             lambda: self.make().coverage(queries),
             lambda: self.make().to_artifact(),
-            lambda: self.make().adapt(_target(data.support), data.support),
+            lambda: _adapted(self.make(), data.support),
         ]
         for call in calls:
             with pytest.raises(NotFittedError):
@@ -185,13 +159,13 @@ class PredictorSuite:
         with pytest.raises(InputError):
             fitted.predict([Query(target=queries[0].target, graph=foreign_graph())])
 
-    def test_coverage_knows_what_is_foreign(self, fitted: Predictor, queries: list[Query]) -> None:
+    def test_coverage_knows_what_is_foreign(self, fitted: Predictor, data: Workload, queries: list[Query]) -> None:
         known = fitted.coverage(queries)
         assert known.shape == (len(queries),)
         assert known.dtype == np.float64
         assert ((known >= 0) & (known <= 1)).all()
         assert np.median(known) > 0.8
-        if "graph" in fitted.capabilities.inputs:
+        if data.has_graphs:
             target = queries[0].target
             some, all_of_it = fitted.coverage([Query(target=target, graph=foreign_graph(s)) for s in (0.3, 1.0)])
             assert all_of_it <= some < 0.9
@@ -209,10 +183,10 @@ class PredictorSuite:
     def test_adapted_intervals_hold_what_they_claim(self, fitted: Predictor, data: Workload) -> None:
         if not (fitted.capabilities.uncertainty and fitted.capabilities.adaptable):
             pytest.skip("claims no uncertainty, or does not adapt")
-        held_out, target, found = data.new_held_out, _target(data.support), []
+        held_out, found = data.new_held_out, list[float]()
         for start in range(5):
             rows = np.arange(len(held_out))
-            adapted = fitted.adapt(target, held_out.subset(rows[start::20]))
+            adapted = _adapted(fitted, held_out.subset(rows[start::20]))
             rest = held_out.subset(rows[rows % 20 != start])
             found.append(interval_coverage(rest.latency_ms, *adapted.predict(rest.queries).interval_ms(0.9)))
         assert 0.8 <= np.mean(found) <= 0.98, "mean over supports of 15 rows each"
@@ -223,28 +197,36 @@ class PredictorSuite:
         self, fitted: Predictor, data: Workload, queries: list[Query]
     ) -> None:
         before, digest = fitted.predict(queries).median_ms.copy(), fitted.to_artifact().digest
-        assert fitted.adapt(_target(data.support), data.support) is not fitted
+        assert _adapted(fitted, data.support) is not fitted
         assert_array_equal(fitted.predict(queries).median_ms, before)
         assert fitted.to_artifact().digest == digest
 
     def test_adapting_improves_on_a_new_device(self, fitted: Predictor, data: Workload) -> None:
         if not fitted.capabilities.adaptable:
             pytest.skip("does not adapt")
-        held_out, target = data.new_held_out, _target(data.support)
+        held_out = data.new_held_out
         errors = [median_ape(held_out.latency_ms, fitted.predict(held_out.queries).median_ms)]
         for k in (3, len(data.support)):
-            adapted = fitted.adapt(target, data.support.subset(range(k)))
+            adapted = _adapted(fitted, data.support.subset(range(k)))
             errors.append(median_ape(held_out.latency_ms, adapted.predict(held_out.queries).median_ms))
         assert errors[1] < 0.6 * errors[0]
         assert errors[2] < 0.6 * errors[0]
 
     def test_an_empty_support_is_refused_or_works(self, fitted: Predictor, data: Workload) -> None:
-        empty, target = data.support.subset([]), _target(data.support)
+        empty, target = data.support.subset([]), data.support.queries[0].target
+        known = data.support.evidence.get(target.id)
         if fitted.capabilities.empty_support:
-            assert np.isfinite(fitted.adapt(target, empty).predict(data.support.queries).median_ms).all()
+            assert np.isfinite(fitted.adapt(target, empty, known).predict(data.support.queries).median_ms).all()
         else:
             with pytest.raises(LatcastError):
-                fitted.adapt(target, empty)
+                fitted.adapt(target, empty, known)
+
+    def test_missing_evidence_is_named(self, fitted: Predictor, data: Workload) -> None:
+        if not fitted.capabilities.evidence:
+            pytest.skip("needs no evidence")
+        bare = replace(data.support, evidence={})
+        with pytest.raises(MissingEvidenceError):
+            fitted.adapt(data.support.queries[0].target, bare, DeviceEvidence())
 
     # units and artifacts -----------------------------------------------------------------------------------------
 
@@ -253,8 +235,8 @@ class PredictorSuite:
         if predictor.capabilities.absolute_prior:
             pytest.skip("knows absolute speeds")
         small = _thinned(data.train)
-        expected = predictor.fit(small).adapt(_target(data.support), data.support).predict(queries)
-        slower = self.make().fit(_scaled(small, 1000)).adapt(_target(data.support), _scaled(data.support, 1000))
+        expected = _adapted(predictor.fit(small), data.support).predict(queries)
+        slower = _adapted(self.make().fit(_scaled(small, 1000)), _scaled(data.support, 1000))
         found = slower.predict(queries)
         assert_allclose(found.median_ms, expected.median_ms * 1000, rtol=self.scale_rtol)
         if expected.log_std is not None and found.log_std is not None:
@@ -296,8 +278,9 @@ def _in_fresh_process(cls: type[Predictor], path: Path, queries: Sequence[Query]
         return dict(arrays)
 
 
-def _target(data: LatencyDataset) -> Target:
-    return data.queries[0].target
+def _adapted(predictor: Predictor, support: LatencyDataset) -> Predictor:
+    target = support.queries[0].target
+    return predictor.adapt(target, support, support.evidence.get(target.id))
 
 
 def _thinned(data: LatencyDataset) -> LatencyDataset:

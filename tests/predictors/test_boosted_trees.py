@@ -7,14 +7,30 @@ import pytest
 from predictors.base import Query
 from predictors.boosted_trees import BoostedTreesPredictor
 from predictors.metrics import median_ape
-from predictors.testing import DEVICES, PredictorSuite, foreign_graph, measure, random_graph
-from predictors.testing.suite import default_workload
+from predictors.testing import (
+    DEVICES,
+    PredictorSuite,
+    Workload,
+    architecture_workload,
+    foreign_graph,
+    measure,
+    random_graph,
+)
+from predictors.testing.workload import default_workload
 from profilers.schema import ArtifactError, InputError
 
 
 class TestBoostedTrees(PredictorSuite):
     def make(self, **hyperparameters: Any) -> BoostedTreesPredictor:
         return BoostedTreesPredictor(**hyperparameters)
+
+
+class TestBoostedTreesOnArchitectures(PredictorSuite):
+    def make(self, **hyperparameters: Any) -> BoostedTreesPredictor:
+        return BoostedTreesPredictor(trees=60, **hyperparameters)
+
+    def workload(self) -> Workload:
+        return architecture_workload()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from predictors import registry
 from predictors.artifact import Artifact
 from predictors.flops import FlopsPredictor
 from predictors.registry import load_predictor, predictor_class, predictor_kinds, pretrained, pretrained_card
-from predictors.testing.suite import default_workload
+from predictors.testing.workload import default_workload
 from profilers.schema import ArtifactError, UnknownNameError
 
 

@@ -21,7 +21,7 @@ from predictors.sampling import (
     sampler_names,
 )
 from predictors.testing import NEW_DEVICE
-from predictors.testing.suite import default_workload
+from predictors.testing.workload import default_workload
 from profilers.schema import Architecture, InputError, UnknownNameError
 from profilers.search_spaces import get_space
 

@@ -20,7 +20,7 @@ from predictors.testing import (
     random_graph,
     shuffled,
 )
-from predictors.testing.suite import default_workload
+from predictors.testing.workload import default_workload
 from profilers.schema import DTYPE_BYTES, DeviceEvidence, Target
 
 

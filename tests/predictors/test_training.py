@@ -7,7 +7,7 @@ from predictors.artifact import Artifact
 from predictors.base import LatencyDataset
 from predictors.dataset import dataset_digest
 from predictors.registry import load_predictor
-from predictors.testing.suite import default_workload
+from predictors.testing.workload import default_workload
 from predictors.training import cross_validate, train
 from profilers.schema import InputError, UnknownNameError
 
