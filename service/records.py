@@ -57,7 +57,8 @@ def storable(record: Any, *, path: str = "") -> Any:
     """`to_plain(record)`, after making sure that both databases can keep every value.
 
     Raises:
-        InputError: a number that is infinite, not a number or beyond 64 bits, or a text with a zero byte or half a surrogate pair.
+        InputError: a number that is infinite, not a number or beyond 64 bits, or a text with a zero byte or half a
+            surrogate pair.
     """
     value = to_plain(record)
     _check(value, path or type(record).__name__)
