@@ -56,7 +56,8 @@ def _convolution(grow: _Growing) -> None:
     weights = [grow.weight((filters, channels // groups, kernel, kernel)), grow.weight((filters,))]
     size = [(side - 1) // stride + 1 for side in (height, width)]
     grow.node("Conv", [name, *weights[: grow.draw(st.integers(1, 2))]], (batch, filters, size[0], size[1]),
-              kernel_shape=[kernel, kernel], strides=[stride, stride], pads=[kernel // 2] * 4, group=groups)  # fmt: skip
+              kernel_shape=[kernel, kernel], strides=[stride, stride],
+              pads=[kernel // 2] * 4, group=groups)  # fmt: skip
 
 
 def _pooling(grow: _Growing) -> None:

@@ -34,6 +34,9 @@ _FIELDS = {
 }  # fmt: skip
 
 
+_LISTS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
+
+
 def element_count(tensor: TensorProto) -> int:
     """Product of the dims, as a Python integer that cannot overflow."""
     count = 1
@@ -44,10 +47,7 @@ def element_count(tensor: TensorProto) -> int:
 
 def has_values(tensor: TensorProto) -> bool:
     """Whether the tensor holds values (rather than being a placeholder)."""
-    return tensor.HasField("raw_data") or any(
-        len(getattr(tensor, field)) for field in ("float_data", "int32_data", "int64_data", "double_data",
-                                                  "uint64_data", "string_data")
-    )  # fmt: skip
+    return tensor.HasField("raw_data") or any(getattr(tensor, field) for field in _LISTS)
 
 
 def validate_tensor(tensor: TensorProto) -> None:
@@ -78,9 +78,9 @@ def _stored(tensor: TensorProto, dtype: str, elements: int) -> tuple[int, int]:
 
 
 def small_array(tensor: TensorProto) -> Array | None:
-    """Values of a small, validated integer, boolean or float constant; None for any other."""
+    """Values of a small integer, boolean or float constant that holds some; None for any other."""
     name = DTYPE_NAMES.get(tensor.data_type, "")
-    if name == "string" or DTYPE_BYTES.get(name, 0) < 1 or not has_values(tensor):
+    if name == "string" or DTYPE_BYTES.get(name, 0) < 1:
         return None
     if element_count(tensor) > SMALL_ELEMENTS:
         return None

@@ -2,16 +2,18 @@
 
 from onnx import TensorProto
 
-from profilers.schema import InputError
+from profilers.schema import DTYPE_BYTES, InputError
 
 __all__ = ["DTYPE_NAMES", "FLOATS", "INTEGERS", "dtype_code", "dtype_name"]
 
 _RENAMED = {"FLOAT": "float32", "DOUBLE": "float64", "UNDEFINED": ""}
 
-DTYPE_NAMES: dict[int, str] = {code: _RENAMED.get(name, name.lower()) for name, code in TensorProto.DataType.items()}
-"""Name by code of `TensorProto.DataType`; `""` for an undefined type."""
+_LOWER = {code: _RENAMED.get(name, name.lower()) for name, code in TensorProto.DataType.items()}
 
-_CODES = {name: code for code, name in DTYPE_NAMES.items() if name}
+DTYPE_NAMES: dict[int, str] = {code: name for code, name in _LOWER.items() if name in DTYPE_BYTES}
+"""Name by code of `TensorProto.DataType`, for the types whose size the schema knows."""
+
+_CODES = {name: code for code, name in DTYPE_NAMES.items()}
 
 FLOATS = frozenset({"float32", "float16", "bfloat16", "float64"})
 """Types of weights and activations whose values are arbitrary."""
@@ -20,7 +22,7 @@ INTEGERS = frozenset({"int64", "int32", "int16", "int8", "uint64", "uint32", "ui
 
 
 def dtype_name(code: int) -> str:
-    """Name of an element type; `""` where onnx does not know it."""
+    """Name of an element type; `""` for an undefined or unknown one."""
     return DTYPE_NAMES.get(code, "")
 
 

@@ -8,7 +8,6 @@ Names and the order of nodes never enter.
 """
 
 import hashlib
-import struct
 from collections.abc import Sequence
 
 from onnx import TensorProto, numpy_helper
@@ -96,26 +95,21 @@ def _digest(*parts: bytes) -> bytes:
 
 
 def _encode(value: Attribute | tuple[object, ...]) -> bytes:
-    """An unambiguous encoding: every item carries its kind and its length."""
-    if isinstance(value, tuple):
-        return b"(%d" % len(value) + b"".join(map(_encode, value))  # type: ignore[arg-type]
-    if isinstance(value, float):
-        return b"f" + struct.pack("<d", value)
-    text = str(value).encode("utf-8", "surrogatepass")
-    return b"%c%d:" % (b"s" if isinstance(value, str) else b"i", len(text)) + text
+    """An unambiguous encoding: a Python literal. Not `repr`: what it escapes follows the version of Unicode."""
+    return ascii(value).encode()
 
 
 def _encode_attributes(attributes: Attributes) -> bytes:
-    parts = [_encode((name, value)) for name, value in sorted(attributes.plain.items())]
-    parts += [_encode(name) + _encode_tensor(item, exact=True) for name, item in sorted(attributes.tensors.items())]
-    parts += [_encode(name) for name, _ in attributes.bodies]
-    return b"".join([*parts, *map(_encode, sorted(attributes.other))])
+    names = tuple(name for name, _ in attributes.bodies)
+    plain = _encode((sorted(attributes.plain.items()), names, sorted(attributes.other)))
+    tensors = (_encode(name) + _encode_tensor(item, exact=True) for name, item in sorted(attributes.tensors.items()))
+    return b"".join([plain, *tensors])
 
 
 def _encode_tensor(tensor: TensorProto, *, exact: bool) -> bytes:
     """Type, shape and values; however the file stores the values, the encoding is the same."""
     dtype = dtype_name(tensor.data_type)
-    header = _encode((dtype, tuple(tensor.dims), int(exact)))
+    header = _encode((dtype, tuple(tensor.dims), exact))
     if not exact or not has_values(tensor) or not element_count(tensor):
         return header
     if dtype == "string":

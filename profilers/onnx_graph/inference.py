@@ -87,18 +87,19 @@ def _infer_standard(
     node: NodeProto, schema: defs.OpSchema, inputs: Sequence[Value | None], opsets: OpsetVersions
 ) -> list[Value]:
     present = [value for value in inputs if value is not None]
-    types = {name: value.type_proto for name, value in zip(node.input, inputs, strict=True) if value is not None}
-    data = {
-        name: proto
-        for name, value in zip(node.input, inputs, strict=True)
-        if value is not None and (proto := value.tensor_proto) is not None
-    }
-    imports = [OperatorSetIdProto(domain=domain, version=version) for domain, version in opsets.items()]
-    found = shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=imports)
+    named = [(name, value) for name, value in zip(node.input, inputs, strict=True) if value is not None]
+    types = {name: value.type_proto for name, value in named}
+    data = {name: value.tensor_proto for name, value in named if value.data is not None}
+    found = shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=_imports(tuple(opsets.items())))
     outputs = [Value.from_type(name, found[name]) if name in found else Value(name, "", None) for name in node.output]
     if outputs and not outputs[0].dtype and outputs[0].other is None and present:
         outputs[0].dtype = present[0].dtype  # function operators without type inference keep their input's type
     return outputs
+
+
+@lru_cache(maxsize=256)
+def _imports(opsets: tuple[tuple[str, int], ...]) -> list[OperatorSetIdProto]:
+    return [OperatorSetIdProto(domain=domain, version=version) for domain, version in opsets]
 
 
 def _infer_alias(node: NodeProto, alias: Alias, inputs: Sequence[Value | None], channels_last: bool) -> list[Value]:

@@ -76,6 +76,7 @@ class _Checker:
         for function in model.functions:
             self._names((function.name, function.domain, function.overload), "function")
             self._names((*function.input, *function.output, *function.attribute), "a function's tensor")
+            self._names([default.name for default in function.attribute_proto], "attribute")
             for default in function.attribute_proto:
                 self._attribute(default, function.name)
             self._graphs(self._node_list(function.node))
@@ -113,20 +114,21 @@ class _Checker:
         return bodies
 
     def _node(self, node: NodeProto) -> None:
-        limits = self._limits
-        if node.domain not in self._domains:
-            raise UnsupportedOperatorError([f"{_shown(node.domain)}.{_shown(node.op_type)}"])
-        inputs, outputs = node.input, node.output
+        limits, inputs, outputs = self._limits, node.input, node.output
         limits.check("node_inputs", max(len(inputs), len(outputs)), "inputs or outputs of a node")
-        self._names((node.name, node.op_type, *inputs, *outputs), "node or tensor")
+        self._names((node.name, node.op_type, node.domain, *inputs, *outputs), "node or tensor")
+        if node.domain not in self._domains:
+            raise UnsupportedOperatorError([f"{node.domain[:80]}.{node.op_type[:80]}"])
         limits.check("attributes", len(node.attribute), f"attributes of a {node.op_type} node")
+        self._names([item.name for item in node.attribute], "attribute")
         for attribute in node.attribute:
             self._attribute(attribute, node.op_type)
 
     def _attribute(self, attribute: AttributeProto, owner: str) -> None:
-        self._names((attribute.name, attribute.ref_attr_name), "attribute")
-        where = f"attribute {attribute.name!r} of {owner}"
         kind = attribute.type
+        if kind in {AttributeProto.INT, AttributeProto.FLOAT}:
+            return
+        where = f"attribute {attribute.name!r} of {owner}"
         if kind in (AttributeProto.INTS, AttributeProto.FLOATS, AttributeProto.STRINGS):
             values = {AttributeProto.INTS: attribute.ints, AttributeProto.FLOATS: attribute.floats}
             self._limits.check("attribute_elements", len(values.get(kind, attribute.strings)), where)
@@ -154,7 +156,7 @@ class _Checker:
             raise InvalidModelError(
                 f"The tensor {_shown(tensor.name)!r} is split into segments, which no runtime reads."
             )
-        if isinstance(tensor.doc_string, bytes):
+        if not _decoded(tensor.doc_string):
             raise InvalidModelError(f"The doc_string of the tensor {_shown(tensor.name)!r} is not valid UTF-8.")
         self._dims(tensor.dims, tensor.name)
 
@@ -173,14 +175,21 @@ class _Checker:
         self._names([dim.dim_param for dim in shape.dim], "dimension")
 
     def _names(self, texts: Sequence[str], what: str) -> None:
-        if any(isinstance(text, bytes) for text in texts):  # what protobuf hands out where UTF-8 is malformed
-            raise InvalidModelError(f"The name of a {what} is not valid UTF-8.")
-        longest = max(texts, key=len, default="")
-        if len(longest) * 4 > self._limits.name_bytes:
+        try:
+            joined = "".join(texts)
+        except TypeError:  # protobuf hands out bytes where UTF-8 is malformed
+            raise InvalidModelError(f"The name of a {what} is not valid UTF-8.") from None
+        if len(joined) * 4 > self._limits.name_bytes:
+            longest = max(texts, key=len)
             self._limits.check("name_bytes", len(longest.encode()), f"bytes in the name of a {what}")
-        if not "".join(texts).isprintable():
+        if not joined.isprintable():
             culprit = next(text for text in texts if not text.isprintable())
             raise InvalidModelError(f"The name of a {what} holds control characters: {_shown(culprit)!r}.")
+
+
+def _decoded(text: object) -> bool:
+    """Whether a string is one: protobuf hands out bytes where UTF-8 is malformed."""
+    return isinstance(text, str)
 
 
 def _shown(text: str) -> str:

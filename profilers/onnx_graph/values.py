@@ -1,6 +1,7 @@
 """What is known of one tensor while a graph is walked."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 
 from onnx import TensorProto, TypeProto, numpy_helper
@@ -30,7 +31,7 @@ class Value:
     hash sets `digest` and `readers`.
     """
 
-    __slots__ = ("_type", "constant", "data", "digest", "dims", "dtype", "index", "name", "other", "readers")
+    __slots__ = ("constant", "data", "digest", "dims", "dtype", "index", "name", "other", "readers")
 
     def __init__(
         self,
@@ -48,7 +49,6 @@ class Value:
         self.index = -1
         self.digest = b""
         self.readers: list[bytes] = []
-        self._type: TypeProto | None = other
 
     @property
     def shape(self) -> tuple[int, ...] | None:
@@ -65,15 +65,14 @@ class Value:
 
     @property
     def type_proto(self) -> TypeProto:
-        """As onnx wants it; built once."""
-        if self._type is None:
-            self._type = _tensor_type(self.dtype, self.dims)
-        return self._type
+        """As onnx wants it; shared between values, so not to be changed."""
+        return self.other or _tensor_type(self.dtype, self.dims)
 
     @property
-    def tensor_proto(self) -> TensorProto | None:
-        """The values of a small constant, as onnx wants them."""
-        return None if self.data is None else numpy_helper.from_array(self.data, self.name)
+    def tensor_proto(self) -> TensorProto:
+        """The values of a small constant, as onnx wants them; `data` has to be there."""
+        assert self.data is not None  # noqa: S101 - the caller looked
+        return numpy_helper.from_array(self.data, self.name)
 
     @classmethod
     def from_type(cls, name: str, type_proto: TypeProto) -> "Value":
@@ -89,7 +88,9 @@ class Value:
         return cls(name, dtype_name(tensor.elem_type), dims)
 
 
+@lru_cache(maxsize=4096)
 def _tensor_type(dtype: str, dims: Dims | None) -> TypeProto:
+    """Shared: never changed once built."""
     built = TypeProto()
     built.tensor_type.elem_type = dtype_code(dtype) if dtype else 0
     if dims is not None:

@@ -7,7 +7,7 @@ import numpy as np
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from profilers.onnx_graph.attributes import Attributes, read_attributes
-from profilers.onnx_graph.constants import Array, holds_denormals, small_array, validate_tensor
+from profilers.onnx_graph.constants import Array, has_values, holds_denormals, small_array, validate_tensor
 from profilers.onnx_graph.control_flow import Body, control_flow_outputs, control_flow_work
 from profilers.onnx_graph.dtypes import dtype_name
 from profilers.onnx_graph.folding import evaluate
@@ -99,8 +99,9 @@ class _Walk:
         value = Value(name, dtype, tensor.dims, constant=True)
         self._define(value)
         validate_tensor(tensor)
-        value.data = small_array(tensor)
-        self._context.denormal_weights |= holds_denormals(tensor)
+        if has_values(tensor):
+            value.data = small_array(tensor)
+            self._context.denormal_weights |= holds_denormals(tensor)
         exact = values_matter(tensor, self._context.uses.get(name))
         self._merkle.constant(value, tensor, exact=exact)
 
@@ -231,6 +232,8 @@ def _shape_of(node: NodeProto, attributes: Attributes, inputs: list[Value | None
 
 def _plain_constant(attributes: Attributes) -> TensorProto:
     """The tensor of a Constant node that holds a number, a string or a list of them."""
+    if not attributes.plain:
+        raise InvalidModelError("A Constant node has no value.")
     ((name, value),) = attributes.plain.items()
     if name in ("value_string", "value_strings"):
         texts = [value] if isinstance(value, str) else list(value)  # type: ignore[arg-type]

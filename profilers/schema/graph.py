@@ -122,8 +122,9 @@ class Graph:
 
     @property
     def parameter_bytes(self) -> int:
-        """Bytes of all constant tensors, each counted once."""
-        return sum(self.tensors[index].size_bytes for index in self.initializers)
+        """Bytes of all constant tensors, those of bodies included, each counted once."""
+        own = sum(self.tensors[index].size_bytes for index in self.initializers)
+        return own + sum(body.parameter_bytes for node in self.nodes for body in node.bodies)
 
     @property
     def activation_bytes(self) -> int:

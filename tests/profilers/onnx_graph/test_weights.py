@@ -57,7 +57,8 @@ def _mixed() -> bytes:
         (1, 2, 1, 1),
         {"w": _RNG.standard_normal((24, 2, 1, 1)).astype("f"), "small": np.zeros(24, "f"),
          "g": np.full(24, 2, "f"), "b": np.zeros(24, "f"), "m": np.zeros(24, "f"), "v": np.ones(24, "f"),
-         "q": _RNG.integers(-128, 128, (24, 10)).astype(np.int8), "s": np.full(24, 0.01, "f"), "z": np.zeros(24, np.int8),
+         "q": _RNG.integers(-128, 128, (24, 10)).astype(np.int8), "s": np.full(24, 0.01, "f"),
+         "z": np.zeros(24, np.int8),
          "shape": np.array([1, -1])},
     )  # fmt: skip
 
