@@ -43,12 +43,11 @@ def strip_weights(model: bytes, *, limits: Limits = _DEFAULT) -> bytes:
     proto = parse_model(model, limits)
     uses = _all_uses(proto)
     for tensor, name in _constants(proto):
-        if element_count(tensor) > SMALL_WEIGHT and role_of(tensor) is None:
+        role = role_of(tensor)  # of a model that was refilled
+        if role is None and element_count(tensor) > SMALL_WEIGHT and not holds_denormals(tensor):
             role = _strip_role(tensor, uses.get(name))
-            if role is not None and not holds_denormals(tensor):
-                mark(tensor, role)
-        elif role_of(tensor) is not None:
-            mark(tensor, role_of(tensor) or "normal")
+        if role is not None:
+            mark(tensor, role)
     return bytes(proto.SerializeToString())
 
 
@@ -125,9 +124,9 @@ def _strip_role(tensor: TensorProto, use: Use | None) -> Role | None:
 def _check_sizes(tensors: list[TensorProto], limits: Limits) -> None:
     total = 0
     for tensor in tensors:
-        size = element_count(tensor) * 8
-        limits.check("tensor_bytes", size // 8, f"elements in {tensor.name!r}")
-        total += _bytes(tensor)
+        size = _bytes(tensor)
+        limits.check("tensor_bytes", size, f"bytes in {tensor.name!r}")
+        total += size
     limits.check("constant_bytes", total, "bytes of weights to fill in")
 
 
