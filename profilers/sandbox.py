@@ -168,11 +168,12 @@ def _repeat(sandbox: "_Sandbox", settings: ProfileSettings, progress: Progress) 
 def _one_more(sandbox: "_Sandbox", outcome: _Outcome, *, kernels: bool) -> _Outcome:
     """The outcome with one more process; a process that was disturbed is run again, once.
 
+    Where that was in vain before, the host is busy for longer than we care to wait, and nothing is repeated.
     The repetition takes the place of the run that it repeats; the sentinel's readings of both are kept.
     """
     answer = sandbox.profile(kernels=kernels)
     readings = answer.sentinel_ms
-    if _disturbed(answer):
+    if _disturbed(answer) and not outcome.noisy:
         answer = sandbox.profile(kernels=kernels)
         readings += answer.sentinel_ms
     return _Outcome(

@@ -1,12 +1,13 @@
 """ONNX Runtime's profiling trace, matched with the graph that it really ran.
 
 The trace names nodes, not tensors, and fusion renames both. So every node is first given the name of its first output
-(`name_nodes_by_output`); what the runtime then reports leads back to the model by one of three ways:
+(`name_nodes_by_output`); what the runtime then reports leads back to the model by one of four ways:
 
 1. the executed node is in the optimised graph and one of its outputs still has the model's name (fused nodes keep the
    outputs of what they replace);
 2. layout transformation renamed the outputs (`reorder_token_3`) but called the node `<model's output>_nchwc`;
-3. only the outputs were renamed: the node still has the name that it was given, which is its output's.
+3. only the outputs were renamed: the node still has the name that it was given, which is its output's;
+4. fusion made up both: the node is called `<output of what it replaces>/MatMulAddFusion` or the like.
 
 Layout changes that the runtime inserted belong to no node of the model.
 """
@@ -93,6 +94,8 @@ def _model_outputs(
         return ()
     kept = tuple(output for output in executed.get(name, ()) if output in tensors)
     original = LAYOUT_SUFFIX.sub("", name)
+    while original not in tensors and "/" in original:
+        original = original.rpartition("/")[0]
     return kept or ((original,) if original in tensors else ())
 
 

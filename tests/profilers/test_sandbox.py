@@ -252,9 +252,9 @@ def test_a_disturbed_process_is_run_again_once(disturbed: Answer) -> None:
 
 @pytest.mark.parametrize("disturbed", [DRIFTED, STARVED])
 def test_a_host_that_stays_disturbed_makes_the_measurement_noisy(disturbed: Answer) -> None:
-    outcome, script = repeated(disturbed, disturbed, CALM, processes=2)
+    outcome, script = repeated(disturbed, disturbed, disturbed, CALM, processes=3)
     assert outcome.noisy
-    assert outcome.runs == (disturbed.run, CALM.run)
+    assert outcome.runs == (disturbed.run, disturbed.run, CALM.run)
     assert script.answers == []
 
 
