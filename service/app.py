@@ -1,12 +1,14 @@
 """The application: parts, routes, and what runs beside them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.types import Lifespan
 
+from profilers.onnx_graph import GraphLoader
 from service.api import errors
 from service.api.deps import Parts
 from service.api.limits import RateLimiter
@@ -25,6 +27,8 @@ from service.settings import Settings
 __all__ = ["create_app"]
 
 ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router, health.router)
+GRAPH_WORKERS = 2
+"""Models that are read at a time: one that takes long does not hold up everybody."""
 MODEL_PATHS = ("/graphs", "/predict")
 """Paths whose bodies hold models."""
 DESCRIPTION = "Forecasts how long a neural network takes on a device before anybody runs it there."
@@ -47,7 +51,10 @@ def create_app(
     settings = settings or Settings()
     configure_logs(settings)
     database = Database(create_engine_for(settings))
-    loader = loader or _loader()
+    closing: list[Callable[[], None]] = [database.close]
+    if loader is None:
+        loader = own_loader = GraphLoader(workers=GRAPH_WORKERS)
+        closing.append(own_loader.close)
     tickers = [Ticker("leases", settings.tick_seconds, lambda: expire_leases(database))]
     if forecaster is None:
         forecaster, adapting = _forecasting(settings, database, loader)
@@ -61,13 +68,7 @@ def create_app(
         metrics=Metrics(),
         artifacts=ArtifactCheck(),
     )
-    return _assemble(parts, tickers)
-
-
-def _loader() -> GraphLoaderLike:
-    from profilers.onnx_graph import GraphLoader
-
-    return GraphLoader()
+    return _assemble(parts, tickers, closing)
 
 
 def _forecasting(settings: Settings, database: Database, loader: GraphLoaderLike) -> tuple[ForecasterLike, Ticker]:
@@ -82,12 +83,12 @@ def _forecasting(settings: Settings, database: Database, loader: GraphLoaderLike
     return forecaster, Ticker("adaptations", settings.tick_seconds, advance)
 
 
-def _assemble(parts: Parts, tickers: Sequence[Ticker]) -> FastAPI:
+def _assemble(parts: Parts, tickers: Sequence[Ticker], closing: Sequence[Callable[[], None]]) -> FastAPI:
     app = FastAPI(
         title="latcast",
         version=version("latcast"),
         description=DESCRIPTION,
-        lifespan=_lifespan_of(parts, tickers),
+        lifespan=_lifespan_of(tickers, closing),
         responses={"4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: {}}}},
     )
     app.state.parts = parts
@@ -98,7 +99,7 @@ def _assemble(parts: Parts, tickers: Sequence[Ticker]) -> FastAPI:
     return app
 
 
-def _lifespan_of(parts: Parts, tickers: Sequence[Ticker]):  # type: ignore[no-untyped-def]
+def _lifespan_of(tickers: Sequence[Ticker], closing: Sequence[Callable[[], None]]) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         for ticker in tickers:
@@ -108,7 +109,8 @@ def _lifespan_of(parts: Parts, tickers: Sequence[Ticker]):  # type: ignore[no-un
         finally:
             for ticker in tickers:
                 ticker.stop()
-            parts.database.close()
+            for close in closing:
+                close()
 
     return lifespan
 

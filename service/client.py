@@ -25,6 +25,7 @@ from profilers.schema import (
     Measurement,
     Target,
     TargetId,
+    from_plain,
     to_plain,
 )
 from service.errors import (
@@ -298,9 +299,9 @@ class Client:
         """Measurements with their summaries; filters are `sort`, `outcome`, `noisy`, `graph` and `space`."""
         return self._pages(f"/targets/{target}/measurements", **filters)
 
-    def measurement(self, measurement_id: int) -> Plain:
-        """One measurement: `median_ms`, `summary`, and as `measurement` the record (see `from_plain`)."""
-        return self._json("GET", f"/measurements/{measurement_id}")
+    def measurement(self, measurement_id: int) -> Measurement:
+        """One measurement with every sample, kernel and counter."""
+        return from_plain(Measurement, self._json("GET", f"/measurements/{measurement_id}")["measurement"])
 
     def export(self, target: TargetId, path: Path, *, file_format: Literal["csv", "parquet"] = "parquet") -> None:
         """Write a target's measurements into a file."""

@@ -393,7 +393,6 @@ class MeasurementOut(BaseModel):
 
     job: str | None
     summary: MeasurementSummary
-    median_ms: float | None = Field(description="As in the summary.")
     measurement: Measurement
 
 

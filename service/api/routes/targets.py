@@ -89,7 +89,6 @@ def measurement(measurement_id: int, parts: PartsOf, _caller: Reader) -> schemas
         return schemas.MeasurementOut(
             job=row.job_id,
             summary=listing.summaries(session, [row])[0],
-            median_ms=row.median_ms,
             measurement=records.measurement_record(row),
         )
 

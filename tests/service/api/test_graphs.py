@@ -1,15 +1,19 @@
 """Uploads: what is a model is stored once, what is none is refused with a sentence."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import onnx
 import pytest
+from fastapi.testclient import TestClient
 from onnx import TensorProto, helper
 
 from profilers.onnx_graph import load_graph
 from profilers.schema import InputError
+from service.app import create_app
 from service.errors import NotFoundError
-from tests.service.helpers import CELL, World, model
+from service.settings import Settings
+from tests.service.helpers import CELL, FakeForecaster, World, model
 
 
 def test_graph_is_stored_without_weights_and_under_its_hash(world: World) -> None:
@@ -105,6 +109,18 @@ def test_hostile_model_is_refused_with_a_sentence(world: World, name: str) -> No
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["detail"].endswith(".")
     assert world.http.get("/healthz").status_code == 200
+
+
+def test_hostile_models_are_read_in_limited_processes(new_sqlite: str, tmp_path: Path) -> None:
+    settings = Settings(database_url=new_sqlite, data_dir=tmp_path, log_level="error")
+    headers = {"content-type": "application/octet-stream"}
+    with TestClient(create_app(settings, forecaster=FakeForecaster())) as http:
+        for make in HOSTILE.values():
+            response = http.post("/graphs", content=make(), headers=headers)
+            assert 400 <= response.status_code < 500
+        stored = http.post("/graphs", content=model(), headers=headers)
+        assert stored.status_code == 201
+        assert stored.json()["hash"] == load_graph(model()).hash
 
 
 def test_a_model_needs_its_content_type(world: World) -> None:
