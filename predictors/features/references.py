@@ -1,18 +1,15 @@
 """Reference architectures: a device described by its latencies on a few fixed architectures (HELP, section 3.2)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from predictors.base import FloatArray, LatencyDataset
 from predictors.dataset import row_keys
-from profilers.schema import Architecture, DeviceEvidence, InputError, MissingEvidenceError, TargetId
+from profilers.schema import Architecture, DeviceEvidence, MissingEvidenceError, TargetId
 
 __all__ = [
-    "ReferenceScale",
     "architecture_of",
     "common_references",
     "min_max",
@@ -74,43 +71,3 @@ def min_max(latency_ms: ArrayLike) -> FloatArray:
     values = np.asarray(latency_ms, dtype=np.float64)
     span = float(values.max() - values.min())
     return (values - values.min()) / span if span > 0 else np.zeros_like(values)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceScale:
-    """Where a device's usual range of latencies lies, in units of the range of its reference latencies.
-
-    Args:
-        low: start of the usual range; 0 is the fastest reference architecture, 1 the slowest.
-        high: end of the usual range.
-    """
-
-    low: float
-    high: float
-
-    @classmethod
-    def fit(cls, references: Mapping[TargetId, FloatArray], ranges: Mapping[TargetId, tuple[float, float]]) -> Self:
-        """The mean relation over targets.
-
-        Args:
-            references: latencies of the reference architectures in ms, float64 (r,).
-            ranges: usual range of each target in ms.
-
-        Raises:
-            InputError: on some target all reference latencies are equal.
-        """
-        units = []
-        for target, values in references.items():
-            span = float(values.max() - values.min())
-            if span <= 0:
-                raise InputError("The reference architectures all have the same latency on a target; choose others.")
-            low, high = ranges[target]
-            units.append(((low - values.min()) / span, (high - values.min()) / span))
-        low, high = np.mean(units, axis=0)
-        return cls(low=float(low), high=float(high))
-
-    def range_ms(self, latency_ms: FloatArray) -> tuple[float, float]:
-        """Usual range of a device in ms, from its reference latencies."""
-        start, span = float(latency_ms.min()), float(latency_ms.max() - latency_ms.min())
-        span = span if span > 0 else start
-        return start + self.low * span, start + self.high * span

@@ -137,7 +137,7 @@ def _with_batch(content: bytes, batch: int) -> bytes:
 
     try:
         model = onnx.load_model_from_string(content)
-    except Exception as error:  # noqa: BLE001 - protobuf's own error type has no typed import
+    except Exception as error:
         raise InputError("it is not an ONNX model.") from error
     constants = {item.name for item in model.graph.initializer}
     fed = [item.type.tensor_type.shape for item in model.graph.input if item.name not in constants]

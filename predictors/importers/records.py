@@ -97,7 +97,9 @@ def collect(source: str, columns: Sequence[Column], skipped: Sequence[Skipped]) 
     for column in columns:
         keep, reasons = _usable(column)
         dropped += reasons
-        queries += [Query(target=column.target, architecture=column.architectures[i]) for i in np.flatnonzero(keep).tolist()]
+        queries += [
+            Query(target=column.target, architecture=column.architectures[i]) for i in np.flatnonzero(keep).tolist()
+        ]
         latencies.append(column.latency_ms[keep])
     data = LatencyDataset(queries=queries, latency_ms=np.concatenate([np.empty(0), *latencies]))
     targets = tuple(dict.fromkeys(column.target.id for column in columns))

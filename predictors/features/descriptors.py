@@ -1,0 +1,101 @@
+"""A device as a vector, out of whatever is known of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from predictors.base import FloatArray, LatencyDataset
+from predictors.features.references import common_references, reference_latencies
+from profilers.schema import DeviceEvidence, MissingEvidenceError, TargetId
+
+__all__ = ["DESCRIPTORS", "Described", "DescriptorReader"]
+
+DESCRIPTORS = ("counters", "microbench", "reference_latency_ms")
+"""Fields of `DeviceEvidence` in the order of preference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """A device.
+
+    Args:
+        vector: float64 (d,), standardised over the devices of training.
+        unit_ms: the device's own unit of time: 1 unless reference latencies tell.
+    """
+
+    vector: FloatArray
+    unit_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescriptorReader:
+    """Reads descriptors of one kind.
+
+    Args:
+        kind: one of `DESCRIPTORS`.
+        names: of the entries, in the vector's order.
+        centre: float64 (d,), mean of the devices of training.
+        spread: float64 (d,), their standard deviation; 1 where they do not differ.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    centre: FloatArray
+    spread: FloatArray
+
+    @classmethod
+    def fit(cls, data: LatencyDataset, kind: str = "auto") -> Self:
+        """The reader for the targets of a data set.
+
+        Args:
+            data: with evidence of every target.
+            kind: one of `DESCRIPTORS`, or `auto` for the first that every target has.
+
+        Raises:
+            MissingEvidenceError: the targets have no such evidence in common.
+        """
+        kind, names = _common(data, DESCRIPTORS if kind == "auto" else (kind,))
+        raw = [_raw(kind, names, data.subset([]), target, None)[0] for target in data.targets()]
+        centre, spread = np.mean(raw, axis=0), np.std(raw, axis=0)
+        return cls(kind=kind, names=names, centre=centre, spread=np.where(spread > 1e-9, spread, 1.0))
+
+    def read(self, support: LatencyDataset, target: TargetId, evidence: DeviceEvidence | None) -> Described:
+        """The device's descriptor, from the evidence, that of the support, or (reference latencies) its rows.
+
+        Raises:
+            MissingEvidenceError: entries are missing.
+        """
+        raw, unit_ms = _raw(self.kind, self.names, support, target, evidence)
+        return Described(vector=(raw - self.centre) / self.spread, unit_ms=unit_ms)
+
+
+def _common(data: LatencyDataset, kinds: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The first kind of which all targets have entries in common, and these."""
+    for kind in kinds:
+        if kind == "reference_latency_ms":
+            return kind, common_references(data)
+        known = [set(_entries(kind, data.evidence.get(target))) for target in data.targets()]
+        if shared := set.intersection(*known):
+            return kind, tuple(sorted(shared))
+    raise MissingEvidenceError(f"Training needs {' or '.join(kinds)} as evidence of every target.")
+
+
+def _raw(
+    kind: str, names: Sequence[str], support: LatencyDataset, target: TargetId, evidence: DeviceEvidence | None
+) -> tuple[FloatArray, float]:
+    """(logarithms of the entries (d,), unit of time in ms)."""
+    if kind == "reference_latency_ms":
+        log_ms = np.log(reference_latencies(names, support, target, evidence))
+        return log_ms - log_ms.mean(), float(np.exp(log_ms.mean()))
+    known = {**_entries(kind, support.evidence.get(target)), **_entries(kind, evidence)}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise MissingEvidenceError(f"The device's {kind} lack {missing[0]!r}, which training had of every device.")
+    return np.log(np.maximum([known[name] for name in names], 1e-12)), 1.0
+
+
+def _entries(kind: str, evidence: DeviceEvidence | None) -> Mapping[str, float]:
+    found: Mapping[str, float] | None = getattr(evidence, kind) if evidence else None
+    return found or {}

@@ -1,0 +1,58 @@
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from predictors.benchmark import METRICS
+from predictors.benchmark.report import read_results, write_report
+from profilers.schema import InputError
+
+
+def document(predictor: str, shots: int, *, claims: bool = True) -> dict[str, Any]:
+    figures = {name: {"mean": 0.9, "std": 0.01} for name in METRICS}
+    if not claims:
+        figures |= {"coverage_90": None, "interval_width_90": None}
+    head = {"predictor": predictor, "sampler": "random", "shots": shots}
+    return {**head, "targets": {"pixel2": figures, "<raspi4>": figures}, "mean": figures}
+
+
+def suite(predictor: str, shots: int) -> dict[str, Any]:
+    head = {"predictor": predictor, "sampler": "random", "shots": shots}
+    return {**head, "tasks": {"ND": document(predictor, shots), "FD": document(predictor, shots)}}
+
+
+def test_the_page_has_tables_and_figures(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([suite("universal", 10), suite("universal", 20)]))
+    (tmp_path / "b.json").write_text(json.dumps(suite("help", 20)))
+    results = read_results([tmp_path / "a.json", tmp_path / "b.json"])
+    figures = write_report(results, tmp_path / "benchmarks.md")
+    page = (tmp_path / "benchmarks.md").read_text()
+    assert "published, 20 samples: NASFLAT | 0.959 | 0.961" in page
+    assert "| universal, random, 10 samples | 0.900 ± 0.010 |" in page
+    assert "| help, random | 20 |" in page
+    assert {path.name for path in figures} == {
+        f"{task}_{kind}.svg" for task in ("ND", "FD") for kind in ("error", "calibration", "shots")
+    }
+    for path in figures:
+        ET.fromstring(path.read_text())  # noqa: S314 - just written here
+        assert f"benchmarks/{path.name}" in page
+
+
+def test_a_task_of_ones_own_without_intervals(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(document("flops", 20, claims=False)))
+    figures = write_report(read_results([tmp_path / "a.json"]), tmp_path / "out.md")
+    assert [path.name for path in figures] == ["task_error.svg"]
+    assert "NASFLAT" not in (tmp_path / "out.md").read_text()
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{}", '{"tasks": {"ND": {"predictor": "x"}}}', '{"tasks": 3}'])
+def test_foreign_files_are_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(InputError, match=r"x\.json"):
+        read_results([tmp_path / "x.json"])
+    with pytest.raises(InputError, match="Cannot read"):
+        read_results([tmp_path / "absent.json"])
+    with pytest.raises(InputError, match="no results"):
+        write_report([], tmp_path / "out.md")

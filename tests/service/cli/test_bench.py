@@ -1,0 +1,69 @@
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from profilers.schema import LatcastError
+from service.cli.bench import bench
+from tests.predictors.tables import write_cells
+
+FAST = ["--predictor", "boosted_trees:trees=3,folds=2,boosters=1", "--source-samples", "40", "--seeds", "1"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    write_cells(folder, count=120)
+    return folder
+
+
+def invoke(*arguments: str) -> tuple[int, str]:
+    app = typer.Typer()
+    app.add_typer(bench, name="bench")
+    result = CliRunner().invoke(app, ["bench", *arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout
+
+
+def test_json_goes_to_standard_output_alone(folder: Path) -> None:
+    code, text = invoke("nas", "--data", str(folder), "--targets", "raspi4", *FAST, "--workers", "1", "--json", "-")
+    document = json.loads(text)
+    assert code == 0
+    assert document["shots"] == 20
+    assert set(document["targets"]) == {"raspi4"}
+
+
+def test_a_file_is_written_and_nothing_left_beside_it(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    arguments = ["--sources", "1080ti_1,pixel3", "--targets", "fpga", "--shots", "5", "--shots", "10", *FAST]
+    code, text = invoke("nas", "--data", str(folder), *arguments, "--workers", "1", "--json", str(out))
+    assert (code, text) == (0, "")
+    assert [item["shots"] for item in json.loads(out.read_text())] == [5, 10]
+    assert list(tmp_path.iterdir()) == [out]
+    code, _ = invoke("report", str(out), "--out", str(tmp_path / "page.md"))
+    assert code == 0
+    assert "boosted_trees" in (tmp_path / "page.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--predictor", "nobody"], "nobody"),
+        (["--sampler", "nobody"], "nobody"),
+        (["--targets", "nokia"], "nokia"),
+        (["--targets", "pixel3", "--sources", "pixel3"], "pixel3"),
+        (["--suite", "nasflat", "--targets", "pixel3"], "--targets"),
+        (["--space", "zoo"], "zoo"),
+    ],
+)
+def test_wrong_names_are_sentences(folder: Path, arguments: list[str], said: str) -> None:
+    with pytest.raises(LatcastError, match=said):
+        invoke("nas", "--data", str(folder), "--workers", "1", *arguments)
+
+
+def test_a_folder_without_tables_says_where_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(LatcastError, match="HELP"):
+        invoke("nas", "--data", str(tmp_path))
