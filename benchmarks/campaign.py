@@ -22,7 +22,9 @@ from profilers.environment import describe_device
 from profilers.schema import Architecture, Device, LatcastError, Measurement, ProfileSettings, from_plain, to_plain
 from profilers.search_spaces import get_space
 
-__all__ = ["Campaign", "Row", "quick_worker", "read_rows"]
+__all__ = ["DEVICE_FILE", "MEASUREMENTS_FILE", "Campaign", "Row", "quick_worker", "read_rows"]
+
+MEASUREMENTS_FILE, DEVICE_FILE = "measurements.jsonl.gz", "device.json"
 
 CAREFUL = ProfileSettings(processes=2, max_seconds=0.4, warmup_seconds=0.3, timeout_s=60, sentinel=False)
 QUICK = ProfileSettings(
@@ -49,10 +51,11 @@ class Campaign:
     """
 
     def __init__(self, folder: Path, *, deadline_s: float) -> None:
-        self._path, self._deadline_s = folder / "measurements.jsonl.gz", deadline_s
+        self._path, self._deadline_s = folder / MEASUREMENTS_FILE, deadline_s
         folder.mkdir(parents=True, exist_ok=True)
         self._done = {row.architecture for row in read_rows(self._path)} if self._path.exists() else set()
         self._device = describe_device()
+        (folder / DEVICE_FILE).write_text(json.dumps(to_plain(self._device), indent=1))
 
     def careful(self, wanted: Sequence[Architecture]) -> int:
         """Measure each in fresh sandboxed processes; returns how many are new."""

@@ -29,6 +29,9 @@ DIMENSIONS = 1 + len(CLASSES) + 2
 _GUESS_STD = np.array([2.0, *[0.5] * len(CLASSES), 0.4, 0.4])
 """How much targets differ, as guessed: machines by a factor of seven, classes by 1.6."""
 
+_CLASS_SCALES = (0.05, 0.2, 0.5, 1.0)
+"""Parts of the prior's spread of classes and tilts over which a new target is averaged."""
+
 _GUESS_TARGETS = 3.0
 _DEGREES = 4.0
 _STEPS = 6
@@ -172,7 +175,7 @@ class Multipliers:
         Where training has seen the target, what it learned is where the posterior starts from.
         """
         centre = self.posterior(target).mean
-        state = self._posterior(kernels, labels, centre)
+        state = self._averaged(kernels, labels, centre)
         own = self._left_out_scores(kernels, labels, centre)
         ranks = (np.arange(_PRIOR_SCORES) + 0.5) / _PRIOR_SCORES
         prior = np.quantile(self.scores, ranks) if len(self.scores) else np.empty(0)
@@ -188,6 +191,11 @@ class Multipliers:
         """(log latency, its variance) of each graph, float64 (n,) each, before the tail scale."""
         log_total, design, spread = self._linearised(kernels, state.mean)
         return log_total, np.einsum("ni,ij,nj->n", design, state.covariance, design) + spread
+
+    def features(self, kernels: Kernels) -> FloatArray:
+        """Rows whose inner products are prior covariances of log latency, float64 (n, d)."""
+        _, design, _ = self._linearised(kernels, self.mean)
+        return np.asarray(design @ np.linalg.cholesky(self.covariance))
 
     def _linearised(self, kernels: Kernels, u: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Log latency at u, its gradient (n, d), and the variance of what u does not explain."""
@@ -240,10 +248,37 @@ class Multipliers:
             return Posterior(mean=centre, covariance=self.covariance)
         for _ in range(_STEPS):
             design, residual, variance, _ = self._rows(kernels, labels, u)
-            weight = (_DEGREES + 1) / (_DEGREES + residual**2 / variance) / variance
+            weight = _student_weight(residual, variance)
             inverse = np.linalg.inv(precision + design.T @ (design * weight[:, None]))
             u = inverse @ (precision @ centre + design.T @ (weight * (residual + design @ u)))
         return Posterior(mean=u, covariance=(inverse + inverse.T) / 2)
+
+    def _averaged(self, kernels: Kernels, labels: Labels, centre: FloatArray) -> Posterior:
+        """The posterior, averaged over how much classes differ on this target, by marginal likelihood.
+
+        A machine like those of training needs hardly more than its own factor, another one each class's.
+        """
+        u = self._posterior(kernels, labels, centre).mean
+        if kernels.count == 0:
+            return Posterior(mean=centre, covariance=self.covariance)
+        design, residual, variance, _ = self._rows(kernels, labels, u)
+        weighted = design * _student_weight(residual, variance)[:, None]
+        precision, response = design.T @ weighted, weighted.T @ (residual + design @ (u - centre))
+        found = [_gaussian(self._scaled(scale), precision, response) for scale in _CLASS_SCALES]
+        evidence = np.array([one[2] for one in found])
+        share = np.exp(evidence - evidence.max())
+        share /= share.sum()
+        shift = np.einsum("s,si->i", share, np.array([one[0] for one in found]))
+        away = np.array([one[0] for one in found]) - shift
+        covariance = np.einsum("s,sij->ij", share, np.array([one[1] for one in found]))
+        covariance += np.einsum("s,si,sj->ij", share, away, away)
+        return Posterior(mean=centre + shift, covariance=covariance)
+
+    def _scaled(self, scale: float) -> FloatArray:
+        """Σ with the machine's factor as it is, and everything else differing less."""
+        factor = np.full(DIMENSIONS, scale)
+        factor[0] = 1.0
+        return np.asarray(self.covariance * np.outer(factor, factor))
 
     def _with_spreads(self, parts: Mapping[str, tuple[Kernels, Labels]]) -> "Multipliers":
         """Spreads from the residuals of all targets, robustly, each class shrunk towards the usual."""
@@ -272,7 +307,7 @@ class Multipliers:
             mask = kernels.rows == index
             others = np.delete(np.arange(kernels.count), index)
             rest = Labels(latency=labels.latency[others], kernel_time=labels.kernel_time[~mask])
-            state = self._posterior(kernels.pick(others), rest, centre)
+            state = self._averaged(kernels.pick(others), rest, centre)
             log_time, variance = self.forecast(kernels.pick(np.array([index])), state)
             scores.append(abs(np.log(labels.latency[index]) - log_time[0]) / np.sqrt(variance[0]))
         return np.array(scores)
@@ -319,6 +354,19 @@ class Multipliers:
             scores=artifact.array("multipliers.scores", ndim=1),
             targets={name: Posterior(mean=m, covariance=c, tail_scale=float(t)) for name, m, c, t in states},
         )
+
+
+def _student_weight(residual: FloatArray, variance: FloatArray) -> FloatArray:
+    """Precision of each row, less where its residual is far out."""
+    return np.asarray((_DEGREES + 1) / (_DEGREES + residual**2 / variance) / variance)
+
+
+def _gaussian(prior: FloatArray, precision: FloatArray, response: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    """(mean, covariance, log evidence up to a constant) of a Gaussian prior and linear Gaussian rows."""
+    covariance = np.linalg.inv(np.linalg.inv(prior) + precision)
+    mean = covariance @ response
+    evidence = 0.5 * (response @ mean + np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(prior)[1])
+    return mean, (covariance + covariance.T) / 2, float(evidence)
 
 
 def _robust_std(residual: FloatArray) -> float:

@@ -183,6 +183,15 @@ class KernelSumPredictor(Predictor):
         times = kernels.times(multipliers.mean)
         return np.asarray(kernels.totals(times * (kernels.doubt == 0)) / kernels.totals(times))
 
+    def unknown_operators(self, query: Query) -> tuple[str, ...]:
+        """Kernels of the query's graph whose operator training has not seen, sorted."""
+        self._learned()
+        return tuple(sorted(set(tabulate([query]).operators) - set(self.operators_)))
+
+    def adaptation_features(self, queries: Sequence[Query]) -> FloatArray:
+        """Rows whose inner products are prior covariances of log latency: for samplers."""
+        return self._learned().features(self._forecast_kernels(queries))
+
     def to_artifact(self) -> Artifact:
         """Rooflines, trees, the prior over targets and the posteriors of those seen."""
         multipliers = self._learned()

@@ -22,7 +22,7 @@ __all__ = ["Growth", "ResidualTrees", "tree_features"]
 _LOGARITHMIC = (
     "macs", "operations", "input_bytes", "output_bytes", "parameter_bytes", "elements", "graph_parameter_bytes",
     "graph_activation_bytes", "batch", "rows", "columns", "depth", "groups", "width", "window", "channels_in",
-    "channels_out", "axis", "run", "activation", "element_cost",
+    "channels_out", "axis", "run", "activation", "element_cost", "parts",
 )  # fmt: skip
 _PLAIN = tuple(name for name in SHAPE_FEATURES if name not in _LOGARITHMIC)
 _VECTOR, _TILE = 16, 6

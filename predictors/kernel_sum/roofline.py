@@ -29,11 +29,20 @@ _PLAIN_COST = np.log([2e-3, 3e-8, 1e-7, 5e-8, 1e-7, 5e-6, 5e-8, 5e-8])
 """log ms for each unit of work on a plain core: 33 GMAC/s, 10 Gop/s, 20 GB/s, 5 ns for each contiguous part."""
 
 _PRIOR_STD = 1.5
+_PRIOR_REACH = 10.0
 _TERM_SCALE = 0.3
 """Spread of log time that one kernel's label is taken to have: sets the prior's weight against the data."""
 _SPILL_BYTES = 2**20
 _STREAM_BYTES = 16 * 2**20
-_SLOW_CLASSES = {"conv_plain": 1.0, "conv_depthwise": 1.0, "rnn": 0.7, "other": 1.0, "einsum": 1.0, "sort": 2.0}
+_SLOW_CLASSES = {
+    "conv_plain": 1.0,
+    "conv_plain_grouped": 1.0,
+    "conv_depthwise": 1.0,
+    "rnn": 0.7,
+    "other": 1.0,
+    "einsum": 1.0,
+    "sort": 2.0,
+}
 
 
 def work_matrix(table: KernelTable) -> FloatArray:
@@ -48,7 +57,7 @@ def work_matrix(table: KernelTable) -> FloatArray:
         table.column("operations"),
         moved,
         parameters,
-        table.column("elements") / np.maximum(table.column("run"), 1.0),
+        table.column("parts"),
         spilled,
         parameters * context / (context + _STREAM_BYTES),
     ]
@@ -116,5 +125,6 @@ def _fit_class(work: FloatArray, log_time: FloatArray, weights: FloatArray, prio
         slope = weights * (5 * residual / (4 + residual**2)) / _TERM_SCALE / time
         return value, np.asarray(slope @ parts + offset / _PRIOR_STD)
 
-    found = minimize(loss, prior, jac=True, method="L-BFGS-B", options={"maxiter": 300})
+    bounds = [(middle - _PRIOR_REACH, middle + _PRIOR_REACH) for middle in prior]
+    found = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300})
     return np.asarray(found.x, dtype=np.float64)

@@ -7,6 +7,7 @@ times to them. `fusion` has the rules that do not depend on layouts, `layout` th
 
 from predictors.features.kernels.attribution import attribute_timings
 from predictors.features.kernels.classes import CLASSES
+from predictors.features.kernels.shapes import SHAPE_FEATURES
 from predictors.features.kernels.table import (
     FEATURE_VERSION,
     WORK_FEATURES,
@@ -15,7 +16,7 @@ from predictors.features.kernels.table import (
     predict_kernels,
     stack_tables,
 )
-from predictors.features.kernels.work import SHAPE_FEATURES, Kernel
+from predictors.features.kernels.work import Kernel
 
 __all__ = [
     "CLASSES",

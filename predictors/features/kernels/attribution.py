@@ -26,20 +26,25 @@ def attribute_timings(graph: Graph, timings: Sequence[KernelTiming]) -> NDArray[
 
     A timing belongs to the kernel that covers its node; several of them are summed. Those without a node, as of
     layouts that the runtime changed, are matched by operator family and output size, in order of execution; what
-    matches nothing is a piece of an operator that the runtime took apart, and counts with the next timing that has
-    a kernel. A container (If, Loop, Scan) is not counted: its body's kernels are in its time already.
+    matches nothing is a piece of an operator that the runtime took apart, and counts for the kernel missing there, or
+    else with the next timing that has one. A container (If, Loop, Scan) is not counted: its body's kernels are in its
+    time already.
     """
     kernels = predict_kernels(graph)
     owner = {node: index for index, kernel in enumerate(kernels) for node in kernel.nodes}
     matched = _match(kernels, owner, [timing for timing in timings if timing.operator not in _CONTAINERS])
+    missing = sorted(set(range(len(kernels))) - {index for _, index in matched})
     result = np.full(len(kernels), np.nan)
-    waiting = 0.0
+    waiting, previous = 0.0, -1
     for timing, index in matched:
         if index < 0:
             waiting += 0.0 if timing.operator.startswith("Reorder") else timing.time_ms
-        else:
-            result[index] = np.nansum([result[index], timing.time_ms, waiting])
-            waiting = 0.0
+            continue
+        whole = next((other for other in missing if previous < other < index), -1) if waiting else -1
+        if whole >= 0:
+            result[whole] = np.nansum([result[whole], waiting])
+        result[index] = np.nansum([result[index], timing.time_ms, waiting if whole < 0 else 0.0])
+        waiting, previous = 0.0, index
     return result
 
 

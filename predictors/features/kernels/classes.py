@@ -9,24 +9,31 @@ from predictors.features.kernels.plan import FusionPlan, Step
 __all__ = ["CLASSES", "ELEMENT_COST", "kernel_class"]
 
 CLASSES: tuple[str, ...] = (
-    "conv", "conv_pointwise", "conv_depthwise", "conv_grouped", "conv_direct", "conv_plain", "conv_transpose", "gemm",
-    "matmul", "rnn", "einsum", "quantised", "elementwise", "broadcast", "activation", "pool", "global_pool", "norm",
+    "conv", "conv_pointwise", "conv_depthwise", "conv_grouped", "conv_direct", "conv_plain", "conv_plain_grouped",
+    "conv_transpose", "gemm", "matmul", "rnn", "einsum", "quantised", "elementwise", "broadcast", "activation", "pool",
+    "pool_plain", "global_pool", "norm",
     "softmax", "reduce", "concat", "split", "slice", "gather", "scatter", "transpose", "reshape", "copy", "pad",
     "resize", "reorder", "lrn", "sort", "control", "other",
 )  # fmt: skip
 """Kernel classes; each has its own work model, its own multiplier in adaptation and its own uncertainty."""
 
 ELEMENT_COST: Mapping[str, float] = {
-    "Relu": 1, "Clip": 1, "LeakyRelu": 1, "PRelu": 2, "Abs": 1, "Neg": 1, "Floor": 1, "Ceil": 1, "Round": 2, "Not": 1,
-    "Sign": 1, "HardSigmoid": 2, "HardSwish": 3, "ThresholdedRelu": 2, "Sigmoid": 5, "Tanh": 5, "Erf": 6, "Gelu": 8,
-    "FastGelu": 8, "BiasGelu": 8, "QuickGelu": 7, "Swish": 7, "Mish": 20, "Elu": 9, "Selu": 9, "Celu": 12, "Exp": 4,
-    "Log": 10, "Softplus": 18, "Softsign": 3, "Sqrt": 2, "Reciprocal": 2, "Sin": 10, "Cos": 10, "Tan": 15, "Asin": 15,
-    "Acos": 15, "Atan": 15, "Sinh": 20, "Cosh": 20, "Asinh": 20, "Acosh": 20, "Atanh": 20, "Pow": 15, "Mod": 8,
-    "Add": 1, "Sub": 1, "Mul": 1, "Div": 2, "Min": 1, "Max": 1, "Sum": 1, "Mean": 1, "Where": 2, "Equal": 1,
-    "Greater": 1, "Less": 1, "GreaterOrEqual": 1, "LessOrEqual": 1, "And": 1, "Or": 1, "Xor": 1, "Cast": 1, "IsNaN": 1,
-    "IsInf": 1, "BitShift": 1, "BatchNormalization": 2, "Hardmax": 2, "Shrink": 2,
+    "Relu": 1, "Clip": 1, "LeakyRelu": 2, "PRelu": 25, "Abs": 1, "Neg": 1, "Floor": 4, "Ceil": 3, "Round": 4, "Not": 1,
+    "Sign": 8, "HardSigmoid": 1.5, "HardSwish": 3, "ThresholdedRelu": 2, "Sigmoid": 2.5, "Tanh": 2.5, "Erf": 3.5,
+    "Gelu": 4, "FastGelu": 4, "BiasGelu": 4, "QuickGelu": 1.5, "Swish": 1.5, "Mish": 105, "Elu": 15, "Selu": 15,
+    "Celu": 30, "Exp": 1.5, "Log": 15, "Softplus": 100, "Softsign": 2, "Sqrt": 3, "Reciprocal": 2, "Sin": 13, "Cos": 13,
+    "Tan": 30, "Asin": 30, "Acos": 30, "Atan": 30, "Sinh": 30, "Cosh": 30, "Asinh": 30, "Acosh": 30, "Atanh": 30,
+    "Pow": 20, "Mod": 20, "Add": 1, "Sub": 1, "Mul": 1, "Div": 2, "Min": 2, "Max": 2, "Sum": 1, "Mean": 2, "Where": 40,
+    "Equal": 1, "Greater": 1.5, "Less": 1.5, "GreaterOrEqual": 1.5, "LessOrEqual": 1.5, "And": 1, "Or": 1, "Xor": 1,
+    "Cast": 1, "IsNaN": 1, "IsInf": 1, "BitShift": 1, "BatchNormalization": 1, "Hardmax": 4, "Shrink": 2, "Softmax": 3,
+    "LogSoftmax": 3, "LayerNormalization": 5, "SimplifiedLayerNormalization": 5, "SkipLayerNormalization": 35,
+    "SkipSimplifiedLayerNormalization": 35, "InstanceNormalization": 3, "GroupNormalization": 10, "LRN": 200,
+    "ArgMax": 20, "ArgMin": 20, "ReduceProd": 10, "ReduceMin": 3, "ReduceMax": 3, "CumSum": 10,
 }  # fmt: skip
 """Rough cost of one element, in additions; its order of magnitude is what counts."""
+
+_COMPUTE_BOUND = 10.0
+"""Element-wise operators that cost more belong to the activations, however many inputs they have."""
 
 _BINARY = {
     "Add", "Sub", "Mul", "Div", "Min", "Max", "Sum", "Mean", "Where", "Equal", "Greater", "Less", "GreaterOrEqual",
@@ -40,8 +47,9 @@ _QUANTISED = {
 }  # fmt: skip
 _SIMPLE: Mapping[str, str] = {
     "GlobalAveragePool": "global_pool", "GlobalMaxPool": "global_pool", "GlobalLpPool": "global_pool",
-    "MaxPool": "pool", "AveragePool": "pool", "LpPool": "pool", "MaxUnpool": "pool", "MaxRoiPool": "pool",
-    "RoiAlign": "pool", "LSTM": "rnn", "GRU": "rnn", "RNN": "rnn", "Einsum": "einsum", "LRN": "lrn", "Pad": "pad",
+    "MaxPool": "pool_plain", "AveragePool": "pool_plain", "LpPool": "pool_plain", "MaxUnpool": "pool_plain",
+    "MaxRoiPool": "pool_plain", "RoiAlign": "pool_plain", "LSTM": "rnn", "GRU": "rnn", "RNN": "rnn",
+    "Einsum": "einsum", "LRN": "lrn", "Pad": "pad",
     "LayerNormalization": "norm", "SkipLayerNormalization": "norm", "SimplifiedLayerNormalization": "norm",
     "SkipSimplifiedLayerNormalization": "norm", "RMSNormalization": "norm", "InstanceNormalization": "norm",
     "GroupNormalization": "norm", "MeanVarianceNormalization": "norm", "LpNormalization": "norm", "Softmax": "softmax",
@@ -67,9 +75,11 @@ def kernel_class(plan: FusionPlan, step: Step) -> str:
         return _matmul_class(plan, step)
     if operator == "BatchNormalization" and step.blocked:
         return "conv_depthwise"
-    if operator in _BINARY:
+    if operator in _BINARY and ELEMENT_COST.get(operator, 1.0) < _COMPUTE_BOUND:
         shapes = {plan.shape(tensor) for tensor in step.inputs if tensor >= 0}
         return "elementwise" if len(shapes) == 1 or operator == "BatchNormalization" else "broadcast"
+    if operator in {"MaxPool", "AveragePool"} and step.blocked:
+        return "pool"
     return _class_by_name(operator)
 
 
@@ -86,7 +96,7 @@ def _conv_class(plan: FusionPlan, step: Step) -> str:
     if step.operator == "ConvTranspose":
         return "conv_transpose"
     if not step.blocked:
-        return "conv_plain"
+        return "conv_plain" if groups == 1 else "conv_plain_grouped"
     if groups > 1:
         return "conv_depthwise" if weights[1] == 1 else "conv_grouped"
     if weights[1] < BLOCK:

@@ -81,8 +81,7 @@ def _cancel_transposes(plan: FusionPlan, step: Step) -> None:
     second = plan.sole_reader(through) if through else middle
     if second is None or second.operator != "Transpose":
         return
-    first, then = step.ints("perm"), second.ints("perm")
-    if len(first) == len(then) and [first[axis] for axis in then] == list(range(len(first))):
+    if _is_inverse(step.ints("perm"), second.ints("perm")):
         plan.bypass(second, second.inputs[0])
         plan.bypass(step, step.inputs[0])
 
@@ -92,13 +91,34 @@ _UNARY = {"Relu", "Sigmoid", "Tanh", "LeakyRelu", "Clip", "Erf", "Exp", "Sqrt", 
 
 def _pattern_rule(name: str, pattern: Pattern) -> Rule:
     def fuse_pattern(plan: FusionPlan, step: Step) -> None:
-        match = find_pattern(plan, step, pattern) if step.operator == pattern[0] else None
-        if match is not None:
+        possible = step.operator == pattern[0] and step.main not in plan.apart
+        match = find_pattern(plan, step, pattern) if possible else None
+        if match is not None and not (name == "LayerNormalization" and _transposes_interfere(plan, step, *match)):
             steps, source = match
             merged = plan.merge(steps, main=step, last=step, operator=name)
             merged.inputs.sort(key=lambda tensor: tensor != source)
 
     return fuse_pattern
+
+
+def _transposes_interfere(plan: FusionPlan, last: Step, steps: list[Step], source: int) -> bool:
+    """A spelled-out normalisation behind a Transpose: that is pushed into it, before the normalisation is looked for.
+
+    Where another Transpose undoes it behind the normalisation, both vanish and nothing is fused; else it stands behind
+    the subtraction of the mean, and the rest is found as a root-mean-square normalisation.
+    """
+    before, after = plan.producer(source), plan.sole_reader(last)
+    if before is None or before.operator != "Transpose":
+        return False
+    if after is not None and after.operator == "Transpose" and _is_inverse(before.ints("perm"), after.ints("perm")):
+        plan.bypass(after, last.outputs[0])
+        plan.bypass(before, before.inputs[0])
+        plan.apart.update(step.main for step in steps)
+    return True
+
+
+def _is_inverse(first: tuple[int, ...], then: tuple[int, ...]) -> bool:
+    return len(first) == len(then) and all(first[axis] == place for place, axis in enumerate(then))
 
 
 def _fuse_pad(plan: FusionPlan, step: Step) -> None:

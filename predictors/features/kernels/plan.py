@@ -57,6 +57,12 @@ class FusionPlan:
 
     Args:
         graph: whose nodes are to be fused; it stays as it is.
+
+    Attributes:
+        constant: tensors known when the model is loaded.
+        results: tensors that the graph gives back.
+        free: nodes that cost nothing.
+        apart: nodes that end a pattern which the runtime does not find.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -64,6 +70,7 @@ class FusionPlan:
         self.constant: set[int] = set(graph.initializers)
         self.results = set(graph.outputs)
         self.free: set[int] = set()
+        self.apart: set[int] = set()
         self._producer: dict[int, Step] = {}
         self._readers: dict[int, list[Step]] = {}
         for index, node in enumerate(graph.nodes):

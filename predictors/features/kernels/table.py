@@ -12,7 +12,8 @@ from predictors.features.kernels.classes import CLASSES
 from predictors.features.kernels.fusion import fuse
 from predictors.features.kernels.layout import assign_layouts
 from predictors.features.kernels.plan import FusionPlan
-from predictors.features.kernels.work import NOTHING, SHAPE_FEATURES, Kernel, describe_reorder, describe_step
+from predictors.features.kernels.shapes import SHAPE_FEATURES
+from predictors.features.kernels.work import NOTHING, Kernel, describe_reorder, describe_step
 from profilers.schema import Graph, GraphHash
 
 __all__ = ["FEATURE_VERSION", "WORK_FEATURES", "KernelTable", "kernel_table", "predict_kernels", "stack_tables"]
@@ -94,7 +95,10 @@ def _body_kernels(graph: Graph, index: int) -> list[Kernel]:
 
 def _tabulate(graph: Graph) -> KernelTable:
     kernels = predict_kernels(graph)
-    context = (float(graph.parameter_bytes), float(max((kernel.output_bytes for kernel in kernels), default=0.0)))
+    context = (
+        sum(kernel.parameter_bytes for kernel in kernels),
+        max(kernel.output_bytes for kernel in kernels),
+    )
     rows = [_row(kernel, context) for kernel in kernels]
     width = len(WORK_FEATURES) + len(SHAPE_FEATURES)
     return KernelTable(

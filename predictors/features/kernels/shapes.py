@@ -1,0 +1,29 @@
+"""Names of the shape features, and what the descriptions of all kernels share."""
+
+from predictors.features.kernels.layout import BLOCK
+from predictors.features.kernels.plan import FusionPlan, Step
+
+__all__ = ["SHAPE_FEATURES", "Shape", "Work", "count_elements", "whole_blocks"]
+
+Work = tuple[float, float]
+"""Multiply-accumulates, and element-wise operations besides."""
+
+Shape = dict[str, float]
+"""Value of each of `SHAPE_FEATURES`."""
+
+SHAPE_FEATURES: tuple[str, ...] = (
+    "batch", "rows", "columns", "depth", "groups", "width", "window", "window_width", "stride", "dilation", "padding",
+    "channels_in", "channels_out", "axis", "run", "rank", "reads", "writes", "blocked", "activation", "residual",
+    "element_cost", "transposed", "constant_weights", "variant", "parts",
+)  # fmt: skip
+"""Names of `Kernel.shape`: sizes in elements, counts, and flags."""
+
+
+def count_elements(plan: FusionPlan, step: Step) -> float:
+    """Elements of the step's first output."""
+    return float(plan.spec(step.outputs[0]).elements) if step.outputs and step.outputs[0] >= 0 else 0.0
+
+
+def whole_blocks(channels: int) -> int:
+    """Channels, padded to whole blocks."""
+    return -(-channels // BLOCK) * BLOCK

@@ -1,0 +1,317 @@
+"""Predicted kernels are those that ONNX Runtime executes, and measured times reach them."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import helper, numpy_helper
+
+from predictors.features.kernels import (
+    CLASSES,
+    SHAPE_FEATURES,
+    WORK_FEATURES,
+    attribute_timings,
+    kernel_table,
+    predict_kernels,
+    stack_tables,
+)
+from predictors.testing import random_graph, shuffled
+from profilers.onnx_graph import load_graph
+from profilers.schema import Graph, KernelTiming, Node, TensorSpec
+from profilers.search_spaces import get_space
+
+SAME = {
+    "FusedConv": "Conv", "FusedMatMul": "MatMul", "FusedGemm": "MatMul", "Gemm": "MatMul", "Upsample": "Resize",
+    "BatchNormalization": "Conv", "ChannelScale": "Conv",
+}  # fmt: skip
+RESHAPING = {"Reshape", "Squeeze", "Unsqueeze", "Flatten"}
+
+
+class Model:
+    """Writes small ONNX models by hand."""
+
+    def __init__(self, opset: int = 17) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.opset = opset
+
+    def input(self, *shape: int) -> str:
+        self.inputs.append(helper.make_tensor_value_info(f"x{len(self.inputs)}", onnx.TensorProto.FLOAT, shape))
+        return self.inputs[-1].name
+
+    def weight(self, *shape: int) -> str:
+        values = np.random.default_rng(len(self.constants)).uniform(0.5, 1.0, shape).astype(np.float32)
+        return self.constant(values)
+
+    def constant(self, values: object, dtype: type = np.float32) -> str:
+        self.constants.append(numpy_helper.from_array(np.array(values, dtype), f"c{len(self.constants)}"))
+        return self.constants[-1].name
+
+    def __call__(self, operator: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
+        names = [f"t{len(self.nodes)}_{index}" for index in range(outputs)]
+        self.nodes.append(helper.make_node(operator, inputs, names, **attributes))
+        return names[0]
+
+    def conv(self, x: str, inputs: int, outputs: int, kernel: int = 3, groups: int = 1) -> str:
+        weights = self.weight(outputs, inputs // groups, kernel, kernel)
+        return self("Conv", x, weights, self.weight(outputs), pads=[kernel // 2] * 4, group=groups)
+
+    def batch_norm(self, x: str, channels: int) -> str:
+        return self("BatchNormalization", x, *(self.weight(channels) for _ in range(4)))
+
+    def linear(self, x: str, inputs: int, outputs: int) -> str:
+        return self("Add", self("MatMul", x, self.weight(inputs, outputs)), self.weight(outputs))
+
+    def build(self, *results: str) -> bytes:
+        outputs = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in results]
+        graph = helper.make_graph(self.nodes, "test", self.inputs, outputs, self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=9)
+        return onnx.shape_inference.infer_shapes(model, data_prop=True).SerializeToString()
+
+
+def executed(model: bytes, folder: Path) -> Counter[str]:
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    nodes = onnx.load(folder / "optimised.onnx").graph.node
+    return Counter(SAME.get(node.op_type, node.op_type) for node in nodes if node.op_type not in RESHAPING)
+
+
+def predicted(model: bytes) -> Counter[str]:
+    kernels = predict_kernels(load_graph(model))
+    return Counter(SAME.get(k.operator, k.operator) for k in kernels if k.operator not in RESHAPING)
+
+
+def activation(name: str) -> Callable[[Model], str]:
+    def write(model: Model) -> str:
+        x = model(name, model.batch_norm(model.conv(model.input(1, 16, 16, 16), 16, 32), 32))
+        return model.conv(x, 32, 32)
+
+    return write
+
+
+def residual_blocked(model: Model) -> str:
+    x = model("Relu", model.conv(model.input(1, 16, 16, 16), 16, 16))
+    return model("Relu", model("Add", model.conv(x, 16, 16), x))
+
+
+def residual_on_the_input(model: Model) -> str:
+    x = model.input(1, 16, 16, 16)
+    return model("Relu", model("Add", model.conv(model("Relu", model.conv(x, 16, 16)), 16, 16), x))
+
+
+def residual_plain(model: Model) -> str:
+    x = model("Relu", model.conv(model.input(1, 18, 16, 16), 18, 18))
+    return model("Relu", model("Add", model.conv(x, 18, 18), x))
+
+
+def squeeze_excite(model: Model) -> str:
+    x = model("Relu", model.conv(model.input(1, 16, 16, 16), 16, 16))
+    gate = model("Relu", model.conv(model("GlobalAveragePool", x), 16, 8, kernel=1))
+    return model.conv(model("Mul", x, model("HardSigmoid", model.conv(gate, 8, 16, kernel=1))), 16, 16)
+
+
+def silu(model: Model) -> str:
+    x = model.conv(model.input(1, 16, 16, 16), 16, 16)
+    return model.conv(model("Mul", x, model("Sigmoid", x)), 16, 16)
+
+
+def concat_aligned(model: Model) -> str:
+    x = model.input(1, 16, 16, 16)
+    return model.conv(model("Concat", model.conv(x, 16, 16), model.conv(x, 16, 32), axis=1), 48, 16)
+
+
+def concat_unaligned(model: Model) -> str:
+    x = model.input(1, 16, 16, 16)
+    return model.conv(model("Concat", model.conv(x, 16, 24), model.conv(x, 16, 32), axis=1), 56, 16)
+
+
+def pre_activation(model: Model) -> str:
+    x = model("MaxPool", model.conv(model.input(1, 16, 16, 16), 16, 16), kernel_shape=[2, 2])
+    return model.conv(model("Relu", model.batch_norm(x, 16)), 16, 16)
+
+
+def grouped(model: Model) -> str:
+    x = model.conv(model.input(1, 36, 8, 8), 36, 24, groups=4)
+    return model.conv(x, 24, 24, groups=24)
+
+
+def channels_last(model: Model) -> str:
+    x = model("Transpose", model.input(1, 16, 16, 16), perm=[0, 3, 1, 2])
+    return model("Transpose", model.conv(x, 16, 16), perm=[0, 2, 3, 1])
+
+
+def padded(model: Model) -> str:
+    pads = model.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
+    x = model("Pad", model.input(1, 16, 16, 16), pads)
+    return model("Conv", x, model.weight(16, 16, 3, 3), model.weight(16))
+
+
+def constants_and_copies(model: Model) -> str:
+    shape = model("Concat", model.constant([1], np.int64), model.constant([-1], np.int64), axis=0)
+    x = model("Identity", model("Relu", model.input(1, 8, 8)))
+    return model("Gemm", model("Reshape", x, shape), model.weight(64, 10), model.weight(10))
+
+
+def twice_the_same(model: Model) -> str:
+    x = model.input(1, 8, 64)
+    return model("Add", model("Relu", x), model("Relu", x))
+
+
+def layer_norm(model: Model, x: str, size: int) -> str:
+    centred = model("Sub", x, model("ReduceMean", x, axes=[-1], keepdims=1))
+    variance = model("ReduceMean", model("Pow", centred, model.constant(2.0)), axes=[-1], keepdims=1)
+    scale = model("Sqrt", model("Add", variance, model.constant(1e-5)))
+    return model("Add", model("Mul", model("Div", centred, scale), model.weight(size)), model.weight(size))
+
+
+def gelu(model: Model, x: str) -> str:
+    erf = model("Erf", model("Div", x, model.constant(2**0.5)))
+    return model("Mul", model("Mul", x, model("Add", erf, model.constant(1.0))), model.constant(0.5))
+
+
+def transformer_block(model: Model) -> str:
+    x = model.input(1, 8, 64)
+
+    def heads(t: str, perm: list[int]) -> str:
+        return model("Transpose", model("Reshape", t, model.constant([1, 8, 4, 16], np.int64)), perm=perm)
+
+    h = layer_norm(model, x, 64)
+    q, k, v = (model.linear(h, 64, 64) for _ in range(3))
+    scores = model("Div", model("MatMul", heads(q, [0, 2, 1, 3]), heads(k, [0, 2, 3, 1])), model.constant(4.0))
+    mixed = model("MatMul", model("Softmax", scores, axis=-1), heads(v, [0, 2, 1, 3]))
+    merged = model("Reshape", model("Transpose", mixed, perm=[0, 2, 1, 3]), model.constant([1, 8, 64], np.int64))
+    x = model("Add", x, model.linear(merged, 64, 64))
+    feed_forward = model.linear(gelu(model, model.linear(layer_norm(model, x, 64), 64, 256)), 256, 64)
+    return layer_norm(model, model("Add", x, feed_forward), 64)
+
+
+def convnext_norm(model: Model) -> str:
+    x = model("Transpose", model.conv(model.input(1, 16, 8, 8), 16, 16), perm=[0, 2, 3, 1])
+    return model.conv(model("Transpose", layer_norm(model, x, 16), perm=[0, 3, 1, 2]), 16, 16)
+
+
+STRUCTURES = [
+    residual_blocked, residual_on_the_input, residual_plain, squeeze_excite, silu, concat_aligned, concat_unaligned,
+    pre_activation, grouped, channels_last, padded, constants_and_copies, twice_the_same, transformer_block,
+    *(activation(name) for name in ("Relu", "Sigmoid", "LeakyRelu", "HardSigmoid", "Elu", "Softplus")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("structure", STRUCTURES, ids=lambda item: item.__name__)
+def test_kernels_are_those_of_the_runtime(structure: Callable[[Model], str], tmp_path: Path) -> None:
+    model = Model()
+    content = model.build(structure(model))
+    assert predicted(content) == executed(content, tmp_path)
+
+
+def test_a_normalisation_between_transposes_falls_apart() -> None:
+    model = Model()
+    found = predicted(model.build(convnext_norm(model)))
+    assert found["Transpose"] == found["LayerNormalization"] == 0
+    assert found["ReduceMean"] == 2
+
+
+def test_a_gemm_behind_a_transpose_knows_its_dimensions() -> None:
+    model = Model()
+    left = model("Transpose", model("Relu", model.input(4, 112, 80)), perm=[0, 2, 1])
+    kernels = predict_kernels(load_graph(model.build(model("MatMul", left, model.weight(112, 48)))))
+    product = next(kernel for kernel in kernels if kernel.operator == "MatMul")
+    assert product.macs == 4 * 80 * 112 * 48
+    assert [product.shape[name] for name in ("depth", "columns")] == [112, 48]
+
+
+@settings(max_examples=40, deadline=None)
+@given(space=st.sampled_from(["zoo", "kernels", "nasbench201"]), seed=st.integers(0, 2**32 - 1))
+def test_every_generated_graph_has_sound_kernels(space: str, seed: int) -> None:
+    generator = get_space(space)
+    graph = load_graph(generator.to_onnx(generator.sample(np.random.default_rng(seed))))
+    kernels = predict_kernels(graph)
+    covered = [node for kernel in kernels for node in kernel.nodes]
+    assert len(covered) == len(set(covered))
+    assert sum(kernel.macs for kernel in kernels) >= 0.99 * graph.macs
+    table = kernel_table(graph)
+    assert table.values.shape == (len(kernels), len(WORK_FEATURES) + len(SHAPE_FEATURES))
+    assert np.isfinite(table.values).all()
+    assert (table.values >= 0).all()
+    assert set(table.kinds) <= set(range(len(CLASSES)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_names_and_order_do_not_matter(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng)
+    one, other = (kernel_table(item).values for item in (graph, shuffled(graph, rng)))
+    assert sorted(map(tuple, one)) == sorted(map(tuple, other))
+
+
+def test_unknown_operators_stay_kernels_of_their_own() -> None:
+    tensors = tuple(TensorSpec(name=f"t{i}", dtype="float32", shape=(8, 8)) for i in range(2))
+    node = Node(operator="Sinkhorn", domain="org.example", inputs=(0,), outputs=(1,), flops=1000)
+    graph = Graph(hash="g1-unknown", tensors=tensors, inputs=(0,), outputs=(1,), nodes=(node,))
+    (kernel,) = predict_kernels(graph)
+    assert (kernel.kind, kernel.known, kernel.operations) == ("other", False, 1000)
+
+
+def test_bodies_run_as_often_as_their_loop() -> None:
+    tensors = tuple(TensorSpec(name=f"t{i}", dtype="float32", shape=(4, 4)) for i in range(2))
+    relu = Node(operator="Relu", inputs=(0,), outputs=(1,))
+    body = Graph(hash="g1-body", tensors=tensors, inputs=(0,), outputs=(1,), nodes=(relu,))
+    loop = Node(operator="Loop", inputs=(0,), outputs=(1,), bodies=(body,), trips=7)
+    graph = Graph(hash="g1-loop", tensors=tensors, inputs=(0,), outputs=(1,), nodes=(loop,))
+    assert [(kernel.operator, kernel.repeats) for kernel in predict_kernels(graph)] == [("Loop", 1), ("Relu", 7)]
+
+
+def test_a_graph_that_computes_nothing_has_a_kernel() -> None:
+    model = Model()
+    table = kernel_table(load_graph(model.build(model("Identity", model.input(1, 4)))))
+    assert len(table) == 1
+    assert len(stack_tables([table, table]).graph) == 2
+
+
+def _timing(operator: str, time_ms: float, node: int | None, *shape: int) -> KernelTiming:
+    return KernelTiming(operator=operator, share=0.1, time_ms=time_ms, node=node, output_shapes=(shape,))
+
+
+def test_timings_reach_their_kernels() -> None:
+    model = Model()
+    x = model("Relu", model.batch_norm(model.conv(model.input(1, 16, 8, 8), 16, 32), 32))
+    graph = load_graph(model.build(model("Elu", x)))
+    timings = [
+        _timing("ReorderInput", 1.0, None, 1, 16, 8, 8),
+        _timing("Conv", 5.0, 2, 1, 32, 8, 8),
+        _timing("ReorderOutput", 2.0, 2, 1, 32, 8, 8),
+        _timing("Elu", 3.0, 3, 1, 32, 8, 8),
+    ]
+    assert [k.operator for k in predict_kernels(graph)] == ["ReorderInput", "Conv", "ReorderOutput", "Elu"]
+    assert attribute_timings(graph, timings).tolist() == [1.0, 5.0, 2.0, 3.0]
+
+
+def test_renamed_and_taken_apart_kernels_are_found() -> None:
+    model = Model(opset=18)
+    x = model.linear(model.input(2, 8, 64), 64, 32)
+    graph = load_graph(model.build(model("Mish", x)))
+    timings = [
+        _timing("Reshape", 0.5, None, 16, 64),
+        _timing("Gemm", 4.0, None, 16, 32),
+        _timing("Reshape", 0.25, 1, 2, 8, 32),
+        _timing("Softplus", 6.0, None, 2, 8, 32),
+        _timing("Tanh", 1.0, None, 2, 8, 32),
+        _timing("Mul", 1.0, 2, 2, 8, 32),
+    ]
+    assert attribute_timings(graph, timings).tolist() == [4.75, 8.0]
+
+
+def test_kernels_without_a_timing_have_no_label() -> None:
+    model = Model()
+    graph = load_graph(model.build(model("Elu", model("Softplus", model.input(1, 4)))))
+    assert np.isnan(attribute_timings(graph, [_timing("Softplus", 1.0, 0, 1, 4)])).tolist() == [False, True]
