@@ -18,7 +18,7 @@ from predictors import metrics
 from profilers.schema import LatcastError
 from profilers.search_spaces import get_space
 
-__all__ = ["Comparison", "Named", "evaluation_graphs", "figures", "free_port", "light_models", "running"]
+__all__ = ["Comparison", "Named", "evaluation_graphs", "figures", "free_port", "light_models", "running", "short"]
 
 STOP_SECONDS = 10.0
 
@@ -49,9 +49,19 @@ class Comparison:
     interval_ms: tuple[float, float]
 
     @property
+    def label(self) -> str:
+        """The name, cut to what fits into a table."""
+        return short(self.name)
+
+    @property
     def error(self) -> float:
         """Signed relative error of the forecast."""
         return self.forecast_ms / self.measured_ms - 1
+
+
+def short(name: str, length: int = 28) -> str:
+    """At most `length` characters of a name, an ellipsis where some are missing."""
+    return name if len(name) <= length else name[: length - 1] + "…"
 
 
 def light_models() -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -171,6 +172,8 @@ def compare(client: "Client", target_id: str, *, seed: int) -> dict[str, Any]:
 
 def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> dict[str, float]:
     """Median latency in ms of every graph that could be measured, by name; says which could not."""
+    from service.demo import short
+
     models = [graph for graph in graphs if graph.onnx is not None]
     architectures = [graph for graph in graphs if graph.onnx is None]
     jobs = client.profile(
@@ -184,12 +187,12 @@ def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> dict
     def on_done(job: dict[str, Any]) -> None:
         name = names[job["id"]]
         if job["state"] != "done":
-            out.print(f"      failed     {name}: {reason(job)}", markup=False)
+            out.print(f"    failed     {short(name, 60)}: {reason(job)}", markup=False)
             return
         summary = client.measurement(job["result"]["measurement_id"]).summary
         if summary is not None:
             latencies[name] = summary.median_ms
-            out.print(f"  {summary.median_ms:10.3f} ms  {name}", markup=False)
+            out.print(f"{summary.median_ms:10.3f} ms  {short(name, 60)}", markup=False)
 
     follow_all(client, list(names), what="measuring", console=out, on_done=on_done)
     return latencies
@@ -198,22 +201,22 @@ def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> dict
 def show(comparisons: "list[Comparison]", result: dict[str, Any]) -> None:
     """The table, and what it comes to."""
     heading("Forecast and truth")
-    table = Table()
-    table.add_column("graph", max_width=56, no_wrap=True)
-    for name in ("forecast ms", "90 % interval", "measured ms", "error"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("graph", no_wrap=True)
+    for name, width in (("forecast", 8), ("90 % interval", 13), ("measured", 8), ("error", 7)):
+        table.add_column(name, justify="right", no_wrap=True, min_width=width)
     for item in sorted(comparisons, key=lambda item: item.measured_ms):
         low, high = item.interval_ms
         inside = low <= item.measured_ms <= high
         table.add_row(
-            item.name,
-            f"{item.forecast_ms:.3f}",
-            f"{low:.3f} – {high:.3f}",
-            f"{item.measured_ms:.3f}",
-            f"{item.error:+.1%}" + (" " if inside else " *"),
+            item.label,
+            f"{item.forecast_ms:.4g}",
+            f"{low:.3g} – {high:.3g}",
+            f"{item.measured_ms:.4g}",
+            f"{item.error:+.1%}" + (" " if inside else "*"),
         )
     out.print(table)
-    out.print("* the measurement lies outside the interval")
+    out.print("Times in ms. * the measurement lies outside the interval.")
     out.print(
         f"median APE {result['median_ape']:.1%} · within ±10 % {result['within_10']:.0%} · within ±20 % "
         f"{result['within_20']:.0%} · Spearman {result['spearman']:.3f} · "
