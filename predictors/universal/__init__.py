@@ -1,0 +1,10 @@
+"""The house predictor for search spaces: see `docs/universal.md`.
+
+Files: `predictor` is the contract; `prior` is learned from source devices (`sources`: one of them, `components`: its
+covariances, `evidence`: their scales); `posterior` is one device after k measurements; `feature_space`,
+`nasbench201_features` and `fbnet_features` say in which features latency is a sum.
+"""
+
+from predictors.universal.predictor import UniversalPredictor
+
+__all__ = ["UniversalPredictor"]

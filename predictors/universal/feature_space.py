@@ -1,0 +1,39 @@
+"""What the predictor knows of a search space."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictors.base import FloatArray
+
+__all__ = ["FeatureSpace", "one_hot"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSpace:
+    """A search space as features in which latency is a sum.
+
+    Args:
+        name: of the search space.
+        features: texts (n) → float64 (n, p), not centred; a device's cost profile has one cost for each column.
+        measurable: texts (n) → bool (n,), False for degenerate architectures.
+        places: the columns that say which operator stands where, one-hot.
+        factors: name → float64 (p, r): a prior component each, costs that follow from r independent quantities.
+        masks: name → float64 (p, p): a prior component each, how far columns share their deviation from the sources'
+            mean profile.
+    """
+
+    name: str
+    features: Callable[[Sequence[str]], FloatArray]
+    measurable: Callable[[Sequence[str]], NDArray[np.bool_]]
+    places: slice
+    factors: Mapping[str, FloatArray]
+    masks: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+def one_hot(codes: NDArray[np.integer], size: int) -> FloatArray:
+    """Codes (n, places) as float64 (n, places · size)."""
+    hot = codes[:, :, None] == np.arange(size)
+    return np.asarray(hot.reshape(len(codes), codes.shape[1] * size), dtype=np.float64)

@@ -1,0 +1,81 @@
+"""Queries and rows as texts of one search space."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from predictors.base import LatencyDataset, Query
+from predictors.universal.fbnet_features import FBNET
+from predictors.universal.feature_space import FeatureSpace
+from predictors.universal.nasbench201_features import NASBENCH201
+from predictors.universal.prior import SourceRows
+from profilers.schema import InputError, TargetId, UnsupportedGraphError
+
+__all__ = ["SPACES", "common_space", "rows_by_target", "source_rows", "texts_of"]
+
+SPACES = {space.name: space for space in (NASBENCH201, FBNET)}
+"""Search spaces whose features are known."""
+
+_FEWEST_ROWS = 10
+
+
+def texts_of(queries: Sequence[Query], space: FeatureSpace) -> list[str]:
+    """The queries' texts.
+
+    Raises:
+        UnsupportedGraphError: a query without an architecture of the space.
+    """
+    found = [
+        query.architecture.text for query in queries if query.architecture and query.architecture.space == space.name
+    ]
+    if len(found) != len(queries):
+        others = sorted(
+            {query.architecture.space if query.architecture else "graphs" for query in queries} - {space.name}
+        )
+        raise UnsupportedGraphError(
+            f"This predictor was fitted on architectures of {space.name!r} and reads no others; "
+            f"{len(queries) - len(found)} of {len(queries)} queries are of {', '.join(others)}."
+        )
+    return found
+
+
+def common_space(queries: Sequence[Query]) -> FeatureSpace:
+    """The space that all queries are of.
+
+    Raises:
+        InputError: no queries, or of several spaces.
+        UnsupportedGraphError: of a space without features.
+    """
+    if not queries:
+        raise InputError("There are no rows to learn from.")
+    names = sorted({query.architecture.space if query.architecture else "graphs" for query in queries})
+    if len(names) > 1:
+        raise InputError(f"A universal predictor learns one search space at a time, found rows of {', '.join(names)}.")
+    if names[0] not in SPACES:
+        raise UnsupportedGraphError(
+            f"A universal predictor reads architectures of {', '.join(SPACES)}, not {names[0]}."
+        )
+    return SPACES[names[0]]
+
+
+def source_rows(space: FeatureSpace, data: LatencyDataset, target: TargetId) -> SourceRows:
+    """A device's rows without degenerate architectures.
+
+    Raises:
+        InputError: too few of them.
+    """
+    texts = texts_of(data.queries, space)
+    rows = np.flatnonzero(space.measurable(texts))
+    if len(rows) < _FEWEST_ROWS:
+        raise InputError(
+            f"The device {target} has {len(rows)} usable rows; a cost profile takes {_FEWEST_ROWS} at least."
+        )
+    return [texts[row] for row in rows], data.latency_ms[rows]
+
+
+def rows_by_target(queries: Sequence[Query]) -> dict[TargetId, list[int]]:
+    """Indices of queries by target."""
+    rows: dict[TargetId, list[int]] = {}
+    for index, query in enumerate(queries):
+        rows.setdefault(query.target.id, []).append(index)
+    return rows
