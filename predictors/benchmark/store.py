@@ -28,7 +28,8 @@ class Store:
         self.done[unit.key] = rows
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"unit": unit.key, "rows": rows}) + "\n")
+                # The newline in front parts it from a line that an interrupt cut short.
+                file.write("\n" + json.dumps({"unit": unit.key, "rows": rows}) + "\n")
 
     def clear(self) -> None:
         """Remove the file: the run is complete."""
