@@ -195,7 +195,7 @@ def greedy_variance(features: FloatArray, k: int, noise: float) -> list[int]:
     for _ in range(k):
         gram = left.T @ left
         own = np.einsum("nd,nd->n", left, left) + noise**2
-        gain = np.einsum("nd,de,ne->n", left, gram, left) / own
+        gain = np.einsum("nd,nd->n", left @ gram, left) / own
         best = int(np.argmax(np.where(free, gain, -np.inf)))
         chosen.append(best)
         free[best] = False
