@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.stats import norm
+from scipy.stats import t as student
 
 from predictors.base import FloatArray
 from predictors.universal.evidence import JITTER
@@ -26,6 +26,9 @@ _NEGLIGIBLE = 1e-3
 
 _QUANTILE = 0.95
 """Upper end of the central interval that the tails are fitted at."""
+
+_PRIOR_ERRORS = 10.0
+"""How many left-out errors the belief that the model's doubts are right is worth."""
 
 _CHUNK = 4096
 
@@ -125,17 +128,20 @@ class _Problem:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Members' weights (m,), K⁻¹·residual (m, k) and K⁻¹ (m, k, k)."""
+    """Members' weights (m,), K⁻¹·residual (m, k), K⁻¹ (m, k, k), and squared standardised errors (k,) of each
+    measurement as the others forecast it.
+    """
 
     weights: FloatArray
     alpha: FloatArray
     inverse: FloatArray
+    left_out: FloatArray
 
     def kept(self) -> "tuple[_State, Members]":
         """Without negligible members, and the indices of the others."""
         members = np.flatnonzero(self.weights > _NEGLIGIBLE * self.weights.max())
         weights = self.weights[members] / self.weights[members].sum()
-        return _State(weights, self.alpha[members], self.inverse[members]), members
+        return _State(weights, self.alpha[members], self.inverse[members], self.left_out), members
 
 
 def _problem(prior: DevicePrior, mixture: Mixture, x: FloatArray, latency_ms: FloatArray, intercept: float) -> _Problem:
@@ -168,7 +174,8 @@ def _linearised(problem: _Problem, tail: float) -> _State:
     level, trust = np.ones_like(y), np.ones_like(y)
     for _ in range(1 + _STEPS):
         residual = level * (1 + np.log(y / level)) - mean
-        diagonal = problem.noise[:, None] * level**2 / trust + problem.rounding + JITTER
+        plain = problem.noise[:, None] * level**2
+        diagonal = plain / trust + problem.rounding + JITTER
         matrix = base + diagonal[:, :, None] * np.eye(len(y))
         inverse = np.linalg.inv(matrix)
         alpha = inverse @ residual
@@ -176,9 +183,11 @@ def _linearised(problem: _Problem, tail: float) -> _State:
         weights = np.exp(evidence - evidence.max())
         weights /= weights.sum()
         level = np.maximum(mean + weights @ np.einsum("mij,mj->mi", base, alpha), _LOWEST)
-        left_out = weights @ (alpha**2 / np.einsum("mii->mi", inverse))
-        trust = (tail + 1) / (tail + left_out)
-    return _State(weights, alpha, inverse)
+        precision = np.einsum("mii->mi", inverse)
+        squared = (alpha / precision) ** 2
+        untrusting = weights @ (squared / np.maximum(1 / precision + plain - plain / trust, JITTER))
+        trust = (tail + 1) / (tail + weights @ (squared * precision))
+    return _State(weights, alpha, inverse, untrusting)
 
 
 def _collected(prior: DevicePrior, problem: _Problem, state: _State) -> Posterior:
@@ -192,14 +201,13 @@ def _collected(prior: DevicePrior, problem: _Problem, state: _State) -> Posterio
     covariance -= np.tensordot(weights[:, None, None] * (state.inverse @ gain), gain, axes=([0, 1], [0, 1]))
     covariance += (away * weights[:, None]).T @ away
     mean[:-1] += prior.mean
-    doubts = _member_doubts(prior.gram, state, gain, variances, away)
     return Posterior(
         scale_ms=problem.scale_ms,
         mean=mean,
         covariance=covariance,
         noise=float(weights @ problem.noise),
         rounding=problem.rounding,
-        tail_scale=_tail_scale(weights, doubts + problem.noise + problem.rounding),
+        tail_scale=_tail_scale(state.left_out),
     )
 
 
@@ -210,22 +218,15 @@ def _prior_covariance(components: FloatArray, variances: FloatArray) -> FloatArr
     return covariance
 
 
-def _member_doubts(
-    gram: FloatArray, state: _State, gain: FloatArray, variances: FloatArray, away: FloatArray
-) -> FloatArray:
-    """Mean variance of relative latency over architectures under each member, around the mixture's mean: (m,)."""
-    moments = np.zeros((away.shape[1],) * 2)
-    moments[:-1, :-1], moments[-1, -1] = gram, 1.0
-    removed = np.einsum("mkp,mkp->m", state.inverse @ gain, gain @ moments)
-    total = variances.sum(axis=1)  # components are scaled to unit effect
-    return np.asarray(np.maximum(total - removed, 0.0) + np.einsum("mp,mp->m", away @ moments, away))
+def _tail_scale(left_out: FloatArray) -> float:
+    """How wide intervals are, by how far each measurement lay from what the others forecast.
 
+    Squared standardised errors that the model expects to be one on average update a scaled inverse χ² prior around one;
+    the predictive distribution is Student's (Gelman et al., Bayesian Data Analysis, section 3.3).
 
-def _tail_scale(weights: FloatArray, variances: FloatArray) -> float:
-    """What makes a normal interval as wide as the central one of a mixture of normals with one mean."""
-    spreads = np.sqrt(variances)
-    ends = norm.ppf(_QUANTILE) * np.array([spreads.min(), spreads.max()])
-    if ends[1] <= ends[0] * (1 + 1e-9):
-        return 1.0
-    end = brentq(lambda value: weights @ norm.cdf(value / spreads) - _QUANTILE, *ends)
-    return float(end / (norm.ppf(_QUANTILE) * np.sqrt(weights @ variances)))
+    Args:
+        left_out: float64 (k,).
+    """
+    freedom = _PRIOR_ERRORS + len(left_out)
+    scale = np.sqrt((_PRIOR_ERRORS + left_out.sum()) / freedom)
+    return float(scale * student.ppf(_QUANTILE, freedom) / norm.ppf(_QUANTILE))

@@ -89,13 +89,10 @@ def test_the_step_of_a_clock(values: list[float], step: float) -> None:
     assert clock_step(np.array(values)) == step
 
 
-def test_tails_of_a_mixture() -> None:
-    one, equal = np.array([0.5, 0.5]), np.array([0.04, 0.04])
-    assert posterior._tail_scale(one, equal) == 1
-    narrow = posterior._tail_scale(np.array([0.9, 0.1]), np.array([1.0, 25.0]))
-    draws = np.random.default_rng(0).standard_normal(400_000) * np.where(np.arange(400_000) % 10 == 0, 5.0, 1.0)
-    half = 1.645 * narrow * np.sqrt(0.9 + 2.5)
-    assert abs((np.abs(draws) < half).mean() - 0.9) < 0.005
+def test_errors_that_were_expected_leave_intervals_as_they_are() -> None:
+    right, small, large = (posterior._tail_scale(np.full(20, size**2)) for size in (1.0, 0.3, 3.0))
+    assert 1 < right < 1.1
+    assert 0.3 < small < right < large < 3
 
 
 def test_a_latency_stays_positive_and_ordered() -> None:
