@@ -158,7 +158,7 @@ def _help_arrays(architecture: Architecture) -> Arrays:
 
 
 def _help_graph(encoding: Encoding) -> Arrays:
-    operators, edges = encoding["operators"], np.triu(encoding["adjacency"])
+    operators, edges = encoding["operators"], encoding["adjacency"]
     kinds = [0, *(1 + operators), 1 + len(CELL_OPERATORS), 2 + len(CELL_OPERATORS)]
     receives = np.eye(len(edges) + 1, dtype=np.float32)
     receives[:-1, :-1] += edges.T

@@ -202,7 +202,7 @@ def _prune(operators: Operators) -> Operators:
 
 def _adjacency() -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
     """Edges become nodes 1 to 6 between input 0 and output 7 (as BRP-NAS and HELP encode cells)."""
-    ends = [(-1, 0), *EDGES, (NODES - 1, -1)]
+    ends = [(-1, 0), *EDGES, (NODES - 1, NODES)]
     matrix = [[float(first[1] == second[0]) for second in ends] for first in ends]
     return np.array(matrix, np.float32)
 

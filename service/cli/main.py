@@ -8,6 +8,7 @@ import typer
 from profilers.schema import LatcastError
 from service.cli.adapt import adapt
 from service.cli.agent import agent
+from service.cli.bench import bench
 from service.cli.demo import demo
 from service.cli.keys import keys
 from service.cli.predict import predict
@@ -28,6 +29,7 @@ app = typer.Typer(
 for command in (profile, serve, agent, targets, adapt, predict, demo):
     app.command()(command)
 app.add_typer(keys, name="keys")
+app.add_typer(bench, name="bench")
 
 
 @app.callback(invoke_without_command=True)

@@ -92,6 +92,7 @@ def test_encoding_says_what_the_text_says():
             {7} if end == 3 else set()
         )
         assert set(np.flatnonzero(encoding["adjacency"][row])) == followers
+    assert not encoding["adjacency"][7].any(), "nothing follows the output"
 
 
 def test_an_error_names_the_place():
