@@ -19,9 +19,10 @@ from predictors.artifact import Artifact
 from predictors.base import FloatArray
 from predictors.conformal import calibrated_scale
 from predictors.features.kernels import CLASSES
+from predictors.kernel_sum.sums import Kernels, Labels
 from profilers.schema import ArtifactError
 
-__all__ = ["DIMENSIONS", "Kernels", "Labels", "Multipliers", "Posterior"]
+__all__ = ["DIMENSIONS", "Multipliers", "Posterior"]
 
 DIMENSIONS = 1 + len(CLASSES) + 2
 """Of u: machine, classes, memory tilt, launch tilt."""
@@ -42,71 +43,6 @@ _CLASS_STD, _CLASS_ROWS = 0.25, 5.0
 _PRIOR_SCORES = 10
 _BLUR = 3e-3
 """Share of a graph's latency below which a profiler's resolution and cost drown a label."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kernels:
-    """K kernels of n graphs, as the shared model forecasts them. Times are in a unit of the model's own.
-
-    Args:
-        log_time: float64 (K,), log of the time of all runs of the kernel in one run of its graph.
-        kinds: int64 (K,), index into `CLASSES`.
-        tilt: float64 (K, 2), shares of memory and launch in each kernel's time.
-        rows: int64 (K,), ascending, which graph.
-        count: n.
-        doubt: float64 (K,), variance of log time of kernels that training knows little of; else zero.
-    """
-
-    log_time: FloatArray
-    kinds: NDArray[np.int64]
-    tilt: FloatArray
-    rows: NDArray[np.int64]
-    count: int
-    doubt: FloatArray
-
-    def times(self, u: FloatArray) -> FloatArray:
-        """Time of each kernel at these multipliers, float64 (K,)."""
-        classes = u[1:-2]
-        return np.asarray(np.exp(self.log_time + u[0] + classes[self.kinds] + self.tilt @ u[-2:]))
-
-    def totals(self, times: FloatArray) -> FloatArray:
-        """Sums over each graph's kernels, float64 (n,)."""
-        return np.asarray(np.bincount(self.rows, weights=times, minlength=self.count), dtype=np.float64)
-
-    def pick(self, graphs: NDArray[np.int64]) -> "Kernels":
-        """The kernels of these graphs, which are numbered anew in ascending order."""
-        mask = np.isin(self.rows, graphs)
-        return Kernels(
-            log_time=self.log_time[mask],
-            kinds=self.kinds[mask],
-            tilt=self.tilt[mask],
-            rows=np.searchsorted(np.sort(graphs), self.rows[mask]),
-            count=len(graphs),
-            doubt=self.doubt[mask],
-        )
-
-    def cells(self, times: FloatArray, mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
-        """Sums by graph and class: (cell of each kernel, time by cell, mean tilt by cell (n·C, 2))."""
-        cell = np.asarray(self.rows * len(CLASSES) + self.kinds, dtype=np.int64)
-        size = self.count * len(CLASSES)
-        total = np.asarray(np.bincount(cell[mask], weights=times[mask], minlength=size), dtype=np.float64)
-        tilt = np.stack(
-            [np.bincount(cell[mask], weights=(times * self.tilt[:, j])[mask], minlength=size) for j in (0, 1)], axis=1
-        )
-        return cell, total, tilt / np.maximum(total, 1e-300)[:, None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """What was measured of `Kernels`.
-
-    Args:
-        latency: float64 (n,).
-        kernel_time: float64 (K,), NaN where there is none.
-    """
-
-    latency: FloatArray
-    kernel_time: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,16 +178,20 @@ class Multipliers:
         return design, residual, variance, kinds
 
     def _posterior(self, kernels: Kernels, labels: Labels, centre: FloatArray) -> Posterior:
-        precision = np.linalg.inv(self.covariance)
-        u, inverse = centre, self.covariance
-        if kernels.count == 0:
-            return Posterior(mean=centre, covariance=self.covariance)
-        for _ in range(_STEPS):
-            design, residual, variance, _ = self._rows(kernels, labels, u)
-            weight = _student_weight(residual, variance)
-            inverse = np.linalg.inv(precision + design.T @ (design * weight[:, None]))
-            u = inverse @ (precision @ centre + design.T @ (weight * (residual + design @ u)))
-        return Posterior(mean=u, covariance=(inverse + inverse.T) / 2)
+        u, covariance = centre, self.covariance
+        for _ in range(_STEPS if kernels.count else 0):
+            shift, covariance, _ = _gaussian(self.covariance, *self._normal_equations(kernels, labels, u, centre))
+            u = centre + shift
+        return Posterior(mean=u, covariance=covariance)
+
+    def _normal_equations(
+        self, kernels: Kernels, labels: Labels, u: FloatArray, centre: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """(precision, precision times mean) that the rows, linearised at u, give of u − centre."""
+        design, residual, variance, _ = self._rows(kernels, labels, u)
+        weight = (_DEGREES + 1) / (_DEGREES + residual**2 / variance) / variance
+        weighted = design * weight[:, None]
+        return design.T @ weighted, weighted.T @ (residual + design @ (u - centre))
 
     def _averaged(self, kernels: Kernels, labels: Labels, centre: FloatArray) -> Posterior:
         """The posterior, averaged over how much classes differ on this target, by marginal likelihood.
@@ -259,11 +199,7 @@ class Multipliers:
         A machine like those of training needs hardly more than its own factor, another one each class's.
         """
         u = self._posterior(kernels, labels, centre).mean
-        if kernels.count == 0:
-            return Posterior(mean=centre, covariance=self.covariance)
-        design, residual, variance, _ = self._rows(kernels, labels, u)
-        weighted = design * _student_weight(residual, variance)[:, None]
-        precision, response = design.T @ weighted, weighted.T @ (residual + design @ (u - centre))
+        precision, response = self._normal_equations(kernels, labels, u, centre)
         found = [_gaussian(self._scaled(scale), precision, response) for scale in _CLASS_SCALES]
         evidence = np.array([one[2] for one in found])
         share = np.exp(evidence - evidence.max())
@@ -354,11 +290,6 @@ class Multipliers:
             scores=artifact.array("multipliers.scores", ndim=1),
             targets={name: Posterior(mean=m, covariance=c, tail_scale=float(t)) for name, m, c, t in states},
         )
-
-
-def _student_weight(residual: FloatArray, variance: FloatArray) -> FloatArray:
-    """Precision of each row, less where its residual is far out."""
-    return np.asarray((_DEGREES + 1) / (_DEGREES + residual**2 / variance) / variance)
 
 
 def _gaussian(prior: FloatArray, precision: FloatArray, response: FloatArray) -> tuple[FloatArray, FloatArray, float]:

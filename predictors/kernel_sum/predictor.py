@@ -10,10 +10,11 @@ from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Query
 from predictors.dataset import group_folds, row_keys
 from predictors.features.kernels import FEATURE_VERSION, KernelTable
-from predictors.kernel_sum.multipliers import Kernels, Labels, Multipliers
+from predictors.kernel_sum.multipliers import Multipliers
 from predictors.kernel_sum.observations import Observations, observe, tabulate
 from predictors.kernel_sum.residual import Growth, ResidualTrees, tree_features
 from predictors.kernel_sum.roofline import WORK_TERMS, Roofline, work_matrix
+from predictors.kernel_sum.sums import Kernels, Labels
 from profilers.schema import DeviceEvidence, InputError, MissingEvidenceError, Target
 
 __all__ = ["KernelSumPredictor"]

@@ -1,0 +1,76 @@
+"""Kernels of many graphs as the shared model forecasts them, and the sums over them that adaptation needs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictors.base import FloatArray
+from predictors.features.kernels import CLASSES
+
+__all__ = ["Kernels", "Labels"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernels:
+    """K kernels of n graphs, as the shared model forecasts them. Times are in a unit of the model's own.
+
+    Args:
+        log_time: float64 (K,), log of the time of all runs of the kernel in one run of its graph.
+        kinds: int64 (K,), index into `CLASSES`.
+        tilt: float64 (K, 2), shares of memory and launch in each kernel's time.
+        rows: int64 (K,), ascending, which graph.
+        count: n.
+        doubt: float64 (K,), variance of log time of kernels that training knows little of; else zero.
+    """
+
+    log_time: FloatArray
+    kinds: NDArray[np.int64]
+    tilt: FloatArray
+    rows: NDArray[np.int64]
+    count: int
+    doubt: FloatArray
+
+    def times(self, u: FloatArray) -> FloatArray:
+        """Time of each kernel at these multipliers, float64 (K,)."""
+        classes = u[1:-2]
+        return np.asarray(np.exp(self.log_time + u[0] + classes[self.kinds] + self.tilt @ u[-2:]))
+
+    def totals(self, times: FloatArray) -> FloatArray:
+        """Sums over each graph's kernels, float64 (n,)."""
+        return np.asarray(np.bincount(self.rows, weights=times, minlength=self.count), dtype=np.float64)
+
+    def pick(self, graphs: NDArray[np.int64]) -> "Kernels":
+        """The kernels of these graphs, which are numbered anew in ascending order."""
+        mask = np.isin(self.rows, graphs)
+        return Kernels(
+            log_time=self.log_time[mask],
+            kinds=self.kinds[mask],
+            tilt=self.tilt[mask],
+            rows=np.searchsorted(np.sort(graphs), self.rows[mask]),
+            count=len(graphs),
+            doubt=self.doubt[mask],
+        )
+
+    def cells(self, times: FloatArray, mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
+        """Sums by graph and class: (cell of each kernel, time by cell, mean tilt by cell (n·C, 2))."""
+        cell = np.asarray(self.rows * len(CLASSES) + self.kinds, dtype=np.int64)
+        size = self.count * len(CLASSES)
+        total = np.asarray(np.bincount(cell[mask], weights=times[mask], minlength=size), dtype=np.float64)
+        tilt = np.stack(
+            [np.bincount(cell[mask], weights=(times * self.tilt[:, j])[mask], minlength=size) for j in (0, 1)], axis=1
+        )
+        return cell, total, tilt / np.maximum(total, 1e-300)[:, None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What was measured of `Kernels`.
+
+    Args:
+        latency: float64 (n,).
+        kernel_time: float64 (K,), NaN where there is none.
+    """
+
+    latency: FloatArray
+    kernel_time: FloatArray
