@@ -55,7 +55,7 @@ def nas(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions.")] = 10,
     predictor: Annotated[
-        list[str] | None, typer.Option(help="KIND, or KIND:NAME=VALUE,…; repeatable. [boosted_trees]")
+        list[str] | None, typer.Option(help="KIND, or KIND:NAME=VALUE,…; repeatable. [universal]")
     ] = None,
     sampler: Annotated[
         list[str] | None, typer.Option(help="What chooses the measurements; repeatable. [random]")
@@ -88,7 +88,7 @@ def nas(
     chosen = protocol or (Protocol.HELP if suite is Suite.HELP else Protocol.FULL)
     units = plan(
         _tasks(suite, space, sources, targets),
-        [Contender.parse(text) for text in predictor or ["boosted_trees"]],
+        [Contender.parse(text) for text in predictor or ["universal"]],
         samplers=_known_samplers(sampler or ["random"]),
         shots=shots or [20],
         seeds=seeds,

@@ -1,6 +1,10 @@
 from typing import Any
 
 import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the extra [torch] is not installed")
+
 import torch
 
 from predictors.base import Query

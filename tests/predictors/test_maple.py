@@ -3,6 +3,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="the extra [torch] is not installed")
+
 import torch
 
 from predictors.artifact import Artifact

@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="the extra [torch] is not installed")
+
 import torch
 from torch import Tensor, nn
 
