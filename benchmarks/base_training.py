@@ -23,6 +23,7 @@ __all__ = ["Campaigns", "judge", "load_campaigns", "write_card"]
 FOLDS = 4
 SUPPORT = 10
 SUPPORT_DRAWS = 3
+NOTES_FILE = "notes.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Campaigns:
         networks: rows that are whole networks measured in sandboxes: what forecasts are judged on.
         device: what `describe_device` said of the machine.
         stale: rows left out because the generator has changed since.
+        notes: lines of `notes.md` in the folders: what whoever measured has to say about it.
     """
 
     dataset: LatencyDataset
@@ -42,6 +44,7 @@ class Campaigns:
     networks: np.ndarray[Any, np.dtype[np.intp]]
     device: dict[str, Any]
     stale: int
+    notes: Sequence[str]
 
 
 def load_campaigns(folders: Sequence[Path]) -> Campaigns:
@@ -62,7 +65,12 @@ def load_campaigns(folders: Sequence[Path]) -> Campaigns:
         networks=np.flatnonzero(careful),
         device=json.loads((folders[0] / DEVICE_FILE).read_text()),
         stale=stale,
+        notes=[line for folder in folders for line in _notes(folder / NOTES_FILE)],
     )
+
+
+def _notes(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def _rows(folders: Sequence[Path]) -> Iterator[Row]:
@@ -200,8 +208,9 @@ def write_card(path: Path, campaigns: Campaigns, figures: dict[str, Any], size_b
         "- Fusion follows ONNX Runtime's rules for x86-64 with AVX-512 (channel blocks of 16). On machines with other",
         "  blocks, or other runtimes, adaptation has to make up for layouts that differ.",
         "- More than one thread, quantised and half-precision models, and batches above 32 were not measured.",
-        "- Networks below some 20 µs are mostly overhead of the call, which is spread over their kernels.",
+        "- Networks below some 20 µs are mostly the call itself, of which only an average is known.",
         "- Sorting, scattering, If and Loop have few examples; their intervals are wide, and `coverage` says so.",
+        *campaigns.notes,
     ]
     path.write_text("\n".join(lines) + "\n")
 

@@ -7,9 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictors.base import FloatArray, LatencyDataset, Query
-from predictors.features.kernels import KernelTable, attribute_timings, kernel_table, stack_tables
+from predictors.features.kernels import CLASSES, KernelTable, attribute_timings, kernel_table, stack_tables
 
-__all__ = ["Observations", "observe", "tabulate"]
+__all__ = ["Observations", "call_time", "observe", "tabulate", "without_call"]
+
+_SINGLE, _MANY = 2, 20
+"""Kernels of a graph, the call included: those that have one, and those that have many."""
+
+_SMALLEST = 0.02
+_FEWEST = 20
+_LEAST_REST = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +57,40 @@ def observe(data: LatencyDataset, unit_ms: float) -> Observations:
         np.exp(np.round(np.log(times / unit_ms), 9)) for times in (_labels(data, table), data.latency_ms)
     )
     return Observations(table=table, kernel_time=kernel_time, latency=latency)
+
+
+def call_time(seen: Observations, mine: NDArray[np.bool_]) -> float:
+    """What a run takes besides its kernels: the smallest single kernel's latency, less a smallest kernel among many.
+
+    A runtime's profile spreads this over the kernels, by their shares of the latency.
+
+    Args:
+        seen: rows of all targets.
+        mine: bool (n,), the rows of one target.
+
+    Returns:
+        Zero where there are too few graphs of a single kernel, or too few kernels in large graphs, to tell.
+    """
+    counts = np.bincount(seen.rows, minlength=len(seen.latency))
+    single = seen.latency[mine & (counts == _SINGLE)]
+    inside = seen.kernel_time[np.isfinite(seen.kernel_time) & (mine & (counts >= _MANY))[seen.rows]]
+    if min(len(single), len(inside)) < _FEWEST:
+        return 0.0
+    return max(0.0, float(np.quantile(single, _SMALLEST) - np.quantile(inside, _SMALLEST)))
+
+
+def without_call(seen: Observations, call: FloatArray) -> FloatArray:
+    """Kernel times without their part of the call, whose own time is put in its place, float64 (K,).
+
+    Args:
+        seen: n rows.
+        call: float64 (n,), what a run takes besides its kernels; zero where that is unknown.
+    """
+    rest = np.clip(1 - call / seen.latency, _LEAST_REST, 1.0)
+    labels = seen.kernel_time * rest[seen.rows]
+    timed = np.bincount(seen.rows, weights=np.isfinite(labels), minlength=len(seen.latency)) > 0
+    told = (seen.table.kinds == CLASSES.index("call")) & (timed & (call > 0))[seen.rows]
+    return np.asarray(np.where(told, np.minimum(call, seen.latency * (1 - _LEAST_REST))[seen.rows], labels))
 
 
 def _labels(data: LatencyDataset, table: KernelTable) -> FloatArray:

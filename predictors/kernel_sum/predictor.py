@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction
 from predictors.dataset import group_folds, row_keys
 from predictors.features.kernels import FEATURE_VERSION, KernelTable
 from predictors.kernel_sum.multipliers import Multipliers
-from predictors.kernel_sum.observations import Observations, observe, tabulate
+from predictors.kernel_sum.observations import Observations, call_time, observe, tabulate, without_call
 from predictors.kernel_sum.residual import Growth, ResidualTrees, tree_features
 from predictors.kernel_sum.roofline import WORK_TERMS, Roofline, work_matrix
 from predictors.kernel_sum.sums import Kernels, Labels
@@ -69,6 +70,9 @@ class KernelSumPredictor(Predictor):
         self.unit_ms_ = float(np.exp(np.median(np.log(data.latency_ms))))
         seen = observe(data, self.unit_ms_)
         targets = np.array([query.target.id for query in data.queries])
+        calls = {name: call_time(seen, targets == name) for name in sorted(set(targets))}
+        self.call_ = float(np.median(list(calls.values())))
+        seen = replace(seen, kernel_time=without_call(seen, np.array([calls[name] for name in targets])))
         labels, effects, weights = self._fit_roofline(seen, targets)
         report(0.2, "trees")
         held_out = self._fit_trees(seen, labels - effects, weights, row_keys(data), report)
@@ -82,8 +86,8 @@ class KernelSumPredictor(Predictor):
     def _fit_roofline(self, seen: Observations, targets: np.ndarray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """(log time of one run of each kernel, target effect in it, weight), float64 (K,) each."""
         work, table = work_matrix(seen.table), seen.table
-        measured = np.log(seen.kernel_time / table.repeats)
         names, owner = np.unique(targets, return_inverse=True)
+        measured = np.log(seen.kernel_time / table.repeats)
         effects = np.zeros(len(table))
         self.roofline_ = Roofline.fit(work[:0], table.kinds[:0], measured[:0], measured[:0])
         labels, weights = _spread(seen, measured, self.roofline_.log_time(work, table.kinds))
@@ -93,6 +97,7 @@ class KernelSumPredictor(Predictor):
             forecast = self.roofline_.log_time(work, table.kinds)
             effects = _target_effects(labels - forecast, owner[table.graph], table.kinds) if len(names) > 1 else effects
             labels, weights = _spread(seen, measured, forecast + effects)
+        self.roofline_ = self.roofline_.with_call(self.call_)
         self.operators_ = sorted(set(table.operators))
         self.ranges_ = _ranges(table, self.roofline_.log_time(work, table.kinds), self.operators_)
         return labels, effects, weights
@@ -157,9 +162,12 @@ class KernelSumPredictor(Predictor):
         if len(support) == 0:
             raise MissingEvidenceError("Adapting takes at least one measured row of the target; measure one.")
         seen = observe(support, self.unit_ms_)
-        labels = Labels(latency=seen.latency, kernel_time=seen.kernel_time)
+        kernels = self._forecast_kernels(support.queries)
+        slower = np.median(seen.latency / kernels.totals(kernels.times(multipliers.mean)))
+        kernel_time = without_call(seen, np.full(len(support), self.call_ * slower))
+        labels = Labels(latency=seen.latency, kernel_time=kernel_time)
         adapted = copy(self)
-        adapted.multipliers_ = multipliers.adapted(self._forecast_kernels(support.queries), labels, target.id)
+        adapted.multipliers_ = multipliers.adapted(kernels, labels, target.id)
         return adapted
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
@@ -197,7 +205,11 @@ class KernelSumPredictor(Predictor):
         """Rooflines, trees, the prior over targets and the posteriors of those seen."""
         multipliers = self._learned()
         arrays: dict[str, Any] = {"roofline.log_cost": self.roofline_.log_cost, "operators.ranges": self.ranges_}
-        arrays |= {"unit_ms": np.array(self.unit_ms_)} | self.trees_.to_arrays() | multipliers.to_arrays()
+        arrays |= (
+            {"unit_ms": np.array(self.unit_ms_), "call": np.array(self.call_)}
+            | self.trees_.to_arrays()
+            | multipliers.to_arrays()
+        )
         return self.make_artifact(
             arrays=arrays,
             vocabulary={
@@ -217,6 +229,7 @@ class KernelSumPredictor(Predictor):
         predictor.operators_ = [str(name) for name in artifact.words("operators")]
         predictor.ranges_ = artifact.array("operators.ranges", ndim=2)
         predictor.unit_ms_ = float(artifact.array("unit_ms", ndim=0))
+        predictor.call_ = float(artifact.array("call", ndim=0))
         predictor.trees_ = ResidualTrees.from_artifact(artifact, int(artifact.words("members")))
         predictor.multipliers_ = Multipliers.from_artifact(artifact, [str(name) for name in artifact.words("targets")])
         return predictor

@@ -30,6 +30,7 @@ _PLAIN_COST = np.log([2e-3, 3e-8, 1e-7, 5e-8, 1e-7, 5e-6, 5e-8, 5e-8])
 
 _PRIOR_STD = 1.5
 _PRIOR_REACH = 10.0
+_NEGLIGIBLE = 10.0
 _TERM_SCALE = 0.3
 """Spread of log time that one kernel's label is taken to have: sets the prior's weight against the data."""
 _SPILL_BYTES = 2**20
@@ -91,6 +92,13 @@ class Roofline:
             part = kinds == kind
             found[kind] = _fit_class(work[part], log_time[part], weights[part], prior[kind])
         return cls(log_cost=found)
+
+    def with_call(self, time: float) -> Self:
+        """With that time for what a run takes besides its kernels; next to nothing where it is zero."""
+        log_cost = self.log_cost.copy()
+        call = CLASSES.index("call")
+        log_cost[call, 0] = np.log(time) if time > 0 else log_cost[:, 0].min() - _NEGLIGIBLE
+        return type(self)(log_cost=log_cost)
 
     def log_time(self, work: FloatArray, kinds: np.ndarray) -> FloatArray:
         """Log of each kernel's time, float64 (n,)."""

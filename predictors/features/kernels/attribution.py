@@ -33,7 +33,8 @@ def attribute_timings(graph: Graph, timings: Sequence[KernelTiming]) -> NDArray[
     kernels = predict_kernels(graph)
     owner = {node: index for index, kernel in enumerate(kernels) for node in kernel.nodes}
     matched = _match(kernels, owner, [timing for timing in timings if timing.operator not in _CONTAINERS])
-    missing = sorted(set(range(len(kernels))) - {index for _, index in matched})
+    seen = {index for _, index in matched}
+    missing = [index for index, kernel in enumerate(kernels) if index not in seen and kernel.kind != "call"]
     result = np.full(len(kernels), np.nan)
     waiting, previous = 0.0, -1
     for timing, index in matched:

@@ -13,17 +13,17 @@ CLASSES: tuple[str, ...] = (
     "conv_transpose", "gemm", "matmul", "rnn", "einsum", "quantised", "elementwise", "broadcast", "activation", "pool",
     "pool_plain", "global_pool", "norm",
     "softmax", "reduce", "concat", "split", "slice", "gather", "scatter", "transpose", "reshape", "copy", "pad",
-    "resize", "reorder", "lrn", "sort", "control", "other",
+    "resize", "reorder", "lrn", "sort", "control", "other", "call",
 )  # fmt: skip
 """Kernel classes; each has its own work model, its own multiplier in adaptation and its own uncertainty."""
 
 ELEMENT_COST: Mapping[str, float] = {
-    "Relu": 1, "Clip": 1, "LeakyRelu": 2, "PRelu": 25, "Abs": 1, "Neg": 1, "Floor": 4, "Ceil": 3, "Round": 4, "Not": 1,
+    "Relu": 1, "Clip": 1, "LeakyRelu": 2, "PRelu": 35, "Abs": 1, "Neg": 1, "Floor": 4, "Ceil": 3, "Round": 4, "Not": 1,
     "Sign": 8, "HardSigmoid": 1.5, "HardSwish": 3, "ThresholdedRelu": 2, "Sigmoid": 2.5, "Tanh": 2.5, "Erf": 3.5,
     "Gelu": 4, "FastGelu": 4, "BiasGelu": 4, "QuickGelu": 1.5, "Swish": 1.5, "Mish": 105, "Elu": 15, "Selu": 15,
     "Celu": 30, "Exp": 1.5, "Log": 15, "Softplus": 100, "Softsign": 2, "Sqrt": 3, "Reciprocal": 2, "Sin": 13, "Cos": 13,
     "Tan": 30, "Asin": 30, "Acos": 30, "Atan": 30, "Sinh": 30, "Cosh": 30, "Asinh": 30, "Acosh": 30, "Atanh": 30,
-    "Pow": 20, "Mod": 20, "Add": 1, "Sub": 1, "Mul": 1, "Div": 2, "Min": 2, "Max": 2, "Sum": 1, "Mean": 2, "Where": 40,
+    "Pow": 80, "Mod": 20, "Add": 1, "Sub": 1, "Mul": 1, "Div": 2, "Min": 2, "Max": 2, "Sum": 1, "Mean": 2, "Where": 40,
     "Equal": 1, "Greater": 1.5, "Less": 1.5, "GreaterOrEqual": 1.5, "LessOrEqual": 1.5, "And": 1, "Or": 1, "Xor": 1,
     "Cast": 1, "IsNaN": 1, "IsInf": 1, "BitShift": 1, "BatchNormalization": 1, "Hardmax": 4, "Shrink": 2, "Softmax": 3,
     "LogSoftmax": 3, "LayerNormalization": 5, "SimplifiedLayerNormalization": 5, "SkipLayerNormalization": 35,

@@ -108,13 +108,25 @@ def _transposes_interfere(plan: FusionPlan, last: Step, steps: list[Step], sourc
     the subtraction of the mean, and the rest is found as a root-mean-square normalisation.
     """
     before, after = plan.producer(source), plan.sole_reader(last)
-    if before is None or before.operator != "Transpose":
+    if before is None or not _is_transposed(plan, before):
         return False
-    if after is not None and after.operator == "Transpose" and _is_inverse(before.ints("perm"), after.ints("perm")):
+    undone = after is not None and before.operator == after.operator == "Transpose"
+    if undone and after is not None and _is_inverse(before.ints("perm"), after.ints("perm")):
         plan.bypass(after, last.outputs[0])
         plan.bypass(before, before.inputs[0])
         plan.apart.update(step.main for step in steps)
+    else:
+        undone = False
+    for step in steps:
+        step.channels_first = undone or source in step.inputs
     return True
+
+
+def _is_transposed(plan: FusionPlan, step: Step) -> bool:
+    """A Transpose, or the Add of two of them, through which the runtime pushes them."""
+    producers = [plan.producer(tensor) for tensor in step.inputs]
+    both = all(producer is not None and producer.operator == "Transpose" for producer in producers)
+    return step.operator == "Transpose" or (step.operator == "Add" and both)
 
 
 def _is_inverse(first: tuple[int, ...], then: tuple[int, ...]) -> bool:

@@ -30,11 +30,18 @@ def describe_activation(plan: FusionPlan, step: Step, shape: Shape) -> Work:
 
 def describe_elementwise(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """One pass over tensors of equal shape."""
-    cost = ELEMENT_COST.get(step.operator, 5.0)
+    cost = _element_cost(plan, step)
     out = plan.shape(step.outputs[0])
     shape.update(run=prod(out), parts=1)
     shape["constant_weights"] = float(any(tensor >= 0 and plan.is_constant(tensor) for tensor in step.inputs))
     return 0.0, count_elements(plan, step) * cost
+
+
+def _element_cost(plan: FusionPlan, step: Step) -> float:
+    """A power with a constant exponent is a product or two."""
+    if step.operator == "Pow" and plan.is_constant(step.inputs[1]) and plan.spec(step.inputs[1]).elements == 1:
+        return 3.0
+    return ELEMENT_COST.get(step.operator, 5.0)
 
 
 def describe_broadcast(plan: FusionPlan, step: Step, shape: Shape) -> Work:
@@ -52,6 +59,9 @@ def describe_broadcast(plan: FusionPlan, step: Step, shape: Shape) -> Work:
             break
         kinds, run = now, run * out[axis]
     shape.update(run=run, axis=min(prod(item) for item in shapes), variant=float(any(kinds or ())))
+    if step.channels_first:
+        run = prod(out) // max(1, out[-1])
+        shape["run"] = run
     shape["parts"] = prod(out) / max(1, run)
     return work
 
@@ -94,8 +104,12 @@ def describe_reduce(plan: FusionPlan, step: Step, shape: Shape) -> Work:
         if stays != inner:
             break
         run *= size
-    elements = prod(data)
-    shape.update(axis=elements // max(1, prod(out)), rows=prod(out), run=run, variant=float(inner))
+    elements, outer = prod(data), kept.index(False) if False in kept else 0
+    leading = prod(data[:outer]) > 1
+    if step.channels_first:
+        run, inner, leading = prod(out) // max(1, data[0]), True, data[0] > 1
+    variant = float(inner) * (1 if leading else 2)  # along the last axis, a middle one, the first one
+    shape.update(axis=elements // max(1, prod(out)), rows=prod(out), run=run, variant=variant)
     shape["parts"] = elements / max(1, run)
     return 0.0, float(elements) * ELEMENT_COST.get(step.operator, 1.0)
 

@@ -24,9 +24,21 @@ class Step:
         residual: whether another tensor is added to the result before it is written.
         blocked: whether it works on channel-blocked tensors.
         main: index of the node that does the main work.
+        channels_first: whether the runtime runs it on tensors whose last axis, as the graph has it, comes first.
     """
 
-    __slots__ = ("activations", "attributes", "blocked", "inputs", "main", "nodes", "operator", "outputs", "residual")
+    __slots__ = (
+        "activations",
+        "attributes",
+        "blocked",
+        "channels_first",
+        "inputs",
+        "main",
+        "nodes",
+        "operator",
+        "outputs",
+        "residual",
+    )
 
     def __init__(self, index: int, node: Node, inputs: list[int]) -> None:
         self.nodes, self.main = [index], index
@@ -34,7 +46,7 @@ class Step:
         self.attributes: Mapping[str, Attribute] = node.attributes
         self.inputs, self.outputs = inputs, list(node.outputs)
         self.activations: list[str] = []
-        self.residual = self.blocked = False
+        self.residual = self.blocked = self.channels_first = False
 
     @property
     def position(self) -> int:

@@ -2,6 +2,8 @@
 
 from math import prod
 
+import numpy as np
+
 from predictors.features.kernels.layout import BLOCK
 from predictors.features.kernels.plan import FusionPlan, Step
 from predictors.features.kernels.shapes import Shape, Work, count_elements, whole_blocks
@@ -36,8 +38,17 @@ def describe_conv(plan: FusionPlan, step: Step, shape: Shape) -> Work:
         return float(rows * out[1] * depth), float(prod(out) + unrolled)
     depth = whole_blocks(weights[1]) * window if weights[1] >= BLOCK else depth
     shape["parts"] = _blocked_parts(weights, out, groups)
-    macs = float(rows * whole_blocks(out[1]) * depth)
+    macs = rows * whole_blocks(out[1]) * depth * _inside_share(step, data, weights, out)
     return macs, prod(out) + macs * _edge_share(step, out)
+
+
+def _inside_share(step: Step, data: tuple[int, ...], weights: tuple[int, ...], out: tuple[int, ...]) -> float:
+    """Share of the window's lines that fall on the input rather than on padding, which is skipped."""
+    pad, stride, dilation = (
+        step.ints(name, (d,) * 4)[0] for name, d in (("pads", 0), ("strides", 1), ("dilations", 1))
+    )
+    lines = np.arange(out[2])[:, None] * stride - pad + np.arange(weights[2]) * dilation
+    return float(np.mean((lines >= 0) & (lines < data[2]))) if lines.size else 1.0
 
 
 def _edge_share(step: Step, out: tuple[int, ...]) -> float:

@@ -13,12 +13,12 @@ from predictors.features.kernels.fusion import fuse
 from predictors.features.kernels.layout import assign_layouts
 from predictors.features.kernels.plan import FusionPlan
 from predictors.features.kernels.shapes import SHAPE_FEATURES
-from predictors.features.kernels.work import NOTHING, Kernel, describe_reorder, describe_step
+from predictors.features.kernels.work import CALL, Kernel, describe_reorder, describe_step
 from profilers.schema import Graph, GraphHash
 
 __all__ = ["FEATURE_VERSION", "WORK_FEATURES", "KernelTable", "kernel_table", "predict_kernels", "stack_tables"]
 
-FEATURE_VERSION = 1
+FEATURE_VERSION = 2
 """Rises whenever the same graph would give other arrays; part of every artifact that uses them."""
 
 WORK_FEATURES: tuple[str, ...] = (
@@ -63,9 +63,12 @@ def predict_kernels(graph: Graph) -> tuple[Kernel, ...]:
     """The kernels that a CPU runtime at full optimisation is expected to execute, in execution order.
 
     Kernels of a body (If, Loop, Scan, a function) carry the node that holds it, and run as often as it does;
-    one branch of an If runs, so each counts half. A graph without kernels has one that does nothing: starting it is
-    what takes time.
+    one branch of an If runs, so each counts half. The first kernel is always the call itself.
     """
+    return (CALL, *_executed_kernels(graph))
+
+
+def _executed_kernels(graph: Graph) -> tuple[Kernel, ...]:
     plan = FusionPlan(graph)
     fuse(plan)
     reorders = assign_layouts(plan)
@@ -74,7 +77,6 @@ def predict_kernels(graph: Graph) -> tuple[Kernel, ...]:
     kernels += [describe_reorder(plan, reorder) for reorder in reorders]
     for step in steps:
         kernels += _body_kernels(graph, step.main)
-    kernels = kernels or [NOTHING]
     return tuple(sorted(kernels, key=lambda kernel: (kernel.anchor, kernel.kind != "reorder")))
 
 
@@ -89,7 +91,7 @@ def _body_kernels(graph: Graph, index: int) -> list[Kernel]:
     return [
         replace(kernel, nodes=(), anchor=index, repeats=kernel.repeats * times)
         for body in node.bodies
-        for kernel in predict_kernels(body)
+        for kernel in _executed_kernels(body)
     ]
 
 

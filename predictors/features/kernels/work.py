@@ -33,7 +33,7 @@ from predictors.features.kernels.products import (
 )
 from predictors.features.kernels.shapes import SHAPE_FEATURES, Shape, Work, count_elements, whole_blocks
 
-__all__ = ["NOTHING", "Kernel", "describe_reorder", "describe_step"]
+__all__ = ["CALL", "Kernel", "describe_reorder", "describe_step"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +72,9 @@ class Kernel:
 _READ_WHAT_THEY_WRITE = {"gather", "slice"}
 """Classes that read a part of their input only: an embedding's table is not read as a whole."""
 
-NOTHING = Kernel(
-    kind="reshape",
-    operator="Identity",
+CALL = Kernel(
+    kind="call",
+    operator="Call",
     nodes=(),
     anchor=-1,
     macs=0.0,
@@ -85,7 +85,7 @@ NOTHING = Kernel(
     elements=0.0,
     shape=dict.fromkeys(SHAPE_FEATURES, 0.0),
 )
-"""What a runtime executes for a graph that computes nothing."""
+"""What a runtime does once for each run, whatever the graph: it takes feeds and gives results."""
 
 
 def describe_step(plan: FusionPlan, step: Step) -> Kernel:

@@ -30,7 +30,8 @@ SAME = {
     "FusedConv": "Conv", "FusedMatMul": "MatMul", "FusedGemm": "MatMul", "Gemm": "MatMul", "Upsample": "Resize",
     "BatchNormalization": "Conv", "ChannelScale": "Conv",
 }  # fmt: skip
-RESHAPING = {"Reshape", "Squeeze", "Unsqueeze", "Flatten"}
+LEFT_OUT = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Call"}
+"""Reshapes around a Gemm come and go; the call is no node."""
 
 
 class Model:
@@ -82,12 +83,12 @@ def executed(model: bytes, folder: Path) -> Counter[str]:
     options.log_severity_level = 3
     onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     nodes = onnx.load(folder / "optimised.onnx").graph.node
-    return Counter(SAME.get(node.op_type, node.op_type) for node in nodes if node.op_type not in RESHAPING)
+    return Counter(SAME.get(node.op_type, node.op_type) for node in nodes if node.op_type not in LEFT_OUT)
 
 
 def predicted(model: bytes) -> Counter[str]:
     kernels = predict_kernels(load_graph(model))
-    return Counter(SAME.get(k.operator, k.operator) for k in kernels if k.operator not in RESHAPING)
+    return Counter(SAME.get(k.operator, k.operator) for k in kernels if k.operator not in LEFT_OUT)
 
 
 def activation(name: str) -> Callable[[Model], str]:
@@ -237,7 +238,7 @@ def test_every_generated_graph_has_sound_kernels(space: str, seed: int) -> None:
     kernels = predict_kernels(graph)
     covered = [node for kernel in kernels for node in kernel.nodes]
     assert len(covered) == len(set(covered))
-    assert sum(kernel.macs for kernel in kernels) >= 0.99 * graph.macs
+    assert sum(kernel.macs for kernel in kernels) >= 0.3 * graph.macs
     table = kernel_table(graph)
     assert table.values.shape == (len(kernels), len(WORK_FEATURES) + len(SHAPE_FEATURES))
     assert np.isfinite(table.values).all()
@@ -258,7 +259,7 @@ def test_unknown_operators_stay_kernels_of_their_own() -> None:
     tensors = tuple(TensorSpec(name=f"t{i}", dtype="float32", shape=(8, 8)) for i in range(2))
     node = Node(operator="Sinkhorn", domain="org.example", inputs=(0,), outputs=(1,), flops=1000)
     graph = Graph(hash="g1-unknown", tensors=tensors, inputs=(0,), outputs=(1,), nodes=(node,))
-    (kernel,) = predict_kernels(graph)
+    _, kernel = predict_kernels(graph)
     assert (kernel.kind, kernel.known, kernel.operations) == ("other", False, 1000)
 
 
@@ -268,14 +269,26 @@ def test_bodies_run_as_often_as_their_loop() -> None:
     body = Graph(hash="g1-body", tensors=tensors, inputs=(0,), outputs=(1,), nodes=(relu,))
     loop = Node(operator="Loop", inputs=(0,), outputs=(1,), bodies=(body,), trips=7)
     graph = Graph(hash="g1-loop", tensors=tensors, inputs=(0,), outputs=(1,), nodes=(loop,))
-    assert [(kernel.operator, kernel.repeats) for kernel in predict_kernels(graph)] == [("Loop", 1), ("Relu", 7)]
+    assert [(kernel.operator, kernel.repeats) for kernel in predict_kernels(graph)] == [
+        ("Call", 1),
+        ("Loop", 1),
+        ("Relu", 7),
+    ]
 
 
-def test_a_graph_that_computes_nothing_has_a_kernel() -> None:
+def test_a_graph_that_computes_nothing_is_still_called() -> None:
     model = Model()
     table = kernel_table(load_graph(model.build(model("Identity", model.input(1, 4)))))
-    assert len(table) == 1
+    assert table.operators == ("Call",)
     assert len(stack_tables([table, table]).graph) == 2
+
+
+def test_taps_on_padding_are_skipped() -> None:
+    model = Model()
+    weights, bias = model.weight(32, 32, 3, 3), model.weight(32)
+    x = model("Conv", model.input(1, 32, 4, 4), weights, bias, pads=[4] * 4, dilations=[4, 4])
+    conv = next(k for k in predict_kernels(load_graph(model.build(x))) if k.operator == "Conv")
+    assert conv.macs == pytest.approx(16 * 32 * 32 * 9 / 3)
 
 
 def _timing(operator: str, time_ms: float, node: int | None, *shape: int) -> KernelTiming:
@@ -292,8 +305,8 @@ def test_timings_reach_their_kernels() -> None:
         _timing("ReorderOutput", 2.0, 2, 1, 32, 8, 8),
         _timing("Elu", 3.0, 3, 1, 32, 8, 8),
     ]
-    assert [k.operator for k in predict_kernels(graph)] == ["ReorderInput", "Conv", "ReorderOutput", "Elu"]
-    assert attribute_timings(graph, timings).tolist() == [1.0, 5.0, 2.0, 3.0]
+    assert [k.operator for k in predict_kernels(graph)] == ["Call", "ReorderInput", "Conv", "ReorderOutput", "Elu"]
+    assert attribute_timings(graph, timings)[1:].tolist() == [1.0, 5.0, 2.0, 3.0]
 
 
 def test_renamed_and_taken_apart_kernels_are_found() -> None:
@@ -308,10 +321,10 @@ def test_renamed_and_taken_apart_kernels_are_found() -> None:
         _timing("Tanh", 1.0, None, 2, 8, 32),
         _timing("Mul", 1.0, 2, 2, 8, 32),
     ]
-    assert attribute_timings(graph, timings).tolist() == [4.75, 8.0]
+    assert attribute_timings(graph, timings)[1:].tolist() == [4.75, 8.0]
 
 
 def test_kernels_without_a_timing_have_no_label() -> None:
     model = Model()
     graph = load_graph(model.build(model("Elu", model("Softplus", model.input(1, 4)))))
-    assert np.isnan(attribute_timings(graph, [_timing("Softplus", 1.0, 0, 1, 4)])).tolist() == [False, True]
+    assert np.isnan(attribute_timings(graph, [_timing("Softplus", 1.0, 0, 1, 4)])).tolist() == [True, False, True]
