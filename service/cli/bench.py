@@ -58,7 +58,7 @@ def nas(
         list[str] | None, typer.Option(help="KIND, or KIND:NAME=VALUE,…; repeatable. [universal]")
     ] = None,
     sampler: Annotated[
-        list[str] | None, typer.Option(help="What chooses the measurements; repeatable. [random]")
+        list[str] | None, typer.Option(help="What chooses the measurements; repeatable. [variance]")
     ] = None,
     protocol: Annotated[
         Protocol | None, typer.Option(help="Who sees which rows. [full; help for the suite help]")
@@ -89,7 +89,7 @@ def nas(
     units = plan(
         _tasks(suite, space, sources, targets),
         [Contender.parse(text) for text in predictor or ["universal"]],
-        samplers=_known_samplers(sampler or ["random"]),
+        samplers=_known_samplers(sampler or ["variance"]),
         shots=shots or [20],
         seeds=seeds,
         protocol=chosen.value,
