@@ -31,7 +31,9 @@ def parse_model(model: bytes, limits: Limits) -> ModelProto:
     try:
         proto: ModelProto = ModelProto.FromString(model)
     except DecodeError:
-        raise InvalidModelError("These bytes are not an ONNX model, or it is truncated: they do not parse. Copy or export the file again.") from None
+        raise InvalidModelError(
+            "These bytes are not an ONNX model, or it is truncated: they do not parse. Copy or export the file again."
+        ) from None
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
         raise InvalidModelError("These bytes are not an ONNX model: there is no graph in them.")
     _Checker(limits).check_model(proto)
