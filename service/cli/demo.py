@@ -1,5 +1,6 @@
 """`latcast demo`: the whole way of the data on this machine, with forecasts beside the truth."""
 
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ def demo(
     """
     global out  # noqa: PLW0603 - with `--json -` standard output belongs to the JSON
     out = Console(highlight=False, stderr=json_out == "-")
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a script started us with interrupts ignored
+        signal.signal(number, signal.default_int_handler)
     with ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="latcast-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
