@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from predictors.artifact import Artifact
 from predictors.base import FloatArray
-from predictors.conformal import calibrated_scale
+from predictors.conformal import calibrated_scale, minimum_scores
 from predictors.features.kernels import CLASSES
 from predictors.kernel_sum.sums import Kernels, Labels
 from profilers.schema import ArtifactError
@@ -40,7 +40,12 @@ _ROUNDS = 8
 _NOISE_FLOOR = 0.02
 _CLASS_STD, _CLASS_ROWS = 0.25, 5.0
 """Spread of a class's residual before any was seen, and for how many rows that counts."""
-_PRIOR_SCORES = 10
+_LEVEL = 0.9
+"""Of the intervals that are calibrated."""
+
+_PRIOR_SCORES = 4
+"""Rows that training's scores count for beside a new target's own, where these are enough alone."""
+
 _BLUR = 3e-3
 """Share of a graph's latency below which a profiler's resolution and cost drown a label."""
 
@@ -113,10 +118,13 @@ class Multipliers:
         centre = self.posterior(target).mean
         state = self._averaged(kernels, labels, centre)
         own = self._left_out_scores(kernels, labels, centre)
-        ranks = (np.arange(_PRIOR_SCORES) + 0.5) / _PRIOR_SCORES
-        prior = np.quantile(self.scores, ranks) if len(self.scores) else np.empty(0)
-        tail = _tail_scale(np.concatenate([prior, own]))
+        tail = _tail_scale(np.concatenate([self._prior_scores(kernels.count), own]))
         return replace(self, targets={**self.targets, target: replace(state, tail_scale=tail)})
+
+    def _prior_scores(self, rows: int) -> FloatArray:
+        """A few scores that stand for training's: enough for a bound together with those of this many rows."""
+        count = max(_PRIOR_SCORES, minimum_scores(_LEVEL) - rows)
+        return np.quantile(self.scores, (np.arange(count) + 0.5) / count) if len(self.scores) else np.empty(0)
 
     def posterior(self, target: str) -> Posterior:
         """Of the target, or the prior where it was never seen."""
@@ -311,4 +319,4 @@ def _shrunk_std(residual: FloatArray) -> float:
 
 
 def _tail_scale(scores: FloatArray) -> float:
-    return calibrated_scale(scores) if len(scores) >= _PRIOR_SCORES else 1.0
+    return calibrated_scale(scores, _LEVEL) if len(scores) >= minimum_scores(_LEVEL) else 1.0
