@@ -62,7 +62,7 @@ class KernelSumPredictor(Predictor):
         validation: LatencyDataset | None = None,
         progress: Progress | None = None,
     ) -> Self:
-        """Learn from rows of one or many targets; `validation` rows are held out rows more, and join the others."""
+        """Learn from rows of one or many targets; `validation` is not read: folds of the rows judge themselves."""
         if len(data) == 0:
             raise InputError("There are no rows to learn from.")
         report = progress or _no_progress
