@@ -178,12 +178,13 @@ class Measurement(Base):
         CheckConstraint("(median_ms IS NULL) = (failure_stage IS NOT NULL)", name="outcome"),
         Index("ix_measurement_key", "target_id", "graph_hash", "feeds_key"),
         Index("ix_measurement_median", "target_id", "median_ms"),
+        Index("ix_measurement_architecture", "target_id", "architecture_id"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     target_id: Mapped[str] = mapped_column(ForeignKey("target.id"))
     graph_hash: Mapped[str | None] = mapped_column(ForeignKey("graph.hash"), index=True)
-    architecture_id: Mapped[int | None] = mapped_column(ForeignKey("architecture.id"), index=True)
+    architecture_id: Mapped[int | None] = mapped_column(ForeignKey("architecture.id"))
     job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"), index=True)
     lease_token: Mapped[str | None] = mapped_column(unique=True)
     feeds_key: Mapped[str] = mapped_column(default="default")
