@@ -36,7 +36,7 @@ from profilers.schema import (
 )
 from profilers.sentinel import sentinel_latency_ms
 
-__all__ = ["FEEDS_FILE", "MODEL_FILE", "SENTINEL_FILE", "Answer", "Request", "main"]
+__all__ = ["FEEDS_FILE", "MODEL_FILE", "SENTINEL_FILE", "Answer", "Request", "die_with", "limit_resources", "main"]
 
 MODEL_FILE, SENTINEL_FILE, FEEDS_FILE = "model.onnx", "sentinel.onnx", "feeds.npz"
 PR_SET_PDEATHSIG = 1
@@ -75,15 +75,15 @@ class Answer:
 def main(folder: Path, name: str) -> None:
     """Read `<name>.request.json`, do what it says, write `<name>.answer.json`."""
     request = from_plain(Request, json.loads((folder / f"{name}.request.json").read_bytes()))
-    _die_with(request.parent_pid)
-    _limit_resources(request.settings.memory_limit_bytes)
+    die_with(request.parent_pid)
+    limit_resources(request.settings.memory_limit_bytes)
     answer = _answer(request, folder)
     draft = folder / f"{name}.draft.json"
     draft.write_text(json.dumps(to_plain(answer)))
     draft.replace(folder / f"{name}.answer.json")
 
 
-def _die_with(parent_pid: int) -> None:
+def die_with(parent_pid: int) -> None:
     """Linux kills this process when its parent ends, however that ends."""
     if sys.platform != "linux":
         return
@@ -92,7 +92,8 @@ def _die_with(parent_pid: int) -> None:
         os._exit(1)
 
 
-def _limit_resources(memory_limit_bytes: int) -> None:
+def limit_resources(memory_limit_bytes: int) -> None:
+    """Cap what this process may take: no core dumps, files and additional address space up to the limit."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (memory_limit_bytes, memory_limit_bytes))
     ceiling = _address_space_bytes() + memory_limit_bytes
