@@ -41,7 +41,7 @@ from profilers.schema import (
 )
 from profilers.sentinel import DRIFT, drift, sentinel_model
 
-__all__ = ["Feeds", "Progress", "measure", "target_for"]
+__all__ = ["Feeds", "Progress", "cpus_for", "measure", "target_for"]
 
 Feeds = Sequence[FeedSpec] | Mapping[str, np.ndarray[Any, Any]]
 """A recipe for each input, or the arrays themselves."""
@@ -247,7 +247,7 @@ class _Sandbox:
             task=task,
             settings=replace(self._settings, kernels=kernels),
             parent_pid=os.getpid(),
-            cpus=_cpus(self._settings.threads),
+            cpus=cpus_for(self._settings.threads),
             feeds=() if isinstance(self._feeds, Mapping) else tuple(self._feeds),
             producers=self._producers if kernels else {},
         )
@@ -259,7 +259,8 @@ def _npz(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
     return buffer.getvalue()
 
 
-def _cpus(threads: int) -> tuple[int, ...]:
+def cpus_for(threads: int) -> tuple[int, ...]:
+    """CPUs to pin so many threads to; empty where the host has no such thing."""
     if not hasattr(os, "sched_getaffinity"):
         return ()
     return tuple(sorted(choose_cpus(threads, allowed=frozenset(os.sched_getaffinity(0)))))

@@ -32,9 +32,11 @@ from profilers.schema.measurement import (
     Summary,
     quantile,
 )
+from profilers.schema.microbench import MICROBENCH_VERSION, Microbench
 
 __all__ = [
     "DTYPE_BYTES",
+    "MICROBENCH_VERSION",
     "PROTOCOL_VERSION",
     "Architecture",
     "ArtifactError",
@@ -57,6 +59,7 @@ __all__ = [
     "KernelTiming",
     "LatcastError",
     "Measurement",
+    "Microbench",
     "MissingEvidenceError",
     "ModelLimitError",
     "Node",

@@ -1,0 +1,199 @@
+"""Runs the microbenchmarks of a target in child processes, and puts together what they say."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+from profilers.child import SENTINEL_FILE
+from profilers.environment import EnvironmentReader, describe_device
+from profilers.isolation import explain_end, run_alone
+from profilers.microbench.child import Answer, Request, single
+from profilers.microbench.entries import entries_of, missing_entries
+from profilers.microbench.probes import PROBES, THREADED, probe_model
+from profilers.microbench.rounds import typical_ms
+from profilers.sandbox import Progress, cpus_for, target_for
+from profilers.schema import (
+    Device,
+    LatcastError,
+    Microbench,
+    ProfileSettings,
+    from_plain,
+    to_plain,
+)
+from profilers.sentinel import DRIFT, drift, sentinel_model
+
+__all__ = ["microbench", "run_microbench"]
+
+PROCESSES = 5
+TIMED_SECONDS = 1.1
+"""Of each process; opening and warming up come on top of it."""
+OPEN_SECONDS = 4.0
+TOTAL_SECONDS = 18.0
+"""No process begins that would end later, judged by those before it; one that hangs is stopped then."""
+ANSWER_BYTES = 2**22
+
+
+def microbench(settings: ProfileSettings) -> Mapping[str, float]:
+    """The descriptor of a target of this machine, as `DeviceEvidence.microbench` has it; see `run_microbench`."""
+    return run_microbench(settings).values
+
+
+def run_microbench(
+    settings: ProfileSettings, *, device: Device | None = None, progress: Progress | None = None
+) -> Microbench:
+    """Time all probes on a target of this machine; takes 10 to 18 seconds.
+
+    Args:
+        settings: backend, precision, threads and options; memory limit and seed count too.
+        device: this machine, where it is known already.
+        progress: called before and after each process.
+
+    Raises:
+        LatcastError: not one probe could be timed; says why.
+        UnknownNameError: no such backend.
+    """
+    host, start = EnvironmentReader(), time.monotonic()
+    target, before = target_for(device or describe_device(), settings), host.read()
+    with tempfile.TemporaryDirectory(prefix="latcast-") as folder:
+        bench = _Bench(Path(folder), settings, start + TOTAL_SECONDS)
+        bench.run(progress or _no_progress)
+    values, spread = _combine([_entries(answer, settings) for answer in bench.answers])
+    return Microbench(
+        target=target,
+        values=values,
+        spread=spread,
+        missing=missing_entries(values, bench.reasons),
+        before=before,
+        after=host.read(),
+        noisy=bench.noisy,
+        sentinel_ms=tuple(bench.sentinel_ms),
+        seconds=time.monotonic() - start,
+    )
+
+
+def _no_progress(share: float, what: str) -> None:
+    """Nobody wants to know."""
+
+
+def _entries(answer: Answer, settings: ProfileSettings) -> dict[str, float]:
+    times = {name: typical_ms(samples) for name, samples in answer.samples_ms.items()}
+    return entries_of(times, threads=settings.threads)
+
+
+def _combine(processes: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
+    """(median of the processes, (highest − lowest) / median) by entry."""
+    values: dict[str, float] = {}
+    spread: dict[str, float] = {}
+    for name in processes[0]:
+        found = [entries[name] for entries in processes if name in entries]
+        values[name] = median(found)
+        spread[name] = (max(found) - min(found)) / values[name]
+    return values, spread
+
+
+@cache
+def _models(seed: int) -> Mapping[str, bytes]:
+    from profilers.onnx_graph import refill_weights
+
+    return {probe.name: refill_weights(probe_model(probe), seed) for probe in PROBES}
+
+
+class _Bench:
+    """A private folder with the probes, the child processes that time them there, and what these said."""
+
+    def __init__(self, folder: Path, settings: ProfileSettings, deadline: float) -> None:
+        self._folder, self._settings, self._deadline = folder, settings, deadline
+        self._children, self._longest_s = 0, 0.0
+        self.answers: list[Answer] = []
+        self.reasons: dict[str, str] = {}
+        self.sentinel_ms: list[float] = []
+        self.noisy = False
+
+    def run(self, progress: Progress) -> None:
+        """Time the probes until enough processes have answered or the time is over.
+
+        Raises:
+            LatcastError: nothing could be timed.
+        """
+        self._write_models()
+        while len(self.answers) < PROCESSES and self._has_time():
+            progress(len(self.answers) / PROCESSES, f"process {len(self.answers) + 1} of {PROCESSES}")
+            self._one_more()
+        if not any(answer.samples_ms for answer in self.answers):
+            why = next(iter(self.reasons.values()), "There was no time for it.")
+            raise LatcastError(f"No microbenchmark could be timed. {why}")
+        progress(1.0, "done")
+
+    def _write_models(self) -> None:
+        (self._folder / SENTINEL_FILE).write_bytes(sentinel_model())
+        for name, model in _models(self._settings.seed).items():
+            (self._folder / f"{name}.onnx").write_bytes(model)
+
+    def _has_time(self) -> bool:
+        """Whether another process like those before it would end in time."""
+        return time.monotonic() + self._longest_s < self._deadline
+
+    def _one_more(self) -> None:
+        """One more process; one that was disturbed is run again, unless that was in vain before."""
+        answer = self._child()
+        if _disturbed(answer) and not self.noisy and self._has_time():
+            answer = self._child()
+        self.noisy |= _disturbed(answer)
+        if answer.failure is None:
+            self.answers.append(answer)
+
+    def _child(self) -> Answer:
+        """A fresh process; the probe that takes it down is left out from then on.
+
+        Raises:
+            LatcastError: it was no probe that took it down.
+        """
+        self._children += 1
+        name, started = f"bench-{self._children}", time.monotonic()
+        (self._folder / f"{name}.request.json").write_text(json.dumps(to_plain(self._request())))
+        command = [sys.executable, "-P", "-m", "profilers.microbench.child", str(self._folder), name]
+        output = self._folder / f"{name}.log"
+        code = run_alone(command, self._folder, output, max(1.0, self._deadline - started))
+        answer = self._read(name, code, output)
+        if answer.failure is None:
+            self._longest_s = max(self._longest_s, time.monotonic() - started)
+        self.reasons.update(answer.missing)
+        self.sentinel_ms += answer.sentinel_ms
+        return answer
+
+    def _read(self, name: str, code: int | None, output: Path) -> Answer:
+        path, at = self._folder / f"{name}.answer.json", self._folder / f"{name}.at"
+        if code == 0 and path.exists() and path.stat().st_size <= ANSWER_BYTES:
+            answer = from_plain(Answer, json.loads(path.read_bytes()))
+        else:
+            answer = Answer(failure=explain_end(code, output, self._settings))
+        if answer.failure is None:
+            return answer
+        if answer.failure.stage == "unavailable" or not at.exists():
+            raise LatcastError(f"No microbenchmark could be timed. {answer.failure.message}")
+        return replace(answer, missing={at.read_text(): answer.failure.message})
+
+    def _request(self) -> Request:
+        names = [probe.name for probe in PROBES]
+        if self._settings.threads > 1:
+            names += [single(name) for name in THREADED]
+        return Request(
+            settings=self._settings,
+            parent_pid=os.getpid(),
+            probes=tuple(name for name in names if name not in self.reasons),
+            seconds=TIMED_SECONDS,
+            open_seconds=OPEN_SECONDS,
+            cpus=cpus_for(self._settings.threads),
+        )
+
+
+def _disturbed(answer: Answer) -> bool:
+    """Whether the host changed its speed meanwhile."""
+    return len(answer.sentinel_ms) == 2 and drift(*answer.sentinel_ms) > DRIFT
