@@ -20,6 +20,9 @@ __all__ = ["GraphBuilder", "Style", "Tensor"]
 
 ELEMENT_TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "int32": TensorProto.INT32,
                  "bool": TensorProto.BOOL, "int8": TensorProto.INT8, "uint8": TensorProto.UINT8}  # fmt: skip
+MAX_CACHED = 16
+"""Longer attributes, as those of tree ensembles, are made anew each time."""
+DOMAIN_VERSIONS = {"com.microsoft": 1, "ai.onnx.ml": 3}
 ELEMENT_BYTES = {"float32": 4, "int64": 8, "int32": 4, "bool": 1, "int8": 1, "uint8": 1}
 
 
@@ -74,18 +77,20 @@ class GraphBuilder:
         parameter_bytes, activation_bytes: bytes of weights and of all values written so far.
     """
 
-    def __init__(self, name: str, style: Style | None = None) -> None:
+    def __init__(self, name: str, style: Style | None = None, *, prefix: str = "") -> None:
         self.name = name
+        self._prefix = prefix
         self.style = style or Style()
         self.macs = 0
         self.parameter_bytes = 0
         self.activation_bytes = 0
         self._inputs: list[Tensor] = []
         self._outputs: list[Tensor] = []
-        self._nodes: list[tuple[str, tuple[str, ...], tuple[str, ...], dict[str, Any]]] = []
-        self._weights: list[tuple[str, tuple[int, ...], Role]] = []
+        self._nodes: list[tuple[str, tuple[str, ...], tuple[str, ...], dict[str, Any], str]] = []
+        self._weights: list[tuple[str, tuple[int, ...], Role, str]] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
         self._initializers: list[tuple[str, np.ndarray[Any, Any]]] = []
+        self._bodies = 0
 
     def input(self, name: str, shape: Sequence[int], *, dtype: str = "float32") -> Tensor:
         """A graph input."""
@@ -98,23 +103,23 @@ class GraphBuilder:
         """Declare a graph output."""
         self._outputs.append(tensor)
 
-    def weight(self, *shape: int, role: Role = "normal") -> Tensor:
-        """A float32 parameter whose values come later; see `profilers.onnx_graph.Role`."""
-        name = f"weight_{len(self._weights)}"
-        self._weights.append((name, shape, role))
-        self.parameter_bytes += 4 * prod(shape)
-        return Tensor(name, shape)
+    def weight(self, *shape: int, role: Role = "normal", dtype: str = "float32") -> Tensor:
+        """A parameter whose values come later, float32 or quantised; see `profilers.onnx_graph.Role`."""
+        name = f"{self._prefix}weight_{len(self._weights)}"
+        self._weights.append((name, shape, role if dtype == "float32" else "uniform", dtype))
+        self.parameter_bytes += ELEMENT_BYTES[dtype] * prod(shape)
+        return Tensor(name, shape, dtype)
 
     def constant(self, value: Any, dtype: str = "int64") -> Tensor:
         """A small constant with its values; equal ones are written once unless the style wants Constant nodes."""
         array = np.asarray(value, dtype)
         key = (dtype, array.shape, array.tobytes())
         if self.style.constant_nodes:
-            name = f"constant_{len(self._nodes)}"
-            self._nodes.append(("Constant", (), (name,), {"value": array}))
+            name = f"{self._prefix}constant_{len(self._nodes)}"
+            self._nodes.append(("Constant", (), (name,), {"value": array}, ""))
             return Tensor(name, array.shape, dtype)
         if key not in self._constants:
-            name = f"constant_{len(self._constants)}"
+            name = f"{self._prefix}constant_{len(self._constants)}"
             self._constants[key] = Tensor(name, array.shape, dtype)
             self._initializers.append((name, array))
         return self._constants[key]
@@ -131,13 +136,14 @@ class GraphBuilder:
         *,
         dtype: str = "float32",
         macs: int = 0,
+        domain: str = "",
         **attributes: Any,
     ) -> Tensor:
         """One node with one output; its shape is that of the first input unless given. None is an omitted input."""
         if shape is None:
             first = inputs[0]
             shape = first.shape if first is not None else ()
-        return self.ops(operator, inputs, [shape], dtype=dtype, macs=macs, **attributes)[0]
+        return self.ops(operator, inputs, [shape], dtype=dtype, macs=macs, domain=domain, **attributes)[0]
 
     def ops(
         self,
@@ -145,32 +151,50 @@ class GraphBuilder:
         inputs: Sequence[Tensor | None],
         shapes: Sequence[Sequence[int]],
         *,
-        dtype: str = "float32",
+        dtype: str | Sequence[str] = "float32",
         macs: int = 0,
+        domain: str = "",
         **attributes: Any,
     ) -> tuple[Tensor, ...]:
-        """One node with as many outputs as there are shapes, all of one type."""
-        stem = f"{operator}_{len(self._nodes)}"
+        """One node with as many outputs as there are shapes, of one type or of one each; bodies are builders."""
+        stem = f"{self._prefix}{operator}_{len(self._nodes)}"
+        types = (dtype,) * len(shapes) if isinstance(dtype, str) else tuple(dtype)
         names = (stem,) if len(shapes) == 1 else tuple(f"{stem}_{index}" for index in range(len(shapes)))
-        self._nodes.append((operator, tuple(item.name if item else "" for item in inputs), names, attributes))
-        outputs = tuple(Tensor(name, tuple(shape), dtype) for name, shape in zip(names, shapes, strict=True))
+        self._nodes.append((operator, tuple(item.name if item else "" for item in inputs), names, attributes, domain))
+        outputs = tuple(Tensor(*item) for item in zip(names, map(tuple, shapes), types, strict=True))
         self.macs += macs
-        self.activation_bytes += ELEMENT_BYTES[dtype] * sum(tensor.elements for tensor in outputs)
+        self.activation_bytes += sum(ELEMENT_BYTES[tensor.dtype] * tensor.elements for tensor in outputs)
         return outputs
 
-    def to_bytes(self) -> bytes:
-        """The model, serialised; weights are placeholders."""
+    def body(self) -> "GraphBuilder":
+        """An empty body for If, Loop or Scan, an attribute of `op` later; it may read this graph's tensors."""
+        self._bodies += 1
+        return GraphBuilder(f"body_{self._bodies}", self.style, prefix=f"{self._prefix}body_{self._bodies}_")
+
+    def to_graph(self) -> onnx.GraphProto:
+        """The graph alone, as models and bodies hold it."""
         graph = onnx.GraphProto(
             name=self.name,
             node=[_node(*node) for node in self._nodes],
             input=[_value_info(tensor) for tensor in self._inputs],
             output=[_value_info(tensor) for tensor in self._outputs],
-            initializer=[placeholder(name, shape, role=role) for name, shape, role in self._weights],
+            initializer=[
+                placeholder(name, shape, role=role, dtype=dtype) for name, shape, role, dtype in self._weights
+            ],
         )
         graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in self._initializers)
-        opset = helper.make_opsetid("", self.style.opset)
+        return graph
+
+    def to_bytes(self) -> bytes:
+        """The model, serialised; weights are placeholders."""
+        domains = sorted({node[4] for node in self._nodes} - {""})
+        opsets = [helper.make_opsetid("", self.style.opset)]
+        opsets += [helper.make_opsetid(domain, DOMAIN_VERSIONS[domain]) for domain in domains]
         model = onnx.ModelProto(
-            ir_version=_ir_version(self.style.opset), producer_name="latcast", graph=graph, opset_import=[opset]
+            ir_version=_ir_version(self.style.opset),
+            producer_name="latcast",
+            graph=self.to_graph(),
+            opset_import=opsets,
         )
         return bytes(model.SerializeToString(deterministic=True))
 
@@ -180,20 +204,27 @@ def _ir_version(opset: int) -> int:
     return helper.find_min_ir_version_for([helper.make_opsetid("", opset)])
 
 
-def _node(operator: str, inputs: tuple[str, ...], outputs: tuple[str, ...], attributes: dict[str, Any]) -> NodeProto:
+def _node(
+    operator: str, inputs: tuple[str, ...], outputs: tuple[str, ...], attributes: dict[str, Any], domain: str
+) -> NodeProto:
     written = [_attribute(name, value) for name, value in attributes.items()]
-    return NodeProto(op_type=operator, name=outputs[0], input=inputs, output=outputs, attribute=written)
+    return NodeProto(op_type=operator, name=outputs[0], input=inputs, output=outputs, attribute=written, domain=domain)
 
 
 def _attribute(name: str, value: Any) -> AttributeProto:
+    if isinstance(value, GraphBuilder):
+        return AttributeProto(name=name, type=AttributeProto.GRAPH, g=value.to_graph())
     if isinstance(value, np.ndarray):
         return AttributeProto(name=name, type=AttributeProto.TENSOR, t=numpy_helper.from_array(value))
-    return _plain_attribute(name, tuple(value) if isinstance(value, list) else value)
+    plain = tuple(value) if isinstance(value, list) else value
+    if isinstance(plain, tuple) and len(plain) > MAX_CACHED:
+        return _plain_attribute.__wrapped__(name, plain)
+    return _plain_attribute(name, plain)
 
 
 @lru_cache(maxsize=4096, typed=True)  # typed: 1 and 1.0 are different attributes
 def _plain_attribute(name: str, value: Any) -> AttributeProto:
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and all(isinstance(item, int) for item in value):
         return AttributeProto(name=name, type=AttributeProto.INTS, ints=value)
     return helper.make_attribute(name, value)
 

@@ -28,6 +28,7 @@ __all__ = [
     "squeeze_excite",
     "transpose",
     "unsqueeze",
+    "window_attributes",
 ]
 
 Kernel = int | tuple[int, ...]
@@ -55,6 +56,11 @@ def _window(x: Tensor, kernel: Kernel, stride: Kernel, padding: Kernel | None, d
     if min(spatial) < 1:
         raise ValueError(f"a window of {kernels} does not fit into a feature map of {x.shape[2:]}")
     return {"spatial": spatial, "kernel_shape": kernels, "strides": strides, "pads": pads + pads}
+
+
+def window_attributes(x: Tensor, kernel: Kernel, stride: Kernel) -> dict[str, Any]:
+    """Attributes of a window with "same" padding, and under `spatial` the sizes that it yields."""
+    return _window(x, kernel, stride, None, 1)
 
 
 def conv(

@@ -4,11 +4,21 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from profilers.search_spaces.families import Family, FamilySpace
-from profilers.search_spaces.kernels import convolutions, elementwise, movement, products, reductions
+from profilers.search_spaces.kernels import (
+    convolutions,
+    elementwise,
+    irregular,
+    movement,
+    products,
+    quantised,
+    reductions,
+    structured,
+)
 
 __all__ = ["Kernels"]
 
-MODULES = (convolutions, products, elementwise, reductions, movement)
+MODULES = (convolutions, products, elementwise, reductions, movement, quantised, structured, irregular)
+"""New families go to the end: encodings of architectures depend on their order."""
 FAMILIES = {family.name: family for module in MODULES for family in module.FAMILIES}
 
 
