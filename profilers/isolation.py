@@ -11,7 +11,7 @@ from pathlib import Path
 
 from profilers.schema import Failure, ProfileSettings
 
-__all__ = ["explain_end", "run_alone"]
+__all__ = ["alone_on_this_host", "explain_end", "run_alone", "run_child"]
 
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH")
 """Of the environment; everything else, secrets included, stays here."""
@@ -19,7 +19,13 @@ MESSAGE_CHARACTERS = 2000
 
 
 def run_alone(command: Sequence[str], folder: Path, output: Path, timeout_s: float) -> int | None:
-    """Run a command with nothing inherited, while no other measurement runs on this host.
+    """`run_child`, while no other measurement of this user runs on this host."""
+    with alone_on_this_host():
+        return run_child(command, folder, output, timeout_s)
+
+
+def run_child(command: Sequence[str], folder: Path, output: Path, timeout_s: float) -> int | None:
+    """Run a command with nothing inherited.
 
     Args:
         command: program and arguments.
@@ -30,11 +36,6 @@ def run_alone(command: Sequence[str], folder: Path, output: Path, timeout_s: flo
     Returns:
         Its exit code, negative for a signal; None where it had to be killed at the end of its time.
     """
-    with _alone_on_this_host():
-        return _run(command, folder, output, timeout_s)
-
-
-def _run(command: Sequence[str], folder: Path, output: Path, timeout_s: float) -> int | None:
     with output.open("wb") as log:
         process = subprocess.Popen(
             command, cwd=folder, env=_environment(folder), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -51,7 +52,7 @@ def _run(command: Sequence[str], folder: Path, output: Path, timeout_s: float) -
 
 
 @contextmanager
-def _alone_on_this_host() -> Iterator[None]:
+def alone_on_this_host() -> Iterator[None]:
     """Wait until no other measurement of this user runs; the system frees the lock of a process that dies."""
     path = Path(tempfile.gettempdir()) / f"latcast-{os.getuid()}.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

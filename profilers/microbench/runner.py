@@ -13,12 +13,12 @@ from statistics import median
 
 from profilers.child import SENTINEL_FILE
 from profilers.environment import EnvironmentReader, describe_device
-from profilers.isolation import explain_end, run_alone
+from profilers.isolation import alone_on_this_host, explain_end, run_child
 from profilers.microbench.child import Answer, Request, single
 from profilers.microbench.entries import entries_of, missing_entries
 from profilers.microbench.probes import PROBES, THREADED, probe_model
 from profilers.microbench.rounds import typical_ms
-from profilers.sandbox import Progress, cpus_for, target_for
+from profilers.sandbox import PROCESS_SPREAD, Progress, cpus_for, target_for
 from profilers.schema import (
     Device,
     LatcastError,
@@ -48,7 +48,7 @@ def microbench(settings: ProfileSettings) -> Mapping[str, float]:
 def run_microbench(
     settings: ProfileSettings, *, device: Device | None = None, progress: Progress | None = None
 ) -> Microbench:
-    """Time all probes on a target of this machine; takes 10 to 18 seconds.
+    """Time all probes on a target of this machine; takes 10 to 18 seconds once no other measurement runs.
 
     Args:
         settings: backend, precision, threads and options; memory limit and seed count too.
@@ -59,9 +59,10 @@ def run_microbench(
         LatcastError: not one probe could be timed; says why.
         UnknownNameError: no such backend.
     """
-    host, start = EnvironmentReader(), time.monotonic()
-    target, before = target_for(device or describe_device(), settings), host.read()
-    with tempfile.TemporaryDirectory(prefix="latcast-") as folder:
+    target, host = target_for(device or describe_device(), settings), EnvironmentReader()
+    (progress or _no_progress)(0.0, "waiting for other measurements")
+    with tempfile.TemporaryDirectory(prefix="latcast-") as folder, alone_on_this_host():
+        before, start = host.read(), time.monotonic()
         bench = _Bench(Path(folder), settings, start + TOTAL_SECONDS)
         bench.run(progress or _no_progress)
     values, spread = _combine([_entries(answer, settings) for answer in bench.answers])
@@ -72,7 +73,7 @@ def run_microbench(
         missing=missing_entries(values, bench.reasons),
         before=before,
         after=host.read(),
-        noisy=bench.noisy,
+        noisy=bench.noisy or median(spread.values()) > PROCESS_SPREAD,
         sentinel_ms=tuple(bench.sentinel_ms),
         seconds=time.monotonic() - start,
     )
@@ -91,7 +92,7 @@ def _combine(processes: Sequence[Mapping[str, float]]) -> tuple[dict[str, float]
     """(median of the processes, (highest − lowest) / median) by entry."""
     values: dict[str, float] = {}
     spread: dict[str, float] = {}
-    for name in processes[0]:
+    for name in {name: None for entries in processes for name in entries}:
         found = [entries[name] for entries in processes if name in entries]
         values[name] = median(found)
         spread[name] = (max(found) - min(found)) / values[name]
@@ -160,7 +161,7 @@ class _Bench:
         (self._folder / f"{name}.request.json").write_text(json.dumps(to_plain(self._request())))
         command = [sys.executable, "-P", "-m", "profilers.microbench.child", str(self._folder), name]
         output = self._folder / f"{name}.log"
-        code = run_alone(command, self._folder, output, max(1.0, self._deadline - started))
+        code = run_child(command, self._folder, output, max(1.0, self._deadline - started))
         answer = self._read(name, code, output)
         if answer.failure is None:
             self._longest_s = max(self._longest_s, time.monotonic() - started)

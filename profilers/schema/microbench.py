@@ -22,7 +22,7 @@ class Microbench:
         spread: entry → (highest − lowest) / median of the processes' values.
         missing: entry → why the target has none.
         before, after: the host's state around it.
-        noisy: the sentinel drifted more than 5 % twice in one process.
+        noisy: the sentinel drifted more than 5 % twice, or the processes differ by more than 20 % in half the entries.
         sentinel_ms: its latency before and after each process.
         seconds: how long all of it took.
         version: of the probes.
