@@ -1,0 +1,19 @@
+"""The measured data set: Parquet files of a campaign's rows and targets, and how they become a `LatencyDataset`."""
+
+from predictors.measured.packing import pack
+from predictors.measured.reader import family_of, read_measured, to_dataset
+from predictors.measured.records import MeasuredRow, MeasuredTarget
+from predictors.measured.storage import ROWS_FILE, TARGETS_FILE, read_rows, read_targets
+
+__all__ = [
+    "ROWS_FILE",
+    "TARGETS_FILE",
+    "MeasuredRow",
+    "MeasuredTarget",
+    "family_of",
+    "pack",
+    "read_measured",
+    "read_rows",
+    "read_targets",
+    "to_dataset",
+]

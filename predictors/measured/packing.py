@@ -1,0 +1,160 @@
+"""From campaigns' logs to the data set."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+from predictors.measured.records import CAREFUL, QUICK, MeasuredRow, MeasuredTarget
+from predictors.measured.storage import ROWS_FILE, TARGETS_FILE, read_rows, write_rows, write_targets
+from profilers import campaign
+from profilers.schema import Architecture, Environment, GraphHash, LatcastError, Summary, TargetId
+from profilers.sentinel import drift
+
+__all__ = ["pack", "repeatability"]
+
+USUAL_NOISE_LOG = 0.02
+"""Of single processes, where too few graphs were measured twice to tell."""
+LEAST_NOISE_LOG = 0.005
+LEAST_PAIRS = 20
+
+Verdicts = dict[tuple[Architecture, GraphHash], bool]
+
+
+def pack(folders: Sequence[Path], out: Path, *, recheck: bool = False) -> list[MeasuredRow]:
+    """Write the rows and targets of these campaigns into `out`; returns the rows.
+
+    Whether a text still yields the graph that was measured is looked at once for each row; later packs into the same
+    folder remember it.
+
+    Args:
+        folders: of campaigns, in order.
+        out: folder, made where it is missing.
+        recheck: look again, because a generator has changed.
+
+    Raises:
+        InputError: no campaign in a folder, or a broken log.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [_row(row) for folder in folders for row in campaign.read_rows(folder)]
+    rows = _with_noise(_with_repeats(rows))
+    verdicts = {} if recheck else _verdicts(out)
+    rows = [replace(row, stale=_is_stale(row, verdicts)) for row in rows]
+    write_rows(out / ROWS_FILE, rows)
+    write_targets(out / TARGETS_FILE, _targets(folders).values())
+    return rows
+
+
+def repeatability(rows: Iterable[MeasuredRow], method: str) -> list[float]:
+    """|a − b| / mean of each graph's first two steady measurements by this method on one target."""
+    by_key: dict[tuple[TargetId, GraphHash], list[float]] = defaultdict(list)
+    for row in rows:
+        if row.latency_ms is not None and row.method == method and not row.noisy:
+            by_key[row.target, row.graph].append(row.latency_ms)
+    return [2 * abs(ms[0] - ms[1]) / (ms[0] + ms[1]) for ms in by_key.values() if len(ms) > 1]
+
+
+def _row(row: campaign.Row) -> MeasuredRow:
+    measured, careful = row.measurement, campaign.is_careful(row)
+    sentinel = measured.sentinel_ms
+    plain = MeasuredRow(
+        space=row.architecture.space,
+        text=row.architecture.text,
+        graph=measured.graph,
+        target=measured.target.id,
+        method=CAREFUL if careful else QUICK,
+        processes=len(measured.runs),
+        noisy=measured.noisy,
+        sentinel_drift=drift(*sentinel[-2:]) if len(sentinel) > 1 else None,
+        load_ms=measured.runs[0].load_ms if measured.runs else 0.0,
+        peak_memory_bytes=measured.peak_memory_bytes if careful else 0,
+        protocol_version=measured.protocol_version,
+        failure_stage=measured.failure.stage if measured.failure else "",
+        failure_message=measured.failure.message if measured.failure else "",
+        counters=measured.counters.values if measured.counters else {},
+        kernels=measured.kernels,
+    )
+    return _with_state(_with_summary(plain, measured.summary), measured.before)
+
+
+def _with_summary(row: MeasuredRow, summary: Summary | None) -> MeasuredRow:
+    if summary is None:
+        return row
+    return replace(
+        row,
+        latency_ms=summary.median_ms,
+        p10_ms=summary.p10_ms,
+        p90_ms=summary.p90_ms,
+        iqr_ms=summary.iqr_ms,
+        samples=summary.samples,
+        process_spread=summary.process_spread,
+    )
+
+
+def _with_state(row: MeasuredRow, state: Environment | None) -> MeasuredRow:
+    if state is None:
+        return row
+    return replace(row, time_unix_s=state.time_unix_s, load_1m=state.load_1m, steal_share=state.steal_share)
+
+
+def _with_repeats(rows: Iterable[MeasuredRow]) -> Iterator[MeasuredRow]:
+    seen: Counter[tuple[TargetId, GraphHash, str]] = Counter()
+    for row in rows:
+        key = (row.target, row.graph, row.method)
+        yield replace(row, repeat=seen[key])
+        seen[key] += 1
+
+
+def _with_noise(rows: Iterable[MeasuredRow]) -> list[MeasuredRow]:
+    """The rows with `noise_log`: a careful row knows its own, quick ones share their target's."""
+    rows = list(rows)
+    usual = {target: _usual_noise([row for row in rows if row.target == target]) for target in {r.target for r in rows}}
+    return [replace(row, noise_log=_noise(row, usual[row.target])) for row in rows]
+
+
+def _noise(row: MeasuredRow, usual: float) -> float | None:
+    if row.process_spread is None:
+        return None
+    return max(LEAST_NOISE_LOG, row.process_spread / 2 if row.method == CAREFUL else usual)
+
+
+def _usual_noise(rows: Sequence[MeasuredRow]) -> float:
+    """Standard deviation of log latency that explains the median difference of two normal readings."""
+    pairs = repeatability(rows, QUICK)
+    return median(pairs) / (0.6745 * 2**0.5) if len(pairs) >= LEAST_PAIRS else USUAL_NOISE_LOG
+
+
+def _targets(folders: Sequence[Path]) -> dict[TargetId, MeasuredTarget]:
+    found: dict[TargetId, MeasuredTarget] = {}
+    for folder in folders:
+        for entry in campaign.read_log(folder):
+            if isinstance(entry, campaign.Note):
+                found[entry.target.id] = MeasuredTarget(
+                    target=entry.target, device=entry.device, microbench=entry.microbench, versions=entry.versions
+                )
+    return found
+
+
+def _verdicts(out: Path) -> Verdicts:
+    """What an earlier pack found out."""
+    if not (out / ROWS_FILE).exists():
+        return {}
+    return {(row.architecture, row.graph): row.stale for row in read_rows(out)}
+
+
+def _is_stale(row: MeasuredRow, verdicts: Verdicts) -> bool:
+    key = (row.architecture, row.graph)
+    if key not in verdicts:
+        verdicts[key] = _built_hash(row.architecture) != row.graph
+    return verdicts[key]
+
+
+def _built_hash(architecture: Architecture) -> GraphHash:
+    from profilers.onnx_graph import load_graph
+    from profilers.search_spaces import get_space
+
+    try:
+        return load_graph(get_space(architecture.space).to_onnx(architecture)).hash
+    except LatcastError:
+        return ""

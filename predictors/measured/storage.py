@@ -1,0 +1,174 @@
+"""Rows and targets as two Parquet files."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from predictors.measured.records import MeasuredRow, MeasuredTarget
+from profilers.schema import Device, InputError, KernelTiming, LatcastError, Target, from_plain, to_plain
+
+__all__ = ["ROWS_FILE", "TARGETS_FILE", "read_rows", "read_targets", "write_rows", "write_targets"]
+
+ROWS_FILE, TARGETS_FILE = "rows.parquet", "targets.parquet"
+FORMAT = {"latcast.format": "1", "licence": "CC-BY-4.0"}
+ZSTD_LEVEL = 19
+ROWS_PER_GROUP = 2000
+NAMES = tuple(item.name for item in fields(MeasuredRow))
+
+
+def write_rows(path: Path, rows: Sequence[MeasuredRow]) -> None:
+    """Write the rows in their order."""
+    arrow = _arrow()
+    columns = {name: [getattr(row, name) for row in rows] for name in NAMES}
+    columns["counters"] = [list(row.counters.items()) for row in rows]
+    columns["kernels"] = [None if row.kernels is None else [_kernel(k) for k in row.kernels] for row in rows]
+    _write(path, arrow.table(columns, schema=_row_schema(arrow)))
+
+
+def write_targets(path: Path, targets: Iterable[MeasuredTarget]) -> None:
+    """Write the targets."""
+    arrow = _arrow()
+    rows = [
+        {
+            "id": known.target.id,
+            **to_plain(known.target),
+            "options": list(known.target.options.items()),
+            "device": _pairs(to_plain(known.device), "cache_bytes", "details"),
+            "microbench": list(known.microbench.items()),
+            "versions": list(known.versions.items()),
+        }
+        for known in targets
+    ]
+    _write(path, arrow.Table.from_pylist(rows, schema=_target_schema(arrow)))
+
+
+def read_rows(folder: Path) -> list[MeasuredRow]:
+    """All rows, failures and repetitions included.
+
+    Raises:
+        InputError: the folder holds no such file, or another format.
+    """
+    table = _read(folder / ROWS_FILE)
+    missing = sorted(set(NAMES) - set(table.column_names))
+    if missing:
+        raise InputError(f"{folder / ROWS_FILE} lacks the column {missing[0]!r}: pack it again with this version.")
+    return [_row(plain) for batch in table.to_batches(ROWS_PER_GROUP) for plain in batch.to_pylist()]
+
+
+def read_targets(folder: Path) -> list[MeasuredTarget]:
+    """All targets.
+
+    Raises:
+        InputError: the folder holds no such file, or another format.
+    """
+    return [_target(plain) for plain in _read(folder / TARGETS_FILE).to_pylist(maps_as_pydicts="strict")]
+
+
+def _row(plain: dict[str, Any]) -> MeasuredRow:
+    latency_ms, kernels = plain["latency_ms"], plain["kernels"]
+    plain["counters"] = dict(plain["counters"])
+    plain["kernels"] = None if kernels is None else tuple(_timing(kernel, latency_ms) for kernel in kernels)
+    return MeasuredRow(**{name: plain[name] for name in NAMES})
+
+
+def _kernel(timing: KernelTiming) -> dict[str, Any]:
+    """All of a timing but its milliseconds, which are its share of the latency."""
+    return {
+        "operator": timing.operator,
+        "share": timing.share,
+        "node": timing.node,
+        "input_shapes": timing.input_shapes,
+        "output_shapes": timing.output_shapes,
+        "dtype": timing.dtype,
+    }
+
+
+def _timing(kernel: Mapping[str, Any], latency_ms: float) -> KernelTiming:
+    return KernelTiming(
+        operator=kernel["operator"],
+        share=kernel["share"],
+        time_ms=kernel["share"] * latency_ms,
+        node=kernel["node"],
+        input_shapes=tuple(map(tuple, kernel["input_shapes"])),
+        output_shapes=tuple(map(tuple, kernel["output_shapes"])),
+        dtype=kernel["dtype"],
+    )
+
+
+def _target(plain: dict[str, Any]) -> MeasuredTarget:
+    given = {name: plain.get(name) for name in ("backend", "backend_version", "precision", "threads", "options")}
+    device = from_plain(Device, plain["device"])
+    target = from_plain(Target, {**given, "device": device.fingerprint, "origin": plain["origin"]})
+    if target.id != plain["id"]:
+        raise InputError(f"The target {plain['id']} does not have the id that follows from its fields.")
+    return MeasuredTarget(target=target, device=device, microbench=plain["microbench"], versions=plain["versions"])
+
+
+def _pairs(plain: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {**plain, **{name: list(plain[name].items()) for name in names}}
+
+
+def _row_schema(arrow: Any) -> Any:
+    text, number, shapes = arrow.string(), arrow.float64(), arrow.list_(arrow.list_(arrow.int64()))
+    types = {str: text, float: number, int: arrow.int64(), bool: arrow.bool_()}
+    kernel = arrow.struct(
+        [("operator", text), ("share", arrow.float32()), ("node", arrow.int32()), ("input_shapes", shapes),
+         ("output_shapes", shapes), ("dtype", text)]
+    )  # fmt: skip
+    special = {"counters": arrow.map_(text, number), "kernels": arrow.list_(kernel)}
+    schema = arrow.schema(
+        [(item.name, special.get(item.name) or types[_scalar(item.type)]) for item in fields(MeasuredRow)]
+    )
+    return schema.with_metadata(FORMAT)
+
+
+def _scalar(annotation: Any) -> type:
+    """`float` of `float | None`; the hash and the id are texts."""
+    return next(
+        cls for cls in (bool, int, float, str) if annotation is cls or cls in getattr(annotation, "__args__", ())
+    )
+
+
+def _target_schema(arrow: Any) -> Any:
+    text, whole, number = arrow.string(), arrow.int64(), arrow.float64()
+    device = arrow.struct(
+        [("fingerprint", text), ("name", text), ("machine", text), ("processor", text), ("physical_cores", whole),
+         ("logical_cores", whole), ("memory_bytes", whole), ("cache_bytes", arrow.map_(text, whole)),
+         ("features", arrow.list_(text)), ("system", text), ("details", arrow.map_(text, text))]
+    )  # fmt: skip
+    columns = [("id", text), ("backend", text), ("backend_version", text), ("precision", text), ("threads", whole),
+               ("options", arrow.map_(text, text)), ("origin", text), ("device", device),
+               ("microbench", arrow.map_(text, number)), ("versions", arrow.map_(text, text))]  # fmt: skip
+    return arrow.schema(columns).with_metadata(FORMAT)
+
+
+def _arrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise LatcastError("Parquet files need pyarrow: pip install 'latcast[service]'.") from error
+    return pyarrow
+
+
+def _write(path: Path, table: Any) -> None:
+    draft = path.with_suffix(".draft")
+    _arrow().parquet.write_table(
+        table, draft, compression="zstd", compression_level=ZSTD_LEVEL, row_group_size=ROWS_PER_GROUP
+    )
+    draft.replace(path)
+
+
+def _read(path: Path) -> Any:
+    arrow = _arrow()
+    if not path.exists():
+        raise InputError(f"There is no {path.name} in {path.parent}: name a folder that `latcast dataset pack` wrote.")
+    try:
+        table = arrow.parquet.read_table(path)
+    except arrow.ArrowException as error:
+        raise InputError(f"{path} is not a Parquet file: {error}.") from error
+    found = (table.schema.metadata or {}).get(b"latcast.format", b"?").decode()
+    if found != FORMAT["latcast.format"]:
+        raise InputError(f"{path} has the format {found}, and this version reads {FORMAT['latcast.format']}.")
+    return table

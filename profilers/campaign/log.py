@@ -1,0 +1,186 @@
+"""The append-only log of a campaign: one JSON line for each thing that happened, written as it happens.
+
+A line is `{"row": …}`, `{"check": …}` or `{"note": …}`. A process that is killed leaves at most one line half-written;
+the next one to write cuts it off. Nothing else is ever changed or taken away.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from profilers.schema import (
+    Architecture,
+    Device,
+    GraphHash,
+    InputError,
+    Measurement,
+    Target,
+    TargetId,
+    from_plain,
+    to_plain,
+)
+from profilers.sentinel import DRIFT, drift
+
+__all__ = ["LOG_FILE", "CampaignLog", "Check", "Entry", "Note", "Row", "is_careful", "read_log", "read_rows"]
+
+LOG_FILE = "log.jsonl"
+TAIL_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One architecture, measured or failed."""
+
+    architecture: Architecture
+    measurement: Measurement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """The sentinel's latency before and after a few rows that one worker measured.
+
+    Args:
+        target: of the rows and of the sentinel.
+        before_ms, after_ms: the sentinel's.
+        graphs: of the rows between.
+    """
+
+    target: TargetId
+    before_ms: float
+    after_ms: float
+    graphs: tuple[GraphHash, ...]
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the host changed its speed by more than `profilers.sentinel.DRIFT`."""
+        return drift(self.before_ms, self.after_ms) > DRIFT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What is known of a target; the last one counts.
+
+    Args:
+        target: that it is about.
+        device: the machine.
+        microbench: the target's descriptor, empty where it was not taken.
+        versions: of the software that took part.
+    """
+
+    target: Target
+    device: Device
+    microbench: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+Entry = Row | Check | Note
+KINDS: Mapping[str, type[Entry]] = {"row": Row, "check": Check, "note": Note}
+
+
+class CampaignLog:
+    """Writes a log; a context manager. What a killed process left half-written is cut off first.
+
+    Args:
+        folder: made where it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / LOG_FILE
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Self:
+        _cut_torn_line(self.path)
+        self._file = self.path.open("ab", buffering=0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def append(self, entry: Entry) -> None:
+        """Write one entry; it is with the operating system when this returns."""
+        self._file.write(encode_entry(entry))
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """The entry's line, newline included."""
+    kind = next(kind for kind, cls in KINDS.items() if isinstance(entry, cls))
+    return json.dumps({kind: to_plain(entry)}, separators=(",", ":")).encode() + b"\n"
+
+
+def _cut_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        end = size = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - TAIL_BYTES)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end < size:
+            file.truncate(end)
+
+
+def read_log(folder: Path) -> Iterator[Entry]:
+    """Entries in order. The last line is left out when it is only half there.
+
+    Raises:
+        InputError: there is no log, or a line that is not an entry; says which.
+    """
+    path = folder / LOG_FILE
+    if not path.exists():
+        raise InputError(f"There is no {LOG_FILE} in {folder}: name the folder of a campaign.")
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.endswith(b"\n"):
+                yield _decode(line, f"{path}, line {number}")
+
+
+def _decode(line: bytes, place: str) -> Entry:
+    try:
+        plain: Any = json.loads(line)
+        ((kind, value),) = plain.items()
+        return from_plain(KINDS[kind], value)
+    except (ValueError, KeyError, AttributeError, InputError) as error:
+        raise InputError(f"{place} is not an entry of a campaign's log: {error}") from error
+
+
+def read_rows(folder: Path) -> list[Row]:
+    """Rows in order, with the sentinel's readings around them; those around which it drifted are flagged as noisy.
+
+    Raises:
+        InputError: see `read_log`.
+    """
+    rows: list[Row] = []
+    waiting: dict[TargetId, list[int]] = {}
+    for entry in read_log(folder):
+        if isinstance(entry, Check):
+            for place in waiting.pop(entry.target, []):
+                rows[place] = _with_check(rows[place], entry)
+        elif isinstance(entry, Row):
+            if not is_careful(entry):
+                waiting.setdefault(entry.measurement.target.id, []).append(len(rows))
+            rows.append(entry)
+    return rows
+
+
+def is_careful(row: Row) -> bool:
+    """Measured in fresh sandboxed processes, rather than in a worker that measures many."""
+    return row.measurement.settings.processes > 1
+
+
+def _with_check(row: Row, check: Check) -> Row:
+    if row.measurement.graph not in check.graphs or row.measurement.failure is not None:
+        return row
+    readings = (check.before_ms, check.after_ms)
+    noisy = row.measurement.noisy or check.drifted
+    return replace(row, measurement=replace(row.measurement, sentinel_ms=readings, noisy=noisy))
