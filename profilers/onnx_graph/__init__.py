@@ -1,5 +1,6 @@
 """ONNX bytes to graphs: safe loading, shape inference, work of each node, content hash, weight stripping."""
 
+from profilers.onnx_graph.external import inline_external_data
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.loader import GraphLoader
 from profilers.onnx_graph.loading import bind_shapes, load_graph
@@ -11,6 +12,7 @@ __all__ = [
     "Limits",
     "Role",
     "bind_shapes",
+    "inline_external_data",
     "load_graph",
     "placeholder",
     "refill_weights",

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from profilers.schema import InputError, UnknownNameError
+from service.cli.bench_onnx import bench_onnx
 from service.cli.common import console, write_json
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["bench"]
 
-bench = typer.Typer(help="Benchmark predictors on published latency tables.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Benchmark predictors on published latency tables, or on your own models.", no_args_is_help=True
+)
+bench.command("onnx")(bench_onnx)
 
 
 class Protocol(StrEnum):
@@ -54,6 +58,10 @@ def nas(
         list[int] | None, typer.Option(min=1, help="Measurements of a target, references included; repeatable. [20]")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions.")] = 10,
+    trainings: Annotated[
+        int | None,
+        typer.Option(min=1, help="Trainings that the seeds share. [one each; 2 for help, maple and brp_nas]"),
+    ] = None,
     predictor: Annotated[
         list[str] | None, typer.Option(help="KIND, or KIND:NAME=VALUE,…; repeatable. [universal]")
     ] = None,
@@ -92,10 +100,11 @@ def nas(
         samplers=_known_samplers(sampler or ["variance"]),
         shots=shots or [20],
         seeds=seeds,
+        trainings=trainings,
         protocol=chosen.value,
         source_samples=source_samples,
     )
-    store = Store(None if json_out == "-" else Path(f"{json_out}.partial.jsonl"))
+    store = Store(_partial(json_out))
     _run(run, units, data, store, workers)
     result = assemble(units, store, suite=suite is not None)
     write_json(result, json_out)
@@ -129,6 +138,15 @@ def _tasks(suite: Suite | None, space: str, sources: str, targets: str) -> "Sequ
     own_targets = _names(targets) or DEFAULT_TARGETS[space]
     own_sources = _names(sources) or tuple(name for name in DEFAULT_SOURCES[space] if name not in own_targets)
     return [Task(name=space, space=space, sources=own_sources, targets=own_targets)]
+
+
+def _partial(json_out: str) -> Path | None:
+    """Where finished parts are kept; a run of hours finds out now that its result has nowhere to go."""
+    if json_out == "-":
+        return None
+    if not Path(json_out).absolute().parent.is_dir():
+        raise InputError(f"There is no folder for {json_out}: create it first.")
+    return Path(f"{json_out}.partial.jsonl")
 
 
 def _names(text: str) -> tuple[str, ...]:

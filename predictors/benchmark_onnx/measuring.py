@@ -1,0 +1,92 @@
+"""Measuring models carefully, twice each."""
+
+import hashlib
+import json
+
+from predictors.benchmark_onnx.journal import Journal
+from predictors.benchmark_onnx.manifest import FailedModel
+from predictors.benchmark_onnx.models import Model
+from profilers.sandbox import measure, target_for
+from profilers.schema import (
+    Device,
+    Failure,
+    InputError,
+    LatcastError,
+    Measurement,
+    ProfileSettings,
+    from_plain,
+    to_plain,
+)
+
+__all__ = ["careful_settings", "measure_once"]
+
+_PROCESSES = 2
+
+
+def careful_settings(
+    *, backend: str, precision: str, threads: int, seconds: float, timeout_s: float
+) -> ProfileSettings:
+    """Settings of one of a model's two measurements: two fresh processes, kernels included.
+
+    Args:
+        backend: runtime.
+        precision: what the backend does to the models.
+        threads: within an operator.
+        seconds: timed in all, warming up not included.
+        timeout_s: of each process.
+    """
+    share = seconds / _PROCESSES
+    return ProfileSettings(
+        backend=backend,
+        precision=precision,
+        threads=threads,
+        processes=_PROCESSES,
+        max_seconds=share,
+        warmup_seconds=min(share, ProfileSettings().warmup_seconds),
+        timeout_s=timeout_s,
+    )
+
+
+def measure_once(
+    model: Model, *, device: Device, settings: ProfileSettings, journal: Journal, occasion: int
+) -> Measurement | FailedModel:
+    """One measurement, out of the journal where it is there.
+
+    Args:
+        model: to measure.
+        device: this machine.
+        settings: how.
+        journal: keeps it.
+        occasion: 0 at the start of the run, 1 at its end.
+    """
+    key = _key(model, device, settings, occasion)
+    kept = _restored(journal.get(key))
+    if kept is None:
+        kept = _measured(model, device, settings)
+        journal.put(key, {"name": model.name, "occasion": occasion, "measurement": to_plain(kept)})
+    if kept.failure is None:
+        return kept
+    message = f"{kept.failure.message} (stage: {kept.failure.stage})"
+    return FailedModel(name=model.name, stage="measure", message=message)
+
+
+def _measured(model: Model, device: Device, settings: ProfileSettings) -> Measurement:
+    try:
+        return measure(model.content(), device=device, settings=settings, feeds=model.feeds, graph=model.graph)
+    except (LatcastError, MemoryError, OSError) as error:
+        failure = Failure(stage="internal", message=str(error) or type(error).__name__)
+        return Measurement(
+            graph=model.graph.hash, target=target_for(device, settings), settings=settings, failure=failure
+        )
+
+
+def _restored(value: object) -> Measurement | None:
+    try:
+        return from_plain(Measurement, value["measurement"]) if isinstance(value, dict) else None
+    except (InputError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _key(model: Model, device: Device, settings: ProfileSettings, occasion: int) -> str:
+    parts = [model.digest, target_for(device, settings).id, to_plain(settings), occasion]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

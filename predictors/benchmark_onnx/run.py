@@ -1,0 +1,153 @@
+"""One run over a manifest's models."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from predictors.base import Predictor, Query
+from predictors.benchmark_onnx.figures import document
+from predictors.benchmark_onnx.forecasting import Forecast, Measured, forecast_rest, forecastable
+from predictors.benchmark_onnx.journal import Journal
+from predictors.benchmark_onnx.manifest import FailedModel, Manifest
+from predictors.benchmark_onnx.measuring import measure_once
+from predictors.benchmark_onnx.models import Model, read_models
+from profilers.onnx_graph import GraphLoader
+from profilers.schema import Device, Measurement, ProfileSettings
+
+__all__ = ["Plan", "run"]
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with the stage, how many of it are done, how many there are, and what is being done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do.
+
+    Args:
+        device: this machine.
+        settings: how to measure.
+        predictor: to adapt.
+        sampler: name of what chooses the support.
+        shots: measurements of the support.
+        seeds: repetitions.
+    """
+
+    device: Device
+    settings: ProfileSettings
+    predictor: Predictor
+    sampler: str
+    shots: int
+    seeds: int
+
+
+def run(manifest: Manifest, plan: Plan, journal: Journal, progress: Progress) -> dict[str, Any]:
+    """Measure all models, measure them again, and forecast those that are not told. Nothing of a model ends the run.
+
+    Returns:
+        What `latcast bench onnx --json` writes.
+    """
+    failed = list(manifest.failed)
+    models = _read(manifest, failed, progress)
+    pairs = _measure_twice(models, plan, journal, failed, progress)
+    measured = _readable([_known(model, *pair) for model, pair in pairs], plan.predictor, failed)
+    forecasts = _forecast(measured, plan, failed, progress)
+    return document(
+        {model.name: model.latency_ms for model in measured},
+        forecasts,
+        failed,
+        differences=[_difference(*pair) for _, pair in pairs],
+    )
+
+
+def _read(manifest: Manifest, failed: list[FailedModel], progress: Progress) -> list[Model]:
+    models: list[Model] = []
+    with GraphLoader(timeout_s=120.0) as loader:
+        total = len(manifest.entries)
+        for index, found in enumerate(read_models(manifest.entries, loader)):
+            progress("reading", index + 1, total, manifest.entries[index].name)
+            if isinstance(found, FailedModel):
+                failed.append(found)
+            else:
+                models.append(found)
+    return models
+
+
+Pair = tuple[Measurement, Measurement]
+
+
+def _measure_twice(
+    models: Sequence[Model], plan: Plan, journal: Journal, failed: list[FailedModel], progress: Progress
+) -> list[tuple[Model, Pair]]:
+    first = _measure_all(models, plan, journal, failed, progress, occasion=0)
+    again = _measure_all([model for model, _ in first], plan, journal, failed, progress, occasion=1)
+    before = {model.name: measurement for model, measurement in first}
+    return [(model, (before[model.name], after)) for model, after in again]
+
+
+def _measure_all(
+    models: Sequence[Model],
+    plan: Plan,
+    journal: Journal,
+    failed: list[FailedModel],
+    progress: Progress,
+    *,
+    occasion: int,
+) -> list[tuple[Model, Measurement]]:
+    stage = ("measuring", "measuring again")[occasion]
+    measured = []
+    for index, model in enumerate(models):
+        progress(stage, index, len(models), model.name)
+        found = measure_once(model, device=plan.device, settings=plan.settings, journal=journal, occasion=occasion)
+        if isinstance(found, FailedModel):
+            failed.append(found)
+        else:
+            measured.append((model, found))
+        progress(stage, index + 1, len(models), model.name)
+    return measured
+
+
+def _known(model: Model, first: Measurement, again: Measurement) -> Measured:
+    summary = first.summary
+    assert summary is not None  # noqa: S101 - failures were left out
+    return Measured(
+        name=model.name,
+        query=Query(target=first.target, graph=model.graph),
+        latency_ms=(_median_ms(first) + _median_ms(again)) / 2,
+        support_ms=summary.median_ms,
+        noise_log=summary.noise_log,
+        kernels=first.kernels,
+    )
+
+
+def _median_ms(measurement: Measurement) -> float:
+    summary = measurement.summary
+    assert summary is not None  # noqa: S101 - failures were left out
+    return summary.median_ms
+
+
+def _difference(first: Measurement, again: Measurement) -> float:
+    a, b = _median_ms(first), _median_ms(again)
+    return abs(a - b) / ((a + b) / 2)
+
+
+def _readable(models: Sequence[Measured], predictor: Predictor, failed: list[FailedModel]) -> list[Measured]:
+    """The models that the predictor can read."""
+    reasons = {model.name: forecastable(predictor, model) for model in models}
+    failed += [FailedModel(name=name, stage="forecast", message=why) for name, why in reasons.items() if why]
+    return [model for model in models if not reasons[model.name]]
+
+
+def _forecast(
+    measured: Sequence[Measured], plan: Plan, failed: list[FailedModel], progress: Progress
+) -> list[Forecast]:
+    if len(measured) <= plan.shots:
+        message = f"{plan.shots} measurements of {len(measured)} models leave none to forecast: name more models."
+        failed += [FailedModel(name=model.name, stage="forecast", message=message) for model in measured]
+        return []
+    forecasts: list[Forecast] = []
+    for seed in range(plan.seeds):
+        progress("forecasting", seed, plan.seeds, f"seed {seed}")
+        forecasts += forecast_rest(measured, plan.predictor, sampler=plan.sampler, shots=plan.shots, seed=seed)
+        progress("forecasting", seed + 1, plan.seeds, f"seed {seed}")
+    return forecasts
