@@ -11,12 +11,14 @@ import numpy as np
 import onnx
 
 from profilers.backends.base import Backend, Feeds, KernelRecord, Session
+from profilers.backends.checks import check_precision, checked_options
 from profilers.schema import Availability, InputError, InvalidModelError, ProfileSettings, TensorSpec
 
 __all__ = ["FAULTS", "FakeBackend", "FakeSession"]
 
 Sleep = Callable[[float], None]
 
+RUNTIME = "The fake backend"
 PRECISIONS = ("fp32", "as_given")
 NS_PER_NODE, NS_PER_ELEMENT = 20_000, 1
 
@@ -44,14 +46,9 @@ class FakeBackend(Backend):
     @contextmanager
     def open(self, model: bytes, settings: ProfileSettings) -> Iterator["FakeSession"]:
         """A session for the model; see the base class."""
-        options = {**self.default_options, **settings.options}
-        unknown = sorted(set(options) - set(self.default_options))
-        if unknown:
-            raise InputError(f"The fake backend has no option {unknown[0]!r}: known are latency_us, fault.")
-        if options["fault"] not in FAULTS:
-            raise InputError(f"The option fault cannot be {options['fault']!r}: choose {', '.join(FAULTS)}.")
-        if settings.precision not in PRECISIONS:
-            raise InputError(f"The fake backend cannot run {settings.precision!r}: choose {' or '.join(PRECISIONS)}.")
+        choices = {"fault": tuple(FAULTS)}
+        options = checked_options(RUNTIME, settings.options, defaults=self.default_options, choices=choices)
+        check_precision(RUNTIME, settings.precision, PRECISIONS)
         yield FakeSession(_graph(model), latency_us=_latency_us(options["latency_us"]), fault=FAULTS[options["fault"]],
                           sleep=self._sleep)  # fmt: skip
 

@@ -3,27 +3,21 @@
 import os
 import re
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from profilers.backends.base import Backend, Feeds, KernelRecord, Session
-from profilers.schema import (
-    Availability,
-    BackendUnavailableError,
-    InputError,
-    InvalidModelError,
-    ProfileSettings,
-    TensorSpec,
-)
+from profilers.backends.checks import check_precision, checked_options, memory_error, probe_package
+from profilers.backends.repetition import PROFILED_WARMUP_RUNS, run_profiled
+from profilers.schema import Availability, BackendUnavailableError, InvalidModelError, ProfileSettings, TensorSpec
 
 __all__ = ["OnnxRuntimeBackend", "OnnxRuntimeSession"]
 
+RUNTIME = "ONNX Runtime"
 PROVIDERS = ["CPUExecutionProvider"]
 PRECISIONS = ("fp32", "as_given")
 LEVELS = {
@@ -33,12 +27,8 @@ LEVELS = {
     "all": "ORT_ENABLE_ALL",
 }
 SPINNING = {"off": "0", "on": "1"}
+CHOICES = {"optimisation": tuple(LEVELS), "spinning": tuple(SPINNING)}
 WARNINGS_AND_WORSE_ARE_QUIET = 3
-PROFILED_WARMUP_RUNS = 3
-LEAST_PROFILED_RUNS = 4
-MOST_PROFILED_RUNS = 40
-PROFILED_SECONDS = 0.4
-ALLOCATION_FAILURES = ("bad_alloc", "bad allocation", "Failed to allocate memory")
 CODES = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
 DTYPES = {"float": "float32", "double": "float64"}
 
@@ -56,39 +46,18 @@ class OnnxRuntimeBackend(Backend):
 
     def probe(self) -> Availability:
         """Found through the package's metadata: nothing is imported."""
-        try:
-            found = version("onnxruntime")
-        except PackageNotFoundError:
-            return Availability(ok=False, reason="ONNX Runtime is not installed: pip install 'latcast[agent]'.")
-        return Availability(ok=True, version=found, precisions=PRECISIONS)
+        return probe_package("onnxruntime", runtime=RUNTIME, extra="agent", precisions=PRECISIONS)
 
     @contextmanager
     def open(self, model: bytes, settings: ProfileSettings) -> Iterator["OnnxRuntimeSession"]:
         """A session for the model; see the base class."""
-        if settings.precision not in PRECISIONS:
-            raise InputError(
-                f"ONNX Runtime cannot run the precision {settings.precision!r}: choose {' or '.join(PRECISIONS)}."
-            )
-        session = OnnxRuntimeSession(model, settings, self.checked_options(settings.options))
+        check_precision(RUNTIME, settings.precision, PRECISIONS)
+        options = checked_options(RUNTIME, settings.options, defaults=self.default_options, choices=CHOICES)
+        session = OnnxRuntimeSession(model, settings, options)
         try:
             yield session
         finally:
             session.close()
-
-    def checked_options(self, options: Mapping[str, str]) -> dict[str, str]:
-        """The options with defaults filled in.
-
-        Raises:
-            InputError: an unknown option or value.
-        """
-        merged = {**self.default_options, **options}
-        choices: dict[str, Mapping[str, str]] = {"optimisation": LEVELS, "spinning": SPINNING}
-        for key, value in merged.items():
-            if key not in choices:
-                raise InputError(f"ONNX Runtime has no option {key!r}: known are {', '.join(choices)}.")
-            if value not in choices[key]:
-                raise InputError(f"The option {key} cannot be {value!r}: choose {', '.join(choices[key])}.")
-        return merged
 
 
 class OnnxRuntimeSession(Session):
@@ -112,7 +81,7 @@ class OnnxRuntimeSession(Session):
         try:
             return dict(zip(self._output_names, self._plain.run(self._output_names, feeds), strict=True))
         except Exception as error:  # the runtime's exceptions share no base class
-            raise _as_memory_error(error) or RuntimeError(_words(error)) from error
+            raise memory_error(error, _words(error)) or RuntimeError(_words(error)) from error
 
     def kernels(self, feeds: Feeds) -> tuple[KernelRecord, ...]:
         """Kernel times out of the runtime's own profiler.
@@ -133,7 +102,7 @@ class OnnxRuntimeSession(Session):
             return runtime.InferenceSession(model, options, providers=PROVIDERS)
         except Exception as error:  # the runtime's exceptions share no base class
             problem = InvalidModelError(f"ONNX Runtime refuses the model: {_words(error)}")
-            raise _as_memory_error(error) or problem from error
+            raise memory_error(error, _words(error)) or problem from error
 
     def _session_options(self) -> Any:
         runtime = _import_runtime()
@@ -160,16 +129,11 @@ class OnnxRuntimeSession(Session):
         options.optimized_model_filepath = str(optimised)
         _discard_weights(options, folder)
         session = self._create(model, options)
-        self._run_repeatedly(session, feeds)
+        for _ in range(PROFILED_WARMUP_RUNS):
+            session.run(self._output_names, feeds)
+        run_profiled(lambda: session.run(self._output_names, feeds))
         trace = Path(session.end_profiling())
         return read_kernels(trace, optimised, tensors=tensors, warmup=PROFILED_WARMUP_RUNS)
-
-    def _run_repeatedly(self, session: Any, feeds: Feeds) -> None:
-        deadline = time.monotonic() + PROFILED_SECONDS
-        for run in range(PROFILED_WARMUP_RUNS + MOST_PROFILED_RUNS):
-            session.run(self._output_names, feeds)
-            if run >= PROFILED_WARMUP_RUNS + LEAST_PROFILED_RUNS and time.monotonic() > deadline:
-                return
 
 
 def _import_runtime() -> Any:
@@ -192,13 +156,6 @@ def _spec(argument: Any) -> TensorSpec:
     element = argument.type.removeprefix("tensor(").removesuffix(")")
     shape = tuple(size if isinstance(size, int) else 1 for size in argument.shape)
     return TensorSpec(name=argument.name, dtype=DTYPES.get(element, element), shape=shape)
-
-
-def _as_memory_error(error: Exception) -> MemoryError | None:
-    if isinstance(error, MemoryError):
-        return error
-    text = str(error)
-    return MemoryError(_words(error)) if any(sign in text for sign in ALLOCATION_FAILURES) else None
 
 
 def _words(error: Exception) -> str:

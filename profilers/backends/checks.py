@@ -1,0 +1,73 @@
+"""What all runtimes have to ask and to tell: is it installed, is this asked for in words it knows, was it memory."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from profilers.schema import Availability, InputError
+
+__all__ = ["check_precision", "checked_options", "memory_error", "probe_package"]
+
+ALLOCATION_FAILURES = ("bad_alloc", "bad allocation", "Failed to allocate memory", "could not create a memory object",
+                       "memory allocation of", "Cannot allocate memory")  # fmt: skip
+"""How runtimes say that they got no memory."""
+
+
+def probe_package(package: str, *, runtime: str, extra: str, precisions: Sequence[str]) -> Availability:
+    """Whether a Python package is installed, from its metadata: nothing is imported.
+
+    Args:
+        package: its name on the index.
+        runtime: what people call it.
+        extra: of latcast, that installs it.
+        precisions: that it can run here.
+    """
+    try:
+        found = version(package)
+    except PackageNotFoundError:
+        return Availability(ok=False, reason=f"{runtime} is not installed: pip install 'latcast[{extra}]'.")
+    return Availability(ok=True, version=found, precisions=tuple(precisions))
+
+
+def check_precision(runtime: str, precision: str, known: Sequence[str]) -> None:
+    """Refuse a precision that the runtime cannot run.
+
+    Raises:
+        InputError: it is not among `known`.
+    """
+    if precision not in known:
+        raise InputError(f"{runtime} cannot run the precision {precision!r}: choose {' or '.join(known)}.")
+
+
+def checked_options(
+    runtime: str, options: Mapping[str, str], *, defaults: Mapping[str, str], choices: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    """The options with defaults filled in.
+
+    Args:
+        runtime: what people call it.
+        options: as asked for.
+        defaults: every option that there is, with its default.
+        choices: values that an option may have; an option that is missing here may have any.
+
+    Raises:
+        InputError: an unknown option or value.
+    """
+    for key, value in options.items():
+        if key not in defaults:
+            known = f"known are {', '.join(defaults)}" if defaults else "it has none"
+            raise InputError(f"{runtime} has no option {key!r}: {known}.")
+        if key in choices and value not in choices[key]:
+            raise InputError(f"The option {key} cannot be {value!r}: choose {', '.join(choices[key])}.")
+    return {**defaults, **options}
+
+
+def memory_error(error: Exception, words: str) -> MemoryError | None:
+    """The runtime's exception as a `MemoryError`, where lack of memory is what it is about.
+
+    Args:
+        error: as the runtime raised it.
+        words: its message, fit for people.
+    """
+    if isinstance(error, MemoryError):
+        return error
+    return MemoryError(words) if any(sign in str(error) for sign in ALLOCATION_FAILURES) else None
