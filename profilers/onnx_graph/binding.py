@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from onnx import GraphProto, ModelProto, TypeProto, ValueInfoProto
+from onnx import TypeProto, ValueInfoProto
 
 from profilers.schema import InvalidModelError, UnboundDimensionError
 
-__all__ = ["Shapes", "bind_inputs", "fed_inputs"]
+__all__ = ["Shapes", "bind_inputs"]
 
 Shapes = Mapping[str, Sequence[int]]
 """Whole shape of each input that has dynamic dimensions, by input name."""
@@ -14,14 +14,7 @@ Shapes = Mapping[str, Sequence[int]]
 _LARGEST = 2**31 - 1
 
 
-def fed_inputs(graph: GraphProto) -> list[ValueInfoProto]:
-    """Inputs that a caller feeds: those that are no initializers."""
-    stored = {tensor.name for tensor in graph.initializer}
-    stored.update(sparse.values.name for sparse in graph.sparse_initializer)
-    return [info for info in graph.input if info.name not in stored]
-
-
-def bind_inputs(model: ModelProto, shapes: Shapes | None) -> None:
+def bind_inputs(inputs: Sequence[ValueInfoProto], shapes: Shapes | None) -> None:
     """Set the sizes of the fed inputs in place.
 
     Raises:
@@ -29,7 +22,6 @@ def bind_inputs(model: ModelProto, shapes: Shapes | None) -> None:
         InvalidModelError: a shape for an unknown input, of the wrong rank, at odds with a fixed size, not positive,
             or two sizes for one symbol.
     """
-    inputs = fed_inputs(model.graph)
     _refuse_unknown(shapes or {}, [info.name for info in inputs])
     symbols: dict[str, tuple[int, str]] = {}
     unbound: list[tuple[str, int, str]] = []

@@ -6,18 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from profilers.onnx_graph.dtypes import DTYPE_NAMES, dtype_name
-from profilers.onnx_graph.placeholders import role_of
 from profilers.schema import DTYPE_BYTES, InvalidModelError
 
 __all__ = [
     "SMALL_ELEMENTS",
     "Array",
-    "element_count",
     "has_values",
     "holds_denormals",
     "small_array",
-    "validate_tensor",
+    "validate_values",
 ]
 
 Array = NDArray[np.generic]
@@ -33,35 +30,26 @@ _FIELDS = {
     "uint32": ("uint64_data", 1), "string": ("string_data", 1),
 }  # fmt: skip
 
+_NUMPY_TYPES = {name: np.dtype(layout) for name, layout in (
+    ("float32", "<f4"), ("float64", "<f8"), ("int64", "<i8"), ("int32", "<i4"), ("bool", "?"))}  # fmt: skip
+"""Raw data of these types is an array as it is."""
 
 _LISTS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
 
 
-def element_count(tensor: TensorProto) -> int:
-    """Product of the dims, as a Python integer that cannot overflow."""
-    count = 1
-    for size in tensor.dims:
-        count *= size
-    return count
-
-
 def has_values(tensor: TensorProto) -> bool:
     """Whether the tensor holds values (rather than being a placeholder)."""
-    return tensor.HasField("raw_data") or any(getattr(tensor, field) for field in _LISTS)
+    if tensor.HasField("raw_data"):
+        return True
+    return any(len(getattr(tensor, field)) for field in _LISTS)
 
 
-def validate_tensor(tensor: TensorProto) -> None:
-    """Refuse a tensor whose values do not fill its shape; placeholders hold none.
+def validate_values(tensor: TensorProto, dtype: str, elements: int) -> None:
+    """Refuse a tensor whose values do not fill its shape.
 
     Raises:
-        InvalidModelError: an unknown type, or too few or too many values.
+        InvalidModelError: too few or too many values.
     """
-    dtype = dtype_name(tensor.data_type)
-    if not dtype:
-        raise InvalidModelError(f"The tensor {tensor.name!r} has the unknown element type {tensor.data_type}.")
-    if role_of(tensor) is not None and not has_values(tensor):
-        return
-    elements = element_count(tensor)
     found, wanted = _stored(tensor, dtype, elements)
     if found != wanted:
         raise InvalidModelError(f"The tensor {tensor.name!r} holds {found} of the {wanted} values or bytes that its "
@@ -77,13 +65,12 @@ def _stored(tensor: TensorProto, dtype: str, elements: int) -> tuple[int, int]:
     return len(getattr(tensor, field)), -(-elements // 2) if packed else elements * entries
 
 
-def small_array(tensor: TensorProto) -> Array | None:
+def small_array(tensor: TensorProto, dtype: str, elements: int) -> Array | None:
     """Values of a small integer, boolean or float constant that holds some; None for any other."""
-    name = DTYPE_NAMES.get(tensor.data_type, "")
-    if name == "string" or DTYPE_BYTES.get(name, 0) < 1:
+    if elements > SMALL_ELEMENTS or dtype == "string" or DTYPE_BYTES.get(dtype, 0) < 1:
         return None
-    if element_count(tensor) > SMALL_ELEMENTS:
-        return None
+    if dtype in _NUMPY_TYPES and tensor.HasField("raw_data"):
+        return np.frombuffer(tensor.raw_data, dtype=_NUMPY_TYPES[dtype]).reshape(tensor.dims[:])
     return numpy_helper.to_array(tensor)
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from onnx import GraphProto, NodeProto
-
-from profilers.onnx_graph.attributes import Attributes
+from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode
 from profilers.onnx_graph.values import Dims, Value
 from profilers.onnx_graph.work import Work
 from profilers.schema import InvalidModelError
@@ -30,28 +28,27 @@ class Body(NamedTuple):
     runs: bool = True
 
 
-WalkBody = Callable[[GraphProto, Sequence[Value]], "Walked"]
+WalkBody = Callable[[SourceGraph, Sequence[Value]], "Walked"]
 Inputs = Sequence[Value | None]
 _Result = tuple[list[Value], list[Body], int]
 
 
-def control_flow_outputs(node: NodeProto, attributes: Attributes, inputs: Inputs, walk_body: WalkBody) -> _Result:
+def control_flow_outputs(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
     """Outputs, bodies (in the order of their attributes' names) and trips of a node with bodies.
 
     Args:
         node: If, Loop, Scan, or another operator that takes bodies.
-        attributes: of the node.
         inputs: of the node.
         walk_body: walks one body, given the values of its inputs.
 
     Raises:
         InvalidModelError: bodies whose inputs or outputs do not match the node.
     """
-    rule = {"If": _if, "Loop": _loop, "Scan": _scan}.get(node.op_type, _unknown)
-    outputs, bodies, trips = rule(node, attributes, inputs, walk_body)
-    if len(outputs) != len(node.output):
-        raise InvalidModelError(f"The body of a {node.op_type} node gives {len(outputs)} outputs, but the node has "
-                                f"{len(node.output)}.")  # fmt: skip
+    rule = {"If": _if, "Loop": _loop, "Scan": _scan}.get(node.operation.operator, _unknown)
+    outputs, bodies, trips = rule(node, inputs, walk_body)
+    if len(outputs) != len(node.outputs):
+        raise InvalidModelError(f"The body of a {node.operation.operator} node gives {len(outputs)} outputs, but the "
+                                f"node has {len(node.outputs)}.")  # fmt: skip
     return outputs, bodies, trips
 
 
@@ -69,18 +66,18 @@ def _renamed(value: Value, name: str, dims: "Dims | None") -> Value:
     return Value(name, value.dtype, dims, other=value.other)
 
 
-def _if(node: NodeProto, attributes: Attributes, inputs: Inputs, walk_body: WalkBody) -> _Result:
-    names = [name for name, _ in attributes.bodies]
+def _if(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
+    names = [name for name, _ in node.operation.bodies]
     if names != ["else_branch", "then_branch"] or len(inputs) != 1 or inputs[0] is None:
         raise InvalidModelError("An If node needs a condition, a then_branch and an else_branch.")
     condition = inputs[0].data
     taken = None if condition is None or condition.size != 1 else bool(condition.reshape(-1)[0])
-    walked = [walk_body(body, [_formal(info) for info in body.input]) for _, body in attributes.bodies]
+    walked = [walk_body(body, [_formal(info) for info in body.inputs]) for _, body in node.operation.bodies]
     bodies = [Body(walked[0], taken is not True), Body(walked[1], taken is not False)]
     if len(walked[0].outputs) != len(walked[1].outputs):
         raise InvalidModelError("The branches of an If node have different numbers of outputs.")
     running = [body.walked.outputs for body in bodies if body.runs]
-    outputs = [_merged(name, branches) for name, *branches in zip(node.output, *running, strict=False)]
+    outputs = [_merged(name, branches) for name, *branches in zip(node.outputs, *running, strict=False)]
     return outputs if len(outputs) == len(running[0]) else [], bodies, 1
 
 
@@ -103,12 +100,12 @@ def _agreed(a: "Dims | None", b: "Dims | None") -> "Dims | None":
     return tuple(left if left == right else None for left, right in zip(a, b, strict=True))
 
 
-def _loop(node: NodeProto, attributes: Attributes, inputs: Inputs, walk_body: WalkBody) -> _Result:
-    body = _only_body(node, attributes)
+def _loop(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
+    body = _only_body(node)
     carried = [value for value in inputs[2:] if value is not None]
-    if len(inputs) < 2 or len(body.input) != 2 + len(carried) or len(body.output) < 1 + len(carried):
+    if len(inputs) < 2 or len(body.inputs) != 2 + len(carried) or len(body.outputs) < 1 + len(carried):
         raise InvalidModelError("The body of a Loop node does not take and give what the node passes through it.")
-    names = [info.name for info in body.input]
+    names = [info.name for info in body.inputs]
     dims = [value.dims for value in carried]
     walked = walk_body(body, _loop_inputs(names, carried, dims))
     settled = [_agreed(a, value.dims) for a, value in zip(dims, walked.outputs[1:], strict=False)]
@@ -117,11 +114,11 @@ def _loop(node: NodeProto, attributes: Attributes, inputs: Inputs, walk_body: Wa
         settled = [_agreed(a, value.dims) for a, value in zip(settled, walked.outputs[1:], strict=False)]
     trips = _trip_count(inputs)
     certain = trips if _never_stops(inputs, body, walked) else None
-    final = [_renamed(value, name, shape) for value, name, shape in zip(carried, node.output, settled, strict=False)]
+    final = [_renamed(value, name, shape) for value, name, shape in zip(carried, node.outputs, settled, strict=False)]
     stacked = walked.outputs[1 + len(carried) :]
     scans = [
         _renamed(value, name, None if value.dims is None else (certain, *value.dims))
-        for value, name in zip(stacked, node.output[len(carried) :], strict=False)
+        for value, name in zip(stacked, node.outputs[len(carried) :], strict=False)
     ]
     return [*final, *scans], [Body(walked)], 1 if trips is None else trips
 
@@ -139,44 +136,46 @@ def _trip_count(inputs: Inputs) -> int | None:
     return max(trips, 0) if trips <= _LARGEST_TRIPS else None
 
 
-def _never_stops(inputs: Inputs, body: GraphProto, walked: "Walked") -> bool:
+def _never_stops(inputs: Inputs, body: SourceGraph, walked: "Walked") -> bool:
     """Whether only the trip count ends the loop: the condition starts true and the body hands it on or says true."""
     start = inputs[1]
     begins = start is None or (start.data is not None and start.data.size == 1 and bool(start.data.reshape(-1)[0]))
     told = walked.outputs[0].data
     goes_on = told is not None and told.size == 1 and bool(told.reshape(-1)[0])
-    handed_on = {body.input[1].name} | {
-        node.output[0] for node in body.node if node.op_type == "Identity" and list(node.input) == [body.input[1].name]
+    handed_on = {body.inputs[1].name} | {
+        node.outputs[0]
+        for node in body.nodes
+        if node.operation.operator == "Identity" and node.inputs == [body.inputs[1].name]
     }
-    return begins and (goes_on or body.output[0].name in handed_on)
+    return begins and (goes_on or body.outputs[0].name in handed_on)
 
 
-def _scan(node: NodeProto, attributes: Attributes, inputs: Inputs, walk_body: WalkBody) -> _Result:
-    body = _only_body(node, attributes)
-    scanned = int(attributes.plain.get("num_scan_inputs", 0))  # type: ignore[arg-type]
+def _scan(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
+    body = _only_body(node)
+    scanned = int(node.operation.plain.get("num_scan_inputs", 0))  # type: ignore[arg-type]
     values = [value for value in inputs if value is not None]
     states = len(values) - scanned
-    if scanned < 1 or states < 0 or len(body.input) != len(values) or len(body.output) < states:
+    if scanned < 1 or states < 0 or len(body.inputs) != len(values) or len(body.outputs) < states:
         raise InvalidModelError("The body of a Scan node does not take and give what the node passes through it.")
-    axes = _axes(attributes, "scan_input_axes", scanned)
+    axes = _axes(node.operation, "scan_input_axes", scanned)
     length = _along(values[states].dims, axes[0])
     slices = [_without(value.dims, axis) for value, axis in zip(values[states:], axes, strict=True)]
     dims = [*(value.dims for value in values[:states]), *slices]
-    formal = [_renamed(value, info.name, shape) for value, info, shape in zip(values, body.input, dims, strict=True)]
+    formal = [_renamed(value, info.name, shape) for value, info, shape in zip(values, body.inputs, dims, strict=True)]
     walked = walk_body(body, formal)
     final = [
-        _renamed(value, name, value.dims) for value, name in zip(walked.outputs[:states], node.output, strict=False)
+        _renamed(value, name, value.dims) for value, name in zip(walked.outputs[:states], node.outputs, strict=False)
     ]
-    out_axes = _axes(attributes, "scan_output_axes", len(walked.outputs) - states)
+    out_axes = _axes(node.operation, "scan_output_axes", len(walked.outputs) - states)
     scans = [
         _renamed(value, name, _with(value.dims, axis, length))
-        for value, name, axis in zip(walked.outputs[states:], node.output[states:], out_axes, strict=False)
+        for value, name, axis in zip(walked.outputs[states:], node.outputs[states:], out_axes, strict=False)
     ]
     return [*final, *scans], [Body(walked)], 1 if length is None else length
 
 
-def _axes(attributes: Attributes, name: str, count: int) -> tuple[int, ...]:
-    axes = attributes.plain.get(name, (0,) * count)
+def _axes(operation: Operation, name: str, count: int) -> tuple[int, ...]:
+    axes = operation.plain.get(name, (0,) * count)
     if not isinstance(axes, tuple) or len(axes) != count:
         raise InvalidModelError(f"The attribute {name} of a Scan node needs {count} axes.")
     return tuple(int(axis) for axis in axes)
@@ -200,16 +199,16 @@ def _with(dims: "Dims | None", axis: int, size: int | None) -> "Dims | None":
     return (*dims[:at], size, *dims[at:])
 
 
-def _only_body(node: NodeProto, attributes: Attributes) -> GraphProto:
-    if len(attributes.bodies) != 1:
-        raise InvalidModelError(f"A {node.op_type} node needs one body.")
-    return attributes.bodies[0][1]
+def _only_body(node: SourceNode) -> SourceGraph:
+    if len(node.operation.bodies) != 1:
+        raise InvalidModelError(f"A {node.operation.operator} node needs one body.")
+    return node.operation.bodies[0][1]
 
 
-def _unknown(node: NodeProto, attributes: Attributes, _: Inputs, walk_body: WalkBody) -> _Result:
+def _unknown(node: SourceNode, _: Inputs, walk_body: WalkBody) -> _Result:
     """Another operator with bodies: nothing is known of what it feeds them or of what comes out."""
     bodies = [
-        Body(walk_body(body, [Value.from_type(info.name, info.type) for info in body.input]))
-        for _, body in attributes.bodies
+        Body(walk_body(body, [Value.from_type(info.name, info.type) for info in body.inputs]))
+        for _, body in node.operation.bodies
     ]
-    return [Value(name, "", None) for name in node.output], bodies, 1
+    return [Value(name, "", None) for name in node.outputs], bodies, 1

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from profilers.onnx_graph.constants import SMALL_ELEMENTS, Array
 from profilers.schema import Attribute
 
-__all__ = ["evaluate"]
+__all__ = ["can_evaluate", "evaluate"]
 
 Attributes = Mapping[str, "Attribute | TensorProto"]
 Inputs = Sequence[Any]
@@ -23,6 +23,11 @@ _Rule = Callable[[Inputs, Mapping[str, Any]], Any]
 
 class _TooLargeError(ValueError):
     """The result would not be small."""
+
+
+def can_evaluate(operator: str) -> bool:
+    """Whether the operator of ai.onnx is in the table."""
+    return operator in _RULES
 
 
 def evaluate(operator: str, inputs: Sequence[Array | None], attributes: Attributes) -> tuple[Array, ...] | None:

@@ -1,9 +1,12 @@
 """Local functions: refused when they recurse or explode, else inlined."""
 
-from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, inliner
+from collections.abc import Sequence
+
+from onnx import inliner
 
 from profilers.onnx_graph.limits import Limits
-from profilers.onnx_graph.parsing import walk_graphs
+from profilers.onnx_graph.parsing import read_model
+from profilers.onnx_graph.source import Source, SourceFunction, SourceGraph, SourceNode, walk_graphs
 from profilers.schema import InvalidModelError
 
 __all__ = ["inline_functions"]
@@ -11,7 +14,7 @@ __all__ = ["inline_functions"]
 _Key = tuple[str, str, str]
 
 
-def inline_functions(model: ModelProto, limits: Limits) -> ModelProto:
+def inline_functions(source: Source, limits: Limits) -> Source:
     """The model without local functions; the same object where it has none.
 
     The expanded size is computed first, so that twenty functions that each call the next one twice are refused
@@ -21,34 +24,35 @@ def inline_functions(model: ModelProto, limits: Limits) -> ModelProto:
         ModelLimitError: too many nodes, or calls nested too deep.
         InvalidModelError: functions that call themselves, or that onnx cannot inline.
     """
-    if not model.functions:
-        return model
-    functions = {(item.domain, item.name, item.overload): item for item in model.functions}
+    if not source.functions:
+        return source
+    functions = {(item.proto.domain, item.proto.name, item.proto.overload): item for item in source.functions}
     sizes = _Sizes(functions, limits)
-    limits.check("nodes", sizes.of_nodes(_all_nodes(model.graph), 0), "local functions expanded")
+    limits.check("nodes", sizes.of_nodes(_all_nodes(source.graph), 0), "local functions expanded")
     try:
-        return inliner.inline_local_functions(model)
+        inlined = inliner.inline_local_functions(source.proto)
     except (RuntimeError, ValueError) as error:
         raise InvalidModelError(f"The model's local functions cannot be inlined: {str(error)[:200]}") from None
+    return read_model(inlined, limits)
 
 
-def _all_nodes(graph: GraphProto) -> list[NodeProto]:
-    return [node for body in walk_graphs(graph) for node in body.node]
+def _all_nodes(graph: SourceGraph) -> list[SourceNode]:
+    return [node for body in walk_graphs(graph) for node in body.nodes]
 
 
 class _Sizes:
     """Nodes that each function expands to."""
 
-    def __init__(self, functions: dict[_Key, FunctionProto], limits: Limits) -> None:
+    def __init__(self, functions: dict[_Key, SourceFunction], limits: Limits) -> None:
         self._functions, self._limits = functions, limits
         self._known: dict[_Key, int] = {}
         self._open: set[_Key] = set()
 
-    def of_nodes(self, nodes: list[NodeProto], depth: int) -> int:
+    def of_nodes(self, nodes: Sequence[SourceNode], depth: int) -> int:
         return sum(self._of_node(node, depth) for node in nodes)
 
-    def _of_node(self, node: NodeProto, depth: int) -> int:
-        key = (node.domain, node.op_type, node.overload)
+    def _of_node(self, node: SourceNode, depth: int) -> int:
+        key = (node.proto.domain, node.operation.operator, node.proto.overload)
         if key not in self._functions:
             return 1
         if key not in self._known:
@@ -60,7 +64,7 @@ class _Sizes:
             raise InvalidModelError(f"The local function {key[1]!r} calls itself, which ONNX does not allow.")
         self._limits.check("depth", depth, "nested calls of local functions")
         self._open.add(key)
-        body = GraphProto(node=self._functions[key].node)
+        body = SourceGraph([], [], [], self._functions[key].nodes, [], [])
         size = self.of_nodes(_all_nodes(body), depth + 1)
         self._open.discard(key)
         return size

@@ -7,15 +7,14 @@ the multiset of its readers — so two equal nodes, one of which is dead, differ
 Names and the order of nodes never enter.
 """
 
-import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha256
 
-from onnx import TensorProto, numpy_helper
+from onnx import numpy_helper
 
-from profilers.onnx_graph.attributes import Attributes
-from profilers.onnx_graph.constants import element_count, has_values
-from profilers.onnx_graph.dtypes import dtype_name
-from profilers.onnx_graph.values import Value
+from profilers.onnx_graph.source import Operation, SourceTensor
+from profilers.onnx_graph.values import Dims, Value
 from profilers.schema import Attribute, GraphHash
 
 __all__ = ["HASH_VERSION", "Merkle", "graph_hash"]
@@ -24,6 +23,8 @@ HASH_VERSION = 1
 """Raised when equal graphs get other hashes than before."""
 
 _OMITTED = b"\0" * 32
+_POSITIONS = [position.to_bytes(4, "little") for position in range(16)]
+"""Positions among a node's inputs or outputs, as they are hashed; later ones are made when needed."""
 
 
 class Merkle:
@@ -37,15 +38,17 @@ class Merkle:
         value.digest = _digest(b"leaf", _encode((kind, position, value.dtype, value.dims or "?")))
         self._made.append((value.digest, (value,)))
 
-    def constant(self, value: Value, tensor: TensorProto, *, exact: bool) -> None:
+    def constant(self, value: Value, tensor: SourceTensor, *, exact: bool) -> None:
         """An initializer or a Constant node; its values enter when `exact`."""
-        value.digest = _digest(b"constant", _encode_tensor(tensor, exact=exact))
+        if exact:
+            value.digest = _digest(b"constant", _encode_tensor(tensor))
+        else:
+            value.digest = _weight_digest(tensor.dtype, tensor.dims)
         self._made.append((value.digest, (value,)))
 
     def node(
         self,
-        operator: tuple[str, str],
-        attributes: Attributes,
+        operation: Operation,
         inputs: Sequence[Value | None],
         outputs: Sequence[Value],
         bodies: Sequence[bytes] = (),
@@ -53,22 +56,22 @@ class Merkle:
         """A node.
 
         Args:
-            operator: domain (`""` for ai.onnx) and type.
-            attributes: of the node.
+            operation: what it does.
             inputs: None for an omitted one.
             outputs: all of them; an omitted one has no name.
             bodies: their digests, in the order of their attributes' names.
         """
-        digest = _digest(
-            b"node", _encode(operator), _encode_attributes(attributes), *bodies,
-            b"inputs", *(_OMITTED if value is None else value.digest for value in inputs),
-            b"outputs", *(b"+" if value.name else b"-" for value in outputs),
-        )  # fmt: skip
-        for position, value in enumerate(inputs):
+        parts = [operation.encoded or _encode_operation(operation), *bodies, b"inputs"]
+        parts += [_OMITTED if value is None else value.digest for value in inputs]
+        parts.append(b"outputs")
+        parts += [b"+" if value.name else b"-" for value in outputs]
+        digest = sha256(b"".join(parts)).digest()
+        positions = _POSITIONS if len(inputs) + len(outputs) <= 16 else _positions(len(inputs) + len(outputs))
+        for value, position in zip(inputs, positions, strict=False):
             if value is not None:
-                value.readers.append(digest + position.to_bytes(4, "little"))
-        for position, value in enumerate(outputs):
-            value.digest = _digest(digest, position.to_bytes(4, "little"))
+                value.readers.append(digest + position)
+        for value, position in zip(outputs, positions, strict=False):
+            value.digest = sha256(digest + position).digest()
         self._made.append((digest, outputs))
 
     def finish(self, outputs: Sequence[Value], *, context: bytes = b"") -> bytes:
@@ -78,10 +81,7 @@ class Merkle:
             outputs: in order.
             context: what else the meaning of the graph depends on.
         """
-        made = sorted(
-            _digest(digest, *(part for value in values for part in (b"readers", *sorted(value.readers))))
-            for digest, values in self._made
-        )
+        made = sorted([_made_digest(digest, values) for digest, values in self._made])
         return _digest(b"graph", context, *(value.digest for value in outputs), b"made", *made)
 
 
@@ -91,7 +91,20 @@ def graph_hash(digest: bytes) -> GraphHash:
 
 
 def _digest(*parts: bytes) -> bytes:
-    return hashlib.sha256(b"".join(parts)).digest()
+    return sha256(b"".join(parts)).digest()
+
+
+def _positions(count: int) -> list[bytes]:
+    return [position.to_bytes(4, "little") for position in range(count)]
+
+
+def _made_digest(digest: bytes, values: Sequence[Value]) -> bytes:
+    """Of a node, constant or input, with everybody who reads what it makes."""
+    parts = [digest]
+    for value in values:
+        parts.append(b"readers")
+        parts += sorted(value.readers)
+    return sha256(b"".join(parts)).digest()
 
 
 def _encode(value: Attribute | tuple[object, ...]) -> bytes:
@@ -99,22 +112,30 @@ def _encode(value: Attribute | tuple[object, ...]) -> bytes:
     return ascii(value).encode()
 
 
-def _encode_attributes(attributes: Attributes) -> bytes:
-    names = tuple(name for name, _ in attributes.bodies)
-    plain = _encode((sorted(attributes.plain.items()), names, sorted(attributes.other)))
-    tensors = (_encode(name) + _encode_tensor(item, exact=True) for name, item in sorted(attributes.tensors.items()))
-    return b"".join([plain, *tensors])
+def _encode_operation(operation: Operation) -> bytes:
+    """Operator and attributes, but for the bodies; kept with the operation."""
+    names = tuple(name for name, _ in operation.bodies)
+    plain = _encode((sorted(operation.plain.items()), names, sorted(operation.other)))
+    tensors = [_encode(name) + _encode_tensor(item) for name, item in sorted(operation.tensors.items())]
+    operation.encoded = b"".join([b"node", _encode((operation.domain, operation.operator)), plain, *tensors])
+    return operation.encoded
 
 
-def _encode_tensor(tensor: TensorProto, *, exact: bool) -> bytes:
+@lru_cache(maxsize=4096)
+def _weight_digest(dtype: str, dims: Dims) -> bytes:
+    """Of a constant whose values do not matter."""
+    return _digest(b"constant", _encode((dtype, dims, False)))
+
+
+def _encode_tensor(tensor: SourceTensor) -> bytes:
     """Type, shape and values; however the file stores the values, the encoding is the same."""
-    dtype = dtype_name(tensor.data_type)
-    header = _encode((dtype, tuple(tensor.dims), exact))
-    if not exact or not has_values(tensor) or not element_count(tensor):
+    header = _encode((tensor.dtype, tensor.dims, True))
+    if not tensor.filled or not tensor.elements:
         return header
-    if dtype == "string":
-        return header + _encode(tuple(text.decode("utf-8", "backslashreplace") for text in tensor.string_data))
-    if tensor.HasField("raw_data"):
-        return header + tensor.raw_data  # little-endian by definition
-    array = numpy_helper.to_array(tensor)
+    proto = tensor.proto
+    if tensor.dtype == "string":
+        return header + _encode(tuple(text.decode("utf-8", "backslashreplace") for text in proto.string_data))
+    if proto.HasField("raw_data"):
+        return header + proto.raw_data  # little-endian by definition
+    array = numpy_helper.to_array(proto)
     return header + array.astype(array.dtype.newbyteorder("<")).tobytes()

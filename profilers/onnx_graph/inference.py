@@ -9,8 +9,9 @@ from functools import lru_cache
 
 from onnx import NodeProto, OperatorSetIdProto, checker, defs, shape_inference
 
-from profilers.onnx_graph.attributes import Attributes
 from profilers.onnx_graph.contrib import ALIASES, NHWC_ALIASES, RULES, Alias, Output
+from profilers.onnx_graph.source import SourceNode
+from profilers.onnx_graph.standard import STANDARD, STANDARD_SINCE, VALUE_FREE
 from profilers.onnx_graph.values import Dims, Value
 from profilers.schema import InvalidModelError, UnsupportedOperatorError
 
@@ -22,9 +23,7 @@ OpsetVersions = Mapping[str, int]
 _FUSED = "com.microsoft"
 
 
-def infer_outputs(
-    node: NodeProto, domain: str, attributes: Attributes, inputs: Sequence[Value | None], opsets: OpsetVersions
-) -> list[Value]:
+def infer_outputs(node: SourceNode, inputs: Sequence[Value | None], opsets: OpsetVersions) -> list[Value]:
     """One value for each output of a node, named ones and omitted ones alike.
 
     Raises:
@@ -32,7 +31,7 @@ def infer_outputs(
         InvalidModelError: inputs or attributes that do not fit the operator.
     """
     try:
-        return _infer(node, domain, attributes, inputs, opsets)
+        return _infer(node, inputs, opsets)
     except UnsupportedOperatorError:
         raise
     except InvalidModelError as error:
@@ -43,30 +42,32 @@ def infer_outputs(
         raise InvalidModelError(f"{_where(node)} does not fit its inputs or attributes: {text}") from None
 
 
-def _where(node: NodeProto) -> str:
-    return f"The {node.op_type} node {node.name!r}" if node.name else f"A {node.op_type} node"
+def _where(node: SourceNode) -> str:
+    operator = node.operation.operator
+    return f"The {operator} node {node.name!r}" if node.name else f"A {operator} node"
 
 
-def _infer(
-    node: NodeProto, domain: str, attributes: Attributes, inputs: Sequence[Value | None], opsets: OpsetVersions
-) -> list[Value]:
+def _infer(node: SourceNode, inputs: Sequence[Value | None], opsets: OpsetVersions) -> list[Value]:
+    operation = node.operation
+    operator, domain = operation.operator, operation.domain
     if domain == _FUSED:
-        alias = NHWC_ALIASES.get(node.op_type) if _channels_last(node, attributes) else ALIASES.get(node.op_type)
+        channels_last = operator.startswith("Nhwc") or operation.plain.get("channels_last") == 1
+        alias = NHWC_ALIASES.get(operator) if channels_last else ALIASES.get(operator)
         if alias is not None:
-            return _infer_alias(node, alias, inputs, _channels_last(node, attributes))
-    schema = _schema(node.op_type, domain, opsets.get(domain, 1))
-    rule = RULES.get((domain, node.op_type))
+            return _infer_alias(node, alias, inputs, channels_last)
+    schema = _schema(operator, domain, opsets.get(domain, 1))
+    rule = RULES.get((domain, operator))
     if rule is not None and (schema is None or not schema.has_type_and_shape_inference_function):
-        return _named(node, rule(inputs, attributes.plain))
+        return _named(node, rule(inputs, operation.plain))
     if schema is not None:
-        return _infer_standard(node, schema, inputs, opsets)
+        common = STANDARD.get(operator) if not domain and opsets.get("", 1) >= STANDARD_SINCE else None
+        outputs = common(inputs, operation) if common is not None and len(node.outputs) == 1 else None
+        if outputs is not None:
+            return _named(node, outputs)
+        return _infer_standard(node.proto, schema, inputs, opsets)
     if domain != _FUSED:
-        raise UnsupportedOperatorError([f"{domain or 'ai.onnx'}.{node.op_type}"])
+        raise UnsupportedOperatorError([f"{domain or 'ai.onnx'}.{operator}"])
     return _named(node, [])
-
-
-def _channels_last(node: NodeProto, attributes: Attributes) -> bool:
-    return node.op_type.startswith("Nhwc") or attributes.plain.get("channels_last") == 1
 
 
 @lru_cache(maxsize=4096)
@@ -77,10 +78,10 @@ def _schema(operator: str, domain: str, version: int) -> defs.OpSchema | None:
         return None
 
 
-def _named(node: NodeProto, outputs: Sequence[Output]) -> list[Value]:
+def _named(node: SourceNode, outputs: Sequence[Output]) -> list[Value]:
     """Values for all outputs; those that a rule says nothing of are unknown."""
-    padded = [*outputs, *[("", None)] * len(node.output)]
-    return [Value(name, *output) for name, output in zip(node.output, padded, strict=False)]
+    padded = [*outputs, *[("", None)] * len(node.outputs)]
+    return [Value(name, *output) for name, output in zip(node.outputs, padded, strict=False)]
 
 
 def _infer_standard(
@@ -89,7 +90,9 @@ def _infer_standard(
     present = [value for value in inputs if value is not None]
     named = [(name, value) for name, value in zip(node.input, inputs, strict=True) if value is not None]
     types = {name: value.type_proto for name, value in named}
-    data = {name: value.tensor_proto for name, value in named if value.data is not None}
+    data = {}
+    if node.op_type not in VALUE_FREE:
+        data = {name: value.tensor_proto for name, value in named if value.data is not None}
     found = shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=_imports(tuple(opsets.items())))
     outputs = [Value.from_type(name, found[name]) if name in found else Value(name, "", None) for name in node.output]
     if outputs and not outputs[0].dtype and outputs[0].other is None and present:
@@ -102,23 +105,23 @@ def _imports(opsets: tuple[tuple[str, int], ...]) -> list[OperatorSetIdProto]:
     return [OperatorSetIdProto(domain=domain, version=version) for domain, version in opsets]
 
 
-def _infer_alias(node: NodeProto, alias: Alias, inputs: Sequence[Value | None], channels_last: bool) -> list[Value]:
+def _infer_alias(node: SourceNode, alias: Alias, inputs: Sequence[Value | None], channels_last: bool) -> list[Value]:
     version = defs.onnx_opset_version()
     schema = _schema(alias.operator, "", version)
     assert schema is not None  # noqa: S101 - aliases name operators of every onnx version we require
     positions = range(len(inputs)) if alias.inputs is None else [at for at in alias.inputs if at < len(inputs)]
     if alias.first_of is not None:
         positions = range(alias.first_of[0], len(inputs), alias.first_of[1])
-    standard = NodeProto(op_type=alias.operator, name=node.name, output=list(node.output)[: schema.max_output])
-    standard.input.extend(node.input[at] for at in positions)
-    standard.attribute.extend(item for item in node.attribute if item.name in schema.attributes)
+    standard = NodeProto(op_type=alias.operator, name=node.name, output=node.outputs[: schema.max_output])
+    standard.input.extend(node.inputs[at] for at in positions)
+    standard.attribute.extend(item for item in node.proto.attribute if item.name in schema.attributes)
     chosen = [inputs[at] for at in positions]
     if channels_last and chosen and chosen[0] is not None:
         chosen[0] = Value(chosen[0].name, chosen[0].dtype, _moved(chosen[0].dims, 1, -1))
     outputs = _infer_standard(standard, schema, chosen, {"": version})
     if channels_last:
         outputs = [Value(value.name, value.dtype, _moved(value.dims, -1, 1)) for value in outputs]
-    return [*outputs, *(Value(name, "", None) for name in node.output[len(outputs) :])]
+    return [*outputs, *(Value(name, "", None) for name in node.outputs[len(outputs) :])]
 
 
 def _moved(dims: Dims | None, to: int, start: int) -> Dims | None:

@@ -1,14 +1,11 @@
 """ONNX bytes to a `Graph`."""
 
-from collections.abc import Sequence
-
-from onnx import ModelProto
-
-from profilers.onnx_graph.binding import Shapes, bind_inputs, fed_inputs
+from profilers.onnx_graph.binding import Shapes, bind_inputs
 from profilers.onnx_graph.functions import inline_functions
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.parsing import parse_model
 from profilers.onnx_graph.scope import Context
+from profilers.onnx_graph.source import Source
 from profilers.onnx_graph.usage import constant_uses
 from profilers.onnx_graph.values import Value
 from profilers.onnx_graph.walk import walk
@@ -37,14 +34,14 @@ def load_graph(model: bytes, *, shapes: Shapes | None = None, limits: Limits = _
         ModelLimitError: a limit is exceeded.
         InvalidModelError: anything else that is wrong with the model or the shapes.
     """
-    proto = _bound(model, shapes, limits)
-    opsets = _opset_versions(proto)
-    context = Context(limits, opsets, constant_uses(proto.graph))
-    inputs = [Value.from_type(info.name, info.type) for info in fed_inputs(proto.graph)]
+    source = _bound(model, shapes, limits)
+    opsets = _opset_versions(source)
+    context = Context(limits, opsets, constant_uses(source.graph))
+    inputs = [Value.from_type(info.name, info.type) for info in source.graph.fed]
     for value in inputs:
         if not value.dtype and value.other is None:
             raise InvalidModelError(f"The input {value.name!r} has no known element type.")
-    return walk(proto.graph, inputs, context, salt=repr(sorted(opsets.items())).encode()).graph
+    return walk(source.graph, inputs, context, salt=repr(sorted(opsets.items())).encode()).graph
 
 
 def bind_shapes(model: bytes, shapes: Shapes, *, limits: Limits = _DEFAULT) -> bytes:
@@ -58,8 +55,9 @@ def bind_shapes(model: bytes, shapes: Shapes, *, limits: Limits = _DEFAULT) -> b
     Raises:
         InvalidModelError: as `load_graph`.
     """
-    proto = parse_model(model, limits)
-    bind_inputs(proto, shapes)
+    source = parse_model(model, limits)
+    bind_inputs(source.graph.fed, shapes)
+    proto = source.proto
     del proto.graph.value_info[:]
     for info in proto.graph.output:
         if info.type.WhichOneof("value") == "tensor_type":
@@ -67,14 +65,14 @@ def bind_shapes(model: bytes, shapes: Shapes, *, limits: Limits = _DEFAULT) -> b
     return bytes(proto.SerializeToString())
 
 
-def _bound(model: bytes, shapes: Shapes | None, limits: Limits) -> ModelProto:
-    proto = parse_model(model, limits)
-    bind_inputs(proto, shapes)
-    return inline_functions(proto, limits)
+def _bound(model: bytes, shapes: Shapes | None, limits: Limits) -> Source:
+    source = parse_model(model, limits)
+    bind_inputs(source.graph.fed, shapes)
+    return inline_functions(source, limits)
 
 
-def _opset_versions(model: ModelProto) -> dict[str, int]:
-    domains: Sequence[tuple[str, int]] = [(entry.domain, entry.version) for entry in model.opset_import]
+def _opset_versions(source: Source) -> dict[str, int]:
+    domains = [(entry.domain, entry.version) for entry in source.proto.opset_import]
     versions = {"" if domain == "ai.onnx" else domain: version for domain, version in domains}
-    used = {node.domain for node in model.graph.node}
+    used = {node.operation.domain for node in source.graph.nodes}
     return {domain: version for domain, version in versions.items() if domain == "" or domain in used}

@@ -1,23 +1,25 @@
-"""Bytes to a `ModelProto` that is safe to walk: everything that can be refused without knowing shapes is refused here.
+"""Bytes to a `Source` that is safe to walk: everything that can be refused without knowing shapes is refused here.
 
 Nothing is read from disk, nothing is materialised, and every string that later code touches has been decoded once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, TypeProto
 
 from profilers.onnx_graph.limits import Limits
-from profilers.schema import InvalidModelError, UnsupportedOperatorError
+from profilers.onnx_graph.operations import PLAIN, plain_value, shared_operation
+from profilers.onnx_graph.source import Operation, Source, SourceFunction, SourceGraph, SourceNode, SourceTensor
+from profilers.schema import Attribute, InvalidModelError, UnsupportedOperatorError
 
-__all__ = ["DOMAINS", "parse_model", "walk_graphs"]
+__all__ = ["DOMAINS", "parse_model", "read_model"]
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Operator domains that are understood; others are refused unless the model defines their operators as functions."""
 
 
-def parse_model(model: bytes, limits: Limits) -> ModelProto:
+def parse_model(model: bytes, limits: Limits) -> Source:
     """The model in these bytes, once all caps hold.
 
     Raises:
@@ -36,37 +38,27 @@ def parse_model(model: bytes, limits: Limits) -> ModelProto:
         ) from None
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
         raise InvalidModelError("These bytes are not an ONNX model: there is no graph in them.")
-    _Checker(limits).check_model(proto)
-    return proto
+    return read_model(proto, limits)
 
 
-def walk_graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    """The graph and every body inside it, each before the bodies it holds."""
-    pending = [graph]
-    while pending:
-        current = pending.pop()
-        yield current
-        for node in current.node:
-            pending.extend(_bodies(node))
+def read_model(proto: ModelProto, limits: Limits) -> Source:
+    """The records of a model, once all caps hold.
+
+    Raises:
+        InvalidModelError: as `parse_model`.
+    """
+    return _Reader(limits).model(proto)
 
 
-def _bodies(node: NodeProto) -> Iterator[GraphProto]:
-    for attribute in node.attribute:
-        if attribute.type == AttributeProto.GRAPH:
-            yield attribute.g
-        elif attribute.type == AttributeProto.GRAPHS:
-            yield from attribute.graphs
-
-
-class _Checker:
-    """Checks one model against the limits, counting as it goes."""
+class _Reader:
+    """Reads one model, checking it against the limits and counting as it goes."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._nodes = self._initializers = 0
         self._domains: frozenset[str] = DOMAINS
 
-    def check_model(self, model: ModelProto) -> None:
+    def model(self, model: ModelProto) -> Source:
         if not model.opset_import:
             raise InvalidModelError("The model imports no operator set (opset_import is empty).")
         for entry in model.opset_import:
@@ -74,99 +66,130 @@ class _Checker:
             if not 1 <= entry.version <= 1000:
                 raise InvalidModelError(f"The model imports version {entry.version} of an operator set.")
         self._domains = DOMAINS | {function.domain for function in model.functions}
-        self._graphs([model.graph])
+        graph = self._graph(model.graph, 0)
+        functions = []
         for function in model.functions:
             self._names((function.name, function.domain, function.overload), "function")
             self._names((*function.input, *function.output, *function.attribute), "a function's tensor")
-            self._names([default.name for default in function.attribute_proto], "attribute")
             for default in function.attribute_proto:
-                self._attribute(default, function.name)
-            self._graphs(self._node_list(function.node))
+                self._names((default.name,), "attribute")
+                self._operation(function.name, "", [default], 0)
+            functions.append(SourceFunction(function, self._node_list(function.node[:], 0)))
+        return Source(model, graph, functions)
 
-    def _graphs(self, graphs: Iterable[GraphProto]) -> None:
-        level = list(graphs)
-        depth = 0
-        while level:
-            self._limits.check("depth", depth, "nested bodies")
-            level = [body for graph in level for body in self._graph(graph)]
-            depth += 1
-
-    def _graph(self, graph: GraphProto) -> list[GraphProto]:
-        for infos, what in ((graph.input, "input"), (graph.output, "output")):
+    def _graph(self, graph: GraphProto, depth: int) -> SourceGraph:
+        self._limits.check("depth", depth, "nested bodies")
+        inputs, outputs, declared = graph.input[:], graph.output[:], graph.value_info[:]
+        for infos, what in ((inputs, "input"), (outputs, "output")):
             self._limits.check("graph_inputs", len(infos), f"{what}s of a graph")
             self._names([info.name for info in infos], f"graph {what}")
             for info in infos:
                 self._type(info.type, info.name)
-        self._names([info.name for info in graph.value_info], "tensor")
+        self._names([info.name for info in declared], "tensor")
         self._initializers += len(graph.initializer) + len(graph.sparse_initializer)
         self._limits.check("initializers", self._initializers)
-        for tensor in graph.initializer:
-            self._tensor(tensor)
-        for sparse in graph.sparse_initializer:
-            self._sparse(sparse)
-        return self._node_list(graph.node)
-
-    def _node_list(self, nodes: Iterable[NodeProto]) -> list[GraphProto]:
-        bodies: list[GraphProto] = []
-        for node in nodes:
-            self._nodes += 1
-            self._node(node)
-            bodies.extend(_bodies(node))
-        self._limits.check("nodes", self._nodes)
-        return bodies
-
-    def _node(self, node: NodeProto) -> None:
-        limits, inputs, outputs = self._limits, node.input, node.output
-        limits.check("node_inputs", max(len(inputs), len(outputs)), "inputs or outputs of a node")
-        self._names((node.name, node.op_type, node.domain, *inputs, *outputs), "node or tensor")
-        if node.domain not in self._domains:
-            raise UnsupportedOperatorError([f"{node.domain[:80]}.{node.op_type[:80]}"])
-        limits.check("attributes", len(node.attribute), f"attributes of a {node.op_type} node")
-        self._names([item.name for item in node.attribute], "attribute")
-        for attribute in node.attribute:
-            self._attribute(attribute, node.op_type)
-
-    def _attribute(self, attribute: AttributeProto, owner: str) -> None:
-        kind = attribute.type
-        if kind in {AttributeProto.INT, AttributeProto.FLOAT}:
-            return
-        where = f"attribute {attribute.name!r} of {owner}"
-        if kind in (AttributeProto.INTS, AttributeProto.FLOATS, AttributeProto.STRINGS):
-            values = {AttributeProto.INTS: attribute.ints, AttributeProto.FLOATS: attribute.floats}
-            self._limits.check("attribute_elements", len(values.get(kind, attribute.strings)), where)
-        if kind == AttributeProto.STRING:
-            self._limits.check("attribute_bytes", len(attribute.s), where)
-        for text in attribute.strings if kind == AttributeProto.STRINGS else ():
-            self._limits.check("attribute_bytes", len(text), where)
-        for tensor in (attribute.t,) if kind == AttributeProto.TENSOR else attribute.tensors:
-            self._tensor(tensor)
-        sparse = (attribute.sparse_tensor,) if kind == AttributeProto.SPARSE_TENSOR else attribute.sparse_tensors
+        tensors = [self._tensor(tensor) for tensor in graph.initializer[:]]
+        sparse = graph.sparse_initializer[:]
         for item in sparse:
+            self._sparse(item)
+        return SourceGraph(inputs, outputs, declared, self._node_list(graph.node[:], depth), tensors, sparse)
+
+    def _node_list(self, nodes: Sequence[NodeProto], depth: int) -> list[SourceNode]:
+        self._nodes += len(nodes)
+        self._limits.check("nodes", self._nodes)
+        return [self._node(node, depth) for node in nodes]
+
+    def _node(self, node: NodeProto, depth: int) -> SourceNode:
+        limits, operator, domain = self._limits, node.op_type, node.domain
+        name, inputs, outputs = node.name, node.input[:], node.output[:]
+        most = max(len(inputs), len(outputs))
+        if most > limits.node_inputs:
+            limits.check("node_inputs", most, "inputs or outputs of a node")
+        self._names((name, operator, domain, *inputs, *outputs), "node or tensor")
+        if domain not in self._domains:
+            raise UnsupportedOperatorError([f"{domain[:80]}.{operator[:80]}"])
+        return SourceNode(self._operation(operator, domain, node.attribute[:], depth), name, inputs, outputs, node)
+
+    def _operation(self, operator: str, domain: str, attributes: Sequence[AttributeProto], depth: int) -> Operation:
+        limits = self._limits
+        if len(attributes) > limits.attributes:
+            limits.check("attributes", len(attributes), f"attributes of a {operator} node")
+        shared = shared_operation(operator, domain, attributes)
+        if shared is None:
+            self._names([item.name for item in attributes], "attribute")
+            return self._own_operation(operator, domain, attributes, depth)
+        if attributes:
+            self._names(shared.names, "attribute")
+            limits.check("attribute_elements", shared.most_elements, f"attributes of {operator}")
+            limits.check("attribute_bytes", shared.most_bytes, f"attributes of {operator}")
+        return shared.operation
+
+    def _own_operation(self, operator: str, domain: str, attributes: Sequence[AttributeProto], depth: int) -> Operation:
+        """An operation with large attributes, tensors or bodies."""
+        plain: dict[str, Attribute] = {}
+        tensors: dict[str, SourceTensor] = {}
+        bodies: list[tuple[str, SourceGraph]] = []
+        graphs: list[SourceGraph] = []
+        other: list[str] = []
+        fault = ""
+        for attribute in attributes:
+            name, kind = attribute.name, attribute.type
+            self._sizes(attribute, f"attribute {name!r} of {operator}")
+            if kind == AttributeProto.TENSOR:
+                tensors[name] = self._tensor(attribute.t)
+            elif kind == AttributeProto.GRAPH:
+                bodies.append((name, self._graph(attribute.g, depth + 1)))
+                graphs.append(bodies[-1][1])
+            elif kind in PLAIN:
+                plain[name] = plain_value(attribute)
+            elif kind == AttributeProto.UNDEFINED or attribute.ref_attr_name:
+                fault = fault or f"has an attribute {name!r} without a value of its own"
+            else:
+                other.append(name)
+                graphs += [self._graph(body, depth + 1) for body in attribute.graphs]
+        if not fault and len(plain) + len(tensors) + len(bodies) + len(other) != len(attributes):
+            fault = "has an attribute twice"
+        bodies.sort(key=lambda item: item[0])
+        return Operation(operator, domain, plain=plain, tensors=tensors, bodies=tuple(bodies), graphs=tuple(graphs),
+                         other=tuple(other), fault=fault)  # fmt: skip
+
+    def _sizes(self, attribute: AttributeProto, where: str) -> None:
+        """What is large, or holds tensors, in an attribute of any kind; whatever its kind says."""
+        for values in (attribute.ints, attribute.floats, attribute.strings):
+            self._limits.check("attribute_elements", len(values), where)
+        self._limits.check("attribute_bytes", len(attribute.s), where)
+        for text in attribute.strings:
+            self._limits.check("attribute_bytes", len(text), where)
+        for tensor in attribute.tensors:
+            self._tensor(tensor)
+        if attribute.HasField("sparse_tensor"):
+            self._sparse(attribute.sparse_tensor)
+        for item in attribute.sparse_tensors:
             self._sparse(item)
 
     def _sparse(self, sparse: SparseTensorProto) -> None:
-        self._dims(sparse.dims, sparse.values.name)
+        self._dims(tuple(sparse.dims), sparse.values.name)
         self._tensor(sparse.values)
         self._tensor(sparse.indices)
 
-    def _tensor(self, tensor: TensorProto) -> None:
-        self._names((tensor.name,), "tensor")
+    def _tensor(self, tensor: TensorProto) -> SourceTensor:
+        name, dims = tensor.name, tuple(tensor.dims[:])
+        self._names((name,), "tensor")
         if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-            raise InvalidModelError(f"The tensor {_shown(tensor.name)!r} keeps its data in another file, which is "
+            raise InvalidModelError(f"The tensor {_shown(name)!r} keeps its data in another file, which is "
                                     "never opened. Save the model with its weights inside.")  # fmt: skip
         if tensor.HasField("segment"):
-            raise InvalidModelError(
-                f"The tensor {_shown(tensor.name)!r} is split into segments, which no runtime reads."
-            )
+            raise InvalidModelError(f"The tensor {_shown(name)!r} is split into segments, which no runtime reads.")
         if not _decoded(tensor.doc_string):
-            raise InvalidModelError(f"The doc_string of the tensor {_shown(tensor.name)!r} is not valid UTF-8.")
-        self._dims(tensor.dims, tensor.name)
+            raise InvalidModelError(f"The doc_string of the tensor {_shown(name)!r} is not valid UTF-8.")
+        self._dims(dims, name)
+        return SourceTensor(tensor, name, dims)
 
-    def _dims(self, dims: Iterable[int], name: str) -> None:
-        sizes = list(dims)
-        self._limits.check("rank", len(sizes), f"dimensions of {name!r}")
-        if any(size < 0 for size in sizes):
-            raise InvalidModelError(f"The tensor {name!r} has a negative size in its shape {sizes}.")
+    def _dims(self, dims: tuple[int, ...], name: str) -> None:
+        if len(dims) > self._limits.rank:
+            self._limits.check("rank", len(dims), f"dimensions of {name!r}")
+        if dims and min(dims) < 0:
+            raise InvalidModelError(f"The tensor {name!r} has a negative size in its shape {list(dims)}.")
 
     def _type(self, type_proto: TypeProto, name: str) -> None:
         kind = type_proto.WhichOneof("value")
@@ -176,7 +199,7 @@ class _Checker:
         self._limits.check("rank", len(shape.dim), f"dimensions of {name!r}")
         self._names([dim.dim_param for dim in shape.dim], "dimension")
 
-    def _names(self, texts: Sequence[str], what: str) -> None:
+    def _names(self, texts: Iterable[str], what: str) -> None:
         try:
             joined = "".join(texts)
         except TypeError:  # protobuf hands out bytes where UTF-8 is malformed

@@ -2,6 +2,7 @@
 
 from profilers.onnx_graph.inference import OpsetVersions
 from profilers.onnx_graph.limits import Limits
+from profilers.onnx_graph.outcomes import outcomes
 from profilers.onnx_graph.usage import Use
 from profilers.onnx_graph.values import Value
 from profilers.schema import InvalidModelError, TensorSpec
@@ -14,6 +15,7 @@ class Context:
 
     def __init__(self, limits: Limits, opsets: OpsetVersions, uses: dict[str, Use]) -> None:
         self.limits, self.opsets, self.uses = limits, opsets, uses
+        self.outcomes = outcomes(opsets)
         self.denormal_weights = False
         self._constant_bytes = self._nodes = 0
 
@@ -24,13 +26,14 @@ class Context:
 
     def check_size(self, value: Value) -> None:
         """Refuse a tensor, or all constants together, above the limits."""
-        size = value.size_bytes
-        self.limits.check("tensor_bytes", size, f"bytes in {value.name!r}")
-        if value.dims is not None:
-            self.limits.check("rank", len(value.dims), f"dimensions of {value.name!r}")
+        size, limits = value.size_bytes, self.limits
+        if size > limits.tensor_bytes:
+            limits.check("tensor_bytes", size, f"bytes in {value.name!r}")
+        if value.dims is not None and len(value.dims) > limits.rank:
+            limits.check("rank", len(value.dims), f"dimensions of {value.name!r}")
         if value.constant:
             self._constant_bytes += size
-            self.limits.check("constant_bytes", self._constant_bytes, "bytes of constants, computed ones included")
+            limits.check("constant_bytes", self._constant_bytes, "bytes of constants, computed ones included")
 
 
 class Scope:
@@ -58,7 +61,7 @@ class Scope:
         Raises:
             InvalidModelError: nobody has defined it so far.
         """
-        value = self._find(name)
+        value = self._values.get(name) or self._find(name)
         if value is None:
             raise InvalidModelError(f"{reader} reads {name!r}, which no input, initializer or earlier node gives: the "
                                     "edge dangles, the graph has a cycle, or its nodes are not in order.")  # fmt: skip

@@ -5,17 +5,14 @@ which follows from the operator and the position where the constant is read, als
 data.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from onnx import GraphProto, NodeProto, TensorProto
+from profilers.onnx_graph.placeholders import Role
+from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode, SourceTensor, walk_graphs
 
-from profilers.onnx_graph.constants import element_count
-from profilers.onnx_graph.dtypes import FLOATS, dtype_name
-from profilers.onnx_graph.parsing import walk_graphs
-from profilers.onnx_graph.placeholders import Role, role_of
-
-__all__ = ["SMALL_WEIGHT", "Need", "Use", "constant_uses", "values_matter"]
+__all__ = ["SMALL_WEIGHT", "Need", "Use", "constant_uses", "function_uses", "values_matter"]
 
 SMALL_WEIGHT = 16
 """Float constants up to this many elements keep their values."""
@@ -102,49 +99,64 @@ _STEERED = frozenset({"Cast", "If", "Loop", "NonMaxSuppression", "OneHot", "Rang
 # Operators that hand their first input on: what reads their output reads the input.
 _MOVERS = frozenset({"Concat", "Expand", "Flatten", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile",
                      "Transpose", "Unsqueeze"})  # fmt: skip
+_KEEPING = _MOVERS | {"Constant"}
+"""Operators whose outputs' uses are asked for: constants, and what may hand a constant on."""
+_SAFETY: tuple[Role, ...] = ("uniform", "normal", "scale", "positive")
+_NOWHERE: dict[int, Use] = {}
 _LAST_USE = Use(Need.SMALL, Need.EXACT, "normal")
 
 
-def constant_uses(graph: GraphProto) -> dict[str, Use]:
-    """How each tensor of the graph and its bodies is read, by name; names that nobody reads are absent.
+def constant_uses(graph: SourceGraph) -> dict[str, Use]:
+    """How each constant of the graph and its bodies is read, by name; names that nobody reads are absent.
 
     Siblings' bodies may use one name for two tensors: their uses are joined, which keeps more values, never fewer.
     """
+    graphs = list(walk_graphs(graph))
+    wanted = {tensor.name for body in graphs for tensor in body.tensors}
+    for body in graphs:
+        wanted.update(name for node in body.nodes if node.operation.operator in _KEEPING for name in node.outputs)
     uses: dict[str, Use] = {}
-    for body in reversed(list(walk_graphs(graph))):
-        for node in reversed(body.node):
-            _note_node(node, uses)
+    for body in reversed(graphs):
+        for node in reversed(body.nodes):
+            _note_node(node, uses, wanted)
         if body is not graph:
-            for info in body.output:
+            for info in body.outputs:
                 _join(uses, info.name, _LAST_USE)
     return uses
 
 
-def _note_node(node: NodeProto, uses: dict[str, Use]) -> None:
-    operator = node.op_type
-    for position, name in enumerate(node.input):
-        if not name:
+def function_uses(nodes: Sequence[SourceNode]) -> dict[str, Use]:
+    """The same for the body of a local function."""
+    return constant_uses(SourceGraph([], [], [], list(nodes), [], []))
+
+
+def _note_node(node: SourceNode, uses: dict[str, Use], wanted: set[str]) -> None:
+    operation = node.operation
+    operator = operation.operator
+    for position, name in enumerate(node.inputs):
+        if name not in wanted:
             continue
         if operator in _MOVERS and (position == 0 or operator == "Concat"):
-            for output in node.output:
+            for output in node.outputs:
                 if output in uses:
-                    _join(uses, name, _moved(uses[output], node))
+                    _join(uses, name, _moved(uses[output], operator))
         elif operator in _STEERED:
             _join(uses, name, _EXACT)
         else:
-            _join(uses, name, _read(node, position))
+            _join(uses, name, _read(operation, position))
 
 
-def _read(node: NodeProto, position: int) -> Use:
-    use = _POSITIONS.get(node.op_type, {}).get(position, _OPERAND)
-    transposed = ("transA", "transB")[position] if use.fan_in_axes in ((-1,), (-2,)) and position < 2 else ""
-    if transposed and any(item.name == transposed and item.i for item in node.attribute):
+def _read(operation: Operation, position: int) -> Use:
+    use = _POSITIONS.get(operation.operator, _NOWHERE).get(position, _OPERAND)
+    if use.fan_in_axes not in ((-1,), (-2,)) or position > 1:
+        return use
+    if operation.plain.get(("transA", "transB")[position]):
         return use._replace(fan_in_axes=(-3 - use.fan_in_axes[0],))
     return use
 
 
-def _moved(use: Use, node: NodeProto) -> Use:
-    if node.op_type == "Transpose" and use.fan_in_axes in ((-1,), (-2,)):
+def _moved(use: Use, operator: str) -> Use:
+    if operator == "Transpose" and use.fan_in_axes in ((-1,), (-2,)):
         return use._replace(fan_in_axes=(-3 - use.fan_in_axes[0],))
     return use
 
@@ -152,14 +164,14 @@ def _moved(use: Use, node: NodeProto) -> Use:
 def _join(uses: dict[str, Use], name: str, use: Use) -> None:
     """The stricter need and the safer role of two uses."""
     known = uses.get(name)
-    if known is None:
+    if known is None or known is use:
         uses[name] = use
         return
-    safest = max(known, use, key=lambda item: ("uniform", "normal", "scale", "positive").index(item.role))
+    safest = max(known, use, key=lambda item: _SAFETY.index(item.role))
     uses[name] = safest._replace(floats=max(known.floats, use.floats), integers=max(known.integers, use.integers))
 
 
-def values_matter(tensor: TensorProto, use: Use | None) -> bool:
+def values_matter(tensor: SourceTensor, use: Use | None) -> bool:
     """Whether a constant's values are part of what the graph computes, as far as its latency goes.
 
     Args:
@@ -168,7 +180,8 @@ def values_matter(tensor: TensorProto, use: Use | None) -> bool:
     """
     if use is None:
         return False
-    if dtype_name(tensor.data_type) in FLOATS:
-        small = element_count(tensor) <= SMALL_WEIGHT and role_of(tensor) is None
-        return use.floats == Need.EXACT or (use.floats == Need.SMALL and small)
-    return use.integers != Need.NOTHING or element_count(tensor) <= SMALL_WEIGHT
+    if tensor.is_float:
+        if use.floats == Need.SMALL:
+            return tensor.elements <= SMALL_WEIGHT and tensor.role is None
+        return use.floats == Need.EXACT
+    return use.integers != Need.NOTHING or tensor.elements <= SMALL_WEIGHT

@@ -8,6 +8,7 @@ from onnx import TensorProto, TypeProto, numpy_helper
 
 from profilers.onnx_graph.constants import Array
 from profilers.onnx_graph.dtypes import dtype_code, dtype_name
+from profilers.onnx_graph.source import SourceTensor
 from profilers.schema import DTYPE_BYTES
 
 __all__ = ["Dims", "Value"]
@@ -24,14 +25,15 @@ class Value:
         dtype: element type; `""` when unknown or not a tensor.
         dims: sizes; None when not even the rank is known.
         constant: it depends on no input of the model.
-        data: values of a small constant, where they could be computed.
+        data: values of a small constant that was computed.
+        source: where the values of a stored constant are.
         other: the type of what is not a tensor.
 
     Besides, the walk sets `index` (among the graph's tensors; -1 while nothing that runs reads or writes it) and the
     hash sets `digest` and `readers`.
     """
 
-    __slots__ = ("constant", "data", "digest", "dims", "dtype", "index", "name", "other", "readers")
+    __slots__ = ("_data", "constant", "digest", "dims", "dtype", "index", "name", "other", "readers", "source")
 
     def __init__(
         self,
@@ -41,14 +43,23 @@ class Value:
         *,
         constant: bool = False,
         data: Array | None = None,
+        source: SourceTensor | None = None,
         other: TypeProto | None = None,
     ) -> None:
         self.name, self.dtype = name, dtype
         self.dims: Dims | None = None if dims is None else tuple(dims)
-        self.constant, self.data, self.other = constant, data, other
+        self.constant, self.other = constant, other
+        self._data, self.source = data, source
         self.index = -1
         self.digest = b""
         self.readers: list[bytes] = []
+
+    @property
+    def data(self) -> Array | None:
+        """Values of a small constant, where they are known."""
+        if self._data is None and self.source is not None:
+            self._data = self.source.data
+        return self._data
 
     @property
     def shape(self) -> tuple[int, ...] | None:
@@ -60,8 +71,7 @@ class Value:
     @property
     def size_bytes(self) -> int:
         """Bytes of the elements; 0 where the shape is unknown."""
-        shape = self.shape
-        return 0 if shape is None else int(prod(shape) * DTYPE_BYTES.get(self.dtype, 4))
+        return 0 if self.dims is None else _size_bytes(self.dtype, self.dims)
 
     @property
     def type_proto(self) -> TypeProto:
@@ -86,6 +96,12 @@ class Value:
                 dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None for dim in tensor.shape.dim
             ]
         return cls(name, dtype_name(tensor.elem_type), dims)
+
+
+@lru_cache(maxsize=16_384)
+def _size_bytes(dtype: str, dims: Dims) -> int:
+    sizes = [size for size in dims if size is not None]
+    return int(prod(sizes) * DTYPE_BYTES.get(dtype, 4)) if len(sizes) == len(dims) else 0
 
 
 @lru_cache(maxsize=4096)

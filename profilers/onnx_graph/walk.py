@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
-from profilers.onnx_graph.attributes import Attributes, read_attributes
-from profilers.onnx_graph.constants import Array, has_values, holds_denormals, small_array, validate_tensor
+from profilers.onnx_graph.constants import Array, holds_denormals, validate_values
 from profilers.onnx_graph.control_flow import Body, control_flow_outputs, control_flow_work
 from profilers.onnx_graph.dtypes import dtype_name
-from profilers.onnx_graph.folding import evaluate
+from profilers.onnx_graph.folding import can_evaluate, evaluate
 from profilers.onnx_graph.hashing import Merkle, graph_hash
 from profilers.onnx_graph.inference import infer_outputs
+from profilers.onnx_graph.outcomes import Outcome, signature
 from profilers.onnx_graph.scope import Context, Scope
-from profilers.onnx_graph.usage import values_matter
+from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode, SourceTensor
+from profilers.onnx_graph.usage import SMALL_WEIGHT, values_matter
 from profilers.onnx_graph.values import Value
-from profilers.onnx_graph.work import node_work
+from profilers.onnx_graph.work import Work, node_work
 from profilers.schema import Graph, InvalidModelError, Node
 
 __all__ = ["Walked", "walk"]
@@ -41,7 +42,7 @@ class Walked(NamedTuple):
 
 
 def walk(
-    graph: GraphProto, inputs: Sequence[Value], context: Context, *, parent: Scope | None = None, salt: bytes = b""
+    graph: SourceGraph, inputs: Sequence[Value], context: Context, *, parent: Scope | None = None, salt: bytes = b""
 ) -> Walked:
     """Walk a graph or a body.
 
@@ -66,20 +67,19 @@ class _Walk:
         self._nodes: list[Node] = []
         self._kind = "input" if parent is None else "formal"
 
-    def run(self, graph: GraphProto, inputs: Sequence[Value], salt: bytes) -> Walked:
+    def run(self, graph: SourceGraph, inputs: Sequence[Value], salt: bytes) -> Walked:
         for position, value in enumerate(inputs):
             self._merkle.leaf(value, self._kind, position)
             self._define(value)
             self._scope.place(value)
-        for tensor in graph.initializer:
+        for tensor in graph.tensors:
             self._add_constant(tensor.name, tensor)
-        for sparse in graph.sparse_initializer:
+        for sparse in graph.sparse:
             self._add_sparse(sparse.values, tuple(sparse.dims))
-        declared = {info.name: info for info in (*graph.value_info, *graph.output)}
-        self._declared = {name: Value.from_type(name, info.type) for name, info in declared.items()}
-        for node in graph.node:
+        self._declared = {info.name: info.type for info in (*graph.value_info, *graph.outputs)}
+        for node in graph.nodes:
             self._add_node(node)
-        outputs = [self._scope.lookup(info.name, "The list of outputs") for info in graph.output]
+        outputs = [self._scope.lookup(info.name, "The list of outputs") for info in graph.outputs]
         indices = tuple(self._scope.place(value) for value in outputs)
         digest = self._merkle.finish(outputs, context=salt)
         scope = self._scope
@@ -94,15 +94,16 @@ class _Walk:
         self._context.check_size(value)
         self._scope.define(value)
 
-    def _add_constant(self, name: str, tensor: TensorProto) -> None:
-        dtype = dtype_name(tensor.data_type)
-        value = Value(name, dtype, tensor.dims, constant=True)
+    def _add_constant(self, name: str, tensor: SourceTensor) -> None:
+        value = Value(name, tensor.dtype, tensor.dims, constant=True, source=tensor)
         self._define(value)
-        validate_tensor(tensor)
-        if has_values(tensor):
-            value.data = small_array(tensor)
-            self._context.denormal_weights |= holds_denormals(tensor)
+        if not tensor.dtype:
+            raise InvalidModelError(f"The tensor {name!r} has the unknown element type {tensor.proto.data_type}.")
         exact = values_matter(tensor, self._context.uses.get(name))
+        if tensor.filled or not _is_placeholder(tensor, exact=exact):
+            validate_values(tensor.proto, tensor.dtype, tensor.elements)
+        if tensor.filled and tensor.is_float and not self._context.denormal_weights:
+            self._context.denormal_weights = holds_denormals(tensor.proto)
         self._merkle.constant(value, tensor, exact=exact)
 
     def _add_sparse(self, values: TensorProto, dims: tuple[int, ...]) -> None:
@@ -110,104 +111,140 @@ class _Walk:
         self._define(value)
         self._merkle.leaf(value, "sparse", len(values.dims))
 
-    def _add_node(self, node: NodeProto) -> None:
+    def _add_node(self, node: SourceNode) -> None:
         self._context.count_node()
-        attributes = read_attributes(node)
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        if node.op_type == "Constant" and not domain:
-            self._add_constant_node(node, attributes)
+        operation = node.operation
+        if operation.fault:
+            raise InvalidModelError(f"A {operation.operator} node {operation.fault}.")
+        if operation.is_constant:
+            self._add_constant_node(node)
             return
-        reader = f"A {node.op_type} node"
-        inputs = [self._scope.lookup(name, reader) if name else None for name in node.input]
-        if attributes.bodies:
-            self._add_control_flow(node, domain, attributes, inputs)
+        lookup, operator = self._scope.lookup, operation.operator
+        inputs = [lookup(name, operator) if name else None for name in node.inputs]
+        if operation.bodies:
+            self._add_control_flow(node, inputs)
             return
-        constant = node.op_type not in _UNFOLDED and all(value is None or value.constant for value in inputs)
-        outputs = self._outputs(node, domain, attributes, inputs, constant=constant)
-        self._merkle.node((domain, node.op_type), attributes, inputs, outputs)
+        constant = operator not in _UNFOLDED and all(value is None or value.constant for value in inputs)
+        outputs = _folded(node, inputs, constant=constant)
+        work = None
+        if outputs is None:
+            outputs, work = self._inferred(node, inputs, constant=constant)
+        self._merkle.node(operation, inputs, outputs)
         for value in outputs:
             if value.name:
                 self._define(value)
         if not outputs or not outputs[0].constant:
-            self._record(node, domain, attributes, inputs, outputs)
+            self._record(node, inputs, outputs, work or node_work(operator, inputs, outputs, operation.plain))
 
-    def _outputs(
-        self, node: NodeProto, domain: str, attributes: Attributes, inputs: list[Value | None], *, constant: bool
-    ) -> list[Value]:
-        known = _shape_of(node, attributes, inputs) if not domain else None
-        if known is None and constant and not domain:
-            arrays = [None if value is None else value.data for value in inputs]
-            if all(value is None or value.data is not None for value in inputs):
-                known = evaluate(node.op_type, arrays, {**attributes.plain, **attributes.tensors})
-        if known is not None and len(known) == len(node.output):
-            return [_computed(name, array) for name, array in zip(node.output, known, strict=True)]
-        outputs = infer_outputs(node, domain, attributes, inputs, self._context.opsets)
+    def _inferred(
+        self, node: SourceNode, inputs: list[Value | None], *, constant: bool
+    ) -> tuple[list[Value], Work | None]:
+        """The outputs, and the work where it is known already."""
+        outcomes, key = self._context.outcomes, signature(node, inputs)
+        known = outcomes.get(key) if key is not None else None
+        if known is not None:
+            outputs = [
+                Value(name, dtype, dims, constant=constant)
+                for name, (dtype, dims) in zip(node.outputs, known.outputs, strict=True)
+            ]
+            completed = [self._complete(value) for value in outputs]
+            return outputs, None if any(completed) else known.work
+        outputs = infer_outputs(node, inputs, self._context.opsets)
+        if key is not None and all(value.other is None for value in outputs):
+            work = node_work(node.operation.operator, inputs, outputs, node.operation.plain)
+            outcomes.keep(key, Outcome(tuple((value.dtype, value.dims) for value in outputs), work))
         for value in outputs:
             value.constant = constant
             self._complete(value)
-        return outputs
+        return outputs, None
 
-    def _complete(self, value: Value) -> None:
-        """What inference leaves open is taken from the model's own declarations."""
-        declared = self._declared.get(value.name)
-        if declared is None or value.other is not None:
-            return
+    def _complete(self, value: Value) -> bool:
+        """What inference leaves open is taken from the model's own declarations; whether something was."""
+        if value.name not in self._declared or value.other is not None:
+            return False
+        if value.dtype and value.dims is not None and None not in value.dims:
+            return False
+        declared = Value.from_type(value.name, self._declared[value.name])
         value.dtype = value.dtype or declared.dtype
         if value.dims is None:
             value.dims = declared.dims
         elif declared.dims is not None and len(declared.dims) == len(value.dims):
             value.dims = tuple(b if a is None else a for a, b in zip(value.dims, declared.dims, strict=True))
+        return True
 
-    def _add_constant_node(self, node: NodeProto, attributes: Attributes) -> None:
-        if len(node.output) != 1 or len(node.attribute) != 1:
+    def _add_constant_node(self, node: SourceNode) -> None:
+        operation = node.operation
+        held = len(operation.plain) + len(operation.tensors) + len(operation.other)
+        if len(node.outputs) != 1 or held != 1:
             raise InvalidModelError("A Constant node needs one output and one value.")
-        name = node.output[0]
-        if attributes.other:
-            sparse = node.attribute[0].sparse_tensor
+        name = node.outputs[0]
+        if operation.other:
+            sparse = node.proto.attribute[0].sparse_tensor
             self._add_sparse(TensorProto(name=name, data_type=sparse.values.data_type), tuple(sparse.dims))
             return
-        tensor = attributes.tensors.get("value")
+        tensor = operation.tensors.get("value")
         if tensor is None:
-            tensor = _plain_constant(attributes)
+            proto = _plain_constant(operation)
+            tensor = SourceTensor(proto, name, tuple(proto.dims))
         self._add_constant(name, tensor)
 
-    def _add_control_flow(
-        self, node: NodeProto, domain: str, attributes: Attributes, inputs: list[Value | None]
-    ) -> None:
-        def walk_body(body: GraphProto, formal: Sequence[Value]) -> Walked:
+    def _add_control_flow(self, node: SourceNode, inputs: list[Value | None]) -> None:
+        def walk_body(body: SourceGraph, formal: Sequence[Value]) -> Walked:
             return walk(body, formal, self._context, parent=self._scope)
 
-        outputs, bodies, trips = control_flow_outputs(node, attributes, inputs, walk_body)
+        outputs, bodies, trips = control_flow_outputs(node, inputs, walk_body)
         for value in outputs:
             self._complete(value)
-        self._merkle.node((domain, node.op_type), attributes, inputs, outputs, [body.walked.digest for body in bodies])
+        self._merkle.node(node.operation, inputs, outputs, [body.walked.digest for body in bodies])
         for value in outputs:
             if value.name:
                 self._define(value)
-        self._record(node, domain, attributes, inputs, outputs, bodies=bodies, trips=trips)
+        operator = node.operation.operator
+        work = node_work(operator, inputs, outputs, node.operation.plain)
+        work = control_flow_work(operator, work, bodies, trips)
+        self._record(node, inputs, outputs, work, bodies=bodies, trips=trips)
 
     def _record(
         self,
-        node: NodeProto,
-        domain: str,
-        attributes: Attributes,
+        node: SourceNode,
         inputs: list[Value | None],
         outputs: list[Value],
+        work: Work,
         *,
         bodies: Sequence[Body] = (),
         trips: int = 1,
     ) -> None:
-        place = self._scope.place
-        work = node_work(node.op_type, inputs, outputs, attributes.plain)
-        if bodies:
-            work = control_flow_work(node.op_type, work, bodies, trips)
+        place, operation = self._scope.place, node.operation
+        macs, flops, parameter_bytes, input_bytes, output_bytes = work
         self._nodes.append(Node(
-            operator=node.op_type, domain=domain, inputs=tuple(-1 if item is None else place(item) for item in inputs),
-            outputs=tuple(place(item) if item.name else -1 for item in outputs), attributes=attributes.plain,
-            macs=work.macs, flops=work.flops, parameter_bytes=work.parameter_bytes, input_bytes=work.input_bytes,
-            output_bytes=work.output_bytes, bodies=tuple(body.walked.graph for body in bodies), trips=trips,
+            operator=operation.operator, domain=operation.domain,
+            inputs=tuple([-1 if item is None else place(item) for item in inputs]),
+            outputs=tuple([place(item) if item.name else -1 for item in outputs]), attributes=operation.plain,
+            macs=macs, flops=flops, parameter_bytes=parameter_bytes, input_bytes=input_bytes,
+            output_bytes=output_bytes, bodies=tuple([body.walked.graph for body in bodies]), trips=trips,
             name=node.name,
         ))  # fmt: skip
+
+
+def _is_placeholder(tensor: SourceTensor, *, exact: bool) -> bool:
+    """Whether a tensor without values stands for a weight: one that was stripped, or one that says nothing else."""
+    return tensor.role is not None or (not exact and tensor.is_float and tensor.elements > SMALL_WEIGHT)
+
+
+def _folded(node: SourceNode, inputs: list[Value | None], *, constant: bool) -> list[Value] | None:
+    """The outputs, where their values follow from small constants and static shapes."""
+    operation = node.operation
+    if operation.domain:
+        return None
+    known = _shape_of(node, inputs)
+    if known is None and constant and can_evaluate(operation.operator):
+        arrays = [None if value is None else value.data for value in inputs]
+        if all(value is None or array is not None for value, array in zip(inputs, arrays, strict=True)):
+            tensors = {name: tensor.proto for name, tensor in operation.tensors.items()}
+            known = evaluate(operation.operator, arrays, {**operation.plain, **tensors})
+    if known is None or len(known) != len(node.outputs):
+        return None
+    return [_computed(name, array) for name, array in zip(node.outputs, known, strict=True)]
 
 
 def _computed(name: str, array: Array) -> Value:
@@ -215,26 +252,27 @@ def _computed(name: str, array: Array) -> Value:
     return Value(name, dtype, array.shape, constant=True, data=array)
 
 
-def _shape_of(node: NodeProto, attributes: Attributes, inputs: list[Value | None]) -> tuple[Array, ...] | None:
+def _shape_of(node: SourceNode, inputs: list[Value | None]) -> tuple[Array, ...] | None:
     """Shape and Size of a static tensor are constants, whatever the tensor holds."""
-    if node.op_type not in ("Shape", "Size") or len(inputs) != 1 or inputs[0] is None:
+    operation = node.operation
+    if operation.operator not in ("Shape", "Size") or len(inputs) != 1 or inputs[0] is None:
         return None
     shape = inputs[0].shape
     if shape is None:
         return None
-    if node.op_type == "Size":
+    if operation.operator == "Size":
         return (np.asarray(np.prod(shape, dtype=np.int64)),)
-    start, end = (attributes.plain.get(name, default) for name, default in (("start", 0), ("end", len(shape))))
+    start, end = (operation.plain.get(name, default) for name, default in (("start", 0), ("end", len(shape))))
     if not isinstance(start, int) or not isinstance(end, int):
         raise InvalidModelError("The attributes start and end of a Shape node have to be integers.")
     return (np.asarray(shape[start:end], dtype=np.int64),)
 
 
-def _plain_constant(attributes: Attributes) -> TensorProto:
+def _plain_constant(operation: Operation) -> TensorProto:
     """The tensor of a Constant node that holds a number, a string or a list of them."""
-    if not attributes.plain:
+    if not operation.plain:
         raise InvalidModelError("A Constant node has no value.")
-    ((name, value),) = attributes.plain.items()
+    ((name, value),) = operation.plain.items()
     if name in ("value_string", "value_strings"):
         texts = [value] if isinstance(value, str) else list(value)  # type: ignore[arg-type]
         dims = [] if isinstance(value, str) else [len(texts)]

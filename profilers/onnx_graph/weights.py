@@ -4,19 +4,20 @@ Latency does not depend on the values of weights, with one exception: denormal n
 and shapes, and everything whose value steers the computation; see `usage` for what does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
+from onnx import helper
 
-from profilers.onnx_graph.constants import element_count, has_values, holds_denormals
-from profilers.onnx_graph.dtypes import FLOATS, dtype_name
+from profilers.onnx_graph.constants import holds_denormals
+from profilers.onnx_graph.dtypes import FLOATS
 from profilers.onnx_graph.limits import Limits
-from profilers.onnx_graph.parsing import parse_model, walk_graphs
-from profilers.onnx_graph.placeholders import Role, mark, role_of
-from profilers.onnx_graph.usage import SMALL_WEIGHT, Need, Use, constant_uses
+from profilers.onnx_graph.parsing import parse_model
+from profilers.onnx_graph.placeholders import Role, mark
+from profilers.onnx_graph.source import Source, SourceNode, SourceTensor, walk_graphs
+from profilers.onnx_graph.usage import SMALL_WEIGHT, Need, Use, constant_uses, function_uses
 from profilers.schema import InvalidModelError
 
 __all__ = ["refill_weights", "strip_weights"]
@@ -40,15 +41,15 @@ def strip_weights(model: bytes, *, limits: Limits = _DEFAULT) -> bytes:
     Raises:
         InvalidModelError: as `load_graph`.
     """
-    proto = parse_model(model, limits)
-    uses = _all_uses(proto)
-    for tensor, name in _constants(proto):
-        role = role_of(tensor)  # of a model that was refilled
-        if role is None and element_count(tensor) > SMALL_WEIGHT and not holds_denormals(tensor):
-            role = _strip_role(tensor, uses.get(name))
+    source = parse_model(model, limits)
+    uses = _all_uses(source)
+    for tensor, name in _constants(source):
+        role = tensor.role  # of a model that was refilled
+        if role is None and tensor.elements > SMALL_WEIGHT and not holds_denormals(tensor.proto):
+            role = strip_role(tensor, uses.get(name))
         if role is not None:
-            mark(tensor, role)
-    return bytes(proto.SerializeToString())
+            mark(tensor.proto, role)
+    return bytes(source.proto.SerializeToString())
 
 
 def refill_weights(model: bytes, seed: int = 0, *, limits: Limits = _DEFAULT) -> bytes:
@@ -66,62 +67,60 @@ def refill_weights(model: bytes, seed: int = 0, *, limits: Limits = _DEFAULT) ->
         ModelLimitError: the weights would take more than the limits allow.
         InvalidModelError: as `load_graph`, or a placeholder that cannot be filled.
     """
-    proto = parse_model(model, limits)
-    empty = [(tensor, name) for tensor, name in _constants(proto) if role_of(tensor) and not has_values(tensor)]
+    source = parse_model(model, limits)
+    empty = [(tensor, name) for tensor, name in _constants(source) if tensor.role and not tensor.filled]
     if not empty:
         return model
     _check_sizes([tensor for tensor, _ in empty], limits)
-    uses = _all_uses(proto)
+    uses = _all_uses(source)
     for position, (tensor, name) in enumerate(empty):
         _fill(tensor, uses.get(name), np.random.PCG64(np.random.SeedSequence([seed, position])))
-    return bytes(proto.SerializeToString())
+    return bytes(source.proto.SerializeToString())
 
 
-def _constants(model: ModelProto) -> Iterator[tuple[TensorProto, str]]:
+def _constants(source: Source) -> Iterator[tuple[SourceTensor, str]]:
     """Every initializer and Constant node's tensor with the name it is read by, in the file's order."""
-    for graph in walk_graphs(model.graph):
-        for tensor in graph.initializer:
+    for graph in walk_graphs(source.graph):
+        for tensor in graph.tensors:
             yield tensor, tensor.name
-        yield from _constant_nodes(graph.node)
-    for function in model.functions:
-        yield from _constant_nodes(function.node)
+        yield from _constant_nodes(graph.nodes)
+    for function in source.functions:
+        yield from _constant_nodes(function.nodes)
 
 
-def _constant_nodes(nodes: "list[NodeProto]") -> Iterator[tuple[TensorProto, str]]:
+def _constant_nodes(nodes: Sequence[SourceNode]) -> Iterator[tuple[SourceTensor, str]]:
     for node in nodes:
-        if node.op_type == "Constant" and node.output:
-            for attribute in node.attribute:
-                if attribute.name == "value" and attribute.HasField("t"):
-                    yield attribute.t, node.output[0]
+        tensor = node.operation.tensors.get("value") if node.operation.operator == "Constant" else None
+        if tensor is not None and node.outputs:
+            yield tensor, node.outputs[0]
 
 
-def _all_uses(model: ModelProto) -> dict[str, Use]:
+def _all_uses(source: Source) -> dict[str, Use]:
     """Uses by name; what a local function is called with may be read there in any way."""
-    uses = constant_uses(model.graph)
-    called = {(function.domain, function.name) for function in model.functions}
+    uses = constant_uses(source.graph)
+    called = {(function.proto.domain, function.proto.name) for function in source.functions}
     exact = Use(Need.EXACT, Need.EXACT, "normal")
-    for graph in walk_graphs(model.graph):
-        for node in graph.node:
-            if (node.domain, node.op_type) in called:
-                uses.update(dict.fromkeys(node.input, exact))
-    for function in model.functions:
-        for name, use in constant_uses(GraphProto(node=function.node)).items():
+    for graph in walk_graphs(source.graph) if called else ():
+        for node in graph.nodes:
+            if (node.proto.domain, node.operation.operator) in called:
+                uses.update(dict.fromkeys(node.inputs, exact))
+    for function in source.functions:
+        for name, use in function_uses(function.nodes).items():
             uses[name] = exact if name in uses else use
     return uses
 
 
-def _strip_role(tensor: TensorProto, use: Use | None) -> Role | None:
+def strip_role(tensor: SourceTensor, use: Use | None) -> Role | None:
     """With what a constant is refilled; None for one that keeps its values."""
-    dtype = dtype_name(tensor.data_type)
-    if dtype in FLOATS:
+    if tensor.is_float:
         if use is None:
             return "normal"
         return None if use.floats == Need.EXACT else use.role if use.role != "uniform" else "normal"
-    quantised = dtype in _QUANTISED and use is not None and use.integers == Need.NOTHING
+    quantised = tensor.dtype in _QUANTISED and use is not None and use.integers == Need.NOTHING
     return "uniform" if quantised else None
 
 
-def _check_sizes(tensors: list[TensorProto], limits: Limits) -> None:
+def _check_sizes(tensors: list[SourceTensor], limits: Limits) -> None:
     total = 0
     for tensor in tensors:
         size = _bytes(tensor)
@@ -130,26 +129,25 @@ def _check_sizes(tensors: list[TensorProto], limits: Limits) -> None:
     limits.check("constant_bytes", total, "bytes of weights to fill in")
 
 
-def _bytes(tensor: TensorProto) -> int:
-    dtype = dtype_name(tensor.data_type)
-    if dtype in _PACKED:
-        return -(-element_count(tensor) // 2)
-    return element_count(tensor) * int(np.dtype(_dtype_of(tensor)).itemsize)
+def _bytes(tensor: SourceTensor) -> int:
+    if tensor.dtype in _PACKED:
+        return -(-tensor.elements // 2)
+    return tensor.elements * int(np.dtype(_dtype_of(tensor)).itemsize)
 
 
-def _dtype_of(tensor: TensorProto) -> "np.dtype[np.generic]":
-    if dtype_name(tensor.data_type) not in FLOATS | _QUANTISED:
+def _dtype_of(tensor: SourceTensor) -> "np.dtype[np.generic]":
+    if tensor.dtype not in FLOATS | _QUANTISED:
         raise InvalidModelError(f"The placeholder {tensor.name!r} is neither of a float nor of a quantised type; "
                                 "only weights can be left out.")  # fmt: skip
-    return helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    return helper.tensor_dtype_to_np_dtype(tensor.proto.data_type)
 
 
-def _fill(tensor: TensorProto, use: Use | None, bits: np.random.PCG64) -> None:
-    role, count = role_of(tensor), element_count(tensor)
+def _fill(tensor: SourceTensor, use: Use | None, bits: np.random.PCG64) -> None:
+    role, count = tensor.role, tensor.elements
     dtype = _dtype_of(tensor)
-    if dtype_name(tensor.data_type) in _QUANTISED:
+    if tensor.dtype in _QUANTISED:
         size = _bytes(tensor)
-        tensor.raw_data = bits.random_raw(-(-size // 8)).astype("<u8").tobytes()[:size]
+        tensor.proto.raw_data = bits.random_raw(-(-size // 8)).astype("<u8").tobytes()[:size]
         return
     if role == "positive":
         values = _uniform(bits, count) + np.float32(0.5)
@@ -158,7 +156,8 @@ def _fill(tensor: TensorProto, use: Use | None, bits: np.random.PCG64) -> None:
     else:
         values = _normal(bits, count) * np.float32(_deviation(tensor, use))
     converted = values.astype(dtype)
-    tensor.raw_data = converted.astype(dtype.newbyteorder("<")).tobytes() if dtype.kind == "f" else converted.tobytes()
+    raw = converted.astype(dtype.newbyteorder("<")).tobytes() if dtype.kind == "f" else converted.tobytes()
+    tensor.proto.raw_data = raw
 
 
 def _uniform(bits: np.random.PCG64, count: int) -> NDArray[np.float32]:
@@ -177,9 +176,9 @@ def _normal(bits: np.random.PCG64, count: int) -> NDArray[np.float32]:
     return np.asarray(total, dtype=np.float32) * np.float32(sqrt(3.0) / 65536)
 
 
-def _deviation(tensor: TensorProto, use: Use | None) -> float:
+def _deviation(tensor: SourceTensor, use: Use | None) -> float:
     """1/√fan-in where the consumer has one; small for vectors, which are biases, and 1 for tables."""
-    dims = list(tensor.dims)
+    dims = tensor.dims
     axes = use.fan_in_axes if use is not None else ()
     sizes = [dims[axis] for axis in axes if -len(dims) <= axis < len(dims)]
     if sizes:

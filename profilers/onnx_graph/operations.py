@@ -1,0 +1,66 @@
+"""Reading what a node does: equal operations, as one network repeats them, are read once and shared."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from onnx import AttributeProto
+
+from profilers.onnx_graph.source import Operation
+from profilers.schema import Attribute
+
+__all__ = ["PLAIN", "Shared", "plain_value", "shared_operation"]
+
+_LARGEST_SHARED = 512
+"""Bytes of an attribute that may be kept; tree ensembles hold megabytes."""
+
+
+class Shared(NamedTuple):
+    """An operation without tensors and bodies, and what its attributes hold at most, for the limits."""
+
+    operation: Operation
+    names: tuple[str, ...]
+    most_elements: int
+    most_bytes: int
+
+
+def shared_operation(operator: str, domain: str, attributes: Sequence[AttributeProto]) -> Shared | None:
+    """The operation, where all attributes are plain and small; else None."""
+    written = []
+    for attribute in attributes:
+        data = attribute.SerializeToString() if attribute.type in PLAIN else b""
+        if not data or len(data) > _LARGEST_SHARED:
+            return None
+        written.append(data)
+    return _read(operator, domain, tuple(written))
+
+
+@lru_cache(maxsize=8192)
+def _read(operator: str, domain: str, written: tuple[bytes, ...]) -> Shared:
+    attributes = [AttributeProto.FromString(data) for data in written]
+    plain = {item.name: plain_value(item) for item in attributes}
+    fault = "has an attribute twice" if len(plain) != len(attributes) else ""
+    lists = [len(value) for value in plain.values() if isinstance(value, tuple)]
+    texts = [len(text) for item in attributes for text in (item.s, *item.strings)]
+    operation = Operation(operator, domain, plain=plain, tensors={}, fault=fault, shared=True)
+    return Shared(operation, tuple(item.name for item in attributes), max(lists, default=0), max(texts, default=0))
+
+
+def plain_value(attribute: AttributeProto) -> Attribute:
+    """The value of an attribute whose type is in `PLAIN`."""
+    return PLAIN[attribute.type](attribute)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")
+
+
+PLAIN: dict[int, Callable[[AttributeProto], Attribute]] = {
+    AttributeProto.INT: lambda attribute: attribute.i,
+    AttributeProto.INTS: lambda attribute: tuple(attribute.ints[:]),
+    AttributeProto.FLOAT: lambda attribute: attribute.f,
+    AttributeProto.FLOATS: lambda attribute: tuple(attribute.floats[:]),
+    AttributeProto.STRING: lambda attribute: _text(attribute.s),
+    AttributeProto.STRINGS: lambda attribute: tuple(map(_text, attribute.strings)),
+}
+"""How a value is read, by `AttributeProto.type`."""

@@ -1,0 +1,74 @@
+"""What nodes came out as, kept across models: networks repeat themselves and each other."""
+
+from collections.abc import Hashable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from profilers.onnx_graph.contrib import Output
+from profilers.onnx_graph.inference import OpsetVersions
+from profilers.onnx_graph.source import SourceNode
+from profilers.onnx_graph.standard import VALUE_FREE
+from profilers.onnx_graph.values import Value
+from profilers.onnx_graph.work import Work
+
+__all__ = ["Outcome", "Outcomes", "outcomes", "signature"]
+
+_MOST = 20_000
+_LARGEST_VALUES = 256
+"""Bytes of a constant that may be part of a signature."""
+
+Signature = Hashable
+
+
+class Outcome(NamedTuple):
+    """Types and shapes of a node's outputs, and its work."""
+
+    outputs: tuple[Output, ...]
+    work: Work
+
+
+class Outcomes:
+    """Outcomes by signature; forgotten all at once when there are too many."""
+
+    def __init__(self) -> None:
+        self._known: dict[Signature, Outcome] = {}
+        self.get = self._known.get
+
+    def keep(self, key: Signature, outcome: Outcome) -> None:
+        """Remember one."""
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[key] = outcome
+
+
+def outcomes(opsets: OpsetVersions) -> Outcomes:
+    """Those of models that import these versions of the operators."""
+    return _outcomes(tuple(sorted(opsets.items())))
+
+
+@lru_cache(maxsize=16)
+def _outcomes(_: tuple[tuple[str, int], ...]) -> Outcomes:
+    return Outcomes()
+
+
+def signature(node: SourceNode, inputs: Sequence[Value | None]) -> Signature | None:
+    """Everything that a node's outcome follows from; None where that is too much to be kept."""
+    operation, names = node.operation, node.inputs
+    if not operation.shared:
+        return None
+    reads_values = operation.operator not in VALUE_FREE
+    parts: list[Hashable] = [operation, len(node.outputs)]
+    for value in inputs:
+        if value is None:
+            parts.append(None)
+        elif value.other is not None:
+            return None
+        else:
+            parts.append((value.dtype, value.dims, value.constant))
+            if reads_values and value.constant and (data := value.data) is not None:
+                if data.nbytes > _LARGEST_VALUES:
+                    return None
+                parts.append(data.tobytes())
+    if len(set(names)) < len(names):  # a tensor that is read twice is moved once
+        parts.append(tuple(names.index(name) for name in names))
+    return tuple(parts)
