@@ -89,7 +89,11 @@ class FamilySpace(SearchSpace):
         """A family by weight, and of several draws of its fields the one nearest to a log-uniform amount of work."""
         families = tuple(self.families.values())
         share = np.array([family.weight for family in families])
-        family = families[int(rng.choice(len(families), p=share / share.sum()))]
+        return self.sample_of(families[int(rng.choice(len(families), p=share / share.sum()))].name, rng)
+
+    def sample_of(self, name: str, rng: np.random.Generator) -> Architecture:
+        """One architecture of that family; see `sample`."""
+        family = self.families[name]
         wanted = rng.uniform(log(self.min_work), log(self.max_macs))
         drawn: list[tuple[float, str]] = []
         while len(drawn) < self.candidates and min(drawn, default=(inf,))[0] > CLOSE:

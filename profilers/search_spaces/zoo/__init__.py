@@ -1,22 +1,31 @@
-"""A seeded generator of networks like those people export: fifteen families, their fields, and export styles."""
+"""A seeded generator of networks like those people export: their families, fields, and export styles."""
 
 from collections.abc import Mapping
 from typing import ClassVar
 
 from profilers.search_spaces.families import Family, FamilySpace
 from profilers.search_spaces.zoo import (
+    boxes,
     convnext,
+    decoder,
     dense,
     detector,
+    graph_network,
     inception,
     mixer,
     mobile,
+    ocr,
     plain,
+    quantised,
     recommender,
     recurrent,
     residual,
     restoration,
+    segmenter,
+    spectrogram,
     speech,
+    streaming,
+    tabular,
     text_transformer,
     unet,
     vision_transformer,
@@ -27,7 +36,9 @@ __all__ = ["Zoo"]
 MODULES = (
     residual, mobile, plain, inception, dense, convnext, vision_transformer, mixer, unet, restoration, detector,
     text_transformer, recurrent, speech, recommender,
+    ocr, streaming, spectrogram, boxes, graph_network, decoder, segmenter, tabular, quantised,
 )  # fmt: skip
+"""New families go to the end: encodings of architectures depend on their order."""
 FAMILIES = {module.FAMILY.name: module.FAMILY for module in MODULES}
 
 
