@@ -220,7 +220,7 @@ def _fit(database: Database, claim: Claim, *, models: Models) -> None:
             f"Reasons: {' '.join(filter(None, reasons)) or 'the jobs were cancelled.'}"
         )
     started = time.perf_counter()
-    adapted = base.predictor.adapt(target, support)
+    adapted = base.predictor.adapt(target, support, support.evidence.get(target.id))
     adapt_ms = (time.perf_counter() - started) * 1000
     fitted = adapted.predict(support.queries).median_ms
     result = {

@@ -23,6 +23,7 @@ from profilers.schema import (
     InputError,
     LatcastError,
     Measurement,
+    Microbench,
     Target,
     TargetId,
     from_plain,
@@ -294,6 +295,18 @@ class Client:
     def target(self, target: TargetId) -> Plain:
         """One target, with the adaptation that answers for it."""
         return self._json("GET", f"/targets/{target}")
+
+    def microbench(self, target: TargetId) -> Plain | None:
+        """The hardware descriptor of a target: `microbench` and `created_unix_s`; None where it has none."""
+        try:
+            return self._json("GET", f"/targets/{target}/microbench")
+        except NotFoundError:
+            return None
+
+    def put_microbench(self, microbench: Microbench) -> Plain:
+        """Report the hardware descriptor of a target of the agent's device."""
+        path = f"/targets/{microbench.target.id}/microbench"
+        return self._json("PUT", path, json=to_plain(microbench), repeat=True)
 
     def measurements(self, target: TargetId, **filters: Any) -> Iterator[Plain]:
         """Measurements with their summaries; filters are `sort`, `outcome`, `noisy`, `graph` and `space`."""

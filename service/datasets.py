@@ -19,6 +19,7 @@ from profilers.schema import Architecture, Graph, GraphHash, KernelTiming, Summa
 from service import records
 from service.db import tables
 from service.errors import NotFoundError
+from service.evidence import target_evidence
 
 __all__ = ["freeze_dataset", "load_dataset", "measured_latency", "support_graphs"]
 
@@ -123,7 +124,7 @@ def load_dataset(
     measurement_ids: Collection[int] | None = None,
     imported: bool = False,
 ) -> LatencyDataset:
-    """Rows to learn from, oldest first; graphs are read when a predictor asks for them.
+    """Rows to learn from, oldest first, with what else is known of their targets; graphs are read when asked for.
 
     Args:
         session: reads; may be closed afterwards.
@@ -144,6 +145,7 @@ def load_dataset(
         latency_ms=np.array([row.median_ms for row in rows], dtype=np.float64),
         noise_log=np.array(noise, dtype=np.float64) if rows and len(noise) == len(rows) else None,
         kernels=[kernels.get(row.id) for row in rows] if kernels else None,
+        evidence=target_evidence(session, {row.target_id for row in rows}),
     )
 
 

@@ -8,7 +8,7 @@ from profilers.backends.base import Feeds, Session
 from profilers.profile import Clock, take_sample
 from profilers.schema import quantile
 
-__all__ = ["run_rounds", "typical_ms", "warm_up"]
+__all__ = ["quiet_ms", "run_rounds", "warm_up"]
 
 WARMUP_RUNS = 3
 WARMUP_MS = 8.0
@@ -17,7 +17,8 @@ BLOCK_MS = 2.0
 LONGEST_BLOCK = 1000
 LEAST_ROUNDS, MOST_ROUNDS = 3, 40
 QUIET_QUANTILE = 0.25
-"""Disturbances only ever add time: the lower quartile of the rounds repeats better than their median."""
+"""Disturbances only ever add time: the lower quartile repeats better than the median, and than the least of a lucky
+process."""
 
 
 def warm_up(session: Session, feeds: Feeds, clock: Clock) -> float:
@@ -55,6 +56,6 @@ def _block_length(run_ms: float) -> int:
     return max(1, min(LONGEST_BLOCK, ceil(BLOCK_MS / max(run_ms, 1e-6))))
 
 
-def typical_ms(samples_ms: Sequence[float]) -> float:
-    """What a process says of a probe: the lower quartile of its rounds."""
-    return quantile(sorted(samples_ms), QUIET_QUANTILE)
+def quiet_ms(times_ms: Sequence[float]) -> float:
+    """The lower quartile of a probe's rounds, or of what several processes say of it."""
+    return quantile(sorted(times_ms), QUIET_QUANTILE)

@@ -17,7 +17,7 @@ from profilers.isolation import alone_on_this_host, explain_end, run_child
 from profilers.microbench.child import Answer, Request, single
 from profilers.microbench.entries import entries_of, missing_entries
 from profilers.microbench.probes import PROBES, THREADED, probe_model
-from profilers.microbench.rounds import typical_ms
+from profilers.microbench.rounds import quiet_ms
 from profilers.sandbox import PROCESS_SPREAD, Progress, cpus_for, target_for
 from profilers.schema import (
     Device,
@@ -65,7 +65,7 @@ def run_microbench(
         before, start = host.read(), time.monotonic()
         bench = _Bench(Path(folder), settings, start + TOTAL_SECONDS)
         bench.run(progress or _no_progress)
-    values, spread = _combine([_entries(answer, settings) for answer in bench.answers])
+    values, spread = _combine([answer.samples_ms for answer in bench.answers], settings.threads)
     return Microbench(
         target=target,
         values=values,
@@ -83,20 +83,25 @@ def _no_progress(share: float, what: str) -> None:
     """Nobody wants to know."""
 
 
-def _entries(answer: Answer, settings: ProfileSettings) -> dict[str, float]:
-    times = {name: typical_ms(samples) for name, samples in answer.samples_ms.items()}
-    return entries_of(times, threads=settings.threads)
+def _combine(
+    processes: Sequence[Mapping[str, Sequence[float]]], threads: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Entries of all processes together, and by how much these differ.
 
+    Args:
+        processes: samples in ms of each probe.
+        threads: of the target.
 
-def _combine(processes: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
-    """(median of the processes, (highest − lowest) / median) by entry."""
-    values: dict[str, float] = {}
-    spread: dict[str, float] = {}
-    for name in {name: None for entries in processes for name in entries}:
-        found = [entries[name] for entries in processes if name in entries]
-        values[name] = median(found)
-        spread[name] = (max(found) - min(found)) / values[name]
-    return values, spread
+    Returns:
+        (value by entry, (highest − lowest) / value of the processes' own values by entry).
+    """
+    times = [{name: quiet_ms(samples) for name, samples in process.items()} for process in processes]
+    names = {name: None for process in times for name in process}  # in order
+    together = {name: quiet_ms([process[name] for process in times if name in process]) for name in names}
+    values = entries_of(together, threads=threads)
+    single_values = [entries_of(process, threads=threads) for process in times]
+    found = {name: [entries[name] for entries in single_values if name in entries] for name in values}
+    return values, {name: (max(own) - min(own)) / values[name] for name, own in found.items() if own}
 
 
 @cache

@@ -19,7 +19,7 @@ class Microbench:
         target: what was measured.
         values: entry → value, positive; the `microbench` of `DeviceEvidence`. Entries that end in `_ms` are times, the
             others have no unit. `profilers.microbench` describes each.
-        spread: entry → (highest − lowest) / median of the processes' values.
+        spread: entry → (highest − lowest) / value of what each process for itself would say.
         missing: entry → why the target has none.
         before, after: the host's state around it.
         noisy: the sentinel drifted more than 5 % twice, or the processes differ by more than 20 % in half the entries.

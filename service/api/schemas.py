@@ -12,7 +12,17 @@ from pydantic import (
     WrapValidator,
 )
 
-from profilers.schema import Device, Failure, FeedSpec, InputError, Measurement, ProfileSettings, Target, TensorSpec
+from profilers.schema import (
+    Device,
+    Failure,
+    FeedSpec,
+    InputError,
+    Measurement,
+    Microbench,
+    ProfileSettings,
+    Target,
+    TensorSpec,
+)
 from service.listing import MeasurementSummary
 from service.records import is_storable_text
 from service.serving_types import QualityPair, Source
@@ -369,6 +379,23 @@ class AdaptationOut(BaseModel):
     created_unix_s: float
 
 
+class MicrobenchRef(BaseModel):
+    """That a target has a hardware descriptor; `GET /targets/{id}/microbench` gives it whole."""
+
+    version: int = Field(description="Of the probes.")
+    entries: int
+    noisy: bool
+    created_unix_s: float
+
+
+class MicrobenchOut(BaseModel):
+    """The microbenchmark that speaks for a target; entries that end in `_ms` are times in ms."""
+
+    target: str
+    microbench: Microbench
+    created_unix_s: float
+
+
 class TargetOut(BaseModel):
     """Device × backend × version × precision × threads × options."""
 
@@ -385,6 +412,7 @@ class TargetOut(BaseModel):
     offered: bool = Field(description="Whether its device measures on it now.")
     measurements: int
     adaptation: AdaptationOut | None
+    microbench: MicrobenchRef | None
     created_unix_s: float
 
 

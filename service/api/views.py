@@ -9,8 +9,9 @@ from service import jobs, records
 from service.api import schemas
 from service.datasets import architectures_of
 from service.db import tables
+from service.evidence import chosen_microbenches
 
-__all__ = ["graph_out", "job_out", "job_ref", "lease_out", "target_out", "targets_out"]
+__all__ = ["graph_out", "job_out", "job_ref", "lease_out", "microbench_ref", "target_out", "targets_out"]
 
 PRIVATE_PAYLOAD = frozenset({"claim"})
 """What the service notes for itself in a job's payload."""
@@ -65,12 +66,14 @@ def targets_out(session: Session, rows: Sequence[tables.Target]) -> list[schemas
     counts = _measurement_counts(session, ids)
     active = select(tables.Adaptation).where(tables.Adaptation.active, tables.Adaptation.target_id.in_(ids))
     adaptations = {row.target_id: row for row in session.scalars(active)}
+    microbenches = chosen_microbenches(session, ids)
     return [
         target_out(
             row,
             device_name=devices.get(row.device_id or ""),
             measurements=counts.get(row.id, 0),
             adaptation=adaptations.get(row.id),
+            microbench=microbenches.get(row.id),
         )
         for row in rows
     ]
@@ -83,7 +86,12 @@ def _measurement_counts(session: Session, target_ids: Collection[str]) -> dict[s
 
 
 def target_out(
-    row: tables.Target, *, device_name: str | None, measurements: int, adaptation: tables.Adaptation | None
+    row: tables.Target,
+    *,
+    device_name: str | None,
+    measurements: int,
+    adaptation: tables.Adaptation | None,
+    microbench: tables.Microbench | None,
 ) -> schemas.TargetOut:
     """One target; a column of a public table is named by its device there."""
     target = records.target_record(row)
@@ -101,5 +109,16 @@ def target_out(
         offered=row.offered,
         measurements=measurements,
         adaptation=schemas.AdaptationOut.model_validate(adaptation) if adaptation else None,
+        microbench=microbench_ref(microbench) if microbench else None,
+        created_unix_s=row.created_unix_s,
+    )
+
+
+def microbench_ref(row: tables.Microbench) -> schemas.MicrobenchRef:
+    """What a list of targets tells of a microbenchmark."""
+    return schemas.MicrobenchRef(
+        version=row.version,
+        entries=len(row.record["values"]),
+        noisy=row.noisy,
         created_unix_s=row.created_unix_s,
     )

@@ -40,6 +40,7 @@ __all__ = [
     "Job",
     "KernelMeasurement",
     "Measurement",
+    "Microbench",
     "Predictor",
     "Target",
     "new_id",
@@ -169,7 +170,7 @@ class Measurement(Base):
 
     `lease_token` is unique: however often a result is sent, there is one row. `feeds_key` is `default`, or a digest
     of the recipe that was asked for. `median_ms` is computed once, at insertion, to sort by. `statistic` is `samples`,
-    or what a public table calls its one number (`mean`).
+    or what the one number of a public table is: `mean`, or `reported` where the table does not say.
     """
 
     __tablename__ = "measurement"
@@ -241,6 +242,24 @@ class CounterReading(Base):
     enabled_ns: Mapped[int | None] = mapped_column(BigInteger)
     running_ns: Mapped[int | None] = mapped_column(BigInteger)
     absent: Mapped[str | None]
+
+
+class Microbench(Base):
+    """One run of the microbenchmarks on a target.
+
+    `digest` covers the target and the record: however often a report is sent, there is one row. `record` is the record
+    without its target; `version` is that of the probes.
+    """
+
+    __tablename__ = "microbench"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    target_id: Mapped[str] = mapped_column(ForeignKey("target.id"), index=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    version: Mapped[int]
+    noisy: Mapped[bool]
+    record: Mapped[dict[str, Any]]
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
 
 
 class Job(Base):

@@ -41,6 +41,8 @@ SCOPES = {
     "GET /targets": READ,
     "GET /targets/{target_id}": READ,
     "POST /targets/{target_id}/adapt": {"admin"},
+    "GET /targets/{target_id}/microbench": EVERYBODY,
+    "PUT /targets/{target_id}/microbench": {"agent"},
     "GET /targets/{target_id}/measurements": READ,
     "GET /targets/{target_id}/dataset.csv": READ,
     "GET /targets/{target_id}/dataset.parquet": READ,

@@ -7,10 +7,12 @@ from typing import IO, Annotated
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from service import export, listing, records, requests
+from profilers.schema import Microbench
+from service import auth, evidence, export, listing, records, requests
 from service.api import schemas, views
-from service.api.deps import Admin, Cursor, Limit, Parts, PartsOf, Reader
+from service.api.deps import Admin, AgentOnly, Cursor, Limit, ModelReader, Parts, PartsOf, Reader
 from service.api.routes.jobs import adapt_request
 from service.db import tables
 from service.errors import NotFoundError
@@ -45,6 +47,27 @@ def adapt(target_id: str, body: schemas.AdaptIn, parts: PartsOf, _caller: Admin)
     """Have graphs measured, adapt a predictor to them and let it answer; follow the job to see it happen."""
     job = requests.adapt(parts.database, parts.settings, target_id=target_id, request=adapt_request(body))
     return views.job_ref(job)
+
+
+@router.put("/targets/{target_id}/microbench")
+def put_microbench(target_id: str, body: Microbench, parts: PartsOf, caller: AgentOnly) -> schemas.MicrobenchOut:
+    """Report the hardware descriptor of a target; repeating the report is harmless."""
+    with parts.database.write.begin() as session:
+        device_id = auth.agent_of(session, caller).device_id
+        evidence.save_microbench(session, target_id, body, device_id=device_id)
+        return _microbench_out(session, target_id)
+
+
+@router.get("/targets/{target_id}/microbench")
+def microbench(target_id: str, parts: PartsOf, _caller: ModelReader) -> schemas.MicrobenchOut:
+    """The hardware descriptor that speaks for a target: the newest one that is not noisy."""
+    with parts.database.read() as session:
+        return _microbench_out(session, target_id)
+
+
+def _microbench_out(session: Session, target_id: str) -> schemas.MicrobenchOut:
+    row, record = evidence.target_microbench(session, target_id)
+    return schemas.MicrobenchOut(target=target_id, microbench=record, created_unix_s=row.created_unix_s)
 
 
 def _filter(
