@@ -36,7 +36,8 @@ from profilers.schema import (
 )
 from profilers.sentinel import sentinel_latency_ms
 
-__all__ = ["FEEDS_FILE", "MODEL_FILE", "SENTINEL_FILE", "Answer", "Request", "die_with", "limit_resources", "main"]
+__all__ = ["FEEDS_FILE", "MODEL_FILE", "SENTINEL_FILE", "Answer", "Request", "die_with", "failure_of",
+           "limit_resources", "main"]  # fmt: skip
 
 MODEL_FILE, SENTINEL_FILE, FEEDS_FILE = "model.onnx", "sentinel.onnx", "feeds.npz"
 PR_SET_PDEATHSIG = 1
@@ -108,24 +109,32 @@ def _address_space_bytes() -> int:
 
 
 def _answer(request: Request, folder: Path) -> Answer:
+    refilling = request.task == "refill"
     try:
-        return _refill(request, folder) if request.task == "refill" else _profile(request, folder)
-    except MemoryError as error:
-        limit = request.settings.memory_limit_bytes / 2**20
-        words = f" ({error})" if str(error) else ""
-        return _failed("memory", f"The model needs more than the {limit:,.0f} MiB that it may use{words}.")
-    except BackendUnavailableError as error:
-        return _failed("unavailable", str(error))
-    except InvalidFeedsError as error:
-        return _failed("run", str(error))
-    except InputError as error:
-        return _failed("load" if request.task == "refill" else "open", str(error))
+        return _refill(request, folder) if refilling else _profile(request, folder)
     except Exception as error:  # noqa: BLE001 - whatever a runtime raises is a failure of the model, and reported
-        return _failed("run", f"{type(error).__name__}: {error}")
+        return Answer(failure=failure_of(error, request.settings, refused="load" if refilling else "open"))
 
 
-def _failed(stage: str, message: str) -> Answer:
-    return Answer(failure=Failure(stage=stage, message=message))
+def failure_of(error: Exception, settings: ProfileSettings, *, refused: str = "open") -> Failure:
+    """The record of what was raised while a model was measured.
+
+    Args:
+        error: that was raised.
+        settings: that were measured with.
+        refused: stage of the failure where the model is what cannot be used.
+    """
+    if isinstance(error, MemoryError):
+        limit = settings.memory_limit_bytes / 2**20
+        words = f" ({error})" if str(error) else ""
+        return Failure(
+            stage="memory", message=f"The model needs more than the {limit:,.0f} MiB that it may use{words}."
+        )
+    if isinstance(error, BackendUnavailableError):
+        return Failure(stage="unavailable", message=str(error))
+    if isinstance(error, InputError):
+        return Failure(stage="run" if isinstance(error, InvalidFeedsError) else refused, message=str(error))
+    return Failure(stage="run", message=f"{type(error).__name__}: {error}")
 
 
 def _refill(request: Request, folder: Path) -> Answer:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from profilers.schema import Failure, ProfileSettings
 
-__all__ = ["alone_on_this_host", "explain_end", "run_alone", "run_child"]
+__all__ = ["alone_on_this_host", "child_environment", "explain_end", "run_alone", "run_child"]
 
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH")
 """Of the environment; everything else, secrets included, stays here."""
@@ -38,7 +38,7 @@ def run_child(command: Sequence[str], folder: Path, output: Path, timeout_s: flo
     """
     with output.open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=folder, env=_environment(folder), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            command, cwd=folder, env=child_environment(folder), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             close_fds=True, start_new_session=True,
         )  # fmt: skip
     try:
@@ -63,7 +63,8 @@ def alone_on_this_host() -> Iterator[None]:
         os.close(descriptor)
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def child_environment(folder: Path) -> dict[str, str]:
+    """What a child process sees of the environment; `folder` is for its temporary files."""
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**kept, "TMPDIR": str(folder), "ORT_DISABLE_TELEMETRY": "1", "PYTHONHASHSEED": "0"}
 

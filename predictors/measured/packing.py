@@ -131,7 +131,10 @@ def _targets(folders: Sequence[Path]) -> dict[TargetId, MeasuredTarget]:
         for entry in campaign.read_log(folder):
             if isinstance(entry, campaign.Note):
                 found[entry.target.id] = MeasuredTarget(
-                    target=entry.target, device=entry.device, microbench=entry.microbench, versions=entry.versions
+                    target=entry.target,
+                    device=entry.device,
+                    microbench=entry.microbench.values if entry.microbench else {},
+                    versions=entry.versions,
                 )
     return found
 

@@ -1,5 +1,25 @@
 """Measuring campaigns: many graphs on all targets of a machine, resumably, into an append-only log."""
 
 from profilers.campaign.log import LOG_FILE, CampaignLog, Check, Entry, Note, Row, is_careful, read_log, read_rows
+from profilers.campaign.run import Report, Tally, run_campaign, tallies
+from profilers.campaign.steps import Recipe, Step, known_families, steps
 
-__all__ = ["LOG_FILE", "CampaignLog", "Check", "Entry", "Note", "Row", "is_careful", "read_log", "read_rows"]
+__all__ = [
+    "LOG_FILE",
+    "CampaignLog",
+    "Check",
+    "Entry",
+    "Note",
+    "Recipe",
+    "Report",
+    "Row",
+    "Step",
+    "Tally",
+    "is_careful",
+    "known_families",
+    "read_log",
+    "read_rows",
+    "run_campaign",
+    "steps",
+    "tallies",
+]

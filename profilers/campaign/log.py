@@ -18,6 +18,7 @@ from profilers.schema import (
     GraphHash,
     InputError,
     Measurement,
+    Microbench,
     Target,
     TargetId,
     from_plain,
@@ -67,14 +68,14 @@ class Note:
     Args:
         target: that it is about.
         device: the machine.
-        microbench: the target's descriptor, empty where it was not taken.
         versions: of the software that took part.
+        microbench: the target's microbenchmarks; None where they were not taken.
     """
 
     target: Target
     device: Device
-    microbench: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    microbench: Microbench | None = None
 
 
 Entry = Row | Check | Note

@@ -9,6 +9,8 @@ from profilers.schema import LatcastError
 from service.cli.adapt import adapt
 from service.cli.agent import agent
 from service.cli.bench import bench
+from service.cli.campaign import campaign
+from service.cli.dataset import dataset
 from service.cli.demo import demo
 from service.cli.keys import keys
 from service.cli.predict import predict
@@ -26,10 +28,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (profile, serve, agent, targets, adapt, predict, demo):
+for command in (profile, serve, agent, targets, adapt, predict, campaign, demo):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(bench, name="bench")
+app.add_typer(dataset, name="dataset")
 
 
 @app.callback(invoke_without_command=True)
