@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Insert
+from sqlalchemy import Insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -90,12 +90,16 @@ def save(session: Session, prepared: PreparedGraph) -> GraphHash:
         {"hash": prepared.hash, "model": prepared.model, "summary": records.graph_summary(prepared.graph)},
     )
     if (architecture := prepared.architecture) is not None:
-        _insert_missing(
-            session,
-            tables.Architecture,
-            {"space": architecture.space, "text": architecture.text, "graph_hash": prepared.hash},
-        )
+        named = {"space": architecture.space, "text": architecture.text}
+        _insert_missing(session, tables.Architecture, {**named, "graph_hash": prepared.hash})
+        _link(session, named, prepared.hash)
     return prepared.hash
+
+
+def _link(session: Session, named: Mapping[str, str], graph_hash: GraphHash) -> None:
+    """An architecture that was only known from a public table has its graph from now on."""
+    unlinked = update(tables.Architecture).filter_by(**named).where(tables.Architecture.graph_hash.is_(None))
+    session.execute(unlinked.values(graph_hash=graph_hash), execution_options={"synchronize_session": False})
 
 
 def find(session: Session, graph_hash: GraphHash) -> tables.Graph:

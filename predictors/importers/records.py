@@ -57,17 +57,19 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """Rows of public tables. Each latency is a statistic (a mean of an unknown number of runs), without samples.
+    """Rows of public tables. Each latency is one number for an unknown number of runs, without samples.
 
     Args:
         dataset: one row for each latency; queries hold an architecture, or a graph where the table came with ONNX.
         report: what was read and what was not.
         models: ONNX bytes by graph hash, where the table came with them.
+        statistic: what each latency is: `mean`, or `reported` where the table does not say.
     """
 
     dataset: LatencyDataset
     report: ImportReport
     models: Mapping[GraphHash, bytes] = field(default_factory=dict)
+    statistic: str = "mean"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +87,8 @@ class Column:
     latency_ms: FloatArray
 
 
-def collect(source: str, columns: Sequence[Column], skipped: Sequence[Skipped]) -> Imported:
-    """One data set of all columns.
+def collect(source: str, columns: Sequence[Column], skipped: Sequence[Skipped], *, statistic: str = "mean") -> Imported:
+    """One data set of all columns; `statistic` is what their numbers are.
 
     Latencies that are not finite and positive are left out, as are repetitions of an architecture in a column: the
     first counts.
@@ -107,7 +109,7 @@ def collect(source: str, columns: Sequence[Column], skipped: Sequence[Skipped]) 
     report = ImportReport(
         source=source, rows=len(data), targets=tuple(by_id[name] for name in targets), skipped=tuple(dropped)
     )
-    return Imported(dataset=data, report=report)
+    return Imported(dataset=data, report=report, statistic=statistic)
 
 
 def _usable(column: Column) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], list[Skipped]]:

@@ -15,6 +15,8 @@ __all__ = ["COLUMNS", "import_table"]
 
 COLUMNS = ("target", "space", "text", "ms")
 
+_LONGEST_NAME = 200
+
 _LISTED = 100
 """Rows that the report names one by one; the rest are counted."""
 
@@ -52,7 +54,7 @@ def import_table(path: Path, *, origin: str = "") -> Imported:
         )
         for key, (texts, ms) in groups.items()
     ]
-    return collect(path.name, columns, skipped)
+    return collect(path.name, columns, skipped, statistic="reported")
 
 
 def _target(device: str, space: str, origin: str) -> Target:
@@ -63,6 +65,8 @@ def _row(row: dict[str, Any]) -> tuple[str, Architecture, float]:
     target, space, text = (row[name] for name in COLUMNS[:3])
     if not (isinstance(target, str) and target and isinstance(space, str) and isinstance(text, str)):
         raise InputError("target, space and text have to be texts.")
+    if len(target) > _LONGEST_NAME or not target.isprintable():
+        raise InputError(f"a target's name takes at most {_LONGEST_NAME} characters that can be printed.")
     try:
         ms = float(row["ms"])
     except (TypeError, ValueError):

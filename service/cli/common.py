@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,8 @@ from profilers.schema import InputError, UnknownNameError
 
 if TYPE_CHECKING:
     from service.client import Client
+    from service.db.session import Database
+    from service.settings import Settings
 
 __all__ = [
     "DEFAULT_SERVER",
@@ -23,6 +26,7 @@ __all__ = [
     "console",
     "find_target",
     "open_client",
+    "open_database",
     "parse_shapes",
     "write_json",
 ]
@@ -58,6 +62,26 @@ def open_client(server: str, key: str | None) -> "Client":
     from service.client import Client
 
     return Client(server, key=key)
+
+
+@contextmanager
+def open_database(**given: Any) -> "Iterator[tuple[Database, Settings]]":
+    """The database that `latcast serve` uses with the same settings, migrated; closed at the end.
+
+    Args:
+        given: settings by name; those that are None are read from the environment.
+    """
+    from service.db.migrate import upgrade
+    from service.db.session import Database, create_engine_for
+    from service.settings import Settings
+
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    database = Database(create_engine_for(settings))
+    try:
+        upgrade(database.engine)
+        yield database, settings
+    finally:
+        database.close()
 
 
 def parse_shapes(texts: Sequence[str]) -> dict[str, list[int]]:

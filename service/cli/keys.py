@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from service.cli.common import open_database
+
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
@@ -33,18 +35,8 @@ class KeyScope(StrEnum):
 @contextmanager
 def _session() -> "Iterator[tuple[Session, Settings]]":
     """A write transaction on the configured, migrated database."""
-    from service.db.migrate import upgrade
-    from service.db.session import Database, create_engine_for
-    from service.settings import Settings
-
-    settings = Settings()
-    database = Database(create_engine_for(settings))
-    try:
-        upgrade(database.engine)
-        with database.write.begin() as session:
-            yield session, settings
-    finally:
-        database.close()
+    with open_database() as (database, settings), database.write.begin() as session:
+        yield session, settings
 
 
 @keys.command("create")

@@ -12,6 +12,7 @@ from service.cli.bench import bench
 from service.cli.campaign import campaign
 from service.cli.dataset import dataset
 from service.cli.demo import demo
+from service.cli.importing import import_table
 from service.cli.keys import keys
 from service.cli.predict import predict
 from service.cli.profile import profile
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 for command in (profile, serve, agent, targets, adapt, predict, campaign, demo):
     app.command()(command)
+app.command("import")(import_table)
 app.add_typer(keys, name="keys")
 app.add_typer(bench, name="bench")
 app.add_typer(dataset, name="dataset")
