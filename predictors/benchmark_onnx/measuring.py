@@ -71,8 +71,20 @@ def measure_once(
 
 
 def _measured(model: Model, device: Device, settings: ProfileSettings) -> Measurement:
+    """Measured with bound shapes; as it is in the file, with feeds of these shapes, where the runtime refuses that.
+
+    A branch that never runs may fit other shapes alone, and then a runtime that knows all shapes refuses the model.
+    """
+    measurement = _attempt(model, model.content(), device, settings)
+    if measurement.failure is None or measurement.failure.stage != "open" or not model.shapes:
+        return measurement
+    again = _attempt(model, model.content(bound=False), device, settings)
+    return measurement if again.failure else again
+
+
+def _attempt(model: Model, content: bytes, device: Device, settings: ProfileSettings) -> Measurement:
     try:
-        return measure(model.content(), device=device, settings=settings, feeds=model.feeds, graph=model.graph)
+        return measure(content, device=device, settings=settings, feeds=model.feeds, graph=model.graph)
     except (LatcastError, MemoryError, OSError) as error:
         failure = Failure(stage="internal", message=str(error) or type(error).__name__)
         return Measurement(

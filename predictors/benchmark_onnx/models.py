@@ -36,10 +36,14 @@ class Model:
         """The entry's."""
         return self.entry.name
 
-    def content(self) -> bytes:
-        """The model whole, its shapes bound; read from the disk, so that not all models are in memory at once."""
+    def content(self, *, bound: bool = True) -> bytes:
+        """The model whole; read from the disk, so that not all models are in memory at once.
+
+        Args:
+            bound: with static shapes, or with whatever shapes the file has.
+        """
         content = _content(self.entry)
-        return bind_shapes(content, self.shapes) if self.shapes else content
+        return bind_shapes(content, self.shapes) if bound and self.shapes else content
 
 
 def read_models(entries: Sequence[ManifestEntry], loader: GraphLoader) -> Iterator[Model | FailedModel]:

@@ -13,6 +13,9 @@ Shapes = Mapping[str, Sequence[int]]
 
 _LARGEST = 2**31 - 1
 
+_NAMELESS = frozenset({"", "none", "unk", "unknown", "dynamic"})
+"""What exporters write for any size, besides signs such as `?` and `-1`: such symbols say nothing of each other."""
+
 
 def bind_inputs(inputs: Sequence[ValueInfoProto], shapes: Shapes | None) -> None:
     """Set the sizes of the fed inputs in place.
@@ -62,12 +65,16 @@ def _bind(name: str, type_proto: TypeProto, shape: tuple[int, ...], symbols: dic
             raise InvalidModelError(
                 f"The model fixes {where} at {dim.dim_value}, but the shape given for it says {size}."
             )
-        if dim.dim_param:
+        if _is_name(dim.dim_param):
             known, first = symbols.setdefault(dim.dim_param, (size, where))
             if known != size:
                 raise InvalidModelError(f"The dimension {dim.dim_param!r} is bound to {known} at {first} and to {size} "
                                         f"at {where}: one symbol has one size.")  # fmt: skip
         dim.dim_value = size
+
+
+def _is_name(symbol: str) -> bool:
+    return symbol.casefold() not in _NAMELESS and any(character.isalpha() for character in symbol)
 
 
 def _unbound(name: str, type_proto: TypeProto) -> list[tuple[str, int, str]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode
 from profilers.onnx_graph.values import Dims, Value
 from profilers.onnx_graph.work import Work
-from profilers.schema import InvalidModelError
+from profilers.schema import InvalidModelError, ModelLimitError, UnsupportedOperatorError
 
 if TYPE_CHECKING:
     from profilers.onnx_graph.walk import Walked
@@ -72,13 +72,34 @@ def _if(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
         raise InvalidModelError("An If node needs a condition, a then_branch and an else_branch.")
     condition = inputs[0].data
     taken = None if condition is None or condition.size != 1 else bool(condition.reshape(-1)[0])
-    walked = [walk_body(body, [_formal(info) for info in body.inputs]) for _, body in node.operation.bodies]
-    bodies = [Body(walked[0], taken is not True), Body(walked[1], taken is not False)]
-    if len(walked[0].outputs) != len(walked[1].outputs):
+    bodies = _branches(node, taken, walk_body)
+    if len({len(body.walked.outputs) for body in bodies}) != 1:
         raise InvalidModelError("The branches of an If node have different numbers of outputs.")
     running = [body.walked.outputs for body in bodies if body.runs]
     outputs = [_merged(name, branches) for name, *branches in zip(node.outputs, *running, strict=False)]
     return outputs if len(outputs) == len(running[0]) else [], bodies, 1
+
+
+def _branches(node: SourceNode, taken: bool | None, walk_body: WalkBody) -> list[Body]:
+    """Those branches that fit the shapes: one that does not cannot run, and the other one always does."""
+    found: list[Body] = []
+    misfit: InvalidModelError | None = None
+    for wanted, (_, body) in zip((False, True), node.operation.bodies, strict=True):
+        try:
+            walked = walk_body(body, [_formal(info) for info in body.inputs])
+        except (ModelLimitError, UnsupportedOperatorError):
+            raise
+        except InvalidModelError as error:
+            misfit = error
+            if taken is wanted:
+                raise
+        else:
+            found.append(Body(walked, taken is None or taken is wanted))
+    if misfit is None:
+        return found
+    if not found:
+        raise misfit
+    return [body._replace(runs=True) for body in found]
 
 
 def _formal(info: "object") -> Value:

@@ -143,6 +143,40 @@ def test_one_symbol_has_one_size():
         load_graph(model, shapes={"a": (2,), "b": (1,)})
 
 
+@pytest.mark.parametrize("symbol", ["?", "-1", "unk", "None"])
+def test_a_symbol_that_names_nothing_may_have_many_sizes(symbol):
+    node = helper.make_node("Relu", ["a"], ["y"])
+    model = _model([node], [("a", F, (symbol, symbol))], [("y", F)])
+    assert load_graph(model, shapes={"a": (2, 3)}).tensors[0].shape == (2, 3)
+
+
+def _branch(name, shape):
+    weight = numpy_helper.from_array(np.ones(shape, np.float32), f"{name}_w")
+    node = helper.make_node("MatMul", ["a", f"{name}_w"], [f"{name}_y"])
+    return helper.make_graph(
+        [node], name, [], [helper.make_tensor_value_info(f"{name}_y", F, None)], initializer=[weight]
+    )
+
+
+@pytest.mark.parametrize(("shape", "sizes"), [((2, 3), (2, 5)), ((2, 4), (2, 6))])
+def test_a_branch_that_does_not_fit_cannot_run(shape, sizes):
+    branches = {"then_branch": _branch("then", (3, 5)), "else_branch": _branch("other", (4, 6))}
+    node = helper.make_node("If", ["c"], ["y"], **branches)
+    model = _model([node], [("c", TensorProto.BOOL, ()), ("a", F, ("n", "m"))], [("y", F)])
+    graph = load_graph(model, shapes={"a": shape})
+    assert graph.tensors[graph.outputs[0]].shape == sizes
+    assert len(graph.nodes[0].bodies) == 1
+    assert graph.macs == shape[0] * shape[1] * sizes[1]
+
+
+def test_a_model_of_which_no_branch_fits_is_refused():
+    branches = {"then_branch": _branch("then", (3, 5)), "else_branch": _branch("other", (4, 6))}
+    node = helper.make_node("If", ["c"], ["y"], **branches)
+    model = _model([node], [("c", TensorProto.BOOL, ()), ("a", F, ("n", "m"))], [("y", F)])
+    with pytest.raises(InvalidModelError, match="MatMul"):
+        load_graph(model, shapes={"a": (2, 7)})
+
+
 def test_misfitting_shapes_name_the_node():
     node = helper.make_node("MatMul", ["a", "b"], ["y"], name="proj")
     with pytest.raises(InvalidModelError, match="'proj'"):
