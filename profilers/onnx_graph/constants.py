@@ -29,19 +29,16 @@ _FIELDS = {
     "complex128": ("double_data", 2), "int64": ("int64_data", 1), "uint64": ("uint64_data", 1),
     "uint32": ("uint64_data", 1), "string": ("string_data", 1),
 }  # fmt: skip
+_DEFAULT_FIELD = ("int32_data", 1)
 
 _NUMPY_TYPES = {name: np.dtype(layout) for name, layout in (
     ("float32", "<f4"), ("float64", "<f8"), ("int64", "<i8"), ("int32", "<i4"), ("bool", "?"))}  # fmt: skip
 """Raw data of these types is an array as it is."""
 
-_LISTS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
 
-
-def has_values(tensor: TensorProto) -> bool:
+def has_values(tensor: TensorProto, dtype: str) -> bool:
     """Whether the tensor holds values (rather than being a placeholder)."""
-    if tensor.HasField("raw_data"):
-        return True
-    return any(len(getattr(tensor, field)) for field in _LISTS)
+    return tensor.HasField("raw_data") or len(getattr(tensor, _FIELDS.get(dtype, _DEFAULT_FIELD)[0])) > 0
 
 
 def validate_values(tensor: TensorProto, dtype: str, elements: int) -> None:
@@ -61,7 +58,7 @@ def _stored(tensor: TensorProto, dtype: str, elements: int) -> tuple[int, int]:
     packed = DTYPE_BYTES[dtype] < 1
     if tensor.HasField("raw_data"):
         return len(tensor.raw_data), -(-elements // 2) if packed else int(elements * DTYPE_BYTES[dtype])
-    field, entries = _FIELDS.get(dtype, ("int32_data", 1))
+    field, entries = _FIELDS.get(dtype, _DEFAULT_FIELD)
     return len(getattr(tensor, field)), -(-elements // 2) if packed else elements * entries
 
 

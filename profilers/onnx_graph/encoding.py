@@ -1,11 +1,12 @@
 """Graphs and errors as JSON bytes, for the pipe between a `GraphLoader` and its worker.
 
-Compact (lists, not objects) because a graph crosses the pipe for every model; checked item by item on the way back,
-because a hostile model may have corrupted the worker's memory.
+Compact because a graph crosses the pipe for every model: one list for each field of all tensors and of all nodes, and
+equal attributes once. Checked on the way back, because a hostile model may have corrupted the worker's memory.
 """
 
 import json
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, NoReturn
 
 from profilers.schema import (
@@ -37,7 +38,7 @@ def decode_graph(data: bytes) -> Graph:
     """
     try:
         return _graph(json.loads(data))
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         raise InvalidModelError(
             "The process that reads models gave a malformed answer; the model is refused."
         ) from None
@@ -78,47 +79,63 @@ _ERRORS: dict[str, Callable[[dict[str, Any]], InputError]] = {
 
 
 def _graph_items(graph: Graph) -> list[Any]:
+    tensors, nodes = graph.tensors, graph.nodes
+    attributes = {id(node.attributes): node.attributes for node in nodes}
+    place = {key: index for index, key in enumerate(attributes)}
     return [
-        graph.hash, [[item.name, item.dtype, item.shape] for item in graph.tensors], graph.inputs, graph.outputs,
-        sorted(graph.initializers), [_node_items(node) for node in graph.nodes], graph.opset, graph.outer,
+        graph.hash, graph.inputs, graph.outputs, sorted(graph.initializers), graph.opset, graph.outer,
         graph.denormal_weights,
-    ]  # fmt: skip
-
-
-def _node_items(node: Node) -> list[Any]:
-    return [
-        node.operator, node.domain, node.inputs, node.outputs, dict(node.attributes), node.macs, node.flops,
-        node.parameter_bytes, node.input_bytes, node.output_bytes, [_graph_items(body) for body in node.bodies],
-        node.trips, node.name,
+        [item.name for item in tensors], [item.dtype for item in tensors], [item.shape for item in tensors],
+        list(map(dict, attributes.values())), [place[id(node.attributes)] for node in nodes],
+        [node.operator for node in nodes], [node.domain for node in nodes], [node.name for node in nodes],
+        [node.inputs for node in nodes], [node.outputs for node in nodes],
+        [[node.macs, node.flops, node.parameter_bytes, node.input_bytes, node.output_bytes, node.trips]
+         for node in nodes],
+        [[index, [_graph_items(body) for body in node.bodies]] for index, node in enumerate(nodes) if node.bodies],
     ]  # fmt: skip
 
 
 def _graph(items: Any) -> Graph:
-    digest, tensors, inputs, outputs, initializers, nodes, opset, outer, denormal = items
-    count = len(tensors)
+    (digest, inputs, outputs, initializers, opset, outer, denormal, names, dtypes, shapes, *columns) = items
+    count = len(names)
     return Graph(
-        hash=_text(digest), tensors=tuple(_tensor(*item) for item in tensors), inputs=_indices(inputs, 0, count),
+        hash=_text(digest), tensors=_tensors(names, dtypes, shapes), inputs=_indices(inputs, 0, count),
         outputs=_indices(outputs, 0, count), initializers=frozenset(_indices(initializers, 0, count)),
-        nodes=tuple(_node(item, count) for item in nodes), opset=_size(opset), outer=_indices(outer, 0, count),
+        nodes=_nodes(count, columns), opset=_size(opset), outer=_indices(outer, 0, count),
         denormal_weights=denormal is True,
     )  # fmt: skip
 
 
-def _tensor(name: Any, dtype: Any, shape: Any) -> TensorSpec:
-    if dtype and dtype not in DTYPE_BYTES:
-        _refuse(dtype)
-    return TensorSpec(name=_text(name), dtype=dtype, shape=None if shape is None else _indices(shape, 0, 2**63))
+def _tensors(names: Any, dtypes: Any, shapes: Any) -> tuple[TensorSpec, ...]:
+    _check_texts(names)
+    if not _KNOWN_TYPES.issuperset(dtypes):
+        _refuse(dtypes)
+    _check_numbers([shape for shape in shapes if shape is not None], 0, 2**63)
+    return tuple([
+        TensorSpec(name=name, dtype=dtype, shape=None if shape is None else tuple(shape))
+        for name, dtype, shape in zip(names, dtypes, shapes, strict=True)
+    ])  # fmt: skip
 
 
-def _node(items: Any, count: int) -> Node:
-    operator, domain, inputs, outputs, attributes, macs, flops, parameters, read, written, bodies, trips, name = items
-    return Node(
-        operator=_text(operator), domain=_text(domain), inputs=_indices(inputs, -1, count),
-        outputs=_indices(outputs, -1, count),
-        attributes={_text(key): _attribute(item) for key, item in attributes.items()},
-        macs=_size(macs), flops=_size(flops), parameter_bytes=_size(parameters), input_bytes=_size(read),
-        output_bytes=_size(written), bodies=tuple(map(_graph, bodies)), trips=_size(trips), name=_text(name),
-    )  # fmt: skip
+def _nodes(count: int, columns: Any) -> tuple[Node, ...]:
+    kinds, which, operators, domains, names, inputs, outputs, works, bodies = columns
+    for texts in (operators, domains, names):
+        _check_texts(texts)
+    _check_numbers(inputs, -1, count)
+    _check_numbers(outputs, -1, count)
+    _check_numbers(works, 0, None)
+    attributes = [{_text(key): _attribute(item) for key, item in kind.items()} for kind in kinds]
+    inside = {_size(index): tuple(map(_graph, graphs)) for index, graphs in bodies}
+    rows = zip(_indices(which, 0, len(kinds)), operators, domains, names, inputs, outputs, works, strict=True)
+    return tuple([
+        Node(
+            operator=operator, domain=domain, inputs=tuple(read), outputs=tuple(written), attributes=attributes[kind],
+            macs=macs, flops=flops, parameter_bytes=parameter_bytes, input_bytes=input_bytes,
+            output_bytes=output_bytes, bodies=inside.get(index, ()), trips=trips, name=name,
+        )
+        for index, (kind, operator, domain, name, read, written,
+                    (macs, flops, parameter_bytes, input_bytes, output_bytes, trips)) in enumerate(rows)
+    ])  # fmt: skip
 
 
 def _attribute(value: Any) -> Attribute:
@@ -130,16 +147,33 @@ def _attribute(value: Any) -> Attribute:
     return value if isinstance(value, int | float | str) and not isinstance(value, bool) else _refuse(value)
 
 
+_KNOWN_TYPES = frozenset({"", *DTYPE_BYTES})
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else _refuse(value)
+
+
+def _check_texts(values: Any) -> None:
+    if not set(map(type, values)) <= {str}:
+        _refuse(values)
 
 
 def _size(value: Any) -> int:
     return value if type(value) is int and value >= 0 else _refuse(value)
 
 
-def _indices(values: Any, low: int, high: int) -> tuple[int, ...]:
-    if not isinstance(values, list) or any(type(item) is not int or not low <= item < high for item in values):
+def _check_numbers(lists: Any, low: int, high: int | None) -> None:
+    """Lists of integers that all lie in low .. high - 1."""
+    if not set(map(type, lists)) <= {list}:
+        _refuse(lists)
+    _indices(list(chain.from_iterable(lists)), low, high)
+
+
+def _indices(values: Any, low: int, high: int | None) -> tuple[int, ...]:
+    if not isinstance(values, list) or not set(map(type, values)) <= {int}:
+        _refuse(values)
+    if values and (min(values) < low or (high is not None and max(values) >= high)):
         _refuse(values)
     return tuple(values)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from onnx import AttributeProto
 
-from profilers.onnx_graph.source import Operation
+from profilers.onnx_graph.source import Operation, SourceTensor
 from profilers.schema import Attribute
 
 __all__ = ["PLAIN", "Shared", "plain_value", "shared_operation"]
@@ -16,7 +16,7 @@ _LARGEST_SHARED = 512
 
 
 class Shared(NamedTuple):
-    """An operation without tensors and bodies, and what its attributes hold at most, for the limits."""
+    """An operation without bodies, and what its attributes hold at most, for the limits."""
 
     operation: Operation
     names: tuple[str, ...]
@@ -25,24 +25,33 @@ class Shared(NamedTuple):
 
 
 def shared_operation(operator: str, domain: str, attributes: Sequence[AttributeProto]) -> Shared | None:
-    """The operation, where all attributes are plain and small; else None."""
+    """The operation, where all attributes are small and no bodies; else None.
+
+    A Constant's tensor stays where it is in the model: its values may be taken out there.
+    """
     written = []
     for attribute in attributes:
-        data = attribute.SerializeToString() if attribute.type in PLAIN else b""
-        if not data or len(data) > _LARGEST_SHARED:
+        kind = attribute.type
+        sharable = kind in PLAIN or (kind == AttributeProto.TENSOR and operator != "Constant")
+        if not sharable or attribute.ByteSize() > _LARGEST_SHARED:
             return None
-        written.append(data)
+        written.append(attribute.SerializeToString())
     return _read(operator, domain, tuple(written))
 
 
 @lru_cache(maxsize=8192)
 def _read(operator: str, domain: str, written: tuple[bytes, ...]) -> Shared:
     attributes = [AttributeProto.FromString(data) for data in written]
-    plain = {item.name: plain_value(item) for item in attributes}
-    fault = "has an attribute twice" if len(plain) != len(attributes) else ""
+    plain = {item.name: plain_value(item) for item in attributes if item.type in PLAIN}
+    tensors = {
+        item.name: SourceTensor(item.t, item.t.name, tuple(item.t.dims))
+        for item in attributes
+        if item.type == AttributeProto.TENSOR
+    }
+    fault = "has an attribute twice" if len(plain) + len(tensors) != len(attributes) else ""
     lists = [len(value) for value in plain.values() if isinstance(value, tuple)]
     texts = [len(text) for item in attributes for text in (item.s, *item.strings)]
-    operation = Operation(operator, domain, plain=plain, tensors={}, fault=fault, shared=True)
+    operation = Operation(operator, domain, plain=plain, tensors=tensors, fault=fault, shared=True)
     return Shared(operation, tuple(item.name for item in attributes), max(lists, default=0), max(texts, default=0))
 
 

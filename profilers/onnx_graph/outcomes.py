@@ -21,10 +21,15 @@ Signature = Hashable
 
 
 class Outcome(NamedTuple):
-    """Types and shapes of a node's outputs, and its work."""
+    """What a node comes out as.
+
+    Args:
+        outputs: type and shape of each.
+        work: of the node; None where its outputs are known without running it.
+    """
 
     outputs: tuple[Output, ...]
-    work: Work
+    work: Work | None
 
 
 class Outcomes:
@@ -51,12 +56,18 @@ def _outcomes(_: tuple[tuple[str, int], ...]) -> Outcomes:
     return Outcomes()
 
 
-def signature(node: SourceNode, inputs: Sequence[Value | None]) -> Signature | None:
-    """Everything that a node's outcome follows from; None where that is too much to be kept."""
+def signature(node: SourceNode, inputs: Sequence[Value | None], *, constant: bool) -> Signature | None:
+    """Everything that a node's outcome follows from; None where that is too much to be kept.
+
+    Args:
+        node: without bodies.
+        inputs: None for an omitted one.
+        constant: all inputs are constants, so that their values may decide whether the outputs can be computed.
+    """
     operation, names = node.operation, node.inputs
     if not operation.shared:
         return None
-    reads_values = operation.operator not in VALUE_FREE
+    reads_values = constant or operation.operator not in VALUE_FREE
     parts: list[Hashable] = [operation, len(node.outputs)]
     for value in inputs:
         if value is None:

@@ -54,7 +54,7 @@ class _Reader:
     """Reads one model, checking it against the limits and counting as it goes."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self._limits, self._name_bytes = limits, limits.name_bytes
         self._nodes = self._initializers = 0
         self._domains: frozenset[str] = DOMAINS
 
@@ -122,6 +122,8 @@ class _Reader:
             self._names(shared.names, "attribute")
             limits.check("attribute_elements", shared.most_elements, f"attributes of {operator}")
             limits.check("attribute_bytes", shared.most_bytes, f"attributes of {operator}")
+            for tensor in shared.operation.tensors.values():
+                self._tensor(tensor.proto)
         return shared.operation
 
     def _own_operation(self, operator: str, domain: str, attributes: Sequence[AttributeProto], depth: int) -> Operation:
@@ -175,7 +177,7 @@ class _Reader:
     def _tensor(self, tensor: TensorProto) -> SourceTensor:
         name, dims = tensor.name, tuple(tensor.dims[:])
         self._names((name,), "tensor")
-        if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+        if tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data):
             raise InvalidModelError(f"The tensor {_shown(name)!r} keeps its data in another file, which is "
                                     "never opened. Save the model with its weights inside.")  # fmt: skip
         if tensor.HasField("segment"):
@@ -204,7 +206,7 @@ class _Reader:
             joined = "".join(texts)
         except TypeError:  # protobuf hands out bytes where UTF-8 is malformed
             raise InvalidModelError(f"The name of a {what} is not valid UTF-8.") from None
-        if len(joined) * 4 > self._limits.name_bytes:
+        if len(joined) * 4 > self._name_bytes:
             longest = max(texts, key=len)
             self._limits.check("name_bytes", len(longest.encode()), f"bytes in the name of a {what}")
         if not joined.isprintable():

@@ -27,6 +27,7 @@ Role = Literal["normal", "scale", "positive", "uniform"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 _MARK = "latcast:refill="
+_BY_MARK: dict[str, Role] = {_MARK + role: role for role in ROLES}
 
 
 def placeholder(name: str, shape: Sequence[int], *, dtype: str = "float32", role: Role = "normal") -> TensorProto:
@@ -59,7 +60,4 @@ def role_of(tensor: TensorProto) -> Role | None:
 
     A refilled tensor keeps its mark: its values still say nothing.
     """
-    text = tensor.doc_string
-    if not text.startswith(_MARK):
-        return None
-    return next((role for role in ROLES if text == _MARK + role), None)
+    return _BY_MARK.get(tensor.doc_string)

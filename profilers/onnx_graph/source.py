@@ -32,7 +32,7 @@ class SourceTensor:
         self.proto, self.name, self.dims = proto, name, dims
         self.dtype = dtype_name(proto.data_type)
         self.elements = prod(dims)
-        self.filled = has_values(proto)
+        self.filled = has_values(proto, self.dtype)
         """Whether it holds values; a placeholder holds none."""
 
     @property

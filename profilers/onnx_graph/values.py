@@ -3,15 +3,25 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
+from typing import Protocol
 
 from onnx import TensorProto, TypeProto, numpy_helper
 
 from profilers.onnx_graph.constants import Array
 from profilers.onnx_graph.dtypes import dtype_code, dtype_name
-from profilers.onnx_graph.source import SourceTensor
 from profilers.schema import DTYPE_BYTES
 
 __all__ = ["Dims", "Value"]
+
+
+class Values(Protocol):
+    """Who knows the values of a constant."""
+
+    @property
+    def data(self) -> Array | None:
+        """Values of a small constant."""
+        ...
+
 
 Dims = tuple[int | None, ...]
 """Sizes; None for one that depends on data."""
@@ -26,7 +36,7 @@ class Value:
         dims: sizes; None when not even the rank is known.
         constant: it depends on no input of the model.
         data: values of a small constant that was computed.
-        source: where the values of a stored constant are.
+        source: gives the values of a constant when they are asked for.
         other: the type of what is not a tensor.
 
     Besides, the walk sets `index` (among the graph's tensors; -1 while nothing that runs reads or writes it) and the
@@ -43,7 +53,7 @@ class Value:
         *,
         constant: bool = False,
         data: Array | None = None,
-        source: SourceTensor | None = None,
+        source: Values | None = None,
         other: TypeProto | None = None,
     ) -> None:
         self.name, self.dtype = name, dtype

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from profilers.onnx_graph.constants import Array, holds_denormals, validate_values
 from profilers.onnx_graph.control_flow import Body, control_flow_outputs, control_flow_work
 from profilers.onnx_graph.dtypes import dtype_name
-from profilers.onnx_graph.folding import can_evaluate, evaluate
+from profilers.onnx_graph.folded import Folded, fold
 from profilers.onnx_graph.hashing import Merkle, graph_hash
 from profilers.onnx_graph.inference import infer_outputs
 from profilers.onnx_graph.outcomes import Outcome, signature
@@ -125,10 +125,7 @@ class _Walk:
             self._add_control_flow(node, inputs)
             return
         constant = operator not in _UNFOLDED and all(value is None or value.constant for value in inputs)
-        outputs = _folded(node, inputs, constant=constant)
-        work = None
-        if outputs is None:
-            outputs, work = self._inferred(node, inputs, constant=constant)
+        outputs, work = self._outcome(node, inputs, constant=constant)
         self._merkle.node(operation, inputs, outputs)
         for value in outputs:
             if value.name:
@@ -136,19 +133,20 @@ class _Walk:
         if not outputs or not outputs[0].constant:
             self._record(node, inputs, outputs, work or node_work(operator, inputs, outputs, operation.plain))
 
-    def _inferred(
+    def _outcome(
         self, node: SourceNode, inputs: list[Value | None], *, constant: bool
     ) -> tuple[list[Value], Work | None]:
         """The outputs, and the work where it is known already."""
-        outcomes, key = self._context.outcomes, signature(node, inputs)
+        outcomes, key = self._context.outcomes, signature(node, inputs, constant=constant)
         known = outcomes.get(key) if key is not None else None
         if known is not None:
-            outputs = [
-                Value(name, dtype, dims, constant=constant)
-                for name, (dtype, dims) in zip(node.outputs, known.outputs, strict=True)
-            ]
-            completed = [self._complete(value) for value in outputs]
-            return outputs, None if any(completed) else known.work
+            return self._repeated(node, inputs, known, constant=constant)
+        arrays = fold(node.operation, inputs, constant=constant)
+        if arrays is not None and len(arrays) == len(node.outputs):
+            folded = [_computed(name, array) for name, array in zip(node.outputs, arrays, strict=True)]
+            if key is not None:
+                outcomes.keep(key, Outcome(tuple((value.dtype, value.dims) for value in folded), None))
+            return folded, None
         outputs = infer_outputs(node, inputs, self._context.opsets)
         if key is not None and all(value.other is None for value in outputs):
             work = node_work(node.operation.operator, inputs, outputs, node.operation.plain)
@@ -157,6 +155,20 @@ class _Walk:
             value.constant = constant
             self._complete(value)
         return outputs, None
+
+    def _repeated(
+        self, node: SourceNode, inputs: list[Value | None], known: Outcome, *, constant: bool
+    ) -> tuple[list[Value], Work | None]:
+        """The outputs of a node whose outcome is known; values are computed when somebody wants them."""
+        pairs = zip(node.outputs, known.outputs, strict=True)
+        if known.work is None:
+            return [
+                Value(name, dtype, dims, constant=True, source=Folded(node.operation, inputs, at))
+                for at, (name, (dtype, dims)) in enumerate(pairs)
+            ], None
+        outputs = [Value(name, dtype, dims, constant=constant) for name, (dtype, dims) in pairs]
+        completed = [self._complete(value) for value in outputs]
+        return outputs, None if any(completed) else known.work
 
     def _complete(self, value: Value) -> bool:
         """What inference leaves open is taken from the model's own declarations; whether something was."""
@@ -231,41 +243,9 @@ def _is_placeholder(tensor: SourceTensor, *, exact: bool) -> bool:
     return tensor.role is not None or (not exact and tensor.is_float and tensor.elements > SMALL_WEIGHT)
 
 
-def _folded(node: SourceNode, inputs: list[Value | None], *, constant: bool) -> list[Value] | None:
-    """The outputs, where their values follow from small constants and static shapes."""
-    operation = node.operation
-    if operation.domain:
-        return None
-    known = _shape_of(node, inputs)
-    if known is None and constant and can_evaluate(operation.operator):
-        arrays = [None if value is None else value.data for value in inputs]
-        if all(value is None or array is not None for value, array in zip(inputs, arrays, strict=True)):
-            tensors = {name: tensor.proto for name, tensor in operation.tensors.items()}
-            known = evaluate(operation.operator, arrays, {**operation.plain, **tensors})
-    if known is None or len(known) != len(node.outputs):
-        return None
-    return [_computed(name, array) for name, array in zip(node.outputs, known, strict=True)]
-
-
 def _computed(name: str, array: Array) -> Value:
     dtype = dtype_name(helper.np_dtype_to_tensor_dtype(array.dtype))
     return Value(name, dtype, array.shape, constant=True, data=array)
-
-
-def _shape_of(node: SourceNode, inputs: list[Value | None]) -> tuple[Array, ...] | None:
-    """Shape and Size of a static tensor are constants, whatever the tensor holds."""
-    operation = node.operation
-    if operation.operator not in ("Shape", "Size") or len(inputs) != 1 or inputs[0] is None:
-        return None
-    shape = inputs[0].shape
-    if shape is None:
-        return None
-    if operation.operator == "Size":
-        return (np.asarray(np.prod(shape, dtype=np.int64)),)
-    start, end = (operation.plain.get(name, default) for name, default in (("start", 0), ("end", len(shape))))
-    if not isinstance(start, int) or not isinstance(end, int):
-        raise InvalidModelError("The attributes start and end of a Shape node have to be integers.")
-    return (np.asarray(shape[start:end], dtype=np.int64),)
 
 
 def _plain_constant(operation: Operation) -> TensorProto:
