@@ -103,6 +103,7 @@ def plan(
     seeds: int,
     protocol: str,
     source_samples: int | None,
+    trainings: int | None = None,
 ) -> list[Unit]:
     """All units: one for each task, predictor and training.
 
@@ -111,26 +112,27 @@ def plan(
         contenders: predictors.
         samplers: names.
         shots: numbers of measurements.
-        seeds: how many; each with a training of its own, unless `TRAININGS` says fewer.
+        seeds: how many.
         protocol: `full` or `help`.
         source_samples: architectures of each source; what the task says where left out, or 900.
+        trainings: that the seeds share; one for each seed where left out, unless `TRAININGS` says fewer.
     """
     units = []
     for task in tasks:
         for contender in contenders:
-            trainings = min(seeds, TRAININGS.get(contender.kind, seeds))
+            count = min(seeds, trainings or TRAININGS.get(contender.kind, seeds))
             units += [
                 Unit(
                     task=task,
                     contender=contender,
                     protocol=protocol,
                     training=training,
-                    seeds=tuple(range(training, seeds, trainings)),
+                    seeds=tuple(range(training, seeds, count)),
                     samplers=tuple(samplers),
                     shots=tuple(shots),
                     samples=source_samples or task.source_samples or SOURCE_SAMPLES,
                 )
-                for training in range(trainings)
+                for training in range(count)
             ]
     return units
 

@@ -54,6 +54,8 @@ class UniversalPredictor(Predictor):
         tail: degrees of freedom of the noise.
         intercept: standard deviation of b.
         design_unlike: weight of a device like no source in the choice of samples.
+        transfer: whether a new device's prior knows the sources' profiles; without, it is what the ablation
+            measures, and the space's own components are left.
         seed: of everything random.
     """
 
@@ -74,13 +76,14 @@ class UniversalPredictor(Predictor):
         tail: float = 3.0,
         intercept: float = 1.0,
         design_unlike: float = 0.2,
+        transfer: bool = True,
         seed: int = 0,
     ) -> None:
         super().__init__(seed=seed)
         self.members, self.unlike = members, unlike
         self.scale_spread, self.unlike_spread = scale_spread, unlike_spread
         self.noise, self.noise_spread, self.tail = noise, noise_spread, tail
-        self.intercept, self.design_unlike = intercept, design_unlike
+        self.intercept, self.design_unlike, self.transfer = intercept, design_unlike, transfer
         self.prior_: DevicePrior | None = None
         self.adapted_: Posterior | None = None
 
@@ -130,7 +133,7 @@ class UniversalPredictor(Predictor):
         x = prior.centred([texts[row] for row in rows])
         adapted = copy(self)
         adapted.adapted_ = posterior_of(
-            prior, self._mixture, x, support.latency_ms[rows], intercept=self.intercept, tail=self.tail
+            self._new_device, self._mixture, x, support.latency_ms[rows], intercept=self.intercept, tail=self.tail
         )
         return adapted
 
@@ -217,9 +220,10 @@ class UniversalPredictor(Predictor):
             noise=self.noise,
             noise_spread=self.noise_spread,
         )
-        self._mixture: Mixture = prior.mixture(settings)
-        self._design_factor = _factor(prior.covariance(self.design_unlike))
-        self._stranger = _stranger(prior, self.unlike)
+        self._new_device = prior if self.transfer else prior.without_sources()
+        self._mixture: Mixture = self._new_device.mixture(settings)
+        self._design_factor = _factor(self._new_device.covariance(self.design_unlike))
+        self._stranger = _stranger(self._new_device, self.unlike)
 
     def _unadapted(self, target: TargetId) -> Posterior:
         if target not in self.targets_:

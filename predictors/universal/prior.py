@@ -1,7 +1,7 @@
 """The prior over devices' cost profiles, learned from source devices."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -88,6 +88,12 @@ class DevicePrior:
         """Covariances of a profile in the order of `component_names`, float64 (c, p, p)."""
         learned = learned_components(self.space, self.profiles, self.gram)
         return np.concatenate([learned, fixed_components(self.space, self.gram)])
+
+    def without_sources(self) -> "DevicePrior":
+        """With nothing of the sources' profiles: only the space's own components are left, in their scales."""
+        silent = np.arange(len(self.like)) < len(LEARNED) + len(self.space.masks)
+        like, unlike = (np.where(silent, _FLOOR, scales) for scales in (self.like, self.unlike))
+        return replace(self, profiles=np.zeros_like(self.profiles), like=like, unlike=unlike)
 
     def centred(self, texts: Sequence[str]) -> FloatArray:
         """Centred features, float64 (n, p)."""

@@ -118,11 +118,18 @@ def report(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Markdown file; its figures go beside it.")] = Path(
         "docs/benchmarks.md"
     ),
+    notes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="Markdown that goes between introduction and tables."
+        ),
+    ] = None,
 ) -> None:
     """Draw tables and figures out of results."""
     from predictors.benchmark.report import read_results, write_report
 
-    written = write_report(read_results(results), out)
+    text = notes.read_text(encoding="utf-8") if notes else ""
+    written = write_report(read_results(results), out, notes=text)
     console.print(f"Wrote {out} and {len(written)} figures.")
 
 

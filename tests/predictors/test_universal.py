@@ -91,6 +91,17 @@ def test_any_number_of_measurements_adapts(fitted: UniversalPredictor) -> None:
         assert median_ape(data.new_held_out.latency_ms, prediction.median_ms) < 0.5
 
 
+def test_without_transfer_the_sources_help_nothing(fitted: UniversalPredictor) -> None:
+    data = architecture_workload("fbnet", train=60, held_out=40)
+    alone = UniversalPredictor(transfer=False).fit(data.train)
+    found = []
+    for predictor in (fitted, alone):
+        forecast = predictor.adapt(data.support.queries[0].target, data.support.subset(range(5)))
+        found.append(spearman(data.new_held_out.latency_ms, forecast.predict(data.new_held_out.queries).median_ms))
+    assert found[0] > found[1] + 0.05
+    assert_array_equal(alone.predict(data.train.queries).median_ms, fitted.predict(data.train.queries).median_ms)
+
+
 def test_degenerate_cells_do_not_spoil_an_adaptation() -> None:
     data = architecture_workload()
     predictor = UniversalPredictor().fit(data.train.subset(range(0, len(data.train), 4)))

@@ -109,6 +109,9 @@ def test_slow_predictors_share_trainings_among_seeds() -> None:
                 source_samples=None)  # fmt: skip
     assert [unit.seeds for unit in todo] == [(0, 2, 4), (1, 3)]
     assert {unit.samples for unit in todo} == {900}
+    once = plan([TASK], [TREES], samplers=["random"], shots=[20], seeds=3, protocol="full", source_samples=None,
+                trainings=1)  # fmt: skip
+    assert [unit.seeds for unit in once] == [(0, 1, 2)]
 
 
 def test_contenders_are_parsed_and_checked() -> None:

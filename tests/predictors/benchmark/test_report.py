@@ -29,7 +29,7 @@ def test_the_page_has_tables_and_figures(tmp_path: Path) -> None:
     results = read_results([tmp_path / "a.json", tmp_path / "b.json"])
     figures = write_report(results, tmp_path / "benchmarks.md")
     page = (tmp_path / "benchmarks.md").read_text()
-    assert "published, 20 samples: NASFLAT | 0.959 | 0.961" in page
+    assert "published: NASFLAT, 20 samples | 0.959 | 0.961 |" in page
     assert "| universal, random, 10 samples | 0.900 ± 0.010 |" in page
     assert "| help, random | 20 |" in page
     assert {path.name for path in figures} == {
@@ -38,6 +38,35 @@ def test_the_page_has_tables_and_figures(tmp_path: Path) -> None:
     for path in figures:
         ET.fromstring(path.read_text())  # noqa: S314 - just written here
         assert f"benchmarks/{path.name}" in page
+
+
+def test_figures_show_one_line_for_each_kind_and_tables_show_all(tmp_path: Path) -> None:
+    changed = suite("universal:transfer=false", 20)
+    elsewhere = suite("universal", 20)
+    for part in (elsewhere, *elsewhere["tasks"].values()):
+        part["sampler"] = "variance"
+    (tmp_path / "a.json").write_text(
+        json.dumps([changed, suite("universal", 20), elsewhere, suite("help:samples=1", 20)])
+    )
+    write_report(read_results([tmp_path / "a.json"]), tmp_path / "out.md", notes="## Read this first\n")
+    page = (tmp_path / "out.md").read_text()
+    assert page.index("Read this first") < page.index("## Spearman")
+    assert "universal:transfer=false, random, 20 samples" in page
+    drawing = (tmp_path / "out" / "ND_error.svg").read_text()
+    assert "universal, variance" in drawing
+    assert "help:samples=1, random" in drawing
+    assert "universal, random" not in drawing
+    assert "transfer" not in drawing
+
+
+def test_the_tables_of_help_stand_beside_its_figures(tmp_path: Path) -> None:
+    document_ = {**suite("help", 20), "tasks": {"nasbench201": document("help", 20), "fbnet": document("help", 20)}}
+    (tmp_path / "a.json").write_text(json.dumps(document_))
+    write_report(read_results([tmp_path / "a.json"]), tmp_path / "out.md")
+    page = (tmp_path / "out.md").read_text()
+    assert "published: HELP, 20 samples | 0.932 | 0.907 |" in page
+    assert "published: FLOPs | 0.787 | – |" in page
+    assert "NASFLAT, 20" not in page
 
 
 def test_a_task_of_ones_own_without_intervals(tmp_path: Path) -> None:

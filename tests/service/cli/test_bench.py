@@ -64,6 +64,11 @@ def test_wrong_names_are_sentences(folder: Path, arguments: list[str], said: str
         invoke("nas", "--data", str(folder), "--workers", "1", *arguments)
 
 
+def test_a_result_without_a_place_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    with pytest.raises(LatcastError, match="no folder"):
+        invoke("nas", "--data", str(tmp_path), "--json", str(tmp_path / "absent" / "r.json"))
+
+
 def test_a_folder_without_tables_says_where_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(LatcastError, match="HELP"):
         invoke("nas", "--data", str(tmp_path))
