@@ -41,7 +41,7 @@ from profilers.schema import (
 )
 from profilers.sentinel import DRIFT, drift, sentinel_model
 
-__all__ = ["Feeds", "Progress", "cpus_for", "measure", "target_for"]
+__all__ = ["Feeds", "Progress", "cpus_for", "measure", "settings_for", "target_for"]
 
 Feeds = Sequence[FeedSpec] | Mapping[str, np.ndarray[Any, Any]]
 """A recipe for each input, or the arrays themselves."""
@@ -73,6 +73,17 @@ def target_for(device: Device, settings: ProfileSettings) -> Target:
         precision=settings.precision,
         threads=settings.threads,
         options={**backend.default_options, **settings.options},
+    )
+
+
+def settings_for(target: Target, overrides: Mapping[str, Any] | None = None) -> ProfileSettings:
+    """How to measure on a target: its backend, precision, threads and options, the rest by default or as given."""
+    return ProfileSettings(
+        backend=target.backend,
+        precision=target.precision,
+        threads=target.threads,
+        options=dict(target.options),
+        **(overrides or {}),
     )
 
 

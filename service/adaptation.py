@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from predictors import metrics
 from predictors.base import Predictor, Query
 from predictors.sampling import get_sampler
-from profilers.schema import Architecture, InputError, LatcastError, ProfileSettings, Target, TargetId, to_plain
+from profilers.sandbox import settings_for
+from profilers.schema import Architecture, InputError, LatcastError, Target, TargetId, to_plain
 from profilers.search_spaces import get_space
 from service import datasets, graphs, jobs
 from service.artifacts import put_artifact
@@ -31,7 +32,7 @@ from service.models import SHIPPED, BasePredictor, Models
 from service.resolving import Resolver
 from service.settings import Settings
 
-__all__ = ["DEFAULT_SPACES", "advance", "settings_for"]
+__all__ = ["DEFAULT_SPACES", "advance"]
 
 DEFAULT_SPACES = ("zoo", "nasbench201")
 """Where the sampler chooses from when nobody says: whatever users' own graphs are like, these are diverse."""
@@ -76,17 +77,6 @@ def advance(database: Database, *, settings: Settings, models: Models, resolver:
         log.exception("adaptation failed", job=claim.job_id)
         _give_up(database, claim, "Adapting failed for a reason that is ours; the service's log has it.")
     return True
-
-
-def settings_for(target: Target, overrides: Mapping[str, Any] | None = None) -> ProfileSettings:
-    """How to measure on a target: its backend, precision, threads and options, the rest by default or as given."""
-    return ProfileSettings(
-        backend=target.backend,
-        precision=target.precision,
-        threads=target.threads,
-        options=dict(target.options),
-        **(overrides or {}),
-    )
 
 
 def _claim(database: Database) -> Claim | None:

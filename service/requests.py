@@ -57,7 +57,7 @@ def profile(
         NotFoundError: a target or a graph that nobody registered.
         ConflictError: no device measures on the target now.
     """
-    from service.adaptation import settings_for
+    from profilers.sandbox import settings_for
 
     prepared = [
         graphs.prepare_architecture(loader, Architecture(space=space, text=text)) for space, text in architectures

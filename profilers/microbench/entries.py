@@ -9,6 +9,7 @@ from profilers.microbench.probes import CHAIN, PROBES, THREADED
 __all__ = ["ENTRIES", "Entry", "entries_of", "missing_entries"]
 
 CHAIN_SHORT, CHAIN_LONG = "chain_short", "chain_long"
+ABOUT = {probe.name: probe.about for probe in PROBES}
 LEAST_LAUNCH_MS = 1e-6
 """A runtime that compiles a chain into one kernel launches nothing; entries are positive."""
 
@@ -46,12 +47,12 @@ def _entries() -> Iterator[Entry]:
             yield Entry(name=f"{probe.name}_ms", about=probe.about, macs=probe.macs, moved_bytes=probe.moved_bytes,
                         sources=(probe.name,))  # fmt: skip
     for name in THREADED:
-        yield Entry(name=f"{name}_thread_gain", about="time with one thread / with the target's threads",
+        yield Entry(name=f"{name}_thread_gain", about=f"gain by threads, {ABOUT[name]}",
                     sources=(single(name), name))  # fmt: skip
 
 
-ENTRIES: tuple[Entry, ...] = tuple(_entries())
 NODES = {probe.name: probe.nodes for probe in PROBES}
+ENTRIES: tuple[Entry, ...] = tuple(_entries())
 
 
 def entries_of(times_ms: Mapping[str, float], *, threads: int) -> dict[str, float]:

@@ -134,7 +134,7 @@ def _gemm(rows: int, size: int) -> Probe:
 def _conv(kernel: int, channels: int, size: int) -> Probe:
     return Probe(
         name=f"conv{kernel}x{kernel}_{channels}x{size}",
-        about=f"convolution {kernel}×{kernel}, {channels} → {channels} channels, {size}×{size}",
+        about=f"{kernel}×{kernel} convolution, {channels} × {size}²",
         build=partial(_convolution, channels=(channels, channels), size=size, kernel=kernel),
         macs=(channels * kernel * size) ** 2,
     )
@@ -143,7 +143,7 @@ def _conv(kernel: int, channels: int, size: int) -> Probe:
 def _depthwise(channels: int, size: int) -> Probe:
     return Probe(
         name=f"depthwise3x3_{channels}x{size}",
-        about=f"depthwise convolution 3×3, {channels} channels, {size}×{size}",
+        about=f"3×3 depthwise convolution, {channels} × {size}²",
         build=partial(_convolution, channels=(channels, channels), size=size, kernel=3, groups=channels),
         macs=channels * (3 * size) ** 2,
     )
@@ -152,7 +152,7 @@ def _depthwise(channels: int, size: int) -> Probe:
 def _sum(label: str, tensor_bytes: int) -> Probe:
     return Probe(
         name=f"elementwise_{label}",
-        about=f"sum of two tensors of {label.upper()}iB each",
+        about=f"sum of two tensors of {label[:-1]} {label[-1].upper()}iB",
         build=partial(_elementwise, tensor_bytes=tensor_bytes),
         nodes=ELEMENTWISE_NODES[tensor_bytes],
         moved_bytes=3 * tensor_bytes + tensor_bytes // ELEMENTWISE_NODES[tensor_bytes],
@@ -160,17 +160,17 @@ def _sum(label: str, tensor_bytes: int) -> Probe:
 
 
 PROBES: tuple[Probe, ...] = (
-    Probe(name="chain_short", about="one tiny product", build=partial(_chain, length=1)),
+    Probe(name="chain_short", about="a call with one tiny kernel", build=partial(_chain, length=1)),
     Probe(name="chain_long", about=f"{CHAIN + 1} tiny products", build=partial(_chain, length=CHAIN + 1)),
     _gemm(1, 1024),
     _gemm(64, 64),
     _gemm(256, 256),
     _gemm(512, 512),
-    Probe(name="attention_12x128", about="scores of 12 heads, 128×64 · 64×128", build=_attention,
+    Probe(name="attention_12x128", about="attention scores, 12 × 128×64 · 64×128", build=_attention,
           macs=12 * 128 * 128 * 64),
     Probe(
         name="conv7x7_3x224",
-        about="convolution 7×7 with stride 2, 3 → 32 channels, 224×224",
+        about="7×7 convolution, stride 2, 3 × 224² → 32 × 112²",
         build=partial(_convolution, channels=(3, 32), size=224, kernel=7, stride=2),
         macs=3 * 32 * 49 * 112 * 112,
     ),
@@ -185,15 +185,15 @@ PROBES: tuple[Probe, ...] = (
     _depthwise(512, 7),
     *(_sum(label, size) for label, size in zip(("16k", "256k", "2m", "32m"), ELEMENTWISE_NODES, strict=True)),
     Probe(name="sigmoid_256k", about="sigmoid of 256 KiB", build=_sigmoid, moved_bytes=2 * 2**18),
-    Probe(name="softmax_12x128", about="softmax of 12×128 rows of 128", build=_softmax,
+    Probe(name="softmax_12x128", about="softmax, 12 × 128 × 128", build=_softmax,
           moved_bytes=8 * 12 * 128 * 128),
-    Probe(name="layernorm_128x768", about="layer normalisation of 128 rows of 768", build=_layer_norm,
+    Probe(name="layernorm_128x768", about="layer normalisation, 128 × 768", build=_layer_norm,
           moved_bytes=8 * 128 * 768),
-    Probe(name="maxpool3x3_64x56", about="max pooling 3×3 with stride 2, 64 channels, 56×56", build=_pooling,
+    Probe(name="maxpool3x3_64x56", about="3×3 max pooling, stride 2, 64 × 56²", build=_pooling,
           moved_bytes=5 * 64 * 56 * 56),
-    Probe(name="mean_64x56", about="global average pooling, 64 channels, 56×56", build=_mean,
+    Probe(name="mean_64x56", about="global average pooling, 64 × 56²", build=_mean,
           moved_bytes=4 * 64 * 56 * 56),
-    Probe(name="transpose_64x56", about="transposition to channels last, 64 channels, 56×56", build=_transpose,
+    Probe(name="transpose_64x56", about="transposition to channels last, 64 × 56²", build=_transpose,
           moved_bytes=8 * 64 * 56 * 56),
     Probe(name="lstm_32x128", about="LSTM, 32 steps, 128 units", build=_lstm, macs=32 * 8 * 128 * 128),
 )  # fmt: skip

@@ -27,6 +27,7 @@ __all__ = [
     "find_target",
     "open_client",
     "open_database",
+    "parse_pairs",
     "parse_shapes",
     "write_json",
 ]
@@ -82,6 +83,25 @@ def open_database(**given: Any) -> "Iterator[tuple[Database, Settings]]":
         yield database, settings
     finally:
         database.close()
+
+
+def parse_pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """`["key=value"]` → `{"key": "value"}`.
+
+    Args:
+        texts: as given.
+        option: that they were given to, for the message.
+
+    Raises:
+        typer.BadParameter: a text that is not of that form.
+    """
+    pairs = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not (key and sign and value):
+            raise typer.BadParameter(f"{option} wants KEY=VALUE, not {text!r}.")
+        pairs[key] = value
+    return pairs
 
 
 def parse_shapes(texts: Sequence[str]) -> dict[str, list[int]]:

@@ -14,6 +14,7 @@ from service.cli.dataset import dataset
 from service.cli.demo import demo
 from service.cli.importing import import_table
 from service.cli.keys import keys
+from service.cli.microbench import microbench
 from service.cli.predict import predict
 from service.cli.profile import profile
 from service.cli.serve import serve
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (profile, serve, agent, targets, adapt, predict, campaign, demo):
+for command in (profile, microbench, serve, agent, targets, adapt, predict, campaign, demo):
     app.command()(command)
 app.command("import")(import_table)
 app.add_typer(keys, name="keys")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from profilers.schema import InputError, LatcastError, Measurement, ProfileSettings, to_plain
-from service.cli.common import console, write_json
+from service.cli.common import console, parse_pairs, write_json
 
 if TYPE_CHECKING:
     from profilers.feeds import FeedArrays
@@ -56,7 +56,7 @@ def profile(
         backend=backend,
         precision=precision,
         threads=threads,
-        options=_pairs(option or [], "--option"),
+        options=parse_pairs(option or [], "--option"),
         processes=processes,
         max_seconds=max_seconds,
         timeout_s=timeout,
@@ -70,19 +70,9 @@ def profile(
         raise LatcastError(f"{measurement.failure.message} (stage: {measurement.failure.stage})")
 
 
-def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        key, sign, value = text.partition("=")
-        if not (key and sign and value):
-            raise typer.BadParameter(f"{option} wants KEY=VALUE, not {text!r}.")
-        pairs[key] = value
-    return pairs
-
-
 def _shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
     shapes = {}
-    for name, sizes in _pairs(texts, "--shape").items():
+    for name, sizes in parse_pairs(texts, "--shape").items():
         parts = sizes.strip("[]()").replace("x", ",").split(",")
         if not all(part.strip().isdigit() for part in parts):
             raise typer.BadParameter(f"--shape wants NAME=SIZES such as x=1,3,224,224, not {name}={sizes}.")
