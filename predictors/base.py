@@ -182,6 +182,7 @@ class Capabilities:
         empty_support: `adapt` works without a support set, given evidence.
         evidence: fields of `DeviceEvidence` that it cannot do without.
         any_evidence: fields of `DeviceEvidence` of which it needs one, whichever is there for all targets.
+        useful_evidence: fields of `DeviceEvidence` that it can do without, but forecasts better with.
         kernels: learns from per-kernel timings too.
         absolute_prior: knows absolute speeds (hence is not equivariant to a change of unit).
     """
@@ -193,6 +194,7 @@ class Capabilities:
     empty_support: bool = False
     evidence: frozenset[str] = frozenset()
     any_evidence: frozenset[str] = frozenset()
+    useful_evidence: frozenset[str] = frozenset()
     kernels: bool = False
     absolute_prior: bool = False
 
@@ -286,6 +288,10 @@ class Predictor(ABC):
         Raises:
             ArtifactError: the artifact is of another kind, of a newer format, or corrupt.
         """
+
+    def fitted_capabilities(self) -> Capabilities:
+        """`capabilities`, narrowed to what this fitted predictor reads: a class may know more spaces than it learned."""
+        return self.capabilities
 
     def make_artifact(
         self,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -160,6 +161,10 @@ class UniversalPredictor(Predictor):
         """Float64 (n, d): inner products of rows are prior covariances of relative latency on a new device."""
         rows = self._prior.centred(texts_of(queries, self._prior.space)) @ self._design_factor
         return np.column_stack([np.full(len(rows), _DESIGN_INTERCEPT), rows])
+
+    def fitted_capabilities(self) -> Capabilities:
+        """Of the one search space that it was fitted on."""
+        return replace(self.capabilities, spaces=(self._prior.space.name,))
 
     def to_artifact(self) -> Artifact:
         """Profiles of the sources and moments of features; of an adapted predictor also its posterior."""

@@ -12,6 +12,7 @@ from predictors.benchmark.units import Contender, Unit
 from predictors.dataset import merge
 from predictors.importers.help import read_table
 from predictors.metrics import interval_coverage, median_ape, spearman
+from predictors.registry import load_predictor
 from predictors.sampling import HasAdaptationFeatures, VarianceSampler
 from predictors.testing import PredictorSuite
 from predictors.testing.architectures import architecture_workload
@@ -129,6 +130,12 @@ def test_the_sampler_of_variance_asks_it(fitted: UniversalPredictor) -> None:
     assert_allclose(features[:, 1:] @ features[:, 1:].T, x @ prior.covariance(fitted.design_unlike) @ x.T, atol=1e-6)
     chosen = VarianceSampler().choose(candidates, 8, predictor=fitted, rng=np.random.default_rng(0))
     assert len(set(chosen)) == 8
+
+
+def test_capabilities_of_a_fitted_predictor_name_its_space(fitted: UniversalPredictor) -> None:
+    assert len(UniversalPredictor.capabilities.spaces) > 1
+    assert fitted.fitted_capabilities().spaces == ("fbnet",)
+    assert load_predictor(fitted.to_artifact()).fitted_capabilities().spaces == ("fbnet",)
 
 
 def test_an_artifact_does_not_grow_with_the_rows(fitted: UniversalPredictor) -> None:
