@@ -1,18 +1,24 @@
-"""The benchmark on whole ONNX models: a few of them are measured, the others are forecast."""
+"""The benchmark on whole graphs: a few of them are measured, the others are forecast."""
 
-from predictors.benchmark_onnx.bases import DEFAULT_PREDICTOR, load_base
+from predictors.benchmark_onnx.bases import DEFAULT_PREDICTOR, trained, untrained
 from predictors.benchmark_onnx.figures import document
-from predictors.benchmark_onnx.forecasting import Measured, forecast_rest
+from predictors.benchmark_onnx.forecasting import Forecast, Measured, forecast_rest
+from predictors.benchmark_onnx.holdouts import HOLDOUTS, Draw, Holdout, judge
 from predictors.benchmark_onnx.journal import Journal
-from predictors.benchmark_onnx.manifest import FailedModel, ManifestEntry, read_manifest
-from predictors.benchmark_onnx.measuring import careful_settings
+from predictors.benchmark_onnx.manifest import FailedModel, Manifest, ManifestEntry, read_manifest
+from predictors.benchmark_onnx.measuring import careful_settings, measure_evidence, measure_once
 from predictors.benchmark_onnx.models import Model, read_models
 from predictors.benchmark_onnx.run import Plan, run
 
 __all__ = [
     "DEFAULT_PREDICTOR",
+    "HOLDOUTS",
+    "Draw",
     "FailedModel",
+    "Forecast",
+    "Holdout",
     "Journal",
+    "Manifest",
     "ManifestEntry",
     "Measured",
     "Model",
@@ -20,8 +26,12 @@ __all__ = [
     "careful_settings",
     "document",
     "forecast_rest",
-    "load_base",
+    "judge",
+    "measure_evidence",
+    "measure_once",
     "read_manifest",
     "read_models",
     "run",
+    "trained",
+    "untrained",
 ]

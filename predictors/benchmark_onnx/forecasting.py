@@ -7,15 +7,18 @@ from math import ceil
 import numpy as np
 
 from predictors.base import LatencyDataset, Predictor, Query
+from predictors.benchmark_onnx.manifest import FailedModel
 from predictors.sampling import get_sampler
 from profilers.schema import DeviceEvidence, KernelTiming, LatcastError
 
-__all__ = ["Forecast", "Measured", "forecast_rest", "forecastable"]
+__all__ = ["Forecast", "Measured", "forecast_rest", "split_readable"]
 
 _LEVEL = 0.9
 _POOL_SHARE = 0.75
 """Of the models a sampler sees in each seed: a sampler without chance would choose the same ones every time, and these
 would never be forecast."""
+_MOST_CANDIDATES = 300
+"""Some samplers take time for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +59,18 @@ class Forecast:
     known_share: float
 
 
-def forecastable(predictor: Predictor, model: Measured) -> str:
-    """Empty where the predictor can read the model, else why it cannot."""
+def split_readable(models: Sequence[Measured], predictor: Predictor) -> tuple[list[Measured], list[FailedModel]]:
+    """(models that the predictor can read, the others with the reason)."""
     try:
-        predictor.coverage([model.query])
+        predictor.coverage([model.query for model in models])
     except LatcastError as error:
-        return str(error)
-    return ""
+        if len(models) == 1:
+            return [], [FailedModel(name=models[0].name, stage="forecast", message=str(error))]
+    else:
+        return list(models), []
+    middle = len(models) // 2
+    left, right = split_readable(models[:middle], predictor), split_readable(models[middle:], predictor)
+    return [*left[0], *right[0]], [*left[1], *right[1]]
 
 
 def forecast_rest(
@@ -76,7 +84,7 @@ def forecast_rest(
 ) -> list[Forecast]:
     """Choose `shots` models, adapt to their measurements, forecast all others.
 
-    The sampler sees graphs alone, of a random three quarters of the models.
+    The sampler sees graphs alone, of a random three quarters of the models, and of 300 at most.
 
     Args:
         models: of one target, more than `shots` of them.
@@ -87,7 +95,7 @@ def forecast_rest(
         evidence: what else is known of the target.
     """
     rng = np.random.default_rng(seed)
-    count = max(shots, ceil(_POOL_SHARE * len(models)))
+    count = max(shots, min(_MOST_CANDIDATES, ceil(_POOL_SHARE * len(models))))
     pool = np.sort(rng.choice(len(models), size=count, replace=False))
     queries = [models[index].query for index in pool]
     chosen = get_sampler(sampler).choose(queries, shots, predictor=predictor, rng=rng)

@@ -3,12 +3,15 @@
 import hashlib
 import json
 
+from predictors.base import Predictor
 from predictors.benchmark_onnx.journal import Journal
 from predictors.benchmark_onnx.manifest import FailedModel
 from predictors.benchmark_onnx.models import Model
+from profilers.microbench import run_microbench
 from profilers.sandbox import measure, target_for
 from profilers.schema import (
     Device,
+    DeviceEvidence,
     Failure,
     InputError,
     LatcastError,
@@ -18,7 +21,7 @@ from profilers.schema import (
     to_plain,
 )
 
-__all__ = ["careful_settings", "measure_once"]
+__all__ = ["careful_settings", "measure_evidence", "measure_once"]
 
 _PROCESSES = 2
 
@@ -68,6 +71,23 @@ def measure_once(
         return kept
     message = f"{kept.failure.message} (stage: {kept.failure.stage})"
     return FailedModel(name=model.name, stage="measure", message=message)
+
+
+def measure_evidence(
+    predictor: Predictor, *, device: Device, settings: ProfileSettings, journal: Journal
+) -> DeviceEvidence | None:
+    """What the predictor wants to know of the target besides latencies; None where that is nothing.
+
+    Raises:
+        LatcastError: the microbenchmarks cannot be run.
+    """
+    capabilities = predictor.capabilities
+    if "microbench" not in capabilities.evidence | capabilities.any_evidence | capabilities.useful_evidence:
+        return None
+    key = f"microbench {target_for(device, settings).id}"
+    if journal.get(key) is None:
+        journal.put(key, dict(run_microbench(settings, device=device).values))
+    return DeviceEvidence(microbench=journal.get(key))
 
 
 def _measured(model: Model, device: Device, settings: ProfileSettings) -> Measurement:

@@ -6,13 +6,13 @@ from typing import Any
 
 from predictors.base import Predictor, Query
 from predictors.benchmark_onnx.figures import document
-from predictors.benchmark_onnx.forecasting import Forecast, Measured, forecast_rest, forecastable
+from predictors.benchmark_onnx.forecasting import Forecast, Measured, forecast_rest, split_readable
 from predictors.benchmark_onnx.journal import Journal
 from predictors.benchmark_onnx.manifest import FailedModel, Manifest
 from predictors.benchmark_onnx.measuring import measure_once
 from predictors.benchmark_onnx.models import Model, read_models
 from profilers.onnx_graph import GraphLoader
-from profilers.schema import Device, Measurement, ProfileSettings
+from profilers.schema import Device, DeviceEvidence, Measurement, ProfileSettings
 
 __all__ = ["Plan", "run"]
 
@@ -31,6 +31,7 @@ class Plan:
         sampler: name of what chooses the support.
         shots: measurements of the support.
         seeds: repetitions.
+        evidence: what else is known of the target.
     """
 
     device: Device
@@ -39,6 +40,7 @@ class Plan:
     sampler: str
     shots: int
     seeds: int
+    evidence: DeviceEvidence | None = None
 
 
 def run(manifest: Manifest, plan: Plan, journal: Journal, progress: Progress) -> dict[str, Any]:
@@ -50,7 +52,8 @@ def run(manifest: Manifest, plan: Plan, journal: Journal, progress: Progress) ->
     failed = list(manifest.failed)
     models = _read(manifest, failed, progress)
     pairs = _measure_twice(models, plan, journal, failed, progress)
-    measured = _readable([_known(model, *pair) for model, pair in pairs], plan.predictor, failed)
+    measured, unreadable = split_readable([_known(model, *pair) for model, pair in pairs], plan.predictor)
+    failed += unreadable
     forecasts = _forecast(measured, plan, failed, progress)
     return document(
         {model.name: model.latency_ms for model in measured},
@@ -131,13 +134,6 @@ def _difference(first: Measurement, again: Measurement) -> float:
     return abs(a - b) / ((a + b) / 2)
 
 
-def _readable(models: Sequence[Measured], predictor: Predictor, failed: list[FailedModel]) -> list[Measured]:
-    """The models that the predictor can read."""
-    reasons = {model.name: forecastable(predictor, model) for model in models}
-    failed += [FailedModel(name=name, stage="forecast", message=why) for name, why in reasons.items() if why]
-    return [model for model in models if not reasons[model.name]]
-
-
 def _forecast(
     measured: Sequence[Measured], plan: Plan, failed: list[FailedModel], progress: Progress
 ) -> list[Forecast]:
@@ -148,6 +144,8 @@ def _forecast(
     forecasts: list[Forecast] = []
     for seed in range(plan.seeds):
         progress("forecasting", seed, plan.seeds, f"seed {seed}")
-        forecasts += forecast_rest(measured, plan.predictor, sampler=plan.sampler, shots=plan.shots, seed=seed)
+        forecasts += forecast_rest(
+            measured, plan.predictor, sampler=plan.sampler, shots=plan.shots, seed=seed, evidence=plan.evidence
+        )
         progress("forecasting", seed + 1, plan.seeds, f"seed {seed}")
     return forecasts
