@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any, NoReturn
 
+from profilers.onnx_graph.records import make_node, make_tensor
 from profilers.schema import (
     DTYPE_BYTES,
     Attribute,
@@ -89,8 +90,8 @@ def _graph_items(graph: Graph) -> list[Any]:
         list(map(dict, attributes.values())), [place[id(node.attributes)] for node in nodes],
         [node.operator for node in nodes], [node.domain for node in nodes], [node.name for node in nodes],
         [node.inputs for node in nodes], [node.outputs for node in nodes],
-        [[node.macs, node.flops, node.parameter_bytes, node.input_bytes, node.output_bytes, node.trips]
-         for node in nodes],
+        [[node.macs, node.flops, node.parameter_bytes, node.input_bytes, node.output_bytes] for node in nodes],
+        [node.trips for node in nodes],
         [[index, [_graph_items(body) for body in node.bodies]] for index, node in enumerate(nodes) if node.bodies],
     ]  # fmt: skip
 
@@ -112,29 +113,28 @@ def _tensors(names: Any, dtypes: Any, shapes: Any) -> tuple[TensorSpec, ...]:
         _refuse(dtypes)
     _check_numbers([shape for shape in shapes if shape is not None], 0, 2**63)
     return tuple([
-        TensorSpec(name=name, dtype=dtype, shape=None if shape is None else tuple(shape))
+        make_tensor(name, dtype, None if shape is None else tuple(shape))
         for name, dtype, shape in zip(names, dtypes, shapes, strict=True)
     ])  # fmt: skip
 
 
 def _nodes(count: int, columns: Any) -> tuple[Node, ...]:
-    kinds, which, operators, domains, names, inputs, outputs, works, bodies = columns
+    kinds, which, operators, domains, names, inputs, outputs, works, trips, bodies = columns
     for texts in (operators, domains, names):
         _check_texts(texts)
     _check_numbers(inputs, -1, count)
     _check_numbers(outputs, -1, count)
     _check_numbers(works, 0, None)
+    _indices(trips, 0, None)
     attributes = [{_text(key): _attribute(item) for key, item in kind.items()} for kind in kinds]
     inside = {_size(index): tuple(map(_graph, graphs)) for index, graphs in bodies}
-    rows = zip(_indices(which, 0, len(kinds)), operators, domains, names, inputs, outputs, works, strict=True)
+    rows = zip(_indices(which, 0, len(kinds)), operators, domains, names, inputs, outputs, works, trips, strict=True)
     return tuple([
-        Node(
-            operator=operator, domain=domain, inputs=tuple(read), outputs=tuple(written), attributes=attributes[kind],
-            macs=macs, flops=flops, parameter_bytes=parameter_bytes, input_bytes=input_bytes,
-            output_bytes=output_bytes, bodies=inside.get(index, ()), trips=trips, name=name,
+        make_node(
+            operator=operator, domain=domain, name=name, inputs=tuple(read), outputs=tuple(written),
+            attributes=attributes[kind], work=work, bodies=inside.get(index, ()), trips=trips,
         )
-        for index, (kind, operator, domain, name, read, written,
-                    (macs, flops, parameter_bytes, input_bytes, output_bytes, trips)) in enumerate(rows)
+        for index, (kind, operator, domain, name, read, written, work, trips) in enumerate(rows)
     ])  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from profilers.onnx_graph.inference import OpsetVersions
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.outcomes import outcomes
+from profilers.onnx_graph.records import make_tensor
 from profilers.onnx_graph.usage import Use
 from profilers.onnx_graph.values import Value
 from profilers.schema import InvalidModelError, TensorSpec
@@ -22,7 +23,8 @@ class Context:
     def count_node(self) -> None:
         """A body whose shapes do not settle at once is walked again, which counts too."""
         self._nodes += 1
-        self.limits.check("nodes", self._nodes, "loop bodies are walked twice")
+        if self._nodes > self.limits.nodes:
+            self.limits.check("nodes", self._nodes, "loop bodies are walked twice")
 
     def check_size(self, value: Value) -> None:
         """Refuse a tensor, or all constants together, above the limits."""
@@ -33,7 +35,8 @@ class Context:
             limits.check("rank", len(value.dims), f"dimensions of {value.name!r}")
         if value.constant:
             self._constant_bytes += size
-            limits.check("constant_bytes", self._constant_bytes, "bytes of constants, computed ones included")
+            if self._constant_bytes > limits.constant_bytes:
+                limits.check("constant_bytes", self._constant_bytes, "bytes of constants, computed ones included")
 
 
 class Scope:
@@ -51,7 +54,7 @@ class Scope:
         Raises:
             InvalidModelError: the name is taken.
         """
-        if self._find(value.name) is not None:
+        if value.name in self._values or (self._parent is not None and self._find(value.name) is not None):
             raise InvalidModelError(f"The name {value.name!r} is given to two tensors; ONNX wants each name once.")
         self._values[value.name] = value
 
@@ -77,7 +80,7 @@ class Scope:
 
     def place(self, value: Value) -> int:
         """Index of a value among this graph's tensors; a value of a graph around it becomes an outer one."""
-        if self._values.get(value.name) is value:
+        if self._parent is None or self._values.get(value.name) is value:
             if value.index < 0:
                 value.index = len(self._tensors)
                 self._tensors.append(value)
@@ -92,7 +95,7 @@ class Scope:
     @property
     def tensors(self) -> tuple[TensorSpec, ...]:
         """All placed values."""
-        return tuple(TensorSpec(name=value.name, dtype=value.dtype, shape=value.shape) for value in self._tensors)
+        return tuple([make_tensor(value.name, value.dtype, value.shape) for value in self._tensors])
 
     @property
     def initializers(self) -> frozenset[int]:

@@ -13,6 +13,7 @@ from profilers.onnx_graph.folded import Folded, fold
 from profilers.onnx_graph.hashing import Merkle, graph_hash
 from profilers.onnx_graph.inference import infer_outputs
 from profilers.onnx_graph.outcomes import Outcome, signature
+from profilers.onnx_graph.records import make_node
 from profilers.onnx_graph.scope import Context, Scope
 from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode, SourceTensor
 from profilers.onnx_graph.usage import SMALL_WEIGHT, values_matter
@@ -227,14 +228,11 @@ class _Walk:
         trips: int = 1,
     ) -> None:
         place, operation = self._scope.place, node.operation
-        macs, flops, parameter_bytes, input_bytes, output_bytes = work
-        self._nodes.append(Node(
-            operator=operation.operator, domain=operation.domain,
+        self._nodes.append(make_node(
+            operator=operation.operator, domain=operation.domain, name=node.name,
             inputs=tuple([-1 if item is None else place(item) for item in inputs]),
             outputs=tuple([place(item) if item.name else -1 for item in outputs]), attributes=operation.plain,
-            macs=macs, flops=flops, parameter_bytes=parameter_bytes, input_bytes=input_bytes,
-            output_bytes=output_bytes, bodies=tuple([body.walked.graph for body in bodies]), trips=trips,
-            name=node.name,
+            work=work, bodies=tuple([body.walked.graph for body in bodies]) if bodies else (), trips=trips,
         ))  # fmt: skip
 
 
