@@ -11,13 +11,13 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
+from profilers.bench_child import Answer, Request, single
 from profilers.child import SENTINEL_FILE
 from profilers.environment import EnvironmentReader, describe_device
 from profilers.isolation import alone_on_this_host, explain_end, run_child
-from profilers.microbench.child import Answer, Request, single
 from profilers.microbench.entries import entries_of, missing_entries
 from profilers.microbench.probes import PROBES, THREADED, probe_model
-from profilers.microbench.rounds import quiet_ms
+from profilers.rounds import quiet_ms
 from profilers.sandbox import PROCESS_SPREAD, Progress, cpus_for, target_for
 from profilers.schema import (
     Device,
@@ -120,7 +120,12 @@ class _Bench:
         self.answers: list[Answer] = []
         self.reasons: dict[str, str] = {}
         self.sentinel_ms: list[float] = []
-        self.noisy = False
+        self._disturbed, self._failure = 0, ""
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the host was busy, or changed its speed, during most processes."""
+        return 2 * self._disturbed > len(self.answers)
 
     def run(self, progress: Progress) -> None:
         """Time the probes until enough processes have answered or the time is over.
@@ -129,11 +134,11 @@ class _Bench:
             LatcastError: nothing could be timed.
         """
         self._write_models()
-        while len(self.answers) < PROCESSES and self._has_time():
+        while len(self.answers) < PROCESSES and self._has_time() and not self._failure:
             progress(len(self.answers) / PROCESSES, f"process {len(self.answers) + 1} of {PROCESSES}")
             self._one_more()
         if not any(answer.samples_ms for answer in self.answers):
-            why = next(iter(self.reasons.values()), "There was no time for it.")
+            why = self._failure or next(iter(self.reasons.values()), "There was no time for it.")
             raise LatcastError(f"No microbenchmark could be timed. {why}")
         progress(1.0, "done")
 
@@ -149,41 +154,39 @@ class _Bench:
     def _one_more(self) -> None:
         """One more process; one that was disturbed is run again, unless that was in vain before."""
         answer = self._child()
-        if _disturbed(answer) and not self.noisy and self._has_time():
+        if _disturbed(answer) and not self._disturbed and self._has_time():
             answer = self._child()
-        self.noisy |= _disturbed(answer)
+        self._disturbed += _disturbed(answer)
         if answer.failure is None:
             self.answers.append(answer)
 
     def _child(self) -> Answer:
-        """A fresh process; the probe that takes it down is left out from then on.
-
-        Raises:
-            LatcastError: it was no probe that took it down.
-        """
+        """A fresh process; the probe that takes it down is left out from then on, and without one all is over."""
         self._children += 1
         name, started = f"bench-{self._children}", time.monotonic()
         (self._folder / f"{name}.request.json").write_text(json.dumps(to_plain(self._request())))
-        command = [sys.executable, "-P", "-m", "profilers.microbench.child", str(self._folder), name]
+        command = [sys.executable, "-P", "-m", "profilers.bench_child", str(self._folder), name]
         output = self._folder / f"{name}.log"
-        code = run_child(command, self._folder, output, max(1.0, self._deadline - started))
-        answer = self._read(name, code, output)
+        limited = replace(self._settings, timeout_s=max(1.0, round(self._deadline - started, 1)))
+        code = run_child(command, self._folder, output, limited.timeout_s)
+        answer = self._read(name, code, output, limited)
         if answer.failure is None:
             self._longest_s = max(self._longest_s, time.monotonic() - started)
         self.reasons.update(answer.missing)
         self.sentinel_ms += answer.sentinel_ms
         return answer
 
-    def _read(self, name: str, code: int | None, output: Path) -> Answer:
+    def _read(self, name: str, code: int | None, output: Path, limited: ProfileSettings) -> Answer:
         path, at = self._folder / f"{name}.answer.json", self._folder / f"{name}.at"
         if code == 0 and path.exists() and path.stat().st_size <= ANSWER_BYTES:
             answer = from_plain(Answer, json.loads(path.read_bytes()))
         else:
-            answer = Answer(failure=explain_end(code, output, self._settings))
+            answer = Answer(failure=explain_end(code, output, limited))
         if answer.failure is None:
             return answer
         if answer.failure.stage == "unavailable" or not at.exists():
-            raise LatcastError(f"No microbenchmark could be timed. {answer.failure.message}")
+            self._failure = answer.failure.message
+            return answer
         return replace(answer, missing={at.read_text(): answer.failure.message})
 
     def _request(self) -> Request:

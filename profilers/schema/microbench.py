@@ -22,7 +22,7 @@ class Microbench:
         spread: entry → (highest − lowest) / value of what each process for itself would say.
         missing: entry → why the target has none.
         before, after: the host's state around it.
-        noisy: the sentinel drifted more than 5 % twice, or the processes differ by more than 20 % in half the entries.
+        noisy: the sentinel drifted more than 5 % in most processes, or these differ by more than 20 % in most entries.
         sentinel_ms: its latency before and after each process.
         seconds: how long all of it took.
         version: of the probes.

@@ -1,4 +1,4 @@
-"""What runs in the child process of microbenchmarks: `python -m profilers.microbench.child FOLDER REQUEST`."""
+"""What runs in the child process of microbenchmarks: `python -m profilers.bench_child FOLDER REQUEST`."""
 
 import gc
 import json
@@ -15,8 +15,8 @@ from profilers.affinity import pin
 from profilers.backends import Backend, get_backend
 from profilers.backends.base import Feeds, Session
 from profilers.child import SENTINEL_FILE, die_with, limit_resources
-from profilers.microbench.rounds import run_rounds, warm_up
 from profilers.profile import Clock
+from profilers.rounds import run_rounds, warm_up
 from profilers.schema import (
     BackendUnavailableError,
     Failure,
