@@ -8,6 +8,7 @@ times to them. `fusion` has the rules that do not depend on layouts, `layout` th
 from predictors.features.kernels.attribution import attribute_timings
 from predictors.features.kernels.classes import CLASSES
 from predictors.features.kernels.shapes import SHAPE_FEATURES
+from predictors.features.kernels.style import DEFAULT_STYLE, KernelStyle, Level
 from predictors.features.kernels.table import (
     FEATURE_VERSION,
     WORK_FEATURES,
@@ -20,11 +21,14 @@ from predictors.features.kernels.work import Kernel
 
 __all__ = [
     "CLASSES",
+    "DEFAULT_STYLE",
     "FEATURE_VERSION",
     "SHAPE_FEATURES",
     "WORK_FEATURES",
     "Kernel",
+    "KernelStyle",
     "KernelTable",
+    "Level",
     "attribute_timings",
     "kernel_table",
     "predict_kernels",

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictors.features.kernels.layout import BLOCK
+from predictors.features.kernels.style import DEFAULT_STYLE, KernelStyle
 from predictors.features.kernels.table import predict_kernels
 from predictors.features.kernels.work import Kernel
 from profilers.schema import Graph, KernelTiming
@@ -21,7 +22,9 @@ _FAMILIES = {
 _CONTAINERS = {"If", "Loop", "Scan"}
 
 
-def attribute_timings(graph: Graph, timings: Sequence[KernelTiming]) -> NDArray[np.float64]:
+def attribute_timings(
+    graph: Graph, timings: Sequence[KernelTiming], style: KernelStyle = DEFAULT_STYLE
+) -> NDArray[np.float64]:
     """Time of each predicted kernel in ms, float64 (n,), in the order of `predict_kernels`; NaN where none was seen.
 
     A timing belongs to the kernel that covers its node; several of them are summed. Those without a node, as of
@@ -30,7 +33,7 @@ def attribute_timings(graph: Graph, timings: Sequence[KernelTiming]) -> NDArray[
     else with the next timing that has one. A container (If, Loop, Scan) is not counted: its body's kernels are in its
     time already.
     """
-    kernels = predict_kernels(graph)
+    kernels = predict_kernels(graph, style)
     owner = {node: index for index, kernel in enumerate(kernels) for node in kernel.nodes}
     matched = _match(kernels, owner, [timing for timing in timings if timing.operator not in _CONTAINERS])
     seen = {index for _, index in matched}

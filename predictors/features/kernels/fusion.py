@@ -11,6 +11,13 @@ from math import prod
 
 from predictors.features.kernels.patterns import PATTERNS, Pattern, find_pattern
 from predictors.features.kernels.plan import FusionPlan, Step
+from predictors.features.kernels.quantisation import (
+    drop_positive_clip,
+    fuse_dynamic_product,
+    fuse_node_unit,
+    name_operands,
+)
+from predictors.features.kernels.style import Level
 
 __all__ = ["CONV_ACTIVATIONS", "fuse"]
 
@@ -19,20 +26,24 @@ _GEMM_ACTIVATIONS = CONV_ACTIVATIONS - {"Clip"} | {"Softplus", "Softsign", "Elu"
 _REMOVED = {"Identity", "Dropout"}
 _RESHAPING = {"Reshape", "Squeeze", "Unsqueeze", "Flatten"}
 _RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
+_NEVER_FOLDED = _RANDOM | {"DequantizeLinear"}
 _STATIC = {"Shape", "Size"}
 Rule = Callable[[FusionPlan, Step], None]
 
 
-def fuse(plan: FusionPlan) -> None:
-    """Apply every rule that does not depend on the layout of tensors."""
-    for rule in _RULES:
+def fuse(plan: FusionPlan, level: Level = Level.ALL) -> None:
+    """Apply the level's rules, but those that depend on the layout of tensors."""
+    operators = {node.operator for node in plan.graph.nodes}
+    for needed, triggers, rule in _RULES:
+        if level < needed or (triggers and operators.isdisjoint(triggers)):
+            continue
         for step in plan.live(plan.steps()):
             rule(plan, step)
 
 
 def _fold_constants(plan: FusionPlan, step: Step) -> None:
     """Known when the model is loaded: all inputs are constants, or only their static shape matters."""
-    if step.operator in _RANDOM or plan.graph.nodes[step.main].bodies:
+    if step.operator in _NEVER_FOLDED or plan.graph.nodes[step.main].bodies:
         return
     given = [tensor for tensor in step.inputs if tensor >= 0]
     static = step.operator in _STATIC and all(plan.spec(tensor).shape is not None for tensor in given)
@@ -54,14 +65,38 @@ def _drop_no_operations(plan: FusionPlan, step: Step) -> None:
 
 def _drop_repetitions(plan: FusionPlan, step: Step) -> None:
     """Two steps that compute the same from the same are computed once."""
-    if len(step.outputs) != 1 or step.operator in _RANDOM or plan.graph.nodes[step.main].bodies:
+    if step.operator in _NEVER_FOLDED or plan.graph.nodes[step.main].bodies:
         return
     rivals = plan.readers(next((tensor for tensor in step.inputs if tensor >= 0), -1))
     for other in rivals:
-        same = other.operator == step.operator and other.inputs == step.inputs and len(other.outputs) == 1
+        same = (
+            other.operator == step.operator and other.inputs == step.inputs and len(other.outputs) == len(step.outputs)
+        )
         if same and other.position < step.position and dict(other.attributes) == dict(step.attributes):
-            plan.bypass(step, other.outputs[0])
+            plan.unify(step, other)
             return
+
+
+def _join_slices(plan: FusionPlan, step: Step) -> None:
+    """Slices of one tensor that share one of its axes out among them are a Split."""
+    if step.operator != "Slice" or plan.graph.opset < 13:
+        return
+    whole = plan.shape(step.inputs[0])
+    axis = _cut_axis(plan, step, whole)
+    parts = [other for other in plan.readers(step.inputs[0]) if _cut_axis(plan, other, whole) == axis]
+    if any(reader.operator == "Slice" for part in parts for reader in plan.readers(part.outputs[0])):
+        return  # every second row, then column: pixels become channels
+    if axis >= 0 and len(parts) > 1 and sum(plan.shape(part.outputs[0])[axis] for part in parts) == whole[axis]:
+        plan.join(parts, "Split", step.inputs[0])
+
+
+def _cut_axis(plan: FusionPlan, step: Step, whole: tuple[int, ...]) -> int:
+    """The one axis that a Slice shortens; -1 where there is no such."""
+    part = plan.shape(step.outputs[0])
+    if step.operator != "Slice" or len(part) != len(whole):
+        return -1
+    shorter = [axis for axis, (before, after) in enumerate(zip(whole, part, strict=True)) if after < before]
+    return shorter[0] if len(shorter) == 1 else -1
 
 
 def _join_reshapes(plan: FusionPlan, step: Step) -> None:
@@ -244,21 +279,47 @@ def _fuse_skip_normalisation(plan: FusionPlan, step: Step) -> None:
         tensors = list(step.inputs)
         merged = plan.merge([step, reader], main=reader, last=reader, operator=f"Skip{reader.operator}")
         merged.inputs.sort(key=lambda tensor: tensor not in tensors)
+        for tensor in tensors:
+            before = plan.producer(tensor)
+            if before is not None and _adds_bias(plan, before) and plan.sole_reader(before) is merged:
+                plan.merge([before, merged], main=merged, last=merged)
+                return
 
 
-_RULES: tuple[Rule, ...] = (
-    _fold_constants,
-    _drop_no_operations,
-    _drop_repetitions,
-    _join_reshapes,
-    _fuse_pad,
-    _fuse_relu_clip,
-    _fuse_affine_into_conv,
-    _fuse_matmul_add,
-    *(_pattern_rule(name, pattern) for name, pattern in PATTERNS),
-    _cancel_transposes,
-    _fuse_activation,
-    _fuse_matmul_neighbours,
-    _fuse_skip_normalisation,
+def _adds_bias(plan: FusionPlan, step: Step) -> bool:
+    """An Add of a constant vector."""
+    vectors = [tensor for tensor in step.inputs if plan.is_constant(tensor) and len(plan.shape(tensor)) == 1]
+    return step.operator == "Add" and len(step.inputs) == 2 and len(vectors) == 1
+
+
+def _fuse_bias_gelu(plan: FusionPlan, step: Step) -> None:
+    """An Add of a constant vector that only a GELU reads."""
+    reader = plan.sole_reader(step) if _adds_bias(plan, step) else None
+    if reader is not None and reader.operator == "Gelu":
+        plan.merge([step, reader], main=reader, last=reader, operator="BiasGelu")
+
+
+_PACKING: set[Pattern] = {"QuantizeLinear", "DequantizeLinear"}
+_IN_INTEGERS: set[Pattern] = {"MatMulInteger"}
+_RULES: tuple[tuple[Level, set[Pattern], Rule], ...] = (
+    (Level.DISABLED, set(), name_operands),
+    (Level.BASIC, set(), _fold_constants),
+    (Level.BASIC, set(), _drop_no_operations),
+    (Level.BASIC, set(), _drop_repetitions),
+    (Level.EXTENDED, {"Slice"}, _join_slices),
+    (Level.BASIC, {"Reshape"}, _join_reshapes),
+    (Level.BASIC, {"Pad"}, _fuse_pad),
+    (Level.BASIC, {"Relu"}, _fuse_relu_clip),
+    (Level.EXTENDED, _PACKING, drop_positive_clip),
+    (Level.EXTENDED, _PACKING, fuse_node_unit),
+    (Level.EXTENDED, _IN_INTEGERS, fuse_dynamic_product),
+    (Level.BASIC, {"Conv", "ConvTranspose"}, _fuse_affine_into_conv),
+    (Level.BASIC, {"MatMul"}, _fuse_matmul_add),
+    *((Level.EXTENDED, {pattern[0]}, _pattern_rule(name, pattern)) for name, pattern in PATTERNS),
+    (Level.BASIC, {"Transpose"}, _cancel_transposes),
+    (Level.EXTENDED, {"Conv", "Gemm", "MatMul"}, _fuse_activation),
+    (Level.EXTENDED, {"MatMul"}, _fuse_matmul_neighbours),
+    (Level.EXTENDED, {"Add"}, _fuse_skip_normalisation),
+    (Level.EXTENDED, {"Add"}, _fuse_bias_gelu),
 )
-"""In the order in which they have to be tried."""
+"""From which level, in graphs with which operators (any for an empty set), in the order in which they are tried."""

@@ -9,6 +9,7 @@ from math import prod
 
 from predictors.features.kernels.fusion import CONV_ACTIVATIONS
 from predictors.features.kernels.plan import FusionPlan, Step
+from predictors.features.kernels.style import Level
 
 __all__ = ["BLOCK", "Reorder", "assign_layouts"]
 
@@ -16,6 +17,11 @@ BLOCK = 16
 _ALIGNMENT = 4
 _POOLS = {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}
 _CARRIED = {"Relu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Gelu", "QuickGelu"}
+_FOLLOWING = {
+    "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearSigmoid", "QLinearLeakyRelu", "QLinearAveragePool",
+    "QLinearGlobalAveragePool", "MaxPool", "DequantizeLinear",
+}  # fmt: skip
+"""8-bit operators that run with channels last when all that they read has them last."""
 _TO_CHANNELS_LAST, _FROM_CHANNELS_LAST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
@@ -24,46 +30,56 @@ class Reorder:
 
     Args:
         tensor: which tensor is converted.
-        to_blocks: into channel blocks, else back to plain.
+        special: into channel blocks or channels last, else back to plain.
         step: the step next to which it stands.
+        blocks: the layout beside the plain one is channel blocks, else channels last.
     """
 
-    __slots__ = ("step", "tensor", "to_blocks")
+    __slots__ = ("blocks", "special", "step", "tensor")
 
-    def __init__(self, tensor: int, *, to_blocks: bool, step: Step) -> None:
-        self.tensor, self.to_blocks, self.step = tensor, to_blocks, step
+    def __init__(self, tensor: int, *, special: bool, step: Step, blocks: bool = True) -> None:
+        self.tensor, self.special, self.step, self.blocks = tensor, special, step, blocks
 
 
 class _Layouts:
     def __init__(self, plan: FusionPlan) -> None:
         self.plan = plan
         self.blocked: set[int] = set()
+        self.channels_last: set[int] = set()
         self.reorders: dict[tuple[int, bool], Reorder] = {}
 
     def read_blocked(self, tensor: int, step: Step) -> None:
         """The step needs the tensor in blocks."""
         if tensor not in self.blocked:
-            self.reorders.setdefault((tensor, True), Reorder(tensor, to_blocks=True, step=step))
+            self.reorders.setdefault((tensor, True), Reorder(tensor, special=True, step=step))
 
     def read_plain(self, tensor: int, step: Step) -> None:
         """The step needs the tensor as it is in the graph."""
-        if tensor in self.blocked:
-            self.reorders.setdefault((tensor, False), Reorder(tensor, to_blocks=False, step=step))
+        if tensor in self.blocked or tensor in self.channels_last:
+            blocks = tensor in self.blocked
+            self.reorders.setdefault((tensor, False), Reorder(tensor, special=False, step=step, blocks=blocks))
+
+    def read_channels_last(self, tensor: int, step: Step) -> None:
+        """The step needs the tensor with its channels last."""
+        if tensor not in self.channels_last:
+            self.reorders.setdefault((tensor, True), Reorder(tensor, special=True, step=step, blocks=False))
 
     def write_blocked(self, step: Step) -> None:
         step.blocked = True
         self.blocked.add(step.outputs[0])
 
 
-def assign_layouts(plan: FusionPlan) -> list[Reorder]:
+def assign_layouts(plan: FusionPlan, level: Level = Level.ALL) -> list[Reorder]:
     """Mark the steps that run on channel blocks, merge what that allows, and tell the conversions needed."""
+    if level < Level.ALL:
+        return []
     layouts = _Layouts(plan)
     for step in plan.live(plan.steps()):
         if not _try_blocked(layouts, step):
             for tensor in dict.fromkeys(step.inputs):
                 layouts.read_plain(tensor, step)
-            _add_to_plain_conv(layouts, step)
-    for tensor in sorted(plan.results & layouts.blocked):
+            _add_to_plain_conv(plan, step)
+    for tensor in sorted(plan.results & (layouts.blocked | layouts.channels_last)):
         producer = plan.producer(tensor)
         if producer is not None:
             layouts.read_plain(tensor, producer)
@@ -74,8 +90,9 @@ def _try_blocked(layouts: _Layouts, step: Step) -> bool:
     """Run the step on blocks where that is possible."""
     plan = layouts.plan
     source = step.inputs[0] if step.inputs else -1
-    if source < 0 or plan.spec(source).dtype != "float32" or len(plan.shape(source)) != 4:
-        return False
+    dtype = plan.spec(source).dtype if source >= 0 and len(plan.shape(source)) == 4 else ""
+    if dtype != "float32":
+        return dtype in {"uint8", "int8"} and _try_channels_last(layouts, step)
     if step.operator == "Conv":
         return _block_conv(layouts, step)
     if step.operator in _POOLS:
@@ -83,6 +100,20 @@ def _try_blocked(layouts: _Layouts, step: Step) -> bool:
     if source not in layouts.blocked and not (step.operator == "Mul" and step.inputs[-1] in layouts.blocked):
         return False
     return _carry(layouts, step, source)
+
+
+def _try_channels_last(layouts: _Layouts, step: Step) -> bool:
+    """Convolutions in 8 bits run with channels last, and what is between them follows."""
+    if step.operator == "QLinearConv":
+        layouts.read_channels_last(step.inputs[0], step)
+    elif step.operator not in _FOLLOWING or any(tensor not in layouts.channels_last for tensor in _data(layouts, step)):
+        return False
+    layouts.channels_last.add(step.outputs[0])
+    return True
+
+
+def _data(layouts: _Layouts, step: Step) -> list[int]:
+    return [tensor for tensor in step.inputs if tensor >= 0 and not layouts.plan.is_constant(tensor)]
 
 
 def _carry(layouts: _Layouts, step: Step, source: int) -> bool:
@@ -96,11 +127,27 @@ def _carry(layouts: _Layouts, step: Step, source: int) -> bool:
     if step.operator == "Transpose" and step.ints("perm") == _TO_CHANNELS_LAST:
         step.operator = "ReorderOutput"
         return True
-    linear = step.operator in {"Resize", "Upsample"} and step.attributes.get("mode") == "linear"
-    if linear or step.operator == "BatchNormalization":
+    if step.operator == "BatchNormalization" or _enlarges_evenly(layouts.plan, step):
         layouts.write_blocked(step)
         return True
     return False
+
+
+def _enlarges_evenly(plan: FusionPlan, step: Step) -> bool:
+    """Resizing by whole factors, in the modes that run on blocks."""
+    if step.operator not in {"Resize", "Upsample"}:
+        return False
+    data, out = plan.shape(step.inputs[0]), plan.shape(step.outputs[0])
+    if (
+        len(out) != 4
+        or data[:2] != out[:2]
+        or any(after % max(1, before) for before, after in zip(data, out, strict=True))
+    ):
+        return False
+    rule = step.attributes.get("coordinate_transformation_mode", "half_pixel")
+    if step.attributes.get("mode", "nearest") == "nearest":
+        return rule == "asymmetric" and step.attributes.get("nearest_mode") == "floor"
+    return step.attributes.get("mode") == "linear" and rule in {"asymmetric", "align_corners", "half_pixel"}
 
 
 def _block_conv(layouts: _Layouts, step: Step) -> bool:
@@ -214,10 +261,11 @@ def _block_concat(layouts: _Layouts, step: Step) -> bool:
     return True
 
 
-def _add_to_plain_conv(layouts: _Layouts, step: Step) -> None:
+def _add_to_plain_conv(plan: FusionPlan, step: Step) -> None:
     """Outside the blocks, too, a convolution takes the Add after it, and the activation after that."""
-    plan = layouts.plan
     if step.operator != "Add" or len(step.inputs) != 2 or plan.shape(step.inputs[0]) != plan.shape(step.inputs[1]):
+        return
+    if len(plan.shape(step.inputs[0])) != 4:
         return
     for tensor in step.inputs:
         producer = plan.producer(tensor)

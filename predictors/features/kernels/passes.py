@@ -13,6 +13,7 @@ __all__ = [
     "describe_broadcast",
     "describe_copy",
     "describe_elementwise",
+    "describe_int8_pass",
     "describe_lrn",
     "describe_other",
     "describe_pool",
@@ -69,7 +70,7 @@ def describe_broadcast(plan: FusionPlan, step: Step, shape: Shape) -> Work:
 def describe_pool(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """Poolings: a window for each output."""
     data, out = plan.shape(step.inputs[0]), plan.shape(step.outputs[0])
-    whole = step.operator.startswith("Global")
+    whole = "Global" in step.operator
     kernel = data[2:] if whole else step.ints("kernel_shape", (1,))
     shape.update(window=prod(kernel), window_width=kernel[-1] if kernel else 1, channels_in=data[1] if data[1:] else 1)
     shape.update(stride=prod(step.ints("strides", (1,))), padding=sum(step.ints("pads")), run=prod(out[2:]))
@@ -126,6 +127,17 @@ def _kept_axes(data: tuple[int, ...], out: tuple[int, ...]) -> list[bool]:
     return kept
 
 
+def describe_int8_pass(plan: FusionPlan, step: Step, shape: Shape) -> Work:
+    """Element-wise functions, poolings and joins in 8 bits."""
+    if "Pool" in step.operator:
+        return describe_pool(plan, step, shape)
+    if step.operator == "QLinearConcat":
+        return describe_copy(plan, step, shape)
+    work = describe_broadcast(plan, step, shape) if len(step.inputs) > 1 else describe_elementwise(plan, step, shape)
+    shape["axis"] = shape["axis"] or float("Softmax" in step.operator) * shape["width"]
+    return work
+
+
 def describe_copy(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """Concat, Split, Slice, Gather and the like: contiguous runs are copied."""
     data, out = plan.shape(step.inputs[0]) if step.inputs else (), plan.shape(step.outputs[0])
@@ -136,6 +148,11 @@ def describe_copy(plan: FusionPlan, step: Step, shape: Shape) -> Work:
         axis = changed[-1] if changed and len(data) == len(out) else 0
     whole = out if step.operator in {"Concat", "Slice"} else data
     run = prod(whole[axis + 1 :]) if step.operator == "Gather" else prod(whole[axis:])
+    if step.operator == "GatherElements":
+        run = 1
+    if step.operator == "GatherND":
+        indices = plan.shape(step.inputs[1]) if len(step.inputs) > 1 else ()
+        run = prod(out) // max(1, prod(indices[:-1]))
     shape.update(axis=axis, run=run / max(1.0, shape["reads"] if step.operator == "Concat" else shape["writes"]))
     written = sum(plan.spec(tensor).elements for tensor in step.outputs if tensor >= 0)
     shape["parts"] = written / max(1.0, shape["run"])

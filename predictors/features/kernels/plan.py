@@ -156,6 +156,14 @@ class FusionPlan:
             self.constant.add(gone)
         self._redirect(gone, source)
 
+    def unify(self, step: Step, other: Step) -> None:
+        """The step vanishes: who read its outputs reads those of the other step, which computes the same."""
+        self._forget(step)
+        self.free.update(step.nodes)
+        for gone, source in zip(step.outputs, other.outputs, strict=True):
+            if gone >= 0 and source >= 0:
+                self._redirect(gone, source)
+
     def _redirect(self, gone: int, source: int) -> None:
         for reader in self._readers.pop(gone, []):
             reader.inputs = [source if tensor == gone else tensor for tensor in reader.inputs]
@@ -163,6 +171,29 @@ class FusionPlan:
                 self._readers[source].append(reader)
         if gone in self.results:
             self.results.add(source)
+
+    def replace(self, step: Step, operator: str, inputs: list[int]) -> None:
+        """The step becomes another operator that reads these tensors."""
+        self._forget(step)
+        step.operator, step.inputs = operator, inputs
+        self._add(step)
+
+    def discard_unread(self, step: Step) -> None:
+        """The step vanishes if nobody reads its results."""
+        stands = any(self._producer.get(tensor) is step for tensor in step.outputs)
+        if stands and not any(self.readers(tensor) or tensor in self.results for tensor in step.outputs if tensor >= 0):
+            self._forget(step)
+            self.free.update(step.nodes)
+
+    def join(self, steps: list[Step], operator: str, source: int) -> None:
+        """Steps that read the same become one that writes all their results."""
+        for step in steps:
+            self._forget(step)
+        first = steps[0]
+        first.operator, first.inputs = operator, [source]
+        first.outputs = [step.outputs[0] for step in steps]
+        first.nodes = sorted(index for step in steps for index in step.nodes)
+        self._add(first)
 
     def merge(self, steps: list[Step], *, main: Step, last: Step, operator: str | None = None) -> Step:
         """Make one step of several; `main` gives attributes and first inputs, `last` the outputs."""

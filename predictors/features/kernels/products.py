@@ -13,6 +13,8 @@ __all__ = [
     "describe_conv",
     "describe_conv_transpose",
     "describe_einsum",
+    "describe_few_bits",
+    "describe_int8_product",
     "describe_matmul",
     "describe_rnn",
 ]
@@ -20,7 +22,7 @@ __all__ = [
 
 def describe_conv(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """A convolution: rows are output positions, columns output channels, depth the window times input channels."""
-    if step.operator != "Conv":
+    if step.operator in {"BatchNormalization", "ChannelScale"}:
         return describe_affine(plan, step, shape)
     data, weights, out = plan.shape(step.inputs[0]), plan.shape(step.inputs[1]), plan.shape(step.outputs[0])
     if len(weights) < 3 or len(out) != len(weights):
@@ -103,6 +105,24 @@ def describe_matmul(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     return float(total_rows) * depth * columns, float(prod(out))
 
 
+def describe_int8_product(plan: FusionPlan, step: Step, shape: Shape) -> Work:
+    """Products in 8 bits; those that take floats quantise them on the way."""
+    macs, operations = describe_matmul(plan, step, shape)
+    if step.operator == "DynamicQuantizeMatMul":
+        operations += 5.0 * plan.spec(step.inputs[0]).elements
+    shape["variant"] = float("Float" in step.operator) + 2.0 * float(step.operator == "DynamicQuantizeMatMul")
+    return macs, operations
+
+
+def describe_few_bits(plan: FusionPlan, step: Step, shape: Shape) -> Work:
+    """MatMulNBits: weights of a few bits, unpacked block by block."""
+    depth, columns = step.integer("K", 1), step.integer("N", 1)
+    rows = prod(plan.shape(step.inputs[0])[:-1])
+    shape.update(rows=rows, depth=depth, columns=columns, groups=1, window=step.integer("block_size", 32), parts=1)
+    shape.update(variant=float(step.integer("bits", 4)), constant_weights=1)
+    return float(rows) * depth * columns, float(depth) * columns
+
+
 def describe_rnn(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """RNN, GRU, LSTM: one product for all inputs, then one for each step, which reads the weights again."""
     data, recurrence = plan.shape(step.inputs[0]), plan.shape(step.inputs[2])
@@ -110,8 +130,12 @@ def describe_rnn(plan: FusionPlan, step: Step, shape: Shape) -> Work:
         return 0.0, count_elements(plan, step)
     sequence, batch, size = data if not step.integer("layout", 0) else (data[1], data[0], data[2])
     directions, gates, hidden = recurrence
+    if step.operator == "DynamicQuantizeLSTM":  # its weights are transposed
+        gates, hidden = hidden, gates
     shape.update(batch=batch, rows=sequence, columns=gates, depth=hidden, groups=directions, channels_in=size)
-    shape.update(channels_out=hidden, variant={"LSTM": 4.0, "GRU": 3.0}.get(step.operator, 1.0))
+    shape.update(
+        channels_out=hidden, variant={"LSTM": 4.0, "DynamicQuantizeLSTM": 4.0, "GRU": 3.0}.get(step.operator, 1.0)
+    )
     steps = float(sequence * batch * directions)
     shape["parts"] = sequence * directions
     weights_read_again = sequence * directions * gates * hidden

@@ -13,12 +13,13 @@ from predictors.features.kernels.fusion import fuse
 from predictors.features.kernels.layout import assign_layouts
 from predictors.features.kernels.plan import FusionPlan
 from predictors.features.kernels.shapes import SHAPE_FEATURES
+from predictors.features.kernels.style import DEFAULT_STYLE, KernelStyle
 from predictors.features.kernels.work import CALL, Kernel, describe_reorder, describe_step
-from profilers.schema import Graph, GraphHash
+from profilers.schema import Graph, GraphHash, Node
 
 __all__ = ["FEATURE_VERSION", "WORK_FEATURES", "KernelTable", "kernel_table", "predict_kernels", "stack_tables"]
 
-FEATURE_VERSION = 2
+FEATURE_VERSION = 3
 """Rises whenever the same graph would give other arrays; part of every artifact that uses them."""
 
 WORK_FEATURES: tuple[str, ...] = (
@@ -27,6 +28,8 @@ WORK_FEATURES: tuple[str, ...] = (
 )  # fmt: skip
 """Columns of `KernelTable.values` that come before `SHAPE_FEATURES`."""
 
+_CONVERSIONS = {"reorder", "transpose"}
+"""Classes of changes of layout, which stand before what they are made for."""
 _CACHE_ENTRIES = 20_000
 _CLASS_INDEX = {name: index for index, name in enumerate(CLASSES)}
 
@@ -59,25 +62,29 @@ class KernelTable:
         return np.asarray(self.values[:, (*WORK_FEATURES, *SHAPE_FEATURES).index(name)])
 
 
-def predict_kernels(graph: Graph) -> tuple[Kernel, ...]:
-    """The kernels that a CPU runtime at full optimisation is expected to execute, in execution order.
+def predict_kernels(graph: Graph, style: KernelStyle = DEFAULT_STYLE) -> tuple[Kernel, ...]:
+    """The kernels that a CPU runtime is expected to execute, in execution order.
 
     Kernels of a body (If, Loop, Scan, a function) carry the node that holds it, and run as often as it does;
-    one branch of an If runs, so each counts half. The first kernel is always the call itself.
+    of an If the branch with more work is taken to run, branches of equal work half the time each. The first kernel is
+    always the call itself.
     """
-    return (CALL, *_executed_kernels(graph))
+    return (CALL, *_executed_kernels(graph, style))
 
 
-def _executed_kernels(graph: Graph) -> tuple[Kernel, ...]:
+def _executed_kernels(graph: Graph, style: KernelStyle) -> tuple[Kernel, ...]:
     plan = FusionPlan(graph)
-    fuse(plan)
-    reorders = assign_layouts(plan)
+    fuse(plan, style.level)
+    reorders = assign_layouts(plan, style.level)
     steps = plan.steps()
     kernels = [describe_step(plan, step) for step in steps if not _is_function(plan, step.main)]
     kernels += [describe_reorder(plan, reorder) for reorder in reorders]
     for step in steps:
-        kernels += _body_kernels(graph, step.main)
-    return tuple(sorted(kernels, key=lambda kernel: (kernel.anchor, kernel.kind != "reorder")))
+        if graph.nodes[step.main].bodies:
+            kernels += _body_kernels(graph.nodes[step.main], step.main, style)
+    return tuple(
+        sorted(kernels, key=lambda kernel: (kernel.anchor, bool(kernel.nodes) or kernel.kind not in _CONVERSIONS))
+    )
 
 
 def _is_function(plan: FusionPlan, index: int) -> bool:
@@ -85,18 +92,20 @@ def _is_function(plan: FusionPlan, index: int) -> bool:
     return bool(node.bodies) and node.operator not in {"If", "Loop", "Scan"}
 
 
-def _body_kernels(graph: Graph, index: int) -> list[Kernel]:
-    node = graph.nodes[index]
-    times = node.trips / len(node.bodies) if node.operator == "If" and node.bodies else float(node.trips)
+def _body_kernels(node: Node, index: int, style: KernelStyle) -> list[Kernel]:
+    work = [body.flops for body in node.bodies]
+    branches = node.operator == "If"
+    running = [body for body in node.bodies if not branches or body.flops == max(work)]
+    times = node.trips / len(running) if branches else float(node.trips)
     return [
         replace(kernel, nodes=(), anchor=index, repeats=kernel.repeats * times)
-        for body in node.bodies
-        for kernel in _executed_kernels(body)
+        for body in running
+        for kernel in _executed_kernels(body, style)
     ]
 
 
-def _tabulate(graph: Graph) -> KernelTable:
-    kernels = predict_kernels(graph)
+def _tabulate(graph: Graph, style: KernelStyle) -> KernelTable:
+    kernels = predict_kernels(graph, style)
     context = (
         sum(kernel.parameter_bytes for kernel in kernels),
         max(kernel.output_bytes for kernel in kernels),
@@ -119,21 +128,22 @@ def _row(kernel: Kernel, context: tuple[float, float]) -> list[float]:
 
 
 class _TableCache:
-    """Tables by graph hash, the least recently used dropped first; shared by threads."""
+    """Tables by graph hash and style, the least recently used dropped first; shared by threads."""
 
     def __init__(self, entries: int) -> None:
         self._entries, self._lock = entries, threading.Lock()
-        self._tables: OrderedDict[GraphHash, KernelTable] = OrderedDict()
+        self._tables: OrderedDict[tuple[GraphHash, KernelStyle], KernelTable] = OrderedDict()
 
-    def get(self, graph: Graph) -> KernelTable:
+    def get(self, graph: Graph, style: KernelStyle) -> KernelTable:
+        key = (graph.hash, style)
         with self._lock:
-            table = self._tables.get(graph.hash)
+            table = self._tables.get(key)
             if table is not None:
-                self._tables.move_to_end(graph.hash)
+                self._tables.move_to_end(key)
                 return table
-        table = _tabulate(graph)
+        table = _tabulate(graph, style)
         with self._lock:
-            self._tables[graph.hash] = table
+            self._tables[key] = table
             while len(self._tables) > self._entries:
                 self._tables.popitem(last=False)
         return table
@@ -142,9 +152,9 @@ class _TableCache:
 _cache = _TableCache(_CACHE_ENTRIES)
 
 
-def kernel_table(graph: Graph) -> KernelTable:
-    """The kernels of one graph as arrays; kept by the graph's hash."""
-    return _cache.get(graph)
+def kernel_table(graph: Graph, style: KernelStyle = DEFAULT_STYLE) -> KernelTable:
+    """The kernels of one graph as arrays, as `predict_kernels` tells them; kept by the graph's hash and the style."""
+    return _cache.get(graph, style)
 
 
 def stack_tables(tables: Sequence[KernelTable]) -> KernelTable:

@@ -16,6 +16,7 @@ from predictors.features.kernels.passes import (
     describe_broadcast,
     describe_copy,
     describe_elementwise,
+    describe_int8_pass,
     describe_lrn,
     describe_other,
     describe_pool,
@@ -28,10 +29,23 @@ from predictors.features.kernels.products import (
     describe_conv,
     describe_conv_transpose,
     describe_einsum,
+    describe_few_bits,
+    describe_int8_product,
     describe_matmul,
     describe_rnn,
 )
 from predictors.features.kernels.shapes import SHAPE_FEATURES, Shape, Work, count_elements, whole_blocks
+from predictors.features.kernels.special import (
+    describe_attention,
+    describe_control,
+    describe_sample,
+    describe_scatter,
+    describe_search,
+    describe_signal,
+    describe_sort,
+    describe_trees,
+    tree_bytes,
+)
 
 __all__ = ["CALL", "Kernel", "describe_reorder", "describe_step"]
 
@@ -69,8 +83,11 @@ class Kernel:
     known: bool = True
 
 
-_READ_WHAT_THEY_WRITE = {"gather", "slice"}
+_READ_WHAT_THEY_WRITE = {"gather", "gather_elements", "slice"}
 """Classes that read a part of their input only: an embedding's table is not read as a whole."""
+
+_TOLERANT = {"control", "search"}
+"""Classes whose work follows from their inputs, however many results they have."""
 
 CALL = Kernel(
     kind="call",
@@ -93,12 +110,13 @@ def describe_step(plan: FusionPlan, step: Step) -> Kernel:
     kind = kernel_class(plan, step)
     shape = _common(plan, step)
     macs, operations = _DESCRIBE.get(kind, describe_other)(plan, step, shape)
-    macs = macs or plan.graph.nodes[step.main].macs
     constants = {tensor for tensor in step.inputs if tensor >= 0 and plan.is_constant(tensor)}
     variables = {tensor for tensor in step.inputs if tensor >= 0} - constants
     written = sum(plan.spec(tensor).size_bytes for tensor in step.outputs if tensor >= 0)
     most = written if kind in _READ_WHAT_THEY_WRITE else inf
     tensors = [tensor for tensor in (*step.inputs[:1], *step.outputs[:1]) if tensor >= 0]
+    parameters = sum(min(plan.spec(tensor).size_bytes, most) for tensor in constants)
+    parameters += tree_bytes(step) if kind == "trees" else 0
     return Kernel(
         kind=kind,
         operator=step.operator,
@@ -108,28 +126,54 @@ def describe_step(plan: FusionPlan, step: Step) -> Kernel:
         operations=float(operations) + count_elements(plan, step) * shape["activation"],
         input_bytes=float(sum(min(plan.spec(tensor).size_bytes, most) for tensor in variables)),
         output_bytes=float(written),
-        parameter_bytes=float(sum(min(plan.spec(tensor).size_bytes, most) for tensor in constants)),
+        parameter_bytes=float(parameters),
         elements=count_elements(plan, step),
         shape=shape,
-        known=kind not in {"other", "control"} and all(plan.spec(tensor).shape is not None for tensor in tensors),
+        known=kind != "other" and (kind in _TOLERANT or all(plan.spec(item).shape is not None for item in tensors)),
     )
 
 
 def describe_reorder(plan: FusionPlan, reorder: Reorder) -> Kernel:
     """The kernel of a change of layout."""
+    if not reorder.blocks:
+        return _describe_transposition(plan, reorder)
     spec = plan.spec(reorder.tensor)
     shape = dict.fromkeys(SHAPE_FEATURES, 0.0)
     dims = spec.shape or (1, 1)
     shape.update(batch=dims[0], channels_in=dims[1], channels_out=dims[1], run=prod(dims[2:]), rank=len(dims), reads=1)
-    shape.update(writes=1, blocked=1, variant=float(reorder.to_blocks), width=dims[-1])
+    shape.update(writes=1, blocked=1, variant=float(reorder.special), width=dims[-1])
     shape["parts"] = dims[0] * -(-dims[1] // BLOCK)
     return Kernel(
         kind="reorder",
-        operator="ReorderInput" if reorder.to_blocks else "ReorderOutput",
+        operator="ReorderInput" if reorder.special else "ReorderOutput",
         nodes=(),
         anchor=reorder.step.position,
         macs=0.0,
         operations=float(dims[0] * whole_blocks(dims[1]) * prod(dims[2:])),
+        input_bytes=float(spec.size_bytes),
+        output_bytes=float(spec.size_bytes),
+        parameter_bytes=0.0,
+        elements=float(spec.elements),
+        shape=shape,
+    )
+
+
+def _describe_transposition(plan: FusionPlan, reorder: Reorder) -> Kernel:
+    """Channels to the last axis, or back."""
+    spec = plan.spec(reorder.tensor)
+    dims = spec.shape or (1, 1)
+    shape = dict.fromkeys(SHAPE_FEATURES, 0.0)
+    pixels = prod(dims[2:])
+    first, last = (pixels, dims[1]) if reorder.special else (dims[1], pixels)
+    shape.update(batch=dims[0], rank=3 if dims[0] > 1 else 2, run=1, rows=dims[0] if dims[0] > 1 else first)
+    shape.update(columns=last, axis=first, reads=1, writes=1, parts=prod(dims), width=last)
+    return Kernel(
+        kind="transpose",
+        operator="Transpose",
+        nodes=(),
+        anchor=reorder.step.position,
+        macs=0.0,
+        operations=float(prod(dims)),
         input_bytes=float(spec.size_bytes),
         output_bytes=float(spec.size_bytes),
         parameter_bytes=0.0,
@@ -164,8 +208,14 @@ _DESCRIBE: Mapping[str, Callable[[FusionPlan, Step, Shape], Work]] = {
     "elementwise": describe_elementwise, "activation": describe_activation,
     **dict.fromkeys(("pool", "pool_plain", "global_pool"), describe_pool),
     **dict.fromkeys(("norm", "softmax"), describe_axis),
-    **dict.fromkeys(("concat", "split", "slice", "gather", "scatter", "copy", "pad"), describe_copy),
-    "conv_transpose": describe_conv_transpose, "rnn": describe_rnn, "einsum": describe_einsum,
-    "broadcast": describe_broadcast, "reduce": describe_reduce, "transpose": describe_transpose,
-    "resize": describe_resize, "lrn": describe_lrn,
+    **dict.fromkeys(("concat", "split", "slice", "gather", "copy", "pad"), describe_copy),
+    "scatter": describe_scatter, "conv_transpose": describe_conv_transpose, "rnn": describe_rnn,
+    "einsum": describe_einsum, "broadcast": describe_broadcast, "reduce": describe_reduce,
+    "transpose": describe_transpose,
+    "resize": describe_resize, "lrn": describe_lrn, "int8_pass": describe_int8_pass,
+    **dict.fromkeys(("int8_conv", "int8_conv_pointwise", "int8_conv_depthwise"), describe_conv),
+    **dict.fromkeys(("int8_gemm", "int8_matmul"), describe_int8_product),
+    "int8_rnn": describe_rnn, "quantise": describe_elementwise, "few_bits": describe_few_bits,
+    "attention": describe_attention, "trees": describe_trees, "search": describe_search, "sample": describe_sample,
+    "signal": describe_signal, "gather_elements": describe_copy, "sort": describe_sort, "control": describe_control,
 }  # fmt: skip
