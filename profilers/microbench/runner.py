@@ -119,6 +119,7 @@ class _Bench:
         self._children, self._longest_s = 0, 0.0
         self.answers: list[Answer] = []
         self.reasons: dict[str, str] = {}
+        self._fatal: set[str] = set()
         self.sentinel_ms: list[float] = []
         self._disturbed, self._failure = 0, ""
 
@@ -187,6 +188,7 @@ class _Bench:
         if answer.failure.stage == "unavailable" or not at.exists():
             self._failure = answer.failure.message
             return answer
+        self._fatal.add(at.read_text())
         return replace(answer, missing={at.read_text(): answer.failure.message})
 
     def _request(self) -> Request:
@@ -196,7 +198,7 @@ class _Bench:
         return Request(
             settings=self._settings,
             parent_pid=os.getpid(),
-            probes=tuple(name for name in names if name not in self.reasons),
+            probes=tuple(name for name in names if name not in self._fatal),
             seconds=TIMED_SECONDS,
             open_seconds=OPEN_SECONDS,
             cpus=cpus_for(self._settings.threads),
