@@ -22,6 +22,8 @@ __all__ = [
     "describe_transpose",
 ]
 
+_COMPARISONS = {"Greater", "Less", "GreaterOrEqual", "LessOrEqual"}
+
 
 def describe_activation(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """One function of each element; with several inputs, broadcast as need be."""
@@ -33,7 +35,7 @@ def describe_elementwise(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """One pass over tensors of equal shape."""
     cost = _element_cost(plan, step)
     out = plan.shape(step.outputs[0])
-    shape.update(run=prod(out), parts=1)
+    shape.update(run=prod(out), parts=1, element_cost=cost)
     shape["constant_weights"] = float(any(tensor >= 0 and plan.is_constant(tensor) for tensor in step.inputs))
     return 0.0, count_elements(plan, step) * cost
 
@@ -42,7 +44,19 @@ def _element_cost(plan: FusionPlan, step: Step) -> float:
     """A power with a constant exponent is a product or two."""
     if step.operator == "Pow" and plan.is_constant(step.inputs[1]) and plan.spec(step.inputs[1]).elements == 1:
         return 3.0
+    if step.operator == "Where":
+        return _choice_cost(plan, step)
     return ELEMENT_COST.get(step.operator, 5.0)
+
+
+def _choice_cost(plan: FusionPlan, step: Step) -> float:
+    """Choosing is as dear as the condition is hard to guess: one computed from data mispredicts every other branch."""
+    condition = plan.producer(step.inputs[0])
+    compared = condition is not None and condition.operator in _COMPARISONS
+    if not compared or plan.spec(step.inputs[0]).elements < count_elements(plan, step):
+        return 2.5
+    single = sum(plan.spec(tensor).elements == 1 for tensor in step.inputs[1:])
+    return (40.0, 20.0, 2.0)[min(single, 2)]
 
 
 def describe_broadcast(plan: FusionPlan, step: Step, shape: Shape) -> Work:
@@ -93,7 +107,11 @@ def describe_axis(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     rows = prod(data) // max(1, length)
     shape.update(axis=length, rows=rows, run=length if inner == 1 else inner, parts=rows)
     shape.update(variant=float(inner > 1))
-    return 0.0, prod(data) * ELEMENT_COST.get(step.operator, 5.0)
+    cost = ELEMENT_COST.get(step.operator, 5.0)
+    if "oftmax" in step.operator and inner > 1:  # the axis is moved to the end, element by element, and back
+        shape["parts"] = prod(data)
+        cost *= 10
+    return 0.0, prod(data) * cost
 
 
 def describe_reduce(plan: FusionPlan, step: Step, shape: Shape) -> Work:

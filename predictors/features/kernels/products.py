@@ -6,7 +6,7 @@ import numpy as np
 
 from predictors.features.kernels.layout import BLOCK
 from predictors.features.kernels.plan import FusionPlan, Step
-from predictors.features.kernels.shapes import Shape, Work, count_elements, whole_blocks
+from predictors.features.kernels.shapes import Shape, Work, count_elements, whole_blocks, whole_columns
 
 __all__ = [
     "describe_affine",
@@ -37,7 +37,8 @@ def describe_conv(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     if not step.blocked:
         shape["parts"] = out[0] * groups
         unrolled = rows * depth * groups if window > 1 else 0
-        return float(rows * out[1] * depth), float(prod(out) + unrolled)
+        padded = out[0] * whole_columns(prod(out[2:]))
+        return float(padded * out[1] * depth), float(prod(out) + unrolled)
     depth = whole_blocks(weights[1]) * window if weights[1] >= BLOCK else depth
     shape["parts"] = _blocked_parts(weights, out, groups)
     macs = rows * whole_blocks(out[1]) * depth * _inside_share(step, data, weights, out)
@@ -102,7 +103,7 @@ def describe_matmul(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     shape.update(rows=total_rows // groups, columns=columns, depth=depth, groups=groups, variant=float(len(left)))
     shape["transposed"] = float(step.integer("transA", 0) + 2 * step.integer("transB", 0))
     shape.update(constant_weights=float(plan.is_constant(step.inputs[1])), parts=groups)
-    return float(total_rows) * depth * columns, float(prod(out))
+    return float(total_rows) * depth * whole_columns(columns), float(prod(out))
 
 
 def describe_int8_product(plan: FusionPlan, step: Step, shape: Shape) -> Work:

@@ -3,7 +3,7 @@
 from predictors.features.kernels.layout import BLOCK
 from predictors.features.kernels.plan import FusionPlan, Step
 
-__all__ = ["SHAPE_FEATURES", "Shape", "Work", "count_elements", "whole_blocks"]
+__all__ = ["SHAPE_FEATURES", "Shape", "Work", "count_elements", "whole_blocks", "whole_columns"]
 
 Work = tuple[float, float]
 """Multiply-accumulates, and element-wise operations besides."""
@@ -27,3 +27,8 @@ def count_elements(plan: FusionPlan, step: Step) -> float:
 def whole_blocks(channels: int) -> int:
     """Channels, padded to whole blocks."""
     return -(-channels // BLOCK) * BLOCK
+
+
+def whole_columns(columns: int) -> int:
+    """Columns of a matrix product, padded to whole vectors; a single one has a routine of its own, worth about five."""
+    return 5 if columns == 1 else -(-columns // BLOCK) * BLOCK
