@@ -64,13 +64,14 @@ def measure_once(
     """
     key = _key(model, device, settings, occasion)
     kept = _restored(journal.get(key))
-    if kept is None:
-        kept = _measured(model, device, settings)
-        journal.put(key, {"name": model.name, "occasion": occasion, "measurement": to_plain(kept)})
-    if kept.failure is None:
+    if kept is not None:
         return kept
-    message = f"{kept.failure.message} (stage: {kept.failure.stage})"
-    return FailedModel(name=model.name, stage="measure", message=message)
+    found = _measured(model, device, settings)
+    if found.failure is not None:  # not kept: another run may have better luck
+        message = f"{found.failure.message} (stage: {found.failure.stage})"
+        return FailedModel(name=model.name, stage="measure", message=message)
+    journal.put(key, {"name": model.name, "occasion": occasion, "measurement": to_plain(found)})
+    return found
 
 
 def measure_evidence(
