@@ -48,7 +48,8 @@ class SourceTensor:
     @cached_property
     def data(self) -> Array | None:
         """Values of a small constant."""
-        return small_array(self.proto, self.dtype, self.elements) if self.filled else None
+        known = self.filled or not self.elements
+        return small_array(self.proto, self.dtype, self.elements) if known else None
 
 
 class Operation:
