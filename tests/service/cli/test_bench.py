@@ -5,9 +5,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from predictors import registry
+from predictors.benchmark import METRICS, SUITES
 from profilers.schema import LatcastError
 from service.cli.bench import bench
-from tests.predictors.tables import write_cells
+from tests.predictors.tables import write_cells, write_chains
 
 FAST = ["--predictor", "boosted_trees:trees=3,folds=2,boosters=1", "--source-samples", "40", "--seeds", "1"]
 
@@ -34,6 +36,38 @@ def test_json_goes_to_standard_output_alone(folder: Path) -> None:
     assert code == 0
     assert document["shots"] == 20
     assert set(document["targets"]) == {"raspi4"}
+
+
+def test_a_suite_has_tasks_and_every_metric_a_mean_and_a_spread_or_null(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(name: str) -> None:
+        raise AssertionError(f"a benchmark trains what it judges, and {name} is trained already")
+
+    monkeypatch.setattr(registry, "pretrained", refused)
+    monkeypatch.setattr(registry, "load_predictor", refused)
+    chains = next(task for task in SUITES["help"] if task.name == "fbnet")
+    write_cells(tmp_path, count=60)
+    write_chains(tmp_path, count=60, devices=(*chains.sources, *chains.targets, *chains.validation))
+    arguments = ["--protocol", "full", "--source-samples", "20", "--seeds", "1", "--shots", "5", "--workers", "1"]
+    predictors = ["--predictor", "universal", "--predictor", "lookup_table"]
+    code, text = invoke("nas", "--data", str(tmp_path), "--suite", "help", *arguments, *predictors, "--json", "-")
+    assert code == 0
+    found = json.loads(text)
+    assert [item["predictor"] for item in found] == ["universal", "lookup_table"]
+    for item in found:
+        assert set(item) == {"predictor", "sampler", "shots", "tasks"}
+        assert set(item["tasks"]) == {"nasbench201", "fbnet"}
+        for task in item["tasks"].values():
+            assert set(task) == {"predictor", "sampler", "shots", "targets", "mean"}
+            for figures in (task["mean"], *task["targets"].values()):
+                assert list(figures) == list(METRICS)
+                claimed = {name for name, metric in figures.items() if metric is not None}
+                intervals = {"coverage_90", "interval_width_90"} if item["predictor"] == "universal" else set()
+                assert claimed == set(METRICS) - {"coverage_90", "interval_width_90"} | intervals
+                assert all(set(metric) == {"mean", "std"} for metric in figures.values() if metric)
+                for share in {"within_5", "within_10", "coverage_90"} & claimed:
+                    assert 0 <= figures[share]["mean"] <= 1
 
 
 def test_a_file_is_written_and_nothing_left_beside_it(folder: Path, tmp_path: Path) -> None:
