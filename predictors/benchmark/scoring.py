@@ -101,5 +101,10 @@ def _spread(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float] | N
     for metric in METRICS:
         values = [row[metric] for row in rows if row[metric] is not None]
         deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-        found[metric] = {"mean": float(np.mean(values)), "std": deviation} if values else None
+        found[metric] = {"mean": _rounded(np.mean(values)), "std": _rounded(deviation)} if values else None
     return found
+
+
+def _rounded(value: float | np.floating[Any]) -> float:
+    """Six digits: results are kept beside the code, and more say nothing."""
+    return float(f"{value:.6g}")
