@@ -23,6 +23,7 @@ from profilers.counters.perf_event import PerfEventReader
 from profilers.counters.process import ProcessReader
 from profilers.feeds import FeedArrays, make_feeds, read_npz
 from profilers.profile import profile
+from profilers.quantization import CALIBRATION_FEEDS
 from profilers.schema import (
     BackendUnavailableError,
     Failure,
@@ -34,7 +35,7 @@ from profilers.schema import (
     from_plain,
     to_plain,
 )
-from profilers.sentinel import sentinel_latency_ms
+from profilers.sentinel import prepared_sentinel, sentinel_latency_ms
 
 __all__ = ["FEEDS_FILE", "MODEL_FILE", "SENTINEL_FILE", "Answer", "Request", "die_with", "failure_of",
            "limit_resources", "main"]  # fmt: skip
@@ -48,7 +49,7 @@ class Request:
     """What the child is to do.
 
     Args:
-        task: `profile` the model in the folder, or `refill` its stripped weights.
+        task: `profile` the model in the folder, or `prepare` it: refill stripped weights, quantise.
         settings: how to measure.
         parent_pid: the child ends with this process.
         cpus: to be pinned to; empty leaves the scheduler free.
@@ -66,7 +67,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A run with the sentinel's latency before and after, or a failure; empty for a refill."""
+    """A run with the sentinel's latency before and after, or a failure; empty for a preparation."""
 
     run: ProcessRun | None = None
     sentinel_ms: tuple[float, ...] = ()
@@ -109,11 +110,15 @@ def _address_space_bytes() -> int:
 
 
 def _answer(request: Request, folder: Path) -> Answer:
-    refilling = request.task == "refill"
+    stage = "load" if request.task == "prepare" else "open"
     try:
-        return _refill(request, folder) if refilling else _profile(request, folder)
+        if stage == "load":
+            _refill(request, folder)
+            stage = "open"
+            return _prepare(request, folder)
+        return _profile(request, folder)
     except Exception as error:  # noqa: BLE001 - whatever a runtime raises is a failure of the model, and reported
-        return Answer(failure=failure_of(error, request.settings, refused="load" if refilling else "open"))
+        return Answer(failure=failure_of(error, request.settings, refused=stage))
 
 
 def failure_of(error: Exception, settings: ProfileSettings, *, refused: str = "open") -> Failure:
@@ -137,11 +142,23 @@ def failure_of(error: Exception, settings: ProfileSettings, *, refused: str = "o
     return Failure(stage="run", message=f"{type(error).__name__}: {error}")
 
 
-def _refill(request: Request, folder: Path) -> Answer:
+def _refill(request: Request, folder: Path) -> None:
     from profilers.onnx_graph import refill_weights
 
     path = folder / MODEL_FILE
     path.write_bytes(refill_weights(path.read_bytes(), request.settings.seed))
+
+
+def _prepare(request: Request, folder: Path) -> Answer:
+    """The model and the sentinel as the backend wants them for the precision."""
+    settings, backend = request.settings, get_backend(request.settings.backend)
+    if settings.precision in backend.prepared_precisions:
+        seeds = range(settings.seed, settings.seed + CALIBRATION_FEEDS)
+        feeds = [_feeds(request, folder, seed) for seed in seeds]
+        path, sentinel = folder / MODEL_FILE, folder / SENTINEL_FILE
+        path.write_bytes(backend.prepare(path.read_bytes(), settings, feeds))
+        if settings.sentinel:
+            sentinel.write_bytes(prepared_sentinel(sentinel.read_bytes(), type(backend), settings.precision))
     return Answer()
 
 
@@ -149,7 +166,7 @@ def _profile(request: Request, folder: Path) -> Answer:
     settings, backend = request.settings, get_backend(request.settings.backend)
     if request.cpus:
         pin(frozenset(request.cpus))
-    model, feeds = (folder / MODEL_FILE).read_bytes(), _feeds(request, folder)
+    model, feeds = (folder / MODEL_FILE).read_bytes(), _feeds(request, folder, settings.seed)
     gc.disable()  # a collection in the middle of a sample would be the model's fault
     before = _sentinel(settings, backend, folder)
     with closing(CombinedReader([PerfEventReader(), ProcessReader()])) as counters:
@@ -157,9 +174,9 @@ def _profile(request: Request, folder: Path) -> Answer:
     return Answer(run=run, sentinel_ms=(*before, *_sentinel(settings, backend, folder)))
 
 
-def _feeds(request: Request, folder: Path) -> FeedArrays:
+def _feeds(request: Request, folder: Path, seed: int) -> FeedArrays:
     given = folder / FEEDS_FILE
-    return read_npz(given.read_bytes()) if given.exists() else make_feeds(request.feeds, request.settings.seed)
+    return read_npz(given.read_bytes()) if given.exists() else make_feeds(request.feeds, seed)
 
 
 def _sentinel(settings: ProfileSettings, backend: Backend, folder: Path) -> tuple[float, ...]:

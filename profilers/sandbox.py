@@ -163,7 +163,7 @@ class _Outcome:
 
 def _repeat(sandbox: "_Sandbox", settings: ProfileSettings, progress: Progress) -> _Outcome:
     """All processes of a measurement, up to the first failure."""
-    failure = sandbox.refill()
+    failure = sandbox.prepare()
     if failure:
         return _Outcome(failure=failure)
     outcome, count = _Outcome(), max(1, settings.processes)
@@ -236,9 +236,13 @@ class _Sandbox:
     ) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def refill(self) -> Failure | None:
-        """Fill stripped weights in, in a child of its own, so that the measured ones hold nothing but the model."""
-        return self._run("refill").failure if STRIPPED_MARK in self._model else None
+    def prepare(self) -> Failure | None:
+        """Fill stripped weights in and quantise, where that is wanted.
+
+        In a child of its own, so that the measured ones hold nothing but the model that they run.
+        """
+        wanted = self._settings.precision in get_backend(self._settings.backend).prepared_precisions
+        return self._run("prepare").failure if wanted or STRIPPED_MARK in self._model else None
 
     def profile(self, *, kernels: bool) -> Answer:
         """One fresh process that measures the model."""

@@ -11,7 +11,7 @@ from profilers.feeds import make_feeds
 from profilers.profile import Clock, take_sample
 from profilers.schema import FeedSpec, ProfileSettings
 
-__all__ = ["DRIFT", "drift", "sentinel_latency_ms", "sentinel_model"]
+__all__ = ["DRIFT", "drift", "prepared_sentinel", "sentinel_latency_ms", "sentinel_model"]
 
 DRIFT = 0.05
 """More than this share of change between before and after, and the host was not steady."""
@@ -49,12 +49,19 @@ def sentinel_model() -> bytes:
     return bytes(model.SerializeToString())
 
 
+@cache
+def prepared_sentinel(model: bytes, backend: type[Backend], precision: str) -> bytes:
+    """The sentinel as the backend wants it for the precision."""
+    settings = ProfileSettings(backend=backend.name, precision=precision)
+    return backend().prepare(model, settings, [make_feeds(FEEDS)])
+
+
 def sentinel_latency_ms(
     model: bytes, backend: Backend, settings: ProfileSettings, *, clock: Clock = time.perf_counter_ns
 ) -> float:
     """Median latency of the sentinel in ms, on the target that is being measured."""
     feeds = make_feeds(FEEDS)
-    with backend.open(model, settings) as session:
+    with backend.open(prepared_sentinel(model, type(backend), settings.precision), settings) as session:
         samples = [take_sample(session, feeds, clock) for _ in range(WARMUP_RUNS + RUNS)]
     return median(samples[WARMUP_RUNS:])
 

@@ -1,7 +1,7 @@
 """What a runtime has to offer to be measured."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -64,10 +64,30 @@ class Backend(ABC):
     name: ClassVar[str]
     default_options: ClassVar[Mapping[str, str]] = {}
     """Every option the backend knows, with the value it has when nobody sets it; part of the target's identity."""
+    option_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Values that an option may have; one that is missing here may have any."""
+    prepared_precisions: ClassVar[frozenset[str]] = frozenset()
+    """Precisions for which a model has to be prepared first."""
 
     @abstractmethod
     def probe(self) -> Availability:
         """Whether this machine has the runtime, and in which version. Never raises."""
+
+    def prepare(self, model: bytes, settings: ProfileSettings, feeds: Sequence[Feeds] = ()) -> bytes:
+        """The model as `open` wants it for the precision, if its precision is in `prepared_precisions`.
+
+        Whoever measures calls it once, in a process of its own, for it belongs neither to a model's loading time nor to
+        its memory. `open` does it itself where nobody did. A model that is prepared stays as it is.
+
+        Args:
+            model: a whole ONNX model with static shapes and with weights.
+            settings: of them, the precision.
+            feeds: a few sets of inputs, for a precision that depends on them.
+
+        Raises:
+            InvalidModelError: the model cannot be had in this precision.
+        """
+        return model
 
     @abstractmethod
     def open(self, model: bytes, settings: ProfileSettings) -> AbstractContextManager[Session]:

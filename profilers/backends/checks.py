@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from profilers.backends.base import Backend
 from profilers.schema import Availability, InputError
 
 __all__ = ["check_precision", "checked_options", "memory_error", "probe_package"]
@@ -38,20 +39,18 @@ def check_precision(runtime: str, precision: str, known: Sequence[str]) -> None:
         raise InputError(f"{runtime} cannot run the precision {precision!r}: choose {' or '.join(known)}.")
 
 
-def checked_options(
-    runtime: str, options: Mapping[str, str], *, defaults: Mapping[str, str], choices: Mapping[str, Sequence[str]]
-) -> dict[str, str]:
+def checked_options(runtime: str, options: Mapping[str, str], backend: Backend) -> dict[str, str]:
     """The options with defaults filled in.
 
     Args:
         runtime: what people call it.
         options: as asked for.
-        defaults: every option that there is, with its default.
-        choices: values that an option may have; an option that is missing here may have any.
+        backend: knows which there are.
 
     Raises:
         InputError: an unknown option or value.
     """
+    defaults, choices = backend.default_options, backend.option_choices
     for key, value in options.items():
         if key not in defaults:
             known = f"known are {', '.join(defaults)}" if defaults else "it has none"

@@ -23,6 +23,35 @@ PRECISIONS = ("fp32", "as_given")
 NS_PER_NODE, NS_PER_ELEMENT = 20_000, 1
 
 
+def _crash() -> None:
+    ctypes.string_at(0)
+
+
+def _hang() -> None:
+    while True:
+        time.sleep(3600)
+
+
+def _devour_memory() -> None:
+    held = []
+    while True:
+        held.append(bytearray(2**26))
+
+
+def _leave() -> None:
+    os._exit(3)
+
+
+def _fail() -> None:
+    raise RuntimeError("The fake runtime failed, as it was asked to.")
+
+
+FAULTS: Mapping[str, Callable[[], None]] = {
+    "none": lambda: None, "crash": _crash, "hang": _hang, "memory": _devour_memory, "exit": _leave, "error": _fail,
+}  # fmt: skip
+"""What can be made to go wrong in a run: a segmentation fault, a hang, all memory taken, an exit, an exception."""
+
+
 class FakeBackend(Backend):
     """Gives outputs of the right shapes, after a time that depends on the model alone.
 
@@ -35,6 +64,7 @@ class FakeBackend(Backend):
 
     name: ClassVar[str] = "fake"
     default_options: ClassVar[Mapping[str, str]] = {"latency_us": "", "fault": "none"}
+    option_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"fault": tuple(FAULTS)}
 
     def __init__(self, sleep: Sleep = time.sleep) -> None:
         self._sleep = sleep
@@ -46,8 +76,7 @@ class FakeBackend(Backend):
     @contextmanager
     def open(self, model: bytes, settings: ProfileSettings) -> Iterator["FakeSession"]:
         """A session for the model; see the base class."""
-        choices = {"fault": tuple(FAULTS)}
-        options = checked_options(RUNTIME, settings.options, defaults=self.default_options, choices=choices)
+        options = checked_options(RUNTIME, settings.options, self)
         check_precision(RUNTIME, settings.precision, PRECISIONS)
         yield FakeSession(_graph(model), latency_us=_latency_us(options["latency_us"]), fault=FAULTS[options["fault"]],
                           sleep=self._sleep)  # fmt: skip
@@ -107,32 +136,3 @@ def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
     tensor = value.type.tensor_type
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name if tensor.elem_type else ""
     return TensorSpec(name=value.name, dtype=dtype, shape=tuple(axis.dim_value or 1 for axis in tensor.shape.dim))
-
-
-def _crash() -> None:
-    ctypes.string_at(0)
-
-
-def _hang() -> None:
-    while True:
-        time.sleep(3600)
-
-
-def _devour_memory() -> None:
-    held = []
-    while True:
-        held.append(bytearray(2**26))
-
-
-def _leave() -> None:
-    os._exit(3)
-
-
-def _fail() -> None:
-    raise RuntimeError("The fake runtime failed, as it was asked to.")
-
-
-FAULTS: Mapping[str, Callable[[], None]] = {
-    "none": lambda: None, "crash": _crash, "hang": _hang, "memory": _devour_memory, "exit": _leave, "error": _fail,
-}  # fmt: skip
-"""What can be made to go wrong in a run: a segmentation fault, a hang, all memory taken, an exit, an exception."""

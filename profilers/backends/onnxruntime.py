@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,13 +13,14 @@ import numpy as np
 from profilers.backends.base import Backend, Feeds, KernelRecord, Session
 from profilers.backends.checks import check_precision, checked_options, memory_error, probe_package
 from profilers.backends.repetition import PROFILED_WARMUP_RUNS, run_profiled
+from profilers.quantization import INT8_PRECISIONS, prepared
 from profilers.schema import Availability, BackendUnavailableError, InvalidModelError, ProfileSettings, TensorSpec
 
 __all__ = ["OnnxRuntimeBackend", "OnnxRuntimeSession"]
 
 RUNTIME = "ONNX Runtime"
 PROVIDERS = ["CPUExecutionProvider"]
-PRECISIONS = ("fp32", "as_given")
+PRECISIONS = ("fp32", *INT8_PRECISIONS, "as_given")
 LEVELS = {
     "disabled": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -27,7 +28,6 @@ LEVELS = {
     "all": "ORT_ENABLE_ALL",
 }
 SPINNING = {"off": "0", "on": "1"}
-CHOICES = {"optimisation": tuple(LEVELS), "spinning": tuple(SPINNING)}
 WARNINGS_AND_WORSE_ARE_QUIET = 3
 CODES = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
 DTYPES = {"float": "float32", "double": "float64"}
@@ -36,6 +36,8 @@ DTYPES = {"float": "float32", "double": "float64"}
 class OnnxRuntimeBackend(Backend):
     """ONNX Runtime's CPU execution provider, sequential execution, one inter-operator thread.
 
+    The precisions `int8_dynamic` and `int8_static` quantise the model first (see `profilers.quantization`).
+
     Options: `optimisation` (disabled, basic, extended, all) is the level of graph optimisation; each level is a
     target of its own, for fusion differs. `spinning` (off, on) says whether idle worker threads busy-wait; it is off
     by default, because a spinning session takes cores from whatever else the host does.
@@ -43,17 +45,26 @@ class OnnxRuntimeBackend(Backend):
 
     name: ClassVar[str] = "onnxruntime"
     default_options: ClassVar[Mapping[str, str]] = {"optimisation": "all", "spinning": "off"}
+    option_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "optimisation": tuple(LEVELS),
+        "spinning": tuple(SPINNING),
+    }
+    prepared_precisions: ClassVar[frozenset[str]] = frozenset(INT8_PRECISIONS)
 
     def probe(self) -> Availability:
         """Found through the package's metadata: nothing is imported."""
         return probe_package("onnxruntime", runtime=RUNTIME, extra="agent", precisions=PRECISIONS)
 
+    def prepare(self, model: bytes, settings: ProfileSettings, feeds: Sequence[Feeds] = ()) -> bytes:
+        """Quantised, where the precision is int8."""
+        return prepared(model, settings.precision, feeds)
+
     @contextmanager
     def open(self, model: bytes, settings: ProfileSettings) -> Iterator["OnnxRuntimeSession"]:
         """A session for the model; see the base class."""
         check_precision(RUNTIME, settings.precision, PRECISIONS)
-        options = checked_options(RUNTIME, settings.options, defaults=self.default_options, choices=CHOICES)
-        session = OnnxRuntimeSession(model, settings, options)
+        options = checked_options(RUNTIME, settings.options, self)
+        session = OnnxRuntimeSession(self.prepare(model, settings), settings, options)
         try:
             yield session
         finally:

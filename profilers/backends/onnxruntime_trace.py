@@ -22,6 +22,7 @@ from typing import Any
 import onnx
 
 from profilers.backends.base import KernelRecord
+from profilers.quantization import original_tensors
 
 __all__ = ["name_nodes_by_output", "read_kernels"]
 
@@ -92,11 +93,11 @@ def _model_outputs(
 ) -> tuple[str, ...]:
     if event["args"].get("op_name") in INVENTED:
         return ()
-    kept = tuple(output for output in executed.get(name, ()) if output in tensors)
+    kept = original_tensors(output for output in executed.get(name, ()) if output in tensors)
     original = LAYOUT_SUFFIX.sub("", name)
     while original not in tensors and "/" in original:
         original = original.rpartition("/")[0]
-    return kept or ((original,) if original in tensors else ())
+    return kept or (original_tensors([original]) if original in tensors else ())
 
 
 def _record(events: Sequence[Event], *, outputs: tuple[str, ...]) -> KernelRecord:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from profilers.backends.base import Backend, Feeds, KernelRecord, Session
 from profilers.backends.checks import check_precision, checked_options, memory_error, probe_package
 from profilers.backends.repetition import PROFILED_WARMUP_RUNS, run_profiled
 from profilers.environment import describe_device
+from profilers.quantization import prepared
 from profilers.schema import (
     Availability,
     BackendUnavailableError,
@@ -24,7 +25,7 @@ from profilers.schema import (
 __all__ = ["OpenVinoBackend", "OpenVinoSession"]
 
 RUNTIME = "OpenVINO"
-PRECISIONS = {"fp32": "f32", "as_given": "f32", "bf16": "bf16"}
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "int8_static": "f32", "as_given": "f32"}
 """Our names → OpenVINO's inference precision."""
 BF16_FEATURES = frozenset({"avx512bw", "amx_bf16", "bf16"})
 """Any of these, and the CPU plugin computes in bfloat16; with AVX-512 alone it emulates the dot product."""
@@ -39,22 +40,28 @@ class OpenVinoBackend(Backend):
     """OpenVINO's CPU plugin with the latency hint and one stream.
 
     The inference precision is always explicit, because OpenVINO would otherwise choose bfloat16 wherever the processor
-    has instructions for it. `as_given` computes in float32, but for the quantised parts of the model. Telemetry is off.
+    has instructions for it. `int8_static` quantises the model first (see `profilers.quantization`); what is not
+    quantised in it, or in a model `as_given`, is computed in float32. Telemetry is off.
     """
 
     name: ClassVar[str] = "openvino"
+    prepared_precisions: ClassVar[frozenset[str]] = frozenset({"int8_static"})
 
     def probe(self) -> Availability:
         """Found through the package's metadata: nothing is imported."""
         known = [name for name in PRECISIONS if name != "bf16" or BF16_FEATURES & set(describe_device().features)]
         return probe_package("openvino", runtime=RUNTIME, extra="openvino", precisions=known)
 
+    def prepare(self, model: bytes, settings: ProfileSettings, feeds: Sequence[Feeds] = ()) -> bytes:
+        """Quantised, where the precision is int8."""
+        return prepared(model, settings.precision, feeds)
+
     @contextmanager
     def open(self, model: bytes, settings: ProfileSettings) -> Iterator["OpenVinoSession"]:
         """A session for the model; see the base class."""
         check_precision(RUNTIME, settings.precision, tuple(PRECISIONS))
-        checked_options(RUNTIME, settings.options, defaults=self.default_options, choices={})
-        session = OpenVinoSession(model, settings)
+        checked_options(RUNTIME, settings.options, self)
+        session = OpenVinoSession(self.prepare(model, settings), settings)
         try:
             yield session
         finally:

@@ -12,6 +12,7 @@ from typing import Any
 import onnx
 
 from profilers.backends.base import KernelRecord
+from profilers.quantization import original_tensors
 
 __all__ = ["KernelReader", "name_nodes_by_position"]
 
@@ -30,7 +31,7 @@ def name_nodes_by_position(model: bytes) -> tuple[bytes, Outputs]:
     proto = onnx.load_model_from_string(model)
     for position, node in enumerate(proto.graph.node):
         node.name = f"latcast_{position}"
-    return proto.SerializeToString(), tuple(tuple(filter(None, node.output)) for node in proto.graph.node)
+    return proto.SerializeToString(), tuple(original_tensors(filter(None, node.output)) for node in proto.graph.node)
 
 
 class KernelReader:

@@ -217,7 +217,7 @@ class Script:
     def __init__(self, *answers: Answer) -> None:
         self.answers, self.kernels = list(answers), []
 
-    def refill(self) -> None:
+    def prepare(self) -> None:
         return None
 
     def profile(self, *, kernels: bool) -> Answer:
