@@ -10,7 +10,8 @@ import numpy as np
 from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Query
 from predictors.dataset import group_folds, row_keys
-from predictors.features.kernels import FEATURE_VERSION, KernelTable
+from predictors.explanation import KernelForecasts
+from predictors.features.kernels import FEATURE_VERSION, KernelTable, predict_kernels
 from predictors.kernel_sum.multipliers import Multipliers
 from predictors.kernel_sum.observations import Observations, call_time, observe, tabulate, without_call
 from predictors.kernel_sum.residual import Growth, ResidualTrees, tree_features
@@ -196,6 +197,16 @@ class KernelSumPredictor(Predictor):
         """Kernels of the query's graph whose operator training has not seen, sorted."""
         self._learned()
         return tuple(sorted(set(tabulate([query]).operators) - set(self.operators_)))
+
+    def explain(self, query: Query) -> KernelForecasts:
+        """The kernels of the query's graph, each with its part of the forecast."""
+        state = self._learned().posterior(query.target.id)
+        kernels = self._forecast_kernels([query])
+        return KernelForecasts(
+            kernels=predict_kernels(query.graph),
+            latency_ms=kernels.times(state.mean) * self.unit_ms_,
+            known=kernels.doubt == 0,
+        )
 
     def adaptation_features(self, queries: Sequence[Query]) -> FloatArray:
         """Rows whose inner products are prior covariances of log latency: for samplers."""

@@ -1,0 +1,300 @@
+"""Why a forecast is what it is: by kernel, beside which measured graphs, and which measurement would help most.
+
+A predictor that sums over kernels tells each one's part (`Explains`); everything else follows from these and from the
+graph. Where a kernel stands on the roofline (Williams, Waterman and Patterson, Communications of the ACM 52, 2009) is
+judged by peaks that the predictor itself gives the target: what it forecasts for one large product, one large sum and a
+chain of tiny kernels.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from predictors.base import FloatArray, Predictor, Query
+from predictors.features.kernels import Kernel
+from predictors.sampling import HasAdaptationFeatures, VarianceSampler
+from profilers.schema import Graph, InputError, Target
+from profilers.search_spaces.builder import GraphBuilder, Tensor
+
+__all__ = [
+    "ExplainedKernel",
+    "Explains",
+    "Explanation",
+    "KernelForecasts",
+    "Peaks",
+    "explain",
+    "measure_next",
+    "profile_distance",
+]
+
+_LEVEL = 0.9
+_MOSTLY = 0.5
+"""Share of a kernel's time that makes the launch what bounds it."""
+_PRODUCT = (512, 1024, 1024)
+_SUM_BYTES = 2**24
+_CHAIN = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelForecasts:
+    """The parts of one graph's forecast.
+
+    Args:
+        kernels: that the target is expected to execute, in order.
+        latency_ms: float64 (n,), of all runs of each in one run of the graph; they add up to the forecast.
+        known: bool (n,), whether training has seen the operator in about this size.
+    """
+
+    kernels: Sequence[Kernel]
+    latency_ms: FloatArray
+    known: np.ndarray
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A predictor whose forecast is a sum over kernels."""
+
+    def explain(self, query: Query) -> KernelForecasts:
+        """The parts of the query's forecast."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peaks:
+    """What a target can do at best, as its predictor has it.
+
+    Args:
+        gflops: floating-point operations, 10⁹ in a second.
+        gbytes: memory traffic, 10⁹ bytes in a second.
+        launch_ms: of a kernel that does next to nothing.
+    """
+
+    gflops: float
+    gbytes: float
+    launch_ms: float
+
+    @property
+    def ridge(self) -> float:
+        """FLOPs for each byte above which arithmetic is what bounds."""
+        return self.gflops / self.gbytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedKernel:
+    """One kernel's part of a forecast.
+
+    Args:
+        operator: what it runs.
+        kind: its class, see `predictors.features.kernels.CLASSES`.
+        nodes: names of the nodes that it covers, or of their outputs where they have none.
+        latency_ms: of all its runs in one run of the graph.
+        share: of the whole forecast, 0–1.
+        repeats: how often it runs.
+        flops: of one run, padding included.
+        moved_bytes: that one run has to read and write at least.
+        intensity: FLOPs for each of these bytes.
+        gflops: that it achieves, 10⁹ in a second.
+        bound: `compute`, `memory` or `launch`: what its roofline says limits it.
+        efficiency: what the roofline says it would take at best, as a share of its forecast; 0–1.
+        known: training has seen its operator in about this size.
+    """
+
+    operator: str
+    kind: str
+    nodes: tuple[str, ...]
+    latency_ms: float
+    share: float
+    repeats: float
+    flops: float
+    moved_bytes: float
+    intensity: float
+    gflops: float
+    bound: str
+    efficiency: float
+    known: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """A forecast and what it consists of.
+
+    Args:
+        latency_ms: the forecast.
+        interval_ms: 90 % of it; None where the predictor claims nothing.
+        coverage: share of it in operators and sizes that training has seen.
+        unknown_operators: that it has not.
+        kernels: in order of execution.
+        peaks: of the target.
+    """
+
+    latency_ms: float
+    interval_ms: tuple[float, float] | None
+    coverage: float
+    unknown_operators: tuple[str, ...]
+    kernels: tuple[ExplainedKernel, ...]
+    peaks: Peaks
+
+    def shares(self, attribute: str) -> dict[str, float]:
+        """Share of the forecast by `kind`, `operator` or `bound`, largest first."""
+        found: dict[str, float] = {}
+        for kernel in self.kernels:
+            name = getattr(kernel, attribute)
+            found[name] = found.get(name, 0.0) + kernel.share
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def explain(predictor: Predictor, query: Query) -> Explanation:
+    """Explain what a predictor says of a query.
+
+    Raises:
+        InputError: the predictor does not sum over kernels.
+        UnsupportedGraphError: it cannot read the graph.
+    """
+    parts = _parts(predictor, query)
+    prediction = predictor.predict([query])
+    interval = None
+    if prediction.log_std is not None:
+        low, high = prediction.interval_ms(_LEVEL)
+        interval = float(low[0]), float(high[0])
+    peaks = _peaks(predictor, query.target)
+    total = float(parts.latency_ms.sum())
+    rows = zip(parts.kernels, parts.latency_ms.tolist(), parts.known.tolist(), strict=True)
+    return Explanation(
+        latency_ms=float(prediction.median_ms[0]),
+        interval_ms=interval,
+        coverage=float(predictor.coverage([query])[0]),
+        unknown_operators=predictor.unknown_operators(query),
+        kernels=tuple(
+            _explained(kernel, ms, ms / total, known=known, graph=query.graph, peaks=peaks)
+            for kernel, ms, known in rows
+        ),
+        peaks=peaks,
+    )
+
+
+def profile_distance(left: Mapping[str, float], right: Mapping[str, float]) -> float:
+    """How differently two graphs spend their time: total variation of their shares by class, 0 (alike) to 1."""
+    return 0.5 * sum(abs(left.get(kind, 0.0) - right.get(kind, 0.0)) for kind in {*left, *right})
+
+
+def measure_next(
+    predictor: Predictor, query: Query, candidates: Sequence[Query], measured: Sequence[Query] = ()
+) -> list[tuple[int, float]]:
+    """Which candidate's measurement would remove most of the doubt about the query.
+
+    The doubt is a Gaussian one about log latency, as `adaptation_features` has it; it is conditioned on what is
+    measured, and the variance that one more measurement removes is K_qj² / (K_jj + noise²) (as `greedy_variance`).
+
+    Args:
+        predictor: with `adaptation_features`; another one gives an empty list.
+        query: that a forecast is wanted of.
+        candidates: that could be measured.
+        measured: what was measured on the target already.
+
+    Returns:
+        (index of the candidate, share of the query's variance that it removes), the most useful first.
+    """
+    if not isinstance(predictor, HasAdaptationFeatures) or not candidates:
+        return []
+    features = predictor.adaptation_features([query, *candidates, *measured])
+    covariance = features @ features.T
+    first = 1 + len(candidates)
+    for row in range(first, len(features)):
+        column = covariance[:, row]
+        covariance = covariance - np.outer(column, column) / (column[row] + VarianceSampler.noise_log**2)
+    own = np.diag(covariance)[1:first] + VarianceSampler.noise_log**2
+    removed = covariance[0, 1:first] ** 2 / own / max(float(covariance[0, 0]), 1e-12)
+    return [(int(index), float(removed[index])) for index in np.argsort(-removed, kind="stable")]
+
+
+def _parts(predictor: Predictor, query: Query) -> KernelForecasts:
+    if not isinstance(predictor, Explains):
+        raise InputError(f"The predictor {predictor.kind!r} does not forecast by kernel, so it cannot be explained: "
+                         "choose another one, for example kernel_sum.")  # fmt: skip
+    return predictor.explain(query)
+
+
+def _explained(
+    kernel: Kernel, latency_ms: float, share: float, *, known: bool, graph: Graph, peaks: Peaks
+) -> ExplainedKernel:
+    repeats = max(kernel.repeats, 1e-9)
+    once_ms = max(latency_ms / repeats, 1e-12)
+    flops = 2 * kernel.macs + kernel.operations
+    moved = kernel.input_bytes + kernel.output_bytes + kernel.parameter_bytes
+    compute_ms, memory_ms = flops / peaks.gflops / 1e6, moved / peaks.gbytes / 1e6
+    return ExplainedKernel(
+        operator=kernel.operator,
+        kind=kernel.kind,
+        nodes=tuple(_node_name(graph, index) for index in kernel.nodes),
+        latency_ms=latency_ms,
+        share=share,
+        repeats=kernel.repeats,
+        flops=flops,
+        moved_bytes=moved,
+        intensity=flops / moved if moved else 0.0,
+        gflops=flops / once_ms / 1e6,
+        bound=_bound(peaks.launch_ms / once_ms, compute_ms, memory_ms),
+        efficiency=min(1.0, max(compute_ms, memory_ms) / once_ms),
+        known=known,
+    )
+
+
+def _bound(launch_share: float, compute_ms: float, memory_ms: float) -> str:
+    if launch_share >= _MOSTLY:
+        return "launch"
+    return "compute" if compute_ms >= memory_ms else "memory"
+
+
+def _node_name(graph: Graph, index: int) -> str:
+    node = graph.nodes[index]
+    return node.name or next((graph.tensors[output].name for output in node.outputs if output >= 0), node.operator)
+
+
+def _peaks(predictor: Predictor, target: Target) -> Peaks:
+    """What the predictor says of graphs that do nothing but compute, nothing but move, and next to nothing."""
+    rows, inner, columns = _PRODUCT
+    product = _largest_ms(predictor, target, _product())
+    moved = _largest_ms(predictor, target, _sum())
+    chain = _parts(predictor, Query(target=target, graph=_chain()))
+    return Peaks(
+        gflops=2 * rows * inner * columns / product / 1e6,
+        gbytes=3 * _SUM_BYTES / moved / 1e6,
+        launch_ms=float(np.median(chain.latency_ms)),
+    )
+
+
+def _largest_ms(predictor: Predictor, target: Target, graph: Graph) -> float:
+    return float(_parts(predictor, Query(target=target, graph=graph)).latency_ms.max())
+
+
+@cache
+def _product() -> Graph:
+    rows, inner, columns = _PRODUCT
+    graph = GraphBuilder("product")
+    x = graph.input("x", (rows, inner))
+    return _loaded(graph, graph.op("MatMul", [x, graph.weight(inner, columns)], (rows, columns)))
+
+
+@cache
+def _sum() -> Graph:
+    graph = GraphBuilder("sum")
+    shape = (_SUM_BYTES // 4096, 1024)
+    return _loaded(graph, graph.op("Add", [graph.input("x", shape), graph.input("y", shape)]))
+
+
+@cache
+def _chain() -> Graph:
+    graph = GraphBuilder("chain")
+    value = graph.input("x", (1, 8))
+    for index in range(_CHAIN):
+        value = graph.op("Softmax" if index % 2 else "Tanh", [value])
+    return _loaded(graph, value)
+
+
+def _loaded(graph: GraphBuilder, output: Tensor) -> Graph:
+    from profilers.onnx_graph import load_graph
+
+    graph.output(output)
+    return load_graph(graph.to_bytes())
