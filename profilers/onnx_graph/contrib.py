@@ -5,17 +5,27 @@ Source: ONNX Runtime's ContribOperators.md. A rule gets the inputs and the plain
 in `ALIASES` and inferred by onnx itself.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from profilers.onnx_graph.values import Dims, Value
+from profilers.onnx_graph.attention import ATTENTION_RULES
+from profilers.onnx_graph.learning import LEARNING_RULES
+from profilers.onnx_graph.rules import (
+    Inputs,
+    Output,
+    Plain,
+    Rule,
+    broadcast,
+    dims_of,
+    dtype_of,
+    given,
+    integers_of,
+    ranked,
+)
+from profilers.onnx_graph.values import Dims
 from profilers.schema import InvalidModelError
 
-__all__ = ["ALIASES", "NHWC_ALIASES", "RULES", "Alias", "Output", "broadcast"]
-
-Inputs = Sequence["Value | None"]
-Output = tuple[str, "Dims | None"]
-Rule = Callable[[Inputs, Mapping[str, Any]], list[Output]]
+__all__ = ["ALIASES", "NHWC_ALIASES", "RULES", "Alias"]
 
 
 class Alias(NamedTuple):
@@ -31,8 +41,9 @@ class Alias(NamedTuple):
 ALIASES: Mapping[str, Alias] = {
     "DequantizeLinear": Alias("DequantizeLinear"), "FusedConv": Alias("Conv", (0, 1, 2)),
     "FusedGemm": Alias("Gemm", (0, 1, 2)), "GatherND": Alias("GatherND"), "GridSample": Alias("GridSample"),
+    "MaxpoolWithMask": Alias("MaxPool", (0,)),
     "Pad": Alias("Pad"), "QLinearAveragePool": Alias("AveragePool", (0,)),
-    "QLinearConcat": Alias("Concat", None, (2, 3)), "QLinearReduceMean": Alias("ReduceMean", (0,)),
+    "QLinearConcat": Alias("Concat", None, (2, 3)),
     "QLinearGlobalAveragePool": Alias("GlobalAveragePool", (0,)),
     "QuantizeLinear": Alias("QuantizeLinear"), "Range": Alias("Range"), "Trilu": Alias("Trilu"),
     "Unique": Alias("Unique"), "QLinearConv": Alias("QLinearConv"),
@@ -47,67 +58,23 @@ NHWC_ALIASES: Mapping[str, Alias] = {
 """Operators whose first input has its channels last (the latter three where the attribute `channels_last` says so)."""
 
 
-def broadcast(*shapes: Dims | None) -> Dims | None:
-    """Multidirectional broadcasting of known and unknown sizes.
-
-    Raises:
-        InvalidModelError: the sizes do not fit.
-    """
-    known = [shape for shape in shapes if shape is not None]
-    if len(known) < len(shapes):
-        return None
-    rank = max(map(len, known))
-    padded = [(1,) * (rank - len(shape)) + shape for shape in known]
-    return tuple(_joint_size(sizes, known) for sizes in zip(*padded, strict=True))
-
-
-def _joint_size(sizes: tuple[int | None, ...], shapes: Sequence[Dims]) -> int | None:
-    fixed = {size for size in sizes if size is not None and size != 1}
-    if len(fixed) > 1:
-        listed = " and ".join(str(list(shape)) for shape in shapes)
-        raise InvalidModelError(f"the shapes {listed} cannot be broadcast together")
-    return fixed.pop() if fixed else (None if None in sizes else 1)
-
-
-def _get(inputs: Inputs, at: int) -> Value | None:
-    return inputs[at] if at < len(inputs) else None
-
-
-def _dims(inputs: Inputs, at: int) -> Dims | None:
-    value = _get(inputs, at)
-    return None if value is None else value.dims
-
-
-def _dtype(inputs: Inputs, at: int) -> str:
-    value = _get(inputs, at)
-    return "" if value is None else value.dtype
-
-
-def _ranked(inputs: Inputs, at: int, rank: int) -> Dims:
-    """Sizes of an input of this rank; all None where they are unknown."""
-    dims = _dims(inputs, at)
-    if dims is not None and len(dims) != rank:
-        raise InvalidModelError(f"its input {at} has {len(dims)} dimensions instead of {rank}")
-    return (None,) * rank if dims is None else dims
-
-
-def _same(inputs: Inputs, _: Mapping[str, Any]) -> list[Output]:
-    return [(_dtype(inputs, 0), _dims(inputs, 0))]
+def _same(inputs: Inputs, _: Plain) -> list[Output]:
+    return [(dtype_of(inputs, 0), dims_of(inputs, 0))]
 
 
 def _elementwise(*positions: int) -> Rule:
-    return lambda inputs, _: [(_dtype(inputs, positions[0]), broadcast(*(_dims(inputs, at) for at in positions)))]
+    return lambda inputs, _: [(dtype_of(inputs, positions[0]), broadcast(*(dims_of(inputs, at) for at in positions)))]
 
 
-def _normalisation(inputs: Inputs, attributes: Mapping[str, Any]) -> list[Output]:
+def _normalisation(inputs: Inputs, attributes: Plain) -> list[Output]:
     """Y, mean and inverse deviation, and for the Skip variants the sum of input and skip."""
-    dims = _dims(inputs, 0)
+    dims = dims_of(inputs, 0)
     axis = int(attributes.get("axis", -1))
     reduced = None
     if dims is not None:
         start = axis % len(dims) if dims else 0
         reduced = dims[:start] + (1,) * (len(dims) - start)
-    dtype = _dtype(inputs, 0)
+    dtype = dtype_of(inputs, 0)
     return [(dtype, dims), ("float32", reduced), ("float32", reduced), (dtype, dims)]
 
 
@@ -126,124 +93,161 @@ def _swap(dims: Dims | None, swap: Any) -> Dims | None:
     return (*dims[:-2], dims[-1], dims[-2]) if swap and dims is not None and len(dims) > 1 else dims
 
 
-def _fused_matmul(inputs: Inputs, attributes: Mapping[str, Any]) -> list[Output]:
+def _fused_matmul(inputs: Inputs, attributes: Plain) -> list[Output]:
     sides = []
     for at, side in enumerate("AB"):
-        dims = _dims(inputs, at)
+        dims = dims_of(inputs, at)
         if attributes.get(f"transBatch{side}") and dims is not None and len(dims) > 2:
             dims = (*dims[1:-1], dims[0], dims[-1])
         sides.append(_swap(dims, attributes.get(f"trans{side}")))
-    return [(_dtype(inputs, 0), _matmul_dims(sides[0], sides[1]))]
+    return [(dtype_of(inputs, 0), _matmul_dims(sides[0], sides[1]))]
 
 
 def _matmul(dtype: str, a: int = 0, b: int = 1) -> Rule:
-    return lambda inputs, _: [(dtype or _dtype(inputs, a), _matmul_dims(_dims(inputs, a), _dims(inputs, b)))]
+    return lambda inputs, _: [(dtype or dtype_of(inputs, a), _matmul_dims(dims_of(inputs, a), dims_of(inputs, b)))]
 
 
-def _quantised_gemm(inputs: Inputs, attributes: Mapping[str, Any]) -> list[Output]:
-    a, b = _swap(_dims(inputs, 0), attributes.get("transA")), _swap(_dims(inputs, 3), attributes.get("transB"))
-    dtype = _dtype(inputs, 8) or ("float32" if _get(inputs, 7) is None else _dtype(inputs, 0))
+def _quantised_gemm(inputs: Inputs, attributes: Plain) -> list[Output]:
+    a, b = _swap(dims_of(inputs, 0), attributes.get("transA")), _swap(dims_of(inputs, 3), attributes.get("transB"))
+    dtype = dtype_of(inputs, 8) or ("float32" if given(inputs, 7) is None else dtype_of(inputs, 0))
     return [(dtype, _matmul_dims(a, b))]
 
 
-def _block_quantised_matmul(inputs: Inputs, attributes: Mapping[str, Any]) -> list[Output]:
-    dims = _dims(inputs, 0)
-    return [(_dtype(inputs, 0), None if dims is None else (*dims[:-1], int(attributes["N"])))]
+def _block_quantised_matmul(inputs: Inputs, attributes: Plain) -> list[Output]:
+    dims = dims_of(inputs, 0)
+    return [(dtype_of(inputs, 0), None if dims is None else (*dims[:-1], int(attributes["N"])))]
 
 
-def _attention(inputs: Inputs, attributes: Mapping[str, Any]) -> list[Output]:
-    """Attention, QAttention: (B, S, D), weights (D, H_q + H_k + H_v) -> (B, S, H_v), present (2, B, N, T, H/N)."""
-    batch, length, _ = _ranked(inputs, 0, 3)
-    hidden = _ranked(inputs, 1, 2)[1]
-    sizes = attributes.get("qkv_hidden_sizes")
-    value = int(sizes[2]) if sizes else None if hidden is None else hidden // 3
-    heads = int(attributes.get("num_heads", 0))
-    past = next((item.dims for item in inputs if item is not None and item.dims and len(item.dims) == 5), None)
-    total = length if past is None else _sum(length, past[3])
-    head = None if value is None or not heads else value // heads
-    dtype = _dtype(inputs, 0) if _dtype(inputs, 2) == "" else _dtype(inputs, 2)
-    return [(dtype, (batch, length, value)), (dtype, (2, batch, heads or None, total, head))]
-
-
-def _sum(a: int | None, b: int | None) -> int | None:
-    return None if a is None or b is None else a + b
-
-
-def _multi_head_attention(inputs: Inputs, attributes: Mapping[str, Any]) -> list[Output]:
-    """Query (B, S, H), key and value (B, T, H) or (B, N, T, h), or packed query (B, S, N, 3, h)."""
-    dtype, heads = _dtype(inputs, 0), int(attributes.get("num_heads", 0))
-    query, value = _dims(inputs, 0), _dims(inputs, 2)
-    if query is None:
-        return [(dtype, None)] * 3
-    packed = len(query) == 5
-    hidden = _product(query[2], query[4]) if packed else query[2]
-    total = query[1] if value is None else value[-2]
-    if value is not None:
-        hidden = value[2] if len(value) == 3 else _product(heads, value[-1])
-    past = _dims(inputs, 6)
-    total = total if past is None or len(past) != 4 else _sum(total, past[2])
-    head = None if hidden is None or not heads else hidden // heads
-    present: Output = (dtype, (query[0], heads or None, total, head))
-    return [(dtype, (query[0], query[1], hidden)), present, present]
-
-
-def _product(a: int | None, b: int | None) -> int | None:
-    return None if a is None or b is None else a * b
-
-
-def _grouped_attention(inputs: Inputs, attributes: Mapping[str, Any]) -> list[Output]:
-    """Query (B, S, N·h), or (B, S, (N + 2 N_kv)·h) with key and value packed into it; the cache keeps its size."""
-    batch, length, hidden = _ranked(inputs, 0, 3)
-    heads, shared = int(attributes["num_heads"]), int(attributes["kv_num_heads"])
-    if _get(inputs, 1) is None and hidden is not None:
-        hidden = hidden // max(heads + 2 * shared, 1) * heads
-    dtype = _dtype(inputs, 0)
-    return [(dtype, (batch, length, hidden)), (dtype, _dims(inputs, 3)), (dtype, _dims(inputs, 4))]
-
-
-def _embedding(inputs: Inputs, _: Mapping[str, Any]) -> list[Output]:
+def _embedding(inputs: Inputs, _: Plain) -> list[Output]:
     """EmbedLayerNormalization: ids (B, S) and table (V, H) -> (B, S, H), mask index (B,), sum (B, S, H)."""
-    batch, length = _ranked(inputs, 0, 2)
-    hidden, dtype = _ranked(inputs, 2, 2)[1], _dtype(inputs, 2)
+    batch, length = ranked(inputs, 0, 2)
+    hidden, dtype = ranked(inputs, 2, 2)[1], dtype_of(inputs, 2)
     return [(dtype, (batch, length, hidden)), ("int32", (batch,)), (dtype, (batch, length, hidden))]
 
 
-def _quantised_lstm(inputs: Inputs, attributes: Mapping[str, Any]) -> list[Output]:
+def _quantised_lstm(inputs: Inputs, attributes: Plain) -> list[Output]:
     """X (S, B, I) -> Y (S, D, B, H), last hidden and cell states (D, B, H)."""
-    length, batch, _ = _ranked(inputs, 0, 3)
+    length, batch, _ = ranked(inputs, 0, 3)
     directions = 2 if attributes.get("direction") == "bidirectional" else 1
     state: Dims = (directions, batch, int(attributes["hidden_size"]))
     return [("float32", (length, *state)), ("float32", state), ("float32", state)]
 
 
-def _scores(outputs: tuple[str, ...], count: str) -> Rule:
-    """ai.onnx.ml models: X (N, F) -> (N, targets); the attribute `count` holds the targets' number or the labels."""
+def _quantised_embedding(inputs: Inputs, _: Plain) -> list[Output]:
+    """QEmbedLayerNormalization: ids (B, S) and 8-bit table (V, H) -> (B, S, H), mask index (B,)."""
+    batch, length = ranked(inputs, 0, 2)
+    return [("float32", (batch, length, ranked(inputs, 2, 2)[1])), ("int32", (batch,))]
 
-    def rule(inputs: Inputs, attributes: Mapping[str, Any]) -> list[Output]:
-        dims = _dims(inputs, 0)
-        rows: int | None = None if dims is None else dims[0] if len(dims) > 1 else 1
-        given = attributes.get(count)
-        columns = len(given) if isinstance(given, tuple) else given
-        if columns is None and "classlabels_strings" in attributes:
-            columns = len(attributes["classlabels_strings"])
-        label = "string" if "classlabels_strings" in attributes else "int64"
-        return [("float32", (rows, columns)) if kind == "scores" else (label, (rows,)) for kind in outputs]
 
-    return rule
+def _reduced_mean(inputs: Inputs, attributes: Plain) -> list[Output]:
+    """QLinearReduceMean: its axes are an attribute, unlike those of today's ReduceMean."""
+    dims = dims_of(inputs, 0)
+    if dims is None:
+        return [(dtype_of(inputs, 0), None)]
+    axes = {int(axis) % max(len(dims), 1) for axis in attributes.get("axes", range(len(dims)))}
+    kept = [1 if at in axes else size for at, size in enumerate(dims)]
+    if not attributes.get("keepdims", 1):
+        kept = [size for at, size in enumerate(dims) if at not in axes]
+    return [(dtype_of(inputs, 0), tuple(kept))]
+
+
+def _table_lookup(inputs: Inputs, _: Plain) -> list[Output]:
+    """TorchEmbedding: table (V, H) and indices of any shape -> (*indices, H)."""
+    indices = dims_of(inputs, 1)
+    return [(dtype_of(inputs, 0), None if indices is None else (*indices, ranked(inputs, 0, 2)[1]))]
+
+
+def _block_quantised_gather(inputs: Inputs, attributes: Plain) -> list[Output]:
+    """GatherBlockQuantized: as Gather, to the scales' type; bytes may hold two elements."""
+    dims, indices = dims_of(inputs, 0), dims_of(inputs, 1)
+    if not dims or indices is None:
+        return [(dtype_of(inputs, 2), None)]
+    axis = int(attributes.get("gather_axis", 0)) % len(dims)
+    packed = 8 // int(attributes.get("bits", 4)) if dtype_of(inputs, 0) == "uint8" else 1
+    unpacked = (*dims[:-1], None if dims[-1] is None else dims[-1] * packed)
+    return [(dtype_of(inputs, 2), (*unpacked[:axis], *indices, *unpacked[axis + 1 :]))]
+
+
+def _expanded(inputs: Inputs, _: Plain) -> list[Output]:
+    """ExpandDims: an axis of size one at the place that the second input says."""
+    dims, axis = dims_of(inputs, 0), integers_of(inputs, 1)
+    if dims is None or not axis:
+        return [(dtype_of(inputs, 0), None)]
+    at = axis[0] % (len(dims) + 1)
+    return [(dtype_of(inputs, 0), (*dims[:at], 1, *dims[at:]))]
+
+
+def _cropped(inputs: Inputs, _: Plain) -> list[Output]:
+    """CropAndResize: X (N, C, H, W), regions (R, 4), crop size -> (R, C, h, w)."""
+    size: Sequence[int | None] = integers_of(inputs, 3) or (None,)
+    return [(dtype_of(inputs, 0), (ranked(inputs, 1, 2)[0], ranked(inputs, 0, 4)[1], size[0], size[-1]))]
+
+
+def _unfolded(inputs: Inputs, attributes: Plain) -> list[Output]:
+    """UnfoldTensor: windows of `size` along an axis become a new last axis."""
+    dims, size, step = dims_of(inputs, 0), int(attributes["size"]), int(attributes.get("step", 1))
+    if not dims:
+        return [(dtype_of(inputs, 0), None)]
+    at = int(attributes.get("dim", -1)) % len(dims)
+    length = dims[at]
+    count = None if length is None else (length - size) // step + 1
+    return [(dtype_of(inputs, 0), (*dims[:at], count, *dims[at + 1 :], size))]
+
+
+def _spectrum(inputs: Inputs, attributes: Plain) -> list[Output]:
+    """Rfft: (…, n) -> (…, n / 2 + 1, 2), real and imaginary parts."""
+    dims = dims_of(inputs, 0)
+    if not dims or dims[-1] is None:
+        return [(dtype_of(inputs, 0), None)]
+    kept = dims[-1] // 2 + 1 if attributes.get("onesided", 1) else dims[-1]
+    return [(dtype_of(inputs, 0), (*dims[:-1], kept, 2))]
+
+
+def _signal(inputs: Inputs, attributes: Plain) -> list[Output]:
+    """Irfft: the inverse."""
+    dims = dims_of(inputs, 0)
+    if dims is None or len(dims) < 2 or dims[-2] is None:
+        return [(dtype_of(inputs, 0), None)]
+    length = 2 * (dims[-2] - 1) if attributes.get("onesided", 1) else dims[-2]
+    return [(dtype_of(inputs, 0), (*dims[:-2], length))]
+
+
+def _halved(inputs: Inputs, _: Plain) -> list[Output]:
+    """BiasSplitGelu: one half of the channels gates the other."""
+    dims = dims_of(inputs, 0)
+    return [(dtype_of(inputs, 0), (*dims[:-1], None if dims[-1] is None else dims[-1] // 2) if dims else None)]
+
+
+def _distances(inputs: Inputs, _: Plain) -> list[Output]:
+    """CDist: (M, K) and (N, K) -> (M, N)."""
+    return [(dtype_of(inputs, 0), (ranked(inputs, 0, 2)[0], ranked(inputs, 1, 2)[0]))]
+
+
+def _four_bit_matmul(inputs: Inputs, _: Plain) -> list[Output]:
+    """MatMulFpQ4: B's own shape (K, N) is its third input."""
+    dims = dims_of(inputs, 0)
+    shape: Sequence[int | None] = integers_of(inputs, 2) or (None,)
+    return [(dtype_of(inputs, 0), None if not dims else (*dims[:-1], shape[-1]))]
+
+
+def _of_type(dtype: str) -> Rule:
+    return lambda inputs, _: [(dtype, dims_of(inputs, 0))]
 
 
 RULES: Mapping[tuple[str, str], Rule] = {
     **{("com.microsoft", name): _same for name in (
         "BiasAdd", "BiasDropout", "BiasGelu", "BiasSoftmax", "FastGelu", "Gelu", "GroupNorm", "Inverse", "MoE", "QMoE",
         "QLinearLeakyRelu", "QLinearSigmoid", "QLinearSoftmax", "QuickGelu", "RotaryEmbedding", "ScaledSiLU",
-        "GemmaRotaryEmbedding", "SkipGroupNorm")},
+        "BitmaskBiasDropout", "BitmaskDropout", "CausalConvWithState", "GatedAdd", "GatedRMSNorm",
+        "GemmaRotaryEmbedding", "LongformerAttention", "MRotaryEmbedding", "QOrderedGelu",
+        "QOrderedLayerNormalization", "SampleOp")},
+    ("com.microsoft", "SkipGroupNorm"): lambda inputs, _: _same(inputs, {}) * 2,
+    **{("", name): _same for name in ("Affine", "ImageScaler", "ParametricSoftplus", "ScaledTanh")},
     **{(domain, name): _normalisation for domain in ("", "com.microsoft") for name in (
         "LayerNormalization", "SimplifiedLayerNormalization", "SkipLayerNormalization",
         "SkipSimplifiedLayerNormalization")},
-    ("com.microsoft", "Attention"): _attention,
-    ("com.microsoft", "QAttention"): _attention,
-    ("com.microsoft", "MultiHeadAttention"): _multi_head_attention,
-    ("com.microsoft", "GroupQueryAttention"): _grouped_attention,
+    **{("com.microsoft", name): rule for name, rule in ATTENTION_RULES.items()},
+    **{("ai.onnx.ml", name): rule for name, rule in LEARNING_RULES.items()},
     ("com.microsoft", "EmbedLayerNormalization"): _embedding,
     ("com.microsoft", "DynamicQuantizeLSTM"): _quantised_lstm,
     ("com.microsoft", "DynamicQuantizeMatMul"): _matmul("float32"),
@@ -257,16 +261,32 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("com.microsoft", "QLinearAdd"): _elementwise(0, 3),
     ("com.microsoft", "QLinearMul"): _elementwise(0, 3),
     ("com.microsoft", "QLinearWhere"): lambda inputs, _: [
-        (_dtype(inputs, 1), broadcast(*(_dims(inputs, at) for at in (0, 1, 4))))],
+        (dtype_of(inputs, 1), broadcast(*(dims_of(inputs, at) for at in (0, 1, 4))))],
     ("", "GroupNormalization"): _same,
     ("", "MeanVarianceNormalization"): _same,
-    ("ai.onnx.ml", "Scaler"): lambda inputs, _: [("float32", _dims(inputs, 0))],
-    ("ai.onnx.ml", "Imputer"): _same,
-    ("ai.onnx.ml", "Normalizer"): lambda inputs, _: [("float32", _dims(inputs, 0))],
-    ("ai.onnx.ml", "TreeEnsembleClassifier"): _scores(("labels", "scores"), "classlabels_int64s"),
-    ("ai.onnx.ml", "TreeEnsembleRegressor"): _scores(("scores",), "n_targets"),
-    ("ai.onnx.ml", "SVMRegressor"): lambda inputs, _: [("float32", (*(_dims(inputs, 0) or (None,))[:1], 1))],
-    ("ai.onnx.ml", "LinearRegressor"): lambda inputs, attributes: [
-        ("float32", (*(_dims(inputs, 0) or (None,))[:1], int(attributes.get("targets", 1))))],
+    ("com.microsoft", "BiasSplitGelu"): _halved,
+    ("com.microsoft", "CDist"): _distances,
+    ("com.microsoft", "ComplexMul"): _elementwise(0, 1),
+    ("com.microsoft", "ComplexMulConj"): _elementwise(0, 1),
+    ("com.microsoft", "CropAndResize"): _cropped,
+    ("com.microsoft", "DequantizeWithOrder"): _of_type("float32"),
+    ("com.microsoft", "ExpandDims"): _expanded,
+    ("com.microsoft", "FusedMatMulActivation"): _fused_matmul,
+    ("com.microsoft", "GatherBlockQuantized"): _block_quantised_gather,
+    ("com.microsoft", "GemmFastGelu"): _matmul(""),
+    ("com.microsoft", "Irfft"): _signal,
+    ("com.microsoft", "IsAllFinite"): lambda *_: [("bool", ())],
+    ("com.microsoft", "MatMulFpQ4"): _four_bit_matmul,
+    ("com.microsoft", "MulInteger"): lambda inputs, _: [
+        ("int32", broadcast(dims_of(inputs, 0), dims_of(inputs, 2)))],
+    ("com.microsoft", "MurmurHash3"): lambda inputs, attributes: [
+        ("uint32" if attributes.get("positive", 1) else "int32", dims_of(inputs, 0))],
+    ("com.microsoft", "NGramRepeatBlock"): lambda inputs, _: [(dtype_of(inputs, 1), dims_of(inputs, 1))],
+    ("com.microsoft", "QEmbedLayerNormalization"): _quantised_embedding,
+    ("com.microsoft", "QLinearReduceMean"): _reduced_mean,
+    ("com.microsoft", "QuantizeWithOrder"): _of_type("int8"),
+    ("com.microsoft", "Rfft"): _spectrum,
+    ("com.microsoft", "TorchEmbedding"): _table_lookup,
+    ("com.microsoft", "UnfoldTensor"): _unfolded,
 }  # fmt: skip
 """By (domain, operator)."""

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from onnx import NodeProto, OperatorSetIdProto, checker, defs, shape_inference
 
-from profilers.onnx_graph.contrib import ALIASES, NHWC_ALIASES, RULES, Alias, Output
+from profilers.onnx_graph.contrib import ALIASES, NHWC_ALIASES, RULES, Alias
+from profilers.onnx_graph.rules import Output
 from profilers.onnx_graph.source import SourceNode
 from profilers.onnx_graph.standard import STANDARD, STANDARD_SINCE, VALUE_FREE
 from profilers.onnx_graph.values import Dims, Value

@@ -10,8 +10,8 @@ from typing import Any
 
 from onnx import TensorProto
 
-from profilers.onnx_graph.contrib import Output
 from profilers.onnx_graph.dtypes import dtype_name
+from profilers.onnx_graph.rules import Output
 from profilers.onnx_graph.source import Operation
 from profilers.onnx_graph.values import Dims, Value
 

@@ -75,6 +75,15 @@ def test_big_constants_are_specs():
         ("MultiHeadAttention", [(2, 5, 8), (2, 6, 8), (2, 6, 8)], {"num_heads": 2}, (2, 5, 8)),
         ("MatMulNBits", [(2, 5, 64), (10, 2, 16), (20,)], {"K": 64, "N": 10, "bits": 4, "block_size": 32}, (2, 5, 10)),
         ("NhwcMaxPool", [(1, 8, 8, 3)], {"kernel_shape": [2, 2], "strides": [2, 2]}, (1, 4, 4, 3)),
+        ("GroupQueryAttention", [(1, 5, 32), (1, 5, 16), (1, 5, 16)], {"num_heads": 4, "kv_num_heads": 2}, (1, 5, 32)),
+        ("PackedAttention", [(7, 8), (8, 24), (24,)], {"num_heads": 2}, (7, 8)),
+        ("GatedRelativePositionBias", [(2, 5, 8)], {"num_heads": 2}, (2, 2, 5, 5)),
+        ("TorchEmbedding", [(100, 16), (2, 5)], {}, (2, 5, 16)),
+        ("QLinearReduceMean", [(2, 3, 4, 4)], {"axes": [2, 3], "keepdims": 0}, (2, 3)),
+        ("BiasSplitGelu", [(2, 9, 8), (8,)], {}, (2, 9, 4)),
+        ("CDist", [(5, 3), (7, 3)], {}, (5, 7)),
+        ("UnfoldTensor", [(2, 10)], {"size": 4, "step": 2}, (2, 4, 4)),
+        ("Rfft", [(2, 16)], {"signal_ndim": 1, "onesided": 1, "normalized": 0}, (2, 9, 2)),
         ("NoSuchOperator", [(2, 3)], {}, None),
     ],
 )
@@ -84,6 +93,43 @@ def test_fused_operators(operator, inputs, attributes, expected):
     data = [(name, F, shape) for name, shape in zip(names, inputs, strict=True)]
     graph = load_graph(_model([node], data, [("y", F)], domains=["com.microsoft"]))
     assert _shapes(graph)["y"] == expected
+
+
+def test_a_constant_without_elements_is_known():
+    """Exporters reshape to a scalar by an empty shape, which is stored without any bytes."""
+    empty = TensorProto(name="s", dims=[0], data_type=I64)
+    nodes = [helper.make_node("Reshape", ["x", "s"], ["y"])]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", F, (1,))],
+        [helper.make_tensor_value_info("y", F, None)],
+        [empty],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    assert _shapes(load_graph(model.SerializeToString()))["y"] == ()
+
+
+def test_weights_may_simply_be_left_out():
+    """A network whose weights are gone has the same graph; a shape that is gone is missed."""
+
+    def model(weight: TensorProto, *, shape: bool):
+        nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Reshape", ["h", "s"], ["y"])]
+        target = (
+            numpy_helper.from_array(np.array([8, -1]), "s") if shape else TensorProto(name="s", dims=[2], data_type=I64)
+        )
+        graph = helper.make_graph(
+            nodes, "g", [helper.make_tensor_value_info("x", F, (2, 8))],
+            [helper.make_tensor_value_info("y", F, None)], [weight, target],
+        )  # fmt: skip
+        opsets = [helper.make_opsetid("", 17)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
+
+    without = TensorProto(name="w", dims=[8, 4], data_type=F)
+    full = numpy_helper.from_array(np.ones((8, 4), np.float32), "w")
+    assert load_graph(model(without, shape=True)) == load_graph(model(full, shape=True))
+    with pytest.raises(InvalidModelError, match="holds 0 of the 2 values"):
+        load_graph(model(without, shape=False))
 
 
 def test_data_dependent_shapes_are_none():
