@@ -17,7 +17,7 @@ __all__ = ["attribute_timings"]
 _FAMILIES = {
     "FusedConv": "Conv", "NhwcFusedConv": "Conv", "FusedMatMul": "MatMul", "Gemm": "MatMul", "FusedGemm": "MatMul",
     "TransposeMatMul": "MatMul", "Squeeze": "Reshape", "Unsqueeze": "Reshape", "Flatten": "Reshape",
-    "BiasGelu": "Gelu", "Upsample": "Resize",
+    "BiasGelu": "Gelu", "Upsample": "Resize", "NhwcMaxPool": "MaxPool",
 }  # fmt: skip
 _CONTAINERS = {"If", "Loop", "Scan"}
 

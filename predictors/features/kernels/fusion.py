@@ -299,6 +299,20 @@ def _fuse_bias_gelu(plan: FusionPlan, step: Step) -> None:
         plan.merge([step, reader], main=reader, last=reader, operator="BiasGelu")
 
 
+_STANDARD_SINCE = {"LayerNormalization": 17, "Gelu": 20}
+"""Opsets from which the fused operator is one of ONNX itself, so that it is found at level `basic` already."""
+
+
+def _standard_pattern_rule(name: str, pattern: Pattern) -> Rule:
+    rule, since = _pattern_rule(name, pattern), _STANDARD_SINCE[name]
+
+    def fuse_standard(plan: FusionPlan, step: Step) -> None:
+        if plan.graph.opset >= since:
+            rule(plan, step)
+
+    return fuse_standard
+
+
 _PACKING: set[Pattern] = {"QuantizeLinear", "DequantizeLinear"}
 _IN_INTEGERS: set[Pattern] = {"MatMulInteger"}
 _RULES: tuple[tuple[Level, set[Pattern], Rule], ...] = (
@@ -315,6 +329,11 @@ _RULES: tuple[tuple[Level, set[Pattern], Rule], ...] = (
     (Level.EXTENDED, _IN_INTEGERS, fuse_dynamic_product),
     (Level.BASIC, {"Conv", "ConvTranspose"}, _fuse_affine_into_conv),
     (Level.BASIC, {"MatMul"}, _fuse_matmul_add),
+    *(
+        (Level.BASIC, {pattern[0]}, _standard_pattern_rule(name, pattern))
+        for name, pattern in PATTERNS
+        if name in _STANDARD_SINCE
+    ),
     *((Level.EXTENDED, {pattern[0]}, _pattern_rule(name, pattern)) for name, pattern in PATTERNS),
     (Level.BASIC, {"Transpose"}, _cancel_transposes),
     (Level.EXTENDED, {"Conv", "Gemm", "MatMul"}, _fuse_activation),

@@ -90,9 +90,11 @@ def _try_blocked(layouts: _Layouts, step: Step) -> bool:
     """Run the step on blocks where that is possible."""
     plan = layouts.plan
     source = step.inputs[0] if step.inputs else -1
-    dtype = plan.spec(source).dtype if source >= 0 and len(plan.shape(source)) == 4 else ""
-    if dtype != "float32":
-        return dtype in {"uint8", "int8"} and _try_channels_last(layouts, step)
+    rank, dtype = len(plan.shape(source)), plan.spec(source).dtype if source >= 0 else ""
+    if dtype in {"uint8", "int8"}:
+        return rank in {3, 4} and _try_channels_last(layouts, step)
+    if dtype != "float32" or rank != 4:
+        return False
     if step.operator == "Conv":
         return _block_conv(layouts, step)
     if step.operator in _POOLS:

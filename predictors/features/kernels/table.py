@@ -12,8 +12,9 @@ from predictors.features.kernels.classes import CLASSES
 from predictors.features.kernels.fusion import fuse
 from predictors.features.kernels.layout import assign_layouts
 from predictors.features.kernels.plan import FusionPlan
+from predictors.features.kernels.quantising import quantise_graph
 from predictors.features.kernels.shapes import SHAPE_FEATURES
-from predictors.features.kernels.style import DEFAULT_STYLE, KernelStyle
+from predictors.features.kernels.style import DEFAULT_STYLE, KernelStyle, Level
 from predictors.features.kernels.work import CALL, Kernel, describe_reorder, describe_step
 from profilers.schema import Graph, GraphHash, Node
 
@@ -28,6 +29,9 @@ WORK_FEATURES: tuple[str, ...] = (
 )  # fmt: skip
 """Columns of `KernelTable.values` that come before `SHAPE_FEATURES`."""
 
+_IN_8_BITS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger",
+              "MatMulNBits", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"}  # fmt: skip
+"""A graph with any of these is quantised already, and is not quantised again."""
 _CONVERSIONS = {"reorder", "transpose"}
 """Classes of changes of layout, which stand before what they are made for."""
 _CACHE_ENTRIES = 20_000
@@ -69,7 +73,17 @@ def predict_kernels(graph: Graph, style: KernelStyle = DEFAULT_STYLE) -> tuple[K
     of an If the branch with more work is taken to run, branches of equal work half the time each. The first kernel is
     always the call itself.
     """
-    return (CALL, *_executed_kernels(graph, style))
+    if style.precision == "fp32" or _IN_8_BITS.intersection(node.operator for node in graph.nodes):
+        return (CALL, *_executed_kernels(graph, style))
+    plan = FusionPlan(graph)
+    fuse(plan, Level.BASIC)
+    quantised, owners = quantise_graph(plan, style.precision)
+    return (CALL, *(_renumbered(kernel, owners) for kernel in _executed_kernels(quantised, style)))
+
+
+def _renumbered(kernel: Kernel, owners: Sequence[tuple[int, ...]]) -> Kernel:
+    """The kernel, with the nodes of the graph before it was quantised."""
+    return replace(kernel, nodes=tuple(sorted({old for node in kernel.nodes for old in owners[node]})))
 
 
 def _executed_kernels(graph: Graph, style: KernelStyle) -> tuple[Kernel, ...]:

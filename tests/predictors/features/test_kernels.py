@@ -14,21 +14,31 @@ from onnx import helper, numpy_helper
 
 from predictors.features.kernels import (
     CLASSES,
+    DEFAULT_STYLE,
     SHAPE_FEATURES,
     WORK_FEATURES,
+    KernelStyle,
+    Level,
     attribute_timings,
     kernel_table,
     predict_kernels,
     stack_tables,
 )
 from predictors.testing import random_graph, shuffled
-from profilers.onnx_graph import load_graph
-from profilers.schema import Graph, KernelTiming, Node, TensorSpec
+from profilers.onnx_graph import load_graph, refill_weights
+from profilers.quantization import prepared
+from profilers.schema import Graph, KernelTiming, Node, Target, TensorSpec
 from profilers.search_spaces import get_space
 
+LEVELS = {
+    Level.DISABLED: onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    Level.BASIC: onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    Level.EXTENDED: onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    Level.ALL: onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
 SAME = {
     "FusedConv": "Conv", "FusedMatMul": "MatMul", "FusedGemm": "MatMul", "Gemm": "MatMul", "Upsample": "Resize",
-    "BatchNormalization": "Conv", "ChannelScale": "Conv",
+    "BatchNormalization": "Conv", "ChannelScale": "Conv", "NhwcMaxPool": "MaxPool",
 }  # fmt: skip
 LEFT_OUT = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Call"}
 """Reshapes around a Gemm come and go; the call is no node."""
@@ -77,8 +87,9 @@ class Model:
         return onnx.shape_inference.infer_shapes(model, data_prop=True).SerializeToString()
 
 
-def executed(model: bytes, folder: Path) -> Counter[str]:
+def executed(model: bytes, folder: Path, level: Level = Level.ALL) -> Counter[str]:
     options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = LEVELS[level]
     options.optimized_model_filepath = str(folder / "optimised.onnx")
     options.log_severity_level = 3
     onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -86,8 +97,8 @@ def executed(model: bytes, folder: Path) -> Counter[str]:
     return Counter(SAME.get(node.op_type, node.op_type) for node in nodes if node.op_type not in LEFT_OUT)
 
 
-def predicted(model: bytes) -> Counter[str]:
-    kernels = predict_kernels(load_graph(model))
+def predicted(model: bytes, style: KernelStyle = DEFAULT_STYLE) -> Counter[str]:
+    kernels = predict_kernels(load_graph(model), style)
     return Counter(SAME.get(k.operator, k.operator) for k in kernels if k.operator not in LEFT_OUT)
 
 
@@ -212,6 +223,68 @@ def test_kernels_are_those_of_the_runtime(structure: Callable[[Model], str], tmp
     model = Model()
     content = model.build(structure(model))
     assert predicted(content) == executed(content, tmp_path)
+
+
+@pytest.mark.parametrize("level", [Level.BASIC, Level.EXTENDED])
+@pytest.mark.parametrize("structure", [residual_plain, squeeze_excite, silu, transformer_block, padded, grouped])
+def test_kernels_follow_the_level(structure: Callable[[Model], str], level: Level, tmp_path: Path) -> None:
+    model = Model()
+    content = model.build(structure(model))
+    assert predicted(content, KernelStyle(level)) == executed(content, tmp_path, level)
+
+
+QUANTISED = [
+    "kernels:qconv/chain=3,activation=relu,residual=yes", "kernels:qconv/grouping=depthwise,dtype=int8",
+    "kernels:qgemm/form=gemm,chain=2", "kernels:qgemm/form=matmul", "kernels:qgemm/form=dynamic,chain=2",
+    "kernels:dynamicconv", "kernels:qlstm", "kernels:nbits", "kernels:qelementwise/op=Concat",
+    "kernels:qelementwise/op=MaxPool", "kernels:qelementwise/op=Softmax", "zoo:quantised/body=mobile,depth=1,stages=2",
+    "zoo:quantised/body=transformer,depth=1", "zoo:quantised/body=transformer,depth=1,form=dynamic",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("level", [Level.EXTENDED, Level.ALL])
+@pytest.mark.parametrize("text", QUANTISED)
+def test_kernels_of_quantised_graphs_are_those_of_the_runtime(text: str, level: Level, tmp_path: Path) -> None:
+    name, _, text = text.partition(":")
+    space = get_space(name)
+    content = refill_weights(space.to_onnx(space.parse(text)))
+    assert predicted(content, KernelStyle(level)) == executed(content, tmp_path, level)
+
+
+@pytest.mark.parametrize("precision", ["int8_dynamic", "int8_static"])
+@pytest.mark.parametrize("text", ["mobile/depth=3,stages=3,resolution=32", "recurrent/length=8", "mixer/depth=1"])
+def test_float_graphs_are_quantised_as_the_tools_do(text: str, precision: str, tmp_path: Path) -> None:
+    space = get_space("zoo")
+    content = refill_weights(space.to_onnx(space.parse(text)))
+    found = predicted(content, KernelStyle(precision=precision))
+    wanted = executed(prepared(content, precision), tmp_path)
+    assert sum((found - wanted).values()) + sum((wanted - found).values()) <= 2 + 0.1 * sum(wanted.values())
+
+
+def test_quantised_kernels_name_the_nodes_of_the_float_graph() -> None:
+    model = Model()
+    graph = load_graph(model.build(residual_plain(model)))
+    for precision in ("int8_dynamic", "int8_static"):
+        kernels = predict_kernels(graph, KernelStyle(precision=precision))
+        assert {node for kernel in kernels for node in kernel.nodes} <= set(range(len(graph.nodes)))
+        assert any(kernel.kind.startswith("int8_conv") and kernel.nodes for kernel in kernels)
+
+
+def test_styles_of_targets() -> None:
+    def style(backend: str, precision: str = "fp32", **options: str) -> KernelStyle:
+        return KernelStyle.of(Target(device="d", backend=backend, precision=precision, options=options))
+
+    assert style("onnxruntime") == style("imported") == DEFAULT_STYLE
+    assert style("onnxruntime", optimisation="basic").level == Level.BASIC
+    assert style("onnxruntime", "int8_static") == KernelStyle(precision="int8_static")
+    assert style("openvino", "bf16") == KernelStyle(Level.EXTENDED)
+
+
+def test_trees_cost_what_a_row_compares() -> None:
+    space = get_space("kernels")
+    graph = load_graph(space.to_onnx(space.parse("trees/trees=20,depth=4,rows=8")))
+    kernel = next(kernel for kernel in predict_kernels(graph) if kernel.kind == "trees")
+    assert (kernel.operations, kernel.shape["groups"], kernel.shape["depth"]) == (20 * 4 * 8, 20, 4)
 
 
 def test_a_normalisation_between_transposes_falls_apart() -> None:
