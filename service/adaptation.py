@@ -1,4 +1,4 @@
-"""Adaptation as a job: choose graphs, have them measured, fit, activate.
+"""Adaptation as a job: choose graphs, have them measured (or choose rows of a public table), fit, activate.
 
 `POST /targets/{id}/adapt` makes a job of kind `adapt`; `advance` carries every such job on by one step. Steps are
 short transactions with the slow work between them, under a claim that runs out: whichever process dies at whichever
@@ -28,9 +28,11 @@ from service.db import tables
 from service.db.session import Database
 from service.errors import ConflictError
 from service.graphs import PreparedGraph
-from service.models import SHIPPED, BasePredictor, Models
+from service.known import GRAPHS, known_rows, known_spaces
+from service.models import SHIPPED, BasePredictor, Models, bases_for
 from service.resolving import Resolver
 from service.settings import Settings
+from service.support import choose_support
 
 __all__ = ["DEFAULT_SPACES", "advance"]
 
@@ -67,7 +69,10 @@ def advance(database: Database, *, settings: Settings, models: Models, resolver:
     if claim is None:
         return False
     try:
-        if claim.measured:
+        target = models.answerer(claim.target_id).target
+        if target.origin:
+            _fit_table(database, claim, target, models=models)
+        elif claim.measured:
             _fit(database, claim, models=models)
         else:
             _plan(database, claim, settings=settings, models=models, resolver=resolver)
@@ -142,13 +147,16 @@ def _plan(database: Database, claim: Claim, *, settings: Settings, models: Model
         job.payload = {key: value for key, value in job.payload.items() if key != "claim"}
 
 
-def _base(models: Models) -> BasePredictor:
-    base = models.base()
-    if base is None:
+def _base(models: Models, space: str = GRAPHS) -> BasePredictor:
+    """What is adapted. A device's own measurements adapt a base that reads any graph; those of architectures adapt
+    the base of their space besides (`service.responders`).
+    """
+    bases = bases_for(models.bases(), space)
+    if not bases:
         raise ConflictError(
             "There is no base predictor to adapt: train one, or install the package with its artifacts."
         )
-    return base
+    return bases[0]
 
 
 def _pool(payload: Mapping[str, Any], target: Target, resolver: Resolver) -> list[Query]:
@@ -203,23 +211,67 @@ def _fit(database: Database, claim: Claim, *, models: Models) -> None:
         reasons = sorted(
             {attempt.message or "" for child in children for attempt in jobs.attempts_of(session, child.id)}
         )
-        support = datasets.load_dataset(session, measurement_ids=rows)
     if len(rows) < max(1, FEWEST_SHARE * len(children)):
         raise ConflictError(
             f"Only {len(rows)} of {len(children)} graphs could be measured, too few to adapt to. "
             f"Reasons: {' '.join(filter(None, reasons)) or 'the jobs were cancelled.'}"
         )
+    _adapt(database, claim, target, base, rows, failed=len(children) - len(rows))
+
+
+def _fit_table(database: Database, claim: Claim, target: Target, *, models: Models) -> None:
+    """Adapt to rows of a public table that the sampler chooses."""
+    payload = claim.payload
+    pool = payload.get("pool") or {}
+    with database.read() as session:
+        space = _space_of_table(known_spaces(session, target), pool, target)
+        rows = known_rows(session, target, space)
+        if pool.get("graphs"):
+            rows = [row for row in rows if row.name in set(pool["graphs"])]
+        base = _base(models, space)
+        chosen = choose_support(
+            session,
+            rows,
+            base,
+            space,
+            samples=int(payload["samples"]),
+            sampler=payload["sampler"],
+            seed=payload.get("seed", 0),
+        )
+    _adapt(database, claim, target, base, chosen, failed=0)
+
+
+def _space_of_table(spaces: Sequence[str], pool: Mapping[str, Any], target: Target) -> str:
+    """The first search space with rows, or that of the pool which has some."""
+    named = pool.get("space") or ([GRAPHS] if pool.get("graphs") else spaces)
+    wanted = [named] if isinstance(named, str) else named
+    found = [space for space in wanted if space in spaces]
+    if not found:
+        has = ", ".join(space or "graphs" for space in spaces) or "nothing"
+        raise InputError(
+            f"The table of target {target.id} ({target.device}) has latencies of {has}, and none of "
+            f"{', '.join(space or 'graphs' for space in wanted) or 'anything'}."
+        )
+    return found[0]
+
+
+def _adapt(
+    database: Database, claim: Claim, target: Target, base: BasePredictor, rows: Sequence[int], *, failed: int
+) -> None:
+    """Adapt the base to measurements, and activate it."""
+    with database.read() as session:
+        support = datasets.load_dataset(session, measurement_ids=rows)
     started = time.perf_counter()
     adapted = base.predictor.adapt(target, support, support.evidence.get(target.id))
     adapt_ms = (time.perf_counter() - started) * 1000
     fitted = adapted.predict(support.queries).median_ms
     result = {
         "support": len(rows),
-        "failed": len(children) - len(rows),
+        "failed": failed,
         "adapt_ms": adapt_ms,
         "support_median_ape": metrics.median_ape(support.latency_ms, fitted),
     }
-    _activate(database, claim, base=base, adapted=adapted, rows=rows, result=result)
+    _activate(database, claim, base=base, adapted=adapted, rows=list(rows), result=result)
 
 
 def _activate(

@@ -1,4 +1,4 @@
-"""What is known of a target: latencies of graphs, and data to learn from.
+"""Data to learn from: the measurements of targets, with graphs and kernels.
 
 A key (target, graph or architecture, default feeds) may have been measured often; the newest row that is not noisy
 speaks for it, else the newest.
@@ -15,13 +15,13 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, joinedload
 
 from predictors.base import LatencyDataset, Query
-from profilers.schema import Architecture, Graph, GraphHash, KernelTiming, Summary, Target, TargetId
+from profilers.schema import Architecture, Graph, GraphHash, KernelTiming, Target, TargetId
 from service import records
 from service.db import tables
 from service.errors import NotFoundError
 from service.evidence import target_evidence
 
-__all__ = ["freeze_dataset", "load_dataset", "measured_latency", "support_graphs"]
+__all__ = ["chosen_rows", "chunks", "freeze_dataset", "load_dataset", "network_keys"]
 
 SCHEMA_VERSION = 1
 """Of the rows that a manifest's digest covers."""
@@ -35,22 +35,6 @@ def chunks(values: Collection[T]) -> Iterator[list[T]]:
     ordered = list(values)
     for start in range(0, len(ordered), CHUNK):
         yield ordered[start : start + CHUNK]
-
-
-def measured_latency(
-    session: Session, target_id: TargetId, graph_hashes: Collection[GraphHash]
-) -> dict[GraphHash, Summary]:
-    """Summaries of those graphs that were measured on the target with default feeds."""
-    chosen: dict[Any, tuple[bool, int]] = {}
-    for part in chunks(graph_hashes):
-        _choose(session, chosen, tables.Measurement.target_id == target_id, tables.Measurement.graph_hash.in_(part))
-    summaries: dict[GraphHash, Summary] = {}
-    for row_ids in chunks([row_id for _, row_id in chosen.values()]):
-        for row in session.scalars(select(tables.Measurement).where(tables.Measurement.id.in_(row_ids))):
-            summary = records.summary_record(row)
-            if summary is not None and row.graph_hash is not None:
-                summaries[row.graph_hash] = summary
-    return summaries
 
 
 def _choose(session: Session, chosen: dict[Any, tuple[bool, int]], *where: ColumnElement[bool]) -> None:
@@ -204,14 +188,14 @@ def _kernels(session: Session, row_ids: Sequence[int]) -> Mapping[int, tuple[Ker
     return {row_id: tuple(next(iter(runs.values()))) for row_id, runs in found.items()}
 
 
-def support_graphs(session: Session, adaptation_id: str) -> set[GraphHash]:
-    """Hashes of the graphs in the support set of an adaptation."""
-    support = session.scalar(select(tables.Adaptation.support).where(tables.Adaptation.id == adaptation_id)) or []
-    graphs: set[GraphHash] = set()
-    for part in chunks(support):
-        query = select(tables.Measurement.graph_hash).where(tables.Measurement.id.in_(part))
-        graphs.update(graph for graph in session.scalars(query) if graph is not None)
-    return graphs
+def network_keys(session: Session, row_ids: Collection[int]) -> dict[int, str | int]:
+    """What each of the measurements is of: a graph's hash, or an architecture's number where it has no graph."""
+    keys: dict[int, str | int] = {}
+    table = tables.Measurement
+    for part in chunks(row_ids):
+        query = select(table.id, table.graph_hash, table.architecture_id).where(table.id.in_(part))
+        keys |= {row.id: row.graph_hash or row.architecture_id for row in session.execute(query)}
+    return keys
 
 
 def freeze_dataset(

@@ -1,7 +1,8 @@
-"""Which predictor answers for a target: its active adaptation, else the base predictor."""
+"""Which predictors there are for a target: its active adaptation, and the bases that can be adapted."""
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -15,10 +16,8 @@ from service.db import tables
 from service.db.session import Database
 from service.records import target_record
 
-__all__ = ["PRETRAINED_BASE", "SHIPPED", "Answerer", "BasePredictor", "Models"]
+__all__ = ["SHIPPED", "Answerer", "BasePredictor", "Models", "Responder", "bases_for", "reads_natively"]
 
-PRETRAINED_BASE = "kernel_sum-base"
-"""The shipped predictor that serves until one is trained here."""
 SHIPPED = "pretrained:"
 """Beginning of the ids of shipped predictors."""
 REFRESH_SECONDS = 0.5
@@ -31,7 +30,7 @@ class BasePredictor:
     """A predictor that is adapted to no target.
 
     Args:
-        id: of its row, or `pretrained:<name>` for the shipped one.
+        id: of its row, or `pretrained:<name>` for a shipped one.
         predictor: fitted.
     """
 
@@ -40,24 +39,54 @@ class BasePredictor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Responder:
+    """A predictor that can be asked about networks of a target.
+
+    Args:
+        id: `adaptation:<id of its row>`, or the id of the base that it was made of.
+        predictor: adapted to the target, or a base.
+        adapted: whether it knows the target's own measurements.
+        support: ids of the measurements that it was adapted with.
+    """
+
+    id: str
+    predictor: Predictor
+    adapted: bool
+    support: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
-    """What answers for one target.
+    """What can answer for one target.
 
     Args:
         target: the target.
-        adaptation_id: of the active adaptation; None without one.
-        adapted: its predictor; None without one, or when its artifact cannot be read.
-        base: what answers where the adaptation does not; None when none is trained or shipped.
+        adapted: the predictor of its active adaptation; None without one, or when its artifact cannot be read.
+        bases: those that were trained here, the newest first, then those that are shipped.
     """
 
     target: Target
-    adaptation_id: str | None
-    adapted: Predictor | None
-    base: BasePredictor | None
+    adapted: Responder | None
+    bases: tuple[BasePredictor, ...]
+
+
+def reads_natively(predictor: Predictor, space: str) -> bool:
+    """Whether it reads architectures of the search space as they are, without a graph being built."""
+    known = predictor.fitted_capabilities()
+    return "architecture" in known.inputs and space in known.spaces
+
+
+def bases_for(bases: Sequence[BasePredictor], space: str) -> list[BasePredictor]:
+    """Bases that read networks of a search space, or graphs (`service.known.GRAPHS`), the most fitting first.
+
+    Those that read the space's architectures come before those that read any graph, for every architecture has one.
+    """
+    native = [base for base in bases if reads_natively(base.predictor, space)]
+    return native + [base for base in bases if "graph" in base.predictor.fitted_capabilities().inputs]
 
 
 class Models:
-    """Looks up who answers; looks at the database at most every half second for each target. Thread-safe.
+    """Looks up what can answer; looks at the database at most every half second for each target. Thread-safe.
 
     An activation made by any process is noticed within a second. An artifact that cannot be read is refused and the
     previous one serves on.
@@ -70,7 +99,7 @@ class Models:
         self._answerers: dict[TargetId, tuple[float, Answerer]] = {}
 
     def answerer(self, target_id: TargetId) -> Answerer:
-        """Who answers for the target now.
+        """What can answer for the target now.
 
         Raises:
             UnknownNameError: nobody registered the target.
@@ -85,17 +114,18 @@ class Models:
             self._answerers[target_id] = (now, answerer)
         return answerer
 
-    def base(self) -> BasePredictor | None:
-        """The newest base predictor that was trained here, else the shipped one, else None."""
+    def bases(self) -> tuple[BasePredictor, ...]:
+        """The active base predictors that were trained here, the newest first, then the shipped ones."""
         with self._database.read() as session:
             newest = select(tables.Predictor).where(tables.Predictor.active).order_by(tables.Predictor.id.desc())
             rows = [(row.id, row.artifact_digest) for row in session.scalars(newest)]
+        found = []
         for predictor_id, digest in rows:
             try:
-                return BasePredictor(id=predictor_id, predictor=self._store.load(digest))
+                found.append(BasePredictor(id=predictor_id, predictor=self._store.load(digest)))
             except ArtifactError as error:
                 log.error("base predictor refused", predictor=predictor_id, reason=str(error))
-        return shipped_base()
+        return (*found, *shipped_bases())
 
     def _read(self, target_id: TargetId, known: Answerer | None) -> Answerer:
         with self._database.read() as session:
@@ -103,33 +133,36 @@ class Models:
             if row is None:
                 raise UnknownNameError("target", target_id, session.scalars(select(tables.Target.id).limit(20)).all())
             target = target_record(row)
-            active = session.execute(
-                select(tables.Adaptation.id, tables.Adaptation.artifact_digest).where(
-                    tables.Adaptation.target_id == target_id, tables.Adaptation.active
-                )
-            ).first()
-        adaptation_id, adapted = None, None
-        if active is not None:
-            adaptation_id, adapted = self._adapted(active.id, active.artifact_digest, known)
-        return Answerer(target=target, adaptation_id=adaptation_id, adapted=adapted, base=self.base())
+            active = session.scalar(
+                select(tables.Adaptation).where(tables.Adaptation.target_id == target_id, tables.Adaptation.active)
+            )
+        adapted = None if active is None else self._adapted(active, known)
+        return Answerer(target=target, adapted=adapted, bases=self.bases())
 
-    def _adapted(self, adaptation_id: str, digest: str, known: Answerer | None) -> tuple[str | None, Predictor | None]:
+    def _adapted(self, row: tables.Adaptation, known: Answerer | None) -> Responder | None:
         try:
-            return adaptation_id, self._store.load(digest)
+            predictor = self._store.load(row.artifact_digest)
         except ArtifactError as error:
-            log.error("adaptation refused, the previous one serves on", adaptation=adaptation_id, reason=str(error))
-            return (known.adaptation_id, known.adapted) if known else (None, None)
+            log.error("adaptation refused, the previous one serves on", adaptation=row.id, reason=str(error))
+            return known.adapted if known else None
+        return Responder(id=f"adaptation:{row.id}", predictor=predictor, adapted=True, support=tuple(row.support))
 
 
 _shipped: dict[str, BasePredictor] = {}
 _shipped_lock = threading.Lock()
 
 
-def shipped_base() -> BasePredictor | None:
-    """The shipped base predictor, read once a process; None when the package has none."""
+def shipped_bases() -> tuple[BasePredictor, ...]:
+    """The shipped base predictors by name, each read once a process; one that cannot be read is left out."""
     with _shipped_lock:
-        if PRETRAINED_BASE not in _shipped and PRETRAINED_BASE in pretrained_names():
-            _shipped[PRETRAINED_BASE] = BasePredictor(
-                id=f"{SHIPPED}{PRETRAINED_BASE}", predictor=pretrained(PRETRAINED_BASE)
-            )
-        return _shipped.get(PRETRAINED_BASE)
+        for name in pretrained_names():
+            if name not in _shipped:
+                _read_shipped(name)
+        return tuple(_shipped.values())
+
+
+def _read_shipped(name: str) -> None:
+    try:
+        _shipped[name] = BasePredictor(id=f"{SHIPPED}{name}", predictor=pretrained(name))
+    except ArtifactError as error:
+        log.error("shipped predictor refused", predictor=name, reason=str(error))

@@ -39,6 +39,12 @@ def _measurable_target(session: Session, target_id: TargetId) -> tables.Target:
     return row
 
 
+def _adaptable_target(session: Session, target_id: TargetId) -> tables.Target:
+    """One that is measured on, or a column of a public table, whose rows are all measured."""
+    row = find_target(session, target_id)
+    return row if row.origin else _measurable_target(session, target_id)
+
+
 def profile(
     database: Database,
     settings: Settings,
@@ -110,6 +116,8 @@ class AdaptRequest:
 def adapt(database: Database, settings: Settings, *, target_id: TargetId, request: AdaptRequest) -> tables.Job:
     """A job that has graphs measured, adapts a predictor to them and activates it.
 
+    Of a column of a public table nothing is measured: the job adapts to rows of it.
+
     Raises:
         UnknownNameError: nobody registered the sampler or the search space.
         NotFoundError: nobody registered the target, or a graph of the pool.
@@ -117,7 +125,7 @@ def adapt(database: Database, settings: Settings, *, target_id: TargetId, reques
     """
     _check_names(request)
     with database.write.begin() as session:
-        _measurable_target(session, target_id)
+        _adaptable_target(session, target_id)
         if request.pool.get("graphs"):
             _require_graphs(session, request.pool["graphs"])
         return jobs.enqueue(

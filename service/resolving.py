@@ -2,17 +2,14 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
-
-from sqlalchemy import select
 
 from predictors.base import Query
 from profilers.onnx_graph import load_graph
 from profilers.schema import Architecture, Graph, GraphHash, InputError, Target
 from profilers.search_spaces import get_space
 from service import graphs
-from service.db import tables
 from service.db.session import Database
 from service.graphs import GraphLoaderLike
 from service.serving_types import Item
@@ -83,24 +80,6 @@ class Resolver:
         """The graph that an architecture's text stands for."""
         key = (architecture.space, architecture.text)
         return self._built.get(key, lambda: load_graph(get_space(architecture.space).to_onnx(architecture)))
-
-    def hashes(self, architectures: Sequence[Architecture]) -> dict[tuple[str, str], GraphHash]:
-        """Hashes of those architectures whose graphs the database has, by (space, text)."""
-        found: dict[tuple[str, str], GraphHash] = {}
-        by_space: dict[str, list[str]] = {}
-        for architecture in architectures:
-            by_space.setdefault(architecture.space, []).append(architecture.text)
-        with self._database.read() as session:
-            for space, texts in by_space.items():
-                rows = session.execute(
-                    select(tables.Architecture.text, tables.Architecture.graph_hash).where(
-                        tables.Architecture.space == space,
-                        tables.Architecture.text.in_(texts),
-                        tables.Architecture.graph_hash.is_not(None),
-                    )
-                )
-                found.update({(space, row.text): row.graph_hash for row in rows})
-        return found
 
     def _read(self, graph_hash: GraphHash) -> Graph:
         with self._database.read() as session:

@@ -1,24 +1,28 @@
-"""Answers `POST /predict`: what the database knows, else what the adapted predictor says, else the base predictor."""
+"""Answers `POST /predict`: what the database knows, else what a predictor says (`service.responders`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
 
-from predictors.base import Predictor, Query
-from profilers.schema import GraphHash, LatcastError, Summary, Target, TargetId, UnsupportedGraphError
+from predictors.base import Query
+from profilers.schema import LatcastError, Target, TargetId, UnsupportedGraphError
 from service import datasets
 from service.db.session import Database
 from service.errors import ConflictError
 from service.graphs import GraphLoaderLike
-from service.models import Answerer, Models
+from service.known import GRAPHS, Known, known_latencies
+from service.models import Answerer, Models, Responder, reads_natively
 from service.resolving import Resolver
+from service.responders import Responders
 from service.serving_types import Forecast, Item, QualityPair
 from service.settings import Settings
 
 __all__ = ["Forecaster"]
 
 Answer = Forecast | LatcastError
+Queries = dict[int, Query]
+"""Queries by the place of their item."""
 
 
 class Forecaster:
@@ -28,6 +32,7 @@ class Forecaster:
         self._settings, self._database = settings, database
         self.models = Models(database)
         self.resolver = Resolver(database, loader)
+        self._responders = Responders(database)
 
     def forecast(self, target_id: TargetId, items: Sequence[Item], level: float) -> list[Answer]:
         """Answers in the order of the items; an item that cannot be answered has its error instead.
@@ -42,19 +47,18 @@ class Forecaster:
         """
         answerer = self.models.answerer(target_id)
         answers: dict[int, Answer] = {}
-        queries: dict[int, Query] = {}
+        queries: Queries = {}
         for index, item in enumerate(items):
             try:
-                queries[index] = self._query(item, answerer)
+                queries[index] = self.resolver.query(item, answerer.target)
             except LatcastError as error:
                 answers[index] = error
-        answers |= self._measured(target_id, queries, level)
-        left = {index: query for index, query in queries.items() if index not in answers}
-        answers |= dict(zip(left, self._predict(answerer, list(left.values()), level), strict=True))
+        for space, group in by_space(queries).items():
+            answers |= self._answers(answerer, space, group, level)
         return [answers[index] for index in range(len(items))]
 
     def quality(self, target_id: TargetId) -> list[QualityPair]:
-        """Every measured graph of the target beside its forecast, oldest first.
+        """Every measured network of the target beside its forecast, oldest first.
 
         Raises:
             UnknownNameError: nobody registered the target.
@@ -62,101 +66,123 @@ class Forecaster:
         """
         answerer = self.models.answerer(target_id)
         with self._database.read() as session:
-            data = datasets.load_dataset(session, target_id=target_id)
-            support = datasets.support_graphs(session, answerer.adaptation_id) if answerer.adaptation_id else set()
-        answers = self._predict(answerer, data.queries, 0.9)
-        pairs = zip(data.queries, data.latency_ms, answers, strict=True)
-        return [
-            QualityPair(
-                graph=query.graph.hash,
-                measured_ms=float(measured),
-                predicted_ms=answer.latency_ms,
-                support=query.graph.hash in support,
-            )
-            for query, measured, answer in pairs
-            if isinstance(answer, Forecast)
-        ]
+            rows = datasets.chosen_rows(session, target_ids=[target_id], imported=True)
+            data = datasets.load_dataset(session, measurement_ids=rows)
+        pairs: dict[int, QualityPair] = {}
+        for space, queries in by_space(dict(enumerate(data.queries))).items():
+            chain = self._responders.of(answerer, space)
+            answers = predicted(chain, queries, level=0.9, target=answerer.target)
+            support = self._support(chain, rows)
+            for index, answer in answers.items():
+                if isinstance(answer, Forecast):
+                    known = rows[index] in support[answer.predictor or ""]
+                    pairs[index] = pair_of(queries[index], float(data.latency_ms[index]), answer, support=known)
+        return [pairs[index] for index in sorted(pairs)]
 
-    def _query(self, item: Item, answerer: Answerer) -> Query:
-        query = self.resolver.query(item, answerer.target)
-        candidates = [model for model in (answerer.adapted, answerer.base and answerer.base.predictor) if model]
-        if candidates and "architecture" not in candidates[0].capabilities.inputs:
-            _ = query.graph  # built here, so that what is wrong with it is this item's error alone
-        return query
+    def _support(self, chain: Sequence[Responder], rows: Sequence[int]) -> dict[str, set[int]]:
+        """For each responder those of the rows whose networks it was adapted to."""
+        with self._database.read() as session:
+            keys = datasets.network_keys(session, rows)
+            own = {one.id: set(datasets.network_keys(session, one.support).values()) for one in chain}
+        return {name: {row for row, key in keys.items() if key in support} for name, support in own.items()}
 
-    def _measured(self, target_id: TargetId, queries: dict[int, Query], level: float) -> dict[int, Answer]:
-        hashes = self._hashes(queries)
-        if not hashes:
+    def _answers(self, answerer: Answerer, space: str, queries: Queries, level: float) -> dict[int, Answer]:
+        """Answers to queries about one search space, or about graphs."""
+        answers: dict[int, Answer] = self._measured(answerer.target, space, queries, level)
+        left = without(queries, answers)
+        if not left:
+            return answers
+        try:
+            chain = self._responders.of(answerer, space)
+        except ConflictError as error:
+            return answers | dict.fromkeys(left, error)
+        if space and not reads_natively(chain[0].predictor, space):
+            answers |= failed_builds(left)
+            left = without(left, answers)
+            answers |= self._measured(answerer.target, GRAPHS, left, level)
+        return answers | predicted(chain, without(left, answers), level=level, target=answerer.target)
+
+    def _measured(self, target: Target, space: str, queries: Queries, level: float) -> dict[int, Answer]:
+        names = {index: name_of(query, space) for index, query in queries.items()}
+        if not names:
             return {}
         with self._database.read() as session:
-            known = datasets.measured_latency(session, target_id, sorted(set(hashes.values())))
-        return {index: measured(known[value], level) for index, value in hashes.items() if value in known}
-
-    def _hashes(self, queries: dict[int, Query]) -> dict[int, GraphHash]:
-        """Graph hashes of those queries for which they are known without building anything."""
-        unbuilt = {
-            index: query.architecture
-            for index, query in queries.items()
-            if query.architecture is not None and "graph" not in query.__dict__
+            known = known_latencies(session, target, space, set(names.values()))
+        return {
+            index: measured(known[name], level, origin=target.origin) for index, name in names.items() if name in known
         }
-        stored = self.resolver.hashes(list(unbuilt.values()))
-        found = {
-            index: stored[key]
-            for index, architecture in unbuilt.items()
-            if (key := (architecture.space, architecture.text)) in stored
-        }
-        return found | {index: query.graph.hash for index, query in queries.items() if index not in unbuilt}
-
-    def _predict(self, answerer: Answerer, queries: Sequence[Query], level: float) -> list[Answer]:
-        if not queries:
-            return []
-        base = answerer.base
-        if answerer.adapted is None:
-            if base is None:
-                error = no_predictor(answerer.target)
-                return [error for _ in queries]
-            return attempt(base.predictor, queries, level, predictor_id=base.id, adapted=False)
-        answers = attempt(
-            answerer.adapted, queries, level, predictor_id=f"adaptation:{answerer.adaptation_id}", adapted=True
-        )
-        refused = [i for i, answer in enumerate(answers) if isinstance(answer, UnsupportedGraphError)]
-        if base is not None and refused:
-            again = [queries[i] for i in refused]
-            second = attempt(base.predictor, again, level, predictor_id=base.id, adapted=False)
-            for index, answer in zip(refused, second, strict=True):
-                answers[index] = answer
-        return answers
 
 
-def no_predictor(target: Target) -> ConflictError:
-    """What to say when nobody can answer for a target."""
-    return ConflictError(
-        f"No predictor answers for target {target.id}: adapt one with `latcast adapt --target {target.id}` "
-        f"(POST /targets/{target.id}/adapt)."
+def by_space(queries: Queries) -> dict[str, Queries]:
+    """Queries by the search space of their architecture; `GRAPHS` where they are none."""
+    groups: dict[str, Queries] = {}
+    for index, query in queries.items():
+        groups.setdefault(query.architecture.space if query.architecture else GRAPHS, {})[index] = query
+    return groups
+
+
+def without(queries: Queries, answers: Mapping[int, Answer]) -> Queries:
+    """Queries that have no answer yet."""
+    return {index: query for index, query in queries.items() if index not in answers}
+
+
+def name_of(query: Query, space: str) -> str:
+    """What the database knows the network by."""
+    return query.architecture.text if space and query.architecture else query.graph.hash
+
+
+def failed_builds(queries: Queries) -> dict[int, Answer]:
+    """Build the queries' graphs; the errors of those that cannot be built are theirs alone."""
+    errors: dict[int, Answer] = {}
+    for index, query in queries.items():
+        try:
+            _ = query.graph
+        except LatcastError as error:
+            errors[index] = error
+    return errors
+
+
+def pair_of(query: Query, measured_ms: float, answer: Forecast, *, support: bool) -> QualityPair:
+    """A measured network beside its forecast; its graph is named where the database has it."""
+    architecture = query.architecture
+    return QualityPair(
+        graph=query.graph.hash if query.has_graph else None,
+        space=architecture.space if architecture else None,
+        text=architecture.text if architecture else None,
+        measured_ms=measured_ms,
+        predicted_ms=answer.latency_ms,
+        support=support,
     )
 
 
-def attempt(
-    predictor: Predictor, queries: Sequence[Query], level: float, *, predictor_id: str, adapted: bool
-) -> list[Answer]:
+def predicted(chain: Sequence[Responder], queries: Queries, *, level: float, target: Target) -> dict[int, Answer]:
+    """Forecasts of the first responder, and of the next for those that the one before cannot read."""
+    answers: dict[int, Answer] = {}
+    left = queries
+    for responder in chain:
+        if not left:
+            break
+        given = attempt(responder, list(left.values()), level, target)
+        answers |= dict(zip(left, given, strict=True))
+        left = {index: query for index, query in left.items() if isinstance(answers[index], UnsupportedGraphError)}
+    return answers
+
+
+def attempt(responder: Responder, queries: Sequence[Query], level: float, target: Target) -> list[Answer]:
     """Forecasts in one batch; when some query spoils the batch, in halves until it stands alone."""
     try:
-        return forecasts(predictor, queries, level, predictor_id=predictor_id, adapted=adapted)
+        return forecasts(responder, queries, level, target)
     except LatcastError as error:
         if len(queries) == 1:
             return [error]
     middle = len(queries) // 2
-    return [
-        answer
-        for part in (queries[:middle], queries[middle:])
-        for answer in attempt(predictor, part, level, predictor_id=predictor_id, adapted=adapted)
-    ]
+    parts = (queries[:middle], queries[middle:])
+    return [answer for part in parts for answer in attempt(responder, part, level, target)]
 
 
-def forecasts(
-    predictor: Predictor, queries: Sequence[Query], level: float, *, predictor_id: str, adapted: bool
-) -> list[Answer]:
+def forecasts(responder: Responder, queries: Sequence[Query], level: float, target: Target) -> list[Answer]:
     """Forecasts in one batch."""
+    predictor = responder.predictor
     prediction = predictor.predict(queries)
     coverage = predictor.coverage(queries)
     intervals: list[tuple[float, float] | None] = [None] * len(queries)
@@ -169,8 +195,11 @@ def forecasts(
             interval_ms=interval,
             source="predicted",
             coverage=share,
-            adapted=adapted,
-            predictor=predictor_id,
+            adapted=responder.adapted,
+            predictor=responder.id,
+            kind=predictor.kind,
+            measurements=len(responder.support),
+            origin=target.origin,
             unknown_operators=predictor.unknown_operators(query),
         )
         for latency, interval, share, query in zip(
@@ -179,15 +208,23 @@ def forecasts(
     ]
 
 
-def measured(summary: Summary, level: float) -> Forecast:
-    """A measurement as an answer; its interval is the spread between the processes that measured."""
-    width = NormalDist().inv_cdf((1 + level) / 2) * summary.noise_log
-    low, high = (summary.median_ms * np.exp([-width, width])).tolist()
+def measured(known: Known, level: float, *, origin: str) -> Forecast:
+    """A measurement as an answer.
+
+    Its interval is the spread between the processes that measured; of a public table's number nobody knows it.
+    """
+    interval = None
+    if known.noise_log is not None:
+        width = NormalDist().inv_cdf((1 + level) / 2) * known.noise_log
+        low, high = (known.median_ms * np.exp([-width, width])).tolist()
+        interval = (low, high)
     return Forecast(
-        latency_ms=summary.median_ms,
-        interval_ms=(low, high),
+        latency_ms=known.median_ms,
+        interval_ms=interval,
         source="measured",
         coverage=1.0,
         adapted=True,
-        predictor=None,
+        measurements=1,
+        statistic=known.statistic,
+        origin=origin,
     )

@@ -40,6 +40,12 @@ class Forecast:
         coverage: share of the predicted cost in operators and shapes that training has seen, 0–1; 1 when measured.
         adapted: the target's own adaptation answered (or a measurement), not the base predictor.
         predictor: id of the predictor that answered; None when measured.
+        kind: of that predictor; None when measured.
+        measurements: how many measured networks of the target the answer rests on: 1 when measured, those that the
+            predictor was adapted to, 0 for a base predictor.
+        statistic: of a measured answer, what it is: `median` of samples taken here, or what a public table gives
+            (`mean`, `reported`).
+        origin: where the target's measurements are from, with the licence; empty for those taken here.
         unknown_operators: operators that training has not seen.
     """
 
@@ -49,23 +55,30 @@ class Forecast:
     coverage: float
     adapted: bool
     predictor: str | None = None
+    kind: str | None = None
+    measurements: int = 0
+    statistic: str | None = None
+    origin: str = ""
     unknown_operators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityPair:
-    """A measured graph beside its forecast.
+    """A measured network beside its forecast.
 
     Args:
-        graph: hash of the graph.
+        graph: hash of the graph; None where a public table has no graph.
+        space, text: the architecture, where it is one.
         measured_ms, predicted_ms: latencies in ms.
         support: the row was in the adaptation's support set, so its forecast is no honest one.
     """
 
-    graph: GraphHash
+    graph: GraphHash | None
     measured_ms: float
     predicted_ms: float
     support: bool
+    space: str | None = None
+    text: str | None = None
 
 
 class ForecasterLike(Protocol):
@@ -89,7 +102,7 @@ class ForecasterLike(Protocol):
         ...
 
     def quality(self, target_id: TargetId) -> list[QualityPair]:
-        """Every measured graph of the target beside its forecast, oldest first.
+        """Every measured network of the target beside its forecast, oldest first.
 
         Raises:
             UnknownNameError: nobody registered the target.

@@ -348,6 +348,14 @@ class ForecastOut(BaseModel):
     coverage: float = Field(description="Share of the predicted cost in operators and shapes that training has seen.")
     adapted: bool = Field(description="Whether the target's own adaptation answered, or a measurement.")
     predictor: str | None
+    kind: str | None = Field(description="Of the predictor; null when measured.")
+    measurements: int = Field(
+        description="Measured networks of the target that it rests on: 1 when measured, 0 for a base predictor."
+    )
+    statistic: str | None = Field(
+        description="What a measured latency is: the `median` of samples, or a public table's `mean` or `reported`."
+    )
+    origin: str = Field(description="Public table that the target's measurements are from; empty for our own.")
     unknown_operators: tuple[str, ...]
 
 
@@ -438,7 +446,7 @@ class PredictorOut(BaseModel):
 
 
 class QualityOut(BaseModel):
-    """Measured graphs beside their forecasts; rows of the support set are marked."""
+    """Measured networks beside their forecasts; rows of the support set are marked."""
 
     target: str
     pairs: list[QualityPair]

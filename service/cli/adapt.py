@@ -27,7 +27,8 @@ def adapt(
 ) -> None:
     """Adapt the predictor to a target: its agent measures a few graphs, then forecasts are the target's own.
 
-    An agent has to be running on the device. Interrupting only stops the waiting, not the job.
+    An agent has to be running on the device, unless the target was imported: then rows of its table are taken, so that
+    it answers as a device would of which no more is known. Interrupting only stops the waiting, not the job.
 
     \b
     Examples:
@@ -41,9 +42,11 @@ def adapt(
         if not wait:
             typer.echo(job["id"])
             return
-        done = follow(client, job["id"], what=f"measuring {samples} graphs on {found['device_name']}", console=console)
+        doing = "adapting to" if found["origin"] else "measuring"
+        what = f"{doing} {samples} networks on {found['device_name']}"
+        done = follow(client, job["id"], what=what, console=console)
     result = done["result"]
     typer.echo(
-        f"Adapted {found['device_name']} ({found['label']}) from {result['support']} graphs in "
+        f"Adapted {found['device_name']} ({found['label']}) from {result['support']} networks in "
         f"{result['adapt_ms']:.0f} ms; median error on those graphs {result['support_median_ape']:.1%}."
     )

@@ -204,7 +204,7 @@ def test_corrupt_artifact_is_refused_and_the_previous_one_serves_on(world: Adapt
 def test_without_any_predictor_the_answer_says_what_to_do(
     world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.models.shipped_base", lambda: None)
+    monkeypatch.setattr("service.models.shipped_bases", tuple)
     world.agent()
     with world.database.write.begin() as session:
         session.execute(update(tables.Predictor).values(active=False))

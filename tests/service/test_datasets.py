@@ -13,6 +13,7 @@ from profilers.schema import Architecture, InputError, Target, from_plain
 from service import datasets, records
 from service.db import tables
 from service.errors import NotFoundError
+from service.known import GRAPHS, known_latencies
 from tests.service.helpers import CELL, OTHER_TARGET, TARGET, World, measurement
 
 
@@ -59,8 +60,8 @@ def add_import(world: World, *, ms: float = 7.0) -> str:
 def test_measured_latency_prefers_quiet_rows_and_knows_default_feeds_only(measured: World) -> None:
     graphs = [measured.graph(width) for width in (1, 3, 9, 50)]
     with measured.database.read() as session:
-        known = datasets.measured_latency(session, TARGET.id, [*graphs, "none"])
-        assert datasets.measured_latency(session, OTHER_TARGET.id, graphs) == {}
+        known = known_latencies(session, TARGET, GRAPHS, [*graphs, "none"])
+        assert known_latencies(session, OTHER_TARGET, GRAPHS, graphs) == {}
     assert set(known) == set(graphs[:2])
     assert known[graphs[1]].median_ms == pytest.approx(3.15)
     assert known[graphs[1]].samples == 4
@@ -78,7 +79,7 @@ def test_measured_with_other_feeds_is_another_key(world: World) -> None:
     assert [from_plain(FeedSpec, plain) for plain in job["feeds"]] == [feed]
     agent.result(job["id"], job["lease_token"], measurement(graph))
     with world.database.read() as session:
-        assert datasets.measured_latency(session, TARGET.id, [graph]) == {}
+        assert known_latencies(session, TARGET, GRAPHS, [graph]) == {}
 
 
 def test_dataset_has_one_row_for_each_key_with_kernels_and_noise(measured: World) -> None:
@@ -135,7 +136,7 @@ def test_support_set_by_ids(measured: World) -> None:
         )
         session.add(adaptation)
         session.flush()
-        assert datasets.support_graphs(session, adaptation.id) == graphs
+        assert set(datasets.network_keys(session, adaptation.support).values()) == graphs
 
 
 def test_no_rows_are_an_empty_dataset(world: World) -> None:

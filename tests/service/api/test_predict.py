@@ -83,7 +83,7 @@ def test_unknown_target_and_too_many_items(make_world: MakeWorld) -> None:
 def test_quality_pairs(world: World) -> None:
     world.agent()
     assert world.client.quality(TARGET.id) == [
-        {"graph": "g", "measured_ms": 1.0, "predicted_ms": 1.1, "support": False}
+        {"graph": "g", "space": None, "text": None, "measured_ms": 1.0, "predicted_ms": 1.1, "support": False}
     ]
 
 
