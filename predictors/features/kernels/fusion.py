@@ -6,12 +6,13 @@ activations); other CPU runtimes do much the same. Written against optimised gra
 compare with.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import prod
 
 from predictors.features.kernels.patterns import PATTERNS, Pattern, find_pattern
 from predictors.features.kernels.plan import FusionPlan, Step
 from predictors.features.kernels.quantisation import (
+    SCALED_OPERATORS,
     drop_positive_clip,
     fuse_dynamic_product,
     fuse_node_unit,
@@ -34,10 +35,11 @@ Rule = Callable[[FusionPlan, Step], None]
 def fuse(plan: FusionPlan, level: Level = Level.ALL) -> None:
     """Apply the level's rules, but those that depend on the layout of tensors."""
     operators = {node.operator for node in plan.graph.nodes}
-    for needed, triggers, rule in _RULES:
-        if level < needed or (triggers and operators.isdisjoint(triggers)):
+    for needed, present, starts, rule in _RULES:
+        if level < needed or (present and operators.isdisjoint(present)):
             continue
-        for step in plan.live(plan.steps()):
+        steps = [step for step in plan.steps() if not starts or step.operator in starts]
+        for step in plan.live(steps):
             rule(plan, step)
 
 
@@ -299,6 +301,13 @@ def _fuse_bias_gelu(plan: FusionPlan, step: Step) -> None:
         plan.merge([step, reader], main=reader, last=reader, operator="BiasGelu")
 
 
+_KEYS: Mapping[str, set[Pattern]] = {
+    "LayerNormalization": {"ReduceMean"},
+    "SimplifiedLayerNormalization": {"ReduceMean"},
+    "Gelu": {"Erf"},
+    "QuickGelu": {"Sigmoid"},
+}
+"""Operators that every form of a pattern has."""
 _STANDARD_SINCE = {"LayerNormalization": 17, "Gelu": 20}
 """Opsets from which the fused operator is one of ONNX itself, so that it is found at level `basic` already."""
 
@@ -313,32 +322,37 @@ def _standard_pattern_rule(name: str, pattern: Pattern) -> Rule:
     return fuse_standard
 
 
+_ANY: set[Pattern] = set()
 _PACKING: set[Pattern] = {"QuantizeLinear", "DequantizeLinear"}
-_IN_INTEGERS: set[Pattern] = {"MatMulInteger"}
-_RULES: tuple[tuple[Level, set[Pattern], Rule], ...] = (
-    (Level.DISABLED, set(), name_operands),
-    (Level.BASIC, set(), _fold_constants),
-    (Level.BASIC, set(), _drop_no_operations),
-    (Level.BASIC, set(), _drop_repetitions),
-    (Level.EXTENDED, {"Slice"}, _join_slices),
-    (Level.BASIC, {"Reshape"}, _join_reshapes),
-    (Level.BASIC, {"Pad"}, _fuse_pad),
-    (Level.BASIC, {"Relu"}, _fuse_relu_clip),
-    (Level.EXTENDED, _PACKING, drop_positive_clip),
-    (Level.EXTENDED, _PACKING, fuse_node_unit),
-    (Level.EXTENDED, _IN_INTEGERS, fuse_dynamic_product),
-    (Level.BASIC, {"Conv", "ConvTranspose"}, _fuse_affine_into_conv),
-    (Level.BASIC, {"MatMul"}, _fuse_matmul_add),
+_RULES: tuple[tuple[Level, set[Pattern], set[Pattern], Rule], ...] = (
+    (Level.DISABLED, _ANY, set(SCALED_OPERATORS), name_operands),
+    (Level.BASIC, _ANY, _ANY, _fold_constants),
+    (Level.BASIC, _ANY, _ANY, _drop_no_operations),
+    (Level.BASIC, _ANY, _ANY, _drop_repetitions),
+    (Level.EXTENDED, _ANY, {"Slice"}, _join_slices),
+    (Level.BASIC, _ANY, {"Reshape"}, _join_reshapes),
+    (Level.BASIC, _ANY, {"Pad"}, _fuse_pad),
+    (Level.BASIC, _ANY, {"Relu"}, _fuse_relu_clip),
+    (Level.EXTENDED, _PACKING, {"Relu", "Clip"}, drop_positive_clip),
+    (Level.EXTENDED, _PACKING, _ANY, fuse_node_unit),
+    (Level.EXTENDED, _ANY, {"MatMulInteger"}, fuse_dynamic_product),
+    (Level.BASIC, _ANY, {"Conv", "ConvTranspose"}, _fuse_affine_into_conv),
+    (Level.BASIC, _ANY, {"MatMul"}, _fuse_matmul_add),
     *(
-        (Level.BASIC, {pattern[0]}, _standard_pattern_rule(name, pattern))
+        (Level.BASIC, _ANY, {pattern[0]}, _standard_pattern_rule(name, pattern))
         for name, pattern in PATTERNS
         if name in _STANDARD_SINCE
     ),
-    *((Level.EXTENDED, {pattern[0]}, _pattern_rule(name, pattern)) for name, pattern in PATTERNS),
-    (Level.BASIC, {"Transpose"}, _cancel_transposes),
-    (Level.EXTENDED, {"Conv", "Gemm", "MatMul"}, _fuse_activation),
-    (Level.EXTENDED, {"MatMul"}, _fuse_matmul_neighbours),
-    (Level.EXTENDED, {"Add"}, _fuse_skip_normalisation),
-    (Level.EXTENDED, {"Add"}, _fuse_bias_gelu),
+    *((Level.EXTENDED, _KEYS[name], {pattern[0]}, _pattern_rule(name, pattern)) for name, pattern in PATTERNS),
+    (Level.BASIC, _ANY, {"Transpose"}, _cancel_transposes),
+    (Level.EXTENDED, _ANY, {"Conv", "Gemm"}, _fuse_activation),
+    (Level.EXTENDED, _ANY, {"MatMul"}, _fuse_matmul_neighbours),
+    (
+        Level.EXTENDED,
+        {"LayerNormalization", "ReduceMean", "SimplifiedLayerNormalization"},
+        {"Add"},
+        _fuse_skip_normalisation,
+    ),
+    (Level.EXTENDED, {"Erf", "Gelu"}, {"Add"}, _fuse_bias_gelu),
 )
-"""From which level, in graphs with which operators (any for an empty set), in the order in which they are tried."""
+"""From which level, in graphs with one of which operators, for steps of which (all where a set is empty), in order."""

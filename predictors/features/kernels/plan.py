@@ -5,6 +5,7 @@ tensors that a runtime computes once, when it loads the model. What is left is w
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 
 from profilers.schema import Attribute, Graph, Node, TensorSpec
 
@@ -24,11 +25,14 @@ class Step:
         residual: whether another tensor is added to the result before it is written.
         blocked: whether it works on channel-blocked tensors.
         main: index of the node that does the main work.
+        position: where it stands in execution order.
+        alive: whether it is still one of the plan's.
         channels_first: whether the runtime runs it on tensors whose last axis, as the graph has it, comes first.
     """
 
     __slots__ = (
         "activations",
+        "alive",
         "attributes",
         "blocked",
         "channels_first",
@@ -37,21 +41,17 @@ class Step:
         "nodes",
         "operator",
         "outputs",
+        "position",
         "residual",
     )
 
     def __init__(self, index: int, node: Node, inputs: list[int]) -> None:
-        self.nodes, self.main = [index], index
+        self.nodes, self.main, self.position, self.alive = [index], index, index, True
         self.operator = node.operator
         self.attributes: Mapping[str, Attribute] = node.attributes
         self.inputs, self.outputs = inputs, list(node.outputs)
         self.activations: list[str] = []
         self.residual = self.blocked = self.channels_first = False
-
-    @property
-    def position(self) -> int:
-        """Where it stands in execution order."""
-        return max(self.nodes)
 
     def ints(self, name: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
         """An attribute that is a list of integers."""
@@ -85,10 +85,14 @@ class FusionPlan:
         self.apart: set[int] = set()
         self._producer: dict[int, Step] = {}
         self._readers: dict[int, list[Step]] = {}
+        self._all: list[Step] = []
         for index, node in enumerate(graph.nodes):
-            self._add(Step(index, node, list(node.inputs)))
+            step = Step(index, node, list(node.inputs))
+            self._all.append(step)
+            self._add(step)
 
     def _add(self, step: Step) -> None:
+        step.alive = True
         for tensor in step.outputs:
             if tensor >= 0:
                 self._producer[tensor] = step
@@ -97,6 +101,7 @@ class FusionPlan:
                 self._readers.setdefault(tensor, []).append(step)
 
     def _forget(self, step: Step) -> None:
+        step.alive = False
         for tensor in step.outputs:
             self._producer.pop(tensor, None)
         for tensor in set(step.inputs):
@@ -105,13 +110,13 @@ class FusionPlan:
 
     def steps(self) -> list[Step]:
         """The steps of the moment, in execution order."""
-        unique = {id(step): step for step in self._producer.values()}
-        return sorted(unique.values(), key=lambda step: step.position)
+        self._all = sorted((step for step in self._all if step.alive), key=_position)
+        return list(self._all)
 
     def live(self, steps: Iterable[Step]) -> Iterator[Step]:
         """Those of the steps that still stand when their turn comes."""
         for step in steps:
-            if any(self._producer.get(tensor) is step for tensor in step.outputs):
+            if step.alive:
                 yield step
 
     def spec(self, tensor: int) -> TensorSpec:
@@ -180,8 +185,9 @@ class FusionPlan:
 
     def discard_unread(self, step: Step) -> None:
         """The step vanishes if nobody reads its results."""
-        stands = any(self._producer.get(tensor) is step for tensor in step.outputs)
-        if stands and not any(self.readers(tensor) or tensor in self.results for tensor in step.outputs if tensor >= 0):
+        if step.alive and not any(
+            self.readers(tensor) or tensor in self.results for tensor in step.outputs if tensor >= 0
+        ):
             self._forget(step)
             self.free.update(step.nodes)
 
@@ -193,6 +199,7 @@ class FusionPlan:
         first.operator, first.inputs = operator, [source]
         first.outputs = [step.outputs[0] for step in steps]
         first.nodes = sorted(index for step in steps for index in step.nodes)
+        first.position = first.nodes[-1]
         self._add(first)
 
     def merge(self, steps: list[Step], *, main: Step, last: Step, operator: str | None = None) -> Step:
@@ -204,6 +211,10 @@ class FusionPlan:
         main.inputs = [tensor for tensor in (*main.inputs, *others) if tensor not in written or tensor < 0]
         main.outputs = list(last.outputs)
         main.nodes = sorted(index for step in steps for index in step.nodes)
+        main.position = main.nodes[-1]
         main.operator = operator or main.operator
         self._add(main)
         return main
+
+
+_position = attrgetter("position")

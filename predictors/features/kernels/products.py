@@ -1,8 +1,7 @@
 """Work and shapes of kernels that are matrix products inside: convolutions, Gemm, MatMul, recurrences, Einsum."""
 
+from functools import lru_cache
 from math import prod
-
-import numpy as np
 
 from predictors.features.kernels.layout import BLOCK
 from predictors.features.kernels.plan import FusionPlan, Step
@@ -50,8 +49,17 @@ def _inside_share(step: Step, data: tuple[int, ...], weights: tuple[int, ...], o
     pad, stride, dilation = (
         step.ints(name, (d,) * 4)[0] for name, d in (("pads", 0), ("strides", 1), ("dilations", 1))
     )
-    lines = np.arange(out[2])[:, None] * stride - pad + np.arange(weights[2]) * dilation
-    return float(np.mean((lines >= 0) & (lines < data[2]))) if lines.size else 1.0
+    return _share_of_lines(out[2], data[2], weights[2], stride, (pad, dilation))
+
+
+@lru_cache(maxsize=4096)
+def _share_of_lines(lines: int, size: int, window: int, stride: int, padding: tuple[int, int]) -> float:
+    (pad, dilation), inside = padding, 0
+    for tap in range(window):
+        offset = tap * dilation - pad  # of this tap from a line's start; it is inside from `first` to before `last`
+        first, last = max(0, -(offset // stride)), min(lines, -(-(size - offset) // stride))
+        inside += max(0, last - first)
+    return inside / (lines * window) if lines and window else 1.0
 
 
 def _edge_share(step: Step, out: tuple[int, ...]) -> float:

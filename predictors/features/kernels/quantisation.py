@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from predictors.features.kernels.plan import FusionPlan, Step
 
-__all__ = ["drop_positive_clip", "fuse_dynamic_product", "fuse_node_unit", "name_operands"]
+__all__ = ["SCALED_OPERATORS", "drop_positive_clip", "fuse_dynamic_product", "fuse_node_unit", "name_operands"]
 
 _IN_8_BITS: Mapping[str, str] = {
     "Conv": "QLinearConv", "MatMul": "QLinearMatMul", "Gemm": "QGemm", "Add": "QLinearAdd", "Mul": "QLinearMul",
@@ -32,6 +32,8 @@ _OPERANDS: Mapping[str, tuple[int, ...]] = {
     "QLinearGlobalAveragePool": (0,), "QLinearReduceMean": (0,), "DynamicQuantizeLSTM": (0, 1, 2, 3),
 }  # fmt: skip
 """Positions of tensors among scales and zero points."""
+SCALED_OPERATORS = frozenset(_OPERANDS) | {"QLinearConcat"}
+"""Operators that have scales and zero points among their inputs."""
 
 
 def name_operands(plan: FusionPlan, step: Step) -> None:
