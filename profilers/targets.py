@@ -67,6 +67,9 @@ def _reason(settings: ProfileSettings, found: Availability | None, cores: int) -
         return found.reason
     if settings.precision not in found.precisions:
         return f"{settings.backend} cannot run {settings.precision} here: it has {', '.join(found.precisions)}."
+    most = get_backend(settings.backend).most_threads
+    if most is not None and settings.threads > most:
+        return f"{settings.backend} uses no more than {most} thread{'s' if most > 1 else ''}."
     if settings.threads > cores:
         return f"{settings.threads} threads are more than the {cores} logical cores that this machine grants."
     return ""

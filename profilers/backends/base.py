@@ -68,6 +68,8 @@ class Backend(ABC):
     """Values that an option may have; one that is missing here may have any."""
     prepared_precisions: ClassVar[frozenset[str]] = frozenset()
     """Precisions for which a model has to be prepared first."""
+    most_threads: ClassVar[int | None] = None
+    """How many threads it can use at most; None where only the machine sets a limit."""
 
     @abstractmethod
     def probe(self) -> Availability:

@@ -12,7 +12,8 @@ import onnx
 
 from profilers.backends.base import Backend, Feeds, KernelRecord, Session
 from profilers.backends.checks import check_precision, checked_options
-from profilers.schema import Availability, InputError, InvalidModelError, ProfileSettings, TensorSpec
+from profilers.backends.declared import declared_tensors, parsed_graph
+from profilers.schema import Availability, InputError, ProfileSettings, TensorSpec
 
 __all__ = ["FAULTS", "FakeBackend", "FakeSession"]
 
@@ -78,18 +79,8 @@ class FakeBackend(Backend):
         """A session for the model; see the base class."""
         options = checked_options(RUNTIME, settings.options, self)
         check_precision(RUNTIME, settings.precision, PRECISIONS)
-        yield FakeSession(_graph(model), latency_us=_latency_us(options["latency_us"]), fault=FAULTS[options["fault"]],
-                          sleep=self._sleep)  # fmt: skip
-
-
-def _graph(model: bytes) -> onnx.GraphProto:
-    try:
-        graph = onnx.load_model_from_string(model).graph
-    except Exception as error:
-        raise InvalidModelError(f"The fake backend refuses the model: {error}.") from error
-    if not graph.node:
-        raise InvalidModelError("The fake backend refuses the model: it has no nodes.")
-    return graph
+        fault, latency_us = FAULTS[options["fault"]], _latency_us(options["latency_us"])
+        yield FakeSession(parsed_graph(model, RUNTIME), latency_us=latency_us, fault=fault, sleep=self._sleep)
 
 
 def _latency_us(text: str) -> float | None:
@@ -105,10 +96,8 @@ class FakeSession(Session):
     def __init__(
         self, graph: onnx.GraphProto, *, latency_us: float | None, fault: Callable[[], None], sleep: Sleep
     ) -> None:
-        constants = {tensor.name for tensor in graph.initializer}
         self._graph, self._fault, self._sleep = graph, fault, sleep
-        self._inputs = tuple(_spec(value) for value in graph.input if value.name not in constants)
-        self._outputs = tuple(_spec(value) for value in graph.output)
+        self._inputs, self._outputs = declared_tensors(graph)
         modelled_ns = NS_PER_NODE * len(graph.node) + NS_PER_ELEMENT * sum(spec.elements for spec in self._inputs)
         self._latency_us = modelled_ns / 1e3 if latency_us is None else latency_us
 
@@ -130,9 +119,3 @@ class FakeSession(Session):
             KernelRecord(operator=node.op_type, time_us=each_us, outputs=tuple(node.output), dtype="float32")
             for node in self._graph.node
         )
-
-
-def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
-    tensor = value.type.tensor_type
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name if tensor.elem_type else ""
-    return TensorSpec(name=value.name, dtype=dtype, shape=tuple(axis.dim_value or 1 for axis in tensor.shape.dim))

@@ -96,7 +96,8 @@ class OpenVinoSession(Session):
 
         The plain session gives way to the one that counts, so that the weights are in memory once.
         """
-        from profilers.backends.openvino_kernels import KernelReader, name_nodes_by_position  # imports onnx
+        from profilers.backends.node_names import name_nodes_by_position  # imports onnx
+        from profilers.backends.openvino_kernels import KernelReader
 
         self.close()
         renamed, tensors = name_nodes_by_position(self._model)

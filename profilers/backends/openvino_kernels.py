@@ -5,33 +5,18 @@ made up. So every node is first given a name that says its position and holds no
 kernel produces the outputs of the last of its nodes. Reorders, which OpenVINO inserted, have none.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import onnx
-
 from profilers.backends.base import KernelRecord
-from profilers.quantization import original_tensors
+from profilers.backends.node_names import Outputs, position
 
-__all__ = ["KernelReader", "name_nodes_by_position"]
+__all__ = ["KernelReader"]
 
-POSITION = re.compile(r"^latcast_(\d+)(?!\d)")
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "f64": "float64", "boolean": "bool", "i8": "int8",
           "i16": "int16", "i32": "int32", "i64": "int64", "u8": "uint8", "u16": "uint16", "u32": "uint32"}  # fmt: skip
 
 HALF_A_MICROSECOND = 0.5
-
-Outputs = tuple[tuple[str, ...], ...]
-"""Of each node of the model, in its order."""
-
-
-def name_nodes_by_position(model: bytes) -> tuple[bytes, Outputs]:
-    """The model with every node named after its position, and what each node produces."""
-    proto = onnx.load_model_from_string(model)
-    for position, node in enumerate(proto.graph.node):
-        node.name = f"latcast_{position}"
-    return proto.SerializeToString(), tuple(original_tensors(filter(None, node.output)) for node in proto.graph.node)
 
 
 class KernelReader:
@@ -45,7 +30,7 @@ class KernelReader:
     def __init__(self, executed: Any, outputs: Outputs) -> None:
         self._nodes = {node.friendly_name: node for node in executed.get_ordered_ops()}
         self._outputs = outputs
-        self._positions = {name: position for position, names in enumerate(outputs) for name in names}
+        self._positions = {name: index for index, names in enumerate(outputs) for name in names}
         self._ran: set[str] = set()
         self._warm_us: dict[str, float] = {}
         self._warmup = 0
@@ -96,7 +81,7 @@ class KernelReader:
         Where OpenVINO wrote a node anew, as a kernel and a reshape that costs nothing, the latter kept its name.
         """
         while node is not None:
-            found = [position for position in map(self._position, _origins(node)) if position is not None]
+            found = [index for index in map(self._position, _origins(node)) if index is not None]
             if found:
                 return self._outputs[max(found)]
             node = self._free_successor(node)
@@ -111,8 +96,8 @@ class KernelReader:
 
     def _position(self, name: str) -> int | None:
         """Of the node with that name; the last nodes of a graph are called like the output that they produce."""
-        match = POSITION.match(name)
-        return int(match[1]) if match else self._positions.get(name)
+        found = position(name)
+        return self._positions.get(name) if found is None else found
 
 
 def _us(entry: Any) -> float:
