@@ -1,99 +1,62 @@
-"""From a campaign's measurements to the shipped artifact: loading, judging by cross-validation, the model card."""
+"""From a measured data set to the shipped artifact: loading, judging by cross-validation, the model card."""
 
-import json
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from campaign import DEVICE_FILE, MEASUREMENTS_FILE, Row, read_rows
 
 from predictors.base import FloatArray, LatencyDataset, Prediction, Predictor
-from predictors.dataset import from_measurements, group_folds
+from predictors.dataset import group_folds
 from predictors.kernel_sum import KernelSumPredictor
+from predictors.measured import MeasuredTarget, family_of, read_rows, read_targets, speaking_rows, to_dataset
 from predictors.metrics import report
-from profilers.onnx_graph import load_graph
-from profilers.schema import Graph, LatcastError, Measurement
-from profilers.search_spaces import get_space
+from profilers.schema import InputError
 
 __all__ = ["Campaigns", "judge", "load_campaigns", "write_card"]
 
 FOLDS = 4
 SUPPORT = 10
 SUPPORT_DRAWS = 3
-NOTES_FILE = "notes.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaigns:
-    """Everything measured.
+    """Everything measured on one target.
 
     Args:
-        dataset: one row for each measurement.
+        dataset: one row for each graph.
         families: of each row, for example `zoo/mobile`.
         networks: rows that are whole networks measured in sandboxes: what forecasts are judged on.
-        device: what `describe_device` said of the machine.
-        stale: rows left out because the generator has changed since.
-        notes: lines of `notes.md` in the folders: what whoever measured has to say about it.
+        target: that all rows are of, and its machine.
     """
 
     dataset: LatencyDataset
     families: Sequence[str]
     networks: np.ndarray[Any, np.dtype[np.intp]]
-    device: dict[str, Any]
-    stale: int
-    notes: Sequence[str]
+    target: MeasuredTarget
 
 
-def load_campaigns(folders: Sequence[Path]) -> Campaigns:
-    """The successful rows of these folders, their graphs built anew from the architectures' texts."""
-    rows, graphs, stale = [], dict[str, Graph](), 0
-    for row in _rows(folders):
-        graph = _graph(row)
-        if graph is None or graph.hash != row.measurement.graph:
-            stale += 1
-            continue
-        graphs[graph.hash] = graph
-        rows.append(row)
-    measurements: list[Measurement] = [row.measurement for row in rows]
-    careful = [row.architecture.space != "kernels" and row.measurement.settings.processes > 1 for row in rows]
+def load_campaigns(folder: Path, label: str) -> Campaigns:
+    """The usable rows of the target with this label, or whose label ends so.
+
+    Raises:
+        InputError: not a packed data set, or not one target with such a label.
+    """
+    targets = [known for known in read_targets(folder) if known.target.label.endswith(label)]
+    if len(targets) != 1:
+        raise InputError(
+            f"{len(targets)} targets have a label that ends in {label!r}; `latcast dataset stats` lists all."
+        )
+    rows = speaking_rows(row for row in read_rows(folder) if row.target == targets[0].target.id)
+    careful = [row.space != "kernels" and row.method == "careful" for row in rows]
     return Campaigns(
-        dataset=from_measurements(measurements, graphs),
-        families=[_family(row) for row in rows],
+        dataset=to_dataset(rows, targets),
+        families=[family_of(row.architecture) for row in rows],
         networks=np.flatnonzero(careful),
-        device=json.loads((folders[0] / DEVICE_FILE).read_text()),
-        stale=stale,
-        notes=[line for folder in folders for line in _notes(folder / NOTES_FILE)],
+        target=targets[0],
     )
-
-
-def _notes(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
-
-
-def _rows(folders: Sequence[Path]) -> Iterator[Row]:
-    seen: set[tuple[str, bool]] = set()
-    for folder in folders:
-        for row in read_rows(folder / MEASUREMENTS_FILE):
-            key = (row.measurement.graph, row.measurement.settings.processes > 1)
-            if row.measurement.summary is not None and key not in seen:
-                seen.add(key)
-                yield row
-
-
-def _graph(row: Row) -> Graph | None:
-    try:
-        return load_graph(get_space(row.architecture.space).to_onnx(row.architecture))
-    except LatcastError as error:
-        sys.stderr.write(f"{row.architecture.text}: {error}\n")
-        return None
-
-
-def _family(row: Row) -> str:
-    space, text = row.architecture.space, row.architecture.text
-    return space if space == "nasbench201" else f"{space}/{text.split('/')[0]}"
 
 
 def judge(campaigns: Campaigns, make: type[KernelSumPredictor], seed: int) -> dict[str, Any]:
@@ -165,8 +128,7 @@ def _part(forecast: Prediction, mask: np.ndarray[Any, np.dtype[np.bool_]]) -> Pr
 
 def write_card(path: Path, campaigns: Campaigns, figures: dict[str, Any], size_bytes: int) -> None:
     """The model card, in Markdown."""
-    device, data = campaigns.device, campaigns.dataset
-    versions = sorted({query.target.label for query in data.queries})
+    device, data = campaigns.target.device, campaigns.dataset
     kernels = sum(family.startswith("kernels/") for family in campaigns.families)
     overall = {
         "networks not seen, as shipped": figures["unadapted"],
@@ -184,13 +146,14 @@ def write_card(path: Path, campaigns: Campaigns, figures: dict[str, Any], size_b
         "## Data and protocol",
         "",
         f"- {len(data):,} measurements of our own generators: {len(campaigns.networks):,} whole networks (zoo and",
-        f"  NAS-Bench-201 cells) in fresh sandboxed processes, two of them each; {kernels:,} graphs of one or a few",
-        "  kernels, and some more networks, profiled quickly in one process. No published model is among them.",
-        f"- Machine: {device['processor']}, {device['machine']}, {device['physical_cores']} cores, features",
-        f"  {', '.join(sorted(device['features'])[:12])}.",
-        *[f"- Target: {version}." for version in versions],
+        f"  search spaces) in fresh sandboxed processes, two of them each; {kernels:,} graphs of one or a few",
+        "  kernels, and more networks, profiled quickly in one process. No published model is among them.",
+        f"- Machine: {device.processor}, {device.machine}, {device.physical_cores} cores, features",
+        f"  {', '.join(sorted(device.features)[:12])}.",
+        f"- Target: {campaigns.target.target.label}.",
         "- Weights are random: latency does not depend on them, but for denormal ones.",
-        "- Made with `python benchmarks/train_base.py measure` and `train`; the artifact names seed, data digest and",
+        "- Made with `latcast campaign`, `latcast dataset pack` and `python benchmarks/train_base.py`; the rows are in",
+        "  `benchmarks/data`, whose datasheet says how they were measured. The artifact names seed, data digest and",
         f"  library versions, and takes {size_bytes / 1e6:.1f} MB. Licence: Apache-2.0, data and artifact.",
         "",
         "## Accuracy",
@@ -210,7 +173,6 @@ def write_card(path: Path, campaigns: Campaigns, figures: dict[str, Any], size_b
         "- More than one thread, quantised and half-precision models, and batches above 32 were not measured.",
         "- Networks below some 20 µs are mostly the call itself, of which only an average is known.",
         "- Sorting, scattering, If and Loop have few examples; their intervals are wide, and `coverage` says so.",
-        *campaigns.notes,
     ]
     path.write_text("\n".join(lines) + "\n")
 

@@ -1,11 +1,12 @@
 """The measured data set: Parquet files of a campaign's rows and targets, and how they become a `LatencyDataset`."""
 
-from predictors.measured.packing import pack
-from predictors.measured.reader import family_of, read_measured, to_dataset
+from predictors.measured.packing import DATASHEET_FILE, pack
+from predictors.measured.reader import family_of, read_measured, speaking_rows, to_dataset
 from predictors.measured.records import MeasuredRow, MeasuredTarget
 from predictors.measured.storage import ROWS_FILE, TARGETS_FILE, read_rows, read_targets
 
 __all__ = [
+    "DATASHEET_FILE",
     "ROWS_FILE",
     "TARGETS_FILE",
     "MeasuredRow",
@@ -15,5 +16,6 @@ __all__ = [
     "read_measured",
     "read_rows",
     "read_targets",
+    "speaking_rows",
     "to_dataset",
 ]

@@ -1,37 +1,42 @@
 """From campaigns' logs to the data set."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+from predictors.measured.datasheet import datasheet
 from predictors.measured.records import CAREFUL, QUICK, MeasuredRow, MeasuredTarget
+from predictors.measured.statistics import repeatability
 from predictors.measured.storage import ROWS_FILE, TARGETS_FILE, read_rows, write_rows, write_targets
 from profilers import campaign
 from profilers.schema import Architecture, Environment, GraphHash, LatcastError, Summary, TargetId
 from profilers.sentinel import drift
 
-__all__ = ["pack", "repeatability"]
+__all__ = ["DATASHEET_FILE", "pack"]
+
+DATASHEET_FILE, NOTES_FILE = "DATASHEET.md", "notes.md"
 
 USUAL_NOISE_LOG = 0.02
 """Of single processes, where too few graphs were measured twice to tell."""
 LEAST_NOISE_LOG = 0.005
-LEAST_PAIRS = 20
+LEAST_PAIRS = 10
 
 Verdicts = dict[tuple[Architecture, GraphHash], bool]
 
 
-def pack(folders: Sequence[Path], out: Path, *, recheck: bool = False) -> list[MeasuredRow]:
-    """Write the rows and targets of these campaigns into `out`; returns the rows.
+def pack(folders: Sequence[Path], out: Path, *, recheck: bool = False, licence: str = "") -> list[MeasuredRow]:
+    """Write rows, targets and datasheet of these campaigns into `out`; returns the rows.
 
     Whether a text still yields the graph that was measured is looked at once for each row; later packs into the same
     folder remember it.
 
     Args:
-        folders: of campaigns, in order.
+        folders: of campaigns, in order; the lines of a `notes.md` there go into the datasheet.
         out: folder, made where it is missing.
         recheck: look again, because a generator has changed.
+        licence: of the data, for the datasheet.
 
     Raises:
         InputError: no campaign in a folder, or a broken log.
@@ -42,17 +47,11 @@ def pack(folders: Sequence[Path], out: Path, *, recheck: bool = False) -> list[M
     verdicts = {} if recheck else _verdicts(out)
     rows = [replace(row, stale=_is_stale(row, verdicts)) for row in rows]
     write_rows(out / ROWS_FILE, rows)
-    write_targets(out / TARGETS_FILE, _targets(folders).values())
+    targets = list(_targets(folders).values())
+    write_targets(out / TARGETS_FILE, targets)
+    text = datasheet(rows, targets, licence=licence, notes=[note for folder in folders for note in _notes(folder)])
+    (out / DATASHEET_FILE).write_text(text, encoding="utf-8")
     return rows
-
-
-def repeatability(rows: Iterable[MeasuredRow], method: str) -> list[float]:
-    """|a − b| / mean of each graph's first two steady measurements by this method on one target."""
-    by_key: dict[tuple[TargetId, GraphHash], list[float]] = defaultdict(list)
-    for row in rows:
-        if row.latency_ms is not None and row.method == method and not row.noisy:
-            by_key[row.target, row.graph].append(row.latency_ms)
-    return [2 * abs(ms[0] - ms[1]) / (ms[0] + ms[1]) for ms in by_key.values() if len(ms) > 1]
 
 
 def _row(row: campaign.Row) -> MeasuredRow:
@@ -121,22 +120,27 @@ def _noise(row: MeasuredRow, usual: float) -> float | None:
 
 def _usual_noise(rows: Sequence[MeasuredRow]) -> float:
     """Standard deviation of log latency that explains the median difference of two normal readings."""
-    pairs = repeatability(rows, QUICK)
+    pairs = repeatability(rows, QUICK, noisy=True)
     return median(pairs) / (0.6745 * 2**0.5) if len(pairs) >= LEAST_PAIRS else USUAL_NOISE_LOG
 
 
 def _targets(folders: Sequence[Path]) -> dict[TargetId, MeasuredTarget]:
+    """What the last note says of each target, with the last microbenchmarks that there are."""
     found: dict[TargetId, MeasuredTarget] = {}
     for folder in folders:
-        for entry in campaign.read_log(folder):
-            if isinstance(entry, campaign.Note):
-                found[entry.target.id] = MeasuredTarget(
-                    target=entry.target,
-                    device=entry.device,
-                    microbench=entry.microbench.values if entry.microbench else {},
-                    versions=entry.versions,
+        for note in campaign.read_log(folder):
+            if isinstance(note, campaign.Note):
+                name, known = note.target.id, found.get(note.target.id)
+                values = note.microbench.values if note.microbench else known.microbench if known else {}
+                found[name] = MeasuredTarget(
+                    target=note.target, device=note.device, microbench=values, versions=note.versions
                 )
     return found
+
+
+def _notes(folder: Path) -> list[str]:
+    path = folder / NOTES_FILE
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line] if path.exists() else []
 
 
 def _verdicts(out: Path) -> Verdicts:

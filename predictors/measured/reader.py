@@ -10,7 +10,7 @@ from predictors.measured.records import CAREFUL, MeasuredRow, MeasuredTarget
 from predictors.measured.storage import read_rows, read_targets
 from profilers.schema import Architecture, DeviceEvidence, Graph, GraphHash, InputError
 
-__all__ = ["family_of", "read_measured", "to_dataset"]
+__all__ = ["family_of", "read_measured", "speaking_rows", "to_dataset"]
 
 
 def read_measured(path: Path, *, repeats: bool = False, spaces: Sequence[str] = ()) -> LatencyDataset:
@@ -28,7 +28,7 @@ def read_measured(path: Path, *, repeats: bool = False, spaces: Sequence[str] = 
         InputError: not such a folder.
     """
     rows = [row for row in read_rows(path) if not spaces or row.space in spaces]
-    return to_dataset(rows if repeats else _speaking(rows), read_targets(path))
+    return to_dataset(rows if repeats else speaking_rows(rows), read_targets(path))
 
 
 def to_dataset(rows: Iterable[MeasuredRow], targets: Iterable[MeasuredTarget]) -> LatencyDataset:
@@ -65,8 +65,8 @@ def family_of(architecture: Architecture) -> str:
     return f"{architecture.space}/{family}" if slash and "=" not in family else architecture.space
 
 
-def _speaking(rows: Iterable[MeasuredRow]) -> list[MeasuredRow]:
-    """One row for each graph and target, in the order of first appearance."""
+def speaking_rows(rows: Iterable[MeasuredRow]) -> list[MeasuredRow]:
+    """One usable row for each graph and target, in the order of first appearance; see `read_measured`."""
     chosen: dict[tuple[str, GraphHash], MeasuredRow] = {}
     for row in rows:
         if row.latency_ms is not None and not row.stale:

@@ -11,7 +11,7 @@ from profilers.schema import Device, InputError, KernelTiming, LatcastError, Tar
 __all__ = ["ROWS_FILE", "TARGETS_FILE", "read_rows", "read_targets", "write_rows", "write_targets"]
 
 ROWS_FILE, TARGETS_FILE = "rows.parquet", "targets.parquet"
-FORMAT = {"latcast.format": "1", "licence": "CC-BY-4.0"}
+FORMAT = {"latcast.format": "1"}
 ZSTD_LEVEL = 19
 ROWS_PER_GROUP = 2000
 NAMES = tuple(item.name for item in fields(MeasuredRow))

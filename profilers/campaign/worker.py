@@ -11,11 +11,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from profilers.affinity import pin
-from profilers.backends import get_backend
+from profilers.backends import Backend, get_backend
 from profilers.child import die_with, failure_of, limit_resources
 from profilers.counters.combined import CombinedReader
 from profilers.counters.perf_event import PerfEventReader
@@ -23,6 +23,7 @@ from profilers.counters.process import ProcessReader
 from profilers.feeds import feed_specs, make_feeds
 from profilers.onnx_graph import load_graph, refill_weights
 from profilers.profile import profile
+from profilers.quantization import CALIBRATION_FEEDS
 from profilers.schema import (
     Architecture,
     Failure,
@@ -83,29 +84,44 @@ def main(requests: IO[str], answers: IO[str]) -> None:
 
 
 def _answers(request: Request, settings: ProfileSettings) -> Iterator[Answer]:
-    stage = "load"
+    stage, backend = "load", get_backend(settings.backend)
     try:
         if request.architecture is None:
-            yield Answer(sentinel_ms=sentinel_latency_ms(sentinel_model(), get_backend(settings.backend), settings))
+            yield Answer(sentinel_ms=_sentinel_ms(backend, settings))
             return
         model = get_space(request.architecture.space).to_onnx(request.architecture)
         graph = load_graph(model)
         feeds = feed_specs(graph)
         yield Answer(graph=graph.hash, feeds=feeds)
         model, stage = refill_weights(model, settings.seed), "open"
-        yield Answer(run=_measure(model, graph, feeds, settings))
+        yield Answer(run=_measure(_prepared(model, feeds, backend, settings), graph, feeds, backend, settings))
     except Exception as error:  # noqa: BLE001 - whatever a runtime raises is a failure of the model, and reported
         yield Answer(failure=failure_of(error, settings, refused=stage))
 
 
-def _measure(model: bytes, graph: Graph, feeds: tuple[FeedSpec, ...], settings: ProfileSettings) -> ProcessRun:
+def _sentinel_ms(backend: Backend, settings: ProfileSettings) -> float:
+    """On one thread: how long several take to wake differs from moment to moment and is no change of the host."""
+    return sentinel_latency_ms(sentinel_model(), backend, replace(settings, threads=1))
+
+
+def _prepared(model: bytes, feeds: tuple[FeedSpec, ...], backend: Backend, settings: ProfileSettings) -> bytes:
+    """The model as the backend wants it for the precision."""
+    if settings.precision not in backend.prepared_precisions:
+        return model
+    seeds = range(settings.seed, settings.seed + CALIBRATION_FEEDS)
+    return backend.prepare(model, settings, [make_feeds(feeds, seed) for seed in seeds])
+
+
+def _measure(
+    model: bytes, graph: Graph, feeds: tuple[FeedSpec, ...], backend: Backend, settings: ProfileSettings
+) -> ProcessRun:
     tensors = graph.tensors
     producers = {tensors[i].name: index for index, node in enumerate(graph.nodes) for i in node.outputs if i >= 0}
     with closing(CombinedReader([PerfEventReader(), ProcessReader()])) as counters:
         return profile(
             model,
             make_feeds(feeds, settings.seed),
-            get_backend(settings.backend),
+            backend,
             settings,
             counters=counters,
             producers=producers,

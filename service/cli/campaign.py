@@ -97,11 +97,11 @@ def _plan(chosen: "Sequence[Tally]", recipe: "Recipe", hours: float, *, microben
     share = recipe.careful_share
     each = (1 - share) * SECONDS_PER_NETWORK + share * SECONDS_PER_CAREFUL
     networks = int(seconds / (each + recipe.kernels_per_network * SECONDS_PER_KERNEL))
-    table = Table("target", "networks so far", "kernels so far", "networks to come", "kernels to come", "microbench")
+    table = Table("target", "so far", "to come", "microbench", caption="networks + kernels")
     for tally in chosen:
         has = "there" if tally.described else "to come" if microbench else "no"
-        counts = (tally.networks, tally.kernels, networks, networks * recipe.kernels_per_network)
-        table.add_row(tally.target.label, *map(str, counts), has)
+        to_come = f"{networks} + {networks * recipe.kernels_per_network}"
+        table.add_row(tally.target.label, f"{tally.networks} + {tally.kernels}", to_come, has)
     return table
 
 

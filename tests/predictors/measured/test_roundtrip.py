@@ -76,7 +76,14 @@ def row(
 def campaign(folder: Path, *entries: Entry) -> Path:
     with CampaignLog(folder) as log:
         for target in (ONE, TWO):
-            log.append(Note(target=target, device=DEVICE, versions={"python": "3.11"}, microbench=Microbench(target=target, values={"gemm_ms": 0.5})))
+            log.append(
+                Note(
+                    target=target,
+                    device=DEVICE,
+                    versions={"python": "3.11"},
+                    microbench=Microbench(target=target, values={"gemm_ms": 0.5}),
+                )
+            )
         for entry in entries:
             log.append(entry)
     return folder
