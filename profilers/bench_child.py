@@ -20,16 +20,18 @@ from profilers.rounds import run_rounds, warm_up
 from profilers.schema import (
     BackendUnavailableError,
     Failure,
+    InvalidModelError,
     LatcastError,
     ProfileSettings,
     TensorSpec,
     from_plain,
     to_plain,
 )
-from profilers.sentinel import sentinel_latency_ms
+from profilers.sentinel import prepared_sentinel, sentinel_latency_ms
 
 __all__ = ["Answer", "Request", "main", "single"]
 
+AS_GIVEN = "as_given"
 LONGEST_RUN_MS = 250.0
 """A probe that takes longer once cannot be repeated often enough."""
 NOISE_ELEMENTS = 65_521
@@ -46,25 +48,32 @@ class Request:
     """What the child is to do.
 
     Args:
+        task: `time` the probes in the folder, or `prepare` them for the precision.
         settings: the target.
         parent_pid: the child ends with this process.
         probes: names of the models in the folder, in the order in which they run; `single` ones use one thread.
         seconds: of timing, once everything is open.
         open_seconds: after so long nothing more is opened.
+        plain: probes that cannot be had in the precision: in a network that can, they run as they are.
         cpus: to be pinned to; empty leaves the scheduler free.
     """
 
+    task: str
     settings: ProfileSettings
     parent_pid: int
     probes: tuple[str, ...]
     seconds: float
     open_seconds: float
+    plain: tuple[str, ...] = ()
     cpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Samples in ms of each probe, why others have none, the sentinel before and after; or a failure."""
+    """Samples in ms of each probe, why others have none, the sentinel before and after; or a failure.
+
+    Of a preparation, `missing` tells which probes stay as they are.
+    """
 
     samples_ms: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -88,7 +97,7 @@ def main(folder: Path, name: str) -> None:
 
 def _answer(request: Request, folder: Path, at: Path) -> Answer:
     try:
-        return _bench(request, folder, at)
+        return _prepare(request, folder) if request.task == "prepare" else _bench(request, folder, at)
     except BackendUnavailableError as error:
         return Answer(failure=Failure(stage="unavailable", message=str(error)))
     except LatcastError as error:
@@ -97,27 +106,47 @@ def _answer(request: Request, folder: Path, at: Path) -> Answer:
         return Answer(failure=Failure(stage="run", message=f"{type(error).__name__}: {error}"))
 
 
+def _prepare(request: Request, folder: Path) -> Answer:
+    backend, missing = get_backend(request.settings.backend), {}
+    for name in request.probes:
+        path = folder / f"{name}.onnx"
+        try:
+            path.write_bytes(backend.prepare(path.read_bytes(), request.settings))
+        except InvalidModelError as error:
+            missing[name] = str(error)
+    sentinel = folder / SENTINEL_FILE
+    sentinel.write_bytes(prepared_sentinel(sentinel.read_bytes(), type(backend), request.settings.precision))
+    return Answer(missing=missing)
+
+
 def _bench(request: Request, folder: Path, at: Path, clock: Clock = time.perf_counter_ns) -> Answer:
     settings, backend = request.settings, get_backend(request.settings.backend)
     if request.cpus:
         pin(frozenset(request.cpus))
     sentinel = (folder / SENTINEL_FILE).read_bytes()
     gc.disable()  # a collection in the middle of a sample would be the probe's fault
-    before = sentinel_latency_ms(sentinel, backend, settings)
+    steady = replace(settings, threads=1)  # waking threads would make it uneasy by itself
+    before = sentinel_latency_ms(sentinel, backend, steady)
     with ExitStack() as sessions:
         opened = _Opened(sessions, backend, clock)
         deadline = clock() + request.open_seconds * 1e9
         for name in request.probes:
             at.write_text(name)
-            opened.open(name, folder, settings, late=clock() >= deadline)
+            opened.open(name, folder, _settings_of(name, request), late=clock() >= deadline)
         at.unlink(missing_ok=True)
         samples = run_rounds(opened.ready, opened.expected_ms, seconds=request.seconds, clock=clock)
-    after = sentinel_latency_ms(sentinel, backend, settings)
+    after = sentinel_latency_ms(sentinel, backend, steady)
     return Answer(
         samples_ms={name: tuple(taken) for name, taken in samples.items()},
         missing=opened.missing,
         sentinel_ms=(before, after),
     )
+
+
+def _settings_of(name: str, request: Request) -> ProfileSettings:
+    probe, alone, _ = name.partition("@")
+    settings = replace(request.settings, threads=1) if alone else request.settings
+    return replace(settings, precision=AS_GIVEN) if probe in request.plain else settings
 
 
 class _Opened:
@@ -131,13 +160,11 @@ class _Opened:
         self.missing: dict[str, str] = {}
 
     def open(self, name: str, folder: Path, settings: ProfileSettings, *, late: bool) -> None:
-        probe, alone, _ = name.partition("@")
         try:
             if late:
                 raise TimeoutError("The probes before it took all the time that there was.")
-            model = (folder / f"{probe}.onnx").read_bytes()
-            wanted = replace(settings, threads=1) if alone else settings
-            session = self._sessions.enter_context(self._backend.open(model, wanted))
+            model = (folder / f"{name.partition('@')[0]}.onnx").read_bytes()
+            session = self._sessions.enter_context(self._backend.open(model, settings))
             feeds = {spec.name: self._values(spec) for spec in session.inputs}
             self._add(name, session, feeds)
         except BackendUnavailableError:

@@ -1,6 +1,7 @@
 """Runs the microbenchmarks of a target in child processes, and puts together what they say."""
 
 import json
+import math
 import os
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
+from profilers.backends import get_backend
 from profilers.bench_child import Answer, Request, single
 from profilers.child import SENTINEL_FILE
 from profilers.environment import EnvironmentReader, describe_device
@@ -62,9 +64,10 @@ def run_microbench(
     target, host = target_for(device or describe_device(), settings), EnvironmentReader()
     (progress or _no_progress)(0.0, "waiting for other measurements")
     with tempfile.TemporaryDirectory(prefix="latcast-") as folder, alone_on_this_host():
+        bench = _Bench(Path(folder), settings)
+        bench.prepare()
         before, start = host.read(), time.monotonic()
-        bench = _Bench(Path(folder), settings, start + TOTAL_SECONDS)
-        bench.run(progress or _no_progress)
+        bench.run(progress or _no_progress, start + TOTAL_SECONDS)
     values, spread = _combine([answer.samples_ms for answer in bench.answers], settings.threads)
     return Microbench(
         target=target,
@@ -114,12 +117,13 @@ def _models(seed: int) -> Mapping[str, bytes]:
 class _Bench:
     """A private folder with the probes, the child processes that time them there, and what these said."""
 
-    def __init__(self, folder: Path, settings: ProfileSettings, deadline: float) -> None:
-        self._folder, self._settings, self._deadline = folder, settings, deadline
-        self._children, self._longest_s = 0, 0.0
+    def __init__(self, folder: Path, settings: ProfileSettings) -> None:
+        self._folder, self._settings = folder, settings
+        self._children, self._deadline, self._longest_s = 0, math.inf, 0.0
         self.answers: list[Answer] = []
         self.reasons: dict[str, str] = {}
         self._fatal: set[str] = set()
+        self._plain: tuple[str, ...] = ()
         self.sentinel_ms: list[float] = []
         self._disturbed, self._failure = 0, ""
 
@@ -128,13 +132,21 @@ class _Bench:
         """Whether the host was busy, or changed its speed, during most processes."""
         return 2 * self._disturbed > len(self.answers)
 
-    def run(self, progress: Progress) -> None:
+    def prepare(self) -> None:
+        """Write the probes, in the precision where they have to be prepared for it."""
+        (self._folder / SENTINEL_FILE).write_bytes(sentinel_model())
+        for name, model in _models(self._settings.seed).items():
+            (self._folder / f"{name}.onnx").write_bytes(model)
+        if self._settings.precision in get_backend(self._settings.backend).prepared_precisions:
+            self._plain = tuple(self._ask(self._request("prepare"), self._settings).missing)
+
+    def run(self, progress: Progress, deadline: float) -> None:
         """Time the probes until enough processes have answered or the time is over.
 
         Raises:
             LatcastError: nothing could be timed.
         """
-        self._write_models()
+        self._deadline = deadline
         while len(self.answers) < PROCESSES and self._has_time() and not self._failure:
             progress(len(self.answers) / PROCESSES, f"process {len(self.answers) + 1} of {PROCESSES}")
             self._one_more()
@@ -142,11 +154,6 @@ class _Bench:
             why = self._failure or next(iter(self.reasons.values()), "There was no time for it.")
             raise LatcastError(f"No microbenchmark could be timed. {why}")
         progress(1.0, "done")
-
-    def _write_models(self) -> None:
-        (self._folder / SENTINEL_FILE).write_bytes(sentinel_model())
-        for name, model in _models(self._settings.seed).items():
-            (self._folder / f"{name}.onnx").write_bytes(model)
 
     def _has_time(self) -> bool:
         """Whether another process like those before it would end in time."""
@@ -163,19 +170,23 @@ class _Bench:
 
     def _child(self) -> Answer:
         """A fresh process; the probe that takes it down is left out from then on, and without one all is over."""
-        self._children += 1
-        name, started = f"bench-{self._children}", time.monotonic()
-        (self._folder / f"{name}.request.json").write_text(json.dumps(to_plain(self._request())))
-        command = [sys.executable, "-P", "-m", "profilers.bench_child", str(self._folder), name]
-        output = self._folder / f"{name}.log"
+        started = time.monotonic()
         limited = replace(self._settings, timeout_s=max(1.0, round(self._deadline - started, 1)))
-        code = run_child(command, self._folder, output, limited.timeout_s)
-        answer = self._read(name, code, output, limited)
+        answer = self._ask(self._request("time"), limited)
         if answer.failure is None:
             self._longest_s = max(self._longest_s, time.monotonic() - started)
         self.reasons.update(answer.missing)
         self.sentinel_ms += answer.sentinel_ms
         return answer
+
+    def _ask(self, request: Request, limited: ProfileSettings) -> Answer:
+        self._children += 1
+        name = f"{request.task}-{self._children}"
+        (self._folder / f"{name}.request.json").write_text(json.dumps(to_plain(request)))
+        command = [sys.executable, "-P", "-m", "profilers.bench_child", str(self._folder), name]
+        output = self._folder / f"{name}.log"
+        code = run_child(command, self._folder, output, limited.timeout_s)
+        return self._read(name, code, output, limited)
 
     def _read(self, name: str, code: int | None, output: Path, limited: ProfileSettings) -> Answer:
         path, at = self._folder / f"{name}.answer.json", self._folder / f"{name}.at"
@@ -191,16 +202,18 @@ class _Bench:
         self._fatal.add(at.read_text())
         return replace(answer, missing={at.read_text(): answer.failure.message})
 
-    def _request(self) -> Request:
+    def _request(self, task: str) -> Request:
         names = [probe.name for probe in PROBES]
-        if self._settings.threads > 1:
+        if self._settings.threads > 1 and task == "time":
             names += [single(name) for name in THREADED]
         return Request(
+            task=task,
             settings=self._settings,
             parent_pid=os.getpid(),
             probes=tuple(name for name in names if name not in self._fatal),
             seconds=TIMED_SECONDS,
             open_seconds=OPEN_SECONDS,
+            plain=self._plain,
             cpus=cpus_for(self._settings.threads),
         )
 

@@ -3,9 +3,10 @@
 import os
 import signal
 import threading
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from profilers.agent import AgentEvent
 
 __all__ = ["agent"]
+
+When = Literal["auto", "always", "never"]
 
 LEASE_WAIT_S = 5.0
 """How long one call for a job waits: an interrupt is noticed between two calls."""
@@ -40,21 +43,28 @@ def agent(
     threads: Annotated[
         list[int] | None, typer.Option(min=1, help="Intra-operator threads to offer; repeatable. Default: 1.")
     ] = None,
+    microbench: Annotated[
+        When,
+        typer.Option(help="Describe the targets by microbenchmarks first: auto is for those that have none of late."),
+    ] = "auto",
 ) -> None:
     """Register this machine and work: lease a job, measure its graph in child processes with limits, report.
 
-    Runs until it is interrupted. While the service is away it waits; a result that was not acknowledged is kept in
+    First it describes each target to the service by microbenchmarks (ten seconds; again after 30 days). Runs until it
+    is interrupted. While the service is away it waits; a result that was not acknowledged is kept in
     the state folder and sent when the service is back.
 
     \b
     Examples:
       latcast agent
+      latcast agent --threads 1 --threads 4 --microbench always
       latcast agent --server https://latcast.example --token latcast_… --name pi-07 --threads 1 --threads 4
     """
     from dataclasses import replace
 
     from profilers.agent import run_agent
     from profilers.environment import describe_device
+    from service.describing import describe_targets
     from service.job_source import ServiceJobSource
 
     device = describe_device()
@@ -70,6 +80,8 @@ def agent(
     key = enrol(server, device, targets, token=token, folder=folder)
     with open_client(server, key) as client:
         console.print(f"{device.name} offers {', '.join(target.label for target in targets)} to {server}.")
+        say = partial(console.print, markup=False)
+        describe_targets(client, device, targets, when=microbench, stop=stop, say=say)
         console.print("Waiting for jobs; interrupt to end.")
         source = ServiceJobSource(client, wait_s=LEASE_WAIT_S)
         run_agent(source, device=device, backends=backends, stop=stop, on_event=tell, spool=folder / "spool")

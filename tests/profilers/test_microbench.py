@@ -203,7 +203,7 @@ class Child:
         output.write_text("")
         if isinstance(step, str):
             if step:
-                (folder / f"{name}.at").writejson.dumps(to_plain(step))
+                (folder / f"{name}.at").write_text(step)
             return -signal.SIGSEGV
         (folder / f"{name}.answer.json").write_text(json.dumps(to_plain(step)))
         return 0
@@ -316,7 +316,7 @@ def bench(
     (folder / "sentinel.onnx").write_bytes(sentinel_model())
     monkeypatch.setattr(bench_child, "get_backend", lambda name: backend)
     request = bench_child.Request(
-        settings=FAKE, parent_pid=os.getpid(), probes=probes, seconds=0.01, open_seconds=open_seconds
+        task="time", settings=FAKE, parent_pid=os.getpid(), probes=probes, seconds=0.01, open_seconds=open_seconds
     )
     try:
         return bench_child._answer(request, folder, folder / "bench.at")
@@ -331,3 +331,18 @@ def test_feeds_have_memory_of_their_own_and_are_no_zeros() -> None:
     assert values.dtype == np.float32
     assert np.count_nonzero(values) > 0.99 * values.size
     assert not np.array_equal(values[0], values[1])
+
+
+def test_in_eight_bits_what_cannot_be_quantised_runs_as_it_is(few: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bench_child.Request] = []
+    ask = runner._Bench._ask
+
+    def noted(bench: Any, request: bench_child.Request, limited: ProfileSettings) -> Answer:
+        asked.append(request)
+        return ask(bench, request, limited)
+
+    monkeypatch.setattr(runner._Bench, "_ask", noted)
+    found = run(ProfileSettings(precision="int8_dynamic"))
+    assert [request.task for request in asked][:2] == ["prepare", "time"]
+    assert asked[1].plain == ("softmax_12x128",)
+    assert found.missing.keys().isdisjoint({"call_ms", "launch_ms", "gemm_64_ms", "softmax_12x128_ms"})
