@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from profilers.onnx_graph.encoding import decode_error, decode_graph
+from profilers.onnx_graph.known import KnownModels
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.worker import read_message, write_message
 from profilers.schema import Graph, InvalidModelError, LatcastError
@@ -30,7 +31,8 @@ class GraphLoader:
 
     Workers start when they are first needed, live for many models, and are replaced after a crash or a timeout. Each
     has an address-space limit, cannot write files, and inherits neither handles nor secrets of the environment.
-    Thread-safe; a call waits while all workers are busy. Close it, or use it as a context manager.
+    Graphs of the latest models are kept: the same bytes again cost a look-up. Thread-safe; a call waits while all
+    workers are busy. Close it, or use it as a context manager.
 
     Args:
         limits: caps on a model, as for `load_graph`.
@@ -51,6 +53,7 @@ class GraphLoader:
         self._settings = json.dumps({"limits": asdict(limits), "memory_bytes": memory_bytes})
         self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
         self._workers = workers
+        self._known: KnownModels[Graph] = KnownModels()
         self._lock, self._closed = Lock(), False
         for _ in range(workers):
             self._idle.put(None)
@@ -71,7 +74,8 @@ class GraphLoader:
         Raises:
             InvalidModelError: as `load_graph`, or reading it took too much time or memory or crashed.
         """
-        return self._ask(model, shapes, strip=False)[0]
+        known = None if self._closed else self._known.get(model, shapes)
+        return known or self._known.keep(model, shapes, self._ask(model, shapes, strip=False)[0])
 
     def prepare(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> tuple[Graph, bytes]:
         """The graph, and the model with its shapes bound and its weights stripped, without parsing it here.

@@ -1,0 +1,177 @@
+"""How long it takes from ONNX bytes to a forecast, beside what onnx's own shape inference takes on the same bytes.
+
+    python -m benchmarks.graph_loading [--predictor NAME] [--rounds N] [MODEL.onnx ...]
+
+Every step is timed in every round, one after the other, and figures are medians over the rounds: a machine that changes
+its speed changes all of them alike. Every round has models of its own that nobody has seen before (the same network
+with another activation at its end), and the worker process that reads them has started and read other models. Shape
+inference is `onnx.shape_inference.infer_shapes(bytes)`, which parses the bytes, infers, and parses what it inferred.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnx
+from onnx import ModelProto, helper, shape_inference
+
+from predictors.base import Predictor, Query
+from predictors.features.kernels import kernel_table
+from predictors.model_forecasts import ModelForecaster
+from predictors.registry import pretrained, pretrained_names
+from profilers.onnx_graph import GraphLoader, load_graph
+from profilers.schema import Target
+from profilers.search_spaces import get_space
+from profilers.search_spaces.builder import GraphBuilder, Tensor
+
+LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
+COLUMNS = ("shape inference", "load_graph", "loader", "kernels", "predict", "first time", "known")
+TRANSFORMER = (
+    "text_transformer/vocabulary=5403,length=37,features=384,depth=9,head_size=64,ratio=4,placement=pre,"
+    "normalisation=layer,positions=learned,mask=none,projection=separate,feed_forward=plain,activation=gelu,"
+    "output=tokens,batch=1,opset=15,constants=node,shapes=static,linear=gemm,pooling=operator,composites=operator"
+)
+STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))
+"""ResNet-50's blocks, width and stride of each stage (He et al., 2016, table 1)."""
+
+
+def main() -> None:
+    """Time all networks and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", type=Path, metavar="MODEL.onnx", help="besides the built-in networks")
+    parser.add_argument("--predictor", default="kernel_sum-base", choices=pretrained_names(), help="[kernel_sum-base]")
+    parser.add_argument("--rounds", type=int, default=15, help="[15]")
+    given = parser.parse_args()
+    predictor = pretrained(given.predictor)
+    target = Target(device="any", backend="onnxruntime", backend_version="1", precision="fp32", threads=1, options={})
+    print(f"{'ms, and multiples of shape inference':38}" + "".join(f"{name:>18}" for name in COLUMNS))
+    with GraphLoader() as loader:
+        timer = Timer(predictor, target, loader)
+        timer.round(onnx.load_model_from_string(squeezenet()), 0)
+        for name, model in networks(given.models):
+            proto = onnx.load_model_from_string(model)
+            rounds = [timer.round(proto, index) for index in range(given.rounds)]
+            print(f"{name:38}" + figures([statistics.median(column) for column in zip(*rounds, strict=True)]))
+
+
+def figures(medians: Sequence[float]) -> str:
+    """Milliseconds, and how many times the first that is."""
+    base, *others = medians
+    return f"{base:18.3f}" + "".join(f"{value:10.3f} {value / base:6.2f}×" for value in others)
+
+
+class Timer:
+    """Times the way of a model, as a whole and in parts."""
+
+    def __init__(self, predictor: Predictor, target: Target, loader: GraphLoader) -> None:
+        self._predictor, self._target, self._loader = predictor, target, loader
+        self._forecaster = ModelForecaster(predictor, target, loader)
+
+    def round(self, proto: ModelProto, index: int) -> list[float]:
+        """Milliseconds of each of `COLUMNS`, for variants of the model that nobody has seen."""
+        whole, parts = variant(proto, 2 * index + 1), variant(proto, 2 * index + 2)
+        base = milliseconds(lambda: shape_inference.infer_shapes(whole))
+        first = milliseconds(lambda: self._forecaster.forecast(whole))
+        again = bytes(memoryview(whole))  # as it comes in anew: another object, whose hash is not known
+        known = milliseconds(lambda: self._forecaster.forecast(again))
+        return [base, milliseconds(lambda: load_graph(whole)), *self._parts(parts), first, known]
+
+    def _parts(self, model: bytes) -> Iterator[float]:
+        """Of the way to a forecast: to a graph through the worker, to kernels, to latency."""
+        yield milliseconds(lambda: self._loader.load(model))
+        graph = self._loader.load(model)
+        yield milliseconds(lambda: kernel_table(graph))
+        yield milliseconds(lambda: self._predictor.predict([Query(target=self._target, graph=graph)]))
+
+
+def milliseconds(action: Callable[[], object]) -> float:
+    """How long an action takes."""
+    start = time.perf_counter()
+    action()
+    return 1e3 * (time.perf_counter() - start)
+
+
+def variant(proto: ModelProto, index: int) -> bytes:
+    """The network with one more activation, of this slope, on its first output."""
+    changed = ModelProto()
+    changed.CopyFrom(proto)
+    output = changed.graph.output[0]
+    name = f"{output.name}_variant"
+    changed.graph.node.append(helper.make_node("LeakyRelu", [output.name], [name], alpha=1 / (1 + index)))
+    changed.graph.output.append(helper.make_tensor_value_info(name, output.type.tensor_type.elem_type, None))
+    return bytes(changed.SerializeToString())
+
+
+def networks(files: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+    """Names and models."""
+    yield "ResNet-50, batch normalisation apart", resnet(folded=False)
+    yield "ResNet-50, batch normalisation folded", resnet(folded=True)
+    yield "light_resnet50.onnx", (LIGHT / "light_resnet50.onnx").read_bytes()
+    zoo = get_space("zoo")
+    yield "transformer", zoo.to_onnx(zoo.parse(TRANSFORMER))
+    yield "3,000 nodes", chain(1000)
+    for path in files:
+        yield path.name, path.read_bytes()
+
+
+def squeezenet() -> bytes:
+    """Another model, for the worker to have read one."""
+    return (LIGHT / "light_squeezenet.onnx").read_bytes()
+
+
+def resnet(*, folded: bool) -> bytes:
+    """ResNet-50 as PyTorch exports it, without the values of its weights."""
+    builder = GraphBuilder("resnet50")
+    x = _convolution(builder, builder.input("input", (1, 3, 224, 224)), 64, 7, 2, folded=folded)
+    x = builder.op("Relu", [x])
+    x = builder.op("MaxPool", [x], (1, 64, 56, 56), kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=0)
+    for blocks, width, stride in STAGES:
+        for index in range(blocks):
+            x = _bottleneck(builder, x, width, stride if index == 0 else 1, first=index == 0, folded=folded)
+    x = builder.op("GlobalAveragePool", [x], (1, x.channels, 1, 1))
+    x = builder.op("Flatten", [x], (1, x.channels), axis=1)
+    weights = [builder.weight(1000, x.shape[1]), builder.weight(1000)]
+    builder.output(builder.op("Gemm", [x, *weights], (1, 1000), alpha=1.0, beta=1.0, transB=1))
+    return builder.to_bytes()
+
+
+def _bottleneck(builder: GraphBuilder, x: Tensor, width: int, stride: int, *, first: bool, folded: bool) -> Tensor:
+    y = builder.op("Relu", [_convolution(builder, x, width, 1, 1, folded=folded)])
+    y = builder.op("Relu", [_convolution(builder, y, width, 3, stride, folded=folded)])
+    y = _convolution(builder, y, 4 * width, 1, 1, folded=folded)
+    shortcut = _convolution(builder, x, 4 * width, 1, stride, folded=folded) if first else x
+    return builder.op("Relu", [builder.op("Add", [y, shortcut])])
+
+
+def _convolution(builder: GraphBuilder, x: Tensor, channels: int, window: int, stride: int, *, folded: bool) -> Tensor:
+    inputs = [x, builder.weight(channels, x.channels, window, window)]
+    side = (x.shape[2] + 2 * (window // 2) - window) // stride + 1
+    if folded:
+        inputs.append(builder.weight(channels))
+    y = builder.op("Conv", inputs, (1, channels, side, side), kernel_shape=[window] * 2, strides=[stride] * 2,
+                   pads=[window // 2] * 4, dilations=[1, 1], group=1)  # fmt: skip
+    if folded:
+        return y
+    norm = [builder.weight(channels, role="scale"), builder.weight(channels), builder.weight(channels)]
+    norm.append(builder.weight(channels, role="positive"))
+    return builder.op("BatchNormalization", [y, *norm], epsilon=1e-5, momentum=0.9, training_mode=0)
+
+
+def chain(blocks: int) -> bytes:
+    """Residual blocks of three nodes each, whose channels change."""
+    builder = GraphBuilder("chain")
+    x = builder.input("input", (1, 16, 32, 32))
+    for index in range(blocks):
+        y = _convolution(builder, x, 16, 1 + 2 * (index % 3), 1, folded=True)
+        x = builder.op("Add", [builder.op("Relu", [y]), x])
+    builder.output(x)
+    return builder.to_bytes()
+
+
+if __name__ == "__main__":
+    main()
