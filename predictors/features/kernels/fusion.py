@@ -130,7 +130,9 @@ def _pattern_rule(name: str, pattern: Pattern) -> Rule:
     def fuse_pattern(plan: FusionPlan, step: Step) -> None:
         possible = step.operator == pattern[0] and step.main not in plan.apart
         match = find_pattern(plan, step, pattern) if possible else None
-        if match is not None and not (name == "LayerNormalization" and _transposes_interfere(plan, step, *match)):
+        early = plan.graph.opset >= _STANDARD_SINCE.get(name, 99)
+        late = name == "LayerNormalization" and not early
+        if match is not None and not (late and _transposes_interfere(plan, step, *match)):
             steps, source = match
             merged = plan.merge(steps, main=step, last=step, operator=name)
             merged.inputs.sort(key=lambda tensor: tensor != source)

@@ -64,6 +64,9 @@ def fuse_node_unit(plan: FusionPlan, step: Step) -> None:
         return
     reader = plan.sole_reader(step)
     quantises = reader is not None and reader.operator == "QuantizeLinear"
+    results = [reader.outputs[0]] if quantises and reader is not None else []
+    if any(_stays_signed(plan, tensor) for tensor in (*results, *(o.inputs[0] for o in origins if o is not None))):
+        return
     operator = step.operator if moves else _IN_8_BITS[step.operator]
     if not quantises:
         if step.operator not in _WITHOUT_RESULT:
@@ -82,6 +85,14 @@ def _packed(plan: FusionPlan, tensor: int) -> Step | None:
     """The DequantizeLinear that the tensor comes from."""
     step = plan.producer(tensor)
     return step if step is not None and step.operator == "DequantizeLinear" else None
+
+
+def _stays_signed(plan: FusionPlan, tensor: int) -> bool:
+    """Whether a value of int8 remains that: with one reader the runtime makes it uint8, which its x86 kernels want."""
+    if plan.spec(tensor).dtype != "int8" or plan.is_constant(tensor):
+        return False
+    unpacked = [reader for reader in plan.readers(tensor) if reader.operator == "DequantizeLinear"]
+    return sum(len(plan.readers(reader.outputs[0])) for reader in unpacked) > 1
 
 
 def fuse_dynamic_product(plan: FusionPlan, step: Step) -> None:
