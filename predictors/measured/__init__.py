@@ -2,17 +2,19 @@
 
 from predictors.measured.packing import DATASHEET_FILE, pack
 from predictors.measured.reader import family_of, read_measured, speaking_rows, to_dataset
-from predictors.measured.records import MeasuredRow, MeasuredTarget
-from predictors.measured.storage import ROWS_FILE, TARGETS_FILE, read_rows, read_targets
+from predictors.measured.records import About, MeasuredRow, MeasuredTarget
+from predictors.measured.storage import ROWS_FILE, TARGETS_FILE, read_about, read_rows, read_targets
 
 __all__ = [
     "DATASHEET_FILE",
     "ROWS_FILE",
     "TARGETS_FILE",
+    "About",
     "MeasuredRow",
     "MeasuredTarget",
     "family_of",
     "pack",
+    "read_about",
     "read_measured",
     "read_rows",
     "read_targets",

@@ -9,22 +9,19 @@ from datetime import UTC, datetime
 
 from predictors.measured import statistics as figures
 from predictors.measured.reader import family_of
-from predictors.measured.records import CAREFUL, QUICK, MeasuredRow, MeasuredTarget
+from predictors.measured.records import CAREFUL, QUICK, About, MeasuredRow, MeasuredTarget
 from profilers.schema import Device, TargetId
 
 __all__ = ["datasheet"]
 
 
-def datasheet(
-    rows: Sequence[MeasuredRow], targets: Sequence[MeasuredTarget], *, licence: str = "", notes: Sequence[str] = ()
-) -> str:
+def datasheet(rows: Sequence[MeasuredRow], targets: Sequence[MeasuredTarget], about: About) -> str:
     """The text, in Markdown.
 
     Args:
         rows: all, failures included.
         targets: that the rows are of.
-        licence: of the data; empty says that none was given.
-        notes: lines about how it was measured, from those who did.
+        about: what no row says.
     """
     used = {row.target for row in rows}
     known = {measured.target.id: measured for measured in targets if measured.target.id in used}
@@ -32,11 +29,11 @@ def datasheet(
         _head(rows, known),
         _motivation(),
         _composition(rows, known),
-        _collection(rows, known, notes),
+        _collection(rows, known, about.notes),
         _noise(rows),
         _preparation(rows),
         _uses(known),
-        _distribution(licence),
+        _distribution(about.licence),
     )
     return "\n".join(line for part in parts for line in part) + "\n"
 

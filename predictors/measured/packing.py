@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from predictors.measured.datasheet import datasheet
-from predictors.measured.records import CAREFUL, QUICK, MeasuredRow, MeasuredTarget
+from predictors.measured.records import CAREFUL, QUICK, About, MeasuredRow, MeasuredTarget
 from predictors.measured.statistics import repeatability
 from predictors.measured.storage import ROWS_FILE, TARGETS_FILE, read_rows, write_rows, write_targets
 from profilers import campaign
@@ -48,9 +48,9 @@ def pack(folders: Sequence[Path], out: Path, *, recheck: bool = False, licence: 
     rows = [replace(row, stale=_is_stale(row, verdicts)) for row in rows]
     write_rows(out / ROWS_FILE, rows)
     targets = list(_targets(folders).values())
-    write_targets(out / TARGETS_FILE, targets)
-    text = datasheet(rows, targets, licence=licence, notes=[note for folder in folders for note in _notes(folder)])
-    (out / DATASHEET_FILE).write_text(text, encoding="utf-8")
+    about = About(licence=licence, notes=tuple(note for folder in folders for note in _notes(folder)))
+    write_targets(out / TARGETS_FILE, targets, about)
+    (out / DATASHEET_FILE).write_text(datasheet(rows, targets, about), encoding="utf-8")
     return rows
 
 
@@ -128,7 +128,7 @@ def _targets(folders: Sequence[Path]) -> dict[TargetId, MeasuredTarget]:
     """What the last note says of each target, with the last microbenchmarks that there are."""
     found: dict[TargetId, MeasuredTarget] = {}
     for folder in folders:
-        for note in campaign.read_log(folder):
+        for note in campaign.read_log(folder, runs=False):
             if isinstance(note, campaign.Note):
                 name, known = note.target.id, found.get(note.target.id)
                 values = note.microbench.values if note.microbench else known.microbench if known else {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from profilers.schema import Architecture, Device, GraphHash, KernelTiming, Target, TargetId
 
-__all__ = ["CAREFUL", "QUICK", "MeasuredRow", "MeasuredTarget"]
+__all__ = ["CAREFUL", "QUICK", "About", "MeasuredRow", "MeasuredTarget"]
 
 CAREFUL, QUICK = "careful", "quick"
 
@@ -88,3 +88,16 @@ class MeasuredTarget:
     device: Device
     microbench: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What no row says.
+
+    Args:
+        licence: of the data; empty says that none was given.
+        notes: about how it was measured, from those who did.
+    """
+
+    licence: str = ""
+    notes: tuple[str, ...] = ()

@@ -5,10 +5,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from predictors.measured.records import MeasuredRow, MeasuredTarget
+from predictors.measured.records import About, MeasuredRow, MeasuredTarget
 from profilers.schema import Device, InputError, KernelTiming, LatcastError, Target, from_plain, to_plain
 
-__all__ = ["ROWS_FILE", "TARGETS_FILE", "read_rows", "read_targets", "write_rows", "write_targets"]
+__all__ = ["ROWS_FILE", "TARGETS_FILE", "read_about", "read_rows", "read_targets", "write_rows", "write_targets"]
 
 ROWS_FILE, TARGETS_FILE = "rows.parquet", "targets.parquet"
 FORMAT = {"latcast.format": "1"}
@@ -26,8 +26,8 @@ def write_rows(path: Path, rows: Sequence[MeasuredRow]) -> None:
     _write(path, arrow.table(columns, schema=_row_schema(arrow)))
 
 
-def write_targets(path: Path, targets: Iterable[MeasuredTarget]) -> None:
-    """Write the targets."""
+def write_targets(path: Path, targets: Iterable[MeasuredTarget], about: About) -> None:
+    """Write the targets, and what no row says."""
     arrow = _arrow()
     rows = [
         {
@@ -40,7 +40,8 @@ def write_targets(path: Path, targets: Iterable[MeasuredTarget]) -> None:
         }
         for known in targets
     ]
-    _write(path, arrow.Table.from_pylist(rows, schema=_target_schema(arrow)))
+    said = {**FORMAT, "licence": about.licence, "notes": "\n".join(about.notes)}
+    _write(path, arrow.Table.from_pylist(rows, schema=_target_schema(arrow).with_metadata(said)))
 
 
 def read_rows(folder: Path) -> list[MeasuredRow]:
@@ -63,6 +64,16 @@ def read_targets(folder: Path) -> list[MeasuredTarget]:
         InputError: the folder holds no such file, or another format.
     """
     return [_target(plain) for plain in _read(folder / TARGETS_FILE).to_pylist(maps_as_pydicts="strict")]
+
+
+def read_about(folder: Path) -> About:
+    """What no row says.
+
+    Raises:
+        InputError: the folder holds no targets, or another format.
+    """
+    said = {key.decode(): value.decode() for key, value in _read(folder / TARGETS_FILE).schema.metadata.items()}
+    return About(licence=said["licence"], notes=tuple(said["notes"].splitlines()))
 
 
 def _row(plain: dict[str, Any]) -> MeasuredRow:
@@ -140,7 +151,7 @@ def _target_schema(arrow: Any) -> Any:
     columns = [("id", text), ("backend", text), ("backend_version", text), ("precision", text), ("threads", whole),
                ("options", arrow.map_(text, text)), ("origin", text), ("device", device),
                ("microbench", arrow.map_(text, number)), ("versions", arrow.map_(text, text))]  # fmt: skip
-    return arrow.schema(columns).with_metadata(FORMAT)
+    return arrow.schema(columns)
 
 
 def _arrow() -> Any:

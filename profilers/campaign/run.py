@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from profilers.schema import (
     Architecture,
     Device,
     Failure,
+    GraphHash,
     LatcastError,
     Measurement,
     Microbench,
@@ -130,7 +131,7 @@ def tallies(folder: Path, targets: Sequence[ProfileSettings]) -> list[Tally]:
     found = {target_for(device, settings).id: settings for settings in targets}
     counts: dict[TargetId, Counter[str]] = {name: Counter() for name in found}
     seen: set[Key] = set()
-    for entry in read_log(folder) if CampaignLog(folder).path.exists() else ():
+    for entry in read_log(folder, runs=False) if CampaignLog(folder).path.exists() else ():
         if isinstance(entry, Note) and entry.target.id in counts:
             counts[entry.target.id]["described"] += entry.microbench is not None
         elif isinstance(entry, Row) and entry.measurement.target.id in counts and _key(entry) not in seen:
@@ -220,7 +221,7 @@ class _Run:
 
     def _remember(self, folder: Path) -> None:
         lanes = {lane.target.id: lane for lane in self._lanes}
-        for entry in read_log(folder):
+        for entry in read_log(folder, runs=False):
             if isinstance(entry, Row):
                 self._done[_key(entry)] += 1
             elif isinstance(entry, Note) and entry.target.id in lanes:
@@ -275,28 +276,30 @@ class _Run:
         with alone_on_this_host(), Worker(self._device, lane.settings_for(QUICK)) as worker:
             before_ms = worker.sentinel_ms()
             for part in _parts(wanted, CHECK_STEPS):
-                before_ms, drifted = self._measure_part(lane, worker, part, before_ms)
-                if drifted:
+                before_ms, disturbed = self._measure_part(lane, worker, part, before_ms)
+                if disturbed:
                     self._tell(lane, "the host changed its speed: measuring again")
-                    before_ms, _ = self._measure_part(lane, worker, part, before_ms)
+                    before_ms, _ = self._measure_part(lane, worker, disturbed, before_ms)
 
     def _measure_part(
-        self, lane: _Lane, worker: Worker, part: Iterable[Architecture], before_ms: float
-    ) -> tuple[float, bool]:
-        """The sentinel's latency after these graphs, and whether it drifted meanwhile."""
-        graphs: list[str] = []
+        self, lane: _Lane, worker: Worker, part: Sequence[Architecture], before_ms: float
+    ) -> tuple[float, Sequence[Architecture]]:
+        """The sentinel's latency after these graphs, and those that were measured while it drifted."""
+        measured: dict[Architecture, GraphHash] = {}
         for architecture in part:
             if self._left_s() <= 0:
                 break
             self._tell(lane, architecture.text)
             measurement = worker.measure(architecture)
             self._keep(architecture, measurement)
-            graphs.append(measurement.graph)
-        if not graphs:
-            return before_ms, False
-        check = Check(target=lane.target.id, before_ms=before_ms, after_ms=worker.sentinel_ms(), graphs=tuple(graphs))
+            if measurement.failure is None:
+                measured[architecture] = measurement.graph
+        if not measured:
+            return before_ms, ()
+        after_ms, graphs = worker.sentinel_ms(), tuple(measured.values())
+        check = Check(target=lane.target.id, before_ms=before_ms, after_ms=after_ms, graphs=graphs)
         self._log.append(check)
-        return check.after_ms, check.drifted
+        return after_ms, tuple(measured) if check.drifted else ()
 
     def _keep(self, architecture: Architecture, measurement: Measurement) -> None:
         row = Row(architecture=architecture, measurement=measurement)

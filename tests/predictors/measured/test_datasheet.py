@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from predictors.measured import MeasuredRow, MeasuredTarget
+from predictors.measured import About, MeasuredRow, MeasuredTarget
 from predictors.measured import statistics as figures
 from predictors.measured.datasheet import datasheet
 from profilers.schema import Device, KernelTiming, Target
@@ -101,7 +101,7 @@ def test_repeats_leave_noisy_rows_out() -> None:
 
 
 def test_the_datasheet_says_what_the_rows_say() -> None:
-    text = datasheet(ROWS, TARGETS, licence="CC-BY-4.0", notes=["The window was open."])
+    text = datasheet(ROWS, TARGETS, About(licence="CC-BY-4.0", notes=("The window was open.",)))
     for expected in (
         "6 measurements of 4 ONNX graphs on 2 targets of 1 machine",
         "| fake fp32 1 thread | 1 | 1 | 1 | 1 | 1 | 0 | yes |",
@@ -128,7 +128,7 @@ def test_the_datasheet_says_what_the_rows_say() -> None:
 
 
 def test_the_datasheet_follows_the_rows() -> None:
-    text = datasheet([row(7)], TARGETS)
+    text = datasheet([row(7)], TARGETS, About())
     assert "1 measurement" in text
     assert "on 1 target of 1 machine" in text
     assert "threads |" not in text

@@ -40,6 +40,14 @@ def test_what_is_appended_is_read(tmp_path: Path) -> None:
     assert list(read_log(tmp_path)) == [row(1), check(1.0, 1.01, 1), row(2)]
 
 
+def test_runs_may_be_left_out(tmp_path: Path) -> None:
+    write(tmp_path, row(1))
+    (found,) = read_log(tmp_path, runs=False)
+    assert isinstance(found, Row)
+    assert found.measurement.graph == row(1).measurement.graph
+    assert found.measurement.runs == ()
+
+
 @pytest.mark.parametrize("kept", [1, 10, 200])
 def test_a_torn_line_is_left_out_and_then_cut_off(tmp_path: Path, kept: int) -> None:
     write(tmp_path, row(1), row(2))
