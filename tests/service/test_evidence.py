@@ -4,14 +4,18 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import func, select
 
 from profilers.schema import DeviceEvidence, Environment, InputError, Microbench, from_plain, to_plain
+from profilers.search_spaces import get_space
+from service import records
 from service.datasets import load_dataset
 from service.db import tables
 from service.errors import ForbiddenError, NotFoundError
-from tests.service.helpers import DEVICE, OTHER_TARGET, TARGET, World
+from service.evidence import target_evidence
+from tests.service.helpers import DEVICE, OTHER_TARGET, TARGET, World, measurement
 
 MICROBENCH = Microbench(
     target=TARGET,
@@ -128,3 +132,31 @@ def test_numbers_that_are_none_are_refused(world: World, number: str) -> None:
     with pytest.raises(InputError):
         agent._json("PUT", f"/targets/{TARGET.id}/microbench", content=text % number)
     assert rows(world) == 0
+
+
+def test_a_predictor_reads_targets_it_has_never_seen_by_their_microbenchmarks(world: World) -> None:
+    """From the agents' reports by way of the database to MAPLE, and to a target without a single measurement."""
+    pytest.importorskip("torch")
+    from predictors.maple import MaplePredictor
+
+    speeds = (1.0, 2.0, 4.0, 8.0, 3.0)
+    targets = [replace(TARGET, threads=index + 1) for index in range(len(speeds))]
+    agent, rng = world.agent(targets), np.random.default_rng(0)
+    space = get_space("nasbench201")
+    cells = [space.format(space.sample(rng)) for _ in range(12)]
+    hashes = [world.client.upload_architecture("nasbench201", cell)["hash"] for cell in cells]
+    for target, speed in zip(targets, speeds, strict=True):
+        agent.put_microbench(Microbench(target=target, values={"call_ms": 0.01 * speed, "gemm_512_ms": 2.0 * speed}))
+        with world.database.write.begin() as session:
+            for cell, graph in zip(cells, hashes, strict=True):
+                ms = speed * (1 + cell.count("conv_3x3"))
+                session.add(records.measurement_row(measurement(graph, target=target, ms=ms)))
+    with world.database.read() as session:
+        known = load_dataset(session, target_ids=[target.id for target in targets[:-1]])
+        truth = load_dataset(session, target_id=targets[-1].id)
+        evidence = target_evidence(session, [targets[-1].id])
+    base = MaplePredictor(descriptor="microbench", epochs=200).fit(known)
+    assert base.to_artifact().meta["descriptor"] == "microbench"
+    adapted = base.adapt(targets[-1], truth.subset([]), evidence[targets[-1].id])
+    errors = np.abs(adapted.predict(truth.queries).median_ms / truth.latency_ms - 1)
+    assert np.median(errors) < 0.15
