@@ -1,17 +1,17 @@
 """What this machine can be as a target, and why not something else.
 
-A target is backend × version × precision × threads × options; `local_targets` is a choice of them that differ in what
-they execute, for campaigns that measure many graphs on each.
+A target is backend × version × precision × threads × options. `survey` lists all there are; `local_targets` is a choice
+of them that differ in what they execute, for campaigns that measure many graphs on each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from profilers.backends import backend_names, get_backend
+from profilers.backends import Backend, backend_names, get_backend
 from profilers.environment import describe_device
 from profilers.schema import Availability, ProfileSettings
 
-__all__ = ["CHOSEN", "Candidate", "local_targets", "why_not"]
+__all__ = ["CHOSEN", "Kind", "local_targets", "survey", "why_not"]
 
 CHOSEN: tuple[ProfileSettings, ...] = (
     *(ProfileSettings(options={"optimisation": level}) for level in ("all", "extended", "basic", "disabled")),
@@ -29,47 +29,85 @@ CHOSEN: tuple[ProfileSettings, ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """Settings, and whether they can be measured here.
+class Kind:
+    """The targets of one backend and one precision.
 
     Args:
-        settings: backend, precision, threads and options.
-        version: of the runtime, where there is one.
-        reason: why it cannot be measured, and what would help; empty where it can.
+        backend: its name.
+        version: of its runtime; empty where there is none.
+        precision: what the backend does to the model.
+        most_threads: one thread up to so many are possible; 0 where nothing is.
+        options: values of each option, the default first; an empty tuple stands for free text.
+        reason: why this machine cannot be such a target, and what would help; empty where it can.
     """
 
-    settings: ProfileSettings
+    backend: str
     version: str
-    reason: str
+    precision: str
+    most_threads: int
+    options: Mapping[str, tuple[str, ...]]
+    reason: str = ""
+
+
+def survey() -> tuple[Kind, ...]:
+    """Every backend × precision that is registered, those that this machine cannot be with the reason."""
+    cores = describe_device().logical_cores
+    return tuple(kind for name in backend_names() for kind in _kinds(get_backend(name), cores))
+
+
+def _kinds(backend: Backend, cores: int) -> Iterator[Kind]:
+    found = backend.probe()
+    options = {
+        option: tuple(dict.fromkeys((default, *backend.option_choices[option])))
+        if option in backend.option_choices
+        else ()
+        for option, default in backend.default_options.items()
+    }
+    for precision in backend.precisions:
+        reason = _refusal(backend, precision, found)
+        yield Kind(
+            backend=backend.name,
+            version=found.version,
+            precision=precision,
+            most_threads=0 if reason else _most_threads(backend, cores),
+            options=options,
+            reason=reason,
+        )
 
 
 def local_targets(chosen: Sequence[ProfileSettings] = CHOSEN) -> tuple[ProfileSettings, ...]:
     """Those of the chosen settings that this machine can measure, in their order."""
-    return tuple(candidate.settings for candidate in why_not(chosen) if not candidate.reason)
+    return tuple(settings for settings, reason in why_not(chosen) if not reason)
 
 
-def why_not(chosen: Sequence[ProfileSettings] = CHOSEN) -> tuple[Candidate, ...]:
-    """The chosen settings, each with the reason if this machine cannot measure it."""
+def why_not(chosen: Sequence[ProfileSettings] = CHOSEN) -> tuple[tuple[ProfileSettings, str], ...]:
+    """The chosen settings, each with the reason if this machine cannot measure it and with an empty text if it can."""
     cores = describe_device().logical_cores
-    found = {name: get_backend(name).probe() for name in backend_names()}
-    return tuple(_candidate(settings, found.get(settings.backend), cores) for settings in chosen)
+    return tuple((settings, _reason(settings, cores)) for settings in chosen)
 
 
-def _candidate(settings: ProfileSettings, found: Availability | None, cores: int) -> Candidate:
-    version = found.version if found else ""
-    return Candidate(settings=settings, version=version, reason=_reason(settings, found, cores))
-
-
-def _reason(settings: ProfileSettings, found: Availability | None, cores: int) -> str:
-    if found is None:
+def _reason(settings: ProfileSettings, cores: int) -> str:
+    if settings.backend not in backend_names():
         return f"There is no backend {settings.backend!r}: install the package that brings it."
+    backend = get_backend(settings.backend)
+    refusal = _refusal(backend, settings.precision, backend.probe())
+    if refusal:
+        return refusal
+    most = _most_threads(backend, cores)
+    if settings.threads > most:
+        return f"{settings.threads} threads are more than the {most} that {backend.name} can use on this machine."
+    return ""
+
+
+def _most_threads(backend: Backend, cores: int) -> int:
+    return min(cores, backend.most_threads or cores)
+
+
+def _refusal(backend: Backend, precision: str, found: Availability) -> str:
     if not found.ok:
         return found.reason
-    if settings.precision not in found.precisions:
-        return f"{settings.backend} cannot run {settings.precision} here: it has {', '.join(found.precisions)}."
-    most = get_backend(settings.backend).most_threads
-    if most is not None and settings.threads > most:
-        return f"{settings.backend} uses no more than {most} thread{'s' if most > 1 else ''}."
-    if settings.threads > cores:
-        return f"{settings.threads} threads are more than the {cores} logical cores that this machine grants."
+    if precision not in backend.precisions:
+        return f"{backend.name} does not know the precision {precision!r}: it has {', '.join(backend.precisions)}."
+    if precision not in found.precisions:
+        return f"The processor of this machine does not compute in {precision}, or {backend.name} does not use it."
     return ""

@@ -62,6 +62,8 @@ class Backend(ABC):
     """A runtime. Constructed without arguments, holds no state; everything costly happens in `open`."""
 
     name: ClassVar[str]
+    precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+    """Every precision the backend knows, whether this machine computes in it or not; `probe` says which it does."""
     default_options: ClassVar[Mapping[str, str]] = {}
     """Every option the backend knows, with the value it has when nobody sets it; part of the target's identity."""
     option_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}

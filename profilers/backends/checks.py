@@ -29,14 +29,19 @@ def probe_package(package: str, *, runtime: str, extra: str, precisions: Sequenc
     return Availability(ok=True, version=found, precisions=tuple(precisions))
 
 
-def check_precision(runtime: str, precision: str, known: Sequence[str]) -> None:
-    """Refuse a precision that the runtime cannot run.
+def check_precision(runtime: str, precision: str, backend: Backend) -> None:
+    """Refuse a precision that the backend does not know.
+
+    Args:
+        runtime: what people call it.
+        precision: as asked for.
+        backend: knows which there are.
 
     Raises:
-        InputError: it is not among `known`.
+        InputError: it is not among them.
     """
-    if precision not in known:
-        raise InputError(f"{runtime} cannot run the precision {precision!r}: choose {' or '.join(known)}.")
+    if precision not in backend.precisions:
+        raise InputError(f"{runtime} cannot run the precision {precision!r}: choose {', '.join(backend.precisions)}.")
 
 
 def checked_options(runtime: str, options: Mapping[str, str], backend: Backend) -> dict[str, str]:

@@ -20,7 +20,6 @@ __all__ = ["FAULTS", "FakeBackend", "FakeSession"]
 Sleep = Callable[[float], None]
 
 RUNTIME = "The fake backend"
-PRECISIONS = ("fp32", "as_given")
 NS_PER_NODE, NS_PER_ELEMENT = 20_000, 1
 
 
@@ -64,6 +63,7 @@ class FakeBackend(Backend):
     """
 
     name: ClassVar[str] = "fake"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "as_given")
     default_options: ClassVar[Mapping[str, str]] = {"latency_us": "", "fault": "none"}
     option_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"fault": tuple(FAULTS)}
 
@@ -72,13 +72,13 @@ class FakeBackend(Backend):
 
     def probe(self) -> Availability:
         """Always available."""
-        return Availability(ok=True, version="1", precisions=PRECISIONS)
+        return Availability(ok=True, version="1", precisions=self.precisions)
 
     @contextmanager
     def open(self, model: bytes, settings: ProfileSettings) -> Iterator["FakeSession"]:
         """A session for the model; see the base class."""
         options = checked_options(RUNTIME, settings.options, self)
-        check_precision(RUNTIME, settings.precision, PRECISIONS)
+        check_precision(RUNTIME, settings.precision, self)
         fault, latency_us = FAULTS[options["fault"]], _latency_us(options["latency_us"])
         yield FakeSession(parsed_graph(model, RUNTIME), latency_us=latency_us, fault=fault, sleep=self._sleep)
 

@@ -20,7 +20,6 @@ __all__ = ["OnnxRuntimeBackend", "OnnxRuntimeSession"]
 
 RUNTIME = "ONNX Runtime"
 PROVIDERS = ["CPUExecutionProvider"]
-PRECISIONS = ("fp32", *INT8_PRECISIONS, "as_given")
 LEVELS = {
     "disabled": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -44,6 +43,7 @@ class OnnxRuntimeBackend(Backend):
     """
 
     name: ClassVar[str] = "onnxruntime"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", *INT8_PRECISIONS, "as_given")
     default_options: ClassVar[Mapping[str, str]] = {"optimisation": "all", "spinning": "off"}
     option_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "optimisation": tuple(LEVELS),
@@ -53,7 +53,7 @@ class OnnxRuntimeBackend(Backend):
 
     def probe(self) -> Availability:
         """Found through the package's metadata: nothing is imported."""
-        return probe_package("onnxruntime", runtime=RUNTIME, extra="agent", precisions=PRECISIONS)
+        return probe_package("onnxruntime", runtime=RUNTIME, extra="agent", precisions=self.precisions)
 
     def prepare(self, model: bytes, settings: ProfileSettings, feeds: Sequence[Feeds] = ()) -> bytes:
         """Quantised, where the precision is int8."""
@@ -62,7 +62,7 @@ class OnnxRuntimeBackend(Backend):
     @contextmanager
     def open(self, model: bytes, settings: ProfileSettings) -> Iterator["OnnxRuntimeSession"]:
         """A session for the model; see the base class."""
-        check_precision(RUNTIME, settings.precision, PRECISIONS)
+        check_precision(RUNTIME, settings.precision, self)
         options = checked_options(RUNTIME, settings.options, self)
         session = OnnxRuntimeSession(self.prepare(model, settings), settings, options)
         try:

@@ -45,11 +45,12 @@ class OpenVinoBackend(Backend):
     """
 
     name: ClassVar[str] = "openvino"
+    precisions: ClassVar[tuple[str, ...]] = tuple(PRECISIONS)
     prepared_precisions: ClassVar[frozenset[str]] = frozenset({"int8_static"})
 
     def probe(self) -> Availability:
         """Found through the package's metadata: nothing is imported."""
-        known = [name for name in PRECISIONS if name != "bf16" or BF16_FEATURES & set(describe_device().features)]
+        known = [name for name in self.precisions if name != "bf16" or BF16_FEATURES & set(describe_device().features)]
         return probe_package("openvino", runtime=RUNTIME, extra="openvino", precisions=known)
 
     def prepare(self, model: bytes, settings: ProfileSettings, feeds: Sequence[Feeds] = ()) -> bytes:
@@ -59,7 +60,7 @@ class OpenVinoBackend(Backend):
     @contextmanager
     def open(self, model: bytes, settings: ProfileSettings) -> Iterator["OpenVinoSession"]:
         """A session for the model; see the base class."""
-        check_precision(RUNTIME, settings.precision, tuple(PRECISIONS))
+        check_precision(RUNTIME, settings.precision, self)
         checked_options(RUNTIME, settings.options, self)
         session = OpenVinoSession(self.prepare(model, settings), settings)
         try:

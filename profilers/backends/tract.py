@@ -23,7 +23,6 @@ from profilers.schema import (
 __all__ = ["TractBackend", "TractSession"]
 
 RUNTIME = "tract"
-PRECISIONS = ("fp32", "as_given")
 UNKNOWN_OPERATOR = re.compile(r"Unimplemented\((\w+)\)")
 NUMBERED = re.compile(r"^\s*\d+: ", re.MULTILINE)
 
@@ -32,16 +31,17 @@ class TractBackend(Backend):
     """tract with its optimised operators. It computes in one thread, and has nothing to set."""
 
     name: ClassVar[str] = "tract"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "as_given")
     most_threads: ClassVar[int | None] = 1
 
     def probe(self) -> Availability:
         """Found through the package's metadata: nothing is imported."""
-        return probe_package("tract", runtime=RUNTIME, extra="tract", precisions=PRECISIONS)
+        return probe_package("tract", runtime=RUNTIME, extra="tract", precisions=self.precisions)
 
     @contextmanager
     def open(self, model: bytes, settings: ProfileSettings) -> Iterator["TractSession"]:
         """A session for the model; see the base class."""
-        check_precision(RUNTIME, settings.precision, PRECISIONS)
+        check_precision(RUNTIME, settings.precision, self)
         checked_options(RUNTIME, settings.options, self)
         if settings.threads != 1:
             raise InputError(f"tract computes in one thread, not in {settings.threads}.")

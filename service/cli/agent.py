@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from profilers.schema import BackendUnavailableError, Device, InputError, Target
-from service.cli.common import DEFAULT_SERVER, ServerOption, console, open_client
+from service.cli.common import DEFAULT_SERVER, ServerOption, console, open_client, parse_pairs
 from service.errors import AuthenticationError, ForbiddenError
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ def agent(
     backend: Annotated[
         list[str] | None, typer.Option(help="Backend to offer; repeatable. Default: onnxruntime.")
     ] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="Precision to offer in each backend; repeatable. Default: fp32.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the backend; repeatable.")
+    ] = None,
     threads: Annotated[
         list[int] | None, typer.Option(min=1, help="Intra-operator threads to offer; repeatable. Default: 1.")
     ] = None,
@@ -58,6 +65,7 @@ def agent(
     Examples:
       latcast agent
       latcast agent --threads 1 --threads 4 --microbench always
+      latcast agent --backend openvino --precision fp32 --precision bf16
       latcast agent --server https://latcast.example --token latcast_… --name pi-07 --threads 1 --threads 4
     """
     from dataclasses import replace
@@ -71,7 +79,8 @@ def agent(
     if name:
         device = replace(device, name=name)
     backends = backend or ["onnxruntime"]
-    targets = offered_targets(device, backends, threads or [1])
+    options = parse_pairs(option or [], "--option")
+    targets = offered_targets(device, backends, threads or [1], precisions=precision or ["fp32"], options=options)
     folder = state.expanduser() / sha256(f"{server} {device.fingerprint}".encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stop = threading.Event()
@@ -88,23 +97,44 @@ def agent(
     console.print("Ended.")
 
 
-def offered_targets(device: Device, backends: list[str], threads: list[int]) -> list[Target]:
-    """A target for each backend and number of threads.
+def offered_targets(
+    device: Device,
+    backends: Sequence[str],
+    threads: Sequence[int],
+    *,
+    precisions: Sequence[str] = ("fp32",),
+    options: Mapping[str, str] | None = None,
+) -> list[Target]:
+    """A target for each backend, precision and number of threads.
 
     Raises:
+        UnknownNameError: there is no such backend.
         BackendUnavailableError: this machine lacks a runtime that was asked for.
+        InputError: it has the runtime, which cannot do what was asked for.
     """
     from profilers.backends import get_backend
+    from profilers.backends.checks import checked_options
     from profilers.sandbox import target_for
     from profilers.schema import ProfileSettings
+    from profilers.targets import why_not
 
     for name in backends:
         availability = get_backend(name).probe()
         if not availability.ok:
             raise BackendUnavailableError(f"The backend {name!r} cannot be used here: {availability.reason}")
+        checked_options(f"The backend {name!r}", options or {}, get_backend(name))
     if max(threads) > device.logical_cores:
         raise InputError(f"--threads {max(threads)}: this machine has {device.logical_cores} logical cores.")
-    return [target_for(device, ProfileSettings(backend=name, threads=count)) for name in backends for count in threads]
+    wanted = [
+        ProfileSettings(backend=name, precision=precision, threads=count, options=options or {})
+        for name in backends
+        for precision in precisions
+        for count in threads
+    ]
+    for settings, reason in why_not(wanted):
+        if reason:
+            raise InputError(f"This machine cannot be {settings.backend} {settings.precision}: {reason}")
+    return [target_for(device, settings) for settings in wanted]
 
 
 def enrol(server: str, device: Device, targets: list[Target], *, token: str | None, folder: Path) -> str:
