@@ -70,6 +70,8 @@ class Backend(ABC):
     """Values that an option may have; one that is missing here may have any."""
     prepared_precisions: ClassVar[frozenset[str]] = frozenset()
     """Precisions for which a model has to be prepared first."""
+    profiling_seconds: ClassVar[float] = 0.5
+    """What `Session.kernels` takes at least, however fast the model; whoever measures thousands may do without."""
     most_threads: ClassVar[int | None] = None
     """How many threads it can use at most; None where only the machine sets a limit."""
 

@@ -31,6 +31,7 @@ class TractBackend(Backend):
     """tract with its optimised operators. It computes in one thread, and has nothing to set."""
 
     name: ClassVar[str] = "tract"
+    profiling_seconds: ClassVar[float] = 5.0
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "as_given")
     most_threads: ClassVar[int | None] = 1
 

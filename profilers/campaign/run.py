@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from profilers.backends import get_backend
 from profilers.campaign.log import CampaignLog, Check, Note, Row, is_careful, read_log
 from profilers.campaign.steps import Recipe, Step, steps
 from profilers.campaign.workers import Worker
@@ -39,6 +40,7 @@ TURN_STEPS = 45
 """Of one target, before another has its turn: 10 to 30 s."""
 CHECK_STEPS = 10
 """Between two readings of the sentinel."""
+MOST_PROFILING_SECONDS = 1.0
 MICROBENCH_SECONDS = 20.0
 """Where less is left, microbenchmarks wait for the next run of the campaign."""
 
@@ -182,6 +184,12 @@ class _Lane:
         self.settings, self.target = settings, target_for(device, settings)
         self.place, self.noted, self.described = 0, False, False
 
+    @property
+    def quick(self) -> ProfileSettings:
+        """For the worker: without kernels where the runtime's profiler would take longer than all the rest."""
+        affordable = get_backend(self.settings.backend).profiling_seconds <= MOST_PROFILING_SECONDS
+        return replace(self.settings_for(QUICK), kernels=affordable)
+
     def settings_for(self, manner: ProfileSettings) -> ProfileSettings:
         """The target's settings, measured in this manner."""
         own = self.settings
@@ -273,7 +281,7 @@ class _Run:
             return Measurement(graph="", target=lane.target, settings=settings, failure=failure)
 
     def _quick(self, lane: _Lane, wanted: Sequence[Architecture]) -> None:
-        with alone_on_this_host(), Worker(self._device, lane.settings_for(QUICK)) as worker:
+        with alone_on_this_host(), Worker(self._device, lane.quick) as worker:
             before_ms = worker.sentinel_ms()
             for part in _parts(wanted, CHECK_STEPS):
                 before_ms, disturbed = self._measure_part(lane, worker, part, before_ms)
