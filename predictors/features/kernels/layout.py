@@ -124,7 +124,7 @@ def _carry(layouts: _Layouts, step: Step, source: int) -> bool:
         return _block_binary(layouts, step)
     if step.operator == "Concat":
         return _block_concat(layouts, step)
-    if step.operator in _CARRIED or (step.operator in CONV_ACTIVATIONS and _joins_conv(layouts.plan, step)):
+    if step.operator in _CARRIED:
         return _block_activation(layouts, step)
     if step.operator == "Transpose" and step.ints("perm") == _TO_CHANNELS_LAST:
         step.operator = "ReorderOutput"
@@ -190,6 +190,8 @@ def _drop_channels_last(layouts: _Layouts, step: Step) -> None:
 def _block_pool(layouts: _Layouts, step: Step) -> bool:
     channels = layouts.plan.shape(step.inputs[0])[1]
     if channels % BLOCK or sum(tensor >= 0 for tensor in step.outputs) > 1:
+        return False
+    if step.operator.startswith("Global") and step.inputs[0] not in layouts.blocked:
         return False
     layouts.read_blocked(step.inputs[0], step)
     layouts.write_blocked(step)
