@@ -5,8 +5,8 @@ from html import escape
 
 __all__ = ["bars", "lines"]
 
-_WIDTH, _HEIGHT = 720, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 170, 34, 70
+_WIDTH, _HEIGHT = 780, 320
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 210, 34, 70
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 """Distinguishable with any kind of colour vision (Okabe and Ito)."""
 

@@ -57,6 +57,8 @@ PUBLISHED = (
 """As the NASFLAT repository lists them (https://github.com/abdelfattah-lab/nasflat_latency) and as HELP's tables have
 them (Lee et al., NeurIPS 2021, tables 2 and 3; the mean of FBNet is over its three devices)."""
 
+_USUAL_SHOTS = 20
+
 _INTRODUCTION = """# Benchmarks
 
 Drawn by `latcast bench report` out of what `latcast bench nas --json` wrote. A predictor learns from the source devices
@@ -181,9 +183,10 @@ def _overviews(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _by_task(results: Sequence[Result], tasks: Sequence[str], metric: str, kind: str) -> list[list[str]]:
-    """A row for each combination of predictor, sampler and samples."""
+    """A row for each combination of predictor, sampler and samples: first those with the papers' number of samples."""
     rows = []
-    for label, shots in dict.fromkeys((result.label, result.shots) for result in results):
+    heads = dict.fromkeys((result.label, result.shots) for result in results)
+    for label, shots in sorted(heads, key=lambda head: (head[1] != _USUAL_SHOTS, head[1])):
         known = {
             result.task: result.mean[metric] for result in results if (result.label, result.shots) == (label, shots)
         }
@@ -202,7 +205,7 @@ def _figures_table(results: Sequence[Result]) -> str:
 def _drawings(task: str, results: Sequence[Result]) -> Iterator[tuple[str, str]]:
     drawn = _drawn(results)
     shots = sorted({result.shots for result in drawn})
-    usual = 20 if 20 in shots else shots[-1]
+    usual = _USUAL_SHOTS if _USUAL_SHOTS in shots else shots[-1]
     chosen = [result for result in drawn if result.shots == usual]
     errors = _by_device(chosen, "median_ape")
     if errors:

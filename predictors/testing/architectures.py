@@ -10,15 +10,18 @@ from predictors.base import FloatArray, LatencyDataset, Query
 from predictors.dataset import merge, row_keys
 from predictors.features.encoding import EncodingTable
 from predictors.testing.workload import Workload
-from profilers.schema import Architecture, DeviceEvidence, Graph, Target
+from profilers.schema import Architecture, DeviceEvidence, Graph, Target, TargetId
 from profilers.search_spaces import get_space
+from profilers.search_spaces.nasbench201 import OPERATORS
 
-__all__ = ["architecture_workload"]
+__all__ = ["architecture_workload", "operator_workload"]
 
 _DEVICES = 7
 _DIRECTIONS = 3
 _REFERENCES = 10
 _NOISE_LOG = 0.02
+_OPERATOR_COSTS = np.array([0.0, 0.2, 1.0, 3.0, 0.5])
+"""Of NAS-Bench-201's operators, in units of what a device takes for anything."""
 
 
 @cache
@@ -44,6 +47,42 @@ def architecture_workload(
     known, new = list(range(_DEVICES - 1)), [_DEVICES - 1]
     data = [_measured(part, devices, table) for part, devices in zip(parts, (known, known, new, new), strict=True)]
     return Workload(*(replace(rows, evidence=evidence) for rows in data))
+
+
+@cache
+def operator_workload(*, dead_costs: bool) -> Workload:
+    """The cells of `architecture_workload` on devices where an operator costs the same wherever it stands.
+
+    For networks that know places by the graph alone: they learn these devices in seconds, and nearly perfectly.
+
+    Args:
+        dead_costs: whether operators that do not lie between input and output take their time too.
+    """
+    parts = architecture_workload()
+    data = (parts.train, parts.held_out, parts.support, parts.new_held_out)
+    return Workload(*(_by_operator(rows, dead_costs) for rows in data))
+
+
+def _by_operator(data: LatencyDataset, dead_costs: bool) -> LatencyDataset:
+    def cost(target: TargetId, architecture: Architecture) -> float:
+        encoding, device = get_space(architecture.space).encode(architecture), devices[target]
+        pays = np.ones(len(encoding["operators"]), bool) if dead_costs else encoding["live"].astype(bool)
+        counts = np.bincount(encoding["operators"][pays], minlength=len(OPERATORS))
+        own = np.random.default_rng(device).uniform(0.5, 1.0, len(OPERATORS))
+        return float(2.0**device * (1 + counts @ (own * _OPERATOR_COSTS)))
+
+    devices = {_target(device).id: device for device in range(_DEVICES)}
+    named = get_space("nasbench201")
+    evidence = {
+        target: DeviceEvidence(
+            reference_latency_ms={
+                key: cost(target, named.parse(key.partition(":")[2])) for key in known.reference_latency_ms
+            }
+        )
+        for target, known in data.evidence.items()
+    }
+    exact = [cost(query.target.id, query.architecture) for query in data.queries if query.architecture]
+    return LatencyDataset(queries=data.queries, latency_ms=np.array(exact), evidence=evidence)
 
 
 def _architectures(space: str, count: int) -> list[Architecture]:

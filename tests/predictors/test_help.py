@@ -11,9 +11,10 @@ import torch
 from predictors.features.cells import help_arrays
 from predictors.features.references import architecture_of, min_max, reference_key
 from predictors.help import HelpPredictor
+from predictors.metrics import spearman
 from predictors.nets.help_net import HelpNet, MetaLearner
 from predictors.testing import PredictorSuite
-from predictors.testing.architectures import architecture_workload
+from predictors.testing.architectures import architecture_workload, operator_workload
 from predictors.testing.workload import Workload
 from profilers.schema import InputError, MissingEvidenceError
 from profilers.search_spaces.nasbench201 import NASBench201
@@ -25,13 +26,19 @@ SMALL = {"episodes": 150, "width": 24, "meta_rate": 3e-3, "query_rows": 60, "sam
 
 class TestHelp(PredictorSuite):
     scale_rtol = 0.02
-    min_spearman = 0.15  # before adapting, after seconds of meta-training
+    min_spearman = 0.7  # before adapting, after seconds of meta-training
 
     def make(self, **hyperparameters: Any) -> HelpPredictor:
         return HelpPredictor(**{**SMALL, **hyperparameters})
 
     def workload(self) -> Workload:
-        return architecture_workload()
+        return operator_workload(dead_costs=True)
+
+    def test_adapting_improves_the_order(self, fitted: HelpPredictor, data: Workload) -> None:
+        target, new = data.support.queries[0].target, data.new_held_out
+        adapted = fitted.adapt(target, data.support, data.support.evidence[target.id])
+        before, after = (spearman(new.latency_ms, item.predict(new.queries).median_ms) for item in (fitted, adapted))
+        assert after > max(before, 0.9)
 
 
 @pytest.fixture(scope="module")
