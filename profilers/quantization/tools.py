@@ -36,7 +36,7 @@ def quantise(model: bytes, precision: str, feeds: Sequence[Feeds] = ()) -> bytes
     Args:
         model: a whole ONNX model in float32 with static shapes and with weights.
         precision: one of `INT8_PRECISIONS`.
-        feeds: to calibrate by; by default `CALIBRATION_FEEDS` random ones.
+        feeds: to calibrate `int8_static` by; by default `CALIBRATION_FEEDS` random ones.
 
     Raises:
         InputError: another precision.
@@ -48,7 +48,8 @@ def quantise(model: bytes, precision: str, feeds: Sequence[Feeds] = ()) -> bytes
     proto = _parsed(model)
     if not _is_quantised(proto):
         tensors = {name for node in proto.graph.node for name in node.output}
-        proto = _quantised(proto, precision, feeds or _random_feeds(model))
+        given = feeds or (_random_feeds(model) if precision == "int8_static" else [])
+        proto = _quantised(proto, precision, given)
         rename_additions(proto.graph, tensors)
     proto.metadata_props.add(key=MARK, value=precision)
     return bytes(proto.SerializeToString())
@@ -122,7 +123,7 @@ class _Tools:
     def run(self, proto: ModelProto, precision: str, feeds: Sequence[Feeds]) -> ModelProto:
         given, simplified = next(self._files), next(self._files)
         onnx.save_model(_upgraded(proto), given)
-        self._tools.quant_pre_process(given, simplified, skip_symbolic_shape=True)
+        self._tools.quant_pre_process(given, simplified, skip_symbolic_shape=True, skip_onnx_shape=True)
         if precision == "int8_dynamic":
             return onnx.load_model(self._dynamic(simplified, {node.op_type for node in proto.graph.node}))
         return onnx.load_model(self._static(simplified, feeds, has_bodies=_has_bodies(proto)))

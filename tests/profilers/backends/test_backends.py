@@ -51,6 +51,31 @@ def test_nearly_all_of_the_time_is_in_kernels_that_lead_back_to_nodes(level: str
     assert all(r.output_shapes and r.dtype for r in known)
 
 
+def test_kernels_that_the_runtime_made_up_lead_back_to_what_they_are_parts_of() -> None:
+    def weight(name: str, *shape: int) -> onnx.TensorProto:
+        values = np.random.default_rng(0).normal(0, 0.3, shape).astype(np.float32)
+        return onnx.numpy_helper.from_array(values, name)
+
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["m"]),  # becomes a Gemm between two reshapes
+        helper.make_node("Add", ["m", "b"], ["a"]),
+        helper.make_node("HardSwish", ["a"], ["h"]),  # a function of two operators
+        helper.make_node("HardSwish", ["h"], ["y"]),
+    ]
+    shape = (2, 4, 8)
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes, "g", [value("x", TensorProto.FLOAT, shape)], [value("y", TensorProto.FLOAT, shape)],
+        [weight("w", 8, 8), weight("b", 8)],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with OnnxRuntimeBackend().open(model.SerializeToString(), ProfileSettings()) as session:
+        records = session.kernels({"x": np.ones(shape, np.float32)})
+    assert {"Gemm", "HardSigmoid", "Mul"} <= {record.operator for record in records}
+    assert all(record.outputs for record in records)
+    assert {record.outputs for record in records if record.operator == "HardSigmoid"} == {("h",), ("y",)}
+
+
 def test_levels_of_optimisation_fuse_differently() -> None:
     model = (LIGHT / "light_squeezenet.onnx").read_bytes()
     feeds = make_feeds(feed_specs(load_graph(model)))
