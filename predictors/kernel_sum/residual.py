@@ -122,10 +122,14 @@ class ResidualTrees:
         return cls(boosters=tuple(boosters)), held_out
 
     def predict(self, features: FloatArray) -> FloatArray:
-        """Mean over the folds, float64 (n,)."""
+        """Mean over the folds, float64 (n,). Networks repeat their kernels: equal rows are forecast once."""
         if not self.boosters or not len(features):
             return np.zeros(len(features))
-        return np.asarray(np.mean([booster.predict(features, num_threads=1) for booster in self.boosters], axis=0))
+        rows = np.ascontiguousarray(features).view(np.dtype((np.void, features.dtype.itemsize * features.shape[1])))
+        _, first, place = np.unique(rows.ravel(), return_index=True, return_inverse=True)
+        different = features[first]
+        forecasts = [booster.predict(different, num_threads=1) for booster in self.boosters]
+        return np.asarray(np.mean(forecasts, axis=0))[place]
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         """Model texts, compressed: uint8 arrays."""
