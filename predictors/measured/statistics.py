@@ -37,6 +37,8 @@ class TargetCounts:
         networks_careful, networks_quick, kernels: different graphs measured, by method and kind.
         again: measurements of a graph that was measured before by the same method.
         noisy, failed, stale: rows so flagged.
+        difference: median of |a − b| / mean of what was measured twice by one method, noisy rows included; None where
+            nothing was.
     """
 
     target: TargetId
@@ -47,6 +49,7 @@ class TargetCounts:
     noisy: int = 0
     failed: int = 0
     stale: int = 0
+    difference: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,7 @@ def count_targets(rows: Sequence[MeasuredRow]) -> list[TargetCounts]:
 def _count(target: TargetId, rows: Sequence[MeasuredRow]) -> TargetCounts:
     first = [row for row in rows if row.repeat == 0 and row.latency_ms is not None]
     networks = Counter(row.method for row in first if row.space != KERNELS)
+    pairs = [pair for method in (CAREFUL, QUICK) for pair in repeatability(rows, method, noisy=True)]
     return TargetCounts(
         target=target,
         networks_careful=networks[CAREFUL],
@@ -87,6 +91,7 @@ def _count(target: TargetId, rows: Sequence[MeasuredRow]) -> TargetCounts:
         noisy=sum(row.noisy for row in rows),
         failed=sum(row.latency_ms is None for row in rows),
         stale=sum(row.stale for row in rows),
+        difference=median(pairs) if pairs else None,
     )
 
 
@@ -120,7 +125,10 @@ def latency_histogram(rows: Iterable[MeasuredRow]) -> dict[str, int]:
     places = Counter(floor(BINS_PER_DECADE * log10(row.latency_ms)) for row in rows if row.latency_ms is not None)
     if not places:
         return {}
-    return {f"{10 ** (place / BINS_PER_DECADE):.2g} ms": places[place] for place in range(min(places), max(places) + 1)}
+    return {
+        f"{float(f'{10 ** (place / BINS_PER_DECADE):.2g}'):g} ms": places[place]
+        for place in range(min(places), max(places) + 1)
+    }
 
 
 def dispersion_histogram(rows: Iterable[MeasuredRow]) -> dict[str, int]:

@@ -90,20 +90,19 @@ def _targets_table(rows: "Sequence[MeasuredRow]", targets: "Sequence[MeasuredTar
     from predictors.measured.statistics import count_targets
 
     labels = {known.target.id: known.target.label for known in targets}
-    table = Table("target", "careful", "quick", "kernels", "again", "noisy", "failed", "stale", title="Rows by target")
+    table = Table("target", "careful", "quick", "kernels", "again", "differ", "noisy", "failed", title="Rows by target")
     for counts in count_targets(rows):
-        cells = (
-            counts.networks_careful, counts.networks_quick, counts.kernels, counts.again, counts.noisy, counts.failed,
-            counts.stale,
-        )  # fmt: skip
-        table.add_row(labels.get(counts.target, counts.target), *(f"{cell:,}" for cell in cells))
+        graphs = (counts.networks_careful, counts.networks_quick, counts.kernels, counts.again)
+        difference = "–" if counts.difference is None else f"{counts.difference:.1%}"
+        cells = (*(f"{n:,}" for n in graphs), difference, f"{counts.noisy:,}", f"{counts.failed:,}")
+        table.add_row(labels.get(counts.target, counts.target), *cells)
     return table
 
 
 def _families_table(rows: "Sequence[MeasuredRow]") -> Table:
     from predictors.measured.statistics import count_families
 
-    table = Table("family", "graphs", "on targets", "most on one", title="Graphs by family")
+    table = Table("family", "graph × target", "on targets", "most on one", title="Graphs by family")
     for family, by_target in count_families(rows).items():
         most = max(by_target.values())
         table.add_row(family, f"{sum(by_target.values()):,}", str(len(by_target)), f"{most:,}")

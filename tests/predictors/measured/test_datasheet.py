@@ -63,6 +63,8 @@ def test_counts_of_targets() -> None:
     assert (first.networks_careful, first.networks_quick, first.kernels) == (1, 1, 1)
     assert (first.again, first.noisy, first.failed, first.stale) == (1, 1, 0, 0)
     assert (second.networks_quick, second.failed, second.stale) == (1, 1, 1)
+    assert first.difference == pytest.approx(0.1 / 1.05)
+    assert second.difference is None
 
 
 def test_counts_of_families_are_of_graphs_and_kernels_come_last() -> None:
@@ -104,8 +106,8 @@ def test_the_datasheet_says_what_the_rows_say() -> None:
     text = datasheet(ROWS, TARGETS, About(licence="CC-BY-4.0", notes=("The window was open.",)))
     for expected in (
         "6 measurements of 4 ONNX graphs on 2 targets of 1 machine",
-        "| fake fp32 1 thread | 1 | 1 | 1 | 1 | 1 | 0 | yes |",
-        "| fake fp32 2 threads | 0 | 1 | 0 | 0 | 0 | 1 | no |",
+        "| fake fp32 1 thread | 1 | 1 | 1 | 1 | 9.5% | 1 | 0 | yes |",
+        "| fake fp32 2 threads | 0 | 1 | 0 | 0 | – | 0 | 1 | no |",
         "| zoo/plain | 3 | 2 |",
         "between 1 and 4 ms",
         "timeout (1)",
