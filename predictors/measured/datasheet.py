@@ -76,10 +76,10 @@ def _composition(rows: Sequence[MeasuredRow], known: dict[TargetId, MeasuredTarg
     )
     yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for counts in figures.count_targets(rows):
-        graphs = (counts.networks_careful, counts.networks_quick, counts.kernels, counts.again)
+        sizes = (counts.networks_careful, counts.networks_quick, counts.kernels, counts.again)
         difference = "–" if counts.difference is None else f"{counts.difference:.1%}"
         described = "yes" if known[counts.target].microbench else "no"
-        cells = (*(f"{n:,}" for n in graphs), difference, f"{counts.noisy:,}", f"{counts.failed:,}", described)
+        cells = (*(f"{n:,}" for n in sizes), difference, f"{counts.noisy:,}", f"{counts.failed:,}", described)
         yield f"| {known[counts.target].target.label} | {' | '.join(cells)} |"
     yield ""
     yield "Graphs by family, and on how many targets:"

@@ -92,9 +92,9 @@ def _targets_table(rows: "Sequence[MeasuredRow]", targets: "Sequence[MeasuredTar
     labels = {known.target.id: known.target.label for known in targets}
     table = Table("target", "careful", "quick", "kernels", "again", "differ", "noisy", "failed", title="Rows by target")
     for counts in count_targets(rows):
-        graphs = (counts.networks_careful, counts.networks_quick, counts.kernels, counts.again)
+        sizes = (counts.networks_careful, counts.networks_quick, counts.kernels, counts.again)
         difference = "–" if counts.difference is None else f"{counts.difference:.1%}"
-        cells = (*(f"{n:,}" for n in graphs), difference, f"{counts.noisy:,}", f"{counts.failed:,}")
+        cells = (*(f"{n:,}" for n in sizes), difference, f"{counts.noisy:,}", f"{counts.failed:,}")
         table.add_row(labels.get(counts.target, counts.target), *cells)
     return table
 
