@@ -4,7 +4,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -120,13 +120,9 @@ def _prepare(request: Request, folder: Path) -> Answer:
 
 
 def _bench(request: Request, folder: Path, at: Path, clock: Clock = time.perf_counter_ns) -> Answer:
-    settings, backend = request.settings, get_backend(request.settings.backend)
-    if request.cpus:
-        pin(frozenset(request.cpus))
-    sentinel = (folder / SENTINEL_FILE).read_bytes()
+    backend = get_backend(request.settings.backend)
     gc.disable()  # a collection in the middle of a sample would be the probe's fault
-    steady = replace(settings, threads=1)  # waking threads would make it uneasy by itself
-    before = sentinel_latency_ms(sentinel, backend, steady)
+    before = _sentinel_ms(request, folder)
     with ExitStack() as sessions:
         opened = _Opened(sessions, backend, clock)
         deadline = clock() + request.open_seconds * 1e9
@@ -135,12 +131,25 @@ def _bench(request: Request, folder: Path, at: Path, clock: Clock = time.perf_co
             opened.open(name, folder, _settings_of(name, request), late=clock() >= deadline)
         at.unlink(missing_ok=True)
         samples = run_rounds(opened.ready, opened.expected_ms, seconds=request.seconds, clock=clock)
-    after = sentinel_latency_ms(sentinel, backend, steady)
     return Answer(
         samples_ms={name: tuple(taken) for name, taken in samples.items()},
         missing=opened.missing,
-        sentinel_ms=(before, after),
+        sentinel_ms=(before, _sentinel_ms(request, folder)),
     )
+
+
+def _sentinel_ms(request: Request, folder: Path) -> float:
+    """With one thread on one CPU: waking others and moving about would make it uneasy by itself."""
+    model, backend = (folder / SENTINEL_FILE).read_bytes(), get_backend(request.settings.backend)
+    _pin(request.cpus[-1:])
+    taken_ms = sentinel_latency_ms(model, backend, replace(request.settings, threads=1))
+    _pin(request.cpus)
+    return taken_ms
+
+
+def _pin(cpus: Sequence[int]) -> None:
+    if cpus:
+        pin(frozenset(cpus))
 
 
 def _settings_of(name: str, request: Request) -> ProfileSettings:
