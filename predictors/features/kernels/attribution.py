@@ -19,6 +19,8 @@ _FAMILIES = {
     "TransposeMatMul": "MatMul", "Squeeze": "Reshape", "Unsqueeze": "Reshape", "Flatten": "Reshape",
     "BiasGelu": "Gelu", "Upsample": "Resize", "NhwcMaxPool": "MaxPool",
 }  # fmt: skip
+_CONVERSIONS = {"Transpose", "QuantizeLinear", "DequantizeLinear"}
+"""What a runtime adds around a node may carry the node's name."""
 _CONTAINERS = {"If", "Loop", "Scan"}
 
 
@@ -27,15 +29,19 @@ def attribute_timings(
 ) -> NDArray[np.float64]:
     """Time of each predicted kernel in ms, float64 (n,), in the order of `predict_kernels`; NaN where none was seen.
 
-    A timing belongs to the kernel that covers its node; several of them are summed. Those without a node, as of
+    A timing belongs to the kernel that covers its node, of several such (a node that was quantised) to the one of its
+    operator, else to the one with most work; several timings are summed. Those without a node, as of
     layouts that the runtime changed, are matched by operator family and output size, in order of execution; what
     matches nothing is a piece of an operator that the runtime took apart, and counts for the kernel missing there, or
     else with the next timing that has one. A container (If, Loop, Scan) is not counted: its body's kernels are in its
     time already.
     """
     kernels = predict_kernels(graph, style)
-    owner = {node: index for index, kernel in enumerate(kernels) for node in kernel.nodes}
-    matched = _match(kernels, owner, [timing for timing in timings if timing.operator not in _CONTAINERS])
+    owners: dict[int, list[int]] = defaultdict(list)
+    for index, kernel in sorted(enumerate(kernels), key=lambda item: -item[1].macs):
+        for node in kernel.nodes:
+            owners[node].append(index)
+    matched = _match(kernels, owners, [timing for timing in timings if timing.operator not in _CONTAINERS])
     seen = {index for _, index in matched}
     missing = [index for index, kernel in enumerate(kernels) if index not in seen and kernel.kind != "call"]
     result = np.full(len(kernels), np.nan)
@@ -53,27 +59,31 @@ def attribute_timings(
 
 
 def _match(
-    kernels: Sequence[Kernel], owner: dict[int, int], timings: Sequence[KernelTiming]
+    kernels: Sequence[Kernel], owners: dict[int, list[int]], timings: Sequence[KernelTiming]
 ) -> list[tuple[KernelTiming, int]]:
     """Each timing with the index of its kernel, or -1."""
-    named = [_named_owner(timing, owner) for timing in timings]
-    taken = set(named)
+    named = [_named_owners(timing, owners) for timing in timings]
+    taken = {index for found in named for index in found[:1]}
     free: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index, kernel in enumerate(kernels):
         if index not in taken or kernel.kind == "gemm":
             free[_kernel_family(kernel), _predicted_size(kernel)].append(index)
-    matched = []
-    for timing, index in zip(timings, named, strict=True):
-        candidates = free.get((_family(timing.operator), _executed_size(timing))) if index < 0 else None
-        matched.append((timing, candidates.pop(0) if candidates else index))
+    matched, used = [], set()
+    for timing, found in zip(timings, named, strict=True):
+        family = _family(timing.operator)
+        same = [index for index in found if index not in used and _kernel_family(kernels[index]) == family]
+        candidates = free.get((family, _executed_size(timing))) if not found or family in _CONVERSIONS else None
+        index = (same or found or [-1])[0] if same or not candidates else candidates.pop(0)
+        used.add(index)
+        matched.append((timing, index))
     return matched
 
 
-def _named_owner(timing: KernelTiming, owner: dict[int, int]) -> int:
-    """The kernel that covers the timing's node; conversions of layouts carry the name of what they convert."""
+def _named_owners(timing: KernelTiming, owners: dict[int, list[int]]) -> list[int]:
+    """The kernels that cover the timing's node; conversions of layouts carry the name of what they convert."""
     if timing.node is None or timing.operator.startswith("Reorder"):
-        return -1
-    return owner.get(timing.node, -1)
+        return []
+    return owners.get(timing.node, [])
 
 
 def _family(operator: str) -> str:

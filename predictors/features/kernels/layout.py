@@ -19,9 +19,10 @@ _POOLS = {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}
 _CARRIED = {"Relu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Gelu", "QuickGelu"}
 _FOLLOWING = {
     "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearSigmoid", "QLinearLeakyRelu", "QLinearAveragePool",
-    "QLinearGlobalAveragePool", "MaxPool", "DequantizeLinear",
+    "QLinearGlobalAveragePool", "MaxPool", "DequantizeLinear", "QuantizeLinear", "Relu", "Clip", "LeakyRelu", "PRelu",
+    "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softplus", "Elu", "Gelu", "QuickGelu", "Add", "Sub", "Mul", "Div",
 }  # fmt: skip
-"""8-bit operators that run with channels last when all that they read has them last."""
+"""Operators that run with channels last when all that they read has them last, beside 8-bit convolutions."""
 _TO_CHANNELS_LAST, _FROM_CHANNELS_LAST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
@@ -91,7 +92,7 @@ def _try_blocked(layouts: _Layouts, step: Step) -> bool:
     plan = layouts.plan
     source = step.inputs[0] if step.inputs else -1
     rank, dtype = len(plan.shape(source)), plan.spec(source).dtype if source >= 0 else ""
-    if dtype in {"uint8", "int8"}:
+    if dtype in {"uint8", "int8"} or source in layouts.channels_last:
         return rank in {3, 4} and _try_channels_last(layouts, step)
     if dtype != "float32" or rank != 4:
         return False

@@ -56,7 +56,9 @@ class Step:
     def ints(self, name: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
         """An attribute that is a list of integers."""
         value = self.attributes.get(name, default)
-        return tuple(int(item) for item in value) if isinstance(value, tuple) else default
+        if not isinstance(value, tuple):
+            return default
+        return value if value and type(value[0]) is int else tuple(int(item) for item in value)  # type: ignore[return-value]
 
     def integer(self, name: str, default: int) -> int:
         """An attribute that is one integer."""
@@ -86,13 +88,14 @@ class FusionPlan:
         self._producer: dict[int, Step] = {}
         self._readers: dict[int, list[Step]] = {}
         self._all: list[Step] = []
+        self._changed = False
         for index, node in enumerate(graph.nodes):
             step = Step(index, node, list(node.inputs))
             self._all.append(step)
             self._add(step)
 
     def _add(self, step: Step) -> None:
-        step.alive = True
+        step.alive = self._changed = True
         for tensor in step.outputs:
             if tensor >= 0:
                 self._producer[tensor] = step
@@ -101,7 +104,7 @@ class FusionPlan:
                 self._readers.setdefault(tensor, []).append(step)
 
     def _forget(self, step: Step) -> None:
-        step.alive = False
+        step.alive, self._changed = False, True
         for tensor in step.outputs:
             self._producer.pop(tensor, None)
         for tensor in set(step.inputs):
@@ -110,7 +113,9 @@ class FusionPlan:
 
     def steps(self) -> list[Step]:
         """The steps of the moment, in execution order."""
-        self._all = sorted((step for step in self._all if step.alive), key=_position)
+        if self._changed:
+            self._all = sorted([step for step in self._all if step.alive], key=_position)
+            self._changed = False
         return list(self._all)
 
     def live(self, steps: Iterable[Step]) -> Iterator[Step]:
@@ -141,10 +146,11 @@ class FusionPlan:
 
     def sole_reader(self, step: Step) -> Step | None:
         """The one step that reads this step's only result, where nobody else needs it."""
-        if sum(tensor >= 0 for tensor in step.outputs) != 1:
+        outputs = step.outputs
+        if len(outputs) != 1 and sum([tensor >= 0 for tensor in outputs]) != 1:
             return None
-        readers = self.readers(step.outputs[0])
-        return readers[0] if len(readers) == 1 and step.outputs[0] not in self.results else None
+        readers = self._readers.get(outputs[0], ())
+        return readers[0] if len(readers) == 1 and outputs[0] not in self.results else None
 
     def fold(self, step: Step) -> None:
         """The runtime computes the step once, when it loads the model."""

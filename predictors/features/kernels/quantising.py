@@ -90,7 +90,7 @@ class _Writer:
         """Where a reader finds the tensor's value by now."""
         return self.readable.get(tensor, tensor)
 
-    def pack(self, tensor: int, dtype: str, *, shared: bool) -> int:
+    def pack(self, tensor: int, dtype: str, owners: tuple[int, ...], *, shared: bool) -> int:
         """The tensor through 8 bits and back; constants are 8 bits from the beginning."""
         if shared and tensor in self.readable:
             return self.readable[tensor]
@@ -98,8 +98,8 @@ class _Writer:
         if tensor in self.constants:
             packed = self.constant(dtype, shape)
         else:
-            packed = self.node("QuantizeLinear", [tensor, self.scale], [self.tensor(dtype, shape)])
-        found = self.node("DequantizeLinear", [packed, self.scale], [self.tensor(_FLOAT, shape)])
+            packed = self.node("QuantizeLinear", [tensor, self.scale], [self.tensor(dtype, shape)], owners)
+        found = self.node("DequantizeLinear", [packed, self.scale], [self.tensor(_FLOAT, shape)], owners)
         if shared:
             self.readable[tensor] = found
         return found
@@ -132,11 +132,11 @@ def _write_static(writer: _Writer, step: Step) -> None:
             inputs.append(tensor)
         else:
             dtype = "int32" if place == bias else "int8" if weights else "uint8"
-            inputs.append(writer.pack(tensor, dtype, shared=not weights))
+            inputs.append(writer.pack(tensor, dtype, tuple(step.nodes), shared=not weights))
     writer.keep(step, inputs)
     for tensor in results:
         if _is_float(writer, tensor):
-            writer.pack(tensor, "uint8", shared=True)
+            writer.pack(tensor, "uint8", tuple(step.nodes), shared=True)
 
 
 def _write_dynamic(writer: _Writer, step: Step) -> None:
@@ -157,7 +157,8 @@ def _dynamic_product(writer: _Writer, step: Step) -> None:
     scale = writer.tensor(_FLOAT, ())
     if data not in writer.packed:
         packed = writer.tensor("uint8", writer.plan.spec(data).shape)
-        writer.packed[data] = writer.node("DynamicQuantizeLinear", [data], [packed, scale, writer.tensor("uint8", ())])
+        outputs = [packed, scale, writer.tensor("uint8", ())]
+        writer.packed[data] = writer.node("DynamicQuantizeLinear", [data], outputs, owners)
         writer.readable[packed] = scale
     packed = writer.packed[data]
     own = writer.constant("int8" if step.operator != "Conv" else "uint8", _untransposed(writer, step, weights))
@@ -165,13 +166,13 @@ def _dynamic_product(writer: _Writer, step: Step) -> None:
     product = writer.tensor("int32", shape)
     attributes = step.attributes if step.operator == "Conv" else {}
     writer.node(operator, [packed, own], [product], owners, attributes)
-    found = writer.node("Cast", [product], [writer.tensor(_FLOAT, shape)])
+    found = writer.node("Cast", [product], [writer.tensor(_FLOAT, shape)], owners)
     scales = [writer.readable[packed], writer.constant(_FLOAT, ())]
-    both = writer.node("Mul", scales, [writer.tensor(_FLOAT, ())])
+    both = writer.node("Mul", scales, [writer.tensor(_FLOAT, ())], owners)
     last = step.outputs[0] if bias < 0 else writer.tensor(_FLOAT, shape)
-    writer.node("Mul", [found, both], [last], owners if operator == "ConvInteger" and bias < 0 else ())
+    writer.node("Mul", [found, both], [last], owners)
     if bias >= 0:
-        writer.node("Add", [last, bias], [step.outputs[0]])
+        writer.node("Add", [last, bias], [step.outputs[0]], owners)
 
 
 def _untransposed(writer: _Writer, step: Step, weights: int) -> tuple[int, ...] | None:
@@ -193,7 +194,7 @@ def _dynamic_table(writer: _Writer, step: Step) -> None:
     shape = writer.plan.spec(step.outputs[0]).shape
     found = writer.tensor("int8", shape)
     writer.node("Gather", [table, *step.inputs[1:]], [found], tuple(step.nodes), step.attributes)
-    writer.node("DequantizeLinear", [found, writer.scale], [step.outputs[0]])
+    writer.node("DequantizeLinear", [found, writer.scale], [step.outputs[0]], tuple(step.nodes))
 
 
 _DYNAMIC: Mapping[str, Callable[[_Writer, Step], None]] = {

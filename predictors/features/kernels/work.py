@@ -105,8 +105,43 @@ CALL = Kernel(
 """What a runtime does once for each run, whatever the graph: it takes feeds and gives results."""
 
 
+_known: dict[Hashable, Kernel] = {}
+"""Descriptions of steps, for networks repeat their kernels; all are forgotten when there are too many."""
+_MOST_KNOWN = 20_000
+
+
 def describe_step(plan: FusionPlan, step: Step) -> Kernel:
     """The kernel that a step becomes."""
+    key = _signature(plan, step)
+    known = _known.get(key) if key is not None else None
+    if known is None:
+        known = _describe(plan, step)
+        if key is not None:
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
+            _known[key] = known
+        return known
+    return known.at(tuple(step.nodes), step.position)
+
+
+def _signature(plan: FusionPlan, step: Step) -> Hashable | None:
+    """Everything that a description reads of the plan; None where it reads of neighbours, or too much."""
+    if step.operator in _LOOKING_AROUND or step.operator.endswith(_QUANTISED_ENDINGS):
+        return None
+    node, tensors, constant = plan.graph.nodes[step.main], plan.graph.tensors, plan.constant
+    if node.bodies or len(node.attributes) > _MOST_ATTRIBUTES:
+        return None
+    reads = [None if at < 0 else (tensors[at].dtype, tensors[at].shape, at in constant) for at in step.inputs]
+    writes = [None if at < 0 else (tensors[at].dtype, tensors[at].shape) for at in step.outputs]
+    repeated = tuple(map(step.inputs.index, step.inputs)) if len(set(step.inputs)) < len(step.inputs) else ()
+    flags = (step.residual, step.blocked, step.channels_first, plan.graph.opset < 13)
+    return (
+        step.operator, tuple(step.attributes.items()), tuple(reads), tuple(writes), repeated, tuple(step.activations),
+        flags, node.operator, node.macs, node.flops,
+    )  # fmt: skip
+
+
+def _describe(plan: FusionPlan, step: Step) -> Kernel:
     kind = kernel_class(plan, step)
     shape = _common(plan, step)
     macs, operations = _DESCRIBE.get(kind, describe_other)(plan, step, shape)
