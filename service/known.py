@@ -11,13 +11,15 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from profilers.schema import Target
+from profilers.schema import Summary, Target
 from service import records
 from service.datasets import chunks
 from service.db.tables import Architecture, Measurement
 
 __all__ = ["GRAPHS", "Known", "KnownRow", "known_latencies", "known_rows", "known_spaces"]
 
+SAMPLES = "samples"
+"""`statistic` of a row that has samples."""
 GRAPHS = ""
 """In place of a search space's name: networks that are named by their graphs' hashes."""
 
@@ -49,12 +51,17 @@ class KnownRow:
 
 def known_latencies(session: Session, target: Target, space: str, names: Collection[str]) -> dict[str, Known]:
     """Latencies of those networks that were measured on the target with default feeds, by name."""
-    query, name = _rows(target, space)
-    speaking: dict[str, int] = {}
-    for part in chunks(names):
-        speaking.update((row.name, row.id) for row in _speaking(session.execute(query.where(name.in_(part)))))
-    known = {row.id: _known(row) for part in chunks(set(speaking.values())) for row in session.execute(_values(part))}
-    return {name: known[row_id] for name, row_id in speaking.items()}
+    keys = _keys(session, target, space, names)
+    speaking: dict[object, Any] = {}
+    for part in chunks(set(keys.values())):
+        query = _rows(target, space).where(_key_column(target, space).in_(part))
+        speaking.update((row.key, row) for row in _speaking(session.execute(query)))
+    sampled = _sampled(session, [row.id for row in speaking.values() if row.statistic == SAMPLES])
+    known = {
+        key: sampled.get(row.id) or Known(median_ms=row.median_ms, statistic=row.statistic)
+        for key, row in speaking.items()
+    }
+    return {name: known[key] for name, key in keys.items() if key in known}
 
 
 def known_rows(session: Session, target: Target, space: str) -> list[KnownRow]:
@@ -62,9 +69,14 @@ def known_rows(session: Session, target: Target, space: str) -> list[KnownRow]:
 
     Where several texts yield one graph, it is there once.
     """
-    query, _ = _rows(target, space)
-    by_id = {row.id: KnownRow(row.id, row.name) for row in _speaking(session.execute(query))}
-    return list(by_id.values())
+    query = _rows(target, space)
+    if space:
+        column = Architecture.id if target.origin else Architecture.graph_hash
+        query = query.join(Architecture, column == _key_column(target, space)).where(Architecture.space == space)
+        query = query.add_columns(Architecture.text.label("name"))
+    else:
+        query = query.where(Measurement.graph_hash.is_not(None)).add_columns(Measurement.graph_hash.label("name"))
+    return [KnownRow(row.id, row.name) for row in _speaking(session.execute(query))]
 
 
 def known_spaces(session: Session, target: Target) -> list[str]:
@@ -76,41 +88,51 @@ def known_spaces(session: Session, target: Target) -> list[str]:
     return found if session.scalar(graphs) is None else [*found, GRAPHS]
 
 
-def _rows(target: Target, space: str) -> tuple[Any, Any]:
-    """A query of the target's rows, and the column that names them: tables name architectures, we measure graphs."""
-    name = Architecture.text if space else Measurement.graph_hash
-    query = select(Measurement.id, name.label("name"), Measurement.noisy).where(
-        Measurement.target_id == target.id,
-        Measurement.median_ms.is_not(None),
-        Measurement.feeds_key == records.DEFAULT_FEEDS,
-    )
+def _key_column(target: Target, space: str) -> Any:
+    """What rows are found by: tables name architectures, what we measure is a graph."""
+    return Measurement.architecture_id if space and target.origin else Measurement.graph_hash
+
+
+def _keys(session: Session, target: Target, space: str, names: Collection[str]) -> dict[str, object]:
+    """Keys of those of the names that the database knows."""
     if not space:
-        return query.where(Measurement.graph_hash.is_not(None)), name
-    same = (
-        Measurement.architecture_id == Architecture.id
-        if target.origin
-        else Measurement.graph_hash == Architecture.graph_hash
-    )
-    return query.join(Architecture, same).where(Architecture.space == space), name
+        return {name: name for name in names}
+    key = Architecture.id if target.origin else Architecture.graph_hash
+    found: dict[str, object] = {}
+    for part in chunks(names):
+        query = select(Architecture.text, key).where(Architecture.space == space, Architecture.text.in_(part))
+        found.update((text, value) for text, value in session.execute(query) if value is not None)
+    return found
+
+
+def _rows(target: Target, space: str) -> Select[Any]:
+    """The target's rows. No other condition: with one, SQLite takes the wrong index, and reads them all."""
+    columns = (Measurement.id, Measurement.median_ms, Measurement.statistic, Measurement.noisy, Measurement.feeds_key)
+    return select(_key_column(target, space).label("key"), *columns).where(Measurement.target_id == target.id)
 
 
 def _speaking(rows: Iterable[Any]) -> list[Any]:
-    """Of each network the row that speaks for it, oldest first."""
-    chosen: dict[str, Any] = {}
+    """Of each network that was measured with default feeds the row that speaks for it, oldest first."""
+    chosen: dict[object, Any] = {}
     for row in rows:
-        other = chosen.get(row.name)
+        if row.median_ms is None or row.feeds_key != records.DEFAULT_FEEDS:
+            continue
+        other = chosen.get(row.key)
         if other is None or (not row.noisy, row.id) > (not other.noisy, other.id):
-            chosen[row.name] = row
+            chosen[row.key] = row
     return sorted(chosen.values(), key=lambda row: int(row.id))
 
 
-def _values(row_ids: list[int]) -> Select[Any]:
-    columns = (Measurement.id, Measurement.median_ms, Measurement.statistic, Measurement.runs)
-    return select(*columns).where(Measurement.id.in_(row_ids))
+def _sampled(session: Session, row_ids: list[int]) -> dict[int, Known]:
+    """Summaries of measurements that have samples."""
+    found: dict[int, Known] = {}
+    for part in chunks(row_ids):
+        query = select(Measurement.id, Measurement.runs).where(Measurement.id.in_(part))
+        found.update(
+            (row.id, _known(summary)) for row in session.execute(query) if (summary := records.summary_record(row))
+        )
+    return found
 
 
-def _known(row: Any) -> Known:
-    summary = records.summary_record(row)
-    if summary is None:
-        return Known(median_ms=row.median_ms, statistic=row.statistic)
+def _known(summary: Summary) -> Known:
     return Known(median_ms=summary.median_ms, statistic="median", samples=summary.samples, noise_log=summary.noise_log)

@@ -1,5 +1,8 @@
 """What Prometheus can ask: calls, forecasts, measurements, and the queue."""
 
+from collections import Counter as Counts
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -31,9 +34,11 @@ class Metrics:
         self._calls.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    def count_forecast(self, answer: Forecast | Exception) -> None:
-        """Count an answer by where it came from, or as an error."""
-        self._forecasts.labels(answer.source if isinstance(answer, Forecast) else "error").inc()
+    def count_forecasts(self, answers: Sequence[Forecast | Exception]) -> None:
+        """Count answers by where they came from, or as errors."""
+        sources = Counts(answer.source if isinstance(answer, Forecast) else "error" for answer in answers)
+        for source, count in sources.items():
+            self._forecasts.labels(source).inc(count)
 
     def render(self, session: Session) -> bytes:
         """The text that Prometheus reads; the queue is counted now."""

@@ -148,7 +148,7 @@ class Models:
         return Responder(id=f"adaptation:{row.id}", predictor=predictor, adapted=True, support=tuple(row.support))
 
 
-_shipped: dict[str, BasePredictor] = {}
+_shipped: dict[str, BasePredictor | None] = {}
 _shipped_lock = threading.Lock()
 
 
@@ -157,12 +157,13 @@ def shipped_bases() -> tuple[BasePredictor, ...]:
     with _shipped_lock:
         for name in pretrained_names():
             if name not in _shipped:
-                _read_shipped(name)
-        return tuple(_shipped.values())
+                _shipped[name] = _read_shipped(name)
+        return tuple(base for base in _shipped.values() if base is not None)
 
 
-def _read_shipped(name: str) -> None:
+def _read_shipped(name: str) -> BasePredictor | None:
     try:
-        _shipped[name] = BasePredictor(id=f"{SHIPPED}{name}", predictor=pretrained(name))
+        return BasePredictor(id=f"{SHIPPED}{name}", predictor=pretrained(name))
     except ArtifactError as error:
         log.error("shipped predictor refused", predictor=name, reason=str(error))
+        return None

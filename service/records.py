@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import Row
+
 from profilers.schema import (
     CounterReading,
     Device,
@@ -253,8 +255,8 @@ def measurement_record(row: tables.Measurement) -> Measurement:
     )
 
 
-def summary_record(row: tables.Measurement) -> Summary | None:
-    """Summary of the row's samples; None where it has none (a failure, or the statistic of a public table)."""
+def summary_record(row: tables.Measurement | Row[Any]) -> Summary | None:
+    """Summary of a row's samples (only `runs` counts); None where it has none (a failure, or a number of a table)."""
     runs = tuple(ProcessRun(samples_ms=tuple(run["samples_ms"])) for run in row.runs)
     nowhere = Target(device="", backend="")  # a summary looks at samples alone
     return Measurement(graph="", target=nowhere, settings=ProfileSettings(), runs=runs).summary

@@ -310,10 +310,19 @@ class ItemIn(In):
     shapes: Shapes = Field(default_factory=dict, description="Whole shape of each input with dynamic dimensions.")
 
 
-def _keep_problem(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """An item that does not fit becomes its own error and spoils no other."""
+def _keep_problems(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Items that do not fit become their own errors and spoil no other; all are checked at once while none is bad."""
     try:
         return handler(value)
+    except ValidationError:
+        if not isinstance(value, list) or not value:
+            raise
+        return [_item_or_problem(item) for item in value]
+
+
+def _item_or_problem(value: Any) -> ItemIn | InputError:
+    try:
+        return ItemIn.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -324,7 +333,7 @@ class PredictIn(In):
     """What to forecast on which target."""
 
     target: Name
-    items: list[Annotated[ItemIn, WrapValidator(_keep_problem)]] = Field(min_length=1)
+    items: Annotated[list[ItemIn], Field(min_length=1), WrapValidator(_keep_problems)]
     level: float = Field(0.9, gt=0, lt=1, description="Probability that the interval holds the latency.")
 
 

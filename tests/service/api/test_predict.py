@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from profilers.schema import InputError, LatcastError
+from service.api import schemas
 from service.client import item
 from service.errors import ConflictError, NotFoundError
 from service.serving_types import Forecast, Item
@@ -78,6 +79,16 @@ def test_unknown_target_and_too_many_items(make_world: MakeWorld) -> None:
         world.client.predict("none", [item(graph="g")])
     with pytest.raises(InputError, match="at most 2 items"):
         world.client.predict("none", [item(graph="g")] * 3)
+
+
+def test_answers_are_what_the_description_says(world: World) -> None:
+    """They are written as they are, without the description's models."""
+    world.agent()
+    answers = world.http.post("/predict", json={"target": TARGET.id, "items": [item(space="toy", text="x"), {}]}).json()
+    parsed = schemas.PredictOut.model_validate(answers)
+    assert parsed.model_dump(mode="json") == answers
+    assert [type(answer) for answer in parsed.items] == [schemas.ForecastOut, schemas.ItemError]
+    assert set(answers["items"][0]) == set(schemas.ForecastOut.model_fields)
 
 
 def test_quality_pairs(world: World) -> None:
