@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ _IN_8_BITS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Ma
 """A graph with any of these is quantised already, and is not quantised again."""
 _CONVERSIONS = {"reorder", "transpose"}
 """Classes of changes of layout, which stand before what they are made for."""
+_SHAPE_OF = itemgetter(*SHAPE_FEATURES)
 _CACHE_ENTRIES = 20_000
 _CLASS_INDEX = {name: index for index, name in enumerate(CLASSES)}
 
@@ -138,7 +140,7 @@ def _tabulate(graph: Graph, style: KernelStyle) -> KernelTable:
 
 def _row(kernel: Kernel, context: tuple[float, float]) -> list[float]:
     work = [kernel.macs, kernel.operations, kernel.input_bytes, kernel.output_bytes, kernel.parameter_bytes]
-    return [*work, kernel.elements, *context, *(kernel.shape[name] for name in SHAPE_FEATURES)]
+    return [*work, kernel.elements, *context, *_SHAPE_OF(kernel.shape)]
 
 
 class _TableCache:

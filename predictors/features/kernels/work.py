@@ -4,8 +4,9 @@ Everything follows from operators, attributes and shapes; nothing from a runtime
 terms of a matrix product wherever there is one: `rows` × `depth` times `depth` × `columns`, `groups` times.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import inf, prod
 
 from predictors.features.kernels.classes import ELEMENT_COST, kernel_class
@@ -105,31 +106,29 @@ CALL = Kernel(
 """What a runtime does once for each run, whatever the graph: it takes feeds and gives results."""
 
 
-_known: dict[Hashable, Kernel] = {}
-"""Descriptions of steps, for networks repeat their kernels; all are forgotten when there are too many."""
-_MOST_KNOWN = 20_000
+_described: dict[Hashable, Callable[..., Kernel]] = {}
+"""Kernels but for their places, for networks repeat their steps; all are forgotten when there are too many."""
+_MOST_DESCRIBED = 20_000
+_MOST_ATTRIBUTES = 64
 
 
 def describe_step(plan: FusionPlan, step: Step) -> Kernel:
     """The kernel that a step becomes."""
     key = _signature(plan, step)
-    known = _known.get(key) if key is not None else None
-    if known is None:
-        known = _describe(plan, step)
+    make = _described.get(key) if key is not None else None
+    if make is None:
+        make = _describe(plan, step)
         if key is not None:
-            if len(_known) >= _MOST_KNOWN:
-                _known.clear()
-            _known[key] = known
-        return known
-    return known.at(tuple(step.nodes), step.position)
+            if len(_described) >= _MOST_DESCRIBED:
+                _described.clear()
+            _described[key] = make
+    return make(nodes=tuple(step.nodes), anchor=step.position)
 
 
 def _signature(plan: FusionPlan, step: Step) -> Hashable | None:
-    """Everything that a description reads of the plan; None where it reads of neighbours, or too much."""
-    if step.operator in _LOOKING_AROUND or step.operator.endswith(_QUANTISED_ENDINGS):
-        return None
+    """Everything that a description reads of the plan; None for a choice, which looks at its condition, and bodies."""
     node, tensors, constant = plan.graph.nodes[step.main], plan.graph.tensors, plan.constant
-    if node.bodies or len(node.attributes) > _MOST_ATTRIBUTES:
+    if step.operator == "Where" or node.bodies or len(node.attributes) > _MOST_ATTRIBUTES:
         return None
     reads = [None if at < 0 else (tensors[at].dtype, tensors[at].shape, at in constant) for at in step.inputs]
     writes = [None if at < 0 else (tensors[at].dtype, tensors[at].shape) for at in step.outputs]
@@ -141,7 +140,8 @@ def _signature(plan: FusionPlan, step: Step) -> Hashable | None:
     )  # fmt: skip
 
 
-def _describe(plan: FusionPlan, step: Step) -> Kernel:
+def _describe(plan: FusionPlan, step: Step) -> Callable[..., Kernel]:
+    """The kernel, given the nodes that it covers and its anchor."""
     kind = kernel_class(plan, step)
     shape = _common(plan, step)
     macs, operations = _DESCRIBE.get(kind, describe_other)(plan, step, shape)
@@ -152,11 +152,10 @@ def _describe(plan: FusionPlan, step: Step) -> Kernel:
     tensors = [tensor for tensor in (*step.inputs[:1], *step.outputs[:1]) if tensor >= 0]
     parameters = sum(min(plan.spec(tensor).size_bytes, most) for tensor in constants)
     parameters += tree_bytes(step) if kind == "trees" else 0
-    return Kernel(
+    return partial(
+        Kernel,
         kind=kind,
         operator=step.operator,
-        nodes=tuple(step.nodes),
-        anchor=step.position,
         macs=float(macs),
         operations=float(operations) + count_elements(plan, step) * shape["activation"],
         input_bytes=float(sum(min(plan.spec(tensor).size_bytes, most) for tensor in variables)),
