@@ -25,6 +25,7 @@ __all__ = [
     "Explanation",
     "KernelForecasts",
     "Peaks",
+    "cost_profile",
     "explain",
     "measure_next",
     "profile_distance",
@@ -172,6 +173,20 @@ def explain(predictor: Predictor, query: Query) -> Explanation:
         ),
         peaks=peaks,
     )
+
+
+def cost_profile(predictor: Predictor, query: Query) -> dict[str, float]:
+    """Share of each class of kernels in the query's forecast, as `Explanation.shares("kind")`.
+
+    Raises:
+        InputError, UnsupportedGraphError: as `explain`.
+    """
+    parts = _parts(predictor, query)
+    found: dict[str, float] = {}
+    for kernel, ms in zip(parts.kernels, parts.latency_ms.tolist(), strict=True):
+        found[kernel.kind] = found.get(kernel.kind, 0.0) + ms
+    total = sum(found.values())
+    return {kind: ms / total for kind, ms in found.items()}
 
 
 def profile_distance(left: Mapping[str, float], right: Mapping[str, float]) -> float:

@@ -12,6 +12,7 @@ from service.cli.bench import bench
 from service.cli.campaign import campaign
 from service.cli.dataset import dataset
 from service.cli.demo import demo
+from service.cli.explain import explain
 from service.cli.importing import import_table
 from service.cli.keys import keys
 from service.cli.microbench import microbench
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (profile, microbench, serve, agent, targets, adapt, predict, campaign, demo):
+for command in (profile, microbench, serve, agent, targets, adapt, predict, explain, campaign, demo):
     app.command()(command)
 app.command("import")(import_table)
 app.add_typer(keys, name="keys")
