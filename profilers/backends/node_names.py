@@ -6,24 +6,22 @@ import onnx
 
 from profilers.quantization import original_tensors
 
-__all__ = ["Outputs", "name_nodes_by_position", "position"]
-
-Outputs = tuple[tuple[str, ...], ...]
-"""Of each node of the model, in its order."""
+__all__ = ["name_nodes_by_position", "position", "produced"]
 
 POSITION = re.compile(r"^latcast_(\d+)(?!\d)")
 
 
-def name_nodes_by_position(model: bytes) -> tuple[bytes, Outputs]:
-    """The model with every node named after its position, and what each node produces.
-
-    Such names hold nothing that a runtime could take for a separator; tensors that quantisation added are called after
-    the tensor that they belong to.
-    """
+def name_nodes_by_position(model: bytes) -> tuple[bytes, tuple[onnx.NodeProto, ...]]:
+    """The model with every node named after its position, and the nodes; a name holds nothing to separate it at."""
     proto = onnx.load_model_from_string(model)
     for index, node in enumerate(proto.graph.node):
         node.name = f"latcast_{index}"
-    return proto.SerializeToString(), tuple(original_tensors(filter(None, node.output)) for node in proto.graph.node)
+    return proto.SerializeToString(), tuple(proto.graph.node)
+
+
+def produced(node: onnx.NodeProto) -> tuple[str, ...]:
+    """Names of the tensors that a node produces; what quantisation added is called after the tensor it belongs to."""
+    return original_tensors(filter(None, node.output))
 
 
 def position(name: str) -> int | None:

@@ -101,10 +101,10 @@ class OpenVinoSession(Session):
         from profilers.backends.openvino_kernels import KernelReader
 
         self.close()
-        renamed, tensors = name_nodes_by_position(self._model)
+        renamed, nodes = name_nodes_by_position(self._model)
         compiled = self._compile(renamed, {"PERF_COUNT": True})
         request = compiled.create_infer_request()
-        reader = KernelReader(compiled.get_runtime_model(), tensors)
+        reader = KernelReader(compiled.get_runtime_model(), nodes)
         for _ in range(PROFILED_WARMUP_RUNS):
             _infer(request, feeds)
             reader.notice(request.get_profiling_info())

@@ -2,20 +2,25 @@
 
 OpenVINO keeps the names of the ONNX nodes that a kernel was fused from (`originalLayersNames`), among names that it
 made up. So every node is first given a name that says its position and holds no comma (`name_nodes_by_position`); a
-kernel produces the outputs of the last of its nodes. Reorders, which OpenVINO inserted, have none.
+kernel produces the outputs of the last of its nodes. Reorders, which OpenVINO inserted, have none. Recurrent networks
+lose their names and keep their order.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import onnx
+
 from profilers.backends.base import KernelRecord
-from profilers.backends.node_names import Outputs, position
+from profilers.backends.node_names import position, produced
 
 __all__ = ["KernelReader"]
 
 DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "f64": "float64", "boolean": "bool", "i8": "int8",
           "i16": "int16", "i32": "int32", "i64": "int64", "u8": "uint8", "u16": "uint16", "u32": "uint32"}  # fmt: skip
 
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
+RECURRENT_KERNELS = frozenset({"RNNSeq", "RNNCell"})
 HALF_A_MICROSECOND = 0.5
 
 
@@ -24,16 +29,25 @@ class KernelReader:
 
     Args:
         executed: OpenVINO's description of the graph that it runs (`CompiledModel.get_runtime_model`).
-        outputs: what each node of the model produces.
+        nodes: of the model.
     """
 
-    def __init__(self, executed: Any, outputs: Outputs) -> None:
+    def __init__(self, executed: Any, nodes: Sequence[onnx.NodeProto]) -> None:
         self._nodes = {node.friendly_name: node for node in executed.get_ordered_ops()}
-        self._outputs = outputs
-        self._positions = {name: index for index, names in enumerate(outputs) for name in names}
+        self._outputs = [produced(node) for node in nodes]
+        self._positions = {name: index for index, names in enumerate(self._outputs) for name in names}
+        self._positions.update(self._recurrent(nodes))
         self._ran: set[str] = set()
         self._warm_us: dict[str, float] = {}
         self._warmup = 0
+
+    def _recurrent(self, nodes: Sequence[onnx.NodeProto]) -> dict[str, int]:
+        """Positions by the names that OpenVINO makes up for recurrent networks, a direction each, in the same order."""
+        kernels = [name for name, node in self._nodes.items() if _fact(node, "layerType") in RECURRENT_KERNELS]
+        directions = [
+            index for index, node in enumerate(nodes) if node.op_type in RECURRENT for _ in range(_directions(node))
+        ]
+        return dict(zip(kernels, directions, strict=True)) if len(kernels) == len(directions) else {}
 
     def notice(self, counters: Sequence[Any]) -> None:
         """Take the counters after one more warming run.
@@ -98,6 +112,10 @@ class KernelReader:
         """Of the node with that name; the last nodes of a graph are called like the output that they produce."""
         found = position(name)
         return self._positions.get(name) if found is None else found
+
+
+def _directions(node: onnx.NodeProto) -> int:
+    return 1 + any(attribute.name == "direction" and attribute.s == b"bidirectional" for attribute in node.attribute)
 
 
 def _us(entry: Any) -> float:

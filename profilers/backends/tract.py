@@ -84,20 +84,20 @@ class TractSession(Session):
 
         The plain session gives way to the profiled one, so that the weights are in memory once.
         """
-        from profilers.backends.node_names import name_nodes_by_position, position  # imports onnx
+        from profilers.backends.node_names import name_nodes_by_position, position, produced  # imports onnx
 
         self.close()
-        renamed, outputs = name_nodes_by_position(self._model)
+        renamed, nodes = name_nodes_by_position(self._model)
         runnable = _load(renamed)
         profile = json.loads(runnable.profile_json([feeds[spec.name] for spec in self._inputs]))
         return tuple(
             KernelRecord(
-                operator=node["op_name"],
-                time_us=node["secs_per_iter"] * 1e6,
-                outputs=() if (index := position(node["node_name"])) is None else outputs[index],
+                operator=entry["op_name"],
+                time_us=entry["secs_per_iter"] * 1e6,
+                outputs=() if (index := position(entry["node_name"])) is None else produced(nodes[index]),
             )
-            for node in sorted(profile["nodes"], key=lambda node: node["qualified_id"][1])
-            if not node["qualified_id"][0] and node.get("secs_per_iter")  # a body's time is in its operator's
+            for entry in sorted(profile["nodes"], key=lambda entry: entry["qualified_id"][1])
+            if not entry["qualified_id"][0] and entry.get("secs_per_iter")  # a body's time is in its operator's
         )
 
     def close(self) -> None:

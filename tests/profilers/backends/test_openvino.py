@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from profilers.backends.openvino import BF16_FEATURES, OpenVinoBackend
 from profilers.environment import describe_device
@@ -95,6 +95,25 @@ def test_outputs_that_are_inputs_or_each_other_keep_their_names() -> None:
     with OpenVinoBackend().open(model.SerializeToString(), FP32) as session:
         found = session.run({"x": x})
     assert {name: float(found[name].max()) for name in names} == {"copy": -1.0, "z": 0.0, "again": 0.0}
+
+
+@needs_openvino
+def test_recurrent_kernels_lead_back_in_both_directions() -> None:
+    rng = np.random.default_rng(0)
+    shapes = {"w1": (2, 12, 4), "r1": (2, 12, 4), "w2": (1, 16, 4), "r2": (1, 16, 4)}
+    weights = [numpy_helper.from_array(rng.normal(0, 0.2, s).astype(np.float32), n) for n, s in shapes.items()]
+    nodes = [
+        helper.make_node("GRU", ["x", "w1", "r1"], ["", "last"], hidden_size=4, direction="bidirectional"),
+        helper.make_node("LSTM", ["last", "w2", "r2"], ["y"], hidden_size=4),
+    ]
+    value = helper.make_tensor_value_info
+    x, y = value("x", TensorProto.FLOAT, (60, 1, 4)), value("y", TensorProto.FLOAT, (2, 1, 1, 4))
+    graph = helper.make_graph(nodes, "g", [x], [y], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with OpenVinoBackend().open(model.SerializeToString(), FP32) as session:
+        records = session.kernels({"x": np.ones((60, 1, 4), np.float32)}) or ()
+    sequences = [record.outputs for record in records if record.operator.endswith("Sequence")]
+    assert sequences == [("last",), ("last",), ("y",)]
 
 
 @needs_openvino
