@@ -30,6 +30,9 @@ FEWEST_ROWS = 5
 knows the kernels of any graph."""
 TAKEOVER_ROWS = 20
 """From how many on it answers in place of an adaptation to graphs that somebody asked for."""
+MOST_KEPT = 500
+"""Adaptations that are kept in memory."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -76,6 +79,8 @@ class Responders:
             same = known is not None and known.state == state
             responder = known.responder if known and same else _adapted(session, answerer, space)
             self._derived[key] = _Derived(time.monotonic(), state, responder)
+            if len(self._derived) > MOST_KEPT:
+                self._derived.pop(next(iter(self._derived)), None)
         return responder
 
     def _nobody(self, target: Target, space: str) -> str:

@@ -1,7 +1,7 @@
 """`latcast targets`: what the service can forecast for, and what this machine can be."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -46,15 +46,21 @@ def targets(
         return
     table = Table("id", "device", "target", "measurements", "adapted")
     for target in listed:
-        adaptation = target["adaptation"]
         table.add_row(
             target["id"],
             target["device_name"],
             target["label"],
             str(target["measurements"]),
-            f"{adaptation['metrics']['support']} graphs" if adaptation else "no: latcast adapt",
+            _adapted(target),
         )
     Console().print(table if listed else "No targets yet: run `latcast agent` on a device.")
+
+
+def _adapted(target: Mapping[str, Any]) -> str:
+    """What forecasts rest on; a table's rows adapt its target without being asked."""
+    if target["adaptation"]:
+        return f"{target['adaptation']['metrics']['support']} networks"
+    return "to its table" if target["origin"] else "no: latcast adapt"
 
 
 def _list_here(json_out: str | None) -> None:
