@@ -51,6 +51,7 @@ DataOption = Annotated[
 def nas(
     data: DataOption = Path("data"),
     suite: Annotated[Suite | None, typer.Option(help="All tasks of the literature instead of one of your own.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Of the suite; repeatable. [all of it]")] = None,
     space: Annotated[str, typer.Option(help="Search space of the table.")] = "nasbench201",
     sources: Annotated[str, typer.Option(metavar="A,B", help="Devices to learn from; HELP's when left out.")] = "",
     targets: Annotated[str, typer.Option(metavar="C,D", help="Devices to forecast; HELP's when left out.")] = "",
@@ -95,7 +96,7 @@ def nas(
 
     chosen = protocol or (Protocol.HELP if suite is Suite.HELP else Protocol.FULL)
     units = plan(
-        _tasks(suite, space, sources, targets),
+        _tasks(suite, task or [], space, sources, targets),
         [Contender.parse(text) for text in predictor or ["universal"]],
         samplers=_known_samplers(sampler or ["variance"]),
         shots=shots or [20],
@@ -133,18 +134,28 @@ def report(
     console.print(f"Wrote {out} and {len(written)} figures.")
 
 
-def _tasks(suite: Suite | None, space: str, sources: str, targets: str) -> "Sequence[Task]":
+def _tasks(suite: Suite | None, only: "Sequence[str]", space: str, sources: str, targets: str) -> "Sequence[Task]":
     from predictors.benchmark import DEFAULT_SOURCES, DEFAULT_TARGETS, SUITES, Task
 
     if suite is not None:
         if sources or targets:
             raise InputError("A suite has its own devices: leave --sources and --targets out, or --suite.")
-        return SUITES[suite.value]
+        return _some_of(SUITES[suite.value], only)
+    if only:
+        raise InputError("--task names tasks of a suite: give --suite too.")
     if space not in DEFAULT_SOURCES and not (sources and targets):
         raise InputError(f"The space {space!r} has no usual devices: name them with --sources and --targets.")
     own_targets = _names(targets) or DEFAULT_TARGETS[space]
     own_sources = _names(sources) or tuple(name for name in DEFAULT_SOURCES[space] if name not in own_targets)
     return [Task(name=space, space=space, sources=own_sources, targets=own_targets)]
+
+
+def _some_of(tasks: "Sequence[Task]", only: "Sequence[str]") -> "Sequence[Task]":
+    known = {task.name: task for task in tasks}
+    for name in only:
+        if name not in known:
+            raise UnknownNameError("task of the suite", name, list(known))
+    return [known[name] for name in only or known]
 
 
 def _partial(json_out: str) -> Path | None:

@@ -91,6 +91,8 @@ def test_a_file_is_written_and_nothing_left_beside_it(folder: Path, tmp_path: Pa
         (["--targets", "pixel3", "--sources", "pixel3"], "pixel3"),
         (["--suite", "nasflat", "--targets", "pixel3"], "--targets"),
         (["--space", "zoo"], "zoo"),
+        (["--suite", "nasflat", "--task", "N2"], "ND"),
+        (["--task", "ND"], "--suite"),
     ],
 )
 def test_wrong_names_are_sentences(folder: Path, arguments: list[str], said: str) -> None:
