@@ -9,7 +9,6 @@ from profilers.microbench.probes import CHAIN, PROBES, THREADED
 __all__ = ["ENTRIES", "Entry", "entries_of", "missing_entries"]
 
 CHAIN_SHORT, CHAIN_LONG = "chain_short", "chain_long"
-ABOUT = {probe.name: probe.about for probe in PROBES}
 LEAST_LAUNCH_MS = 1e-6
 """A runtime that compiles a chain into one kernel launches nothing; entries are positive."""
 
@@ -46,8 +45,8 @@ def _entries() -> Iterator[Entry]:
         if probe.name not in {CHAIN_SHORT, CHAIN_LONG}:
             yield Entry(name=f"{probe.name}_ms", about=probe.about, macs=probe.macs, moved_bytes=probe.moved_bytes,
                         sources=(probe.name,))  # fmt: skip
-    for name in THREADED:
-        yield Entry(name=f"{name}_thread_gain", about=f"gain by threads, {ABOUT[name]}",
+    for name, kind in THREADED.items():
+        yield Entry(name=f"{name}_thread_gain", about=f"gain by threads, {kind}",
                     sources=(single(name), name))  # fmt: skip
 
 

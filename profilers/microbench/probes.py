@@ -170,7 +170,7 @@ PROBES: tuple[Probe, ...] = (
           macs=12 * 128 * 128 * 64),
     Probe(
         name="conv7x7_3x224",
-        about="7×7 convolution, stride 2, 3 × 224² → 32 × 112²",
+        about="7×7 convolution, stride 2, 3 × 224²",
         build=partial(_convolution, channels=(3, 32), size=224, kernel=7, stride=2),
         macs=3 * 32 * 49 * 112 * 112,
     ),
@@ -193,11 +193,11 @@ PROBES: tuple[Probe, ...] = (
           moved_bytes=5 * 64 * 56 * 56),
     Probe(name="mean_64x56", about="global average pooling, 64 × 56²", build=_mean,
           moved_bytes=4 * 64 * 56 * 56),
-    Probe(name="transpose_64x56", about="transposition to channels last, 64 × 56²", build=_transpose,
+    Probe(name="transpose_64x56", about="transposition to NHWC, 64 × 56²", build=_transpose,
           moved_bytes=8 * 64 * 56 * 56),
     Probe(name="lstm_32x128", about="LSTM, 32 steps, 128 units", build=_lstm, macs=32 * 8 * 128 * 128),
 )  # fmt: skip
 """In the order in which they run; the cheap and telling ones first."""
 
-THREADED: tuple[str, ...] = ("gemm_512", "conv3x3_256x14", "softmax_12x128")
-"""Probes that also run with one thread on a target with more."""
+THREADED: dict[str, str] = {"gemm_512": "products", "conv3x3_256x14": "convolutions", "softmax_12x128": "softmax"}
+"""Probes, and what they stand for, that also run with one thread on a target with more."""
