@@ -32,7 +32,7 @@ WORK_FEATURES: tuple[str, ...] = (
 
 _IN_8_BITS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger",
               "MatMulNBits", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"}  # fmt: skip
-"""A graph with any of these is quantised already, and is not quantised again."""
+"""A graph with any of these, or a QLinear operator, is quantised already, and is not quantised again."""
 _CONVERSIONS = {"reorder", "transpose"}
 """Classes of changes of layout, which stand before what they are made for."""
 _SHAPE_OF = itemgetter(*SHAPE_FEATURES)
@@ -75,12 +75,16 @@ def predict_kernels(graph: Graph, style: KernelStyle = DEFAULT_STYLE) -> tuple[K
     of an If the branch with more work is taken to run, branches of equal work half the time each. The first kernel is
     always the call itself.
     """
-    if style.precision == "fp32" or _IN_8_BITS.intersection(node.operator for node in graph.nodes):
+    if style.precision == "fp32" or any(_in_8_bits(node.operator) for node in graph.nodes):
         return (CALL, *_executed_kernels(graph, style))
     plan = FusionPlan(graph)
     fuse(plan, Level.BASIC)
     quantised, owners = quantise_graph(plan, style.precision)
     return (CALL, *(_renumbered(kernel, owners) for kernel in _executed_kernels(quantised, style)))
+
+
+def _in_8_bits(operator: str) -> bool:
+    return operator in _IN_8_BITS or operator.startswith("QLinear")
 
 
 def _renumbered(kernel: Kernel, owners: Sequence[tuple[int, ...]]) -> Kernel:
