@@ -19,7 +19,7 @@ from service import models
 from service.db import tables
 from service.db.session import Database
 from service.errors import ConflictError
-from service.known import GRAPHS, known_rows
+from service.known import GRAPHS, known_rows, known_spaces
 from service.models import Answerer, BasePredictor, Responder, bases_for, reads_natively
 from service.support import adapted_to, usual_support
 
@@ -91,11 +91,16 @@ class Responders:
                 f"`latcast adapt --target {target.id}` (POST /targets/{target.id}/adapt)."
             )
         with self._database.read() as session:
-            others = _same_device(session, target, space)
+            spaces, others = known_spaces(session, target), _same_device(session, target, space)
+        if space in spaces:
+            return (
+                f"No predictor that is there could be adapted to the latencies of {what} of target {target.id}: train "
+                "one that reads them, or install the package with its artifacts."
+            )
         instead = f" Ask target {others[0]}: it is {target.device} with {space}." if others else ""
         return (
             f"Target {target.id} ({target.device}, imported from {target.origin}) has no latencies of {what} to "
-            f"forecast others from; its table is of {target.options.get('space') or 'other networks'}.{instead}"
+            f"forecast others from; its table is of {', '.join(each or 'graphs' for each in spaces)}.{instead}"
         )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from profilers.schema import to_plain
 from service.cli.common import DEFAULT_SERVER, KeyOption, ServerOption, open_client, write_json
@@ -44,7 +44,7 @@ def targets(
     if json_out is not None:
         write_json(listed, json_out)
         return
-    table = Table("id", "device", "target", "measurements", "adapted")
+    table = Table(Column("id", min_width=16), "device", "target", "measurements", "adapted")
     for target in listed:
         table.add_row(
             target["id"],

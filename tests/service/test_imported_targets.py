@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from predictors.base import LatencyDataset, Query
 from predictors.flops import FlopsPredictor
@@ -145,6 +145,18 @@ def test_what_a_table_says_nothing_of_is_said_in_a_sentence(world: ImportedWorld
     mixed = world.client.predict(ids["pi fbnet"], [item(space="fbnet", text=text), item(onnx=model())])
     assert mixed[0]["latency_ms"] == 9.0
     assert mixed[1]["error"]["status"] == 409
+
+
+def test_rows_without_a_predictor_for_them_are_said_to_be_so(
+    world: ImportedWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = world.load(tmp_path, lines("phone", slice(0, 5)))["phone nasbench201"]
+    monkeypatch.setattr("service.models.shipped_bases", tuple)
+    with world.database.write.begin() as session:
+        session.execute(update(tables.Predictor).values(active=False))
+    with pytest.raises(ConflictError, match="No predictor that is there"):
+        world.ask(target, [CELLS[-1].text])
+    assert world.ask(target, [CELLS[0].text])[0]["source"] == "measured"
 
 
 def test_adapting_takes_rows_of_the_table_and_no_agent(world: ImportedWorld, tmp_path: Path) -> None:
