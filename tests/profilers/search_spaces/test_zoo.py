@@ -29,6 +29,15 @@ SMALL = {
     "recurrent": "length=8,features=16,vocabulary=100,hidden=16",
     "speech": "length=64,width=16,depth=2,kernel=3",
     "recommender": "inputs=8,tables=2,vocabulary=100,hidden=16,depth=2",
+    "ocr": "width=8,depth=1,hidden=32,layers=1,classes=11,columns=16,height=32",
+    "streaming": "window=64,width=16,depth=2,hidden=16",
+    "spectrogram": "frames=16,bins=40,width=4,depth=1",
+    "boxes": "width=8,depth=1,stages=2,classes=2,resolution=96",
+    "graph_network": "nodes=8,edges=16,features=4,hidden=8,depth=1",
+    "decoder": "vocabulary=100,past=4,features=64,depth=1",
+    "segmenter": "width=8,depth=1,stages=2,context=16,classes=3,resolution=32",
+    "tabular": "features=4,trees=3,depth=2,hidden=8",
+    "quantised": "width=16,depth=1,stages=1,length=4,resolution=32,classes=4",
 }
 """Fields that make each family's network small enough to run in milliseconds."""
 
@@ -93,8 +102,14 @@ def test_every_family_has_a_small_form_and_valid_defaults():
         assert SPACE.parse(name).text.startswith(f"{name}/")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("opset", [11, 13, 14, 18, 20])
+NEWEST = {"graph_network": (18, 20), "quantised": (13, 14, 18)}
+"""Opsets of families that cannot be written at all of them."""
+
+
+@pytest.mark.parametrize(
+    ("family", "opset"),
+    [(family, opset) for family in FAMILIES for opset in NEWEST.get(family, (11, 13, 14, 18, 20))],
+)
 def test_every_family_runs_at_every_opset(family, opset):
     """Alternating styles, so that all of them meet all opsets."""
     odd = opset % 2
@@ -105,6 +120,8 @@ def test_every_family_runs_at_every_opset(family, opset):
         "pooling": "mean" if opset % 4 < 2 else "operator",
         "composites": "parts" if opset % 4 in (1, 2) else "operator",
     }
+    known = {field.name for field in FAMILIES[family].fields}
+    style = {name: value for name, value in style.items() if name in known}
     outputs = run(small(family, opset=opset, **style))
     assert all(np.isfinite(array).all() for array in outputs.values())
 
