@@ -1,7 +1,8 @@
 """Rows and targets as two Parquet files."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,10 @@ def read_rows(folder: Path) -> list[MeasuredRow]:
     missing = sorted(set(NAMES) - set(table.column_names))
     if missing:
         raise InputError(f"{folder / ROWS_FILE} lacks the column {missing[0]!r}: pack it again with this version.")
-    return [_row(plain) for batch in table.to_batches(ROWS_PER_GROUP) for plain in batch.to_pylist()]
+    columns = {name: table.column(name).to_pylist() for name in NAMES if name != "kernels"}
+    columns["counters"] = [dict(pairs) for pairs in columns["counters"]]
+    columns["kernels"] = _timings(table.column("kernels"), columns["latency_ms"])
+    return [MeasuredRow(**dict(zip(NAMES, row, strict=True))) for row in zip(*map(columns.get, NAMES), strict=True)]
 
 
 def read_targets(folder: Path) -> list[MeasuredTarget]:
@@ -76,13 +80,6 @@ def read_about(folder: Path) -> About:
     return About(licence=said["licence"], notes=tuple(said["notes"].splitlines()))
 
 
-def _row(plain: dict[str, Any]) -> MeasuredRow:
-    latency_ms, kernels = plain["latency_ms"], plain["kernels"]
-    plain["counters"] = dict(plain["counters"])
-    plain["kernels"] = None if kernels is None else tuple(_timing(kernel, latency_ms) for kernel in kernels)
-    return MeasuredRow(**{name: plain[name] for name in NAMES})
-
-
 def _kernel(timing: KernelTiming) -> dict[str, Any]:
     """All of a timing but its milliseconds, which are its share of the latency."""
     return {
@@ -95,15 +92,38 @@ def _kernel(timing: KernelTiming) -> dict[str, Any]:
     }
 
 
-def _timing(kernel: Mapping[str, Any], latency_ms: float) -> KernelTiming:
+def _timings(column: Any, latencies_ms: Sequence[float]) -> list[tuple[KernelTiming, ...] | None]:
+    """Kernels of each row. Arrow's own way to Python's objects takes ten times as long for nested lists."""
+    found: list[tuple[KernelTiming, ...] | None] = []
+    for chunk in column.chunks:
+        struct, offsets = chunk.values, chunk.offsets.to_pylist()
+        parts = [struct.field(name).to_pylist() for name in ("operator", "share", "node", "dtype")]
+        kernels = list(
+            zip(*parts, *(_tuples(struct.field(f"{side}_shapes")) for side in ("input", "output")), strict=True)
+        )
+        for here, valid, (start, stop) in zip(count(len(found)), chunk.is_valid().to_pylist(), pairwise(offsets)):
+            rows = (_timing(kernel, latencies_ms[here]) for kernel in kernels[start:stop])
+            found.append(tuple(rows) if valid else None)
+    return found
+
+
+def _tuples(lists: Any) -> list[tuple[Any, ...]]:
+    """A list of lists, however deep, as tuples of whole numbers."""
+    inner = lists.values
+    values = _tuples(inner) if hasattr(inner, "offsets") else inner.to_numpy().tolist()
+    return [tuple(values[start:stop]) for start, stop in pairwise(lists.offsets.to_pylist())]
+
+
+def _timing(kernel: tuple[Any, ...], latency_ms: float) -> KernelTiming:
+    operator, share, node, dtype, inputs, outputs = kernel
     return KernelTiming(
-        operator=kernel["operator"],
-        share=kernel["share"],
-        time_ms=kernel["share"] * latency_ms,
-        node=kernel["node"],
-        input_shapes=tuple(map(tuple, kernel["input_shapes"])),
-        output_shapes=tuple(map(tuple, kernel["output_shapes"])),
-        dtype=kernel["dtype"],
+        operator=operator,
+        share=share,
+        time_ms=share * latency_ms,
+        node=node,
+        input_shapes=inputs,
+        output_shapes=outputs,
+        dtype=dtype,
     )
 
 
