@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from queue import SimpleQueue
-from threading import Lock, Timer
+from threading import Lock
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +16,7 @@ from typing import Any, Self
 from profilers.onnx_graph.encoding import decode_error, decode_graph
 from profilers.onnx_graph.known import KnownModels
 from profilers.onnx_graph.limits import Limits
-from profilers.onnx_graph.worker import read_message, write_message
+from profilers.onnx_graph.messages import Message, receive_message, send_message
 from profilers.schema import Graph, InvalidModelError, LatcastError
 
 __all__ = ["GraphLoader"]
@@ -106,7 +106,7 @@ class GraphLoader:
         size = header.get("graph_bytes", 0)
         return decode_graph(body[:size]), body[size:]
 
-    def _exchange(self, header: dict[str, Any], model: bytes) -> tuple[dict[str, Any], bytes]:
+    def _exchange(self, header: dict[str, Any], model: bytes) -> Message:
         worker = self._idle.get()
         healthy = False
         try:
@@ -131,13 +131,17 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            bufsize=0,
             env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         )
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None  # noqa: S101 - both are pipes
+            os.set_blocking(stream.fileno(), False)
         if self._receive(_STARTUP_S, 2**20) is None:
             self.close()
             raise LatcastError("The process that reads models did not start: is latcast installed for this Python?")
 
-    def ask(self, header: dict[str, Any], model: bytes, timeout_s: float) -> tuple[dict[str, Any], bytes]:
+    def ask(self, header: dict[str, Any], model: bytes, timeout_s: float) -> Message:
         """Send one model and wait for the answer.
 
         Raises:
@@ -151,23 +155,17 @@ class _Worker:
             raise InvalidModelError("Reading the model crashed the process that did it; check it with onnx.checker.")
         return answer
 
-    def _receive(
-        self, timeout_s: float, largest: int, question: tuple[dict[str, Any], bytes] | None = None
-    ) -> tuple[dict[str, Any], bytes] | None:
-        """The next message, after sending the question; None when the process ends first or has to be ended."""
+    def _receive(self, timeout_s: float, largest: int, question: Message | None = None) -> Message | None:
+        """The next message, after sending the question; None when there is none in time or the process ends first."""
         requests, answers = self._process.stdin, self._process.stdout
         assert requests is not None and answers is not None  # noqa: S101, PT018 - both are pipes
-        timer = Timer(timeout_s, self._process.kill)
-        timer.daemon = True
-        timer.start()
+        deadline = monotonic() + timeout_s
         try:
             if question is not None:
-                write_message(requests, *question)
-            return read_message(answers, largest=largest)
-        except (OSError, ValueError):
+                send_message(requests.fileno(), question, deadline)
+            return receive_message(answers.fileno(), largest=largest, deadline=deadline)
+        except (OSError, ValueError, TypeError):  # the time is over, the process has ended, or says no message
             return None
-        finally:
-            timer.cancel()
 
     def close(self) -> None:
         """End the process."""

@@ -1,14 +1,12 @@
 """The process that reads hostile models for a `GraphLoader`: `python -m profilers.onnx_graph.worker <settings>`.
 
 It limits itself before it reads a byte, answers one request after the other and ends when its standard input does.
-A message is a JSON header and a payload, each with its length in eight bytes before it.
 """
 
 import gc
 import json
 import os
 import resource
-import struct
 import sys
 from pathlib import Path
 from typing import IO, Any
@@ -16,39 +14,11 @@ from typing import IO, Any
 from profilers.onnx_graph.encoding import encode_error, encode_graph
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.loading import bind_shapes, load_graph
+from profilers.onnx_graph.messages import read_message, write_message
 from profilers.onnx_graph.weights import strip_weights
 from profilers.schema import InputError, InvalidModelError
 
-__all__ = ["main", "read_message", "write_message"]
-
-_LENGTHS = struct.Struct("<QQ")
-
-
-def write_message(stream: IO[bytes], header: dict[str, Any], *payload: bytes) -> None:
-    """Send a header and a payload."""
-    head = json.dumps(header, separators=(",", ":")).encode()
-    stream.write(_LENGTHS.pack(len(head), sum(map(len, payload))))
-    for part in (head, *payload):
-        stream.write(part)
-    stream.flush()
-
-
-def read_message(stream: IO[bytes], *, largest: int) -> tuple[dict[str, Any], bytes] | None:
-    """The next message; None at the end of the stream.
-
-    Raises:
-        ValueError: it is larger than `largest` bytes, or is none.
-    """
-    lengths = stream.read(_LENGTHS.size)
-    if len(lengths) < _LENGTHS.size:
-        return None
-    head, payload = _LENGTHS.unpack(lengths)
-    if head + payload > largest:
-        raise ValueError("message too large")
-    header, body = stream.read(head), stream.read(payload)
-    if len(header) < head or len(body) < payload:
-        return None
-    return dict(json.loads(header)), body
+__all__ = ["main"]
 
 
 def main(settings: str) -> None:

@@ -35,6 +35,7 @@ _IN_8_BITS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Ma
 """A graph with any of these, or a QLinear operator, is quantised already, and is not quantised again."""
 _CONVERSIONS = {"reorder", "transpose"}
 """Classes of changes of layout, which stand before what they are made for."""
+_COLUMN = {name: index for index, name in enumerate((*WORK_FEATURES, *SHAPE_FEATURES))}
 _SHAPE_OF = itemgetter(*SHAPE_FEATURES)
 _CACHE_ENTRIES = 20_000
 _CLASS_INDEX = {name: index for index, name in enumerate(CLASSES)}
@@ -65,7 +66,7 @@ class KernelTable:
 
     def column(self, name: str) -> NDArray[np.float64]:
         """One feature of all kernels, float64 (n,)."""
-        return np.asarray(self.values[:, (*WORK_FEATURES, *SHAPE_FEATURES).index(name)])
+        return np.asarray(self.values[:, _COLUMN[name]])
 
 
 def predict_kernels(graph: Graph, style: KernelStyle = DEFAULT_STYLE) -> tuple[Kernel, ...]:

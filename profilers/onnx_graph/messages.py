@@ -1,0 +1,117 @@
+"""Messages between a `GraphLoader` and its workers: a JSON header and a payload, each with its length before it."""
+
+import json
+import os
+import select
+import struct
+from collections.abc import Iterator
+from time import monotonic
+from typing import IO, Any
+
+__all__ = ["Message", "read_message", "receive_message", "send_message", "write_message"]
+
+Message = tuple[dict[str, Any], bytes]
+
+_LENGTHS = struct.Struct("<QQ")
+_CHUNK = 1 << 20
+
+
+def write_message(stream: IO[bytes], header: dict[str, Any], *payload: bytes) -> None:
+    """Send a header and a payload, however long it takes."""
+    stream.write(_head(header, payload))
+    for part in payload:
+        stream.write(part)
+    stream.flush()
+
+
+def read_message(stream: IO[bytes], *, largest: int) -> Message | None:
+    """The next message; None at the end of the stream.
+
+    Raises:
+        ValueError: it is larger than `largest` bytes, or is none.
+    """
+    lengths = stream.read(_LENGTHS.size)
+    if len(lengths) < _LENGTHS.size:
+        return None
+    head, payload = _sizes(lengths, largest)
+    header, body = stream.read(head), stream.read(payload)
+    if len(header) < head or len(body) < payload:
+        return None
+    return dict(json.loads(header)), body
+
+
+def send_message(descriptor: int, message: Message, deadline: float) -> None:
+    """Send a message into a pipe that does not block.
+
+    Args:
+        descriptor: to write to.
+        message: header and payload.
+        deadline: on the monotonic clock, in s.
+
+    Raises:
+        TimeoutError: the deadline is over.
+        OSError: the other end is closed.
+    """
+    header, payload = message
+    for part in (_head(header, (payload,)), payload):
+        left = memoryview(part)
+        while left:
+            try:
+                left = left[os.write(descriptor, left) :]
+            except BlockingIOError:
+                _wait(descriptor, select.POLLOUT, deadline)
+
+
+def receive_message(descriptor: int, *, largest: int, deadline: float) -> Message | None:
+    """The next message in a pipe that does not block; None at its end.
+
+    Args:
+        descriptor: to read from.
+        largest: bytes of a message.
+        deadline: on the monotonic clock, in s.
+
+    Raises:
+        TimeoutError: the deadline is over.
+        ValueError: it is larger than `largest` bytes, or is none.
+    """
+    buffer, needed, head = bytearray(), _LENGTHS.size, -1
+    for chunk in _chunks(descriptor, deadline):
+        buffer += chunk
+        if head < 0 and len(buffer) >= _LENGTHS.size:
+            head, payload = _sizes(buffer[: _LENGTHS.size], largest)
+            needed += head + payload
+        if head >= 0 and len(buffer) >= needed:
+            start = _LENGTHS.size + head
+            return dict(json.loads(buffer[_LENGTHS.size : start])), bytes(memoryview(buffer)[start:needed])
+    return None
+
+
+def _chunks(descriptor: int, deadline: float) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk = os.read(descriptor, _CHUNK)
+        except BlockingIOError:
+            _wait(descriptor, select.POLLIN, deadline)
+            continue
+        if not chunk:
+            return
+        yield chunk
+
+
+def _wait(descriptor: int, event: int, deadline: float) -> None:
+    poll = select.poll()
+    poll.register(descriptor, event)
+    if not poll.poll(max(0.0, deadline - monotonic()) * 1e3):
+        raise TimeoutError
+
+
+def _head(header: dict[str, Any], payload: tuple[bytes, ...]) -> bytes:
+    head = json.dumps(header, separators=(",", ":")).encode()
+    return _LENGTHS.pack(len(head), sum(map(len, payload))) + head
+
+
+def _sizes(lengths: bytes | bytearray, largest: int) -> tuple[int, int]:
+    head, payload = _LENGTHS.unpack(lengths)
+    if head + payload > largest:
+        raise ValueError("message too large")
+    return int(head), int(payload)
