@@ -20,6 +20,7 @@ from profilers.schema import BackendUnavailableError, InputError, InvalidModelEr
 
 __all__ = ["quantise"]
 
+FORMAT = 4
 OPSET = 13
 """The first in which quantisation for each channel can be expressed."""
 
@@ -166,6 +167,16 @@ class _Feeds:
 
 
 def _upgraded(proto: ModelProto) -> ModelProto:
+    """The model with an operator set that quantisation can use, and without weights among its inputs.
+
+    Before version 4 of the format weights had to be inputs as well; the tools would ask for those that they fold away.
+    """
+    if proto.ir_version < FORMAT:
+        constants = {tensor.name for tensor in proto.graph.initializer}
+        fed = [value for value in proto.graph.input if value.name not in constants]
+        del proto.graph.input[:]
+        proto.graph.input.extend(fed)
+        proto.ir_version = FORMAT
     version = next((entry.version for entry in proto.opset_import if entry.domain in {"", "ai.onnx"}), OPSET)
     return version_converter.convert_version(proto, OPSET) if version < OPSET else proto
 

@@ -95,7 +95,8 @@ def test_bytes_that_are_no_model_are_refused() -> None:
 def test_an_older_model_is_brought_up_to_what_quantisation_needs() -> None:
     _, spec, model = SMALL[0]
     old = onnx.load_model_from_string(model)
-    old.opset_import[0].version = 9
+    old.opset_import[0].version, old.ir_version = 9, 3
+    old.graph.input.extend(helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in old.graph.initializer)
     with OnnxRuntimeBackend().open(quantise(old.SerializeToString(), "int8_static"), ProfileSettings()) as session:
         assert session.run(make_feeds([spec]))["y"].shape == (1, 8)
 
