@@ -194,8 +194,9 @@ def read_npz(data: bytes) -> FeedArrays:
 
 
 def _check_array(array: np.ndarray[Any, Any], tensor: TensorSpec) -> None:
-    if array.dtype.name != tensor.dtype:
-        raise InvalidFeedsError(f"The feed {tensor.name!r} is {array.dtype.name}, but the model wants {tensor.dtype}.")
+    dtype = "string" if array.dtype.kind == "U" else array.dtype.name
+    if dtype != tensor.dtype:
+        raise InvalidFeedsError(f"The feed {tensor.name!r} is {dtype}, but the model wants {tensor.dtype}.")
     if tensor.shape is not None and array.shape != tensor.shape:
         raise InvalidFeedsError(f"The feed {tensor.name!r} has the shape {array.shape}, but the model "
                                 f"wants {tensor.shape}: bind the shape with --shape, or change the feed.")  # fmt: skip

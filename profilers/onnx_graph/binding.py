@@ -22,7 +22,7 @@ def bind_inputs(inputs: Sequence[ValueInfoProto], shapes: Shapes | None) -> None
 
     Raises:
         UnboundDimensionError: dynamic dimensions remain; lists all of them.
-        InvalidModelError: a shape for an unknown input, of the wrong rank, at odds with a fixed size, not positive,
+        InvalidModelError: a shape for an unknown input, of the wrong rank, at odds with a fixed size, negative,
             or two sizes for one symbol.
     """
     _refuse_unknown(shapes or {}, [info.name for info in inputs])
@@ -49,9 +49,9 @@ def _refuse_unknown(shapes: Shapes, names: list[str]) -> None:
 def _bind(name: str, type_proto: TypeProto, shape: tuple[int, ...], symbols: dict[str, tuple[int, str]]) -> None:
     tensor = type_proto.tensor_type
     given = "×".join(map(str, shape))
-    if any(isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= _LARGEST for size in shape):
+    if any(isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= _LARGEST for size in shape):
         raise InvalidModelError(
-            f"The shape {given} for the input {name!r} holds a size that is no integer in 1..2^31-1."
+            f"The shape {given} for the input {name!r} holds a size that is no integer in 0..2^31-1."
         )
     if not tensor.HasField("shape"):
         for _ in shape:

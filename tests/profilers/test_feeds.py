@@ -158,3 +158,10 @@ def test_given_arrays_are_described_by_type_shape_and_range() -> None:
         FeedSpec(name="s", dtype="string", shape=(1,)),
         FeedSpec(name="e", dtype="float32", shape=(0,)),
     )
+
+
+def test_texts_may_be_given_too() -> None:
+    graph = graph_of([helper.make_node("Identity", ["x"], ["y"])], {"x": (TensorProto.STRING, (2,))})
+    packed = io.BytesIO()
+    np.savez(packed, x=np.array(["a", "longer"]))
+    assert load_feeds(packed.getvalue(), graph)["x"].tolist() == ["a", "longer"]

@@ -167,7 +167,7 @@ def test_unbound_dimensions_are_listed():
         ({"c": (1,)}, "no input"),
         ({"a": (1, 3, 1)}, "2 dimensions"),
         ({"a": (2, 4)}, "fixes a\\[1\\] at 3"),
-        ({"a": (0, 3)}, "no integer in"),
+        ({"a": (-1, 3)}, "no integer in"),
         ({"a": (2**40, 3)}, "no integer in"),
     ],
 )
@@ -180,6 +180,12 @@ def test_binding_gives_the_same_graph_as_static_shapes():
     shapes = {"a": (2, 3), "b": (1, 3)}
     bound = bind_shapes(_dynamic(), shapes)
     assert load_graph(bound) == load_graph(_dynamic(), shapes=shapes)
+
+
+def test_a_size_may_be_zero_as_of_a_cache_that_is_empty_yet():
+    node = helper.make_node("Concat", ["past", "now"], ["y"], axis=0)
+    model = _model([node], [("past", F, ("n", 4)), ("now", F, (1, 4))], [("y", F)])
+    assert _shapes(load_graph(model, shapes={"past": (0, 4)}))["y"] == (1, 4)
 
 
 def test_one_symbol_has_one_size():
