@@ -1,6 +1,6 @@
 """Reading constant tensors: whether they hold what they claim, and small values as arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ __all__ = [
     "has_values",
     "holds_denormals",
     "small_array",
+    "stored_values",
     "validate_values",
 ]
 
@@ -62,13 +63,24 @@ def _stored(tensor: TensorProto, dtype: str, elements: int) -> tuple[int, int]:
     return len(getattr(tensor, field)), -(-elements // 2) if packed else elements * entries
 
 
+def stored_values(tensor: TensorProto, dtype: str) -> Hashable:
+    """The values as the file stores them: raw bytes, or a tuple of what the typed field holds."""
+    if tensor.HasField("raw_data"):
+        return tensor.raw_data
+    return tuple(getattr(tensor, _FIELDS.get(dtype, _DEFAULT_FIELD)[0])[:])
+
+
 def small_array(tensor: TensorProto, dtype: str, elements: int) -> Array | None:
     """Values of a small integer, boolean or float constant that holds some; None for any other."""
     if elements > SMALL_ELEMENTS or dtype == "string" or DTYPE_BYTES.get(dtype, 0) < 1:
         return None
-    if dtype in _NUMPY_TYPES and tensor.HasField("raw_data"):
-        return np.frombuffer(tensor.raw_data, dtype=_NUMPY_TYPES[dtype]).reshape(tensor.dims[:])
-    return numpy_helper.to_array(tensor)
+    layout = _NUMPY_TYPES.get(dtype)
+    if layout is None:
+        return numpy_helper.to_array(tensor)
+    if tensor.HasField("raw_data"):
+        return np.frombuffer(tensor.raw_data, dtype=layout).reshape(tensor.dims[:])
+    listed = getattr(tensor, _FIELDS.get(dtype, _DEFAULT_FIELD)[0])[:]
+    return np.array(listed, dtype=layout).reshape(tensor.dims[:])
 
 
 def holds_denormals(tensor: TensorProto) -> bool:

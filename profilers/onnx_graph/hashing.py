@@ -61,11 +61,11 @@ class Merkle:
             outputs: all of them; an omitted one has no name.
             bodies: their digests, in the order of their attributes' names.
         """
-        parts = [operation.encoded or _encode_operation(operation), *bodies, b"inputs"]
-        parts += [_OMITTED if value is None else value.digest for value in inputs]
-        parts.append(b"outputs")
-        parts += [b"+" if value.name else b"-" for value in outputs]
-        digest = sha256(b"".join(parts)).digest()
+        digest = sha256(b"".join([
+            operation.encoded or _encode_operation(operation), *bodies,
+            b"inputs", *[_OMITTED if value is None else value.digest for value in inputs],
+            b"outputs", *[b"+" if value.name else b"-" for value in outputs],
+        ])).digest()  # fmt: skip
         positions = _POSITIONS if len(inputs) + len(outputs) <= 16 else _positions(len(inputs) + len(outputs))
         for value, position in zip(inputs, positions, strict=False):
             if value is not None:
@@ -139,5 +139,5 @@ def _encode_tensor(tensor: SourceTensor) -> bytes:
         return header + _encode(tuple(text.decode("utf-8", "backslashreplace") for text in proto.string_data))
     if proto.HasField("raw_data"):
         return header + proto.raw_data  # little-endian by definition
-    array = numpy_helper.to_array(proto)
+    array = numpy_helper.to_array(proto) if tensor.data is None else tensor.data
     return header + array.astype(array.dtype.newbyteorder("<")).tobytes()

@@ -14,8 +14,6 @@ from profilers.onnx_graph.work import Work
 __all__ = ["Outcome", "Outcomes", "outcomes", "signature"]
 
 _MOST = 20_000
-_LARGEST_VALUES = 256
-"""Bytes of a constant that may be part of a signature."""
 
 Signature = Hashable
 
@@ -76,10 +74,10 @@ def signature(node: SourceNode, inputs: Sequence[Value | None], *, constant: boo
             return None
         else:
             parts.append((value.dtype, value.dims, value.constant))
-            if reads_values and value.constant and (data := value.data) is not None:
-                if data.nbytes > _LARGEST_VALUES:
+            if reads_values and value.constant:
+                if (values := value.key) is None:
                     return None
-                parts.append(data.tobytes())
+                parts.append(values)
     if len(set(names)) < len(names):  # a tensor that is read twice is moved once
         parts.append(tuple(names.index(name) for name in names))
     return tuple(parts)

@@ -4,19 +4,22 @@ An access to a protocol buffer from Python takes much longer than one to an obje
 several passes. What is changed in place (inputs that are bound, weights that are taken out) is reached by `proto`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from functools import cached_property
 from math import prod
 from typing import NamedTuple
 
 from onnx import FunctionProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto
 
-from profilers.onnx_graph.constants import Array, has_values, small_array
+from profilers.onnx_graph.constants import Array, has_values, small_array, stored_values
 from profilers.onnx_graph.dtypes import FLOATS, dtype_name
 from profilers.onnx_graph.placeholders import Role, role_of
 from profilers.schema import Attribute
 
 __all__ = ["Operation", "Source", "SourceFunction", "SourceGraph", "SourceNode", "SourceTensor", "walk_graphs"]
+
+
+_SMALL_KEY = 32
 
 
 class SourceTensor:
@@ -44,6 +47,11 @@ class SourceTensor:
     def is_float(self) -> bool:
         """Whether its values are arbitrary, as those of weights are."""
         return self.dtype in FLOATS
+
+    @property
+    def key(self) -> Hashable:
+        """What small tensors of one type and shape differ by; None for one that is large, or has no values."""
+        return stored_values(self.proto, self.dtype) if self.filled and self.elements <= _SMALL_KEY else None
 
     @cached_property
     def data(self) -> Array | None:

@@ -1,6 +1,6 @@
 """What is known of one tensor while a graph is walked."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Protocol
@@ -9,9 +9,13 @@ from onnx import TensorProto, TypeProto, numpy_helper
 
 from profilers.onnx_graph.constants import Array
 from profilers.onnx_graph.dtypes import dtype_code, dtype_name
+from profilers.onnx_graph.source import SourceTensor
 from profilers.schema import DTYPE_BYTES
 
 __all__ = ["Dims", "Value"]
+
+_LARGEST_KEY = 256
+"""Bytes of a constant that is its own key."""
 
 
 class Values(Protocol):
@@ -70,6 +74,14 @@ class Value:
         if self._data is None and self.source is not None:
             self._data = self.source.data
         return self._data
+
+    @property
+    def key(self) -> Hashable:
+        """What constants of one type and shape differ by; `()` where the values are not known, None if too many."""
+        if self._data is None and isinstance(self.source, SourceTensor) and self.source.filled:
+            return self.source.key
+        data = self.data
+        return () if data is None else data.tobytes() if data.nbytes <= _LARGEST_KEY else None
 
     @property
     def shape(self) -> tuple[int, ...] | None:
