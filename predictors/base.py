@@ -290,7 +290,7 @@ class Predictor(ABC):
         """
 
     def fitted_capabilities(self) -> Capabilities:
-        """`capabilities`, narrowed to what this fitted predictor reads: a class may know more spaces than it learned."""
+        """`capabilities`, narrowed to what this one reads now that it is fitted: a class may know more spaces."""
         return self.capabilities
 
     def make_artifact(

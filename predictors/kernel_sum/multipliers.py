@@ -1,11 +1,13 @@
-"""What differs between targets: a factor for the machine, one for each kernel class, and two tilts.
+"""What differs between targets: a factor for the machine, one for each kernel class, a few tilts, and their profiler.
 
-Kernel k of a graph takes b_k · exp(x_k·u) on a target, b_k from the shared model, x_k = (1, one-hot class, memory
-share, launch share). Log latency of a graph is then nearly linear in u, with the kernels' cost shares as weights, and
-so is the log of all its time in one class. With u ~ N(μ, Σ) a few measured graphs give a Gaussian posterior in closed
-form, linearised anew at each step (Gauss–Newton). Residuals are Student-t (iteratively reweighted). μ and Σ come from
-the targets of training by expectation maximisation (Gelman et al., Bayesian Data Analysis, 3rd ed., chapter 15), from
-a first guess that counts for a few targets: with one target, the guess decides.
+Kernel k of a graph takes b_k · exp(x_k·u) on a target, b_k from the shared model, x_k = (1, one-hot class, tilts: for
+example the memory's and the launch's share). Log latency of a graph is then nearly linear in u, with the kernels' cost
+shares as weights, and so is the log of all its time in one class. A profiler's times are not what kernels take when
+nobody looks: each class has a factor of its own in them, which u holds too and latencies do not see. With u ~ N(μ, Σ)
+a few measured graphs give a Gaussian posterior in closed form, linearised anew at each step (Gauss–Newton). Residuals
+are Student-t (iteratively reweighted). μ and Σ come from the targets of training by expectation maximisation (Gelman et
+al., Bayesian Data Analysis, 3rd ed., chapter 15), from a first guess that counts for a few targets: with one target,
+the guess decides.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,13 +24,13 @@ from predictors.features.kernels import CLASSES
 from predictors.kernel_sum.sums import Kernels, Labels
 from profilers.schema import ArtifactError
 
-__all__ = ["DIMENSIONS", "Multipliers", "Posterior"]
+__all__ = ["Multipliers", "Posterior"]
 
-DIMENSIONS = 1 + len(CLASSES) + 2
-"""Of u: machine, classes, memory tilt, launch tilt."""
+_FIXED = 1 + len(CLASSES)
+"""Dimensions of u before the tilts: machine, classes."""
 
-_GUESS_STD = np.array([2.0, *[0.5] * len(CLASSES), 0.4, 0.4])
-"""How much targets differ, as guessed: machines by a factor of seven, classes by 1.6."""
+_MACHINE_STD, _KIND_STD, _TILT_STD, _PROFILER_STD = 2.0, 0.5, 0.4, 0.3
+"""How much targets differ, as guessed: machines by a factor of seven, classes by 1.6, profilers by 1.3."""
 
 _CLASS_SCALES = (0.05, 0.2, 0.5, 1.0)
 """Parts of the prior's spread of classes and tilts over which a new target is averaged."""
@@ -77,12 +79,20 @@ class Multipliers:
         targets: posteriors by target id.
     """
 
-    mean: FloatArray = field(default_factory=lambda: np.zeros(DIMENSIONS))
-    covariance: FloatArray = field(default_factory=lambda: np.diag(_GUESS_STD**2))
+    mean: FloatArray
+    covariance: FloatArray
     class_std: FloatArray = field(default_factory=lambda: np.full(len(CLASSES), _CLASS_STD))
     graph_std: float = 0.1
     scores: FloatArray = field(default_factory=lambda: np.empty(0))
     targets: Mapping[str, Posterior] = field(default_factory=dict)
+
+    @classmethod
+    def guessed(cls, tilts: int) -> Self:
+        """Before any target was seen, with that many tilts."""
+        std = np.array(
+            [_MACHINE_STD, *[_KIND_STD] * len(CLASSES), *[_TILT_STD] * tilts, *[_PROFILER_STD] * len(CLASSES)]
+        )
+        return cls(mean=np.zeros(len(std)), covariance=np.diag(std**2))
 
     def learned(self, parts: Mapping[str, tuple[Kernels, Labels]], *, min_kernels: int) -> "Multipliers":
         """μ, Σ, spreads and posteriors from held-out forecasts and labels of each target.
@@ -92,7 +102,7 @@ class Multipliers:
             min_kernels: graphs with fewer kernels do not calibrate the intervals, unless there are few others.
         """
         state = self
-        guess = np.diag(_GUESS_STD**2)
+        guess = self.covariance
         for _ in range(_ROUNDS):
             found = {name: state._posterior(*part, state.mean) for name, part in parts.items()}
             mean = np.asarray(np.mean([one.mean for one in found.values()], axis=0), dtype=np.float64)
@@ -147,10 +157,11 @@ class Multipliers:
         totals = kernels.totals(times)
         _, by_cell, tilt = kernels.cells(times, np.ones(len(times), dtype=bool))
         shares = by_cell.reshape(kernels.count, -1) / totals[:, None]
-        tilts = np.einsum("nc,ncj->nj", shares, tilt.reshape(kernels.count, -1, 2))
+        tilts = np.einsum("nc,ncj->nj", shares, tilt.reshape(*shares.shape, -1))
         doubt = np.bincount(kernels.rows, weights=times**2 * kernels.doubt, minlength=kernels.count) / totals**2
         spread = self.graph_std**2 + shares**2 @ self.class_std**2 + doubt
-        return np.log(totals), np.concatenate([np.ones((kernels.count, 1)), shares, tilts], axis=1), spread
+        design = [np.ones((kernels.count, 1)), shares, tilts, np.zeros_like(shares)]
+        return np.log(totals), np.concatenate(design, axis=1), spread
 
     def _rows(
         self, kernels: Kernels, labels: Labels, u: FloatArray
@@ -176,11 +187,13 @@ class Multipliers:
         measured = np.bincount(cell[seen], weights=labels.kernel_time[seen], minlength=len(forecast))
         used = np.flatnonzero((forecast > 0) & (measured > 0))
         kinds = used % len(CLASSES)
-        design = np.zeros((len(used), DIMENSIONS))
+        design = np.zeros((len(used), len(u)))
         design[:, 0] = 1.0
         design[np.arange(len(used)), 1 + kinds] = 1.0
-        design[:, -2:] = tilt[used]
-        residual = np.log(measured[used]) - np.log(forecast[used])
+        design[:, _FIXED : _FIXED + tilt.shape[1]] = tilt[used]
+        profiler = len(u) - len(CLASSES) + kinds
+        design[np.arange(len(used)), profiler] = 1.0
+        residual = np.log(measured[used]) - np.log(forecast[used]) - u[profiler]
         blur = _BLUR * labels.latency[used // len(CLASSES)] / measured[used]
         variance = self.graph_std**2 + self.class_std[kinds] ** 2 + blur**2
         return design, residual, variance, kinds
@@ -219,9 +232,9 @@ class Multipliers:
         return Posterior(mean=centre + shift, covariance=covariance)
 
     def _scaled(self, scale: float) -> FloatArray:
-        """Σ with the machine's factor as it is, and everything else differing less."""
-        factor = np.full(DIMENSIONS, scale)
-        factor[0] = 1.0
+        """Σ with the machine's factor and the profiler's as they are, and everything else differing less."""
+        factor = np.full(len(self.mean), scale)
+        factor[0] = factor[-len(CLASSES) :] = 1.0
         return np.asarray(self.covariance * np.outer(factor, factor))
 
     def _with_spreads(self, parts: Mapping[str, tuple[Kernels, Labels]]) -> "Multipliers":
@@ -258,17 +271,15 @@ class Multipliers:
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         """Arrays for an artifact; `targets` are stacked in the order of their sorted ids."""
-        states = [self.targets[name] for name in sorted(self.targets)]
+        states, width = [self.targets[name] for name in sorted(self.targets)], len(self.mean)
         return {
             "multipliers.mean": self.mean,
             "multipliers.covariance": self.covariance,
             "multipliers.class_std": self.class_std,
             "multipliers.graph_std": np.array(self.graph_std),
             "multipliers.scores": self.scores,
-            "multipliers.target_mean": np.array([one.mean for one in states]).reshape(-1, DIMENSIONS),
-            "multipliers.target_covariance": np.array([one.covariance for one in states]).reshape(
-                -1, DIMENSIONS, DIMENSIONS
-            ),
+            "multipliers.target_mean": np.array([one.mean for one in states]).reshape(-1, width),
+            "multipliers.target_covariance": np.array([one.covariance for one in states]).reshape(-1, width, width),
             "multipliers.target_tail_scale": np.array([one.tail_scale for one in states]),
         }
 
@@ -287,7 +298,7 @@ class Multipliers:
         covariances = artifact.array("multipliers.target_covariance", ndim=3)
         tails = artifact.array("multipliers.target_tail_scale", ndim=1)
         mean = artifact.array("multipliers.mean", ndim=1)
-        if not (len(names) == len(means) == len(covariances) == len(tails)) or len(mean) != DIMENSIONS:
+        if not (len(names) == len(means) == len(covariances) == len(tails)) or len(mean) < _FIXED + len(CLASSES):
             raise ArtifactError("The artifact's targets and their arrays do not fit each other: it is corrupt.")
         states = zip(names, means, covariances, tails, strict=True)
         return cls(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictors.base import FloatArray, LatencyDataset, Query
-from predictors.features.kernels import CLASSES, KernelTable, attribute_timings, kernel_table, stack_tables
+from predictors.features.kernels import CLASSES, KernelStyle, KernelTable, attribute_timings, kernel_table, stack_tables
 
 __all__ = ["Observations", "call_time", "observe", "tabulate", "without_call"]
 
@@ -40,8 +40,8 @@ class Observations:
 
 
 def tabulate(queries: Sequence[Query]) -> KernelTable:
-    """The kernels of all queries' graphs; `graph` is the query."""
-    return stack_tables([kernel_table(query.graph) for query in queries])
+    """The kernels of all queries' graphs, as their targets would run them; `graph` is the query."""
+    return stack_tables([kernel_table(query.graph, KernelStyle.of(query.target)) for query in queries])
 
 
 def observe(data: LatencyDataset, unit_ms: float) -> Observations:
@@ -99,6 +99,8 @@ def _labels(data: LatencyDataset, table: KernelTable) -> FloatArray:
     for row, query in enumerate(data.queries):
         timings = data.kernels[row] if data.kernels is not None else None
         if timings:
-            labels[starts[row] : starts[row + 1]] = attribute_timings(query.graph, timings)
+            labels[starts[row] : starts[row + 1]] = attribute_timings(
+                query.graph, timings, KernelStyle.of(query.target)
+            )
     labels[~(labels > 0)] = np.nan
     return labels

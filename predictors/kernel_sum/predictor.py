@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,7 +11,7 @@ from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Query
 from predictors.dataset import group_folds, row_keys
 from predictors.explanation import KernelForecasts
-from predictors.features.kernels import FEATURE_VERSION, KernelTable, predict_kernels
+from predictors.features.kernels import FEATURE_VERSION, KernelStyle, KernelTable, predict_kernels
 from predictors.kernel_sum.multipliers import Multipliers
 from predictors.kernel_sum.observations import Observations, call_time, observe, tabulate, without_call
 from predictors.kernel_sum.residual import Growth, ResidualTrees, tree_features
@@ -19,7 +19,7 @@ from predictors.kernel_sum.roofline import WORK_TERMS, Roofline, work_matrix
 from predictors.kernel_sum.sums import Kernels, Labels
 from profilers.schema import DeviceEvidence, InputError, MissingEvidenceError, Target
 
-__all__ = ["KernelSumPredictor"]
+__all__ = ["KernelSumPredictor", "Lesson"]
 
 _ROUNDS = 3
 """Of taking target effects and roofline out of each other."""
@@ -76,11 +76,15 @@ class KernelSumPredictor(Predictor):
         seen = replace(seen, kernel_time=without_call(seen, np.array([calls[name] for name in targets])))
         labels, effects, weights = self._fit_roofline(seen, targets)
         report(0.2, "trees")
-        held_out = self._fit_trees(seen, labels - effects, weights, row_keys(data), report)
+        held_out = self._fit_correction(
+            Lesson(seen=seen, targets=targets, labels=labels, effects=effects, weights=weights, keys=row_keys(data)),
+            lambda share, what: report(0.2 + 0.7 * share, what),
+        )
         report(0.9, "multipliers")
         kernels = self._kernels(seen.table, held_out)
         parts = {name: _part(kernels, seen, np.flatnonzero(targets == name)) for name in sorted(set(targets))}
-        self.multipliers_ = Multipliers().learned(parts, min_kernels=_MIN_KERNELS)
+        guess = Multipliers.guessed(kernels.tilt.shape[1])
+        self.multipliers_ = guess.learned(parts, min_kernels=_MIN_KERNELS)
         report(1.0, "fitted")
         return self
 
@@ -103,24 +107,26 @@ class KernelSumPredictor(Predictor):
         self.ranges_ = _ranges(table, self.roofline_.log_time(work, table.kinds), self.operators_)
         return labels, effects, weights
 
-    def _fit_trees(
-        self, seen: Observations, labels: FloatArray, weights: FloatArray, keys: list[str], report: Progress
-    ) -> FloatArray:
-        """Fit the trees; what those say that did not see the graph, float64 (K,)."""
-        features, forecast = self._features(seen.table)
-        folds = [
-            (np.flatnonzero(np.isin(seen.rows, inner)), np.flatnonzero(np.isin(seen.rows, outer)))
-            for inner, outer in group_folds(keys, self.folds, seed=self.seed)
-        ]
+    def _fit_correction(self, lesson: "Lesson", report: Progress) -> FloatArray:
+        """Learn what the roofline leaves; what models say of it that did not see the graph, float64 (K,)."""
+        features, forecast = self._features(lesson.seen.table)
         self.trees_, held_out = ResidualTrees.fit(
             features,
-            labels - forecast,
-            weights,
-            folds,
+            lesson.labels - lesson.effects - forecast,
+            lesson.weights,
+            lesson.folds(self.folds, seed=self.seed),
             self._growth(),
-            progress=lambda share: report(0.2 + 0.7 * share, "trees"),
+            progress=lambda share: report(share, "trees"),
         )
         return held_out
+
+    def _correct(self, table: KernelTable) -> FloatArray:
+        """What was learned over the roofline, float64 (K,)."""
+        return self.trees_.predict(self._features(table)[0])
+
+    def _tilts(self, shares: FloatArray, forecast: FloatArray) -> FloatArray:
+        """What a target may weigh differently besides classes, float64 (K, T): shares of memory and of launch."""
+        return np.stack([shares[:, _MEMORY_TERMS].sum(axis=1), shares[:, 0]], axis=1)
 
     def _growth(self) -> Growth:
         return Growth(trees=self.trees, learning_rate=self.learning_rate, leaves=self.leaves, seed=self.seed)
@@ -139,7 +145,7 @@ class KernelSumPredictor(Predictor):
         return Kernels(
             log_time=forecast + correction + np.log(table.repeats),
             kinds=table.kinds,
-            tilt=np.stack([shares[:, _MEMORY_TERMS].sum(axis=1), shares[:, 0]], axis=1),
+            tilt=self._tilts(shares, forecast),
             rows=table.graph,
             count=int(table.graph[-1]) + 1 if len(table) else 0,
             doubt=_UNKNOWN_VARIANCE * ~self._is_known(table, forecast),
@@ -154,8 +160,7 @@ class KernelSumPredictor(Predictor):
 
     def _forecast_kernels(self, queries: Sequence[Query]) -> Kernels:
         table = tabulate(queries)
-        features, _ = self._features(table)
-        return self._kernels(table, self.trees_.predict(features))
+        return self._kernels(table, self._correct(table))
 
     def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
         """The posterior of the target's multipliers given the support's kernels and latencies."""
@@ -203,7 +208,7 @@ class KernelSumPredictor(Predictor):
         state = self._learned().posterior(query.target.id)
         kernels = self._forecast_kernels([query])
         return KernelForecasts(
-            kernels=predict_kernels(query.graph),
+            kernels=predict_kernels(query.graph, KernelStyle.of(query.target)),
             latency_ms=kernels.times(state.mean) * self.unit_ms_,
             known=kernels.doubt == 0,
         )
@@ -218,7 +223,7 @@ class KernelSumPredictor(Predictor):
         arrays: dict[str, Any] = {"roofline.log_cost": self.roofline_.log_cost, "operators.ranges": self.ranges_}
         arrays |= (
             {"unit_ms": np.array(self.unit_ms_), "call": np.array(self.call_)}
-            | self.trees_.to_arrays()
+            | self._correction_arrays()
             | multipliers.to_arrays()
         )
         return self.make_artifact(
@@ -226,7 +231,7 @@ class KernelSumPredictor(Predictor):
             vocabulary={
                 "operators": self.operators_,
                 "targets": sorted(multipliers.targets),
-                "members": len(self.trees_.boosters),
+                **self._correction_words(),
             },
             feature_version=str(FEATURE_VERSION),
         )
@@ -241,14 +246,52 @@ class KernelSumPredictor(Predictor):
         predictor.ranges_ = artifact.array("operators.ranges", ndim=2)
         predictor.unit_ms_ = float(artifact.array("unit_ms", ndim=0))
         predictor.call_ = float(artifact.array("call", ndim=0))
-        predictor.trees_ = ResidualTrees.from_artifact(artifact, int(artifact.words("members")))
+        predictor._load_correction(artifact)
         predictor.multipliers_ = Multipliers.from_artifact(artifact, [str(name) for name in artifact.words("targets")])
         return predictor
+
+    def _correction_arrays(self) -> dict[str, Any]:
+        return self.trees_.to_arrays()
+
+    def _correction_words(self) -> dict[str, Any]:
+        return {"members": len(self.trees_.boosters)}
+
+    def _load_correction(self, artifact: Artifact) -> None:
+        self.trees_ = ResidualTrees.from_artifact(artifact, int(artifact.words("members")))
 
     def _learned(self) -> Multipliers:
         self.require_fitted("multipliers_")
         assert self.multipliers_ is not None  # noqa: S101 - require_fitted made sure
         return self.multipliers_
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What corrections of the roofline are learned from: K kernels of n rows.
+
+    Args:
+        seen: kernels and latencies.
+        targets: of each row, n ids.
+        labels: float64 (K,), log time of one run of each kernel; NaN where there is none.
+        effects: float64 (K,), the targets' part in it.
+        weights: float64 (K,).
+        keys: n names of graphs; folds keep rows of one graph together.
+    """
+
+    seen: Observations
+    targets: np.ndarray
+    labels: FloatArray
+    effects: FloatArray
+    weights: FloatArray
+    keys: list[str]
+
+    def folds(self, count: int, *, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(training kernels, held-out kernels) of each fold."""
+        rows = self.seen.rows
+        return [
+            (np.flatnonzero(np.isin(rows, inner)), np.flatnonzero(np.isin(rows, outer)))
+            for inner, outer in group_folds(self.keys, count, seed=seed)
+        ]
 
 
 def _spread(seen: Observations, measured: FloatArray, forecast: FloatArray) -> tuple[FloatArray, FloatArray]:

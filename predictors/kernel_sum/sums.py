@@ -18,7 +18,7 @@ class Kernels:
     Args:
         log_time: float64 (K,), log of the time of all runs of the kernel in one run of its graph.
         kinds: int64 (K,), index into `CLASSES`.
-        tilt: float64 (K, 2), shares of memory and launch in each kernel's time.
+        tilt: float64 (K, T), what of each kernel a target may weigh differently, besides its class.
         rows: int64 (K,), ascending, which graph.
         count: n.
         doubt: float64 (K,), variance of log time of kernels that training knows little of; else zero.
@@ -33,8 +33,8 @@ class Kernels:
 
     def times(self, u: FloatArray) -> FloatArray:
         """Time of each kernel at these multipliers, float64 (K,)."""
-        classes = u[1:-2]
-        return np.asarray(np.exp(self.log_time + u[0] + classes[self.kinds] + self.tilt @ u[-2:]))
+        classes, tilts = np.split(u[1 : 1 + len(CLASSES) + self.tilt.shape[1]], [len(CLASSES)])
+        return np.asarray(np.exp(self.log_time + u[0] + classes[self.kinds] + self.tilt @ tilts))
 
     def totals(self, times: FloatArray) -> FloatArray:
         """Sums over each graph's kernels, float64 (n,)."""
@@ -53,13 +53,12 @@ class Kernels:
         )
 
     def cells(self, times: FloatArray, mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
-        """Sums by graph and class: (cell of each kernel, time by cell, mean tilt by cell (n·C, 2))."""
+        """Sums by graph and class: (cell of each kernel, time by cell, mean tilt by cell (n·C, T))."""
         cell = np.asarray(self.rows * len(CLASSES) + self.kinds, dtype=np.int64)
         size = self.count * len(CLASSES)
         total = np.asarray(np.bincount(cell[mask], weights=times[mask], minlength=size), dtype=np.float64)
-        tilt = np.stack(
-            [np.bincount(cell[mask], weights=(times * self.tilt[:, j])[mask], minlength=size) for j in (0, 1)], axis=1
-        )
+        weighted = (times[:, None] * self.tilt)[mask].T
+        tilt = np.stack([np.bincount(cell[mask], weights=column, minlength=size) for column in weighted], axis=1)
         return cell, total, tilt / np.maximum(total, 1e-300)[:, None]
 
 

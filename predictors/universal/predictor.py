@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
+from inspect import signature
 from typing import ClassVar, Self
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Provenance, Query
 from predictors.dataset import dataset_digest
+from predictors.explanation import KernelForecasts
 from predictors.universal.components import component_names
+from predictors.universal.graphs import GRAPHS, GraphPredictor
 from predictors.universal.posterior import Posterior, posterior_of
 from predictors.universal.prior import DevicePrior, Mixture, MixtureSettings, learn_prior
 from predictors.universal.queries import SPACES, common_space, rows_by_target, source_rows, texts_of
@@ -31,6 +34,9 @@ _ADAPTED = "adapted."
 
 class UniversalPredictor(Predictor):
     """Latency as a sum of costs, each device's costs drawn from a prior that source devices teach.
+
+    There are two feature maps. Architectures of one search space that the predictor knows are read as text, as below.
+    Anything else is read as graphs: costs of kernels, see `predictors.universal.graphs`.
 
     With c the typical latency of a device, y / c = 1 + b + x·w + noise, where x are centred features of an
     architecture, w is the device's cost profile, and the noise is multiplicative. The prior of w is a mixture of
@@ -57,12 +63,15 @@ class UniversalPredictor(Predictor):
         design_unlike: weight of a device like no source in the choice of samples.
         transfer: whether a new device's prior knows the sources' profiles; without, it is what the ablation
             measures, and the space's own components are left.
+        width: of graphs: units of the networks' hidden layers.
+        epochs: of graphs: passes in training.
+        folds: of graphs: networks, each trained without its own fold.
         seed: of everything random.
     """
 
     kind: ClassVar[str] = "universal"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        inputs=frozenset({"architecture"}), spaces=tuple(SPACES), uncertainty=True
+        inputs=frozenset({"architecture", "graph"}), spaces=tuple(SPACES), uncertainty=True, kernels=True
     )
 
     def __init__(
@@ -78,6 +87,9 @@ class UniversalPredictor(Predictor):
         intercept: float = 1.0,
         design_unlike: float = 0.2,
         transfer: bool = True,
+        width: int = 96,
+        epochs: int = 24,
+        folds: int = 4,
         seed: int = 0,
     ) -> None:
         super().__init__(seed=seed)
@@ -85,8 +97,10 @@ class UniversalPredictor(Predictor):
         self.scale_spread, self.unlike_spread = scale_spread, unlike_spread
         self.noise, self.noise_spread, self.tail = noise, noise_spread, tail
         self.intercept, self.design_unlike, self.transfer = intercept, design_unlike, transfer
+        self.width, self.epochs, self.folds = width, epochs, folds
         self.prior_: DevicePrior | None = None
         self.adapted_: Posterior | None = None
+        self.graphs_: GraphPredictor | None = None
 
     def fit(
         self,
@@ -95,21 +109,26 @@ class UniversalPredictor(Predictor):
         validation: LatencyDataset | None = None,
         progress: Progress | None = None,
     ) -> Self:
-        """Learn the prior from the rows of one or many devices, all of one search space.
+        """Learn the prior from the rows of one or many devices.
 
-        Degenerate architectures are left out: runtimes that fold them answer in next to no time.
+        Rows that all are architectures of one known search space are read as such, others as graphs. Degenerate
+        architectures are left out: runtimes that fold them answer in next to no time.
 
         Args:
-            data: at least ten rows of every device.
-            validation: not used; scales are found on left-out sources.
+            data: of architectures at least ten rows of every device; graphs may have their kernels' timings.
+            validation: not used; scales are found on left-out sources, networks judged on left-out graphs.
             progress: called after each device.
         """
+        self.prior_ = self.adapted_ = self.graphs_ = None
         space = common_space(data.queries)
+        if space is None:
+            self.graphs_ = self._graph_predictor().fit(data, progress=progress)
+            self.provenance_ = Provenance(dataset_digest=dataset_digest(data))
+            return self
         sources = {target: source_rows(space, data.subset(rows), target) for target, rows in data.targets().items()}
         self.targets_ = tuple(sources)
         prior = learn_prior(space, sources, seed=self.seed, progress=progress or _silent)
         self._install(prior)
-        self.adapted_ = None
         self.provenance_ = Provenance(dataset_digest=dataset_digest(data))
         if progress:
             progress(1.0, "prior over devices")
@@ -123,6 +142,10 @@ class UniversalPredictor(Predictor):
         Raises:
             InputError: an empty support.
         """
+        if self.graphs_ is not None:
+            adapted = copy(self)
+            adapted.graphs_ = self.graphs_.adapt(target, support, evidence)
+            return adapted
         prior = self._prior
         if len(support) == 0:
             raise InputError(
@@ -140,6 +163,8 @@ class UniversalPredictor(Predictor):
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Forecasts; before `adapt`, devices of training by their own profiles, others by the sources' mean."""
+        if self.graphs_ is not None:
+            return self.graphs_.predict(queries)
         prior = self._prior
         x = prior.centred(texts_of(queries, prior.space))
         if self.adapted_ is not None:
@@ -151,23 +176,53 @@ class UniversalPredictor(Predictor):
         return Prediction(median_ms=median, log_std=spread)
 
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
-        """Share of an architecture's places whose operator training has seen there."""
+        """Share of an architecture's places whose operator training has seen there; of graphs, of the forecast."""
+        if self.graphs_ is not None:
+            return self.graphs_.coverage(queries)
         prior = self._prior
         hot = prior.space.features(texts_of(queries, prior.space))[:, prior.space.places]
         seen = (prior.centre[prior.space.places] > 0).astype(np.float64)
         return np.asarray(hot @ seen / np.maximum(hot.sum(axis=1), 1.0))
 
+    def unknown_operators(self, query: Query) -> tuple[str, ...]:
+        """Kernels of a graph whose operator training has not seen, sorted."""
+        return () if self.graphs_ is None else self.graphs_.unknown_operators(query)
+
+    def explain(self, query: Query) -> KernelForecasts:
+        """The kernels of the query's graph, each with its part of the forecast.
+
+        Raises:
+            InputError: fitted on a search space, whose architectures are not read as kernels.
+        """
+        if self.graphs_ is None:
+            raise InputError(
+                f"This universal predictor reads architectures of {self._prior.space.name!r} as text, not as kernels: "
+                "explain with a predictor that was trained on graphs."
+            )
+        return self.graphs_.explain(query)
+
     def adaptation_features(self, queries: Sequence[Query]) -> FloatArray:
         """Float64 (n, d): inner products of rows are prior covariances of relative latency on a new device."""
+        if self.graphs_ is not None:
+            return self.graphs_.adaptation_features(queries)
         rows = self._prior.centred(texts_of(queries, self._prior.space)) @ self._design_factor
         return np.column_stack([np.full(len(rows), _DESIGN_INTERCEPT), rows])
 
     def fitted_capabilities(self) -> Capabilities:
-        """Of the one search space that it was fitted on."""
-        return replace(self.capabilities, spaces=(self._prior.space.name,))
+        """Of the one search space that it was fitted on, or of graphs."""
+        if self.graphs_ is not None:
+            return replace(self.capabilities, inputs=frozenset({"graph"}), spaces=())
+        return replace(
+            self.capabilities, inputs=frozenset({"architecture"}), spaces=(self._prior.space.name,), kernels=False
+        )
 
     def to_artifact(self) -> Artifact:
         """Profiles of the sources and moments of features; of an adapted predictor also its posterior."""
+        if self.graphs_ is not None:
+            graphs = self.graphs_.to_artifact()
+            return self.make_artifact(
+                arrays=graphs.arrays, vocabulary=graphs.vocabulary, feature_version=graphs.feature_version
+            )
         prior = self._prior
         arrays = {name: getattr(prior, name) for name in _PRIOR_ARRAYS}
         if self.adapted_ is not None:
@@ -189,6 +244,11 @@ class UniversalPredictor(Predictor):
     def from_artifact(cls, artifact: Artifact) -> Self:
         """The predictor that `to_artifact` described."""
         predictor = cls.from_header(artifact)
+        if artifact.words("space") == GRAPHS:
+            names = signature(GraphPredictor.__init__).parameters.keys() - {"self", "seed"}
+            hyperparameters = {name: artifact.hyperparameters[name] for name in sorted(names)}
+            predictor.graphs_ = GraphPredictor.from_artifact(replace(artifact, hyperparameters=hyperparameters))
+            return predictor
         artifact.require_features(FEATURE_VERSION)
         space = SPACES.get(artifact.words("space"))
         if space is None:
@@ -207,6 +267,9 @@ class UniversalPredictor(Predictor):
                 tail_scale=tail,
             )
         return predictor
+
+    def _graph_predictor(self) -> GraphPredictor:
+        return GraphPredictor(width=self.width, epochs=self.epochs, folds=self.folds, seed=self.seed)
 
     @property
     def _prior(self) -> DevicePrior:

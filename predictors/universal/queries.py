@@ -39,23 +39,10 @@ def texts_of(queries: Sequence[Query], space: FeatureSpace) -> list[str]:
     return found
 
 
-def common_space(queries: Sequence[Query]) -> FeatureSpace:
-    """The space that all queries are of.
-
-    Raises:
-        InputError: no queries, or of several spaces.
-        UnsupportedGraphError: of a space without features.
-    """
-    if not queries:
-        raise InputError("There are no rows to learn from.")
-    names = sorted({query.architecture.space if query.architecture else "graphs" for query in queries})
-    if len(names) > 1:
-        raise InputError(f"A universal predictor learns one search space at a time, found rows of {', '.join(names)}.")
-    if names[0] not in SPACES:
-        raise UnsupportedGraphError(
-            f"A universal predictor reads architectures of {', '.join(SPACES)}, not {names[0]}."
-        )
-    return SPACES[names[0]]
+def common_space(queries: Sequence[Query]) -> FeatureSpace | None:
+    """The known search space that all queries are architectures of; None where they have to be read as graphs."""
+    names = {query.architecture.space if query.architecture else "graphs" for query in queries}
+    return SPACES.get(names.pop()) if len(names) == 1 else None
 
 
 def source_rows(space: FeatureSpace, data: LatencyDataset, target: TargetId) -> SourceRows:

@@ -1,0 +1,132 @@
+"""Whole graphs: the feature map that reads kernels, and the posterior over a target's factors behind it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from predictors.artifact import Artifact
+from predictors.base import FloatArray, Progress
+from predictors.features.kernels import KernelTable
+from predictors.kernel_sum.predictor import KernelSumPredictor, Lesson
+from predictors.kernel_sum.roofline import WORK_TERMS, work_matrix
+from predictors.universal.kernel_network import KernelEncoding, KernelInputs, KernelNetwork, ensemble_mean
+from profilers.schema import MissingEvidenceError
+
+__all__ = ["GRAPHS", "GraphPredictor"]
+
+GRAPHS = "graphs"
+"""What artifacts that read graphs say in place of a search space."""
+
+_SIZE_SPREAD = 3.0
+"""Natural logarithms between a typical kernel's time and one whose size tilt is one."""
+
+
+class GraphPredictor(KernelSumPredictor):
+    """Latency as a sum over kernels, each a roofline under a network that kernels and latencies teach together.
+
+    What a kernel costs on a target is exp(φ(kernel)·u) times what the shared model says, with φ = (1, its class, its
+    shares of memory traffic, parameters and launch, its size) and u ~ N(μ, Σ) over the targets of training: the
+    posterior given k measured graphs *and* their kernels is Gaussian in closed form
+    (`predictors.kernel_sum.multipliers`).
+
+    Each fold of graphs has its network, trained on the other folds; what it says of its own fold is honest and teaches
+    the prior, the spreads and the intervals. A forecast is the mean over folds.
+
+    Args:
+        width: units of the networks' hidden layers.
+        epochs: passes over the graphs in training.
+        folds: of graphs.
+        seed: of folds, initial weights and the order of graphs.
+    """
+
+    kind = "universal"
+
+    def __init__(self, *, width: int = 96, epochs: int = 24, folds: int = 4, seed: int = 0) -> None:
+        super().__init__(folds=folds, seed=seed)
+        self.width, self.epochs = width, epochs
+
+    def _fit_correction(self, lesson: Lesson, report: Progress) -> FloatArray:
+        try:
+            from predictors.universal.kernel_training import KernelLesson, train_network
+        except ImportError as error:
+            raise MissingEvidenceError(
+                "Training universal on graphs needs torch: pip install 'latcast[torch]'. Forecasting does not."
+            ) from error
+        table = lesson.seen.table
+        forecast, shares = self._roofline_of(table)
+        self.typical_kernel_ = float(np.median(forecast))
+        self.encoding_ = KernelEncoding.fit(table, forecast, shares)
+        inputs = self.encoding_.encode(table, forecast, shares)
+        kernels = KernelLesson(
+            inputs=inputs,
+            labels=lesson.labels - lesson.effects - forecast,
+            weights=lesson.weights,
+            base=forecast + lesson.effects + np.log(table.repeats),
+            log_latency=np.log(lesson.seen.latency),
+            rows=lesson.seen.rows,
+            targets=np.unique(lesson.targets, return_inverse=True)[1].astype(np.int64),
+            tilts=self._tilts(shares, forecast),
+        )
+        held_out, networks = np.zeros(len(table)), []
+        for index, (inner, outer) in enumerate(lesson.folds(self.folds, seed=self.seed)):
+            network = train_network(
+                kernels,
+                np.unique(lesson.seen.rows[inner]),
+                width=self.width,
+                epochs=self.epochs,
+                operators=len(self.encoding_.operators),
+                seed=self.seed + index,
+                progress=_part(report, index, self.folds),
+            )
+            held_out[outer] = network.predict(_pick(inputs, outer))
+            networks.append(network)
+        self.networks_: Sequence[KernelNetwork] = tuple(networks)
+        return held_out
+
+    def _correct(self, table: KernelTable) -> FloatArray:
+        forecast, shares = self._roofline_of(table)
+        return ensemble_mean(self.networks_, self.encoding_.encode(table, forecast, shares))
+
+    def _roofline_of(self, table: KernelTable) -> tuple[FloatArray, FloatArray]:
+        work = work_matrix(table)
+        return self.roofline_.log_time(work, table.kinds), self.roofline_.shares(work, table.kinds)
+
+    def _tilts(self, shares: FloatArray, forecast: FloatArray) -> FloatArray:
+        named = {name: shares[:, index] for index, name in enumerate(WORK_TERMS)}
+        traffic = named["moved_bytes"] + named["spilled_bytes"]
+        parameters = named["parameter_bytes"] + named["streamed_bytes"]
+        size = np.tanh((forecast - self.typical_kernel_) / _SIZE_SPREAD)
+        return np.stack([traffic, parameters, named["launch"], size], axis=1)
+
+    def _correction_arrays(self) -> dict[str, Any]:
+        arrays = {f"encoding.{name}": getattr(self.encoding_, name) for name in ("centre", "scale")}
+        arrays["encoding.typical"] = np.array(self.typical_kernel_)
+        for index, network in enumerate(self.networks_):
+            arrays |= network.to_arrays(f"network.{index}.")
+        return arrays
+
+    def _correction_words(self) -> dict[str, Any]:
+        return {"members": len(self.networks_), "space": GRAPHS}
+
+    def _load_correction(self, artifact: Artifact) -> None:
+        self.typical_kernel_ = float(artifact.array("encoding.typical", ndim=0))
+        self.encoding_ = KernelEncoding(
+            centre=artifact.array("encoding.centre", ndim=1),
+            scale=artifact.array("encoding.scale", ndim=1),
+            operators=tuple(self.operators_),
+        )
+        self.networks_ = tuple(
+            KernelNetwork.from_artifact(artifact, f"network.{index}.", len(self.operators_))
+            for index in range(int(artifact.words("members")))
+        )
+
+
+def _pick(inputs: KernelInputs, kernels: np.ndarray) -> KernelInputs:
+    return KernelInputs(
+        numbers=inputs.numbers[kernels], classes=inputs.classes[kernels], operators=inputs.operators[kernels]
+    )
+
+
+def _part(report: Progress, index: int, count: int) -> Progress:
+    return lambda share, what: report((index + share) / count, f"network {index + 1} of {count}, {what}")

@@ -1,0 +1,109 @@
+"""Universal on whole graphs passes the suite, and its parts do what they say."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+pytest.importorskip("torch")
+
+from predictors.base import LatencyDataset, Query
+from predictors.metrics import median_ape
+from predictors.registry import load_predictor
+from predictors.testing import DEVICES, NEW_DEVICE, PredictorSuite, measure, random_graph
+from predictors.universal import UniversalPredictor
+from predictors.universal.kernel_network import KernelNetwork
+from profilers.schema import ArtifactError, InputError
+from tests.predictors.test_kernel_sum import small_data
+
+
+class TestUniversalOnGraphs(PredictorSuite):
+    def make(self, **hyperparameters: Any) -> UniversalPredictor:
+        return UniversalPredictor(**{"width": 32, **hyperparameters})
+
+
+def _small(**hyperparameters: Any) -> UniversalPredictor:
+    return UniversalPredictor(**{"width": 16, "epochs": 4, "folds": 2, **hyperparameters})
+
+
+@pytest.fixture(scope="module")
+def fitted() -> UniversalPredictor:
+    return _small().fit(small_data(count=60))
+
+
+def test_what_it_reads_follows_from_what_it_learned(fitted: UniversalPredictor) -> None:
+    known = fitted.fitted_capabilities()
+    assert (known.inputs, known.spaces) == (frozenset({"graph"}), ())
+    assert load_predictor(fitted.to_artifact()).fitted_capabilities() == known
+
+
+def test_kernels_add_up_to_the_forecast(fitted: UniversalPredictor) -> None:
+    for query in small_data(seed=5, count=4).queries:
+        parts = fitted.explain(query)
+        assert_allclose(parts.latency_ms.sum(), fitted.predict([query]).median_ms[0], rtol=1e-9)
+
+
+def test_cells_are_not_explained_by_kernels() -> None:
+    from predictors.testing.architectures import architecture_workload
+
+    data = architecture_workload("fbnet", train=60, held_out=20)
+    with pytest.raises(InputError, match="as text, not as kernels"):
+        UniversalPredictor().fit(data.train).explain(data.support.queries[0])
+
+
+def test_adapting_follows_a_slower_machine(fitted: UniversalPredictor) -> None:
+    rng = np.random.default_rng(8)
+    data = measure([random_graph(rng) for _ in range(30)], [NEW_DEVICE], rng)
+    support, rest = data.subset(range(10)), data.subset(range(10, 30))
+    adapted = fitted.adapt(data.queries[0].target, support)
+    before = median_ape(rest.latency_ms, fitted.predict(rest.queries).median_ms)
+    after = median_ape(rest.latency_ms, adapted.predict(rest.queries).median_ms)
+    assert after < min(0.25, before)
+
+
+def test_rows_without_kernel_timings_teach_too() -> None:
+    data = small_data(count=60)
+    predictor = _small(epochs=20).fit(replace(data, kernels=None))
+    assert median_ape(data.latency_ms, predictor.predict(data.queries).median_ms) < 0.2
+
+
+def test_a_profiler_that_exaggerates_moves_nothing(fitted: UniversalPredictor) -> None:
+    """Kernel times of a support that are all half too long say something of the profiler, not of the latency."""
+    rng = np.random.default_rng(9)
+    data = measure([random_graph(rng) for _ in range(40)], DEVICES[:1], rng)
+    kernels = [tuple(replace(one, time_ms=1.5 * one.time_ms) for one in row or ()) for row in data.kernels or ()]
+    support, rest = replace(data, kernels=kernels).subset(range(20)), data.subset(range(20, 40))
+    adapted = fitted.adapt(data.queries[0].target, support)
+    assert abs(np.median(adapted.predict(rest.queries).median_ms / rest.latency_ms) - 1) < 0.1
+
+
+def test_an_operator_that_training_never_saw_widens_the_interval(fitted: UniversalPredictor) -> None:
+    query = small_data(seed=6, count=1).queries[0]
+    graph = query.graph
+    index = next(place for place, node in enumerate(graph.nodes) if node.operator == "Conv")
+    nodes = list(graph.nodes)
+    nodes[index] = replace(nodes[index], operator="Wavelet", domain="elsewhere", macs=0, flops=0)
+    strange = Query(target=query.target, graph=replace(graph, nodes=tuple(nodes), hash="g1-strange"))
+    assert "Wavelet" in " ".join(fitted.unknown_operators(strange))
+    low, high = fitted.predict([query, strange]).interval_ms()
+    assert high[1] / low[1] > high[0] / low[0]
+    assert fitted.coverage([strange])[0] < fitted.coverage([query])[0]
+
+
+def test_forecasts_survive_the_artifact_to_the_bit(fitted: UniversalPredictor) -> None:
+    queries = small_data(seed=7, count=5).queries
+    again = load_predictor(fitted.to_artifact())
+    assert_array_equal(again.predict(queries).median_ms, fitted.predict(queries).median_ms)
+
+
+def test_a_network_of_another_vocabulary_is_refused(fitted: UniversalPredictor) -> None:
+    artifact = fitted.to_artifact()
+    with pytest.raises(ArtifactError, match="corrupt"):
+        KernelNetwork.from_artifact(artifact, "network.0.", operators=3)
+
+
+def test_no_rows_are_refused() -> None:
+    with pytest.raises(InputError, match="no rows"):
+        _small().fit(LatencyDataset(queries=[], latency_ms=np.empty(0)))
