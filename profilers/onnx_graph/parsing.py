@@ -123,7 +123,7 @@ class _Reader:
             limits.check("attribute_elements", shared.most_elements, f"attributes of {operator}")
             limits.check("attribute_bytes", shared.most_bytes, f"attributes of {operator}")
             for tensor in shared.operation.tensors.values():
-                self._tensor(tensor.proto)
+                self._check_tensor(tensor.proto)
         return shared.operation
 
     def _own_operation(self, operator: str, domain: str, attributes: Sequence[AttributeProto], depth: int) -> Operation:
@@ -175,6 +175,10 @@ class _Reader:
         self._tensor(sparse.indices)
 
     def _tensor(self, tensor: TensorProto) -> SourceTensor:
+        return SourceTensor(tensor, *self._check_tensor(tensor))
+
+    def _check_tensor(self, tensor: TensorProto) -> tuple[str, tuple[int, ...]]:
+        """Its name and sizes."""
         name, dims = tensor.name, tuple(tensor.dims[:])
         self._names((name,), "tensor")
         if tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data):
@@ -185,7 +189,7 @@ class _Reader:
         if not _decoded(tensor.doc_string):
             raise InvalidModelError(f"The doc_string of the tensor {_shown(name)!r} is not valid UTF-8.")
         self._dims(dims, name)
-        return SourceTensor(tensor, name, dims)
+        return name, dims
 
     def _dims(self, dims: tuple[int, ...], name: str) -> None:
         if len(dims) > self._limits.rank:
