@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from profilers.schema import InputError
 from service.cli.common import console
@@ -97,7 +97,7 @@ def _plan(chosen: "Sequence[Tally]", recipe: "Recipe", hours: float, *, microben
     share = recipe.careful_share
     each = (1 - share) * SECONDS_PER_NETWORK + share * SECONDS_PER_CAREFUL
     networks = int(seconds / (each + recipe.kernels_per_network * SECONDS_PER_KERNEL))
-    table = Table("target", "so far", "to come", "microbench", caption="networks + kernels")
+    table = Table(Column("target", overflow="fold"), "so far", "to come", "microbench", caption="networks + kernels")
     for tally in chosen:
         has = "there" if tally.described else "to come" if microbench else "no"
         to_come = f"{networks} + {networks * recipe.kernels_per_network}"
@@ -106,7 +106,7 @@ def _plan(chosen: "Sequence[Tally]", recipe: "Recipe", hours: float, *, microben
 
 
 def _summary(chosen: "Sequence[Tally]") -> Table:
-    table = Table("target", "networks", "kernels", "failures", "microbench")
+    table = Table(Column("target", overflow="fold"), "networks", "kernels", "failures", "microbench")
     for tally in chosen:
         counts = (tally.networks, tally.kernels, tally.failures)
         table.add_row(tally.target.label, *map(str, counts), "yes" if tally.described else "no")

@@ -1,12 +1,13 @@
 """`latcast dataset`: the measured data set, packed and drawn."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from service.cli.common import console
 
@@ -90,7 +91,17 @@ def _targets_table(rows: "Sequence[MeasuredRow]", targets: "Sequence[MeasuredTar
     from predictors.measured.statistics import count_targets
 
     labels = {known.target.id: known.target.label for known in targets}
-    table = Table("target", "careful", "quick", "kernels", "again", "differ", "noisy", "failed", title="Rows by target")
+    table = Table(
+        Column("target", overflow="fold"),
+        "careful",
+        "quick",
+        "kernels",
+        "again",
+        "differ",
+        "noisy",
+        "failed",
+        title="Rows by target",
+    )
     for counts in count_targets(rows):
         sizes = (counts.networks_careful, counts.networks_quick, counts.kernels, counts.again)
         difference = "–" if counts.difference is None else f"{counts.difference:.1%}"
@@ -125,6 +136,6 @@ def _draw(folder: Path, histograms: Mapping[str, Mapping[str, float]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for title, values in histograms.items():
         unit = "share" if title.startswith("share") else "measurements"
-        name = "".join(letter if letter.isalnum() else "-" for letter in title.lower()).strip("-")
+        name = "-".join(re.findall(r"\w+", title.lower()))
         drawn = bars(title, unit, {label: {unit: float(value)} for label, value in values.items()})
         (folder / f"{name}.svg").write_text(drawn, encoding="utf-8")
