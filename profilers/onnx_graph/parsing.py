@@ -3,7 +3,7 @@
 Nothing is read from disk, nothing is materialised, and every string that later code touches has been decoded once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, TypeProto
@@ -51,10 +51,14 @@ def read_model(proto: ModelProto, limits: Limits) -> Source:
 
 
 class _Reader:
-    """Reads one model, checking it against the limits and counting as it goes."""
+    """Reads one model, checking it against the limits and counting as it goes.
+
+    The names of nodes, tensors and attributes are gathered and checked together at the end, before anybody uses them.
+    """
 
     def __init__(self, limits: Limits) -> None:
-        self._limits, self._name_bytes = limits, limits.name_bytes
+        self._limits = limits
+        self._texts: list[str] = []
         self._nodes = self._initializers = 0
         self._domains: frozenset[str] = DOMAINS
 
@@ -75,6 +79,7 @@ class _Reader:
                 self._names((default.name,), "attribute")
                 self._operation(function.name, "", [default], 0)
             functions.append(SourceFunction(function, self._node_list(function.node[:], 0)))
+        self._names(self._texts, "node, tensor or attribute")
         return Source(model, graph, functions)
 
     def _graph(self, graph: GraphProto, depth: int) -> SourceGraph:
@@ -105,7 +110,7 @@ class _Reader:
         most = max(len(inputs), len(outputs))
         if most > limits.node_inputs:
             limits.check("node_inputs", most, "inputs or outputs of a node")
-        self._names((name, operator, domain, *inputs, *outputs), "node or tensor")
+        self._texts += (name, operator, domain, *inputs, *outputs)
         if domain not in self._domains:
             raise UnsupportedOperatorError([f"{domain[:80]}.{operator[:80]}"])
         return SourceNode(self._operation(operator, domain, node.attribute[:], depth), name, inputs, outputs, node)
@@ -113,15 +118,17 @@ class _Reader:
     def _operation(self, operator: str, domain: str, attributes: Sequence[AttributeProto], depth: int) -> Operation:
         limits = self._limits
         if len(attributes) > limits.attributes:
-            limits.check("attributes", len(attributes), f"attributes of a {operator} node")
+            limits.check("attributes", len(attributes), f"attributes of a {_shown(operator)} node")
         shared = shared_operation(operator, domain, attributes)
         if shared is None:
             self._names([item.name for item in attributes], "attribute")
             return self._own_operation(operator, domain, attributes, depth)
         if attributes:
-            self._names(shared.names, "attribute")
-            limits.check("attribute_elements", shared.most_elements, f"attributes of {operator}")
-            limits.check("attribute_bytes", shared.most_bytes, f"attributes of {operator}")
+            self._texts += shared.names
+            if shared.most_elements > limits.attribute_elements:
+                limits.check("attribute_elements", shared.most_elements, f"attributes of {_shown(operator)}")
+            if shared.most_bytes > limits.attribute_bytes:
+                limits.check("attribute_bytes", shared.most_bytes, f"attributes of {_shown(operator)}")
             for tensor in shared.operation.tensors.values():
                 self._check_tensor(tensor.proto)
         return shared.operation
@@ -136,7 +143,7 @@ class _Reader:
         fault = ""
         for attribute in attributes:
             name, kind = attribute.name, attribute.type
-            self._sizes(attribute, f"attribute {name!r} of {operator}")
+            self._sizes(attribute, f"attribute {_shown(name)!r} of {_shown(operator)}")
             if kind == AttributeProto.TENSOR:
                 tensors[name] = self._tensor(attribute.t)
             elif kind == AttributeProto.GRAPH:
@@ -180,7 +187,7 @@ class _Reader:
     def _check_tensor(self, tensor: TensorProto) -> tuple[str, tuple[int, ...]]:
         """Its name and sizes."""
         name, dims = tensor.name, tuple(tensor.dims[:])
-        self._names((name,), "tensor")
+        self._texts.append(name)
         if tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data):
             raise InvalidModelError(f"The tensor {_shown(name)!r} keeps its data in another file, which is "
                                     "never opened. Save the model with its weights inside.")  # fmt: skip
@@ -193,9 +200,9 @@ class _Reader:
 
     def _dims(self, dims: tuple[int, ...], name: str) -> None:
         if len(dims) > self._limits.rank:
-            self._limits.check("rank", len(dims), f"dimensions of {name!r}")
+            self._limits.check("rank", len(dims), f"dimensions of {_shown(name)!r}")
         if dims and min(dims) < 0:
-            raise InvalidModelError(f"The tensor {name!r} has a negative size in its shape {list(dims)}.")
+            raise InvalidModelError(f"The tensor {_shown(name)!r} has a negative size in its shape {list(dims)}.")
 
     def _type(self, type_proto: TypeProto, name: str) -> None:
         kind = type_proto.WhichOneof("value")
@@ -205,13 +212,13 @@ class _Reader:
         self._limits.check("rank", len(shape.dim), f"dimensions of {name!r}")
         self._names([dim.dim_param for dim in shape.dim], "dimension")
 
-    def _names(self, texts: Iterable[str], what: str) -> None:
+    def _names(self, texts: Sequence[str], what: str) -> None:
         try:
             joined = "".join(texts)
         except TypeError:  # protobuf hands out bytes where UTF-8 is malformed
             raise InvalidModelError(f"The name of a {what} is not valid UTF-8.") from None
-        if len(joined) * 4 > self._name_bytes:
-            longest = max(texts, key=len)
+        longest = max(texts, key=len, default="")
+        if len(longest) * 4 > self._limits.name_bytes:
             self._limits.check("name_bytes", len(longest.encode()), f"bytes in the name of a {what}")
         if not joined.isprintable():
             culprit = next(text for text in texts if not text.isprintable())
@@ -223,6 +230,7 @@ def _decoded(text: object) -> bool:
     return isinstance(text, str)
 
 
-def _shown(text: str) -> str:
+def _shown(text: str | bytes) -> str:
     """A foreign text as it may stand in a message."""
-    return text[:80].encode("unicode_escape").decode()
+    start = text[:80]
+    return start.encode("unicode_escape").decode() if isinstance(start, str) else ascii(start)
