@@ -3,7 +3,7 @@
 from predictors.benchmark_onnx.bases import DEFAULT_PREDICTOR, trained, untrained
 from predictors.benchmark_onnx.figures import document
 from predictors.benchmark_onnx.forecasting import Forecast, Measured, forecast_rest
-from predictors.benchmark_onnx.holdouts import HOLDOUTS, Draw, Holdout, judge
+from predictors.benchmark_onnx.holdouts import HOLDOUTS, Draw, Holdout, judge, repeated
 from predictors.benchmark_onnx.journal import Journal
 from predictors.benchmark_onnx.manifest import FailedModel, Manifest, ManifestEntry, read_manifest
 from predictors.benchmark_onnx.measuring import careful_settings, measure_evidence, measure_once
@@ -31,6 +31,7 @@ __all__ = [
     "measure_once",
     "read_manifest",
     "read_models",
+    "repeated",
     "run",
     "trained",
     "untrained",

@@ -16,10 +16,12 @@ from predictors.base import LatencyDataset, Predictor, Query
 from predictors.benchmark_onnx.figures import document
 from predictors.benchmark_onnx.forecasting import Forecast, Measured, forecast_rest, split_readable
 from predictors.benchmark_onnx.manifest import FailedModel
-from predictors.measured import family_of
+from predictors.measured import MeasuredRow, family_of
+from predictors.measured.records import CAREFUL, QUICK
+from predictors.measured.statistics import repeatability
 from profilers.schema import InputError
 
-__all__ = ["HOLDOUTS", "Draw", "Holdout", "families", "judge", "targets"]
+__all__ = ["HOLDOUTS", "Draw", "Holdout", "families", "judge", "repeated", "targets"]
 
 _MOST_ROWS = 400
 """Of one target that are judged: a random part, since a graph of each has to be built."""
@@ -114,6 +116,19 @@ def judge(
                 models, base, sampler=draw.sampler, shots=draw.shots, seed=seed, evidence=evidence
             )
     return document(known, forecasts, failed, differences=differences)
+
+
+def repeated(rows: Sequence[MeasuredRow], speaking: Sequence[MeasuredRow], holdout: Holdout) -> list[float]:
+    """|a − b| / mean of the held-out networks that were measured twice: by careful measurements where there are some.
+
+    Args:
+        rows: all of the data set, repetitions included.
+        speaking: those that the data set's rows are, in their order.
+        holdout: of that data set.
+    """
+    hidden = {(speaking[row].target, speaking[row].graph) for own in holdout.judged.values() for row in own}
+    part = [row for row in rows if (row.target, row.graph) in hidden]
+    return repeatability(part, CAREFUL) or repeatability(part, QUICK)
 
 
 def _holdout(data: LatencyDataset, name: str, rows: NDArray[np.intp]) -> Holdout:

@@ -159,18 +159,21 @@ def _hold_out(
     kind: HoldoutKind, only: Sequence[str], path: Path, predictor: str, draw: "Draw", journal: "Journal"
 ) -> dict[str, Any]:
     """Held-out name → its document."""
-    from predictors.benchmark_onnx import HOLDOUTS, untrained
-    from predictors.measured import read_measured
+    from predictors.benchmark_onnx import HOLDOUTS, repeated, untrained
+    from predictors.measured import read_rows, read_targets, speaking_rows, to_dataset
 
     untrained(predictor)  # an unknown predictor is refused before the data are read
-    data = read_measured(path)
+    rows = read_rows(path)
+    speaking = speaking_rows(rows)
+    data = to_dataset(speaking, read_targets(path))
     found: dict[str, Any] = {}
     parts = _chosen(HOLDOUTS[kind.value](data), only)
     with _bars() as bars:
         task = bars.add_task("held out", total=len(parts), what="")
         for part in parts:
             bars.update(task, what=escape(part.name))
-            found[part.name] = _judged(data, part, predictor, draw, journal)
+            differences = repeated(rows, speaking, part)
+            found[part.name] = _judged(data, part, predictor, draw, journal, differences)
             bars.update(task, advance=1, what="")
     return found
 
@@ -183,7 +186,14 @@ def _chosen(parts: "Sequence[Holdout]", only: Sequence[str]) -> "list[Holdout]":
     return [part for part in parts if not only or part.name in only]
 
 
-def _judged(data: "LatencyDataset", part: "Holdout", predictor: str, draw: "Draw", journal: "Journal") -> Any:
+def _judged(
+    data: "LatencyDataset",
+    part: "Holdout",
+    predictor: str,
+    draw: "Draw",
+    journal: "Journal",
+    differences: Sequence[float],
+) -> Any:
     from predictors.benchmark_onnx import judge, untrained
     from predictors.dataset import row_keys
 
@@ -191,7 +201,7 @@ def _judged(data: "LatencyDataset", part: "Holdout", predictor: str, draw: "Draw
     key = hashlib.sha256(said.encode()).hexdigest()
     if journal.get(key) is None:
         try:
-            journal.put(key, judge(data, part, untrained(predictor), draw))
+            journal.put(key, judge(data, part, untrained(predictor), draw, differences=differences))
         except LatcastError as error:
             raise LatcastError(f"{part.name}: {error}") from error
     return journal.get(key)

@@ -14,8 +14,9 @@ from predictors.flops import FlopsPredictor
 from predictors.testing.devices import DEVICES, measure
 from predictors.testing.graphs import random_graph
 from profilers import sandbox
-from profilers.schema import InputError
+from profilers.schema import InputError, Target
 from service.cli.bench import bench
+from tests.service.helpers import DEVICE
 
 KEYS = {
     "models", "failed", "median_ape", "mape", "within_10", "within_20", "spearman", "coverage_90", "repeatability",
@@ -123,3 +124,47 @@ def test_either_a_manifest_or_a_holdout():
         invoke("--json", "-")
     with pytest.raises(InputError, match="nobody"):
         invoke("--holdout", "targets", "--predictor", "nobody")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of cells on two backends, some measured twice."""
+    pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
+    from predictors.measured import ROWS_FILE, TARGETS_FILE, MeasuredRow, MeasuredTarget
+    from predictors.measured.records import About
+    from predictors.measured.storage import write_rows, write_targets
+    from profilers.onnx_graph import load_graph
+    from profilers.search_spaces import get_space
+
+    folder, space, rng = tmp_path_factory.mktemp("measured"), get_space("nasbench201"), np.random.default_rng(0)
+    targets = [Target(device=DEVICE.fingerprint, backend=name) for name in ("fake", "other")]
+    rows = []
+    for number in range(12):
+        cell = space.sample(rng)
+        graph = load_graph(space.to_onnx(cell))
+        rows += [
+            MeasuredRow(space=cell.space, text=cell.text, graph=graph.hash, target=target.id, method="careful",
+                        repeat=repeat, latency_ms=graph.flops / 1e7 * (1 + 0.02 * repeat) + 0.1, noise_log=0.01)
+            for target in targets
+            for repeat in range(2 if number < 4 else 1)
+        ]  # fmt: skip
+    write_rows(folder / ROWS_FILE, rows)
+    write_targets(folder / TARGETS_FILE, [MeasuredTarget(target=one, device=DEVICE) for one in targets], About())
+    return folder
+
+
+def test_held_out_targets(measured, tmp_path):
+    base = ["--holdout", "targets", "--data", str(measured), "--predictor", "flops:folds=2", "--shots", "5"]
+    out = tmp_path / "out.json"
+    assert invoke(*base, "--seeds", "2", "--json", str(out)) == ""
+    found = json.loads(out.read_text())
+    assert list(found) == ["fake fp32", "other fp32"]
+    for document in found.values():
+        assert set(document) == KEYS
+        assert 0 < document["repeatability"] < 0.05
+        assert document["models"]
+    assert list(tmp_path.iterdir()) == [out]
+    alone = json.loads(invoke(*base, "--seeds", "2", "--only", "other fp32"))
+    assert alone == {"other fp32": found["other fp32"]}
+    with pytest.raises(InputError, match="fake fp32"):
+        invoke(*base, "--only", "tpu")
