@@ -15,6 +15,10 @@ _LARGEST_SHARED = 512
 """Bytes of an attribute that may be kept; tree ensembles hold megabytes."""
 
 
+_TENSOR = AttributeProto.TENSOR
+_NUMBERS = frozenset({AttributeProto.INT, AttributeProto.FLOAT})
+
+
 class Shared(NamedTuple):
     """An operation without bodies, and what its attributes hold at most, for the limits."""
 
@@ -32,8 +36,9 @@ def shared_operation(operator: str, domain: str, attributes: Sequence[AttributeP
     written = []
     for attribute in attributes:
         kind = attribute.type
-        sharable = kind in PLAIN or (kind == AttributeProto.TENSOR and operator != "Constant")
-        if not sharable or attribute.ByteSize() > _LARGEST_SHARED:
+        if kind not in PLAIN and (kind != _TENSOR or operator == "Constant"):
+            return None
+        if kind not in _NUMBERS and attribute.ByteSize() > _LARGEST_SHARED:
             return None
         written.append(attribute.SerializeToString())
     return _read(operator, domain, tuple(written))

@@ -15,6 +15,9 @@ from profilers.schema import Attribute, InvalidModelError, UnsupportedOperatorEr
 
 __all__ = ["DOMAINS", "parse_model", "read_model"]
 
+_EXTERNAL = TensorProto.EXTERNAL  # looked up once: enumerations of protocol buffers are slow to ask
+_TENSOR, _GRAPH, _UNDEFINED = AttributeProto.TENSOR, AttributeProto.GRAPH, AttributeProto.UNDEFINED
+
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Operator domains that are understood; others are refused unless the model defines their operators as functions."""
 
@@ -144,14 +147,14 @@ class _Reader:
         for attribute in attributes:
             name, kind = attribute.name, attribute.type
             self._sizes(attribute, f"attribute {_shown(name)!r} of {_shown(operator)}")
-            if kind == AttributeProto.TENSOR:
+            if kind == _TENSOR:
                 tensors[name] = self._tensor(attribute.t)
-            elif kind == AttributeProto.GRAPH:
+            elif kind == _GRAPH:
                 bodies.append((name, self._graph(attribute.g, depth + 1)))
                 graphs.append(bodies[-1][1])
             elif kind in PLAIN:
                 plain[name] = plain_value(attribute)
-            elif kind == AttributeProto.UNDEFINED or attribute.ref_attr_name:
+            elif kind == _UNDEFINED or attribute.ref_attr_name:
                 fault = fault or f"has an attribute {name!r} without a value of its own"
             else:
                 other.append(name)
@@ -188,7 +191,7 @@ class _Reader:
         """Its name and sizes."""
         name, dims = tensor.name, tuple(tensor.dims[:])
         self._texts.append(name)
-        if tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data):
+        if tensor.data_location == _EXTERNAL or len(tensor.external_data):
             raise InvalidModelError(f"The tensor {_shown(name)!r} keeps its data in another file, which is "
                                     "never opened. Save the model with its weights inside.")  # fmt: skip
         if tensor.HasField("segment"):

@@ -58,14 +58,15 @@ class Scope:
             raise InvalidModelError(f"The name {value.name!r} is given to two tensors; ONNX wants each name once.")
         self._values[value.name] = value
 
-    def lookup(self, name: str, reader: str) -> Value:
-        """The value of that name.
+    def lookup(self, name: str, operator: str = "") -> Value:
+        """The value of that name, for a node of this operator or else for the list of outputs.
 
         Raises:
             InvalidModelError: nobody has defined it so far.
         """
         value = self._values.get(name) or self._find(name)
         if value is None:
+            reader = f"A {operator} node" if operator else "The list of outputs"
             raise InvalidModelError(f"{reader} reads {name!r}, which no input, initializer or earlier node gives: the "
                                     "edge dangles, the graph has a cycle, or its nodes are not in order.")  # fmt: skip
         return value

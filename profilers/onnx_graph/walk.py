@@ -80,7 +80,7 @@ class _Walk:
         self._declared = {info.name: info.type for info in (*graph.value_info, *graph.outputs)}
         for node in graph.nodes:
             self._add_node(node)
-        outputs = [self._scope.lookup(info.name, "The list of outputs") for info in graph.outputs]
+        outputs = [self._scope.lookup(info.name) for info in graph.outputs]
         indices = tuple(self._scope.place(value) for value in outputs)
         digest = self._merkle.finish(outputs, context=salt)
         scope = self._scope
