@@ -3,9 +3,10 @@
     python -m benchmarks.graph_loading [--predictor NAME] [--rounds N] [MODEL.onnx ...]
 
 Every step is timed in every round, one after the other, and figures are medians over the rounds: a machine that changes
-its speed changes all of them alike. Every round has models of its own that nobody has seen before (the same network
-with another activation at its end), and the worker process that reads them has started and read other models. Shape
-inference is `onnx.shape_inference.infer_shapes(bytes)`, which parses the bytes, infers, and parses what it inferred.
+its speed changes all of them alike. Every round has models of its own that nobody has seen before: the built-in
+networks in another resolution or length, so that all their shapes are new; files with another activation at their end.
+The worker process that reads them has started and read other models. Shape inference is
+`onnx.shape_inference.infer_shapes(bytes)`, which parses the bytes, infers, and parses what it inferred.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from profilers.search_spaces.builder import GraphBuilder, Tensor
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 COLUMNS = ("shape inference", "load_graph", "loader", "kernels", "predict", "first time", "known")
 TRANSFORMER = (
-    "text_transformer/vocabulary=5403,length=37,features=384,depth=9,head_size=64,ratio=4,placement=pre,"
+    "text_transformer/vocabulary=5403,length={length},features=384,depth=9,head_size=64,ratio=4,placement=pre,"
     "normalisation=layer,positions=learned,mask=none,projection=separate,feed_forward=plain,activation=gelu,"
     "output=tokens,batch=1,opset=15,constants=node,shapes=static,linear=gemm,pooling=operator,composites=operator"
 )
@@ -52,10 +53,9 @@ def main() -> None:
     print(f"{'ms, and multiples of shape inference':38}" + "".join(f"{name:>18}" for name in COLUMNS))
     with GraphLoader() as loader:
         timer = Timer(predictor, target, loader)
-        timer.round(onnx.load_model_from_string(squeezenet()), 0)
-        for name, model in networks(given.models):
-            proto = onnx.load_model_from_string(model)
-            rounds = [timer.round(proto, index) for index in range(given.rounds)]
+        timer.round(variants(LIGHT / "light_squeezenet.onnx"), 0)
+        for name, make in networks(given.models):
+            rounds = [timer.round(make, index) for index in range(given.rounds)]
             print(f"{name:38}" + figures([statistics.median(column) for column in zip(*rounds, strict=True)]))
 
 
@@ -72,14 +72,14 @@ class Timer:
         self._predictor, self._target, self._loader = predictor, target, loader
         self._forecaster = ModelForecaster(predictor, target, loader)
 
-    def round(self, proto: ModelProto, index: int) -> list[float]:
+    def round(self, make: Callable[[int], bytes], index: int) -> list[float]:
         """Milliseconds of each of `COLUMNS`, for variants of the model that nobody has seen."""
-        whole, parts = variant(proto, 2 * index + 1), variant(proto, 2 * index + 2)
+        whole, parts, here = (make(3 * index + part) for part in range(3))
         base = milliseconds(lambda: shape_inference.infer_shapes(whole))
         first = milliseconds(lambda: self._forecaster.forecast(whole))
         again = bytes(memoryview(whole))  # as it comes in anew: another object, whose hash is not known
         known = milliseconds(lambda: self._forecaster.forecast(again))
-        return [base, milliseconds(lambda: load_graph(whole)), *self._parts(parts), first, known]
+        return [base, milliseconds(lambda: load_graph(here)), *self._parts(parts), first, known]
 
     def _parts(self, model: bytes) -> Iterator[float]:
         """Of the way to a forecast: to a graph through the worker, to kernels, to latency."""
@@ -96,40 +96,40 @@ def milliseconds(action: Callable[[], object]) -> float:
     return 1e3 * (time.perf_counter() - start)
 
 
-def variant(proto: ModelProto, index: int) -> bytes:
-    """The network with one more activation, of this slope, on its first output."""
-    changed = ModelProto()
-    changed.CopyFrom(proto)
-    output = changed.graph.output[0]
-    name = f"{output.name}_variant"
-    changed.graph.node.append(helper.make_node("LeakyRelu", [output.name], [name], alpha=1 / (1 + index)))
-    changed.graph.output.append(helper.make_tensor_value_info(name, output.type.tensor_type.elem_type, None))
-    return bytes(changed.SerializeToString())
-
-
-def networks(files: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
-    """Names and models."""
-    yield "ResNet-50, batch normalisation apart", resnet(folded=False)
-    yield "ResNet-50, batch normalisation folded", resnet(folded=True)
-    yield "light_resnet50.onnx", (LIGHT / "light_resnet50.onnx").read_bytes()
+def networks(files: Sequence[Path]) -> Iterator[tuple[str, Callable[[int], bytes]]]:
+    """Names, and the variants of each."""
     zoo = get_space("zoo")
-    yield "transformer", zoo.to_onnx(zoo.parse(TRANSFORMER))
-    yield "3,000 nodes", chain(1000)
+    yield "ResNet-50, batch normalisation apart", lambda index: resnet(160 + 32 * index, folded=False)
+    yield "ResNet-50, batch normalisation folded", lambda index: resnet(160 + 32 * index, folded=True)
+    yield "light_resnet50.onnx", variants(LIGHT / "light_resnet50.onnx")
+    yield "transformer", lambda index: zoo.to_onnx(zoo.parse(TRANSFORMER.format(length=16 + index)))
+    yield "3,000 nodes", lambda index: chain(16 + index, 1000)
     for path in files:
-        yield path.name, path.read_bytes()
+        yield path.name, variants(path)
 
 
-def squeezenet() -> bytes:
-    """Another model, for the worker to have read one."""
-    return (LIGHT / "light_squeezenet.onnx").read_bytes()
+def variants(path: Path) -> Callable[[int], bytes]:
+    """The network in a file with one more activation, each of another slope, on its first output."""
+
+    def variant(index: int) -> bytes:
+        model = ModelProto.FromString(path.read_bytes())
+        output = model.graph.output[0]
+        name = f"{output.name}_variant"
+        model.graph.node.append(helper.make_node("LeakyRelu", [output.name], [name], alpha=1 / (1 + index)))
+        model.graph.output.append(helper.make_tensor_value_info(name, output.type.tensor_type.elem_type, None))
+        return bytes(model.SerializeToString())
+
+    return variant
 
 
-def resnet(*, folded: bool) -> bytes:
-    """ResNet-50 as PyTorch exports it, without the values of its weights."""
+def resnet(side: int, *, folded: bool) -> bytes:
+    """ResNet-50 as PyTorch exports it, for images of that side (a multiple of 32), without its weights' values."""
     builder = GraphBuilder("resnet50")
-    x = _convolution(builder, builder.input("input", (1, 3, 224, 224)), 64, 7, 2, folded=folded)
+    x = _convolution(builder, builder.input("input", (1, 3, side, side)), 64, 7, 2, folded=folded)
     x = builder.op("Relu", [x])
-    x = builder.op("MaxPool", [x], (1, 64, 56, 56), kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=0)
+    x = builder.op(
+        "MaxPool", [x], (1, 64, side // 4, side // 4), kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=0
+    )
     for blocks, width, stride in STAGES:
         for index in range(blocks):
             x = _bottleneck(builder, x, width, stride if index == 0 else 1, first=index == 0, folded=folded)
@@ -162,10 +162,10 @@ def _convolution(builder: GraphBuilder, x: Tensor, channels: int, window: int, s
     return builder.op("BatchNormalization", [y, *norm], epsilon=1e-5, momentum=0.9, training_mode=0)
 
 
-def chain(blocks: int) -> bytes:
-    """Residual blocks of three nodes each, whose channels change."""
+def chain(side: int, blocks: int) -> bytes:
+    """Residual blocks of three nodes each, whose windows change."""
     builder = GraphBuilder("chain")
-    x = builder.input("input", (1, 16, 32, 32))
+    x = builder.input("input", (1, 16, side, side))
     for index in range(blocks):
         y = _convolution(builder, x, 16, 1 + 2 * (index % 3), 1, folded=True)
         x = builder.op("Add", [builder.op("Relu", [y]), x])
