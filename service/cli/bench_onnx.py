@@ -48,7 +48,9 @@ def bench_onnx(
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions of the choice.")] = 10,
     predictor: Annotated[
         str | None,
-        typer.Option(help="KIND, KIND:NAME=VALUE,…, a shipped artifact's name, or its file. [the house predictor]"),
+        typer.Option(
+            help="KIND, KIND:NAME=VALUE,…, a shipped artifact's name, or its file. The house predictor where left out."
+        ),
     ] = None,
     sampler: Annotated[str, typer.Option(help="What chooses the models that are told.")] = "variance",
     seconds: Annotated[float, typer.Option(min=0.05, help="Timed seconds of each measurement.")] = 1.0,

@@ -36,12 +36,13 @@ def explain(
     target: Annotated[
         str | None,
         typer.Option(
-            "--target", metavar="T", help="Beginning of the target's id, or words of its label, e.g. 'openvino f32'."
+            "--target", metavar="T", help="Beginning of the target's id, or words of its label, e.g. 'openvino bf16 1'."
         ),
     ] = None,
     shape: ShapeOption = None,
     predictor: Annotated[
-        str | None, typer.Option(help="Kind, a shipped artifact's name, or its file. [the house predictor]")
+        str | None,
+        typer.Option(help="Kind, a shipped artifact's name, or its file. The house predictor where left out."),
     ] = None,
     data: Annotated[
         Path, typer.Option(envvar="LATCAST_DATASET", metavar="DIR", help="Measured data set that knows the target.")
