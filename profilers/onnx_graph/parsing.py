@@ -146,7 +146,8 @@ class _Reader:
         fault = ""
         for attribute in attributes:
             name, kind = attribute.name, attribute.type
-            self._sizes(attribute, f"attribute {_shown(name)!r} of {_shown(operator)}")
+            if kind not in (_TENSOR, _GRAPH):
+                self._sizes(attribute, f"attribute {_shown(name)!r} of {_shown(operator)}")
             if kind == _TENSOR:
                 tensors[name] = self._tensor(attribute.t)
             elif kind == _GRAPH:
@@ -220,8 +221,8 @@ class _Reader:
             joined = "".join(texts)
         except TypeError:  # protobuf hands out bytes where UTF-8 is malformed
             raise InvalidModelError(f"The name of a {what} is not valid UTF-8.") from None
-        longest = max(texts, key=len, default="")
-        if len(longest) * 4 > self._limits.name_bytes:
+        if max(map(len, texts), default=0) * 4 > self._limits.name_bytes:
+            longest = max(texts, key=len)
             self._limits.check("name_bytes", len(longest.encode()), f"bytes in the name of a {what}")
         if not joined.isprintable():
             culprit = next(text for text in texts if not text.isprintable())
