@@ -23,7 +23,7 @@ class KnownModels(Generic[V]):
         size: how many models; each may keep 128 KiB of key besides its value.
     """
 
-    def __init__(self, size: int = 500) -> None:
+    def __init__(self, size: int = 256) -> None:
         self._size, self._lock = size, Lock()
         self._values: OrderedDict[_Key, V] = OrderedDict()
 
