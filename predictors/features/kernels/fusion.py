@@ -25,6 +25,8 @@ __all__ = ["CONV_ACTIVATIONS", "fuse"]
 CONV_ACTIVATIONS = {"Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "HardSigmoid"}
 _GEMM_ACTIVATIONS = CONV_ACTIVATIONS - {"Clip"} | {"Softplus", "Softsign", "Elu", "Selu", "ThresholdedRelu"}
 _REMOVED = {"Identity", "Dropout"}
+_SHAPING = {"Cast", "Expand", "Slice", "Reshape", "Tile", "Pad"}
+_GATHERING = {"Concat", "Sum", "Max", "Min", "Mean"}
 _RESHAPING = {"Reshape", "Squeeze", "Unsqueeze", "Flatten"}
 _RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
 _NEVER_FOLDED = _RANDOM | {"DequantizeLinear"}
@@ -38,13 +40,15 @@ def fuse(plan: FusionPlan, level: Level = Level.ALL) -> None:
     for needed, present, starts, rule in _RULES:
         if level < needed or (present and operators.isdisjoint(present)):
             continue
-        steps = [step for step in plan.steps() if not starts or step.operator in starts]
-        for step in plan.live(steps):
+        for step in plan.live(plan.steps_of(starts) if starts else plan.steps()):
             rule(plan, step)
 
 
 def _fold_constants(plan: FusionPlan, step: Step) -> None:
     """Known when the model is loaded: all inputs are constants, or only their static shape matters."""
+    first = step.inputs[0] if step.inputs else -1
+    if first >= 0 and not plan.is_constant(first) and step.operator not in _STATIC:
+        return
     if step.operator in _NEVER_FOLDED or plan.graph.nodes[step.main].bodies:
         return
     given = [tensor for tensor in step.inputs if tensor >= 0]
@@ -59,17 +63,17 @@ def _drop_no_operations(plan: FusionPlan, step: Step) -> None:
         return
     before, after = plan.spec(source), plan.spec(result)
     same = before.shape is not None and before.shape == after.shape and before.dtype == after.dtype
-    identical = same and step.operator in {"Cast", "Expand", "Slice", "Reshape", "Tile", "Pad"}
-    single = step.operator in {"Concat", "Sum", "Max", "Min", "Mean"} and len(step.inputs) == 1
+    identical = same and step.operator in _SHAPING
+    single = step.operator in _GATHERING and len(step.inputs) == 1
     if step.operator in _REMOVED or identical or single:
         plan.bypass(step, source)
 
 
 def _drop_repetitions(plan: FusionPlan, step: Step) -> None:
     """Two steps that compute the same from the same are computed once."""
-    if step.operator in _NEVER_FOLDED or plan.graph.nodes[step.main].bodies:
-        return
     rivals = plan.readers(next((tensor for tensor in step.inputs if tensor >= 0), -1))
+    if len(rivals) < 2 or step.operator in _NEVER_FOLDED or plan.graph.nodes[step.main].bodies:
+        return
     for other in rivals:
         same = (
             other.operator == step.operator and other.inputs == step.inputs and len(other.outputs) == len(step.outputs)
@@ -329,7 +333,7 @@ _PACKING: set[Pattern] = {"QuantizeLinear", "DequantizeLinear"}
 _RULES: tuple[tuple[Level, set[Pattern], set[Pattern], Rule], ...] = (
     (Level.DISABLED, _ANY, set(SCALED_OPERATORS), name_operands),
     (Level.BASIC, _ANY, _ANY, _fold_constants),
-    (Level.BASIC, _ANY, _ANY, _drop_no_operations),
+    (Level.BASIC, _ANY, {*_REMOVED, *_SHAPING, *_GATHERING}, _drop_no_operations),
     (Level.BASIC, _ANY, _ANY, _drop_repetitions),
     (Level.EXTENDED, _ANY, {"Slice"}, _join_slices),
     (Level.BASIC, _ANY, {"Reshape"}, _join_reshapes),

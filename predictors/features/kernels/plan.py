@@ -4,7 +4,8 @@ A `Step` starts as one node. Rules (see `fusion` and `layout`) merge steps, drop
 tensors that a runtime computes once, when it loads the model. What is left is what the runtime executes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
+from itertools import chain
 from operator import attrgetter
 
 from profilers.schema import Attribute, Graph, Node, TensorSpec
@@ -88,6 +89,7 @@ class FusionPlan:
         self._producer: dict[int, Step] = {}
         self._readers: dict[int, list[Step]] = {}
         self._all: list[Step] = []
+        self._by_operator: dict[str, list[Step]] = {}
         self._changed = False
         for index, node in enumerate(graph.nodes):
             step = Step(index, node, list(node.inputs))
@@ -116,7 +118,17 @@ class FusionPlan:
         if self._changed:
             self._all = sorted([step for step in self._all if step.alive], key=_position)
             self._changed = False
+            self._by_operator.clear()
         return list(self._all)
+
+    def steps_of(self, operators: Set[object]) -> list[Step]:
+        """Those of these operators."""
+        steps = self.steps()
+        if not self._by_operator:
+            for step in steps:
+                self._by_operator.setdefault(step.operator, []).append(step)
+        found = [those for name, those in self._by_operator.items() if name in operators]
+        return list(found[0]) if len(found) == 1 else sorted(chain.from_iterable(found), key=_position)
 
     def live(self, steps: Iterable[Step]) -> Iterator[Step]:
         """Those of the steps that still stand when their turn comes."""
