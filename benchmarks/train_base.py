@@ -1,37 +1,51 @@
-"""Trains, judges and writes the base predictor that latcast ships, from a measured data set.
+"""Trains, judges and writes the base predictors that latcast ships, from a measured data set.
 
-python benchmarks/train_base.py --data benchmarks/data
+python benchmarks/train_base.py --kind universal
+python benchmarks/train_base.py --kind kernel_sum --workers 4
 """
 
 import argparse
+import json
+from dataclasses import replace
 from pathlib import Path
 
-from base_training import judge, load_campaigns, write_card
+from base_training import judge, load, make, write_card
 
 from predictors.base import Provenance
 from predictors.dataset import dataset_digest
-from predictors.kernel_sum import KernelSumPredictor
 
-PRETRAINED = Path(__file__).parents[1] / "predictors" / "pretrained" / "kernel_sum-base.safetensors"
-TARGET = "fp32 1 thread optimisation=all spinning=off"
+ROOT = Path(__file__).parents[1]
+ARTIFACTS = {"universal": "universal-graphs", "kernel_sum": "kernel_sum-base"}
 
 
 def main() -> None:
     """Read the command line and do what it says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder that `latcast dataset pack` wrote")
-    parser.add_argument("--target", default=TARGET, help="end of the label of the target to train on")
-    parser.add_argument("--output", type=Path, default=PRETRAINED, help="artifact; the card goes beside it")
-    parser.add_argument("--seed", type=int, default=0, help="of folds and trees")
+    parser.add_argument("--kind", choices=sorted(ARTIFACTS), default="universal", help="[universal]")
+    parser.add_argument("--data", type=Path, default=ROOT / "benchmarks" / "data", help="[benchmarks/data]")
+    parser.add_argument("--output", type=Path, help="artifact; the card goes beside it. [predictors/pretrained]")
+    parser.add_argument("--workers", type=int, default=2, help="folds judged at once. [2]")
+    parser.add_argument("--seed", type=int, default=0, help="of folds and of training. [0]")
+    parser.add_argument("--figures", type=Path, help="JSON of an earlier judgement, instead of judging again")
     arguments = parser.parse_args()
-    campaigns = load_campaigns(arguments.data, arguments.target)
-    print(f"{len(campaigns.dataset)} rows, {len(campaigns.networks)} networks to be judged on", flush=True)
-    figures = judge(campaigns, KernelSumPredictor, arguments.seed)
-    predictor = KernelSumPredictor(seed=arguments.seed).fit(campaigns.dataset)
-    predictor.provenance_ = Provenance(dataset_digest=dataset_digest(campaigns.dataset), metrics=figures)
-    artifact = predictor.to_artifact().save(arguments.output)
-    write_card(arguments.output.with_suffix(".md"), campaigns, figures, artifact.stat().st_size)
-    print(f"{artifact}: {figures['unadapted']}", flush=True)
+    output = arguments.output or ROOT / "predictors" / "pretrained" / f"{ARTIFACTS[arguments.kind]}.safetensors"
+    measured = load(arguments.data)
+    print(f"{len(measured.dataset)} rows, {len(measured.networks)} of them networks", flush=True)
+    predictor = make(arguments.kind, arguments.seed).fit(measured.dataset, progress=_tell)
+    digest = dataset_digest(measured.dataset)
+    artifact = replace(predictor.to_artifact(), dataset_digest=digest).save(output)
+    if arguments.figures:
+        figures = json.loads(arguments.figures.read_text())
+    else:
+        figures = judge(measured, arguments.kind, arguments.seed, workers=arguments.workers)
+    predictor.provenance_ = Provenance(dataset_digest=digest, metrics=figures)
+    predictor.to_artifact().save(output)
+    write_card(output.with_suffix(".md"), measured, arguments.kind, figures, artifact.stat().st_size)
+    print(json.dumps(figures), flush=True)
+
+
+def _tell(share: float, what: str) -> None:
+    print(f"{100 * share:3.0f} % {what}", flush=True)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ _MACHINE_STD, _KIND_STD, _TILT_STD, _PROFILER_STD = 2.0, 0.5, 0.4, 0.3
 _CLASS_SCALES = (0.05, 0.2, 0.5, 1.0)
 """Parts of the prior's spread of classes and tilts over which a new target is averaged."""
 
+_NEAREST = 2
+"""Targets of training that a new one may be like."""
+
 _GUESS_TARGETS = 3.0
 _DEGREES = 4.0
 _STEPS = 6
@@ -123,13 +126,59 @@ class Multipliers:
     def adapted(self, kernels: Kernels, labels: Labels, target: str) -> "Multipliers":
         """With the posterior of one more target; self is unchanged.
 
-        Where training has seen the target, what it learned is where the posterior starts from.
+        The posterior is averaged over where it may start from (the targets of training that are most alike in these
+        graphs, and the mean over all), over how much classes differ from there, and over whether kernel timings are to
+        be believed beside latencies: each by how well it forecasts every graph of the support from the others.
         """
-        centre = self.posterior(target).mean
-        state = self._averaged(kernels, labels, centre)
-        own = self._left_out_scores(kernels, labels, centre)
+        members = [
+            member
+            for centre in self._centres(kernels, labels, target)
+            for timed in ((False, True) if np.isfinite(labels.kernel_time).any() else (False,))
+            for member in self._members(kernels, labels, centre, timed=timed)
+        ]
+        shares = _softmax(np.array([member.log_density for member in members]))
+        state = _mixed(shares, [member.mean for member in members], [member.covariance for member in members])
+        own = _mixed_scores(shares, members)
         tail = _tail_scale(np.concatenate([self._prior_scores(kernels.count), own]))
         return replace(self, targets={**self.targets, target: replace(state, tail_scale=tail)})
+
+    def _centres(self, kernels: Kernels, labels: Labels, target: str) -> list[FloatArray]:
+        """Multipliers to start from: the mean over targets, and of those seen the ones that fit best but for speed."""
+        known = [self.targets[name].mean for name in sorted(self.targets)]
+        misfit = []
+        for mean in known:
+            residual = np.log(labels.latency) - np.log(kernels.totals(kernels.times(mean)))
+            misfit.append(float(np.median(np.abs(residual - np.median(residual)))))
+        nearest = [known[index] for index in np.argsort(misfit, kind="stable")[:_NEAREST]]
+        own = [self.targets[target].mean] if target in self.targets else []
+        unique = {mean.tobytes(): mean for mean in (self.mean, *own, *nearest)}
+        return list(unique.values())
+
+    def _members(self, kernels: Kernels, labels: Labels, centre: FloatArray, *, timed: bool) -> "list[_Member]":
+        """Posteriors from one start, for each scale of the classes' differences, and what each is worth."""
+        u = self._posterior(kernels, labels, centre, timed=timed).mean
+        design, residual, variance, graphs = self._rows(kernels, labels, u, timed=timed)
+        moved = residual + design @ (u - centre)
+        weight = (_DEGREES + 1) / (_DEGREES + residual**2 / variance) / variance
+        weighted = design * weight[:, None]
+        precision = np.array([weighted[graphs == g].T @ design[graphs == g] for g in range(kernels.count)])
+        response = np.array([weighted[graphs == g].T @ moved[graphs == g] for g in range(kernels.count)])
+        all_precision, all_response = precision.sum(axis=0), response.sum(axis=0)
+        members = []
+        for scale in _CLASS_SCALES:
+            inverse = _inverse(self._scaled(scale))
+            mean, covariance = _gaussian(inverse, all_precision, all_response)
+            left_out = [
+                _gaussian(inverse, all_precision - own, all_response - share)
+                for own, share in zip(precision, response, strict=True)
+            ]
+            x, y = design[: kernels.count], moved[: kernels.count]
+            error = y - np.array([row @ shift for row, (shift, _) in zip(x, left_out, strict=True)])
+            doubt = np.array([row @ spread @ row for row, (_, spread) in zip(x, left_out, strict=True)])
+            members.append(
+                _Member(mean=centre + mean, covariance=covariance, error=error, variance=doubt + variance[: len(y)])
+            )
+        return members
 
     def _prior_scores(self, rows: int) -> FloatArray:
         """A few scores that stand for training's: enough for a bound together with those of this many rows."""
@@ -164,18 +213,26 @@ class Multipliers:
         return np.log(totals), np.concatenate(design, axis=1), spread
 
     def _rows(
-        self, kernels: Kernels, labels: Labels, u: FloatArray
+        self, kernels: Kernels, labels: Labels, u: FloatArray, *, timed: bool = True
     ) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]:
-        """Linear regression rows at u: (design, residual, variance, class or -1 for whole graphs)."""
+        """Linear regression rows at u: (design, residual, variance, graph), first one for each whole graph.
+
+        Args:
+            kernels: of n graphs.
+            labels: of them.
+            u: where to linearise.
+            timed: with a row for all time of one class in one graph, where the runtime told it.
+        """
         log_total, design, spread = self._linearised(kernels, u)
-        residual = np.log(labels.latency) - log_total
+        residual, graphs = np.log(labels.latency) - log_total, np.arange(kernels.count)
+        if not timed:
+            return design, residual, spread, graphs
         cells = self._class_rows(kernels, labels, u)
-        kinds = np.concatenate([np.full(kernels.count, -1), cells[3]])
         return (
             np.concatenate([design, cells[0]]),
             np.concatenate([residual, cells[1]]),
             np.concatenate([spread, cells[2]]),
-            kinds.astype(np.int64),
+            np.concatenate([graphs, cells[3] // len(CLASSES)]),
         )
 
     def _class_rows(
@@ -196,40 +253,17 @@ class Multipliers:
         residual = np.log(measured[used]) - np.log(forecast[used]) - u[profiler]
         blur = _BLUR * labels.latency[used // len(CLASSES)] / measured[used]
         variance = self.graph_std**2 + self.class_std[kinds] ** 2 + blur**2
-        return design, residual, variance, kinds
+        return design, residual, variance, used
 
-    def _posterior(self, kernels: Kernels, labels: Labels, centre: FloatArray) -> Posterior:
-        u, covariance = centre, self.covariance
+    def _posterior(self, kernels: Kernels, labels: Labels, centre: FloatArray, *, timed: bool = True) -> Posterior:
+        u, covariance, inverse = centre, self.covariance, _inverse(self.covariance)
         for _ in range(_STEPS if kernels.count else 0):
-            shift, covariance, _ = _gaussian(self.covariance, *self._normal_equations(kernels, labels, u, centre))
+            design, residual, variance, _ = self._rows(kernels, labels, u, timed=timed)
+            weight = (_DEGREES + 1) / (_DEGREES + residual**2 / variance) / variance
+            weighted = design * weight[:, None]
+            shift, covariance = _gaussian(inverse, weighted.T @ design, weighted.T @ (residual + design @ (u - centre)))
             u = centre + shift
         return Posterior(mean=u, covariance=covariance)
-
-    def _normal_equations(
-        self, kernels: Kernels, labels: Labels, u: FloatArray, centre: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """(precision, precision times mean) that the rows, linearised at u, give of u − centre."""
-        design, residual, variance, _ = self._rows(kernels, labels, u)
-        weight = (_DEGREES + 1) / (_DEGREES + residual**2 / variance) / variance
-        weighted = design * weight[:, None]
-        return design.T @ weighted, weighted.T @ (residual + design @ (u - centre))
-
-    def _averaged(self, kernels: Kernels, labels: Labels, centre: FloatArray) -> Posterior:
-        """The posterior, averaged over how much classes differ on this target, by marginal likelihood.
-
-        A machine like those of training needs hardly more than its own factor, another one each class's.
-        """
-        u = self._posterior(kernels, labels, centre).mean
-        precision, response = self._normal_equations(kernels, labels, u, centre)
-        found = [_gaussian(self._scaled(scale), precision, response) for scale in _CLASS_SCALES]
-        evidence = np.array([one[2] for one in found])
-        share = np.exp(evidence - evidence.max())
-        share /= share.sum()
-        shift = np.einsum("s,si->i", share, np.array([one[0] for one in found]))
-        away = np.array([one[0] for one in found]) - shift
-        covariance = np.einsum("s,sij->ij", share, np.array([one[1] for one in found]))
-        covariance += np.einsum("s,si,sj->ij", share, away, away)
-        return Posterior(mean=centre + shift, covariance=covariance)
 
     def _scaled(self, scale: float) -> FloatArray:
         """Σ with the machine's factor and the profiler's as they are, and everything else differing less."""
@@ -241,10 +275,12 @@ class Multipliers:
         """Spreads from the residuals of all targets, robustly, each class shrunk towards the usual."""
         residuals, kinds, explained = [], [], []
         for name, (kernels, labels) in parts.items():
-            _, residual, variance, kind = self._rows(kernels, labels, self.targets[name].mean)
-            residuals.append(residual)
-            kinds.append(kind)
-            explained.append(np.where(kind < 0, variance - self.graph_std**2, 0.0))
+            mean = self.targets[name].mean
+            log_total, _, spread = self._linearised(kernels, mean)
+            _, by_class, _, cells = self._class_rows(kernels, labels, mean)
+            residuals += [np.log(labels.latency) - log_total, by_class]
+            kinds += [np.full(kernels.count, -1), cells % len(CLASSES)]
+            explained += [spread - self.graph_std**2, np.zeros(len(cells))]
         left, kind, known = (np.concatenate(part) for part in (residuals, kinds, explained))
         class_std = np.array([_shrunk_std(left[kind == index]) for index in range(len(CLASSES))])
         whole = kind < 0
@@ -256,18 +292,6 @@ class Multipliers:
         scores = np.abs(np.log(labels.latency) - log_total) / np.sqrt(spread)
         large = np.bincount(kernels.rows, minlength=kernels.count) >= min_kernels
         return scores[large] if large.sum() >= 30 else scores
-
-    def _left_out_scores(self, kernels: Kernels, labels: Labels, centre: FloatArray) -> FloatArray:
-        """|residual| / predicted standard deviation of each graph when the others are known."""
-        scores = []
-        for index in range(kernels.count):
-            mask = kernels.rows == index
-            others = np.delete(np.arange(kernels.count), index)
-            rest = Labels(latency=labels.latency[others], kernel_time=labels.kernel_time[~mask])
-            state = self._averaged(kernels.pick(others), rest, centre)
-            log_time, variance = self.forecast(kernels.pick(np.array([index])), state)
-            scores.append(abs(np.log(labels.latency[index]) - log_time[0]) / np.sqrt(variance[0]))
-        return np.array(scores)
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         """Arrays for an artifact; `targets` are stacked in the order of their sorted ids."""
@@ -311,12 +335,58 @@ class Multipliers:
         )
 
 
-def _gaussian(prior: FloatArray, precision: FloatArray, response: FloatArray) -> tuple[FloatArray, FloatArray, float]:
-    """(mean, covariance, log evidence up to a constant) of a Gaussian prior and linear Gaussian rows."""
-    covariance = np.linalg.inv(np.linalg.inv(prior) + precision)
-    mean = covariance @ response
-    evidence = 0.5 * (response @ mean + np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(prior)[1])
-    return mean, (covariance + covariance.T) / 2, float(evidence)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Member:
+    """One posterior of several, and how it forecasts each graph of the support from the others.
+
+    Args:
+        mean: float64 (d,).
+        covariance: float64 (d, d).
+        error: float64 (k,), of log latency.
+        variance: float64 (k,), that it expects of it.
+    """
+
+    mean: FloatArray
+    covariance: FloatArray
+    error: FloatArray
+    variance: FloatArray
+
+    @property
+    def log_density(self) -> float:
+        """Of the graphs' latencies, each given the others: Student-t, up to a constant."""
+        scaled = 1 + self.error**2 / self.variance / _DEGREES
+        return float(-0.5 * ((_DEGREES + 1) * np.log(scaled) + np.log(self.variance)).sum())
+
+
+def _softmax(values: FloatArray) -> FloatArray:
+    shares = np.exp(values - values.max())
+    return np.asarray(shares / shares.sum())
+
+
+def _mixed(shares: FloatArray, means: Sequence[FloatArray], covariances: Sequence[FloatArray]) -> Posterior:
+    """The Gaussian with a mixture's mean and covariance."""
+    mean = shares @ np.array(means)
+    away = np.array(means) - mean
+    covariance = np.einsum("s,sij->ij", shares, np.array(covariances)) + np.einsum("s,si,sj->ij", shares, away, away)
+    return Posterior(mean=mean, covariance=covariance)
+
+
+def _mixed_scores(shares: FloatArray, members: Sequence[_Member]) -> FloatArray:
+    """|error| / expected standard deviation of each graph of the support, as the mixture forecasts it."""
+    errors, variances = (np.array([getattr(one, name) for one in members]) for name in ("error", "variance"))
+    error = shares @ errors
+    return np.asarray(np.abs(error) / np.sqrt(shares @ (variances + (errors - error) ** 2)))
+
+
+def _gaussian(inverse: FloatArray, precision: FloatArray, response: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(mean, covariance) of a Gaussian prior around zero, given by its inverse, and linear Gaussian rows."""
+    covariance = _inverse(inverse + precision)
+    covariance = (covariance + covariance.T) / 2
+    return covariance @ response, covariance
+
+
+def _inverse(matrix: FloatArray) -> FloatArray:
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
 def _robust_std(residual: FloatArray) -> float:
