@@ -45,7 +45,9 @@ def main() -> None:
     """Time all networks and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path, metavar="MODEL.onnx", help="besides the built-in networks")
-    parser.add_argument("--predictor", default="kernel_sum-base", choices=pretrained_names(), help="[kernel_sum-base]")
+    parser.add_argument(
+        "--predictor", default="universal-graphs", choices=pretrained_names(), help="[universal-graphs]"
+    )
     parser.add_argument("--rounds", type=int, default=15, help="[15]")
     given = parser.parse_args()
     predictor = pretrained(given.predictor)

@@ -8,7 +8,18 @@ from predictors.base import Predictor
 from profilers.plugins import names, plugin
 from profilers.schema import ArtifactError, InputError, UnknownNameError
 
-__all__ = ["load_predictor", "predictor_class", "predictor_kinds", "pretrained", "pretrained_card", "pretrained_names"]
+__all__ = [
+    "HOUSE_KIND",
+    "load_predictor",
+    "predictor_class",
+    "predictor_kinds",
+    "pretrained",
+    "pretrained_card",
+    "pretrained_names",
+]
+
+HOUSE_KIND = "universal"
+"""Kind of the predictor that is used when nobody says which."""
 
 _PRETRAINED = Path(__file__).with_name("pretrained")
 
@@ -46,8 +57,9 @@ def load_predictor(source: Artifact | str | os.PathLike[str]) -> Predictor:
 
 
 def pretrained_names() -> tuple[str, ...]:
-    """Names of the shipped artifacts, sorted."""
-    return tuple(sorted(path.stem for path in _PRETRAINED.glob("*.safetensors")))
+    """Names of the shipped artifacts, those of the house predictor first, otherwise sorted."""
+    stems = (path.stem for path in _PRETRAINED.glob("*.safetensors"))
+    return tuple(sorted(stems, key=lambda name: (not name.startswith(f"{HOUSE_KIND}-"), name)))
 
 
 def pretrained(name: str) -> Predictor:

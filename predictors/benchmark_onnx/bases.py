@@ -5,15 +5,15 @@ from pathlib import Path
 
 from predictors.base import LatencyDataset, Predictor
 from predictors.benchmark.units import Contender
-from predictors.registry import load_predictor, predictor_kinds, pretrained, pretrained_names
+from predictors.registry import HOUSE_KIND, load_predictor, predictor_kinds, pretrained, pretrained_names
 from profilers.schema import UnknownNameError
 
 __all__ = ["DEFAULT_PREDICTOR", "trained", "untrained"]
 
-DEFAULT_PREDICTOR = "kernel_sum"
+DEFAULT_PREDICTOR = HOUSE_KIND
 """What is adapted when nobody says."""
 
-_SHIPPED: Mapping[str, str] = {"kernel_sum": "kernel_sum-base"}
+_SHIPPED: Mapping[str, str] = {"universal": "universal-graphs", "kernel_sum": "kernel_sum-base"}
 """Kind → the shipped artifact that reads any graph."""
 
 
