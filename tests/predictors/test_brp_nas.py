@@ -8,13 +8,17 @@ pytest.importorskip("torch", reason="the extra [torch] is not installed")
 import torch
 
 from predictors.base import Query
+from predictors.benchmark.protocol import training_rows, validation_rows
 from predictors.brp_nas import BrpNasPredictor
 from predictors.features.cells import brp_graph
+from predictors.importers.help import read_table
+from predictors.metrics import spearman
 from predictors.testing import PredictorSuite
 from predictors.testing.architectures import architecture_workload, operator_workload
 from predictors.testing.workload import Workload
 from profilers.schema import Architecture
 from profilers.search_spaces.nasbench201 import NASBench201
+from tests.predictors.tables import published_data
 
 torch.set_num_threads(1)
 
@@ -37,6 +41,17 @@ def test_the_paper_is_the_default() -> None:
     published = {"layers": 4, "width": 600, "dropout": 0.002, "epochs": 250, "learning_rate": 4e-4}
     published |= {"weight_decay": 5e-4, "patience": 10, "stop_after": 35, "training_rows": 900}
     assert {name: settings[name] for name in published} == published
+
+
+@pytest.mark.slow
+def test_a_device_of_the_published_table_is_learned_as_well_as_documented() -> None:
+    table = read_table(published_data(), "nasbench201")
+    device = "titan_rtx_256"
+    rows = training_rows(table, [device], protocol="help", samples=900, seed=0, references=False)
+    held_out = validation_rows(table, [device], samples=900)
+    assert held_out is not None
+    forecast = BrpNasPredictor(epochs=60).fit(rows).predict(held_out.queries).median_ms
+    assert spearman(held_out.latency_ms, forecast) > 0.75
 
 
 def test_skips_become_edges_and_dead_operators_disappear() -> None:
