@@ -102,8 +102,8 @@ def judge(measured: Measured, kind: str, seed: int, *, workers: int) -> dict[str
     hashes = [measured.dataset.queries[i].graph.hash for i in networks]
     by_graph = [networks[outer] for _, outer in group_folds(hashes, FOLDS, seed=seed)]
     by_family = [networks[outer] for _, outer in group_folds(list(measured.families[networks]), FOLDS, seed=seed)]
-    tasks = [(measured, kind, seed, rows, False) for rows in by_graph]
-    tasks += [(measured, kind, seed, rows, True) for rows in by_family]
+    tasks = [(kind, seed, rows, False) for rows in by_graph] + [(kind, seed, rows, True) for rows in by_family]
+    _shared.append(measured)
     with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
         done = [future.result() for future in [pool.submit(_held_out, *task) for task in tasks]]
     known = _join([one for as_is, _ in done[:FOLDS] for one in as_is])
@@ -126,10 +126,13 @@ def judge(measured: Measured, kind: str, seed: int, *, workers: int) -> dict[str
     }
 
 
-def _held_out(
-    measured: Measured, kind: str, seed: int, outer: Rows, whole_families: bool
-) -> tuple[list[Judged], list[Judged]]:
+_shared: list[Measured] = []
+"""What forked workers find: graphs that are built already are not sent."""
+
+
+def _held_out(kind: str, seed: int, outer: Rows, whole_families: bool) -> tuple[list[Judged], list[Judged]]:
     """(forecasts as they are, forecasts after some of each family and target were told)."""
+    measured = _shared[-1]
     data = measured.dataset
     hashes = np.array([query.graph.hash for query in data.queries])
     hidden = np.isin(hashes, hashes[outer])

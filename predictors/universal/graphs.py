@@ -42,7 +42,7 @@ class GraphPredictor(KernelSumPredictor):
 
     kind = "universal"
 
-    def __init__(self, *, width: int = 96, epochs: int = 24, folds: int = 4, seed: int = 0) -> None:
+    def __init__(self, *, width: int = 96, epochs: int = 60, folds: int = 4, seed: int = 0) -> None:
         super().__init__(folds=folds, seed=seed)
         self.width, self.epochs = width, epochs
 

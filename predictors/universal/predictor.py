@@ -88,7 +88,7 @@ class UniversalPredictor(Predictor):
         design_unlike: float = 0.2,
         transfer: bool = True,
         width: int = 96,
-        epochs: int = 24,
+        epochs: int = 60,
         folds: int = 4,
         seed: int = 0,
     ) -> None:

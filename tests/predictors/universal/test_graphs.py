@@ -21,7 +21,7 @@ from tests.predictors.test_kernel_sum import small_data
 
 class TestUniversalOnGraphs(PredictorSuite):
     def make(self, **hyperparameters: Any) -> UniversalPredictor:
-        return UniversalPredictor(**{"width": 32, **hyperparameters})
+        return UniversalPredictor(**{"width": 32, "epochs": 24, **hyperparameters})
 
 
 def _small(**hyperparameters: Any) -> UniversalPredictor:
