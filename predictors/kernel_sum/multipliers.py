@@ -123,16 +123,24 @@ class Multipliers:
         kept = np.quantile(scores, (np.arange(200) + 0.5) / 200) if len(scores) > 200 else scores
         return replace(self, scores=kept, targets=targets)
 
-    def adapted(self, kernels: Kernels, labels: Labels, target: str) -> "Multipliers":
+    def adapted(
+        self, kernels: Kernels, labels: Labels, target: str, *, expected: FloatArray | None = None
+    ) -> "Multipliers":
         """With the posterior of one more target; self is unchanged.
 
         The posterior is averaged over where it may start from (the targets of training that are most alike in these
         graphs, and the mean over all), over how much classes differ from there, and over whether kernel timings are to
         be believed beside latencies: each by how well it forecasts every graph of the support from the others.
+
+        Args:
+            kernels: of the support's graphs.
+            labels: of them.
+            target: its id.
+            expected: float64 (d,), where else the posterior may start from, as other evidence has it.
         """
         members = [
             member
-            for centre in self._centres(kernels, labels, target)
+            for centre in self._centres(kernels, labels, target, expected)
             for timed in ((False, True) if np.isfinite(labels.kernel_time).any() else (False,))
             for member in self._members(kernels, labels, centre, timed=timed)
         ]
@@ -142,7 +150,7 @@ class Multipliers:
         tail = _tail_scale(np.concatenate([self._prior_scores(kernels.count), own]))
         return replace(self, targets={**self.targets, target: replace(state, tail_scale=tail)})
 
-    def _centres(self, kernels: Kernels, labels: Labels, target: str) -> list[FloatArray]:
+    def _centres(self, kernels: Kernels, labels: Labels, target: str, expected: FloatArray | None) -> list[FloatArray]:
         """Multipliers to start from: the mean over targets, and of those seen the ones that fit best but for speed."""
         known = [self.targets[name].mean for name in sorted(self.targets)]
         misfit = []
@@ -151,7 +159,8 @@ class Multipliers:
             misfit.append(float(np.median(np.abs(residual - np.median(residual)))))
         nearest = [known[index] for index in np.argsort(misfit, kind="stable")[:_NEAREST]]
         own = [self.targets[target].mean] if target in self.targets else []
-        unique = {mean.tobytes(): mean for mean in (self.mean, *own, *nearest)}
+        told = [] if expected is None else [expected]
+        unique = {mean.tobytes(): mean for mean in (self.mean, *own, *nearest, *told)}
         return list(unique.values())
 
     def _members(self, kernels: Kernels, labels: Labels, centre: FloatArray, *, timed: bool) -> "list[_Member]":

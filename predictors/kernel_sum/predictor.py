@@ -173,8 +173,12 @@ class KernelSumPredictor(Predictor):
         kernel_time = without_call(seen, np.full(len(support), self.call_ * slower))
         labels = Labels(latency=seen.latency, kernel_time=kernel_time)
         adapted = copy(self)
-        adapted.multipliers_ = multipliers.adapted(kernels, labels, target.id)
+        adapted.multipliers_ = multipliers.adapted(kernels, labels, target.id, expected=self._expected(evidence))
         return adapted
+
+    def _expected(self, evidence: DeviceEvidence | None) -> FloatArray | None:
+        """The multipliers that evidence makes likely, float64 (d,); None where it says nothing."""
+        return None
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Forecasts; a target that was never seen gets the average over those seen, with their spread as doubt."""

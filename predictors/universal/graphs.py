@@ -1,17 +1,18 @@
 """Whole graphs: the feature map that reads kernels, and the posterior over a target's factors behind it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from predictors.artifact import Artifact
-from predictors.base import FloatArray, Progress
+from predictors.base import FloatArray, LatencyDataset, Progress
 from predictors.features.kernels import KernelTable
 from predictors.kernel_sum.predictor import KernelSumPredictor, Lesson
 from predictors.kernel_sum.roofline import WORK_TERMS, work_matrix
+from predictors.universal.descriptors import TargetDescriptors
 from predictors.universal.kernel_network import KernelEncoding, KernelInputs, KernelNetwork, ensemble_mean
-from profilers.schema import MissingEvidenceError
+from profilers.schema import DeviceEvidence, MissingEvidenceError
 
 __all__ = ["GRAPHS", "GraphPredictor"]
 
@@ -28,7 +29,8 @@ class GraphPredictor(KernelSumPredictor):
     What a kernel costs on a target is exp(φ(kernel)·u) times what the shared model says, with φ = (1, its class, its
     shares of memory traffic, parameters and launch, its size) and u ~ N(μ, Σ) over the targets of training: the
     posterior given k measured graphs *and* their kernels is Gaussian in closed form
-    (`predictors.kernel_sum.multipliers`).
+    (`predictors.kernel_sum.multipliers`). Where a target's microbenchmarks are known, the factors that they make likely
+    are one more place for the posterior to start from.
 
     Each fold of graphs has its network, trained on the other folds; what it says of its own fold is honest and teaches
     the prior, the spreads and the intervals. A forecast is the mean over folds.
@@ -45,6 +47,23 @@ class GraphPredictor(KernelSumPredictor):
     def __init__(self, *, width: int = 96, epochs: int = 60, folds: int = 4, seed: int = 0) -> None:
         super().__init__(folds=folds, seed=seed)
         self.width, self.epochs = width, epochs
+        self.descriptors_: TargetDescriptors | None = None
+
+    def fit(
+        self,
+        data: LatencyDataset,
+        *,
+        validation: LatencyDataset | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """As `KernelSumPredictor.fit`; microbenchmarks of the targets are learned from where they are known."""
+        super().fit(data, validation=validation, progress=progress)
+        means = {name: known.mean for name, known in self._learned().targets.items()}
+        self.descriptors_ = TargetDescriptors.fit(data.evidence, means)
+        return self
+
+    def _expected(self, evidence: DeviceEvidence | None) -> FloatArray | None:
+        return None if self.descriptors_ is None else self.descriptors_.expected(evidence)
 
     def _fit_correction(self, lesson: Lesson, report: Progress) -> FloatArray:
         try:
@@ -104,10 +123,11 @@ class GraphPredictor(KernelSumPredictor):
         arrays["encoding.typical"] = np.array(self.typical_kernel_)
         for index, network in enumerate(self.networks_):
             arrays |= network.to_arrays(f"network.{index}.")
-        return arrays
+        return arrays | ({} if self.descriptors_ is None else self.descriptors_.to_arrays())
 
     def _correction_words(self) -> dict[str, Any]:
-        return {"members": len(self.networks_), "space": GRAPHS}
+        names = [] if self.descriptors_ is None else list(self.descriptors_.names)
+        return {"members": len(self.networks_), "space": GRAPHS, "microbench": names}
 
     def _load_correction(self, artifact: Artifact) -> None:
         self.typical_kernel_ = float(artifact.array("encoding.typical", ndim=0))
@@ -116,6 +136,8 @@ class GraphPredictor(KernelSumPredictor):
             scale=artifact.array("encoding.scale", ndim=1),
             operators=tuple(self.operators_),
         )
+        names = tuple(str(name) for name in artifact.vocabulary.get("microbench", ()))
+        self.descriptors_ = TargetDescriptors.from_artifact(artifact, names) if names else None
         self.networks_ = tuple(
             KernelNetwork.from_artifact(artifact, f"network.{index}.", len(self.operators_))
             for index in range(int(artifact.words("members")))
