@@ -78,7 +78,7 @@ class UniversalPredictor(Predictor):
         self,
         *,
         members: int = 64,
-        unlike: float = 0.5,
+        unlike: float = 0.8,
         scale_spread: float = 1.0,
         unlike_spread: float = 0.7,
         noise: float = 0.04,
