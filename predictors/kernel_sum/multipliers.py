@@ -48,6 +48,9 @@ _CLASS_STD, _CLASS_ROWS = 0.25, 5.0
 _LEVEL = 0.9
 """Of the intervals that are calibrated."""
 
+_CALIBRATING_ROWS = 40
+"""Held-out rows of a target that calibrate its intervals without those of others."""
+
 _PRIOR_SCORES = 4
 """Rows that training's scores count for beside a new target's own, where these are enough alone."""
 
@@ -113,13 +116,15 @@ class Multipliers:
             covariance = (_GUESS_TARGETS * guess + spread) / (_GUESS_TARGETS + len(found))
             state = replace(state, mean=mean, covariance=covariance, targets=found)
             state = state._with_spreads(parts)
-        scores = [state._scores(*part, state.targets[name].mean, min_kernels) for name, part in parts.items()]
+        scores = {name: state._scores(*part, state.targets[name].mean, min_kernels) for name, part in parts.items()}
         state = replace(state, covariance=state.covariance * (1 + 1 / len(parts)))
-        return state._calibrated(np.sort(np.concatenate(scores)))
+        return state._calibrated(scores)
 
-    def _calibrated(self, scores: FloatArray) -> "Multipliers":
-        tail = _tail_scale(scores)
-        targets = {name: replace(one, tail_scale=tail) for name, one in self.targets.items()}
+    def _calibrated(self, by_target: Mapping[str, FloatArray]) -> "Multipliers":
+        """With the scores of held-out rows: each target's own where it has enough of them, else those of all."""
+        scores = np.sort(np.concatenate(list(by_target.values())))
+        tails = {name: _tail_scale(own if len(own) >= _CALIBRATING_ROWS else scores) for name, own in by_target.items()}
+        targets = {name: replace(one, tail_scale=tails[name]) for name, one in self.targets.items()}
         kept = np.quantile(scores, (np.arange(200) + 0.5) / 200) if len(scores) > 200 else scores
         return replace(self, scores=kept, targets=targets)
 

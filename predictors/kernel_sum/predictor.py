@@ -77,7 +77,15 @@ class KernelSumPredictor(Predictor):
         labels, effects, weights = self._fit_roofline(seen, targets)
         report(0.2, "trees")
         held_out = self._fit_correction(
-            Lesson(seen=seen, targets=targets, labels=labels, effects=effects, weights=weights, keys=row_keys(data)),
+            Lesson(
+                seen=seen,
+                queries=data.queries,
+                targets=targets,
+                labels=labels,
+                effects=effects,
+                weights=weights,
+                keys=row_keys(data),
+            ),
             lambda share, what: report(0.2 + 0.7 * share, what),
         )
         report(0.9, "multipliers")
@@ -120,7 +128,7 @@ class KernelSumPredictor(Predictor):
         )
         return held_out
 
-    def _correct(self, table: KernelTable) -> FloatArray:
+    def _correct(self, table: KernelTable, queries: Sequence[Query]) -> FloatArray:
         """What was learned over the roofline, float64 (K,)."""
         return self.trees_.predict(self._features(table)[0])
 
@@ -160,7 +168,7 @@ class KernelSumPredictor(Predictor):
 
     def _forecast_kernels(self, queries: Sequence[Query]) -> Kernels:
         table = tabulate(queries)
-        return self._kernels(table, self._correct(table))
+        return self._kernels(table, self._correct(table, queries))
 
     def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
         """The posterior of the target's multipliers given the support's kernels and latencies."""
@@ -275,6 +283,7 @@ class Lesson:
 
     Args:
         seen: kernels and latencies.
+        queries: n of them.
         targets: of each row, n ids.
         labels: float64 (K,), log time of one run of each kernel; NaN where there is none.
         effects: float64 (K,), the targets' part in it.
@@ -283,6 +292,7 @@ class Lesson:
     """
 
     seen: Observations
+    queries: Sequence[Query]
     targets: np.ndarray
     labels: FloatArray
     effects: FloatArray

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from predictors.artifact import Artifact
-from predictors.base import FloatArray, LatencyDataset, Progress
+from predictors.base import FloatArray, LatencyDataset, Progress, Query
 from predictors.features.kernels import KernelTable
 from predictors.kernel_sum.predictor import KernelSumPredictor, Lesson
 from predictors.kernel_sum.roofline import WORK_TERMS, work_matrix
@@ -75,8 +75,9 @@ class GraphPredictor(KernelSumPredictor):
         table = lesson.seen.table
         forecast, shares = self._roofline_of(table)
         self.typical_kernel_ = float(np.median(forecast))
-        self.encoding_ = KernelEncoding.fit(table, forecast, shares)
-        inputs = self.encoding_.encode(table, forecast, shares)
+        running_on = [query.target for query in lesson.queries]
+        self.encoding_ = KernelEncoding.fit(table, running_on, forecast, shares)
+        inputs = self.encoding_.encode(table, running_on, forecast, shares)
         kernels = KernelLesson(
             inputs=inputs,
             labels=lesson.labels - lesson.effects - forecast,
@@ -103,9 +104,10 @@ class GraphPredictor(KernelSumPredictor):
         self.networks_: Sequence[KernelNetwork] = tuple(networks)
         return held_out
 
-    def _correct(self, table: KernelTable) -> FloatArray:
+    def _correct(self, table: KernelTable, queries: Sequence[Query]) -> FloatArray:
         forecast, shares = self._roofline_of(table)
-        return ensemble_mean(self.networks_, self.encoding_.encode(table, forecast, shares))
+        targets = [query.target for query in queries]
+        return ensemble_mean(self.networks_, self.encoding_.encode(table, targets, forecast, shares))
 
     def _roofline_of(self, table: KernelTable) -> tuple[FloatArray, FloatArray]:
         work = work_matrix(table)
@@ -127,7 +129,10 @@ class GraphPredictor(KernelSumPredictor):
 
     def _correction_words(self) -> dict[str, Any]:
         names = [] if self.descriptors_ is None else list(self.descriptors_.names)
-        return {"members": len(self.networks_), "space": GRAPHS, "microbench": names}
+        return {
+            "members": len(self.networks_), "space": GRAPHS, "microbench": names,
+            "habits": list(self.encoding_.habits),
+        }  # fmt: skip
 
     def _load_correction(self, artifact: Artifact) -> None:
         self.typical_kernel_ = float(artifact.array("encoding.typical", ndim=0))
@@ -135,18 +140,23 @@ class GraphPredictor(KernelSumPredictor):
             centre=artifact.array("encoding.centre", ndim=1),
             scale=artifact.array("encoding.scale", ndim=1),
             operators=tuple(self.operators_),
+            habits=tuple(str(name) for name in artifact.words("habits")),
         )
         names = tuple(str(name) for name in artifact.vocabulary.get("microbench", ()))
         self.descriptors_ = TargetDescriptors.from_artifact(artifact, names) if names else None
         self.networks_ = tuple(
-            KernelNetwork.from_artifact(artifact, f"network.{index}.", len(self.operators_))
+            KernelNetwork.from_artifact(artifact, f"network.{index}.", self.encoding_)
             for index in range(int(artifact.words("members")))
         )
 
 
 def _pick(inputs: KernelInputs, kernels: np.ndarray) -> KernelInputs:
     return KernelInputs(
-        numbers=inputs.numbers[kernels], classes=inputs.classes[kernels], operators=inputs.operators[kernels]
+        numbers=inputs.numbers[kernels],
+        classes=inputs.classes[kernels],
+        operators=inputs.operators[kernels],
+        habits=inputs.habits,
+        rows=inputs.rows[kernels],
     )
 
 

@@ -71,7 +71,11 @@ class UniversalPredictor(Predictor):
 
     kind: ClassVar[str] = "universal"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        inputs=frozenset({"architecture", "graph"}), spaces=tuple(SPACES), uncertainty=True, kernels=True
+        inputs=frozenset({"architecture", "graph"}),
+        spaces=tuple(SPACES),
+        uncertainty=True,
+        useful_evidence=frozenset({"microbench"}),
+        kernels=True,
     )
 
     def __init__(
