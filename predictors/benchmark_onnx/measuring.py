@@ -80,14 +80,20 @@ def measure_evidence(
     """What the predictor wants to know of the target besides latencies; None where that is nothing.
 
     Raises:
-        LatcastError: the microbenchmarks cannot be run.
+        LatcastError: the microbenchmarks cannot be run, and the predictor cannot do without.
     """
     capabilities = predictor.capabilities
-    if "microbench" not in capabilities.evidence | capabilities.any_evidence | capabilities.useful_evidence:
+    needed = "microbench" in capabilities.evidence | capabilities.any_evidence
+    if not needed and "microbench" not in capabilities.useful_evidence:
         return None
     key = f"microbench {target_for(device, settings).id}"
     if journal.get(key) is None:
-        journal.put(key, dict(run_microbench(settings, device=device).values))
+        try:
+            journal.put(key, dict(run_microbench(settings, device=device).values))
+        except LatcastError:
+            if needed:
+                raise
+            return None
     return DeviceEvidence(microbench=journal.get(key))
 
 
