@@ -13,7 +13,7 @@ __all__ = ["DEFAULT_PREDICTOR", "trained", "untrained"]
 DEFAULT_PREDICTOR = HOUSE_KIND
 """What is adapted when nobody says."""
 
-_SHIPPED: Mapping[str, str] = {"universal": "universal-graphs", "kernel_sum": "kernel_sum-base"}
+_SHIPPED: Mapping[str, str] = {"universal": "universal-graphs"}
 """Kind → the shipped artifact that reads any graph."""
 
 

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 
@@ -189,6 +188,8 @@ def _proposals(known: Known, query: "Query", measured: "Sequence[Graph]") -> lis
 
 
 def _pool(known: Known) -> "list[Query]":
+    import numpy as np
+
     from predictors.base import Query
     from profilers.search_spaces import get_space
 

@@ -7,8 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from profilers.schema import (
     Architecture,
     Graph,
@@ -107,6 +105,8 @@ def from_service(client: "Client", record: Mapping[str, Any], base: "Predictor")
     Raises:
         LatcastError: nothing was measured on it, or the service refuses.
     """
+    import numpy as np
+
     from predictors.base import LatencyDataset, Query
 
     listed = islice(client.measurements(record["id"], outcome="measured", sort="-id"), MOST_SUPPORT)
