@@ -75,7 +75,7 @@ class KernelSumPredictor(Predictor):
         self.call_ = float(np.median(list(calls.values())))
         seen = replace(seen, kernel_time=without_call(seen, np.array([calls[name] for name in targets])))
         labels, effects, weights = self._fit_roofline(seen, targets)
-        report(0.2, "trees")
+        report(0.2, "what the roofline leaves")
         held_out = self._fit_correction(
             Lesson(
                 seen=seen,
