@@ -23,6 +23,7 @@ __all__ = [
     "from_measurements",
     "group_folds",
     "merge",
+    "query_key",
     "row_keys",
     "split_by_group",
     "split_by_target",
@@ -67,12 +68,19 @@ def from_measurements(
     )
 
 
+def query_key(query: Query) -> str:
+    """What a query is of: its graph's hash, or space and text where only an architecture was given."""
+    if query.has_graph or query.architecture is None:
+        return query.graph.hash
+    return f"{query.architecture.space}:{query.architecture.text}"
+
+
 def row_keys(data: LatencyDataset) -> list[str]:
-    """What each row is of: its graph's hash, or space and text where only an architecture was given.
+    """What each row is of, see `query_key`.
 
     Rows of one key on several targets belong on the same side of a split.
     """
-    return [_key(query) for query in data.queries]
+    return [query_key(query) for query in data.queries]
 
 
 def dataset_digest(data: LatencyDataset) -> str:
@@ -145,12 +153,6 @@ def split_by_target(data: LatencyDataset, held_out: Iterable[TargetId]) -> tuple
     wanted = set(held_out)
     mask = np.array([query.target.id in wanted for query in data.queries], dtype=bool)
     return data.subset(np.flatnonzero(~mask)), data.subset(np.flatnonzero(mask))
-
-
-def _key(query: Query) -> str:
-    if query.has_graph or query.architecture is None:
-        return query.graph.hash
-    return f"{query.architecture.space}:{query.architecture.text}"
 
 
 def _merged_noise(parts: Sequence[LatencyDataset]) -> NDArray[np.float64] | None:

@@ -6,12 +6,14 @@ among twenty samples spoils an adaptation.
 """
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictors.base import FloatArray, Predictor, Query
+from predictors.dataset import query_key
 from predictors.features.encoding import EncodingTable, common_space
 from predictors.features.flat import flat_features
 from profilers.plugins import names, plugin
@@ -23,6 +25,7 @@ __all__ = [
     "KMeansSampler",
     "QuantileSampler",
     "RandomSampler",
+    "ReferenceSampler",
     "Sampler",
     "VarianceSampler",
     "eligible",
@@ -126,6 +129,25 @@ class KMeansSampler:
             distance[chosen] = np.inf
             chosen.append(int(np.argmin(distance)))
         return [int(rows[index]) for index in chosen]
+
+
+class ReferenceSampler:
+    """The same networks on every target, whatever else there is to choose from (HELP, section 3.2).
+
+    First those by which the predictor describes devices, where it does (`references_`), then in an order that follows
+    from a network's text or hash alone: devices measured so can be compared measurement by measurement.
+    """
+
+    name: ClassVar[str] = "reference"
+
+    def choose(
+        self, candidates: Sequence[Query], k: int, *, predictor: Predictor | None = None, rng: np.random.Generator
+    ) -> list[int]:
+        """See `Sampler.choose`."""
+        known = frozenset(getattr(predictor, "references_", ()))
+        keys = {int(row): query_key(candidates[row]) for row in eligible(candidates, k)}
+        order = sorted(keys, key=lambda row: (keys[row] not in known, sha256(keys[row].encode()).digest(), row))
+        return order[:k]
 
 
 class VarianceSampler:

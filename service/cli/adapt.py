@@ -13,7 +13,9 @@ __all__ = ["adapt"]
 def adapt(
     target: TargetOption = None,
     samples: Annotated[int, typer.Option(min=1, max=1000, help="How many graphs are measured.")] = 10,
-    sampler: Annotated[str, typer.Option(help="Who chooses them: variance, random, quantile or kmeans.")] = "variance",
+    sampler: Annotated[
+        str, typer.Option(help="Who chooses them: variance, random, quantile, kmeans or reference.")
+    ] = "variance",
     space: Annotated[
         list[str] | None, typer.Option(help="Search space to choose from; repeatable. Default: zoo and nasbench201.")
     ] = None,

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from copy import copy
 from typing import ClassVar
 
 import numpy as np
@@ -6,11 +7,13 @@ import pytest
 from numpy.testing import assert_allclose
 
 from predictors.base import Query
+from predictors.dataset import query_key
 from predictors.flops import FlopsPredictor
 from predictors.sampling import (
     KMeansSampler,
     QuantileSampler,
     RandomSampler,
+    ReferenceSampler,
     Sampler,
     VarianceSampler,
     eligible,
@@ -20,12 +23,12 @@ from predictors.sampling import (
     query_features,
     sampler_names,
 )
-from predictors.testing import NEW_DEVICE
+from predictors.testing import DEVICES, NEW_DEVICE
 from predictors.testing.workload import default_workload
 from profilers.schema import Architecture, InputError, UnknownNameError
 from profilers.search_spaces import get_space
 
-SAMPLERS: Sequence[type[Sampler]] = (RandomSampler, QuantileSampler, KMeansSampler, VarianceSampler)
+SAMPLERS: Sequence[type[Sampler]] = (RandomSampler, QuantileSampler, KMeansSampler, VarianceSampler, ReferenceSampler)
 DEAD = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
 
@@ -56,6 +59,21 @@ def test_every_sampler_is_registered() -> None:
         assert isinstance(get_sampler(sampler.name), sampler)
     with pytest.raises(UnknownNameError, match="random"):
         get_sampler("randon")
+
+
+def test_references_are_the_same_on_every_target() -> None:
+    here = cells(30)
+    there = [Query(target=DEVICES[0].target, architecture=query.architecture) for query in reversed(here)]
+    chosen = ReferenceSampler().choose(here, 5, rng=np.random.default_rng(0))
+    again = ReferenceSampler().choose(there, 5, rng=np.random.default_rng(1))
+    assert [here[index].architecture for index in chosen] == [there[index].architecture for index in again]
+
+
+def test_references_of_a_predictor_come_first(candidates: list[Query], predictor: FlopsPredictor) -> None:
+    describing = copy(predictor)
+    describing.references_ = (query_key(candidates[7]), "elsewhere")  # type: ignore[attr-defined]
+    rng = np.random.default_rng(0)
+    assert ReferenceSampler().choose(candidates, 3, predictor=describing, rng=rng)[0] == 7
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
