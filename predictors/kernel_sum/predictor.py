@@ -14,16 +14,17 @@ from predictors.explanation import KernelForecasts
 from predictors.features.kernels import FEATURE_VERSION, KernelStyle, KernelTable, predict_kernels
 from predictors.kernel_sum.multipliers import Multipliers
 from predictors.kernel_sum.observations import Observations, call_time, observe, tabulate, without_call
-from predictors.kernel_sum.residual import Growth, ResidualTrees, tree_features
+from predictors.kernel_sum.residual import CATEGORIES, Growth, ResidualTrees, tree_features
 from predictors.kernel_sum.roofline import WORK_TERMS, Roofline, work_matrix
 from predictors.kernel_sum.sums import Kernels, Labels
+from predictors.single_thread import on_one_thread
 from profilers.schema import DeviceEvidence, InputError, MissingEvidenceError, Target
 
-__all__ = ["KernelSumPredictor", "Lesson"]
+__all__ = ["MIN_KERNELS", "KernelSumPredictor", "Lesson"]
 
 _ROUNDS = 3
 """Of taking target effects and roofline out of each other."""
-_MIN_KERNELS = 5
+MIN_KERNELS = 5
 """Graphs with fewer calibrate no interval: a single kernel's error averages with nothing."""
 _UNKNOWN_VARIANCE = 0.5
 """Of log time of a kernel whose operator or size training never saw."""
@@ -56,6 +57,7 @@ class KernelSumPredictor(Predictor):
         self.trees, self.learning_rate, self.leaves, self.folds = trees, learning_rate, leaves, folds
         self.multipliers_: Multipliers | None = None
 
+    @on_one_thread
     def fit(
         self,
         data: LatencyDataset,
@@ -76,25 +78,27 @@ class KernelSumPredictor(Predictor):
         seen = replace(seen, kernel_time=without_call(seen, np.array([calls[name] for name in targets])))
         labels, effects, weights = self._fit_roofline(seen, targets)
         report(0.2, "what the roofline leaves")
-        held_out = self._fit_correction(
-            Lesson(
-                seen=seen,
-                queries=data.queries,
-                targets=targets,
-                labels=labels,
-                effects=effects,
-                weights=weights,
-                keys=row_keys(data),
-            ),
-            lambda share, what: report(0.2 + 0.7 * share, what),
+        lesson = Lesson(
+            seen=seen,
+            queries=data.queries,
+            targets=targets,
+            labels=labels,
+            effects=effects,
+            weights=weights,
+            keys=row_keys(data),
         )
+        held_out = self._fit_correction(lesson, lambda share, what: report(0.2 + 0.7 * share, what))
         report(0.9, "multipliers")
-        kernels = self._kernels(seen.table, held_out)
-        parts = {name: _part(kernels, seen, np.flatnonzero(targets == name)) for name in sorted(set(targets))}
-        guess = Multipliers.guessed(kernels.tilt.shape[1])
-        self.multipliers_ = guess.learned(parts, min_kernels=_MIN_KERNELS)
+        self._learn_multipliers(lesson, held_out)
         report(1.0, "fitted")
         return self
+
+    def _learn_multipliers(self, lesson: "Lesson", held_out: FloatArray) -> Kernels:
+        """From forecasts by models that did not see the graph, float64 (K,); returns them with the shared model's."""
+        kernels = self._kernels(lesson.seen.table, held_out)
+        parts = {name: _part(kernels, lesson.seen, lesson.rows_of(name)) for name in lesson.target_names}
+        self.multipliers_ = Multipliers.guessed(kernels.tilt.shape[1]).learned(parts, min_kernels=MIN_KERNELS)
+        return kernels
 
     def _fit_roofline(self, seen: Observations, targets: np.ndarray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """(log time of one run of each kernel, target effect in it, weight), float64 (K,) each."""
@@ -125,6 +129,7 @@ class KernelSumPredictor(Predictor):
             lesson.folds(self.folds, seed=self.seed),
             self._growth(),
             progress=lambda share: report(share, "trees"),
+            categories=CATEGORIES,
         )
         return held_out
 
@@ -132,7 +137,7 @@ class KernelSumPredictor(Predictor):
         """What was learned over the roofline, float64 (K,)."""
         return self.trees_.predict(self._features(table)[0])
 
-    def _tilts(self, shares: FloatArray, forecast: FloatArray) -> FloatArray:
+    def _tilts(self, table: KernelTable, shares: FloatArray, forecast: FloatArray) -> FloatArray:
         """What a target may weigh differently besides classes, float64 (K, T): shares of memory and of launch."""
         return np.stack([shares[:, _MEMORY_TERMS].sum(axis=1), shares[:, 0]], axis=1)
 
@@ -153,7 +158,7 @@ class KernelSumPredictor(Predictor):
         return Kernels(
             log_time=forecast + correction + np.log(table.repeats),
             kinds=table.kinds,
-            tilt=self._tilts(shares, forecast),
+            tilt=self._tilts(table, shares, forecast),
             rows=table.graph,
             count=int(table.graph[-1]) + 1 if len(table) else 0,
             doubt=_UNKNOWN_VARIANCE * ~self._is_known(table, forecast),
@@ -170,6 +175,7 @@ class KernelSumPredictor(Predictor):
         table = tabulate(queries)
         return self._kernels(table, self._correct(table, queries))
 
+    @on_one_thread
     def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
         """The posterior of the target's multipliers given the support's kernels and latencies."""
         multipliers = self._learned()
@@ -299,12 +305,25 @@ class Lesson:
     weights: FloatArray
     keys: list[str]
 
+    @property
+    def target_names(self) -> list[str]:
+        """Ids of the targets, sorted."""
+        return sorted(set(self.targets))
+
+    def rows_of(self, target: str) -> np.ndarray:
+        """The rows of one target."""
+        return np.flatnonzero(self.targets == target)
+
+    def row_folds(self, count: int, *, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(training rows, held-out rows) of each fold."""
+        return list(group_folds(self.keys, count, seed=seed))
+
     def folds(self, count: int, *, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """(training kernels, held-out kernels) of each fold."""
         rows = self.seen.rows
         return [
             (np.flatnonzero(np.isin(rows, inner)), np.flatnonzero(np.isin(rows, outer)))
-            for inner, outer in group_folds(self.keys, count, seed=seed)
+            for inner, outer in self.row_folds(count, seed=seed)
         ]
 
 

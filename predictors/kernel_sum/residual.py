@@ -17,7 +17,10 @@ from predictors.base import FloatArray
 from predictors.features.kernels import SHAPE_FEATURES, KernelTable
 from profilers.schema import ArtifactError
 
-__all__ = ["Growth", "ResidualTrees", "tree_features"]
+__all__ = ["CATEGORIES", "Growth", "ResidualTrees", "tree_features"]
+
+CATEGORIES = (0, 1)
+"""Columns of `tree_features` that are names: class and operator."""
 
 _LOGARITHMIC = (
     "macs", "operations", "input_bytes", "output_bytes", "parameter_bytes", "elements", "graph_parameter_bytes",
@@ -98,23 +101,29 @@ class ResidualTrees:
         growth: Growth,
         *,
         progress: Callable[[float], None],
+        categories: Sequence[int] = (),
     ) -> tuple[Self, FloatArray]:
-        """(the trees, float64 (n,) forecasts for each kernel by trees that did not see its graph).
+        """(the trees, float64 (n,) forecasts for each row by trees that did not see its graph).
 
         Args:
             features: float64 (n, f).
-            residual: float64 (n,), log time over the roofline's; NaN where there is no label.
+            residual: float64 (n,), log time over what is known without trees; NaN where there is no label.
             weights: float64 (n,).
-            folds: (training kernels, held-out kernels) of each.
+            folds: (training rows, held-out rows) of each.
             growth: how trees grow.
             progress: called with the share done.
+            categories: columns whose numbers are names.
         """
         boosters, held_out = [], np.zeros(len(residual))
         for index, (inner, outer) in enumerate(folds):
             progress(index / len(folds))
             used = inner[np.isfinite(residual[inner])]
             data = lightgbm.Dataset(
-                features[used], residual[used], weight=weights[used], categorical_feature=[0, 1], free_raw_data=False
+                features[used],
+                residual[used],
+                weight=weights[used],
+                categorical_feature=list(categories),
+                free_raw_data=False,
             )
             booster = lightgbm.train(_parameters(growth), data, num_boost_round=growth.trees)
             held_out[outer] = booster.predict(features[outer])

@@ -38,6 +38,7 @@ _STREAM_BYTES = 16 * 2**20
 _SLOW_CLASSES = {
     "conv_plain": 1.0,
     "conv_plain_grouped": 1.0,
+    "conv_plain_depthwise": 1.0,
     "conv_depthwise": 1.0,
     "rnn": 0.7,
     "other": 1.0,

@@ -8,10 +8,14 @@ import numpy as np
 from predictors.artifact import Artifact
 from predictors.base import FloatArray, LatencyDataset, Progress, Query
 from predictors.features.kernels import KernelTable
-from predictors.kernel_sum.predictor import KernelSumPredictor, Lesson
-from predictors.kernel_sum.roofline import WORK_TERMS, work_matrix
+from predictors.kernel_sum.predictor import MIN_KERNELS, KernelSumPredictor, Lesson
+from predictors.kernel_sum.residual import ResidualTrees
+from predictors.kernel_sum.roofline import work_matrix
+from predictors.kernel_sum.sums import Kernels
 from predictors.universal.descriptors import TargetDescriptors
 from predictors.universal.kernel_network import KernelEncoding, KernelInputs, KernelNetwork, ensemble_mean
+from predictors.universal.tilts import kernel_tilts
+from predictors.universal.whole_graphs import graph_features
 from profilers.schema import DeviceEvidence, MissingEvidenceError
 
 __all__ = ["GRAPHS", "GraphPredictor"]
@@ -19,15 +23,15 @@ __all__ = ["GRAPHS", "GraphPredictor"]
 GRAPHS = "graphs"
 """What artifacts that read graphs say in place of a search space."""
 
-_SIZE_SPREAD = 3.0
-"""Natural logarithms between a typical kernel's time and one whose size tilt is one."""
+_FEWEST_GRAPHS = 100
+"""Of some kernels each, from which trees can learn what graphs have in common."""
 
 
 class GraphPredictor(KernelSumPredictor):
     """Latency as a sum over kernels, each a roofline under a network that kernels and latencies teach together.
 
     What a kernel costs on a target is exp(φ(kernel)·u) times what the shared model says, with φ = (1, its class, its
-    shares of memory traffic, parameters and launch, its size) and u ~ N(μ, Σ) over the targets of training: the
+    tilts: see `predictors.universal.tilts`) and u ~ N(μ, Σ) over the targets of training: the
     posterior given k measured graphs *and* their kernels is Gaussian in closed form
     (`predictors.kernel_sum.multipliers`). Where a target's microbenchmarks are known, the factors that they make likely
     are one more place for the posterior to start from.
@@ -35,17 +39,20 @@ class GraphPredictor(KernelSumPredictor):
     Each fold of graphs has its network, trained on the other folds; what it says of its own fold is honest and teaches
     the prior, the spreads and the intervals. A forecast is the mean over folds.
 
+    What is left of a graph's latency then, trees learn from the graph as a whole
+    (`predictors.universal.whole_graphs`), fold by fold as well.
+
     Args:
         width: units of the networks' hidden layers.
         epochs: passes over the graphs in training.
         folds: of graphs.
-        seed: of folds, initial weights and the order of graphs.
+        seed: of folds, initial weights, the order of graphs and the trees' samples.
     """
 
     kind = "universal"
 
     def __init__(self, *, width: int = 96, epochs: int = 60, folds: int = 4, seed: int = 0) -> None:
-        super().__init__(folds=folds, seed=seed)
+        super().__init__(trees=400, learning_rate=0.05, leaves=31, folds=folds, seed=seed)
         self.width, self.epochs = width, epochs
         self.descriptors_: TargetDescriptors | None = None
 
@@ -86,7 +93,7 @@ class GraphPredictor(KernelSumPredictor):
             log_latency=np.log(lesson.seen.latency),
             rows=lesson.seen.rows,
             targets=np.unique(lesson.targets, return_inverse=True)[1].astype(np.int64),
-            tilts=self._tilts(shares, forecast),
+            tilts=self._tilts(table, shares, forecast),
         )
         held_out, networks = np.zeros(len(table)), []
         for index, (inner, outer) in enumerate(lesson.folds(self.folds, seed=self.seed)):
@@ -104,25 +111,48 @@ class GraphPredictor(KernelSumPredictor):
         self.networks_: Sequence[KernelNetwork] = tuple(networks)
         return held_out
 
+    def _learn_multipliers(self, lesson: Lesson, held_out: FloatArray) -> Kernels:
+        """Twice: what the first leave of whole graphs, trees learn, and the second are of both together."""
+        kernels = super()._learn_multipliers(lesson, held_out)
+        table, multipliers = lesson.seen.table, self._learned()
+        residual = np.log(lesson.seen.latency)
+        for name in lesson.target_names:
+            rows = lesson.rows_of(name)
+            residual[rows] -= multipliers.forecast(kernels.pick(rows), multipliers.posterior(name))[0]
+        whole = _is_whole(kernels)
+        if whole.sum() < _FEWEST_GRAPHS:
+            self.trees_ = ResidualTrees(boosters=())
+            return kernels
+        habits = self.encoding_.multi_hot([query.target for query in lesson.queries])
+        self.trees_, factor = ResidualTrees.fit(
+            graph_features(kernels, table, habits),
+            np.where(whole, residual, np.nan),
+            np.ones(kernels.count),
+            lesson.row_folds(self.folds, seed=self.seed),
+            self._growth(),
+            progress=lambda share: None,
+        )
+        return super()._learn_multipliers(lesson, held_out + np.where(whole, factor, 0.0)[kernels.rows])
+
     def _correct(self, table: KernelTable, queries: Sequence[Query]) -> FloatArray:
         forecast, shares = self._roofline_of(table)
-        targets = [query.target for query in queries]
-        return ensemble_mean(self.networks_, self.encoding_.encode(table, targets, forecast, shares))
+        inputs = self.encoding_.encode(table, [query.target for query in queries], forecast, shares)
+        correction = ensemble_mean(self.networks_, inputs)
+        kernels = self._kernels(table, correction)
+        factor = self.trees_.predict(graph_features(kernels, table, inputs.habits))
+        return np.asarray(correction + np.where(_is_whole(kernels), factor, 0.0)[kernels.rows])
 
     def _roofline_of(self, table: KernelTable) -> tuple[FloatArray, FloatArray]:
         work = work_matrix(table)
         return self.roofline_.log_time(work, table.kinds), self.roofline_.shares(work, table.kinds)
 
-    def _tilts(self, shares: FloatArray, forecast: FloatArray) -> FloatArray:
-        named = {name: shares[:, index] for index, name in enumerate(WORK_TERMS)}
-        traffic = named["moved_bytes"] + named["spilled_bytes"]
-        parameters = named["parameter_bytes"] + named["streamed_bytes"]
-        size = np.tanh((forecast - self.typical_kernel_) / _SIZE_SPREAD)
-        return np.stack([traffic, parameters, named["launch"], size], axis=1)
+    def _tilts(self, table: KernelTable, shares: FloatArray, forecast: FloatArray) -> FloatArray:
+        return kernel_tilts(table, shares, forecast, self.typical_kernel_)
 
     def _correction_arrays(self) -> dict[str, Any]:
         arrays = {f"encoding.{name}": getattr(self.encoding_, name) for name in ("centre", "scale")}
         arrays["encoding.typical"] = np.array(self.typical_kernel_)
+        arrays |= self.trees_.to_arrays()
         for index, network in enumerate(self.networks_):
             arrays |= network.to_arrays(f"network.{index}.")
         return arrays | ({} if self.descriptors_ is None else self.descriptors_.to_arrays())
@@ -131,7 +161,7 @@ class GraphPredictor(KernelSumPredictor):
         names = [] if self.descriptors_ is None else list(self.descriptors_.names)
         return {
             "members": len(self.networks_), "space": GRAPHS, "microbench": names,
-            "habits": list(self.encoding_.habits),
+            "habits": list(self.encoding_.habits), "trees": len(self.trees_.boosters),
         }  # fmt: skip
 
     def _load_correction(self, artifact: Artifact) -> None:
@@ -144,10 +174,16 @@ class GraphPredictor(KernelSumPredictor):
         )
         names = tuple(str(name) for name in artifact.vocabulary.get("microbench", ()))
         self.descriptors_ = TargetDescriptors.from_artifact(artifact, names) if names else None
+        self.trees_ = ResidualTrees.from_artifact(artifact, int(artifact.words("trees")))
         self.networks_ = tuple(
             KernelNetwork.from_artifact(artifact, f"network.{index}.", self.encoding_)
             for index in range(int(artifact.words("members")))
         )
+
+
+def _is_whole(kernels: Kernels) -> np.ndarray:
+    """Graphs with enough kernels to have something in common, bool (n,)."""
+    return np.asarray(np.bincount(kernels.rows, minlength=kernels.count) >= MIN_KERNELS)
 
 
 def _pick(inputs: KernelInputs, kernels: np.ndarray) -> KernelInputs:

@@ -97,11 +97,12 @@ class KernelEncoding:
             numbers=np.clip(numbers, -_BOUND, _BOUND).astype(np.float32),
             classes=table.kinds,
             operators=np.array([index.get(name, len(index)) for name in table.operators], dtype=np.int64),
-            habits=self._multi_hot(targets),
+            habits=self.multi_hot(targets),
             rows=table.graph,
         )
 
-    def _multi_hot(self, targets: Sequence[Target]) -> Floats:
+    def multi_hot(self, targets: Sequence[Target]) -> Floats:
+        """Which habits each target has, float32 (n, a)."""
         known = {target.id: habits_of(target) for target in _distinct(targets)}
         rows = [[float(name in known[target.id]) for name in self.habits] for target in targets]
         return np.array(rows, dtype=np.float32).reshape(len(targets), len(self.habits))

@@ -17,7 +17,9 @@ __all__ = ["attribute_timings"]
 _FAMILIES = {
     "FusedConv": "Conv", "NhwcFusedConv": "Conv", "FusedMatMul": "MatMul", "Gemm": "MatMul", "FusedGemm": "MatMul",
     "TransposeMatMul": "MatMul", "Squeeze": "Reshape", "Unsqueeze": "Reshape", "Flatten": "Reshape",
-    "BiasGelu": "Gelu", "Upsample": "Resize", "NhwcMaxPool": "MaxPool",
+    "BiasGelu": "Gelu", "Upsample": "Resize", "NhwcMaxPool": "MaxPool", "Convolution": "Conv",
+    "GroupConvolution": "Conv", "FullyConnected": "MatMul", "LSTMSequence": "LSTM", "GRUSequence": "GRU",
+    "RNNSequence": "RNN", "Interpolate": "Resize",
 }  # fmt: skip
 _CONVERSIONS = {"Transpose", "QuantizeLinear", "DequantizeLinear"}
 """What a runtime adds around a node may carry the node's name."""
@@ -66,17 +68,24 @@ def _match(
     taken = {index for found in named for index in found[:1]}
     free: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index, kernel in enumerate(kernels):
-        if index not in taken or kernel.kind == "gemm":
+        if index not in taken or kernel.kind in {"gemm", "gemv"}:
             free[_kernel_family(kernel), _predicted_size(kernel)].append(index)
     matched, used = [], set()
     for timing, found in zip(timings, named, strict=True):
         family = _family(timing.operator)
         same = [index for index in found if index not in used and _kernel_family(kernels[index]) == family]
-        candidates = free.get((family, _executed_size(timing))) if not found or family in _CONVERSIONS else None
+        candidates = _candidates(free, timing) if not found or family in _CONVERSIONS else None
         index = (same or found or [-1])[0] if same or not candidates else candidates.pop(0)
         used.add(index)
         matched.append((timing, index))
     return matched
+
+
+def _candidates(free: dict[tuple[str, int], list[int]], timing: KernelTiming) -> list[int] | None:
+    """Kernels of the timing's family and size that nothing has named; OpenVINO does not say which way it reorders."""
+    size = _executed_size(timing)
+    families = ("ReorderInput", "ReorderOutput") if timing.operator == "Reorder" else (_family(timing.operator),)
+    return next((found for family in families if (found := free.get((family, size)))), None)
 
 
 def _named_owners(timing: KernelTiming, owners: dict[int, list[int]]) -> list[int]:

@@ -5,6 +5,7 @@ from math import prod
 
 from predictors.features.kernels.layout import BLOCK
 from predictors.features.kernels.plan import FusionPlan, Step
+from predictors.features.kernels.shapes import count_elements
 
 __all__ = ["CLASSES", "ELEMENT_COST", "kernel_class"]
 
@@ -16,6 +17,7 @@ CLASSES: tuple[str, ...] = (
     "resize", "reorder", "lrn", "sort", "control", "other", "call",
     "int8_conv", "int8_conv_pointwise", "int8_conv_depthwise", "int8_gemm", "int8_matmul", "int8_rnn", "int8_pass",
     "quantise", "few_bits", "attention", "trees", "search", "sample", "signal", "gather_elements",
+    "gemv", "conv_plain_depthwise",
 )  # fmt: skip
 """Kernel classes; each has its own work model, its own multiplier in adaptation and its own uncertainty."""
 
@@ -75,7 +77,7 @@ _SIMPLE: Mapping[str, str] = {
     "SequenceConstruct": "copy", "SequenceInsert": "copy",
     "SequenceEmpty": "copy", "SequenceLength": "reshape", "Scaler": "broadcast", "Imputer": "activation",
     "Normalizer": "norm", "LinearRegressor": "matmul", **dict.fromkeys(_ATTENTION, "attention"),
-    "If": "control", "Loop": "control", "Scan": "control", "Dropout": "copy",
+    "JoinedAttention": "attention", "If": "control", "Loop": "control", "Scan": "control", "Dropout": "copy",
     "RandomNormal": "activation", "RandomNormalLike": "activation",
     "RandomUniform": "activation", "RandomUniformLike": "activation", "Bernoulli": "activation",
 }  # fmt: skip
@@ -110,7 +112,9 @@ def _conv_class(plan: FusionPlan, step: Step) -> str:
     if step.operator == "ConvTranspose":
         return "conv_transpose"
     if not step.blocked:
-        return "conv_plain" if groups == 1 else "conv_plain_grouped"
+        if groups == 1:
+            return "conv_plain"
+        return "conv_plain_depthwise" if weights[1] == 1 else "conv_plain_grouped"
     if groups > 1:
         return "conv_depthwise" if weights[1] == 1 else "conv_grouped"
     if weights[1] < BLOCK:
@@ -129,7 +133,10 @@ def _int8_class(plan: FusionPlan, step: Step) -> str:
 
 def _matmul_class(plan: FusionPlan, step: Step) -> str:
     weights = plan.shape(step.inputs[1])
-    return "gemm" if plan.is_constant(step.inputs[1]) and len(weights) == 2 else "matmul"
+    if not plan.is_constant(step.inputs[1]) or len(weights) != 2:
+        return "matmul"
+    rows = count_elements(plan, step) / max(1, weights[0 if step.integer("transB", 0) else 1])
+    return "gemv" if rows <= 1 else "gemm"
 
 
 _PRODUCTS: Mapping[str, Callable[[FusionPlan, Step], str]] = {

@@ -81,6 +81,8 @@ def describe_scatter(plan: FusionPlan, step: Step, shape: Shape) -> Work:
 def describe_attention(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """Fused attention, with its projection where it has one: what the graph's work table says of it."""
     node = plan.graph.nodes[step.main]
+    if node.operator == "MatMul":
+        return _describe_joined_attention(plan, step, shape)
     query, out = plan.shape(step.inputs[0]), plan.shape(step.outputs[0])
     heads = max(1, step.integer("num_heads", step.integer("q_num_heads", 1)))
     rows = query[-2] if len(query) > 1 else 1
@@ -88,6 +90,17 @@ def describe_attention(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     shape.update(channels_in=query[-1] if query else 1, parts=shape["batch"] * heads)
     shape["constant_weights"] = float(len(step.inputs) > 1 and plan.is_constant(step.inputs[1]))
     return float(node.macs), float(max(node.flops - 2 * node.macs, count_elements(plan, step)))
+
+
+def _describe_joined_attention(plan: FusionPlan, step: Step, shape: Shape) -> Work:
+    """Two products with a softmax between them; the second is the step's main node."""
+    node = plan.graph.nodes[step.main]
+    weights, values = plan.shape(node.inputs[0]), plan.shape(node.inputs[1])
+    keys, width = (values[-2], values[-1]) if len(values) > 1 else (1, 1)
+    heads = prod(weights[:-2])
+    shape.update(groups=heads, rows=prod(weights[:-1]), columns=heads * width, depth=width, axis=keys, parts=heads)
+    shape["channels_in"] = heads * width
+    return 2.0 * node.macs, 5.0 * prod(weights)
 
 
 def describe_control(plan: FusionPlan, step: Step, shape: Shape) -> Work:

@@ -29,10 +29,12 @@ class KernelStyle:
     Args:
         level: how far the graph is rewritten.
         precision: `int8_dynamic` and `int8_static` quantise a float graph before it runs; others leave it alone.
+        joins: chains of element-wise work and attention become one kernel each, and views none (see `joining`).
     """
 
     level: Level = Level.ALL
     precision: str = "fp32"
+    joins: bool = False
 
     @classmethod
     def of(cls, target: Target) -> Self:
@@ -40,11 +42,12 @@ class KernelStyle:
         level = _LEVELS.get(target.backend, Level.ALL)
         if target.backend == "onnxruntime":
             level = Level[target.options.get("optimisation", "all").upper()]
-        return cls(level, target.precision if target.precision in {"int8_dynamic", "int8_static"} else "fp32")
+        precision = target.precision if target.precision in {"int8_dynamic", "int8_static"} else "fp32"
+        return cls(level, precision, joins=target.backend == "openvino")
 
 
-_LEVELS = {"openvino": Level.EXTENDED, "tract": Level.BASIC}
-"""OpenVINO and tract join what ONNX Runtime joins at these levels, and keep their layouts to themselves."""
+_LEVELS = {"tract": Level.BASIC}
+"""tract joins what ONNX Runtime joins at this level."""
 
 DEFAULT_STYLE = KernelStyle()
 """ONNX Runtime at its default level, the graph as it is given."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from predictors.features.kernels.classes import CLASSES
 from predictors.features.kernels.fusion import fuse
+from predictors.features.kernels.joining import is_view, join_chains, take_in_views
 from predictors.features.kernels.layout import assign_layouts
 from predictors.features.kernels.plan import FusionPlan
 from predictors.features.kernels.quantising import quantise_graph
@@ -21,7 +22,7 @@ from profilers.schema import Graph, GraphHash, Node
 
 __all__ = ["FEATURE_VERSION", "WORK_FEATURES", "KernelTable", "kernel_table", "predict_kernels", "stack_tables"]
 
-FEATURE_VERSION = 3
+FEATURE_VERSION = 4
 """Rises whenever the same graph would give other arrays; part of every artifact that uses them."""
 
 WORK_FEATURES: tuple[str, ...] = (
@@ -96,8 +97,12 @@ def _renumbered(kernel: Kernel, owners: Sequence[tuple[int, ...]]) -> Kernel:
 def _executed_kernels(graph: Graph, style: KernelStyle) -> tuple[Kernel, ...]:
     plan = FusionPlan(graph)
     fuse(plan, style.level)
+    if style.joins:
+        join_chains(plan)
     reorders = assign_layouts(plan, style.level)
-    steps = plan.steps()
+    if style.joins:
+        take_in_views(plan)
+    steps = [step for step in plan.steps() if not (style.joins and is_view(step))]
     kernels = [describe_step(plan, step) for step in steps if not _is_function(plan, step.main)]
     kernels += [describe_reorder(plan, reorder) for reorder in reorders]
     for step in steps:

@@ -238,7 +238,8 @@ def _common(plan: FusionPlan, step: Step) -> dict[str, float]:
 _DESCRIBE: Mapping[str, Callable[[FusionPlan, Step, Shape], Work]] = {
     **dict.fromkeys(("conv", "conv_pointwise", "conv_depthwise"), describe_conv),
     **dict.fromkeys(("conv_grouped", "conv_direct", "conv_plain", "conv_plain_grouped"), describe_conv),
-    **dict.fromkeys(("gemm", "matmul"), describe_matmul),
+    "conv_plain_depthwise": describe_conv,
+    **dict.fromkeys(("gemm", "gemv", "matmul"), describe_matmul),
     "elementwise": describe_elementwise, "activation": describe_activation,
     **dict.fromkeys(("pool", "pool_plain", "global_pool"), describe_pool),
     **dict.fromkeys(("norm", "softmax"), describe_axis),

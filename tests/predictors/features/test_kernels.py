@@ -1,5 +1,6 @@
 """Predicted kernels are those that ONNX Runtime executes, and measured times reach them."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -233,6 +234,68 @@ def test_kernels_follow_the_level(structure: Callable[[Model], str], level: Leve
     assert predicted(content, KernelStyle(level)) == executed(content, tmp_path, level)
 
 
+OPENVINO = {
+    "Convolution": "Conv", "GroupConvolution": "Conv", "FullyConnected": "MatMul", "MatMul": "MatMul",
+    "Softmax": "Softmax", "Concatenation": "Concat", "Subgraph": "joined", "Eltwise": "joined", "MVN": "norm",
+}  # fmt: skip
+"""OpenVINO's names of what is compared with it."""
+
+
+def executed_by_openvino(model: bytes) -> Counter[str]:
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    openvino = pytest.importorskip("openvino")
+    core = openvino.Core()
+    precise = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    compiled = core.compile_model(core.read_model(model), "CPU", precise)
+    kinds = [str(step.get_rt_info()["layerType"].value) for step in compiled.get_runtime_model().get_ordered_ops()]
+    return Counter(OPENVINO[kind] for kind in kinds if kind in OPENVINO)
+
+
+def predicted_for_openvino(model: bytes) -> Counter[str]:
+    joined = {"elementwise", "broadcast", "activation", "attention"}
+    kernels = predict_kernels(load_graph(model), KernelStyle(joins=True))
+    names = ["joined" if k.kind in joined else SAME.get(k.operator, k.operator) for k in kernels]
+    names = ["norm" if name.endswith("LayerNormalization") else name for name in names]
+    return Counter(name for name in names if name in OPENVINO.values())
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [residual_on_the_input, residual_plain, squeeze_excite, silu, concat_aligned, pre_activation, grouped, padded,
+     constants_and_copies, twice_the_same, *(activation(name) for name in ("Relu", "HardSigmoid", "Elu"))],
+    ids=lambda item: item.__name__,
+)  # fmt: skip
+def test_openvino_joins_chains(structure: Callable[[Model], str]) -> None:
+    model = Model()
+    content = model.build(structure(model))
+    found = predicted_for_openvino(content)
+    wanted = executed_by_openvino(content)
+    if structure is not squeeze_excite:  # a HardSigmoid is a kernel of its own, by another name
+        assert found == wanted
+    assert found["Conv"] == wanted["Conv"]
+
+
+def test_openvino_joins_attention() -> None:
+    model = Model()
+    content = model.build(transformer_block(model))
+    found, wanted = predicted_for_openvino(content), executed_by_openvino(content)
+    assert [found[name] for name in ("MatMul", "Softmax", "norm")] == [
+        wanted[name] for name in ("MatMul", "Softmax", "norm")
+    ]
+    attention = next(k for k in predict_kernels(load_graph(content), KernelStyle(joins=True)) if k.kind == "attention")
+    assert attention.macs == 2 * 4 * 8 * 8 * 16  # heads, rows, keys, width
+    assert attention.shape["groups"] == 4
+
+
+def test_views_are_no_kernels_where_chains_are_joined() -> None:
+    model = Model()
+    content = model.build(transformer_block(model))
+    kernels = predict_kernels(load_graph(content), KernelStyle(joins=True))
+    assert not any(kernel.kind == "reshape" for kernel in kernels)
+    reshapes = [index for index, node in enumerate(load_graph(content).nodes) if node.operator == "Reshape"]
+    assert set(reshapes) <= {node for kernel in kernels for node in kernel.nodes}
+
+
 QUANTISED = [
     "kernels:qconv/chain=3,activation=relu,residual=yes", "kernels:qconv/grouping=depthwise,dtype=int8",
     "kernels:qgemm/form=gemm,chain=2", "kernels:qgemm/form=matmul", "kernels:qgemm/form=dynamic,chain=2",
@@ -277,7 +340,8 @@ def test_styles_of_targets() -> None:
     assert style("onnxruntime") == style("imported") == DEFAULT_STYLE
     assert style("onnxruntime", optimisation="basic").level == Level.BASIC
     assert style("onnxruntime", "int8_static") == KernelStyle(precision="int8_static")
-    assert style("openvino", "bf16") == KernelStyle(Level.EXTENDED)
+    assert style("openvino", "bf16") == style("openvino") == KernelStyle(joins=True)
+    assert style("tract").level == Level.BASIC
 
 
 def test_trees_cost_what_a_row_compares() -> None:

@@ -1,5 +1,6 @@
 """Universal on whole graphs passes the suite, and its parts do what they say."""
 
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 pytest.importorskip("torch")
 
 from predictors.base import LatencyDataset, Query
+from predictors.kernel_sum.residual import ResidualTrees
 from predictors.metrics import median_ape
 from predictors.registry import load_predictor
 from predictors.testing import DEVICES, NEW_DEVICE, PredictorSuite, measure, random_graph
@@ -82,14 +84,48 @@ def test_a_profiler_that_exaggerates_moves_nothing(fitted: UniversalPredictor) -
 def test_an_operator_that_training_never_saw_widens_the_interval(fitted: UniversalPredictor) -> None:
     query = small_data(seed=6, count=1).queries[0]
     graph = query.graph
-    index = next(place for place, node in enumerate(graph.nodes) if node.operator == "Conv")
-    nodes = list(graph.nodes)
-    nodes[index] = replace(nodes[index], operator="Wavelet", domain="elsewhere", macs=0, flops=0)
+    nodes = [
+        replace(node, operator="Wavelet", domain="elsewhere", macs=0, flops=0) if node.operator == "Conv" else node
+        for node in graph.nodes
+    ]
     strange = Query(target=query.target, graph=replace(graph, nodes=tuple(nodes), hash="g1-strange"))
     assert "Wavelet" in " ".join(fitted.unknown_operators(strange))
     low, high = fitted.predict([query, strange]).interval_ms()
     assert high[1] / low[1] > high[0] / low[0]
     assert fitted.coverage([strange])[0] < fitted.coverage([query])[0]
+
+
+@pytest.fixture(scope="module")
+def with_trees() -> UniversalPredictor:
+    """Taught by graphs of which the larger half takes 1.6 times as long as its kernels explain."""
+    return _small(epochs=12).fit(_larger_is_slower(small_data(count=220)))
+
+
+def _larger_is_slower(data: LatencyDataset) -> LatencyDataset:
+    nodes = np.array([len(query.graph.nodes) for query in data.queries])
+    return replace(data, latency_ms=data.latency_ms * np.where(nodes > 8, 1.6, 1.0), kernels=None)
+
+
+def test_trees_learn_what_alike_graphs_have_in_common(with_trees: UniversalPredictor) -> None:
+    data = _larger_is_slower(small_data(seed=11, count=60))
+    forecast = with_trees.predict(data.queries).median_ms
+    assert with_trees.graphs_ is not None
+    without = copy(with_trees)
+    without.graphs_ = copy(with_trees.graphs_)
+    without.graphs_.trees_ = ResidualTrees(boosters=())
+    assert median_ape(data.latency_ms, forecast) < median_ape(data.latency_ms, without.predict(data.queries).median_ms)
+
+
+def test_trees_survive_the_artifact_to_the_bit(with_trees: UniversalPredictor) -> None:
+    queries = small_data(seed=7, count=5).queries
+    again = load_predictor(with_trees.to_artifact())
+    assert_array_equal(again.predict(queries).median_ms, with_trees.predict(queries).median_ms)
+
+
+def test_a_graph_is_read_the_same_in_any_company(with_trees: UniversalPredictor) -> None:
+    queries = small_data(seed=12, count=6).queries
+    together = with_trees.predict(queries).median_ms
+    assert_allclose(together, [with_trees.predict([query]).median_ms[0] for query in queries], rtol=1e-6)
 
 
 def test_forecasts_survive_the_artifact_to_the_bit(fitted: UniversalPredictor) -> None:
