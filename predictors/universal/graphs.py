@@ -1,6 +1,7 @@
 """Whole graphs: the feature map that reads kernels, and the posterior over a target's factors behind it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from predictors.artifact import Artifact
 from predictors.base import FloatArray, LatencyDataset, Progress, Query
 from predictors.features.kernels import KernelTable
+from predictors.kernel_sum.observations import tabulate
 from predictors.kernel_sum.predictor import MIN_KERNELS, KernelSumPredictor, Lesson
 from predictors.kernel_sum.residual import ResidualTrees
 from predictors.kernel_sum.roofline import work_matrix
@@ -136,11 +138,15 @@ class GraphPredictor(KernelSumPredictor):
 
     def _correct(self, table: KernelTable, queries: Sequence[Query]) -> FloatArray:
         forecast, shares = self._roofline_of(table)
-        inputs = self.encoding_.encode(table, [query.target for query in queries], forecast, shares)
-        correction = ensemble_mean(self.networks_, inputs)
-        kernels = self._kernels(table, correction)
-        factor = self.trees_.predict(graph_features(kernels, table, inputs.habits))
-        return np.asarray(correction + np.where(_is_whole(kernels), factor, 0.0)[kernels.rows])
+        targets = [query.target for query in queries]
+        return ensemble_mean(self.networks_, self.encoding_.encode(table, targets, forecast, shares))
+
+    def _forecast_kernels(self, queries: Sequence[Query]) -> Kernels:
+        table = tabulate(queries)
+        kernels = self._kernels(table, self._correct(table, queries))
+        habits = self.encoding_.multi_hot([query.target for query in queries])
+        factor = self.trees_.predict(graph_features(kernels, table, habits))
+        return replace(kernels, log_time=kernels.log_time + np.where(_is_whole(kernels), factor, 0.0)[kernels.rows])
 
     def _roofline_of(self, table: KernelTable) -> tuple[FloatArray, FloatArray]:
         work = work_matrix(table)
