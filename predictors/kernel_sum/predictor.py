@@ -1,6 +1,6 @@
 """The predictor; see the package."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
@@ -86,6 +86,7 @@ class KernelSumPredictor(Predictor):
             effects=effects,
             weights=weights,
             keys=row_keys(data),
+            evidence=data.evidence,
         )
         held_out = self._fit_correction(lesson, lambda share, what: report(0.2 + 0.7 * share, what))
         report(0.9, "multipliers")
@@ -295,6 +296,7 @@ class Lesson:
         effects: float64 (K,), the targets' part in it.
         weights: float64 (K,).
         keys: n names of graphs; folds keep rows of one graph together.
+        evidence: what else is known of targets, by id.
     """
 
     seen: Observations
@@ -304,6 +306,7 @@ class Lesson:
     effects: FloatArray
     weights: FloatArray
     keys: list[str]
+    evidence: Mapping[str, DeviceEvidence]
 
     @property
     def target_names(self) -> list[str]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from predictors.artifact import Artifact
-from predictors.base import FloatArray, LatencyDataset, Progress, Query
+from predictors.base import FloatArray, Progress, Query
 from predictors.features.kernels import KernelTable
 from predictors.kernel_sum.observations import tabulate
 from predictors.kernel_sum.predictor import MIN_KERNELS, KernelSumPredictor, Lesson
@@ -58,19 +58,6 @@ class GraphPredictor(KernelSumPredictor):
         self.width, self.epochs = width, epochs
         self.descriptors_: TargetDescriptors | None = None
 
-    def fit(
-        self,
-        data: LatencyDataset,
-        *,
-        validation: LatencyDataset | None = None,
-        progress: Progress | None = None,
-    ) -> Self:
-        """As `KernelSumPredictor.fit`; microbenchmarks of the targets are learned from where they are known."""
-        super().fit(data, validation=validation, progress=progress)
-        means = {name: known.mean for name, known in self._learned().targets.items()}
-        self.descriptors_ = TargetDescriptors.fit(data.evidence, means)
-        return self
-
     def _expected(self, evidence: DeviceEvidence | None) -> FloatArray | None:
         return None if self.descriptors_ is None else self.descriptors_.expected(evidence)
 
@@ -115,6 +102,12 @@ class GraphPredictor(KernelSumPredictor):
 
     def _learn_multipliers(self, lesson: Lesson, held_out: FloatArray) -> Kernels:
         """Twice: what the first leave of whole graphs, trees learn, and the second are of both together."""
+        kernels = self._with_trees(lesson, held_out)
+        means = {name: known.mean for name, known in self._learned().targets.items()}
+        self.descriptors_ = TargetDescriptors.fit(lesson.evidence, means)
+        return kernels
+
+    def _with_trees(self, lesson: Lesson, held_out: FloatArray) -> Kernels:
         kernels = super()._learn_multipliers(lesson, held_out)
         table, multipliers = lesson.seen.table, self._learned()
         residual = np.log(lesson.seen.latency)
