@@ -1,5 +1,6 @@
 """One device's cost profile after k measurements, in closed form."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from predictors.base import FloatArray
 from predictors.universal.evidence import JITTER
 from predictors.universal.prior import DevicePrior, Mixture
 
-__all__ = ["Posterior", "clock_step", "posterior_of"]
+__all__ = ["Posterior", "clock_step", "equally_doubtful", "posterior_of"]
 
 Members = NDArray[np.intp]
 
@@ -95,6 +96,31 @@ def posterior_of(
     problem = _problem(prior, mixture, x, latency_ms, intercept)
     state, kept = _linearised(problem, tail).kept()
     return _collected(prior, problem.part(kept), state)
+
+
+def equally_doubtful(
+    posterior: Posterior, given: Callable[[FloatArray, FloatArray], Posterior], x: FloatArray, latency_ms: FloatArray
+) -> Posterior:
+    """The same forecasts, all with one doubt: the errors of measurements that are left out in turn.
+
+    Args:
+        posterior: given all measurements.
+        given: the posterior given features and latencies.
+        x: float64 (k, p), centred features of the measured architectures.
+        latency_ms: float64 (k,); a single one leaves the posterior as it is.
+    """
+    count = len(latency_ms)
+    if count < 2:
+        return posterior
+    others = [np.arange(count) != row for row in range(count)]
+    medians = [float(given(x[rest], latency_ms[rest]).forecast(x[~rest])[0][0]) for rest in others]
+    return replace(
+        posterior,
+        covariance=np.zeros_like(posterior.covariance),
+        noise=float(np.mean(np.log(latency_ms / np.array(medians)) ** 2)),
+        rounding=0.0,
+        tail_scale=float(student.ppf(_QUANTILE, count) / norm.ppf(_QUANTILE)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 from typing import ClassVar, Self
 
@@ -14,7 +15,7 @@ from predictors.dataset import dataset_digest
 from predictors.explanation import KernelForecasts
 from predictors.universal.components import component_names
 from predictors.universal.graphs import GRAPHS, GraphPredictor
-from predictors.universal.posterior import Posterior, posterior_of
+from predictors.universal.posterior import Posterior, equally_doubtful, posterior_of
 from predictors.universal.prior import DevicePrior, Mixture, MixtureSettings, learn_prior
 from predictors.universal.queries import SPACES, common_space, rows_by_target, source_rows, texts_of
 from profilers.schema import ArtifactError, DeviceEvidence, InputError, Target, TargetId
@@ -63,6 +64,8 @@ class UniversalPredictor(Predictor):
         design_unlike: weight of a device like no source in the choice of samples.
         transfer: whether a new device's prior knows the sources' profiles; without, it is what the ablation
             measures, and the space's own components are left.
+        variance: whether each forecast has a doubt of its own, from the posterior; without, which is what the ablation
+            measures, all are as doubtful as the support's measurements were when left out in turn.
         width: of graphs: units of the networks' hidden layers.
         epochs: of graphs: passes in training.
         folds: of graphs: networks, each trained without its own fold.
@@ -91,6 +94,7 @@ class UniversalPredictor(Predictor):
         intercept: float = 1.0,
         design_unlike: float = 0.2,
         transfer: bool = True,
+        variance: bool = True,
         width: int = 96,
         epochs: int = 60,
         folds: int = 4,
@@ -100,7 +104,8 @@ class UniversalPredictor(Predictor):
         self.members, self.unlike = members, unlike
         self.scale_spread, self.unlike_spread = scale_spread, unlike_spread
         self.noise, self.noise_spread, self.tail = noise, noise_spread, tail
-        self.intercept, self.design_unlike, self.transfer = intercept, design_unlike, transfer
+        self.intercept, self.design_unlike = intercept, design_unlike
+        self.transfer, self.variance = transfer, variance
         self.width, self.epochs, self.folds = width, epochs, folds
         self.prior_: DevicePrior | None = None
         self.adapted_: Posterior | None = None
@@ -160,8 +165,10 @@ class UniversalPredictor(Predictor):
         rows = rows if len(rows) else np.arange(len(texts))
         x = prior.centred([texts[row] for row in rows])
         adapted = copy(self)
-        adapted.adapted_ = posterior_of(
-            self._new_device, self._mixture, x, support.latency_ms[rows], intercept=self.intercept, tail=self.tail
+        given = partial(posterior_of, self._new_device, self._mixture, intercept=self.intercept, tail=self.tail)
+        posterior = given(x, support.latency_ms[rows])
+        adapted.adapted_ = (
+            posterior if self.variance else equally_doubtful(posterior, given, x, support.latency_ms[rows])
         )
         return adapted
 

@@ -2,13 +2,14 @@ from functools import cache
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import check_grad
 
+from predictors.base import FloatArray
 from predictors.universal import evidence, posterior
 from predictors.universal.components import component_names
 from predictors.universal.fbnet_features import FBNET
-from predictors.universal.posterior import Posterior, clock_step, posterior_of
+from predictors.universal.posterior import Posterior, clock_step, equally_doubtful, posterior_of
 from predictors.universal.prior import DevicePrior, MixtureSettings, learn_prior
 from profilers.search_spaces.fbnet import FBNet
 
@@ -49,6 +50,25 @@ def test_more_measurements_forecast_better() -> None:
     errors = [error(texts[:k], measured[:k]) for k in (2, 20, 150)]
     assert errors[0] > errors[1] > errors[2]
     assert errors[2] < 0.5 * errors[1]
+
+
+def test_one_doubt_for_all_is_that_of_measurements_left_out() -> None:
+    texts = _texts(12, 50)
+    x, measured = prior().centred(texts), _latency(texts, 7)
+
+    def given(x: FloatArray, latency_ms: FloatArray) -> Posterior:
+        return posterior_of(prior(), prior().mixture(SETTINGS), x, latency_ms, intercept=1.0, tail=3.0)
+
+    usual = given(x, measured)
+    equal = equally_doubtful(usual, given, x, measured)
+    fresh = prior().centred(_texts(30, 70))
+    assert_array_equal(equal.forecast(fresh)[0], usual.forecast(fresh)[0])
+    assert np.ptp(usual.forecast(fresh)[1]) > 0
+    left_out = [np.arange(12) != row for row in range(12)]
+    errors = [np.log(measured[row] / given(x[rest], measured[rest]).forecast(x[row : row + 1])[0][0])
+              for row, rest in enumerate(left_out)]  # fmt: skip
+    assert_allclose(equal.forecast(fresh)[1], np.sqrt(np.mean(np.square(errors))))
+    assert equally_doubtful(usual, given, x[:1], measured[:1]) is usual
 
 
 def test_one_outlier_does_little() -> None:
