@@ -25,6 +25,7 @@ __all__ = [
     "merge",
     "query_key",
     "row_keys",
+    "rows_by_target",
     "split_by_group",
     "split_by_target",
 ]
@@ -81,6 +82,14 @@ def row_keys(data: LatencyDataset) -> list[str]:
     Rows of one key on several targets belong on the same side of a split.
     """
     return [query_key(query) for query in data.queries]
+
+
+def rows_by_target(queries: Sequence[Query]) -> dict[TargetId, list[int]]:
+    """Indices of queries by target."""
+    rows: dict[TargetId, list[int]] = {}
+    for index, query in enumerate(queries):
+        rows.setdefault(query.target.id, []).append(index)
+    return rows
 
 
 def dataset_digest(data: LatencyDataset) -> str:

@@ -201,13 +201,13 @@ class Multipliers:
 
     def posterior(self, target: str) -> Posterior:
         """Of the target, or the prior where it was never seen."""
-        prior = Posterior(mean=self.mean, covariance=self.covariance, tail_scale=_tail_scale(self.scores))
-        return self.targets.get(target, prior)
+        known = self.targets.get(target)
+        return known or Posterior(mean=self.mean, covariance=self.covariance, tail_scale=_tail_scale(self.scores))
 
     def forecast(self, kernels: Kernels, state: Posterior) -> tuple[FloatArray, FloatArray]:
         """(log latency, its variance) of each graph, float64 (n,) each, before the tail scale."""
         log_total, design, spread = self._linearised(kernels, state.mean)
-        return log_total, np.einsum("ni,ij,nj->n", design, state.covariance, design) + spread
+        return log_total, ((design @ state.covariance) * design).sum(axis=1) + spread
 
     def features(self, kernels: Kernels) -> FloatArray:
         """Rows whose inner products are prior covariances of log latency, float64 (n, d)."""
@@ -218,10 +218,9 @@ class Multipliers:
         """Log latency at u, its gradient (n, d), and the variance of what u does not explain."""
         times = kernels.times(u)
         totals = kernels.totals(times)
-        _, by_cell, tilt = kernels.cells(times, np.ones(len(times), dtype=bool))
-        shares = by_cell.reshape(kernels.count, -1) / totals[:, None]
-        tilts = np.einsum("nc,ncj->nj", shares, tilt.reshape(*shares.shape, -1))
-        doubt = np.bincount(kernels.rows, weights=times**2 * kernels.doubt, minlength=kernels.count) / totals**2
+        shares = kernels.by_class(times) / totals[:, None]
+        tilts = kernels.sums(times[:, None] * kernels.tilt) / totals[:, None]
+        doubt = kernels.totals(times**2 * kernels.doubt) / totals**2
         spread = self.graph_std**2 + shares**2 @ self.class_std**2 + doubt
         design = [np.ones((kernels.count, 1)), shares, tilts, np.zeros_like(shares)]
         return np.log(totals), np.concatenate(design, axis=1), spread

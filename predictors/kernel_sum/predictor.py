@@ -9,13 +9,13 @@ import numpy as np
 
 from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Query
-from predictors.dataset import group_folds, row_keys
+from predictors.dataset import group_folds, row_keys, rows_by_target
 from predictors.explanation import KernelForecasts
 from predictors.features.kernels import FEATURE_VERSION, KernelStyle, KernelTable, predict_kernels
 from predictors.kernel_sum.multipliers import Multipliers
 from predictors.kernel_sum.observations import Observations, call_time, observe, tabulate, without_call
 from predictors.kernel_sum.residual import CATEGORIES, Growth, ResidualTrees, tree_features
-from predictors.kernel_sum.roofline import WORK_TERMS, Roofline, work_matrix
+from predictors.kernel_sum.roofline import WORK_TERMS, Costs, Roofline, work_matrix
 from predictors.kernel_sum.sums import Kernels, Labels
 from predictors.single_thread import on_one_thread
 from profilers.schema import DeviceEvidence, InputError, MissingEvidenceError, Target
@@ -96,7 +96,8 @@ class KernelSumPredictor(Predictor):
 
     def _learn_multipliers(self, lesson: "Lesson", held_out: FloatArray) -> Kernels:
         """From forecasts by models that did not see the graph, float64 (K,); returns them with the shared model's."""
-        kernels = self._kernels(lesson.seen.table, held_out)
+        table = lesson.seen.table
+        kernels = self._kernels(table, self.roofline_.costs(table), held_out)
         parts = {name: _part(kernels, lesson.seen, lesson.rows_of(name)) for name in lesson.target_names}
         self.multipliers_ = Multipliers.guessed(kernels.tilt.shape[1]).learned(parts, min_kernels=MIN_KERNELS)
         return kernels
@@ -122,10 +123,11 @@ class KernelSumPredictor(Predictor):
 
     def _fit_correction(self, lesson: "Lesson", report: Progress) -> FloatArray:
         """Learn what the roofline leaves; what models say of it that did not see the graph, float64 (K,)."""
-        features, forecast = self._features(lesson.seen.table)
+        table = lesson.seen.table
+        costs = self.roofline_.costs(table)
         self.trees_, held_out = ResidualTrees.fit(
-            features,
-            lesson.labels - lesson.effects - forecast,
+            tree_features(table, self.operators_, costs),
+            lesson.labels - lesson.effects - costs.log_time,
             lesson.weights,
             lesson.folds(self.folds, seed=self.seed),
             self._growth(),
@@ -134,35 +136,26 @@ class KernelSumPredictor(Predictor):
         )
         return held_out
 
-    def _correct(self, table: KernelTable, queries: Sequence[Query]) -> FloatArray:
+    def _correct(self, table: KernelTable, costs: Costs, queries: Sequence[Query]) -> FloatArray:
         """What was learned over the roofline, float64 (K,)."""
-        return self.trees_.predict(self._features(table)[0])
+        return self.trees_.predict(tree_features(table, self.operators_, costs))
 
-    def _tilts(self, table: KernelTable, shares: FloatArray, forecast: FloatArray) -> FloatArray:
+    def _tilts(self, table: KernelTable, costs: Costs) -> FloatArray:
         """What a target may weigh differently besides classes, float64 (K, T): shares of memory and of launch."""
-        return np.stack([shares[:, _MEMORY_TERMS].sum(axis=1), shares[:, 0]], axis=1)
+        return np.stack([costs.shares[:, _MEMORY_TERMS].sum(axis=1), costs.shares[:, 0]], axis=1)
 
     def _growth(self) -> Growth:
         return Growth(trees=self.trees, learning_rate=self.learning_rate, leaves=self.leaves, seed=self.seed)
 
-    def _features(self, table: KernelTable) -> tuple[FloatArray, FloatArray]:
-        work = work_matrix(table)
-        forecast = self.roofline_.log_time(work, table.kinds)
-        shares = self.roofline_.shares(work, table.kinds)
-        return tree_features(table, self.operators_, forecast, shares), forecast
-
-    def _kernels(self, table: KernelTable, correction: FloatArray) -> Kernels:
-        """The shared model's forecasts, with what the trees say given."""
-        work = work_matrix(table)
-        forecast = self.roofline_.log_time(work, table.kinds)
-        shares = self.roofline_.shares(work, table.kinds)
+    def _kernels(self, table: KernelTable, costs: Costs, correction: FloatArray) -> Kernels:
+        """The shared model's forecasts, with what was learned over the roofline given."""
         return Kernels(
-            log_time=forecast + correction + np.log(table.repeats),
+            log_time=costs.log_time + correction + np.log(table.repeats),
             kinds=table.kinds,
-            tilt=self._tilts(table, shares, forecast),
+            tilt=self._tilts(table, costs),
             rows=table.graph,
             count=int(table.graph[-1]) + 1 if len(table) else 0,
-            doubt=_UNKNOWN_VARIANCE * ~self._is_known(table, forecast),
+            doubt=_UNKNOWN_VARIANCE * ~self._is_known(table, costs.log_time),
         )
 
     def _is_known(self, table: KernelTable, forecast: FloatArray) -> np.ndarray:
@@ -174,7 +167,8 @@ class KernelSumPredictor(Predictor):
 
     def _forecast_kernels(self, queries: Sequence[Query]) -> Kernels:
         table = tabulate(queries)
-        return self._kernels(table, self._correct(table, queries))
+        costs = self.roofline_.costs(table)
+        return self._kernels(table, costs, self._correct(table, costs, queries))
 
     @on_one_thread
     def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
@@ -201,9 +195,8 @@ class KernelSumPredictor(Predictor):
         log_time, log_std = np.zeros(len(queries)), np.zeros(len(queries))
         if queries:
             kernels = self._forecast_kernels(queries)
-            targets = np.array([query.target.id for query in queries])
-            for name in sorted(set(targets)):
-                rows, state = np.flatnonzero(targets == name), multipliers.posterior(name)
+            for name, rows in rows_by_target(queries).items():
+                state = multipliers.posterior(name)
                 log_time[rows], variance = multipliers.forecast(kernels.pick(rows), state)
                 log_std[rows] = np.sqrt(variance) * state.tail_scale
         return Prediction(median_ms=np.exp(log_time) * self.unit_ms_, log_std=log_std)

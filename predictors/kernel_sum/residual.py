@@ -14,10 +14,11 @@ import numpy as np
 
 from predictors.artifact import Artifact
 from predictors.base import FloatArray
-from predictors.features.kernels import SHAPE_FEATURES, KernelTable
+from predictors.features.kernels import SHAPE_FEATURES, KernelTable, column_places
+from predictors.kernel_sum.roofline import Costs
 from profilers.schema import ArtifactError
 
-__all__ = ["CATEGORIES", "Growth", "ResidualTrees", "tree_features"]
+__all__ = ["CATEGORIES", "Growth", "ResidualTrees", "kernel_numbers", "tree_features"]
 
 CATEGORIES = (0, 1)
 """Columns of `tree_features` that are names: class and operator."""
@@ -28,47 +29,48 @@ _LOGARITHMIC = (
     "channels_out", "axis", "run", "activation", "element_cost", "parts",
 )  # fmt: skip
 _PLAIN = tuple(name for name in SHAPE_FEATURES if name not in _LOGARITHMIC)
+_LOGARITHMIC_PLACES, _PLAIN_PLACES = column_places(_LOGARITHMIC), column_places(_PLAIN)
+_DERIVED = column_places((
+    "macs", "input_bytes", "output_bytes", "parameter_bytes", "depth", "groups", "channels_in", "channels_out",
+    "columns", "width", "rows",
+))  # fmt: skip
 _VECTOR, _TILE = 16, 6
+_BLOCKS = np.array([_VECTOR, _VECTOR, 4, _TILE, _TILE])
 
 
-def tree_features(table: KernelTable, operators: Sequence[str], log_time: FloatArray, shares: FloatArray) -> FloatArray:
+def tree_features(table: KernelTable, operators: Sequence[str], costs: Costs) -> FloatArray:
     """What the trees read, float64 (n, features).
 
     Args:
         table: n kernels.
         operators: names that training has seen; others count as missing.
-        log_time: float64 (n,), the roofline's forecast.
-        shares: float64 (n, terms), the roofline's shares.
+        costs: of these kernels, by the roofline.
     """
     codes = {name: float(index) for index, name in enumerate(operators)}
-    columns = [table.kinds.astype(np.float64)]
-    columns.append(np.array([codes.get(name, np.nan) for name in table.operators], dtype=np.float64))
-    columns += [np.log1p(table.column(name)) for name in _LOGARITHMIC]
-    columns += [table.column(name) for name in _PLAIN]
-    columns += _derived(table)
-    return np.concatenate([np.stack(columns, axis=1), shares, log_time[:, None]], axis=1)
+    names = [codes.get(name, np.nan) for name in table.operators]
+    return np.column_stack([table.kinds, np.array(names, dtype=np.float64), kernel_numbers(table, costs)])
 
 
-def _derived(table: KernelTable) -> list[FloatArray]:
-    """How well shapes fit vectors and register tiles, and how much is computed for each byte."""
-    outputs, width, rows = table.column("channels_out"), table.column("width"), table.column("rows")
-    moved = table.column("input_bytes") + table.column("output_bytes") + table.column("parameter_bytes")
-    return [
-        _utilisation(outputs, _VECTOR),
-        _utilisation(table.column("columns"), _VECTOR),
-        _utilisation(outputs / _VECTOR, 4),
-        _utilisation(width, _TILE),
-        _utilisation(rows, _TILE),
-        np.log1p(table.column("macs") / np.maximum(moved, 1.0)),
-        np.log1p(rows * table.column("depth")),
-        np.log1p(table.column("channels_in") / np.maximum(table.column("groups"), 1.0)),
-        np.log1p(moved),
-    ]
-
-
-def _utilisation(sizes: FloatArray, block: int) -> FloatArray:
-    """Part of whole blocks that sizes fill; one for zero."""
-    return np.asarray(np.where(sizes > 0, sizes / (np.ceil(sizes / block) * block + 1e-12), 1.0))
+def kernel_numbers(table: KernelTable, costs: Costs) -> FloatArray:
+    """Sizes, flags and the roofline's view of n kernels, float64 (n, f)."""
+    macs, read, written, parameters, depth, groups, inner, outer, columns, width, rows = table.values[:, _DERIVED].T
+    moved = read + written + parameters
+    # How much is computed for each byte, and other products and quotients of sizes.
+    quotients = np.stack([macs / np.maximum(moved, 1.0), rows * depth, inner / np.maximum(groups, 1.0), moved], axis=1)
+    # How well sizes fill whole vectors and register tiles: one for zero.
+    sizes = np.stack([outer, columns, outer / _VECTOR, width, rows], axis=1)
+    filled = np.where(sizes > 0, sizes / (np.ceil(sizes / _BLOCKS) * _BLOCKS + 1e-12), 1.0)
+    return np.concatenate(
+        [
+            np.log1p(table.values[:, _LOGARITHMIC_PLACES]),
+            table.values[:, _PLAIN_PLACES],
+            filled,
+            np.log1p(quotients),
+            costs.shares,
+            costs.log_time[:, None],
+        ],
+        axis=1,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 from predictors.base import FloatArray
 from predictors.features.kernels import CLASSES, KernelTable
 
-__all__ = ["WORK_TERMS", "Roofline", "work_matrix"]
+__all__ = ["WORK_TERMS", "Costs", "Roofline", "work_matrix"]
 
 WORK_TERMS: tuple[str, ...] = (
     "launch", "macs", "operations", "moved_bytes", "parameter_bytes", "parts", "spilled_bytes", "streamed_bytes",
@@ -66,6 +66,19 @@ def work_matrix(table: KernelTable) -> FloatArray:
     return np.stack(columns, axis=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a roofline says of n kernels.
+
+    Args:
+        log_time: float64 (n,), of one run of each.
+        shares: float64 (n, terms), which part of it each kind of work takes; rows sum to one.
+    """
+
+    log_time: FloatArray
+    shares: FloatArray
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roofline:
     """Costs by class.
@@ -105,10 +118,11 @@ class Roofline:
         """Log of each kernel's time, float64 (n,)."""
         return _log_time(self.log_cost[kinds], work)
 
-    def shares(self, work: FloatArray, kinds: np.ndarray) -> FloatArray:
-        """Which part of each kernel's time each kind of work takes, float64 (n, terms); rows sum to one."""
-        parts = work * np.exp(self.log_cost[kinds])
-        return np.asarray(parts / parts.sum(axis=1, keepdims=True))
+    def costs(self, table: KernelTable) -> Costs:
+        """What it says of these kernels."""
+        parts = work_matrix(table) * np.exp(self.log_cost)[table.kinds]
+        time = parts.sum(axis=1)
+        return Costs(np.log(time), parts / time[:, None])
 
 
 def _prior() -> FloatArray:

@@ -1,5 +1,6 @@
 """Kernels of many graphs as the shared model forecasts them, and the sums over them that adaptation needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +41,24 @@ class Kernels:
         """Sums over each graph's kernels, float64 (n,)."""
         return np.asarray(np.bincount(self.rows, weights=times, minlength=self.count), dtype=np.float64)
 
-    def pick(self, graphs: NDArray[np.int64]) -> "Kernels":
+    def sums(self, values: FloatArray) -> FloatArray:
+        """Sums of each column over each graph's kernels, float64 (n, c), of (K, c)."""
+        starts = np.searchsorted(self.rows, np.arange(self.count + 1))
+        found, filled = np.zeros((self.count, values.shape[1])), np.diff(starts) > 0
+        if filled.any():
+            found[filled] = np.add.reduceat(values, starts[:-1][filled], axis=0)
+        return found
+
+    def by_class(self, times: FloatArray) -> FloatArray:
+        """Sums over each graph's kernels of each class, float64 (n, C)."""
+        cells = self.rows * len(CLASSES) + self.kinds
+        found = np.bincount(cells, weights=times, minlength=self.count * len(CLASSES))
+        return np.asarray(found.reshape(self.count, len(CLASSES)), dtype=np.float64)
+
+    def pick(self, graphs: Sequence[int] | NDArray[np.int64]) -> "Kernels":
         """The kernels of these graphs, which are numbered anew in ascending order."""
+        if len(graphs) == self.count:
+            return self
         mask = np.isin(self.rows, graphs)
         return Kernels(
             log_time=self.log_time[mask],

@@ -12,10 +12,10 @@ from predictors.features.kernels import KernelTable
 from predictors.kernel_sum.observations import tabulate
 from predictors.kernel_sum.predictor import MIN_KERNELS, KernelSumPredictor, Lesson
 from predictors.kernel_sum.residual import ResidualTrees
-from predictors.kernel_sum.roofline import work_matrix
+from predictors.kernel_sum.roofline import Costs
 from predictors.kernel_sum.sums import Kernels
 from predictors.universal.descriptors import TargetDescriptors
-from predictors.universal.kernel_network import KernelEncoding, KernelInputs, KernelNetwork, ensemble_mean
+from predictors.universal.kernel_network import KernelEncoding, KernelEnsemble, KernelInputs, KernelNetwork
 from predictors.universal.tilts import kernel_tilts
 from predictors.universal.whole_graphs import graph_features
 from profilers.schema import DeviceEvidence, MissingEvidenceError
@@ -69,20 +69,20 @@ class GraphPredictor(KernelSumPredictor):
                 "Training universal on graphs needs torch: pip install 'latcast[torch]'. Forecasting does not."
             ) from error
         table = lesson.seen.table
-        forecast, shares = self._roofline_of(table)
-        self.typical_kernel_ = float(np.median(forecast))
+        costs = self.roofline_.costs(table)
+        self.typical_kernel_ = float(np.median(costs.log_time))
         running_on = [query.target for query in lesson.queries]
-        self.encoding_ = KernelEncoding.fit(table, running_on, forecast, shares)
-        inputs = self.encoding_.encode(table, running_on, forecast, shares)
+        self.encoding_ = KernelEncoding.fit(table, running_on, costs)
+        inputs = self.encoding_.encode(table, running_on, costs)
         kernels = KernelLesson(
             inputs=inputs,
-            labels=lesson.labels - lesson.effects - forecast,
+            labels=lesson.labels - lesson.effects - costs.log_time,
             weights=lesson.weights,
-            base=forecast + lesson.effects + np.log(table.repeats),
+            base=costs.log_time + lesson.effects + np.log(table.repeats),
             log_latency=np.log(lesson.seen.latency),
             rows=lesson.seen.rows,
             targets=np.unique(lesson.targets, return_inverse=True)[1].astype(np.int64),
-            tilts=self._tilts(table, shares, forecast),
+            tilts=self._tilts(table, costs),
         )
         held_out, networks = np.zeros(len(table)), []
         for index, (inner, outer) in enumerate(lesson.folds(self.folds, seed=self.seed)):
@@ -97,8 +97,12 @@ class GraphPredictor(KernelSumPredictor):
             )
             held_out[outer] = network.predict(_pick(inputs, outer))
             networks.append(network)
-        self.networks_: Sequence[KernelNetwork] = tuple(networks)
+        self._install(networks)
         return held_out
+
+    def _install(self, networks: Sequence[KernelNetwork]) -> None:
+        self.networks_ = tuple(networks)
+        self.ensemble_ = KernelEnsemble.of(networks)
 
     def _learn_multipliers(self, lesson: Lesson, held_out: FloatArray) -> Kernels:
         """Twice: what the first leave of whole graphs, trees learn, and the second are of both together."""
@@ -129,24 +133,16 @@ class GraphPredictor(KernelSumPredictor):
         )
         return super()._learn_multipliers(lesson, held_out + np.where(whole, factor, 0.0)[kernels.rows])
 
-    def _correct(self, table: KernelTable, queries: Sequence[Query]) -> FloatArray:
-        forecast, shares = self._roofline_of(table)
-        targets = [query.target for query in queries]
-        return ensemble_mean(self.networks_, self.encoding_.encode(table, targets, forecast, shares))
-
     def _forecast_kernels(self, queries: Sequence[Query]) -> Kernels:
         table = tabulate(queries)
-        kernels = self._kernels(table, self._correct(table, queries))
-        habits = self.encoding_.multi_hot([query.target for query in queries])
-        factor = self.trees_.predict(graph_features(kernels, table, habits))
+        costs = self.roofline_.costs(table)
+        inputs = self.encoding_.encode(table, [query.target for query in queries], costs)
+        kernels = self._kernels(table, costs, self.ensemble_.predict(inputs))
+        factor = self.trees_.predict(graph_features(kernels, table, inputs.habits))
         return replace(kernels, log_time=kernels.log_time + np.where(_is_whole(kernels), factor, 0.0)[kernels.rows])
 
-    def _roofline_of(self, table: KernelTable) -> tuple[FloatArray, FloatArray]:
-        work = work_matrix(table)
-        return self.roofline_.log_time(work, table.kinds), self.roofline_.shares(work, table.kinds)
-
-    def _tilts(self, table: KernelTable, shares: FloatArray, forecast: FloatArray) -> FloatArray:
-        return kernel_tilts(table, shares, forecast, self.typical_kernel_)
+    def _tilts(self, table: KernelTable, costs: Costs) -> FloatArray:
+        return kernel_tilts(table, costs, self.typical_kernel_)
 
     def _correction_arrays(self) -> dict[str, Any]:
         arrays = {f"encoding.{name}": getattr(self.encoding_, name) for name in ("centre", "scale")}
@@ -174,10 +170,10 @@ class GraphPredictor(KernelSumPredictor):
         names = tuple(str(name) for name in artifact.vocabulary.get("microbench", ()))
         self.descriptors_ = TargetDescriptors.from_artifact(artifact, names) if names else None
         self.trees_ = ResidualTrees.from_artifact(artifact, int(artifact.words("trees")))
-        self.networks_ = tuple(
+        self._install([
             KernelNetwork.from_artifact(artifact, f"network.{index}.", self.encoding_)
             for index in range(int(artifact.words("members")))
-        )
+        ])  # fmt: skip
 
 
 def _is_whole(kernels: Kernels) -> np.ndarray:

@@ -11,13 +11,13 @@ import numpy as np
 
 from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Provenance, Query
-from predictors.dataset import dataset_digest
+from predictors.dataset import dataset_digest, rows_by_target
 from predictors.explanation import KernelForecasts
 from predictors.universal.components import component_names
 from predictors.universal.graphs import GRAPHS, GraphPredictor
 from predictors.universal.posterior import Posterior, equally_doubtful, posterior_of
 from predictors.universal.prior import DevicePrior, Mixture, MixtureSettings, learn_prior
-from predictors.universal.queries import SPACES, common_space, rows_by_target, source_rows, texts_of
+from predictors.universal.queries import SPACES, common_space, source_rows, texts_of
 from profilers.schema import ArtifactError, DeviceEvidence, InputError, Target, TargetId
 
 __all__ = ["UniversalPredictor"]

@@ -11,7 +11,7 @@ from predictors.universal.nasbench201_features import NASBENCH201
 from predictors.universal.prior import SourceRows
 from profilers.schema import InputError, TargetId, UnsupportedGraphError
 
-__all__ = ["SPACES", "common_space", "rows_by_target", "source_rows", "texts_of"]
+__all__ = ["SPACES", "common_space", "source_rows", "texts_of"]
 
 SPACES = {space.name: space for space in (NASBENCH201, FBNET)}
 """Search spaces whose features are known."""
@@ -58,11 +58,3 @@ def source_rows(space: FeatureSpace, data: LatencyDataset, target: TargetId) -> 
             f"The device {target} has {len(rows)} usable rows; a cost profile takes {_FEWEST_ROWS} at least."
         )
     return [texts[row] for row in rows], data.latency_ms[rows]
-
-
-def rows_by_target(queries: Sequence[Query]) -> dict[TargetId, list[int]]:
-    """Indices of queries by target."""
-    rows: dict[TargetId, list[int]] = {}
-    for index, query in enumerate(queries):
-        rows.setdefault(query.target.id, []).append(index)
-    return rows

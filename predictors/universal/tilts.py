@@ -6,11 +6,10 @@ is particular to the target.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from predictors.base import FloatArray
-from predictors.features.kernels import CLASSES, KernelTable
-from predictors.kernel_sum.roofline import WORK_TERMS
+from predictors.features.kernels import CLASSES, KernelTable, column_places
+from predictors.kernel_sum.roofline import WORK_TERMS, Costs
 
 __all__ = ["kernel_tilts"]
 
@@ -27,48 +26,45 @@ _PASSES = {"elementwise", "broadcast", "activation", "norm", "softmax", "reduce"
 _MOVES = {"concat", "split", "slice", "gather", "scatter", "transpose", "reshape", "copy", "pad", "reorder"}
 _GROUPS = (_CONVOLUTIONS, _DEPTHWISE, _PRODUCTS, _RECURRENCES, _PASSES, _MOVES)
 
-_SIZES = {"depth": (5.0, 3.0), "columns": (4.0, 2.0), "rows": (6.0, 3.0)}
-"""Of products and convolutions: middle and spread of the logarithm."""
-_WINDOW, _RUN = (2.5, 1.0), (4.0, 3.0)
+_MEMBER = np.array([[name in group for group in _GROUPS] for name in CLASSES])
+"""Bool (C, groups)."""
+
+_SHAPES = column_places(("depth", "columns", "rows", "window", "run"))
+_MIDDLES, _SPREADS = np.array([5.0, 4.0, 6.0, 2.5, 4.0]), np.array([3.0, 2.0, 3.0, 1.0, 3.0])
+"""Of these shapes' logarithms."""
+_WINDOW, _ACTIVATED = column_places(("window", "activation"))
 _ACTIVATION = 0.5
+_STREAMS = [[WORK_TERMS.index(name) for name in pair] for pair in (
+    ("moved_bytes", "spilled_bytes"), ("parameter_bytes", "streamed_bytes"),
+)]  # fmt: skip
+_LAUNCH = WORK_TERMS.index("launch")
 
 
-def kernel_tilts(table: KernelTable, shares: FloatArray, log_time: FloatArray, typical: float) -> FloatArray:
+def kernel_tilts(table: KernelTable, costs: Costs, typical: float) -> FloatArray:
     """Tilts of K kernels, float64 (K, T).
 
     Args:
         table: the kernels.
-        shares: float64 (K, terms), the roofline's.
-        log_time: float64 (K,), the roofline's forecast.
+        costs: of them, by the roofline.
         typical: log time of a typical kernel.
     """
-    part = {name: shares[:, index] for index, name in enumerate(WORK_TERMS)}
-    size = np.tanh((log_time - typical) / _SIZE_SPREAD)
-    everywhere = [
-        part["moved_bytes"] + part["spilled_bytes"],
-        part["parameter_bytes"] + part["streamed_bytes"],
-        part["launch"],
-        size,
-    ]
-    convolution, depthwise, product, _, passing, moving = members = [_belongs(table, group) for group in _GROUPS]
-    return np.stack(
+    size = np.tanh((costs.log_time - typical) / _SIZE_SPREAD)
+    members = _MEMBER[table.kinds]
+    convolution, depthwise, product, _, passing, moving = members.T
+    shapes = np.tanh((np.log1p(table.values[:, _SHAPES]) - _MIDDLES) / _SPREADS)
+    window, run = shapes[:, 3], shapes[:, 4]
+    return np.column_stack(
         [
-            *everywhere,
-            *(member * size for member in members),
-            *(member * _bounded(table, name, *_SIZES[name]) for member in (convolution, product) for name in _SIZES),
-            convolution * (table.column("window") > 1),
-            (convolution | product) * (table.column("activation") > 0) * _ACTIVATION,
-            depthwise * _bounded(table, "window", *_WINDOW),
-            passing * _bounded(table, "run", *_RUN),
-            moving * _bounded(table, "run", *_RUN),
-        ],
-        axis=1,
+            *(costs.shares[:, streams].sum(axis=1) for streams in _STREAMS),
+            costs.shares[:, _LAUNCH],
+            size,
+            members * size[:, None],
+            shapes[:, :3] * convolution[:, None],
+            shapes[:, :3] * product[:, None],
+            convolution * (table.values[:, _WINDOW] > 1),
+            (convolution | product) * (table.values[:, _ACTIVATED] > 0) * _ACTIVATION,
+            depthwise * window,
+            passing * run,
+            moving * run,
+        ]
     )
-
-
-def _belongs(table: KernelTable, classes: set[str]) -> NDArray[np.bool_]:
-    return np.asarray(np.isin(table.kinds, [CLASSES.index(name) for name in classes]))
-
-
-def _bounded(table: KernelTable, name: str, middle: float, spread: float) -> FloatArray:
-    return np.asarray(np.tanh((np.log1p(table.column(name)) - middle) / spread))

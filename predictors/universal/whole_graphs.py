@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictors.base import FloatArray
-from predictors.features.kernels import CLASSES, KernelTable
+from predictors.features.kernels import KernelTable, column_places
 from predictors.kernel_sum.sums import Kernels
 
 __all__ = ["graph_features"]
 
-_TYPICAL = (
+_SIZES = column_places(("graph_parameter_bytes", "graph_activation_bytes"))
+_TYPICAL = column_places((
     "batch", "rows", "columns", "depth", "width", "channels_in", "channels_out", "window", "run", "activation",
-)  # fmt: skip
+))  # fmt: skip
 """Shapes of which the trees see the mean over a graph's time, in logarithms."""
 
 
@@ -31,14 +32,13 @@ def graph_features(kernels: Kernels, table: KernelTable, habits: NDArray[np.floa
     """
     times = np.exp(kernels.log_time)
     totals = np.maximum(kernels.totals(times), 1e-300)
-    _, by_cell, tilts = kernels.cells(times, np.ones(len(times), dtype=bool))
-    shares = by_cell.reshape(kernels.count, len(CLASSES)) / totals[:, None]
-    tilt = np.einsum("nc,ncj->nj", shares, tilts.reshape(*shares.shape, -1))
+    shares = kernels.by_class(times) / totals[:, None]
+    tilt = kernels.sums(times[:, None] * kernels.tilt) / totals[:, None]
     largest = np.zeros(kernels.count)
     np.maximum.at(largest, kernels.rows, times)
     first = np.searchsorted(kernels.rows, np.arange(kernels.count))
-    sizes = [np.log1p(table.column(name)[first]) for name in ("graph_parameter_bytes", "graph_activation_bytes")]
+    sizes = np.log1p(table.values[np.ix_(first, _SIZES)])
     counts = np.bincount(kernels.rows, minlength=kernels.count)
-    typical = [kernels.totals(times * np.log1p(table.column(name))) / totals for name in _TYPICAL]
-    columns = [np.log(totals), np.log(np.maximum(counts, 1)), *sizes, *typical, largest / totals]
-    return np.concatenate([np.sqrt(shares), tilt, np.stack(columns, axis=1), habits], axis=1)
+    typical = kernels.sums(times[:, None] * np.log1p(table.values[:, _TYPICAL])) / totals[:, None]
+    plain = [np.log(totals), np.log(np.maximum(counts, 1)), *sizes.T, *typical.T, largest / totals]
+    return np.concatenate([np.sqrt(shares), tilt, np.stack(plain, axis=1), habits], axis=1)

@@ -150,13 +150,13 @@ def test_silence_ends_a_job_after_its_attempts(world: World) -> None:
 
 
 def test_heartbeats_keep_a_lease(make_world: MakeWorld) -> None:
-    world = make_world(lease_seconds=0.6)
+    world = make_world(lease_seconds=2)
     agent = world.agent()
     graph = world.graph()
     world.client.profile(TARGET.id, graphs=[graph])
     job = lease(agent)
     for _ in range(6):
-        time.sleep(0.2)
+        time.sleep(0.4)
         assert agent.heartbeat(job["id"], job["lease_token"])
     assert agent.result(job["id"], job["lease_token"], measurement(graph))["state"] == "done"
 

@@ -345,7 +345,7 @@ _RULES: tuple[tuple[Level, set[Pattern], set[Pattern], Rule], ...] = (
     (Level.BASIC, _ANY, {"Conv", "ConvTranspose"}, _fuse_affine_into_conv),
     (Level.BASIC, _ANY, {"MatMul"}, _fuse_matmul_add),
     *(
-        (Level.BASIC, _ANY, {pattern[0]}, _standard_pattern_rule(name, pattern))
+        (Level.BASIC, _KEYS[name], {pattern[0]}, _standard_pattern_rule(name, pattern))
         for name, pattern in PATTERNS
         if name in _STANDARD_SINCE
     ),

@@ -20,7 +20,15 @@ from predictors.features.kernels.style import DEFAULT_STYLE, KernelStyle, Level
 from predictors.features.kernels.work import CALL, Kernel, describe_reorder, describe_step
 from profilers.schema import Graph, GraphHash, Node
 
-__all__ = ["FEATURE_VERSION", "WORK_FEATURES", "KernelTable", "kernel_table", "predict_kernels", "stack_tables"]
+__all__ = [
+    "FEATURE_VERSION",
+    "WORK_FEATURES",
+    "KernelTable",
+    "column_places",
+    "kernel_table",
+    "predict_kernels",
+    "stack_tables",
+]
 
 FEATURE_VERSION = 4
 """Rises whenever the same graph would give other arrays; part of every artifact that uses them."""
@@ -68,6 +76,11 @@ class KernelTable:
     def column(self, name: str) -> NDArray[np.float64]:
         """One feature of all kernels, float64 (n,)."""
         return np.asarray(self.values[:, _COLUMN[name]])
+
+
+def column_places(names: Sequence[str]) -> NDArray[np.int64]:
+    """Where these features stand in `KernelTable.values`, int64 (names,)."""
+    return np.array([_COLUMN[name] for name in names], dtype=np.int64)
 
 
 def predict_kernels(graph: Graph, style: KernelStyle = DEFAULT_STYLE) -> tuple[Kernel, ...]:
