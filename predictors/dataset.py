@@ -15,6 +15,7 @@ from profilers.schema import (
     InputError,
     KernelTiming,
     Measurement,
+    Target,
     TargetId,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "rows_by_target",
     "split_by_group",
     "split_by_target",
+    "target_ids",
 ]
 
 Rows = NDArray[np.intp]
@@ -87,9 +89,16 @@ def row_keys(data: LatencyDataset) -> list[str]:
 def rows_by_target(queries: Sequence[Query]) -> dict[TargetId, list[int]]:
     """Indices of queries by target."""
     rows: dict[TargetId, list[int]] = {}
-    for index, query in enumerate(queries):
-        rows.setdefault(query.target.id, []).append(index)
+    for index, name in enumerate(target_ids([query.target for query in queries])):
+        rows.setdefault(name, []).append(index)
     return rows
+
+
+def target_ids(targets: Sequence[Target]) -> list[TargetId]:
+    """The id of each; of an object that comes again it is not computed anew."""
+    known = {id(target): target for target in targets}
+    names = {key: target.id for key, target in known.items()}
+    return [names[id(target)] for target in targets]
 
 
 def dataset_digest(data: LatencyDataset) -> str:

@@ -116,31 +116,48 @@ class ResidualTrees:
             progress: called with the share done.
             categories: columns whose numbers are names.
         """
-        boosters, held_out = [], np.zeros(len(residual))
+        boosters: list[lightgbm.Booster] = []
+        held_out = np.zeros(len(residual))
         for index, (inner, outer) in enumerate(folds):
             progress(index / len(folds))
-            used = inner[np.isfinite(residual[inner])]
-            data = lightgbm.Dataset(
-                features[used],
-                residual[used],
-                weight=weights[used],
-                categorical_feature=list(categories),
-                free_raw_data=False,
-            )
-            booster = lightgbm.train(_parameters(growth), data, num_boost_round=growth.trees)
-            held_out[outer] = booster.predict(features[outer])
-            boosters.append(booster)
+            grown = cls.grow(features[inner], residual[inner], weights[inner], growth, categories=categories)
+            held_out[outer] = grown.predict(features[outer])
+            boosters += grown.boosters
         return cls(boosters=tuple(boosters)), held_out
+
+    @classmethod
+    def grow(
+        cls,
+        features: FloatArray,
+        residual: FloatArray,
+        weights: FloatArray,
+        growth: Growth,
+        *,
+        categories: Sequence[int] = (),
+    ) -> Self:
+        """One ensemble, of all rows that have a label; arguments as for `fit`."""
+        used = np.isfinite(residual)
+        data = lightgbm.Dataset(
+            features[used],
+            residual[used],
+            weight=weights[used],
+            categorical_feature=list(categories),
+            free_raw_data=False,
+        )
+        return cls(boosters=(lightgbm.train(_parameters(growth), data, num_boost_round=growth.trees),))
 
     def predict(self, features: FloatArray) -> FloatArray:
         """Mean over the folds, float64 (n,). Networks repeat their kernels: equal rows are forecast once."""
         if not self.boosters or not len(features):
             return np.zeros(len(features))
+        if len(features) == 1:
+            return self._mean(features)
         rows = np.ascontiguousarray(features).view(np.dtype((np.void, features.dtype.itemsize * features.shape[1])))
         _, first, place = np.unique(rows.ravel(), return_index=True, return_inverse=True)
-        different = features[first]
-        forecasts = [booster.predict(different, num_threads=1) for booster in self.boosters]
-        return np.asarray(np.mean(forecasts, axis=0))[place]
+        return self._mean(features[first])[place]
+
+    def _mean(self, features: FloatArray) -> FloatArray:
+        return np.asarray(np.mean([booster.predict(features, num_threads=1) for booster in self.boosters], axis=0))
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         """Model texts, compressed: uint8 arrays."""

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+import numpy as np
+
 from predictors.measured import statistics as figures
 from predictors.measured.reader import family_of
 from predictors.measured.records import CAREFUL, QUICK, About, MeasuredRow, MeasuredTarget
@@ -146,6 +148,14 @@ def _collection(
         "every careful process); where it moved by more than 5 % the rows were measured again, and both are kept, the "
         f"disturbed ones flagged as noisy. For the other {len(rows) - len(checked):,} rows there is no reading."
     )
+    slow = [row.slowness for row in rows if row.sentinel_ms is not None]
+    if slow:
+        low, high = np.quantile(slow, [0.05, 0.95])
+        yield (
+            "- Speed: the machine's own changes with what its host has to do. `slowness` is the sentinel's median "
+            f"within half a minute over its usual latency on the target: {low:.2f} to {high:.2f} for nine rows in "
+            "ten that have it. `latency_ms` is as measured; readers get it divided by `slowness`."
+        )
     yield (
         "- Sampling: each family of networks equally often, work log-uniform, architectures of finite spaces uniform; "
         "kernels by weight over the range of shapes that real networks have. Every target goes through the same "

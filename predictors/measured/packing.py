@@ -4,14 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 from predictors.measured.datasheet import datasheet
 from predictors.measured.records import CAREFUL, QUICK, About, MeasuredRow, MeasuredTarget
+from predictors.measured.slowness import with_slowness
 from predictors.measured.statistics import repeatability
 from predictors.measured.storage import ROWS_FILE, TARGETS_FILE, read_rows, write_rows, write_targets
 from profilers import campaign
-from profilers.schema import Architecture, Environment, GraphHash, LatcastError, Summary, TargetId
+from profilers.schema import Architecture, Environment, GraphHash, InputError, LatcastError, Summary, TargetId
 from profilers.sentinel import drift
 
 __all__ = ["DATASHEET_FILE", "pack"]
@@ -43,7 +44,7 @@ def pack(folders: Sequence[Path], out: Path, *, recheck: bool = False, licence: 
     """
     out.mkdir(parents=True, exist_ok=True)
     rows = [_row(row) for folder in folders for row in campaign.read_rows(folder)]
-    rows = _with_noise(_with_repeats(rows))
+    rows = with_slowness(_with_noise(_with_repeats(rows)))
     verdicts = {} if recheck else _verdicts(out)
     rows = [replace(row, stale=_is_stale(row, verdicts)) for row in rows]
     write_rows(out / ROWS_FILE, rows)
@@ -66,6 +67,7 @@ def _row(row: campaign.Row) -> MeasuredRow:
         processes=len(measured.runs),
         noisy=measured.noisy,
         sentinel_drift=drift(*sentinel[-2:]) if len(sentinel) > 1 else None,
+        sentinel_ms=mean(sentinel[-2:]) if sentinel else None,
         load_ms=measured.runs[0].load_ms if measured.runs else 0.0,
         peak_memory_bytes=measured.peak_memory_bytes if careful else 0,
         protocol_version=measured.protocol_version,
@@ -144,10 +146,11 @@ def _notes(folder: Path) -> list[str]:
 
 
 def _verdicts(out: Path) -> Verdicts:
-    """What an earlier pack found out."""
-    if not (out / ROWS_FILE).exists():
+    """What an earlier pack found out; nothing where there was none, or one by another version."""
+    try:
+        return {(row.architecture, row.graph): row.stale for row in read_rows(out)}
+    except InputError:
         return {}
-    return {(row.architecture, row.graph): row.stale for row in read_rows(out)}
 
 
 def _is_stale(row: MeasuredRow, verdicts: Verdicts) -> bool:

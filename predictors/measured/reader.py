@@ -7,6 +7,7 @@ import numpy as np
 
 from predictors.base import LatencyDataset, Query
 from predictors.measured.records import CAREFUL, MeasuredRow, MeasuredTarget
+from predictors.measured.slowness import at_usual_speed
 from predictors.measured.storage import read_rows, read_targets
 from profilers.schema import Architecture, DeviceEvidence, Graph, GraphHash, InputError
 
@@ -17,6 +18,7 @@ def read_measured(path: Path, *, repeats: bool = False, spaces: Sequence[str] = 
     """A measured data set. Graphs are built from the architectures when somebody asks for them, once for all targets.
 
     Rows that failed have no latency and rows that are stale no graph: neither is part of it (`read_rows` has them).
+    Latencies are those of the machine's usual speed (`MeasuredRow.slowness`); `read_rows` has them as measured.
 
     Args:
         path: folder that `latcast dataset pack` wrote.
@@ -43,12 +45,12 @@ def to_dataset(rows: Iterable[MeasuredRow], targets: Iterable[MeasuredTarget]) -
     if unknown:
         raise InputError(f"The rows name the target {unknown[0]}, of which nothing is known.")
     build = _builder({row.architecture: row.graph for row in kept})
-    kernels = [row.kernels for row in kept]
+    latencies, kernels = zip(*map(at_usual_speed, kept), strict=True) if kept else ((), ())
     return LatencyDataset(
         queries=[
             Query(target=known[row.target].target, architecture=row.architecture, graph_builder=build) for row in kept
         ],
-        latency_ms=np.array([row.latency_ms for row in kept], dtype=np.float64),
+        latency_ms=np.array(latencies, dtype=np.float64),
         noise_log=np.array([row.noise_log for row in kept], dtype=np.float64),
         kernels=kernels if any(kernels) else None,
         evidence={

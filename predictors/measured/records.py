@@ -30,6 +30,9 @@ class MeasuredRow:
         noisy: the host was not steady; see `docs/measuring.md`.
         stale: the text does not yield this graph any more, because its generator has changed since.
         sentinel_drift: share by which the sentinel's latency before and after differ; None where it was not measured.
+        sentinel_ms: its latency, mean of before and after; None where it was not measured.
+        slowness: how slow the machine was, by the sentinel around this row over its usual latency on the target; 1
+            where that was not measured. Latency divided by it is that of the machine's usual speed.
         time_unix_s: when; None where it was not recorded, as are the host's load (one minute) and stolen share.
         counters: by event name, for one run; hardware counters where the machine has them.
         kernels: the runtime's kernels, in order; None where it does not tell.
@@ -56,6 +59,8 @@ class MeasuredRow:
     noisy: bool = False
     stale: bool = False
     sentinel_drift: float | None = None
+    sentinel_ms: float | None = None
+    slowness: float = 1.0
     time_unix_s: float | None = None
     load_1m: float | None = None
     steal_share: float | None = None

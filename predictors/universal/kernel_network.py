@@ -16,15 +16,19 @@ from numpy.typing import NDArray
 
 from predictors.artifact import Artifact
 from predictors.base import FloatArray
+from predictors.dataset import target_ids
 from predictors.features.kernels import CLASSES, KernelTable
 from predictors.kernel_sum.residual import kernel_numbers
 from predictors.kernel_sum.roofline import Costs
-from profilers.schema import ArtifactError, Target, TargetId
+from profilers.schema import ArtifactError, Target
 
 __all__ = ["KernelEncoding", "KernelEnsemble", "KernelInputs", "KernelNetwork", "habits_of"]
 
 _BOUND = 4.0
 """Standard deviations beyond which a size counts as no further away."""
+
+_SATURATED = np.float32(30.0)
+"""SiLU of what is further below zero is zero; exponentials of much more overflow."""
 
 _LAYERS: Mapping[str, int] = {
     "numbers": 2, "classes": 2, "operators": 2, "habits": 2, "bias": 1,
@@ -74,7 +78,7 @@ class KernelEncoding:
     @classmethod
     def fit(cls, table: KernelTable, targets: Sequence[Target], costs: Costs) -> Self:
         """The encoding that makes these kernels standard; see `encode`."""
-        numbers = np.nan_to_num(kernel_numbers(table, costs))
+        numbers = kernel_numbers(table, costs)
         return cls(
             centre=numbers.mean(axis=0),
             scale=numbers.std(axis=0) + 1e-6,
@@ -98,11 +102,11 @@ class KernelEncoding:
             targets: n, of the graphs.
             costs: of the kernels, by the roofline.
         """
-        numbers = (np.nan_to_num(kernel_numbers(table, costs)) - self.centre) / self.scale
+        numbers = (kernel_numbers(table, costs) - self.centre) / self.scale
         places = _places(self.operators)
         unknown = len(places)
         return KernelInputs(
-            numbers=np.clip(numbers, -_BOUND, _BOUND).astype(np.float32),
+            numbers=np.fmin(np.fmax(numbers, -_BOUND), _BOUND).astype(np.float32),
             classes=table.kinds,
             operators=np.array([places.get(name, unknown) for name in table.operators], dtype=np.int64),
             habits=self.multi_hot(targets),
@@ -111,12 +115,10 @@ class KernelEncoding:
 
     def multi_hot(self, targets: Sequence[Target]) -> Floats:
         """Which habits each target has, float32 (n, a)."""
-        rows: dict[TargetId, list[float]] = {}
-        for target in targets:
-            if target.id not in rows:
-                known = habits_of(target)
-                rows[target.id] = [float(name in known) for name in self.habits]
-        found = np.array([rows[target.id] for target in targets], dtype=np.float32)
+        names = target_ids(targets)
+        known = {name: habits_of(target) for name, target in dict(zip(names, targets, strict=True)).items()}
+        rows = {name: [float(habit in own) for habit in self.habits] for name, own in known.items()}
+        found = np.array([rows[name] for name in names], dtype=np.float32)
         return found.reshape(len(targets), len(self.habits))
 
 
@@ -239,4 +241,8 @@ class KernelEnsemble:
 
 
 def _silu(x: Floats) -> Floats:
-    return np.asarray(x / (1.0 + np.exp(-np.maximum(x, -30.0))), dtype=np.float32)
+    divisor = np.negative(x)
+    np.minimum(divisor, _SATURATED, out=divisor)
+    np.exp(divisor, out=divisor)
+    divisor += 1
+    return np.asarray(x / divisor, dtype=np.float32)

@@ -47,7 +47,7 @@ def fuse(plan: FusionPlan, level: Level = Level.ALL) -> None:
 def _fold_constants(plan: FusionPlan, step: Step) -> None:
     """Known when the model is loaded: all inputs are constants, or only their static shape matters."""
     first = step.inputs[0] if step.inputs else -1
-    if first >= 0 and not plan.is_constant(first) and step.operator not in _STATIC:
+    if first >= 0 and first not in plan.constant and step.operator not in _STATIC:
         return
     if step.operator in _NEVER_FOLDED or plan.graph.nodes[step.main].bodies:
         return
@@ -71,7 +71,8 @@ def _drop_no_operations(plan: FusionPlan, step: Step) -> None:
 
 def _drop_repetitions(plan: FusionPlan, step: Step) -> None:
     """Two steps that compute the same from the same are computed once."""
-    rivals = plan.readers(next((tensor for tensor in step.inputs if tensor >= 0), -1))
+    first = step.inputs[0] if step.inputs else -1
+    rivals = plan.readers(first if first >= 0 else next((tensor for tensor in step.inputs if tensor >= 0), -1))
     if len(rivals) < 2 or step.operator in _NEVER_FOLDED or plan.graph.nodes[step.main].bodies:
         return
     for other in rivals:

@@ -26,30 +26,24 @@ def describe_conv(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     data, weights, out = plan.shape(step.inputs[0]), plan.shape(step.inputs[1]), plan.shape(step.outputs[0])
     if len(weights) < 3 or len(out) != len(weights):
         return 0.0, count_elements(plan, step)
-    groups, window = step.integer("group", 1), prod(weights[2:])
-    depth = weights[1] * window
-    rows = prod(out[2:]) * out[0]
-    shape.update(rows=rows, columns=weights[0] // groups, depth=depth, groups=groups, window=window)
-    shape.update(window_width=weights[-1], stride=prod(step.ints("strides", (1,))), channels_in=data[1])
-    shape.update(dilation=max(step.ints("dilations", (1,))), padding=sum(step.ints("pads")), channels_out=out[1])
-    shape.update(constant_weights=1, run=prod(out[2:]))
+    groups, window, plane = step.integer("group", 1), prod(weights[2:]), prod(out[2:])
+    strides, dilations, pads = step.ints("strides", (1,)), step.ints("dilations", (1,)), step.ints("pads")
+    depth, rows, channels = weights[1] * window, plane * out[0], out[1]
+    shape |= {
+        "rows": rows, "columns": weights[0] // groups, "depth": depth, "groups": groups, "window": window,
+        "window_width": weights[-1], "stride": prod(strides), "channels_in": data[1], "dilation": max(dilations),
+        "padding": sum(pads), "channels_out": channels, "constant_weights": 1, "run": plane,
+    }  # fmt: skip
     if not step.blocked:
         shape["parts"] = out[0] * groups
         unrolled = rows * depth * groups if window > 1 else 0
-        padded = out[0] * whole_columns(prod(out[2:]))
-        return float(padded * out[1] * depth), float(prod(out) + unrolled)
+        return float(out[0] * whole_columns(plane) * channels * depth), float(out[0] * channels * plane + unrolled)
     depth = whole_blocks(weights[1]) * window if weights[1] >= BLOCK else depth
-    shape["parts"] = _blocked_parts(weights, out, groups)
-    macs = rows * whole_blocks(out[1]) * depth * _inside_share(step, data, weights, out)
-    return macs, prod(out) + macs * _edge_share(step, out)
-
-
-def _inside_share(step: Step, data: tuple[int, ...], weights: tuple[int, ...], out: tuple[int, ...]) -> float:
-    """Share of the window's lines that fall on the input rather than on padding, which is skipped."""
-    pad, stride, dilation = (
-        step.ints(name, (d,) * 4)[0] for name, d in (("pads", 0), ("strides", 1), ("dilations", 1))
-    )
-    return _share_of_lines(out[2], data[2], weights[2], stride, (pad, dilation))
+    shape["parts"] = _blocked_parts(weights, out, groups, window)
+    # Lines of the window that fall on padding rather than on the input are skipped.
+    inside = _share_of_lines(out[2], data[2], weights[2], strides[0], (pads[0] if pads else 0, dilations[0]))
+    macs = rows * whole_blocks(channels) * depth * inside
+    return macs, rows * channels + macs * _edge_share(pads, strides, out)
 
 
 @lru_cache(maxsize=4096)
@@ -62,18 +56,19 @@ def _share_of_lines(lines: int, size: int, window: int, stride: int, padding: tu
     return inside / (lines * window) if lines and window else 1.0
 
 
-def _edge_share(step: Step, out: tuple[int, ...]) -> float:
+def _edge_share(pads: tuple[int, ...], strides: tuple[int, ...], out: tuple[int, ...]) -> float:
     """Share of the outputs whose window reaches over the left or right edge: they are computed one by one."""
-    pads, strides = step.ints("pads", (0, 0, 0, 0)), step.ints("strides", (1, 1))
-    beyond = sum(-(-pads[axis] // strides[-1]) for axis in (1, 3))
+    if not any(pads):
+        return 0.0
+    beyond = -(-pads[1] // strides[-1]) - (-pads[3] // strides[-1])
     return min(1.0, beyond / max(1, out[-1]))
 
 
-def _blocked_parts(weights: tuple[int, ...], out: tuple[int, ...], groups: int) -> float:
+def _blocked_parts(weights: tuple[int, ...], out: tuple[int, ...], groups: int, window: int) -> float:
     """How often the innermost routine is called: by output line, set of four filter blocks, and block of inputs."""
     depthwise = weights[1] == 1 and groups > 1
     filters = -(-out[1] // BLOCK) if depthwise else groups * -(-out[1] // (4 * BLOCK * groups))
-    pointwise = prod(weights[2:]) == 1
+    pointwise = window == 1
     inputs = -(-weights[1] // (8 * BLOCK if pointwise else BLOCK))
     return float(out[0] * filters * (1 if pointwise else out[2]) * inputs)
 

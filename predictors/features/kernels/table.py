@@ -198,6 +198,8 @@ def kernel_table(graph: Graph, style: KernelStyle = DEFAULT_STYLE) -> KernelTabl
 
 def stack_tables(tables: Sequence[KernelTable]) -> KernelTable:
     """One table of many graphs' kernels; `graph` counts the graphs."""
+    if len(tables) == 1:
+        return tables[0]  # of graph 0
     width = len(WORK_FEATURES) + len(SHAPE_FEATURES)
     return KernelTable(
         kinds=np.concatenate([np.zeros(0, dtype=np.int64), *(table.kinds for table in tables)]),

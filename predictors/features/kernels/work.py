@@ -110,6 +110,7 @@ _described: dict[Hashable, Callable[..., Kernel]] = {}
 """Kernels but for their places, for networks repeat their steps; all are forgotten when there are too many."""
 _MOST_DESCRIBED = 20_000
 _MOST_ATTRIBUTES = 64
+_EMPTY = dict.fromkeys(SHAPE_FEATURES, 0.0)
 
 
 def describe_step(plan: FusionPlan, step: Step) -> Kernel:
@@ -145,25 +146,27 @@ def _describe(plan: FusionPlan, step: Step) -> Callable[..., Kernel]:
     kind = kernel_class(plan, step)
     shape = _common(plan, step)
     macs, operations = _DESCRIBE.get(kind, describe_other)(plan, step, shape)
-    constants = {tensor for tensor in step.inputs if tensor >= 0 and plan.is_constant(tensor)}
-    variables = {tensor for tensor in step.inputs if tensor >= 0} - constants
-    written = sum(plan.spec(tensor).size_bytes for tensor in step.outputs if tensor >= 0)
+    specs = plan.graph.tensors
+    outputs = [specs[tensor] for tensor in step.outputs if tensor >= 0]
+    read = {tensor: specs[tensor] for tensor in step.inputs if tensor >= 0}
+    written = sum([spec.size_bytes for spec in outputs])
     most = written if kind in _READ_WHAT_THEY_WRITE else inf
-    tensors = [tensor for tensor in (*step.inputs[:1], *step.outputs[:1]) if tensor >= 0]
-    parameters = sum(min(plan.spec(tensor).size_bytes, most) for tensor in constants)
-    parameters += tree_bytes(step) if kind == "trees" else 0
+    sizes = {tensor: min(spec.size_bytes, most) for tensor, spec in read.items()}
+    parameters = sum([size for tensor, size in sizes.items() if tensor in plan.constant])
+    elements = count_elements(plan, step)
+    ends = [specs[tensor] for tensor in (*step.inputs[:1], *step.outputs[:1]) if tensor >= 0]
     return partial(
         Kernel,
         kind=kind,
         operator=step.operator,
         macs=float(macs),
-        operations=float(operations) + count_elements(plan, step) * shape["activation"],
-        input_bytes=float(sum(min(plan.spec(tensor).size_bytes, most) for tensor in variables)),
+        operations=float(operations) + elements * shape["activation"],
+        input_bytes=float(sum(sizes.values()) - parameters),
         output_bytes=float(written),
-        parameter_bytes=float(parameters),
-        elements=count_elements(plan, step),
+        parameter_bytes=float(parameters + (tree_bytes(step) if kind == "trees" else 0)),
+        elements=elements,
         shape=shape,
-        known=kind != "other" and (kind in _TOLERANT or all(plan.spec(item).shape is not None for item in tensors)),
+        known=kind != "other" and (kind in _TOLERANT or all(spec.shape is not None for spec in ends)),
     )
 
 
@@ -218,21 +221,19 @@ def _describe_transposition(plan: FusionPlan, reorder: Reorder) -> Kernel:
 
 def _common(plan: FusionPlan, step: Step) -> dict[str, float]:
     """Features that every kernel has."""
-    shape = dict.fromkeys(SHAPE_FEATURES, 0.0)
-    out = plan.shape(step.outputs[0]) if step.outputs else ()
-    shape.update(
-        batch=out[0] if out else 1,
-        rank=len(out),
-        run=out[-1] if out else 1,
-        width=out[-1] if len(out) > 2 else 1,
-        reads=sum(tensor >= 0 and not plan.is_constant(tensor) for tensor in step.inputs),
-        writes=sum(tensor >= 0 for tensor in step.outputs),
-        blocked=float(step.blocked),
-        residual=float(step.residual),
-        activation=sum(ELEMENT_COST.get(name, 5.0) for name in step.activations),
-        element_cost=ELEMENT_COST.get(step.operator, 0.0),
-    )
-    return shape
+    out, constant = plan.shape(step.outputs[0]) if step.outputs else (), plan.constant
+    return _EMPTY | {
+        "batch": out[0] if out else 1,
+        "rank": len(out),
+        "run": out[-1] if out else 1,
+        "width": out[-1] if len(out) > 2 else 1,
+        "reads": len([tensor for tensor in step.inputs if tensor >= 0 and tensor not in constant]),
+        "writes": len([tensor for tensor in step.outputs if tensor >= 0]),
+        "blocked": float(step.blocked),
+        "residual": float(step.residual),
+        "activation": sum([ELEMENT_COST.get(name, 5.0) for name in step.activations]),
+        "element_cost": ELEMENT_COST.get(step.operator, 0.0),
+    }
 
 
 _DESCRIBE: Mapping[str, Callable[[FusionPlan, Step, Shape], Work]] = {
