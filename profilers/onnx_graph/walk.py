@@ -148,14 +148,14 @@ class _Walk:
             if key is not None:
                 outcomes.keep(key, Outcome(tuple((value.dtype, value.dims) for value in folded), None))
             return folded, None
-        outputs = infer_outputs(node, inputs, self._context.opsets)
-        if key is not None and all(value.other is None for value in outputs):
+        outputs, work = infer_outputs(node, inputs, self._context.opsets), None
+        if key is not None and all([value.other is None for value in outputs]):
             work = node_work(node.operation.operator, inputs, outputs, node.operation.plain)
-            outcomes.keep(key, Outcome(tuple((value.dtype, value.dims) for value in outputs), work))
+            outcomes.keep(key, Outcome(tuple([(value.dtype, value.dims) for value in outputs]), work))
         for value in outputs:
             value.constant = constant
-            self._complete(value)
-        return outputs, None
+        completed = [self._complete(value) for value in outputs]
+        return outputs, None if any(completed) else work
 
     def _repeated(
         self, node: SourceNode, inputs: list[Value | None], known: Outcome, *, constant: bool
