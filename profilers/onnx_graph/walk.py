@@ -149,7 +149,7 @@ class _Walk:
                 outcomes.keep(key, Outcome(tuple((value.dtype, value.dims) for value in folded), None))
             return folded, None
         outputs, work = infer_outputs(node, inputs, self._context.opsets), None
-        if key is not None and all([value.other is None for value in outputs]):
+        if key is not None and all(value.other is None for value in outputs):
             work = node_work(node.operation.operator, inputs, outputs, node.operation.plain)
             outcomes.keep(key, Outcome(tuple([(value.dtype, value.dims) for value in outputs]), work))
         for value in outputs:
