@@ -222,14 +222,18 @@ class FusionPlan:
 
     def merge(self, steps: list[Step], *, main: Step, last: Step, operator: str | None = None) -> Step:
         """Make one step of several; `main` gives attributes and first inputs, `last` the outputs."""
-        written = {tensor for step in steps for tensor in step.outputs}
+        written: set[int] = set()
+        read, nodes = list(main.inputs), []
         for step in steps:
             self._forget(step)
-        others = [tensor for step in steps if step is not main for tensor in step.inputs]
-        main.inputs = [tensor for tensor in (*main.inputs, *others) if tensor not in written or tensor < 0]
+            written.update(step.outputs)
+            nodes += step.nodes
+            if step is not main:
+                read += step.inputs
+        nodes.sort()
+        main.inputs = [tensor for tensor in read if tensor not in written or tensor < 0]
         main.outputs = list(last.outputs)
-        main.nodes = sorted(index for step in steps for index in step.nodes)
-        main.position = main.nodes[-1]
+        main.nodes, main.position = nodes, nodes[-1]
         main.operator = operator or main.operator
         self._add(main)
         return main
