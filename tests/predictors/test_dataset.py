@@ -13,6 +13,7 @@ from predictors.dataset import (
     group_folds,
     merge,
     row_keys,
+    rows_by_target,
     split_by_group,
     split_by_target,
 )
@@ -75,6 +76,15 @@ def test_measured_graphs_have_to_be_known() -> None:
     with pytest.raises(InputError, match=GRAPHS[1].hash):
         from_measurements([measurement(GRAPHS[1], (1.0,))], {GRAPHS[0].hash: GRAPHS[0]})
     assert len(from_measurements([measurement(GRAPHS[1], failure=Failure(stage="run", message=""))], {})) == 0
+
+
+def test_rows_by_target_follow_the_id_and_not_the_object(data: LatencyDataset) -> None:
+    twins = [Query(target=replace(query.target), graph=query.graph) for query in data.queries]
+    queries = [*data.queries, *twins]
+    rows = rows_by_target(queries)
+    assert set(rows) == set(data.targets())
+    assert sorted(index for own in rows.values() for index in own) == list(range(len(queries)))
+    assert all(queries[index].target.id == name for name, own in rows.items() for index in own)
 
 
 def test_digest_is_of_the_rows(data: LatencyDataset) -> None:

@@ -66,6 +66,21 @@ def test_the_roofline_extrapolates_in_proportion_to_work() -> None:
     assert_allclose(np.exp(roofline.log_time(far, kinds[:1])), 200.0, rtol=0.05)
 
 
+def test_sums_are_by_graph_and_graphs_without_kernels_have_none() -> None:
+    kinds = np.array([CLASSES.index("conv"), CLASSES.index("gemm"), CLASSES.index("conv")])
+    kernels = Kernels(
+        log_time=np.zeros(3), kinds=kinds, tilt=np.zeros((3, 1)), rows=np.array([1, 1, 3]), count=5, doubt=np.zeros(3)
+    )
+    values = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]])
+    assert_allclose(kernels.sums(values), [[0, 0], [3, 30], [0, 0], [4, 40], [0, 0]])
+    by_class = kernels.by_class(values[:, 0])
+    assert by_class.shape == (5, len(CLASSES))
+    assert_allclose(by_class[[1, 1, 3], kinds], [1, 2, 4])
+    assert by_class.sum() == 7
+    assert kernels.pick([0, 1, 2, 3, 4]) is kernels
+    assert kernels.pick([3]).rows.tolist() == [0]
+
+
 def kernels_of_two_classes(rng: np.random.Generator, graphs: int) -> Kernels:
     kinds = np.array([CLASSES.index("conv"), CLASSES.index("gemm")])
     return Kernels(

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 pytest.importorskip("torch")
 
 from predictors.base import LatencyDataset, Query
+from predictors.kernel_sum.observations import tabulate
 from predictors.kernel_sum.residual import ResidualTrees
 from predictors.metrics import median_ape
 from predictors.registry import load_predictor
@@ -39,6 +40,24 @@ def test_what_it_reads_follows_from_what_it_learned(fitted: UniversalPredictor) 
     known = fitted.fitted_capabilities()
     assert (known.inputs, known.spaces) == (frozenset({"graph"}), ())
     assert load_predictor(fitted.to_artifact()).fitted_capabilities() == known
+
+
+def test_networks_side_by_side_say_what_each_says_alone(fitted: UniversalPredictor) -> None:
+    graphs = fitted.graphs_
+    assert graphs is not None
+    assert len(graphs.networks_) == 2
+    queries = small_data(seed=6, count=5).queries
+    table = tabulate(queries)
+    inputs = graphs.encoding_.encode(table, [query.target for query in queries], graphs.roofline_.costs(table))
+    alone = np.mean([network.predict(inputs) for network in graphs.networks_], axis=0)
+    assert np.ptp(alone) > 0.01
+    assert_allclose(graphs.ensemble_.predict(inputs), alone, atol=1e-5)
+
+
+def test_a_graph_is_forecast_alike_alone_and_among_others(fitted: UniversalPredictor) -> None:
+    queries = small_data(seed=7, count=6).queries
+    alone = np.concatenate([fitted.predict([query]).median_ms for query in queries])
+    assert_allclose(fitted.predict(queries).median_ms, alone, rtol=1e-5)
 
 
 def test_kernels_add_up_to_the_forecast(fitted: UniversalPredictor) -> None:
