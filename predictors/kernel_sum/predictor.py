@@ -90,11 +90,11 @@ class KernelSumPredictor(Predictor):
         )
         held_out = self._fit_correction(lesson, lambda share, what: report(0.2 + 0.7 * share, what))
         report(0.9, "multipliers")
-        self._learn_multipliers(lesson, held_out)
+        self._learn_multipliers(lesson, held_out, lambda share, what: report(0.9 + 0.1 * share, what))
         report(1.0, "fitted")
         return self
 
-    def _learn_multipliers(self, lesson: "Lesson", held_out: FloatArray) -> Kernels:
+    def _learn_multipliers(self, lesson: "Lesson", held_out: FloatArray, report: Progress) -> Kernels:
         """From forecasts by models that did not see the graph, float64 (K,); returns them with the shared model's."""
         table = lesson.seen.table
         kernels = self._kernels(table, self.roofline_.costs(table), held_out)

@@ -104,15 +104,15 @@ class GraphPredictor(KernelSumPredictor):
         self.networks_ = tuple(networks)
         self.ensemble_ = KernelEnsemble.of(networks)
 
-    def _learn_multipliers(self, lesson: Lesson, held_out: FloatArray) -> Kernels:
+    def _learn_multipliers(self, lesson: Lesson, held_out: FloatArray, report: Progress) -> Kernels:
         """Twice: what the first leave of whole graphs, trees learn, and the second are of both together."""
-        kernels = self._with_trees(lesson, held_out)
+        kernels = self._with_trees(lesson, held_out, report)
         means = {name: known.mean for name, known in self._learned().targets.items()}
         self.descriptors_ = TargetDescriptors.fit(lesson.evidence, means)
         return kernels
 
-    def _with_trees(self, lesson: Lesson, held_out: FloatArray) -> Kernels:
-        kernels = super()._learn_multipliers(lesson, held_out)
+    def _with_trees(self, lesson: Lesson, held_out: FloatArray, report: Progress) -> Kernels:
+        kernels = super()._learn_multipliers(lesson, held_out, report)
         table, multipliers = lesson.seen.table, self._learned()
         residual = np.log(lesson.seen.latency)
         for name in lesson.target_names:
@@ -125,10 +125,17 @@ class GraphPredictor(KernelSumPredictor):
         features = graph_features(kernels, table, self.encoding_.multi_hot([query.target for query in lesson.queries]))
         residual, weights = np.where(whole, residual, np.nan), np.ones(kernels.count)
         folds = lesson.row_folds(self.folds, seed=self.seed)
-        _, factor = ResidualTrees.fit(features, residual, weights, folds, self._growth(), progress=lambda share: None)
+        _, factor = ResidualTrees.fit(
+            features,
+            residual,
+            weights,
+            folds,
+            self._growth(),
+            progress=lambda share: report(share, "trees over whole graphs"),
+        )
         # What forecasts are made with has seen all rows: as good as the mean over folds, in a quarter of the time.
         self.trees_ = ResidualTrees.grow(features, residual, weights, self._growth())
-        return super()._learn_multipliers(lesson, held_out + np.where(whole, factor, 0.0)[kernels.rows])
+        return super()._learn_multipliers(lesson, held_out + np.where(whole, factor, 0.0)[kernels.rows], report)
 
     def _forecast_kernels(self, queries: Sequence[Query]) -> Kernels:
         table = tabulate(queries)
