@@ -8,6 +8,7 @@ from profilers.search_spaces.kernels import (
     convolutions,
     elementwise,
     irregular,
+    lines,
     movement,
     products,
     quantised,
@@ -17,7 +18,7 @@ from profilers.search_spaces.kernels import (
 
 __all__ = ["Kernels"]
 
-MODULES = (convolutions, products, elementwise, reductions, movement, quantised, structured, irregular)
+MODULES = (convolutions, products, elementwise, reductions, movement, quantised, structured, irregular, lines)
 """New families go to the end: encodings of architectures depend on their order."""
 FAMILIES = {family.name: family for module in MODULES for family in module.FAMILIES}
 
