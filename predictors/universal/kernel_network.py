@@ -20,6 +20,7 @@ from predictors.dataset import target_ids
 from predictors.features.kernels import CLASSES, KernelTable
 from predictors.kernel_sum.residual import kernel_numbers
 from predictors.kernel_sum.roofline import Costs
+from predictors.single_thread import products_on_one_thread
 from profilers.schema import ArtifactError, Target
 
 __all__ = ["KernelEncoding", "KernelEnsemble", "KernelInputs", "KernelNetwork", "habits_of"]
@@ -230,6 +231,10 @@ class KernelEnsemble:
 
     def predict(self, inputs: KernelInputs) -> FloatArray:
         """Log time over the roofline's, float64 (K,)."""
+        with products_on_one_thread():
+            return self._predict(inputs)
+
+    def _predict(self, inputs: KernelInputs) -> FloatArray:
         members, width, _ = self.hidden.shape
         first = inputs.numbers @ self.numbers
         first += self.classes[inputs.classes]
