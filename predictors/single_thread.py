@@ -1,10 +1,12 @@
 """Linear algebra on one thread: how libraries split a sum depends on what else runs, and with it the last bits."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache, wraps
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from threading import Lock
+from typing import ParamSpec, TypeVar
 
+import numpy as np  # noqa: F401 - its BLAS has to be there to be found
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 __all__ = ["on_one_thread", "products_on_one_thread"]
@@ -24,13 +26,24 @@ def on_one_thread(function: Callable[Given, Result]) -> Callable[Given, Result]:
     return limited
 
 
-def products_on_one_thread() -> AbstractContextManager[Any]:
-    """For products of matrices that have to be quick: libraries are looked for once, and left alone if they comply."""
-    blas = _blas()
-    several = any(library.num_threads > 1 for library in blas.lib_controllers)
-    return blas.limit(limits=1) if several else nullcontext()
+def _with_several_threads() -> ThreadpoolController | None:
+    blas = ThreadpoolController().select(user_api="blas")
+    return blas if any(library.num_threads > 1 for library in blas.lib_controllers) else None
 
 
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
+_several = _with_several_threads()
+"""BLAS, unless it has one thread anyway: asked once, for what it has changes while somebody has his turn."""
+_turn = Lock()
+
+
+@contextmanager
+def products_on_one_thread() -> Iterator[None]:
+    """For products of matrices that have to be quick: libraries were looked for once, and are left alone if they comply.
+
+    How many threads a library has holds for the whole process, so callers in several threads take turns.
+    """
+    if _several is None:
+        yield
+        return
+    with _turn, _several.limit(limits=1):
+        yield

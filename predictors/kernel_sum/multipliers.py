@@ -35,6 +35,11 @@ _MACHINE_STD, _KIND_STD, _TILT_STD, _PROFILER_STD = 2.0, 0.5, 0.4, 0.3
 _CLASS_SCALES = (0.05, 0.2, 0.5, 1.0)
 """Parts of the prior's spread of classes and tilts over which a new target is averaged."""
 
+_DRIFT = (0.05, 0.05, 0.03, 0.05)
+"""How far a target that training has seen may have moved since: machine, classes, tilts, profiler."""
+_DRIFT_SCALES = (0.3, 1.0, 4.0)
+"""Multiples of that over which it is averaged."""
+
 _NEAREST = 2
 """Targets of training that a new one may be like."""
 
@@ -110,7 +115,7 @@ class Multipliers:
         state = self
         guess = self.covariance
         for _ in range(_ROUNDS):
-            found = {name: state._posterior(*part, state.mean) for name, part in parts.items()}
+            found = {name: state._posterior(*part, state.mean, state.covariance) for name, part in parts.items()}
             mean = np.asarray(np.mean([one.mean for one in found.values()], axis=0), dtype=np.float64)
             spread = sum(one.covariance + np.outer(one.mean - mean, one.mean - mean) for one in found.values())
             covariance = (_GUESS_TARGETS * guess + spread) / (_GUESS_TARGETS + len(found))
@@ -145,9 +150,9 @@ class Multipliers:
         """
         members = [
             member
-            for centre in self._centres(kernels, labels, target, expected)
+            for centre, priors in self._starts(kernels, labels, target, expected)
             for timed in ((False, True) if np.isfinite(labels.kernel_time).any() else (False,))
-            for member in self._members(kernels, labels, centre, timed=timed)
+            for member in self._members(kernels, labels, centre, priors, timed=timed)
         ]
         shares = _softmax(np.array([member.log_density for member in members]))
         state = _mixed(shares, [member.mean for member in members], [member.covariance for member in members])
@@ -155,22 +160,38 @@ class Multipliers:
         tail = _tail_scale(np.concatenate([self._prior_scores(kernels.count), own]))
         return replace(self, targets={**self.targets, target: replace(state, tail_scale=tail)})
 
-    def _centres(self, kernels: Kernels, labels: Labels, target: str, expected: FloatArray | None) -> list[FloatArray]:
-        """Multipliers to start from: the mean over targets, and of those seen the ones that fit best but for speed."""
+    def _starts(
+        self, kernels: Kernels, labels: Labels, target: str, expected: FloatArray | None
+    ) -> list[tuple[FloatArray, list[FloatArray]]]:
+        """Where the posterior may start from, and how far it may be from there: (multipliers, covariances).
+
+        A target that training has seen is what it was, give or take some percent. Any other may be like the mean over
+        targets, like those of them that fit best but for speed, or as other evidence has it.
+        """
+        own = self.targets.get(target)
+        if own is not None:
+            drift = np.diag(np.repeat(_DRIFT, self._blocks()) ** 2)
+            return [(own.mean, [own.covariance + scale**2 * drift for scale in _DRIFT_SCALES])]
         known = [self.targets[name].mean for name in sorted(self.targets)]
         misfit = []
         for mean in known:
             residual = np.log(labels.latency) - np.log(kernels.totals(kernels.times(mean)))
             misfit.append(float(np.median(np.abs(residual - np.median(residual)))))
         nearest = [known[index] for index in np.argsort(misfit, kind="stable")[:_NEAREST]]
-        own = [self.targets[target].mean] if target in self.targets else []
         told = [] if expected is None else [expected]
-        unique = {mean.tobytes(): mean for mean in (self.mean, *own, *nearest, *told)}
-        return list(unique.values())
+        unique = {mean.tobytes(): mean for mean in (self.mean, *nearest, *told)}
+        priors = [self._scaled(scale) for scale in _CLASS_SCALES]
+        return [(mean, priors) for mean in unique.values()]
 
-    def _members(self, kernels: Kernels, labels: Labels, centre: FloatArray, *, timed: bool) -> "list[_Member]":
-        """Posteriors from one start, for each scale of the classes' differences, and what each is worth."""
-        u = self._posterior(kernels, labels, centre, timed=timed).mean
+    def _blocks(self) -> tuple[int, int, int, int]:
+        """Dimensions of u: machine, classes, tilts, profiler."""
+        return 1, len(CLASSES), len(self.mean) - _FIXED - len(CLASSES), len(CLASSES)
+
+    def _members(
+        self, kernels: Kernels, labels: Labels, centre: FloatArray, priors: Sequence[FloatArray], *, timed: bool
+    ) -> "list[_Member]":
+        """Posteriors from one start, for each covariance of the prior around it, and what each is worth."""
+        u = self._posterior(kernels, labels, centre, priors[-1], timed=timed).mean
         design, residual, variance, graphs = self._rows(kernels, labels, u, timed=timed)
         moved = residual + design @ (u - centre)
         weight = (_DEGREES + 1) / (_DEGREES + residual**2 / variance) / variance
@@ -179,8 +200,8 @@ class Multipliers:
         response = np.array([weighted[graphs == g].T @ moved[graphs == g] for g in range(kernels.count)])
         all_precision, all_response = precision.sum(axis=0), response.sum(axis=0)
         members = []
-        for scale in _CLASS_SCALES:
-            inverse = _inverse(self._scaled(scale))
+        for prior in priors:
+            inverse = _inverse(prior)
             mean, covariance = _gaussian(inverse, all_precision, all_response)
             left_out = [
                 _gaussian(inverse, all_precision - own, all_response - share)
@@ -268,8 +289,10 @@ class Multipliers:
         variance = self.graph_std**2 + self.class_std[kinds] ** 2 + blur**2
         return design, residual, variance, used
 
-    def _posterior(self, kernels: Kernels, labels: Labels, centre: FloatArray, *, timed: bool = True) -> Posterior:
-        u, covariance, inverse = centre, self.covariance, _inverse(self.covariance)
+    def _posterior(
+        self, kernels: Kernels, labels: Labels, centre: FloatArray, prior: FloatArray, *, timed: bool = True
+    ) -> Posterior:
+        u, covariance, inverse = centre, prior, _inverse(prior)
         for _ in range(_STEPS if kernels.count else 0):
             design, residual, variance, _ = self._rows(kernels, labels, u, timed=timed)
             weight = (_DEGREES + 1) / (_DEGREES + residual**2 / variance) / variance

@@ -14,6 +14,7 @@ from predictors.kernel_sum.multipliers import Multipliers
 from predictors.kernel_sum.roofline import WORK_TERMS, Roofline
 from predictors.kernel_sum.sums import Kernels, Labels
 from predictors.testing import DEVICES, NEW_DEVICE, PredictorSuite, foreign_graph, measure, random_graph
+from profilers.schema import Target
 
 
 class TestKernelSum(PredictorSuite):
@@ -37,6 +38,23 @@ def test_rows_without_kernel_timings_teach_too() -> None:
     held_out = small_data(seed=4)
     forecast = KernelSumPredictor(trees=20, folds=2).fit(bare).predict(held_out.queries).median_ms
     assert np.median(np.abs(forecast / held_out.latency_ms - 1)) < 0.25
+
+
+def test_a_target_that_training_has_seen_stays_what_it_was_unless_told_otherwise(fitted: KernelSumPredictor) -> None:
+    known, asked = DEVICES[0].target, small_data(seed=9, count=12).queries
+    support = small_data(seed=10, count=4)
+    odd = replace(support, latency_ms=support.latency_ms * np.array([1.4, 1.0, 1.5, 0.9]), kernels=None)
+    slower = replace(support, latency_ms=support.latency_ms * 1.5, kernels=None)
+    before = fitted.predict(asked).median_ms
+
+    def moved(rows: LatencyDataset, target: Target) -> float:
+        there = [Query(target=target, graph=query.graph) for query in rows.queries]
+        adapted = fitted.adapt(target, replace(rows, queries=there))
+        after = adapted.predict([Query(target=target, graph=query.graph) for query in asked]).median_ms
+        return float(np.median(np.log(after / before)))
+
+    assert abs(moved(odd, known)) < 0.7 * abs(moved(odd, NEW_DEVICE.target))
+    assert moved(slower, known) > 0.8 * np.log(1.5)
 
 
 def test_names_the_operators_it_does_not_know(fitted: KernelSumPredictor) -> None:
