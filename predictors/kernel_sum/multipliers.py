@@ -138,15 +138,16 @@ class Multipliers:
     ) -> "Multipliers":
         """With the posterior of one more target; self is unchanged.
 
-        The posterior is averaged over where it may start from (the targets of training that are most alike in these
-        graphs, and the mean over all), over how much classes differ from there, and over whether kernel timings are to
-        be believed beside latencies: each by how well it forecasts every graph of the support from the others.
+        The posterior is averaged over where it may start from and how far it may be from there (see `_starts`), and
+        over whether kernel timings are to be believed beside latencies: each by how well it forecasts every graph of
+        the support from the others. A target that is among `targets` starts from what these say of it, so rows that
+        went into that are not to be told again.
 
         Args:
             kernels: of the support's graphs.
             labels: of them.
             target: its id.
-            expected: float64 (d,), where else the posterior may start from, as other evidence has it.
+            expected: float64 (d,), where else a target that is new may start from, as other evidence has it.
         """
         members = [
             member

@@ -85,13 +85,7 @@ class KernelEncoding:
             scale=numbers.std(axis=0) + 1e-6,
             operators=tuple(sorted(set(table.operators))),
             habits=tuple(
-                sorted(
-                    {
-                        habit
-                        for target in {target.id: target for target in targets}.values()
-                        for habit in habits_of(target)
-                    }
-                )
+                sorted(frozenset().union(*map(habits_of, {id(target): target for target in targets}.values())))
             ),
         )
 
