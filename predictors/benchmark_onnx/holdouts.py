@@ -118,15 +118,15 @@ def judge(
     return document(known, forecasts, failed, differences=differences)
 
 
-def repeated(rows: Sequence[MeasuredRow], speaking: Sequence[MeasuredRow], holdout: Holdout) -> list[float]:
+def repeated(rows: Sequence[MeasuredRow], pooled: Sequence[MeasuredRow], holdout: Holdout) -> list[float]:
     """|a − b| / mean of the held-out networks that were measured twice: by careful measurements where there are some.
 
     Args:
         rows: all of the data set, repetitions included.
-        speaking: those that the data set's rows are, in their order.
+        pooled: those that the data set's rows are, in their order.
         holdout: of that data set.
     """
-    hidden = {(speaking[row].target, speaking[row].graph) for own in holdout.judged.values() for row in own}
+    hidden = {(pooled[row].target, pooled[row].graph) for own in holdout.judged.values() for row in own}
     part = [row for row in rows if (row.target, row.graph) in hidden]
     return repeatability(part, CAREFUL) or repeatability(part, QUICK)
 

@@ -153,8 +153,9 @@ def _collection(
         low, high = np.quantile(slow, [0.05, 0.95])
         yield (
             "- Speed: the machine's own changes with what its host has to do. `slowness` is the sentinel's median "
-            f"within half a minute over its usual latency on the target: {low:.2f} to {high:.2f} for nine rows in "
-            "ten that have it. `latency_ms` is as measured; readers get it divided by `slowness`."
+            "within half a minute over its usual latency on the target, times what graphs that were measured at "
+            f"several times say of the same two minutes: {low:.2f} to {high:.2f} for nine rows in ten that have a "
+            "reading. `latency_ms` is as measured; readers get it divided by `slowness`."
         )
     yield (
         "- Sampling: each family of networks equally often, work log-uniform, architectures of finite spaces uniform; "
@@ -212,9 +213,9 @@ def _preparation(rows: Sequence[MeasuredRow]) -> Iterator[str]:
     yield (
         "Summaries are computed from the samples; no row is left out. `share` of a kernel is its part of the sum of "
         "all kernels in a profiled run; times the latency it is its time. A row is `stale` when the present generators "
-        f"do not build its graph any more: {stale:,} are. Which row speaks for a graph that was measured several times "
-        "is the reader's choice (`predictors.measured.read_measured`: careful before quick, steady before noisy, the "
-        "latest)."
+        f"do not build its graph any more: {stale:,} are. A graph that was measured several times on a target has as "
+        "many rows; readers take the lower half of the steady ones together, at the machine's usual speed "
+        "(`predictors.measured.pooled_rows`)."
     )
 
 

@@ -44,7 +44,7 @@ def pack(folders: Sequence[Path], out: Path, *, recheck: bool = False, licence: 
     """
     out.mkdir(parents=True, exist_ok=True)
     rows = [_row(row) for folder in folders for row in campaign.read_rows(folder)]
-    rows = with_slowness(_with_noise(_with_repeats(rows)))
+    rows = _with_noise(with_slowness(list(_with_repeats(rows))))
     verdicts = {} if recheck else _verdicts(out)
     rows = [replace(row, stale=_is_stale(row, verdicts)) for row in rows]
     write_rows(out / ROWS_FILE, rows)
@@ -107,9 +107,8 @@ def _with_repeats(rows: Iterable[MeasuredRow]) -> Iterator[MeasuredRow]:
         seen[key] += 1
 
 
-def _with_noise(rows: Iterable[MeasuredRow]) -> list[MeasuredRow]:
+def _with_noise(rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
     """The rows with `noise_log`: a careful row knows its own, quick ones share their target's."""
-    rows = list(rows)
     usual = {target: _usual_noise([row for row in rows if row.target == target]) for target in {r.target for r in rows}}
     return [replace(row, noise_log=_noise(row, usual[row.target])) for row in rows]
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from predictors.base import LatencyDataset, Query
-from predictors.measured.records import CAREFUL, MeasuredRow, MeasuredTarget
+from predictors.measured.pooling import pooled_rows
+from predictors.measured.records import MeasuredRow, MeasuredTarget
 from predictors.measured.slowness import at_usual_speed
 from predictors.measured.storage import read_rows, read_targets
 from profilers.schema import Architecture, DeviceEvidence, Graph, GraphHash, InputError
 
-__all__ = ["family_of", "read_measured", "speaking_rows", "to_dataset"]
+__all__ = ["family_of", "read_measured", "to_dataset"]
 
 
 def read_measured(path: Path, *, repeats: bool = False, spaces: Sequence[str] = ()) -> LatencyDataset:
@@ -22,15 +23,15 @@ def read_measured(path: Path, *, repeats: bool = False, spaces: Sequence[str] = 
 
     Args:
         path: folder that `latcast dataset pack` wrote.
-        repeats: every measurement of a graph on a target; by default the one that speaks for them: careful rather
-            than quick, steady rather than noisy, later rather than earlier.
+        repeats: every measurement of a graph on a target as a row of its own; by default they are taken together
+            (`pooled_rows`).
         spaces: of these search spaces alone; empty means all.
 
     Raises:
         InputError: not such a folder.
     """
     rows = [row for row in read_rows(path) if not spaces or row.space in spaces]
-    return to_dataset(rows if repeats else speaking_rows(rows), read_targets(path))
+    return to_dataset(rows if repeats else pooled_rows(rows), read_targets(path))
 
 
 def to_dataset(rows: Iterable[MeasuredRow], targets: Iterable[MeasuredTarget]) -> LatencyDataset:
@@ -65,18 +66,6 @@ def family_of(architecture: Architecture) -> str:
     """What a network is kin to: `zoo/mobile`, `kernels/conv`; the space where it has no families."""
     family, slash, _ = architecture.text.partition("/")
     return f"{architecture.space}/{family}" if slash and "=" not in family else architecture.space
-
-
-def speaking_rows(rows: Iterable[MeasuredRow]) -> list[MeasuredRow]:
-    """One usable row for each graph and target, in the order of first appearance; see `read_measured`."""
-    chosen: dict[tuple[str, GraphHash], MeasuredRow] = {}
-    for row in rows:
-        if row.latency_ms is not None and not row.stale:
-            key = (row.target, row.graph)
-            chosen[key] = max(
-                chosen.get(key, row), row, key=lambda row: (row.method == CAREFUL, not row.noisy, row.repeat)
-            )
-    return list(chosen.values())
 
 
 def _builder(hashes: dict[Architecture, GraphHash]) -> Callable[[Architecture], Graph]:

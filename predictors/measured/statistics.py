@@ -37,8 +37,8 @@ class TargetCounts:
         networks_careful, networks_quick, kernels: different graphs measured, by method and kind.
         again: measurements of a graph that was measured before by the same method.
         noisy, failed, stale: rows so flagged.
-        difference: median of |a − b| / mean of what was measured twice by one method, noisy rows included; None where
-            nothing was.
+        difference: median of |a − b| / mean of what was measured twice by one method, noisy rows included, at the
+            machine's usual speed; None where nothing was.
     """
 
     target: TargetId
@@ -154,7 +154,7 @@ def kernel_shares(rows: Iterable[MeasuredRow]) -> dict[str, float]:
 
 
 def repeatability(rows: Iterable[MeasuredRow], method: str, *, noisy: bool = False) -> list[float]:
-    """|a − b| / mean of each graph's first two measurements by this method on one target.
+    """|a − b| / mean of each graph's first two measurements by this method on one target, at the machine's usual speed.
 
     Args:
         rows: of any targets.
@@ -164,7 +164,7 @@ def repeatability(rows: Iterable[MeasuredRow], method: str, *, noisy: bool = Fal
     by_key: dict[tuple[TargetId, GraphHash], list[float]] = defaultdict(list)
     for row in rows:
         if row.latency_ms is not None and row.method == method and (noisy or not row.noisy):
-            by_key[row.target, row.graph].append(row.latency_ms)
+            by_key[row.target, row.graph].append(row.latency_ms / row.slowness)
     return [2 * abs(ms[0] - ms[1]) / (ms[0] + ms[1]) for ms in by_key.values() if len(ms) > 1]
 
 

@@ -53,7 +53,7 @@ class GraphPredictor(KernelSumPredictor):
 
     kind = "universal"
 
-    def __init__(self, *, width: int = 96, epochs: int = 60, folds: int = 4, seed: int = 0) -> None:
+    def __init__(self, *, width: int = 112, epochs: int = 90, folds: int = 4, seed: int = 0) -> None:
         super().__init__(trees=400, learning_rate=0.05, leaves=31, folds=folds, seed=seed)
         self.width, self.epochs = width, epochs
         self.descriptors_: TargetDescriptors | None = None

@@ -123,11 +123,11 @@ def _places(names: tuple[str, ...]) -> Mapping[str, int]:
 
 
 def habits_of(target: Target) -> frozenset[str]:
-    """What is particular to how a target runs kernels; nothing for ONNX Runtime with float32 on one thread.
+    """What is particular to how a target runs kernels: its runtime, and what else is not as usual.
 
-    A target whose habits training has not seen is read as that one.
+    A habit that training has not seen counts for nothing.
     """
-    found = {f"backend={target.backend}": target.backend != "onnxruntime"}
+    found = {f"backend={target.backend}": True}
     found[f"precision={target.precision}"] = target.precision not in {"fp32", "as_given"}
     level = target.options.get("optimisation", "all")
     found[f"optimisation={level}"] = level != "all"

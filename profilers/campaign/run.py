@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from profilers.backends import get_backend
 from profilers.campaign.log import CampaignLog, Check, Note, Row, is_careful, read_log
-from profilers.campaign.steps import Recipe, Step, steps
+from profilers.campaign.steps import Recipe, Step, family_fits, steps
 from profilers.campaign.workers import Worker
 from profilers.environment import EnvironmentReader, describe_device
 from profilers.isolation import alone_on_this_host
@@ -20,6 +22,7 @@ from profilers.schema import (
     Device,
     Failure,
     GraphHash,
+    InputError,
     LatcastError,
     Measurement,
     Microbench,
@@ -91,11 +94,12 @@ def run_campaign(
     recipe: Recipe,
     *,
     seconds: float,
+    again: bool = False,
     describe: bool = True,
     on_report: OnReport | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
-    """Measure until the time is over; what the folder has already is not measured again.
+    """Measure until the time is over; what the folder has already is not measured again, unless `again` says so.
 
     Args:
         folder: of the campaign; may be a new one, or one whose process was killed.
@@ -104,6 +108,8 @@ def run_campaign(
             cannot even run the sentinel is left out.
         recipe: what to draw; another one in the same folder adds to what is there.
         seconds: after that long nothing new is begun.
+        again: instead of drawing, measure what the folder has of each target once more, in random order, what a steady
+            machine measured least often first. Speed drifts, so measurements of different hours say more.
         describe: run the microbenchmarks of targets that have none.
         on_report: told what happens.
         clock: seconds that never go back.
@@ -119,6 +125,7 @@ def run_campaign(
             log=log,
             targets=targets,
             recipe=recipe,
+            again=again,
             deadline=clock() + seconds,
             describe=describe,
             on_report=on_report or _ignore,
@@ -183,6 +190,7 @@ class _Lane:
     def __init__(self, settings: ProfileSettings, device: Device) -> None:
         self.settings, self.target = settings, target_for(device, settings)
         self.place, self.noted, self.described = 0, False, False
+        self.measured: Counter[Architecture] = Counter()  # while the machine was steady
 
     @property
     def quick(self) -> ProfileSettings:
@@ -203,12 +211,14 @@ class _Run:
         log: CampaignLog,
         targets: Sequence[ProfileSettings],
         recipe: Recipe,
+        again: bool,
         deadline: float,
         describe: bool,
         on_report: OnReport,
         clock: Callable[[], float],
     ) -> None:
         self._log, self._deadline, self._describe, self._clock = log, deadline, describe, clock
+        self._recipe, self._again = recipe, again
         self._on_report, self._device, self._begun = on_report, describe_device(), clock()
         self._lanes = [_Lane(settings, self._device) for settings in targets]
         self._steps = _Sequence(steps(recipe))
@@ -229,9 +239,16 @@ class _Run:
 
     def _remember(self, folder: Path) -> None:
         lanes = {lane.target.id: lane for lane in self._lanes}
+        graphs: dict[GraphHash, Architecture] = {}
         for entry in read_log(folder, runs=False):
             if isinstance(entry, Row):
                 self._done[_key(entry)] += 1
+                lane = lanes.get(entry.measurement.target.id)
+                if lane and entry.measurement.failure is None:
+                    lane.measured[entry.architecture] += 1
+                    graphs[entry.measurement.graph] = entry.architecture
+            elif isinstance(entry, Check) and entry.drifted and entry.target in lanes:
+                lanes[entry.target].measured.subtract(graphs[name] for name in entry.graphs if name in graphs)
             elif isinstance(entry, Note) and entry.target.id in lanes:
                 lane = lanes[entry.target.id]
                 lane.noted, lane.described = True, lane.described or entry.microbench is not None
@@ -259,17 +276,35 @@ class _Run:
 
     def _take_turn(self, lane: _Lane) -> None:
         """The target's next steps that are not done: the quick ones in one worker, then the careful ones."""
+        turn = self._once_more(lane) if self._again else self._undone(lane)
+        self._quick(lane, [step.architecture for step in turn if not step.careful])
+        for step in turn:
+            if step.careful and self._left_s() > 0:
+                self._tell(lane, step.architecture.text)
+                self._keep(lane, step.architecture, self._carefully(lane, step.architecture))
+
+    def _undone(self, lane: _Lane) -> list[Step]:
         turn: list[Step] = []
         while len(turn) < TURN_STEPS:
             step = self._steps[lane.place]
             lane.place += 1
             if self._done[lane.target.id, step.architecture, step.careful] <= step.repeat:
                 turn.append(step)
-        self._quick(lane, [step.architecture for step in turn if not step.careful])
-        for step in turn:
-            if step.careful and self._left_s() > 0:
-                self._tell(lane, step.architecture.text)
-                self._keep(step.architecture, self._carefully(lane, step.architecture))
+        return turn
+
+    def _once_more(self, lane: _Lane) -> list[Step]:
+        """Of what was measured least often while the machine was steady, a random choice.
+
+        Raises:
+            InputError: nothing that fits the recipe was measured on this target.
+        """
+        known = [architecture for architecture in lane.measured if family_fits(architecture, self._recipe.only)]
+        if not known:
+            raise InputError(f"Nothing like {', '.join(self._recipe.only)} was measured that could be measured again.")
+        rng = np.random.default_rng([self._recipe.seed, lane.place])
+        order = sorted(rng.permutation(len(known)).tolist(), key=lambda place: lane.measured[known[place]])
+        lane.place += TURN_STEPS
+        return [Step(architecture=known[place]) for place in order[:TURN_STEPS]]
 
     def _carefully(self, lane: _Lane, architecture: Architecture) -> Measurement:
         settings = lane.settings_for(CAREFUL)
@@ -299,7 +334,7 @@ class _Run:
                 break
             self._tell(lane, architecture.text)
             measurement = worker.measure(architecture)
-            self._keep(architecture, measurement)
+            self._keep(lane, architecture, measurement)
             if measurement.failure is None:
                 measured[architecture] = measurement.graph
         if not measured:
@@ -307,12 +342,17 @@ class _Run:
         after_ms, graphs = worker.sentinel_ms(), tuple(measured.values())
         check = Check(target=lane.target.id, before_ms=before_ms, after_ms=after_ms, graphs=graphs)
         self._log.append(check)
-        return after_ms, tuple(measured) if check.drifted else ()
+        if not check.drifted:
+            return after_ms, ()
+        lane.measured.subtract(tuple(measured))
+        return after_ms, tuple(measured)
 
-    def _keep(self, architecture: Architecture, measurement: Measurement) -> None:
+    def _keep(self, lane: _Lane, architecture: Architecture, measurement: Measurement) -> None:
         row = Row(architecture=architecture, measurement=measurement)
         self._log.append(row)
         self._done[_key(row)] += 1
+        if measurement.failure is None:
+            lane.measured[architecture] += 1
         self._rows += 1
 
     def _tell(self, lane: _Lane, what: str) -> None:

@@ -16,7 +16,7 @@ from profilers.schema import Architecture, InputError
 from profilers.search_spaces import get_space, space_names
 from profilers.search_spaces.families import FamilySpace
 
-__all__ = ["Recipe", "Step", "known_families", "steps"]
+__all__ = ["Recipe", "Step", "family_fits", "known_families", "steps"]
 
 KERNELS = "kernels"
 ROUND: Mapping[str, int] = {"nasbench201": 2, "fbnet": 2, "ofa_mbv3": 1}
@@ -66,6 +66,14 @@ def known_families() -> list[str]:
         for name, space in spaces
         for label in ([f"{name}/{family}" for family in space.families] if isinstance(space, FamilySpace) else [name])
     ]
+
+
+def family_fits(architecture: Architecture, only: Sequence[str]) -> bool:
+    """Whether the architecture's family fits one of the patterns of a recipe."""
+    family, slash, _ = architecture.text.partition("/")
+    families = isinstance(get_space(architecture.space), FamilySpace)
+    name = f"{architecture.space}/{family}" if slash and families else architecture.space
+    return any(fnmatchcase(name, pattern) for pattern in only)
 
 
 def steps(recipe: Recipe) -> Iterator[Step]:

@@ -162,19 +162,19 @@ def _hold_out(
 ) -> dict[str, Any]:
     """Held-out name → its document."""
     from predictors.benchmark_onnx import HOLDOUTS, repeated, untrained
-    from predictors.measured import read_rows, read_targets, speaking_rows, to_dataset
+    from predictors.measured import pooled_rows, read_rows, read_targets, to_dataset
 
     untrained(predictor)  # an unknown predictor is refused before the data are read
     rows = read_rows(path)
-    speaking = speaking_rows(rows)
-    data = to_dataset(speaking, read_targets(path))
+    pooled = pooled_rows(rows)
+    data = to_dataset(pooled, read_targets(path))
     found: dict[str, Any] = {}
     parts = _chosen(HOLDOUTS[kind.value](data), only)
     with _bars() as bars:
         task = bars.add_task("held out", total=len(parts), what="")
         for part in parts:
             bars.update(task, what=escape(part.name))
-            differences = repeated(rows, speaking, part)
+            differences = repeated(rows, pooled, part)
             found[part.name] = _judged(data, part, predictor, draw, journal, differences)
             bars.update(task, advance=1, what="")
     return found

@@ -38,18 +38,23 @@ def campaign(
     ] = 0.1,
     kernels: Annotated[int, typer.Option(min=0, help="Graphs of a single kernel for each network.")] = 2,
     seed: Annotated[int, typer.Option(help="Of the graphs that are drawn.")] = 0,
+    again: Annotated[
+        bool, typer.Option("--again", help="Measure what the log has once more, the least measured first.")
+    ] = False,
     microbench: Annotated[bool, typer.Option(help="Describe targets by microbenchmarks first.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be measured, and stop.")] = False,
 ) -> None:
     """Measure generated networks and kernels on all targets of this machine.
 
     Targets take turns and have the same graphs, so that a campaign may end at any time. The same command goes on where
-    one stopped, even where it was killed. The machine should do nothing else meanwhile.
+    one stopped, even where it was killed. The machine should do nothing else meanwhile. Where its speed drifts, as that
+    of most virtual machines does, measure everything --again at another hour.
 
     \b
     Examples:
       latcast campaign --hours 2 --out campaign --dry-run
       latcast campaign --hours 0.1 --targets onnxruntime --targets openvino --only 'zoo/*'
+      latcast campaign --hours 1 --out campaign --again --only 'zoo/*'
       latcast dataset pack campaign
     """
     from profilers.campaign import Recipe, tallies
@@ -62,7 +67,7 @@ def campaign(
     if dry_run:
         console.print(_plan(chosen, recipe, hours, microbench=microbench))
         return
-    rows = _measure(out, [tally.settings for tally in chosen], recipe, hours, microbench=microbench)
+    rows = _measure(out, [tally.settings for tally in chosen], recipe, hours, again=again, microbench=microbench)
     console.print(_summary(tallies(out, [tally.settings for tally in chosen])))
     console.print(f"{rows} new rows in {out}. `latcast dataset pack {out}` makes a data set of them.")
 
@@ -72,7 +77,7 @@ def _fits(tally: "Tally", texts: Sequence[str]) -> bool:
 
 
 def _measure(
-    out: Path, settings: "Sequence[ProfileSettings]", recipe: "Recipe", hours: float, *, microbench: bool
+    out: Path, settings: "Sequence[ProfileSettings]", recipe: "Recipe", hours: float, *, again: bool, microbench: bool
 ) -> int:
     from profilers.campaign import run_campaign
 
@@ -83,7 +88,7 @@ def _measure(
     with Progress(*columns, console=console, transient=True) as bar:
         line = bar.add_task("starting", total=1.0, rows=0)
         return run_campaign(
-            out, settings, recipe, seconds=hours * 3600, describe=microbench,
+            out, settings, recipe, seconds=hours * 3600, again=again, describe=microbench,
             on_report=lambda report: bar.update(
                 line, completed=report.share, rows=report.rows, description=report.message[:100]
             ),

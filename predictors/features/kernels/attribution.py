@@ -35,8 +35,8 @@ def attribute_timings(
     operator, else to the one with most work; several timings are summed. Those without a node, as of
     layouts that the runtime changed, are matched by operator family and output size, in order of execution; what
     matches nothing is a piece of an operator that the runtime took apart, and counts for the kernel missing there, or
-    else with the next timing that has one. A container (If, Loop, Scan) is not counted: its body's kernels are in its
-    time already.
+    else with the next timing that has one, or the last. A container (If, Loop, Scan) is not counted: its body's
+    kernels are in its time already.
     """
     kernels = predict_kernels(graph, style)
     owners: dict[int, list[int]] = defaultdict(list)
@@ -57,6 +57,9 @@ def attribute_timings(
             result[whole] = np.nansum([result[whole], waiting])
         result[index] = np.nansum([result[index], timing.time_ms, waiting if whole < 0 else 0.0])
         waiting, previous = 0.0, index
+    if waiting and previous >= 0:
+        last = next((other for other in missing if other > previous), previous)
+        result[last] = np.nansum([result[last], waiting])
     return result
 
 

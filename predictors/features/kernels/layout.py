@@ -5,7 +5,7 @@ borders, and carries poolings, additions, concatenations and some activations al
 Runtime's layout transformer: block of 16, as with AVX-512; with AVX2 it is 8, and a few kernels more are blocked.
 """
 
-from math import prod
+from math import isclose, prod
 
 from predictors.features.kernels.fusion import CONV_ACTIVATIONS
 from predictors.features.kernels.plan import FusionPlan, Step
@@ -205,6 +205,8 @@ def _block_binary(layouts: _Layouts, step: Step) -> bool:
     if all(tensor in layouts.blocked for tensor in step.inputs) and len(shapes) == 1:
         if step.operator != "Mul" and len(step.inputs) == 2 and _add_to_conv(plan, step, layouts):
             return True
+        if step.operator == "Mul" and _hard_swish_of_conv(plan, step, layouts):
+            return True
         layouts.write_blocked(step)
         return True
     constant = next((tensor for tensor in step.inputs if plan.is_constant(tensor)), -1)
@@ -230,6 +232,22 @@ def _add_to_conv(plan: FusionPlan, step: Step, layouts: _Layouts) -> bool:
         if plan.sole_reader(producer) is step:
             producer.residual = True
             layouts.write_blocked(plan.merge([producer, step], main=producer, last=step))
+            return True
+    return False
+
+
+def _hard_swish_of_conv(plan: FusionPlan, step: Step, layouts: _Layouts) -> bool:
+    """Let a convolution take x · HardSigmoid(x) of its result, where that is HardSwish."""
+    for gate in filter(None, map(plan.producer, step.inputs)):
+        if gate.operator != "HardSigmoid" or plan.sole_reader(gate) is not step or gate.inputs[0] not in step.inputs:
+            continue
+        slope, middle = gate.number("alpha", 0.2), gate.number("beta", 0.5)
+        conv = plan.producer(gate.inputs[0])
+        if conv is None or not _is_blocked_conv(conv) or conv.activations or gate.inputs[0] in plan.results:
+            continue
+        if isclose(slope, 1 / 6, rel_tol=1e-4) and middle == 0.5 and len(plan.readers(gate.inputs[0])) == 2:
+            conv.activations.append("HardSwish")
+            layouts.write_blocked(plan.merge([conv, gate, step], main=conv, last=step))
             return True
     return False
 

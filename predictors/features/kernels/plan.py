@@ -61,6 +61,11 @@ class Step:
             return default
         return value if value and type(value[0]) is int else tuple(int(item) for item in value)  # type: ignore[return-value]
 
+    def number(self, name: str, default: float) -> float:
+        """A number among the attributes."""
+        value = self.attributes.get(name, default)
+        return float(value) if isinstance(value, int | float) else default
+
     def integer(self, name: str, default: int) -> int:
         """An attribute that is one integer."""
         value = self.attributes.get(name, default)

@@ -137,6 +137,16 @@ def silu(model: Model) -> str:
     return model.conv(model("Mul", x, model("Sigmoid", x)), 16, 16)
 
 
+def hard_swish(*, alpha: float = 1 / 6, swapped: bool = False, again: bool = False) -> Callable[[Model], str]:
+    def write(model: Model) -> str:
+        x = model.conv(model.input(1, 16, 16, 16), 16, 16)
+        gate = model("HardSigmoid", x, alpha=alpha, beta=0.5)
+        product = model("Mul", gate, x) if swapped else model("Mul", x, gate)
+        return model.conv(model("Add", product, x) if again else product, 16, 16)
+
+    return write
+
+
 def concat_aligned(model: Model) -> str:
     x = model.input(1, 16, 16, 16)
     return model.conv(model("Concat", model.conv(x, 16, 16), model.conv(x, 16, 32), axis=1), 48, 16)
@@ -213,7 +223,8 @@ def convnext_norm(model: Model) -> str:
 
 
 STRUCTURES = [
-    residual_blocked, residual_on_the_input, residual_plain, squeeze_excite, silu, concat_aligned, concat_unaligned,
+    residual_blocked, residual_on_the_input, residual_plain, squeeze_excite, silu, hard_swish(),
+    hard_swish(swapped=True), hard_swish(alpha=0.2), hard_swish(again=True), concat_aligned, concat_unaligned,
     pre_activation, grouped, channels_last, padded, constants_and_copies, twice_the_same, transformer_block,
     *(activation(name) for name in ("Relu", "Sigmoid", "LeakyRelu", "HardSigmoid", "Elu", "Softplus")),
 ]  # fmt: skip
@@ -468,6 +479,20 @@ def test_renamed_and_taken_apart_kernels_are_found() -> None:
         _timing("Mul", 1.0, 2, 2, 8, 32),
     ]
     assert attribute_timings(graph, timings)[1:].tolist() == [4.75, 8.0]
+
+
+def test_what_was_taken_apart_at_the_end_is_found() -> None:
+    model = Model()
+    graph = load_graph(model.build(model("ArgMax", model("Elu", model.input(1, 4, 4)), axis=1)))
+    timings = [
+        _timing("Elu", 1.0, 0, 1, 4, 4),
+        _timing("TopK", 3.0, None, 1, 1, 4),
+        _timing("Convert", 0.5, None, 1, 4),
+    ]
+    assert attribute_timings(graph, timings)[1:].tolist() == [1.0, 3.5]
+    model = Model()
+    only = load_graph(model.build(model("Elu", model.input(1, 4, 4))))
+    assert attribute_timings(only, timings)[-1] == 4.5
 
 
 def test_kernels_without_a_timing_have_no_label() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from profilers.campaign import Check, Note, Recipe, Report, Row, read_log, read_rows, run_campaign, steps, tallies
 from profilers.campaign import run as module
+from profilers.campaign.run import OnReport
 from profilers.schema import Measurement, ProcessRun, ProfileSettings
 
 RECIPE = Recipe(only=("kernels/gemm", "kernels/unary"))
@@ -104,6 +105,49 @@ def test_rows_are_measured_again_when_the_sentinel_drifted(tmp_path: Path, insta
     rows = read_rows(tmp_path)
     assert [row.architecture for row in rows[:10]] == [row.architecture for row in rows[10:20]]
     assert [row.measurement.noisy for row in rows] == [True] * 10 + [False] * 10 + [True] * 10
+
+
+def test_again_measures_what_is_there_once_more_the_least_measured_first(
+    tmp_path: Path, instant: type[Instant]
+) -> None:
+    measure(tmp_path, 60)
+    first = Counter(row.architecture for row in read_rows(tmp_path))
+    for seconds, most in ((40, 2), (50, 3)):
+        assert measure_again(tmp_path, RECIPE, seconds) == seconds
+        counts = Counter(row.architecture for row in read_rows(tmp_path))
+        assert set(counts) == set(first)
+        assert max(counts.values()) <= most
+    assert min(counts.values()) == 2
+
+
+def test_again_begins_with_what_a_steady_machine_never_measured(tmp_path: Path, instant: type[Instant]) -> None:
+    instant.readings = [1.0, 1.2, 1.4, 1.4]  # the first ten drift, and drift once more
+    measure(tmp_path, 50)
+    noisy = {row.architecture for row in read_rows(tmp_path) if row.measurement.noisy}
+    assert len(noisy) == 10
+    instant.readings = []
+    measure_again(tmp_path, RECIPE, 10)
+    assert {row.architecture for row in read_rows(tmp_path)[50:]} == noisy
+
+
+def test_again_measures_the_families_that_are_asked_for(tmp_path: Path, instant: type[Instant]) -> None:
+    measure(tmp_path, 30)
+    measure_again(tmp_path, Recipe(only=("kernels/unary",)), 20)
+    families = [row.architecture.text.partition("/")[0] for row in read_rows(tmp_path)[30:]]
+    assert families == ["unary"] * 20
+
+
+def test_again_says_so_where_nothing_was_measured(tmp_path: Path, instant: type[Instant]) -> None:
+    told: list[Report] = []
+    assert measure_again(tmp_path, RECIPE, 20, on_report=told.append) == 0
+    assert "kernels/gemm" in told[-1].message
+
+
+def measure_again(folder: Path, recipe: Recipe, seconds: float, on_report: OnReport | None = None) -> int:
+    return run_campaign(
+        folder, [ONE], recipe, seconds=seconds, again=True, describe=False, on_report=on_report,
+        clock=lambda: Instant.now,
+    )  # fmt: skip
 
 
 def test_each_target_is_noted_with_the_software(tmp_path: Path, instant: type[Instant]) -> None:
