@@ -70,9 +70,9 @@ def known_families() -> list[str]:
 
 def family_fits(architecture: Architecture, only: Sequence[str]) -> bool:
     """Whether the architecture's family fits one of the patterns of a recipe."""
-    family, slash, _ = architecture.text.partition("/")
-    families = isinstance(get_space(architecture.space), FamilySpace)
-    name = f"{architecture.space}/{family}" if slash and families else architecture.space
+    in_families = isinstance(get_space(architecture.space), FamilySpace)
+    family = architecture.text.partition("/")[0]
+    name = f"{architecture.space}/{family}" if in_families else architecture.space
     return any(fnmatchcase(name, pattern) for pattern in only)
 
 

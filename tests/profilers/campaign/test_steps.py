@@ -6,7 +6,8 @@ from itertools import islice
 import pytest
 
 from profilers.campaign import Recipe, known_families, steps
-from profilers.schema import InputError
+from profilers.campaign.steps import family_fits
+from profilers.schema import Architecture, InputError
 
 CHEAP = ("kernels/gemm", "kernels/unary", "nasbench201", "zoo/recommender", "zoo/plain")
 
@@ -63,3 +64,18 @@ def test_all_spaces_are_known() -> None:
     known = known_families()
     assert {"nasbench201", "fbnet", "ofa_mbv3", "kernels/conv", "zoo/mobile"} <= set(known)
     assert len(known) == len(set(known))
+
+
+@pytest.mark.parametrize(
+    ("space", "text", "pattern"),
+    [
+        ("kernels", "gemm", "kernels/gemm"),
+        ("kernels", "gemm/rows=2", "kernels/*"),
+        ("zoo", "mobile/width=8", "zoo/mobile"),
+        ("nasbench201", "|a~0|", "nasbench201"),
+    ],
+)
+def test_architectures_fit_the_patterns_of_their_family(space: str, text: str, pattern: str) -> None:
+    architecture = Architecture(space=space, text=text)
+    assert family_fits(architecture, ("nothing", pattern))
+    assert not family_fits(architecture, ("zoo/decoder", "fbnet"))
