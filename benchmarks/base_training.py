@@ -13,10 +13,11 @@ import numpy as np
 from predictors.base import FloatArray, LatencyDataset, Prediction, Predictor
 from predictors.benchmark.units import Contender
 from predictors.dataset import group_folds
-from predictors.measured import family_of, read_measured, read_rows, read_targets
+from predictors.measured import read_measured, read_rows, read_targets
 from predictors.measured.records import QUICK
 from predictors.measured.statistics import repeatability
 from predictors.metrics import report
+from profilers.search_spaces.families import family_of
 
 __all__ = ["MAIN_TARGET", "Measured", "judge", "load", "make", "write_card"]
 

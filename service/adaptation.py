@@ -260,7 +260,8 @@ def _adapt(
 ) -> None:
     """Adapt the base to measurements, and activate it."""
     with database.read() as session:
-        support = datasets.load_dataset(session, measurement_ids=rows)
+        support = datasets.load_dataset(session, measurement_ids=rows, usual_speed=True)
+        sentinel_ms = datasets.usual_sentinel_ms(session, rows)
     started = time.perf_counter()
     adapted = base.predictor.adapt(target, support, support.evidence.get(target.id))
     adapt_ms = (time.perf_counter() - started) * 1000
@@ -270,6 +271,7 @@ def _adapt(
         "failed": failed,
         "adapt_ms": adapt_ms,
         "support_median_ape": metrics.median_ape(support.latency_ms, fitted),
+        "sentinel_ms": sentinel_ms,
     }
     _activate(database, claim, base=base, adapted=adapted, rows=list(rows), result=result)
 

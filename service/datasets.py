@@ -8,20 +8,23 @@ import hashlib
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
+from statistics import median
 from typing import Any, TypeVar
 
 import numpy as np
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, joinedload
 
-from predictors.base import LatencyDataset, Query
+from predictors.base import FloatArray, LatencyDataset, Query
+from predictors.usual_speed import scaled_kernels, sentinel_slowness
 from profilers.schema import Architecture, Graph, GraphHash, KernelTiming, Target, TargetId
 from service import records
 from service.db import tables
 from service.errors import NotFoundError
 from service.evidence import target_evidence
 
-__all__ = ["chosen_rows", "chunks", "freeze_dataset", "load_dataset", "network_keys"]
+__all__ = ["chosen_rows", "chunks", "freeze_dataset", "load_dataset", "network_keys",
+           "usual_sentinel_ms"]  # fmt: skip
 
 SCHEMA_VERSION = 1
 """Of the rows that a manifest's digest covers."""
@@ -107,6 +110,7 @@ def load_dataset(
     target_ids: Collection[TargetId] | None = None,
     measurement_ids: Collection[int] | None = None,
     imported: bool = False,
+    usual_speed: bool = False,
 ) -> LatencyDataset:
     """Rows to learn from, oldest first, with what else is known of their targets; graphs are read when asked for.
 
@@ -116,6 +120,8 @@ def load_dataset(
         target_ids: of these targets alone.
         measurement_ids: exactly these measurements, for example a support set; the other arguments do not count then.
         imported: columns of public tables too.
+        usual_speed: latencies as they would be at the usual speed of the machine, which is what the sentinel beside
+            these rows has as its median; otherwise as measured.
     """
     if target_id is not None:
         target_ids = [target_id]
@@ -124,13 +130,37 @@ def load_dataset(
     rows = _load_rows(session, sorted(measurement_ids))
     kernels = _kernels(session, [row.id for row in rows])
     noise = [summary.noise_log for row in rows if (summary := records.summary_record(row)) is not None]
+    slowness = _slowness(rows) if usual_speed else np.ones(len(rows))
+    timings = [scaled_kernels(kernels.get(row.id), 1 / slow) for row, slow in zip(rows, slowness.tolist(), strict=True)]
     return LatencyDataset(
         queries=_queries(session, rows),
-        latency_ms=np.array([row.median_ms for row in rows], dtype=np.float64),
+        latency_ms=np.array([row.median_ms for row in rows], dtype=np.float64) / slowness,
         noise_log=np.array(noise, dtype=np.float64) if rows and len(noise) == len(rows) else None,
-        kernels=[kernels.get(row.id) for row in rows] if kernels else None,
+        kernels=timings if kernels else None,
         evidence=target_evidence(session, {row.target_id for row in rows}),
     )
+
+
+def _slowness(rows: Sequence[tables.Measurement]) -> FloatArray:
+    """Of each row among those of its target, float64 (n,)."""
+    slowness = np.ones(len(rows))
+    for target_id in {row.target_id for row in rows}:
+        own = [place for place, row in enumerate(rows) if row.target_id == target_id]
+        slowness[own] = sentinel_slowness([_sentinel_ms(rows[place]) for place in own])
+    return slowness
+
+
+def _sentinel_ms(row: tables.Measurement) -> float | None:
+    return median(row.sentinel_ms) if row.sentinel_ms else None
+
+
+def usual_sentinel_ms(session: Session, row_ids: Collection[int]) -> float | None:
+    """Median of the sentinel beside these measurements of one target, in ms; None where it never ran.
+
+    It is the speed of the machine that `load_dataset(..., usual_speed=True)` states these measurements at.
+    """
+    known = [ms for row in _load_rows(session, sorted(row_ids)) if (ms := _sentinel_ms(row)) is not None]
+    return median(known) if known else None
 
 
 def _load_rows(session: Session, row_ids: Sequence[int]) -> list[tables.Measurement]:

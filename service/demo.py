@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,21 @@ from typing import Any
 import numpy as np
 
 from predictors import metrics
+from predictors.usual_speed import sentinel_slowness
 from profilers.schema import LatcastError
 from profilers.search_spaces import get_space
 
-__all__ = ["Comparison", "Named", "evaluation_graphs", "figures", "free_port", "light_models", "running", "short"]
+__all__ = [
+    "Comparison",
+    "Named",
+    "compared",
+    "evaluation_graphs",
+    "figures",
+    "free_port",
+    "light_models",
+    "running",
+    "short",
+]
 
 STOP_SECONDS = 10.0
 
@@ -41,10 +52,18 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A forecast beside the truth, all in ms."""
+    """A forecast beside the truth, all in ms.
+
+    Args:
+        name: of the graph.
+        measured_ms: at the speed that the machine had while the predictor was adapted.
+        slowness: how much slower it was in truth while this was measured, by the sentinel; 1 is as fast.
+        forecast_ms, interval_ms: what was said before.
+    """
 
     name: str
     measured_ms: float
+    slowness: float = 1.0
     forecast_ms: float
     interval_ms: tuple[float, float]
 
@@ -90,8 +109,38 @@ def drawn(space_name: str, count: int, rng: np.random.Generator) -> Iterator[Nam
             yield Named(name=f"{space_name} {architecture.text}", space=space_name, text=architecture.text)
 
 
+def compared(
+    answers: Sequence[tuple[Named, Mapping[str, Any]]],
+    measured: Mapping[str, tuple[float, float | None]],
+    *,
+    usual_ms: float | None,
+) -> list[Comparison]:
+    """Forecasts beside what was measured, at one speed of the machine.
+
+    Args:
+        answers: graphs, and what the service answered about them.
+        measured: latencies in ms of the graph and of the sentinel beside it, by the graph's name.
+        usual_ms: the sentinel's latency while the predictor was adapted.
+    """
+    known = [(graph.name, answer, *measured[graph.name]) for graph, answer in answers if graph.name in measured]
+    slowness = sentinel_slowness([sentinel_ms for *_, sentinel_ms in known], usual_ms).tolist()
+    return [
+        Comparison(
+            name=name,
+            measured_ms=latency_ms / slow,
+            slowness=slow,
+            forecast_ms=answer["latency_ms"],
+            interval_ms=tuple(answer["interval_ms"]),
+        )
+        for (name, answer, latency_ms, _), slow in zip(known, slowness, strict=True)
+    ]
+
+
 def figures(comparisons: Sequence[Comparison], *, measure_s: float, forecast_s: float) -> dict[str, Any]:
-    """What `--json` writes: errors, shares and coverage are fractions; times of the whole step in seconds."""
+    """What `--json` writes: errors, shares and coverage are fractions; times of the whole step in seconds.
+
+    `host_drift` is the share by which the machine was slower while the forecasts were checked than before.
+    """
     measured = np.array([item.measured_ms for item in comparisons])
     forecast = np.array([item.forecast_ms for item in comparisons])
     low, high = np.array([item.interval_ms for item in comparisons]).T
@@ -100,6 +149,7 @@ def figures(comparisons: Sequence[Comparison], *, measure_s: float, forecast_s: 
             {
                 "name": item.name,
                 "measured_ms": item.measured_ms,
+                "slowness": item.slowness,
                 "forecast_ms": item.forecast_ms,
                 "interval_ms": list(item.interval_ms),
             }
@@ -110,6 +160,7 @@ def figures(comparisons: Sequence[Comparison], *, measure_s: float, forecast_s: 
         "within_20": metrics.within(measured, forecast, 0.20),
         "spearman": metrics.spearman(measured, forecast),
         "coverage_90": metrics.interval_coverage(measured, low, high),
+        "host_drift": float(np.median([item.slowness for item in comparisons])) - 1,
         "measure_s": measure_s,
         "forecast_s": forecast_s,
     }

@@ -84,6 +84,6 @@ def adapted_to(session: Session, target: Target, base: BasePredictor, ids: Seque
     Raises:
         LatcastError: the base cannot be adapted to them; says why.
     """
-    support = datasets.load_dataset(session, measurement_ids=ids)
+    support = datasets.load_dataset(session, measurement_ids=ids, usual_speed=True)
     predictor = base.predictor.adapt(target, support, support.evidence.get(target.id))
     return Responder(id=base.id, predictor=predictor, adapted=True, support=tuple(ids))

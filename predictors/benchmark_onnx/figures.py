@@ -23,6 +23,7 @@ def document(
     failed: Sequence[FailedModel],
     *,
     differences: Sequence[float],
+    host_drift: float | None = None,
 ) -> dict[str, Any]:
     """`models`, `failed` and the figures over all models.
 
@@ -31,6 +32,7 @@ def document(
         forecasts: of all seeds.
         failed: models that the run went on without.
         differences: |a − b| / mean of each model's two measurements.
+        host_drift: share by which the machine was slower in the second measurements than in the first.
     """
     by_name: dict[str, list[Forecast]] = {}
     for forecast in forecasts:
@@ -49,6 +51,7 @@ def document(
         "spearman": _spearman(models),
         "coverage_90": _mean([share for name in known if (share := _held(by_name[name], known[name])) is not None]),
         "repeatability": median(differences) if differences else None,
+        "host_drift": host_drift,
     }
 
 

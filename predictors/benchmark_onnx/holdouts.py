@@ -16,10 +16,11 @@ from predictors.base import LatencyDataset, Predictor, Query
 from predictors.benchmark_onnx.figures import document
 from predictors.benchmark_onnx.forecasting import Forecast, Measured, forecast_rest, split_readable
 from predictors.benchmark_onnx.manifest import FailedModel
-from predictors.measured import MeasuredRow, family_of
+from predictors.measured import MeasuredRow
 from predictors.measured.records import CAREFUL, QUICK
 from predictors.measured.statistics import repeatability
 from profilers.schema import InputError
+from profilers.search_spaces.families import family_of
 
 __all__ = ["HOLDOUTS", "Draw", "Holdout", "families", "judge", "repeated", "targets"]
 

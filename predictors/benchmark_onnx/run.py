@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from predictors.base import Predictor, Query
@@ -11,6 +12,7 @@ from predictors.benchmark_onnx.journal import Journal
 from predictors.benchmark_onnx.manifest import FailedModel, Manifest
 from predictors.benchmark_onnx.measuring import measure_once
 from predictors.benchmark_onnx.models import Model, read_models
+from predictors.usual_speed import scaled_kernels, sentinel_slowness
 from profilers.onnx_graph import GraphLoader
 from profilers.schema import Device, DeviceEvidence, Measurement, ProfileSettings
 
@@ -52,7 +54,7 @@ def run(manifest: Manifest, plan: Plan, journal: Journal, progress: Progress) ->
     failed = list(manifest.failed)
     models = _read(manifest, failed, progress)
     pairs = _measure_twice(models, plan, journal, failed, progress)
-    measured, unreadable = split_readable([_known(model, *pair) for model, pair in pairs], plan.predictor)
+    measured, unreadable = split_readable(_at_usual_speed(pairs), plan.predictor)
     failed += unreadable
     forecasts = _forecast(measured, plan, failed, progress)
     return document(
@@ -60,6 +62,7 @@ def run(manifest: Manifest, plan: Plan, journal: Journal, progress: Progress) ->
         forecasts,
         failed,
         differences=[_difference(*pair) for _, pair in pairs],
+        host_drift=_host_drift([pair for _, pair in pairs]),
     )
 
 
@@ -110,17 +113,31 @@ def _measure_all(
     return measured
 
 
-def _known(model: Model, first: Measurement, again: Measurement) -> Measured:
+def _at_usual_speed(pairs: Sequence[tuple[Model, Pair]]) -> list[Measured]:
+    """What is known of each model, at the speed that the machine had in the middle of all measurements."""
+    slowness = sentinel_slowness([one.sentinel_median_ms for _, pair in pairs for one in pair])
+    return [_known(model, *pair, *slow) for (model, pair), slow in zip(pairs, slowness.reshape(-1, 2), strict=True)]
+
+
+def _known(model: Model, first: Measurement, again: Measurement, first_slow: float, again_slow: float) -> Measured:
     summary = first.summary
     assert summary is not None  # noqa: S101 - failures were left out
+    support_ms = summary.median_ms / first_slow
     return Measured(
         name=model.name,
         query=Query(target=first.target, graph=model.graph),
-        latency_ms=(_median_ms(first) + _median_ms(again)) / 2,
-        support_ms=summary.median_ms,
+        latency_ms=(support_ms + _median_ms(again) / again_slow) / 2,
+        support_ms=support_ms,
         noise_log=summary.noise_log,
-        kernels=first.kernels,
+        kernels=scaled_kernels(first.kernels, 1 / first_slow),
     )
+
+
+def _host_drift(pairs: Sequence[Pair]) -> float | None:
+    """Share by which the sentinel took longer in the second measurements than in the first; None where it never ran."""
+    readings = [[one.sentinel_median_ms for one in occasion] for occasion in zip(*pairs, strict=True)]
+    first, again = ([ms for ms in occasion if ms is not None] for occasion in readings or ([], []))
+    return median(again) / median(first) - 1 if first and again else None
 
 
 def _median_ms(measurement: Measurement) -> float:

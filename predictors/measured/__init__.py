@@ -2,7 +2,7 @@
 
 from predictors.measured.packing import DATASHEET_FILE, pack
 from predictors.measured.pooling import pooled_rows
-from predictors.measured.reader import family_of, read_measured, to_dataset
+from predictors.measured.reader import read_measured, to_dataset
 from predictors.measured.records import About, MeasuredRow, MeasuredTarget
 from predictors.measured.storage import ROWS_FILE, TARGETS_FILE, read_about, read_rows, read_targets
 
@@ -13,7 +13,6 @@ __all__ = [
     "About",
     "MeasuredRow",
     "MeasuredTarget",
-    "family_of",
     "pack",
     "pooled_rows",
     "read_about",

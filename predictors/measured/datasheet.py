@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import numpy as np
 
 from predictors.measured import statistics as figures
-from predictors.measured.reader import family_of
 from predictors.measured.records import CAREFUL, QUICK, About, MeasuredRow, MeasuredTarget
 from profilers.schema import Device, TargetId
+from profilers.search_spaces.families import family_of
 
 __all__ = ["datasheet"]
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from predictors.measured.records import MeasuredRow
 from predictors.measured.slowness import at_usual_speed
+from predictors.usual_speed import scaled_kernels
 from profilers.schema import GraphHash, TargetId
 
 __all__ = ["pooled_rows"]
@@ -47,11 +48,10 @@ def _pooled(rows: Sequence[MeasuredRow]) -> MeasuredRow:
     centre = float(weights @ logs[lower] / weights.sum())
     place = int(min(lower, key=lambda place: (not rows[place].kernels, variances[place])))
     chosen, scale = rows[place], float(np.exp(centre - logs[place]))
-    kernels = chosen.kernels and tuple(replace(timing, time_ms=timing.time_ms * scale) for timing in chosen.kernels)
     return replace(
         chosen,
         latency_ms=(chosen.latency_ms or np.nan) * scale,
-        kernels=kernels,
+        kernels=scaled_kernels(chosen.kernels, scale),
         noise_log=float((1 / variances).sum() ** -0.5),
     )
 

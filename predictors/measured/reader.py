@@ -12,7 +12,7 @@ from predictors.measured.slowness import at_usual_speed
 from predictors.measured.storage import read_rows, read_targets
 from profilers.schema import Architecture, DeviceEvidence, Graph, GraphHash, InputError
 
-__all__ = ["family_of", "read_measured", "to_dataset"]
+__all__ = ["read_measured", "to_dataset"]
 
 
 def read_measured(path: Path, *, repeats: bool = False, spaces: Sequence[str] = ()) -> LatencyDataset:
@@ -60,12 +60,6 @@ def to_dataset(rows: Iterable[MeasuredRow], targets: Iterable[MeasuredTarget]) -
             if measured.microbench
         },
     )
-
-
-def family_of(architecture: Architecture) -> str:
-    """What a network is kin to: `zoo/mobile`, `kernels/conv`; the space where it has no families."""
-    family, slash, _ = architecture.text.partition("/")
-    return f"{architecture.space}/{family}" if slash and "=" not in family else architecture.space
 
 
 def _builder(hashes: dict[Architecture, GraphHash]) -> Callable[[Architecture], Graph]:

@@ -17,6 +17,7 @@ from scipy import sparse
 
 from predictors.base import FloatArray
 from predictors.measured.records import MeasuredRow
+from predictors.usual_speed import scaled_kernels
 from profilers.schema import KernelTiming, TargetId
 
 __all__ = ["at_usual_speed", "with_slowness"]
@@ -53,8 +54,7 @@ def at_usual_speed(row: MeasuredRow) -> tuple[float | None, tuple[KernelTiming, 
     """(latency in ms, timings of the kernels), as they would be at the machine's usual speed."""
     if row.latency_ms is None or row.slowness == 1:
         return row.latency_ms, row.kernels
-    kernels = row.kernels and tuple([replace(timing, time_ms=timing.time_ms / row.slowness) for timing in row.kernels])
-    return row.latency_ms / row.slowness, kernels
+    return row.latency_ms / row.slowness, scaled_kernels(row.kernels, 1 / row.slowness)
 
 
 def _by_target(rows: Sequence[MeasuredRow]) -> dict[TargetId, list[int]]:

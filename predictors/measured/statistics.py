@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import floor, log10
 from statistics import median
 
-from predictors.measured.reader import family_of
 from predictors.measured.records import CAREFUL, QUICK, MeasuredRow
 from profilers.schema import GraphHash, TargetId, quantile
+from profilers.search_spaces.families import family_of
 
 __all__ = [
     "Repeats",

@@ -14,7 +14,7 @@ import numpy as np
 
 from profilers.schema import Architecture, InputError
 from profilers.search_spaces import get_space, space_names
-from profilers.search_spaces.families import FamilySpace
+from profilers.search_spaces.families import FamilySpace, family_of
 
 __all__ = ["Recipe", "Step", "family_fits", "known_families", "steps"]
 
@@ -70,9 +70,7 @@ def known_families() -> list[str]:
 
 def family_fits(architecture: Architecture, only: Sequence[str]) -> bool:
     """Whether the architecture's family fits one of the patterns of a recipe."""
-    in_families = isinstance(get_space(architecture.space), FamilySpace)
-    family = architecture.text.partition("/")[0]
-    name = f"{architecture.space}/{family}" if in_families else architecture.space
+    name = family_of(architecture)
     return any(fnmatchcase(name, pattern) for pattern in only)
 
 

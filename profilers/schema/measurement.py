@@ -221,6 +221,11 @@ class Measurement:
         return next((run.counters for run in self.runs if run.counters is not None), None)
 
     @property
+    def sentinel_median_ms(self) -> float | None:
+        """The sentinel's latency beside this measurement; None where it did not run."""
+        return median(self.sentinel_ms) if self.sentinel_ms else None
+
+    @property
     def peak_memory_bytes(self) -> int:
         """Highest of the processes'."""
         return max((run.peak_memory_bytes for run in self.runs), default=0)

@@ -15,7 +15,7 @@ from profilers.search_spaces.builder import GraphBuilder
 from profilers.search_spaces.errors import invalid
 from profilers.search_spaces.fields import Field, Value
 
-__all__ = ["Family", "FamilySpace", "Values"]
+__all__ = ["Family", "FamilySpace", "Values", "family_of"]
 
 Values = Mapping[str, Any]
 """Field values by name, complete: `int` for numbers, `str` for words."""
@@ -198,3 +198,16 @@ def _normal_form(space: FamilySpace, text: str) -> str:
     if problem is not None:
         raise space._invalid(text, 0, problem)
     return space._text(family, values)
+
+
+def family_of(architecture: Architecture) -> str:
+    """What a network is kin to: `zoo/mobile`, `kernels/conv`; the space where it has no families.
+
+    Raises:
+        UnknownNameError: no such space.
+    """
+    from profilers.search_spaces import get_space
+
+    if not isinstance(get_space(architecture.space), FamilySpace):
+        return architecture.space
+    return f"{architecture.space}/{architecture.text.partition('/')[0]}"

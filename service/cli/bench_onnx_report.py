@@ -19,6 +19,9 @@ FIGURES = {
     "repeatability": "repeatability",
 }
 
+WORTH_SAYING = 0.03
+"""Drift of the host that is told."""
+
 
 def print_result(result: Mapping[str, Any], out: Console) -> None:
     """Each forecast beside the truth, failures, and the figures over all models."""
@@ -26,6 +29,11 @@ def print_result(result: Mapping[str, Any], out: Console) -> None:
     for failure in result["failed"]:
         out.print(f"[yellow]{escape(failure['name'])}[/yellow] ({failure['stage']}): {escape(failure['message'])}")
     out.print(_figures({"": result}, "models"))
+    if abs(drift := result.get("host_drift") or 0.0) > WORTH_SAYING:
+        out.print(
+            f"The host was {abs(drift):.0%} {'slower' if drift > 0 else 'faster'} in the second measurements, by the "
+            "sentinel beside each; all are stated at one speed."
+        )
 
 
 def print_holdouts(results: Mapping[str, Mapping[str, Any]], out: Console) -> None:

@@ -25,6 +25,9 @@ __all__ = ["demo"]
 
 out = Console(highlight=False)
 
+WORTH_SAYING = 0.03
+"""Drift of the host that the table's figures are explained with."""
+
 
 def demo(
     data: Annotated[
@@ -56,8 +59,8 @@ def demo(
         folder.mkdir(parents=True, exist_ok=True)
         show_machine()
         client, target_id = stack.enter_context(system(folder.resolve()))
-        adapt_to(client, target_id, samples=samples, sampler=sampler)
-        figures = compare(client, target_id, seed=seed)
+        usual_ms = adapt_to(client, target_id, samples=samples, sampler=sampler)
+        figures = compare(client, target_id, seed=seed, usual_ms=usual_ms)
     if json_out is not None:
         write_json(figures, json_out)
 
@@ -127,8 +130,8 @@ def offered(client: "Client") -> dict[str, Any] | None:
     return next((target for target in client.targets() if target["offered"]), None)
 
 
-def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) -> None:
-    """Have the support set measured and the predictor adapted."""
+def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) -> float | None:
+    """Have the support set measured and the predictor adapted; returns the sentinel's latency meanwhile, in ms."""
     heading(f"Adapting from {samples} graphs")
     started = time.perf_counter()
     job = client.adapt(target_id, samples=samples, sampler=sampler)
@@ -137,12 +140,14 @@ def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) ->
         f"Measured {result['support']} graphs in {time.perf_counter() - started:.0f} s, chosen by the sampler "
         f"{sampler!r}; adapted in {result['adapt_ms']:.0f} ms; median error on them {result['support_median_ape']:.1%}."
     )
+    usual_ms: float | None = result["sentinel_ms"]
+    return usual_ms
 
 
-def compare(client: "Client", target_id: str, *, seed: int) -> dict[str, Any]:
+def compare(client: "Client", target_id: str, *, seed: int, usual_ms: float | None) -> dict[str, Any]:
     """Forecast graphs that were never measured, then measure them; prints the table and returns the figures."""
     from service.client import item
-    from service.demo import Comparison, evaluation_graphs, figures
+    from service.demo import compared, evaluation_graphs, figures
 
     graphs = evaluation_graphs(seed)
     heading(f"Forecasting {len(graphs)} graphs that were never measured")
@@ -158,23 +163,17 @@ def compare(client: "Client", target_id: str, *, seed: int) -> dict[str, Any]:
     started = time.perf_counter()
     measured = measure_all(client, target_id, [graph for graph, _ in new])
     measure_s = time.perf_counter() - started
-    comparisons = [
-        Comparison(
-            name=graph.name,
-            measured_ms=measured[graph.name],
-            forecast_ms=answer["latency_ms"],
-            interval_ms=tuple(answer["interval_ms"]),
-        )
-        for graph, answer in new
-        if graph.name in measured
-    ]
+    comparisons = compared(new, measured, usual_ms=usual_ms)
     result = figures(comparisons, measure_s=measure_s, forecast_s=forecast_s)
     show(comparisons, result)
     return result
 
 
-def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> dict[str, float]:
-    """Median latency in ms of every graph that could be measured, by name; says which could not."""
+def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> dict[str, tuple[float, float | None]]:
+    """Median latencies in ms of every graph that could be measured, and of the sentinel beside it, by name.
+
+    Says which could not be measured.
+    """
     from service.demo import short
 
     models = [graph for graph in graphs if graph.onnx is not None]
@@ -185,16 +184,16 @@ def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> dict
         architectures=[(graph.space or "", graph.text or "") for graph in architectures],
     )
     names = {job["id"]: graph.name for job, graph in zip(jobs, [*models, *architectures], strict=True)}
-    latencies: dict[str, float] = {}
+    latencies: dict[str, tuple[float, float | None]] = {}
 
     def on_done(job: dict[str, Any]) -> None:
         name = names[job["id"]]
         if job["state"] != "done":
             out.print(f"    failed     {short(name, 60)}: {reason(job)}", markup=False)
             return
-        summary = client.measurement(job["result"]["measurement_id"]).summary
-        if summary is not None:
-            latencies[name] = summary.median_ms
+        measurement = client.measurement(job["result"]["measurement_id"])
+        if (summary := measurement.summary) is not None:
+            latencies[name] = (summary.median_ms, measurement.sentinel_median_ms)
             out.print(f"{summary.median_ms:10.3f} ms  {short(name, 60)}", markup=False)
 
     follow_all(client, list(names), what="measuring", console=out, on_done=on_done)
@@ -220,6 +219,13 @@ def show(comparisons: "list[Comparison]", result: dict[str, Any]) -> None:
         )
     out.print(table)
     out.print("Times in ms. * the measurement lies outside the interval.")
+    drift = result["host_drift"]
+    if abs(drift) > WORTH_SAYING:
+        slower = "slower" if drift > 0 else "faster"
+        out.print(
+            f"This machine was {abs(drift):.0%} {slower} meanwhile than during adaptation, by the sentinel that runs "
+            "beside\nevery measurement; measured times are stated at the speed it had then."
+        )
     out.print(
         f"median APE {result['median_ape']:.1%} · within ±10 % {result['within_10']:.0%} · within ±20 % "
         f"{result['within_20']:.0%} · Spearman {result['spearman']:.3f} · "

@@ -172,7 +172,7 @@ def _rows(folder: Path, target: Target) -> list[MeasuredGraph]:
 
 
 def _network(architecture: Architecture, latency_ms: float) -> MeasuredGraph:
-    from predictors.measured import family_of
+    from profilers.search_spaces.families import family_of
 
     return MeasuredGraph(
         name=f"{architecture.space}/{architecture.text}",

@@ -61,7 +61,14 @@ def model(width: int = 4, *, batch: int | str = 1) -> bytes:
     return bytes(proto.SerializeToString())
 
 
-def measurement(graph: str, *, target: Target = TARGET, ms: float = 2.0, noisy: bool = False) -> Measurement:
+def measurement(
+    graph: str,
+    *,
+    target: Target = TARGET,
+    ms: float = 2.0,
+    noisy: bool = False,
+    sentinel_ms: tuple[float, ...] = (),
+) -> Measurement:
     """A measurement as an agent sends it: two processes, kernels, counters."""
     kernels = (KernelTiming(operator="MatMul", share=1.0, time_ms=ms, node=0, input_shapes=((1, 8), (8, 4))),)
     counters = CounterReading(values={"instructions": 1e6}, enabled_ns={"instructions": 5}, absent={"llc": "no PMU"})
@@ -76,6 +83,7 @@ def measurement(graph: str, *, target: Target = TARGET, ms: float = 2.0, noisy: 
             ProcessRun(samples_ms=(ms * 1.1,)),
         ),
         noisy=noisy,
+        sentinel_ms=sentinel_ms,
     )
 
 
@@ -136,11 +144,21 @@ class World:
         """Hash of a graph that is stored."""
         return str(self.client.upload_graph(model(width))["hash"])
 
-    def measure(self, agent: Client, width: int = 4, *, ms: float = 2.0, noisy: bool = False) -> int:
+    def measure(
+        self,
+        agent: Client,
+        width: int = 4,
+        *,
+        ms: float = 2.0,
+        noisy: bool = False,
+        sentinel_ms: tuple[float, ...] = (),
+    ) -> int:
         """Have a graph measured by the agent; the measurement's id."""
         graph = self.graph(width)
         self.client.profile(TARGET.id, graphs=[graph])
         job = agent.lease(wait_s=0)
         assert job is not None
-        receipt = agent.result(job["id"], job["lease_token"], measurement(graph, ms=ms, noisy=noisy))
+        receipt = agent.result(
+            job["id"], job["lease_token"], measurement(graph, ms=ms, noisy=noisy, sentinel_ms=sentinel_ms)
+        )
         return int(receipt["measurement_id"])

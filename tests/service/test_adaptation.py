@@ -67,12 +67,16 @@ class AdaptingWorld(World):
         body = {"samples": SAMPLES, "sampler": "random", "pool": {"space": "nasbench201"}, **given}
         return str(self.client.adapt(TARGET.id, **body)["id"])
 
-    def work(self, agent: Client, *, speed: float = 1.0) -> int:
-        """Do every job there is, as the machine would."""
+    def work(self, agent: Client, *, speed: float = 1.0, drifting: bool = False) -> int:
+        """Do every job there is, as the machine would; a drifting one takes twice as long for every fourth."""
         done = 0
         while (job := agent.lease(wait_s=0)) is not None:
             graph = load_graph(agent.model(job["graph"]))
-            agent.result(job["id"], job["lease_token"], measurement(graph.hash, ms=latency_ms(graph, speed=speed)))
+            slow = 2.0 if drifting and done % 4 == 3 else 1.0
+            found = measurement(
+                graph.hash, ms=latency_ms(graph, speed=speed * slow), sentinel_ms=(0.1 * slow,) if drifting else ()
+            )
+            agent.result(job["id"], job["lease_token"], found)
             done += 1
         return done
 
@@ -94,11 +98,11 @@ def world(database_url: str, tmp_path: Path, base: FlopsPredictor, monkeypatch: 
         yield AdaptingWorld(app=app, settings=settings, database=database, http=http, client=client)
 
 
-def adapted(world: AdaptingWorld, *, speed: float = 1.0, **given: Any) -> dict[str, Any]:
+def adapted(world: AdaptingWorld, *, speed: float = 1.0, drifting: bool = False, **given: Any) -> dict[str, Any]:
     agent = world.agent()
     job = world.request(**given)
     assert world.step()
-    assert world.work(agent, speed=speed) == SAMPLES
+    assert world.work(agent, speed=speed, drifting=drifting) == SAMPLES
     assert world.step()
     return world.client.job(job)
 
@@ -118,6 +122,15 @@ def test_from_request_to_forecast(world: AdaptingWorld) -> None:
     assert after["latency_ms"] == pytest.approx(truth, rel=0.15)
     assert after["interval_ms"][0] < after["latency_ms"] < after["interval_ms"][1]
     assert world.client.target(TARGET.id)["adaptation"]["id"] == job["result"]["adaptation_id"]
+
+
+def test_a_host_that_drifts_meanwhile_is_adapted_to_at_its_usual_speed(world: AdaptingWorld) -> None:
+    steady = adapted(world)["result"]
+    cell = {"space": "nasbench201", "text": CELL}
+    expected = world.client.predict(TARGET.id, [cell])[0]["latency_ms"]
+    drifting = adapted(world, drifting=True)["result"]
+    assert world.client.predict(TARGET.id, [cell])[0]["latency_ms"] == pytest.approx(expected)
+    assert (steady["sentinel_ms"], drifting["sentinel_ms"]) == (None, pytest.approx(0.1))
 
 
 def test_support_is_distinct_never_degenerate_and_depends_on_the_seed(world: AdaptingWorld) -> None:

@@ -82,6 +82,24 @@ def test_measured_with_other_feeds_is_another_key(world: World) -> None:
         assert known_latencies(session, TARGET, GRAPHS, [graph]) == {}
 
 
+def test_at_usual_speed_a_slow_hour_is_taken_out(world: World) -> None:
+    agent = world.agent()
+    for width, slow in ((1, 1.0), (2, 1.5), (3, 1.0)):
+        world.measure(agent, width, ms=width * slow, sentinel_ms=(0.2 * slow, 0.2 * slow, 0.4 * slow))
+    world.measure(agent, 4, ms=4.0)
+    with world.database.read() as session:
+        usual = datasets.load_dataset(session, target_id=TARGET.id, usual_speed=True)
+        plain = datasets.load_dataset(session, target_id=TARGET.id)
+        reference = datasets.usual_sentinel_ms(session, datasets.chosen_rows(session))
+        nothing = datasets.usual_sentinel_ms(session, datasets.chosen_rows(session)[-1:])
+    np.testing.assert_allclose(usual.latency_ms, [1.05, 2.1, 3.15, 4.2])
+    np.testing.assert_allclose(plain.latency_ms, [1.05, 3.15, 3.15, 4.2])
+    assert usual.kernels is not None
+    assert [kernels[0].time_ms for kernels in usual.kernels if kernels] == pytest.approx([1.0, 2.0, 3.0, 4.0])
+    assert reference == pytest.approx(0.2)
+    assert nothing is None
+
+
 def test_dataset_has_one_row_for_each_key_with_kernels_and_noise(measured: World) -> None:
     with measured.database.read() as session:
         data = datasets.load_dataset(session, target_id=TARGET.id)

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
 
-from predictors.measured import ROWS_FILE, family_of, pack, read_measured, read_rows, read_targets
+from predictors.measured import ROWS_FILE, pack, read_measured, read_rows, read_targets
 from profilers.campaign import CampaignLog, Check, Entry, Note, Row
 from profilers.onnx_graph import load_graph
 from profilers.schema import (
@@ -187,18 +187,6 @@ def test_quick_rows_take_their_noise_from_repetitions(tmp_path: Path) -> None:
     assert np.allclose([r.noise_log for r in rows[:-2]], difference / 0.954, rtol=1e-3)
     assert rows[-2].noise_log == 0.02
     assert rows[-1].noise_log == pytest.approx(0.2 / 1.1 / 2)
-
-
-@pytest.mark.parametrize(
-    ("space", "text", "family"),
-    [
-        ("zoo", "mobile/width=8", "zoo/mobile"),
-        ("nasbench201", "|a~0|+|b~0|c~1|", "nasbench201"),
-        ("kernels", "gemm", "kernels"),
-    ],
-)
-def test_families(space: str, text: str, family: str) -> None:
-    assert family_of(Architecture(space=space, text=text)) == family
 
 
 def test_folders_that_hold_something_else_are_refused(tmp_path: Path) -> None:

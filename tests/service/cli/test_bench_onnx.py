@@ -20,6 +20,7 @@ from tests.service.helpers import DEVICE
 
 KEYS = {
     "models", "failed", "median_ape", "mape", "within_10", "within_20", "spearman", "coverage_90", "repeatability",
+    "host_drift",
 }  # fmt: skip
 
 

@@ -1,0 +1,23 @@
+"""What a network is kin to."""
+
+import pytest
+
+from profilers.schema import Architecture, UnknownNameError
+from profilers.search_spaces.families import family_of
+
+
+@pytest.mark.parametrize(
+    ("space", "text", "family"),
+    [
+        ("zoo", "mobile/width=8", "zoo/mobile"),
+        ("nasbench201", "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|", "nasbench201"),
+        ("kernels", "gemm", "kernels/gemm"),
+    ],
+)
+def test_families(space: str, text: str, family: str) -> None:
+    assert family_of(Architecture(space=space, text=text)) == family
+
+
+def test_a_space_that_nobody_knows():
+    with pytest.raises(UnknownNameError, match="nowhere"):
+        family_of(Architecture(space="nowhere", text="a"))
