@@ -75,12 +75,21 @@ def kernel_numbers(table: KernelTable, costs: Costs) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """How trees grow: boosting rounds, shrinkage, leaves at most, and the seed of their samples."""
+    """How trees grow.
+
+    Args:
+        trees: boosting rounds.
+        learning_rate: shrinkage.
+        leaves: at most.
+        seed: of their samples.
+        random_splits: of each feature one threshold is looked at, drawn at random (extremely randomised trees).
+    """
 
     trees: int
     learning_rate: float
     leaves: int
     seed: int
+    random_splits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +195,7 @@ class ResidualTrees:
 def _parameters(growth: Growth) -> dict[str, Any]:
     return {
         "objective": "regression_l1", "learning_rate": growth.learning_rate, "num_leaves": growth.leaves,
-        "min_data_in_leaf": 8,
+        "min_data_in_leaf": 8, "extra_trees": growth.random_splits, "extra_seed": growth.seed,
         "feature_fraction": 0.6, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 1.0, "cat_smooth": 20.0,
         "seed": growth.seed, "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbosity": -1,
     }  # fmt: skip

@@ -11,7 +11,7 @@ from predictors.base import FloatArray, Progress, Query
 from predictors.features.kernels import KernelTable
 from predictors.kernel_sum.observations import tabulate
 from predictors.kernel_sum.predictor import MIN_KERNELS, KernelSumPredictor, Lesson
-from predictors.kernel_sum.residual import ResidualTrees
+from predictors.kernel_sum.residual import Growth, ResidualTrees
 from predictors.kernel_sum.roofline import Costs
 from predictors.kernel_sum.sums import Kernels
 from predictors.universal.descriptors import TargetDescriptors
@@ -20,10 +20,13 @@ from predictors.universal.tilts import kernel_tilts
 from predictors.universal.whole_graphs import graph_features
 from profilers.schema import DeviceEvidence, MissingEvidenceError
 
-__all__ = ["GRAPHS", "GraphPredictor"]
+__all__ = ["EPOCHS", "GRAPHS", "TREES", "WIDTH", "GraphPredictor"]
 
 GRAPHS = "graphs"
 """What artifacts that read graphs say in place of a search space."""
+
+WIDTH, EPOCHS, TREES = 112, 90, 1500
+"""What `GraphPredictor` and `universal` are trained with unless told otherwise."""
 
 _FEWEST_GRAPHS = 100
 """Of some kernels each, from which trees can learn what graphs have in common."""
@@ -47,14 +50,17 @@ class GraphPredictor(KernelSumPredictor):
     Args:
         width: units of the networks' hidden layers.
         epochs: passes over the graphs in training.
+        trees: over whole graphs. Their splits are drawn at random, so that many small steps do not overfit.
         folds: of graphs.
         seed: of folds, initial weights, the order of graphs and the trees' samples.
     """
 
     kind = "universal"
 
-    def __init__(self, *, width: int = 112, epochs: int = 90, folds: int = 4, seed: int = 0) -> None:
-        super().__init__(trees=400, learning_rate=0.05, leaves=31, folds=folds, seed=seed)
+    def __init__(
+        self, *, width: int = WIDTH, epochs: int = EPOCHS, trees: int = TREES, folds: int = 4, seed: int = 0
+    ) -> None:
+        super().__init__(trees=trees, learning_rate=0.03, leaves=63, folds=folds, seed=seed)
         self.width, self.epochs = width, epochs
         self.descriptors_: TargetDescriptors | None = None
 
@@ -144,6 +150,9 @@ class GraphPredictor(KernelSumPredictor):
         kernels = self._kernels(table, costs, self.ensemble_.predict(inputs))
         factor = self.trees_.predict(graph_features(kernels, table, inputs.habits))
         return replace(kernels, log_time=kernels.log_time + np.where(_is_whole(kernels), factor, 0.0)[kernels.rows])
+
+    def _growth(self) -> Growth:
+        return replace(super()._growth(), random_splits=True)
 
     def _tilts(self, table: KernelTable, costs: Costs) -> FloatArray:
         return kernel_tilts(table, costs, self.typical_kernel_)

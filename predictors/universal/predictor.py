@@ -14,7 +14,7 @@ from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction
 from predictors.dataset import dataset_digest, rows_by_target
 from predictors.explanation import KernelForecasts
 from predictors.universal.components import component_names
-from predictors.universal.graphs import GRAPHS, GraphPredictor
+from predictors.universal.graphs import EPOCHS, GRAPHS, TREES, WIDTH, GraphPredictor
 from predictors.universal.posterior import Posterior, equally_doubtful, posterior_of
 from predictors.universal.prior import DevicePrior, Mixture, MixtureSettings, learn_prior
 from predictors.universal.queries import SPACES, common_space, source_rows, texts_of
@@ -68,6 +68,7 @@ class UniversalPredictor(Predictor):
             measures, all are as doubtful as the support's measurements were when left out in turn.
         width: of graphs: units of the networks' hidden layers.
         epochs: of graphs: passes in training.
+        trees: of graphs: those that read a graph as a whole.
         folds: of graphs: networks, each trained without its own fold.
         seed: of everything random.
     """
@@ -95,8 +96,9 @@ class UniversalPredictor(Predictor):
         design_unlike: float = 0.2,
         transfer: bool = True,
         variance: bool = True,
-        width: int = 96,
-        epochs: int = 60,
+        width: int = WIDTH,
+        epochs: int = EPOCHS,
+        trees: int = TREES,
         folds: int = 4,
         seed: int = 0,
     ) -> None:
@@ -106,7 +108,7 @@ class UniversalPredictor(Predictor):
         self.noise, self.noise_spread, self.tail = noise, noise_spread, tail
         self.intercept, self.design_unlike = intercept, design_unlike
         self.transfer, self.variance = transfer, variance
-        self.width, self.epochs, self.folds = width, epochs, folds
+        self.width, self.epochs, self.trees, self.folds = width, epochs, trees, folds
         self.prior_: DevicePrior | None = None
         self.adapted_: Posterior | None = None
         self.graphs_: GraphPredictor | None = None
@@ -257,7 +259,8 @@ class UniversalPredictor(Predictor):
         predictor = cls.from_header(artifact)
         if artifact.words("space") == GRAPHS:
             names = signature(GraphPredictor.__init__).parameters.keys() - {"self", "seed"}
-            hyperparameters = {name: artifact.hyperparameters[name] for name in sorted(names)}
+            known = artifact.hyperparameters
+            hyperparameters = {name: known[name] for name in sorted(names) if name in known}
             predictor.graphs_ = GraphPredictor.from_artifact(replace(artifact, hyperparameters=hyperparameters))
             return predictor
         artifact.require_features(FEATURE_VERSION)
@@ -280,7 +283,7 @@ class UniversalPredictor(Predictor):
         return predictor
 
     def _graph_predictor(self) -> GraphPredictor:
-        return GraphPredictor(width=self.width, epochs=self.epochs, folds=self.folds, seed=self.seed)
+        return GraphPredictor(width=self.width, epochs=self.epochs, trees=self.trees, folds=self.folds, seed=self.seed)
 
     @property
     def _prior(self) -> DevicePrior:

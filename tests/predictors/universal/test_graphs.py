@@ -17,6 +17,7 @@ from predictors.metrics import median_ape
 from predictors.registry import load_predictor
 from predictors.testing import DEVICES, NEW_DEVICE, PredictorSuite, measure, random_graph
 from predictors.universal import UniversalPredictor
+from predictors.universal.graphs import GraphPredictor
 from predictors.universal.kernel_network import KernelNetwork
 from profilers.schema import ArtifactError, InputError
 from tests.predictors.test_kernel_sum import small_data
@@ -24,11 +25,11 @@ from tests.predictors.test_kernel_sum import small_data
 
 class TestUniversalOnGraphs(PredictorSuite):
     def make(self, **hyperparameters: Any) -> UniversalPredictor:
-        return UniversalPredictor(**{"width": 32, "epochs": 24, **hyperparameters})
+        return UniversalPredictor(**{"width": 32, "epochs": 24, "trees": 200, **hyperparameters})
 
 
 def _small(**hyperparameters: Any) -> UniversalPredictor:
-    return UniversalPredictor(**{"width": 16, "epochs": 4, "folds": 2, **hyperparameters})
+    return UniversalPredictor(**{"width": 16, "epochs": 4, "trees": 60, "folds": 2, **hyperparameters})
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +164,16 @@ def test_a_network_of_another_vocabulary_is_refused(fitted: UniversalPredictor) 
 def test_no_rows_are_refused() -> None:
     with pytest.raises(InputError, match="no rows"):
         _small().fit(LatencyDataset(queries=[], latency_ms=np.empty(0)))
+
+
+def test_graphs_are_learned_with_one_set_of_defaults() -> None:
+    own, house = GraphPredictor().hyperparameters(), UniversalPredictor().hyperparameters()
+    assert {name: house[name] for name in own} == own
+
+
+def test_an_artifact_from_before_a_hyperparameter_still_loads(fitted: UniversalPredictor) -> None:
+    artifact = fitted.to_artifact()
+    known = {name: value for name, value in artifact.hyperparameters.items() if name != "trees"}
+    queries = small_data(seed=7, count=5).queries
+    again = load_predictor(replace(artifact, hyperparameters=known))
+    assert_array_equal(again.predict(queries).median_ms, fitted.predict(queries).median_ms)
