@@ -98,9 +98,11 @@ class ResidualTrees:
 
     Args:
         boosters: one for each fold; none where there was too little to learn from.
+        packed: of each what `to_arrays` gives, where it came out of an artifact: packing again would take a second.
     """
 
     boosters: tuple[lightgbm.Booster, ...]
+    packed: tuple[np.ndarray[Any, Any], ...] = ()
 
     @classmethod
     def fit(
@@ -170,10 +172,8 @@ class ResidualTrees:
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         """Model texts, compressed: uint8 arrays."""
-        return {
-            f"trees.{index}": np.frombuffer(zlib.compress(booster.model_to_string().encode(), 9), dtype=np.uint8)
-            for index, booster in enumerate(self.boosters)
-        }
+        packed = self.packed or [_packed(booster) for booster in self.boosters]
+        return {f"trees.{index}": array for index, array in enumerate(packed)}
 
     @classmethod
     def from_artifact(cls, artifact: Artifact, members: int) -> Self:
@@ -182,14 +182,28 @@ class ResidualTrees:
         Raises:
             ArtifactError: an ensemble is missing, or not a compressed model text.
         """
-        boosters = []
-        for index in range(members):
-            packed = np.asarray(artifact.array(f"trees.{index}", ndim=1), dtype=np.uint8)
-            try:
-                boosters.append(lightgbm.Booster(model_str=zlib.decompress(packed.tobytes()).decode()))
-            except (zlib.error, UnicodeDecodeError, lightgbm.basic.LightGBMError) as error:
-                raise ArtifactError(f"The trees in the artifact are corrupt: {error}.") from error
-        return cls(boosters=tuple(boosters))
+        packed = [np.asarray(artifact.array(f"trees.{index}", ndim=1), dtype=np.uint8) for index in range(members)]
+        return cls(boosters=tuple(_unpacked(array) for array in packed), packed=tuple(packed))
+
+
+_NOT_FOR_FORECASTS = (
+    "leaf_weight=", "leaf_count=", "internal_value=", "internal_weight=", "internal_count=", "split_gain=",
+    "tree_sizes=",
+)  # fmt: skip
+"""Lines of a model's text that say how it was grown, and how many bytes they take: a third of it."""
+
+
+def _packed(booster: lightgbm.Booster) -> np.ndarray[Any, Any]:
+    lines = booster.model_to_string().splitlines(keepends=True)
+    text = "".join(line for line in lines if not line.startswith(_NOT_FOR_FORECASTS))
+    return np.frombuffer(zlib.compress(text.encode(), 9), dtype=np.uint8)
+
+
+def _unpacked(array: np.ndarray[Any, Any]) -> lightgbm.Booster:
+    try:
+        return lightgbm.Booster(model_str=zlib.decompress(array.tobytes()).decode())
+    except (zlib.error, UnicodeDecodeError, lightgbm.basic.LightGBMError) as error:
+        raise ArtifactError(f"The trees in the artifact are corrupt: {error}.") from error
 
 
 def _parameters(growth: Growth) -> dict[str, Any]:
