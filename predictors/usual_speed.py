@@ -15,8 +15,17 @@ from profilers.schema import KernelTiming
 
 __all__ = ["scaled_kernels", "sentinel_slowness"]
 
+AROUND_S = 15.0
+"""Three or four careful measurements, of six readings each."""
 
-def sentinel_slowness(sentinel_ms: Sequence[float | None], usual_ms: float | None = None) -> FloatArray:
+
+def sentinel_slowness(
+    sentinel_ms: Sequence[float | None],
+    time_unix_s: Sequence[float | None],
+    *,
+    usual_ms: float | None = None,
+    around_s: float = AROUND_S,
+) -> FloatArray:
     """How slow the machine was beside each of a target's measurements, by the sentinel alone, float64 (n,).
 
     Latency divided by it is that of the machine's usual speed. This is all that can be said of a few measurements, of
@@ -25,13 +34,25 @@ def sentinel_slowness(sentinel_ms: Sequence[float | None], usual_ms: float | Non
 
     Args:
         sentinel_ms: its latency beside each measurement; None where it did not run, which says one.
+        time_unix_s: when; None where it was not recorded.
         usual_ms: its latency at the machine's usual speed; by default the median of those that are known.
+        around_s: seconds to either side from which the median is taken: a single reading of the sentinel is hardly
+            steadier than what it is to put right.
     """
-    known = [value for value in sentinel_ms if value is not None]
-    if not known:
-        return np.ones(len(sentinel_ms))
-    usual = float(np.median(known)) if usual_ms is None else usual_ms
-    return np.array([1.0 if value is None else value / usual for value in sentinel_ms])
+    slow = np.ones(len(sentinel_ms))
+    known = np.flatnonzero([value is not None for value in sentinel_ms])
+    if len(known) == 0:
+        return slow
+    sentinel = np.array([sentinel_ms[place] for place in known], dtype=np.float64)
+    times = np.array([time_unix_s[place] for place in known], dtype=np.float64)  # None becomes NaN, the last in order
+    order = np.argsort(times, kind="stable")
+    first = np.searchsorted(times, times - around_s, sorter=order)
+    last = np.searchsorted(times, times + around_s, side="right", sorter=order)
+    ordered = sentinel[order]
+    around = [np.median(ordered[start:stop]) for start, stop in zip(first, last, strict=True)]
+    usual = float(np.median(sentinel)) if usual_ms is None else usual_ms
+    slow[known] = np.where(np.isnan(times), sentinel, around) / usual
+    return slow
 
 
 def scaled_kernels(kernels: tuple[KernelTiming, ...] | None, factor: float) -> tuple[KernelTiming, ...] | None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from predictors import metrics
 from predictors.usual_speed import sentinel_slowness
-from profilers.schema import LatcastError
+from profilers.schema import LatcastError, Measurement
 from profilers.search_spaces import get_space
 
 __all__ = [
@@ -111,7 +111,7 @@ def drawn(space_name: str, count: int, rng: np.random.Generator) -> Iterator[Nam
 
 def compared(
     answers: Sequence[tuple[Named, Mapping[str, Any]]],
-    measured: Mapping[str, tuple[float, float | None]],
+    measured: Mapping[str, Measurement],
     *,
     usual_ms: float | None,
 ) -> list[Comparison]:
@@ -119,11 +119,19 @@ def compared(
 
     Args:
         answers: graphs, and what the service answered about them.
-        measured: latencies in ms of the graph and of the sentinel beside it, by the graph's name.
+        measured: by the graph's name; graphs without a latency are left out.
         usual_ms: the sentinel's latency while the predictor was adapted.
     """
-    known = [(graph.name, answer, *measured[graph.name]) for graph, answer in answers if graph.name in measured]
-    slowness = sentinel_slowness([sentinel_ms for *_, sentinel_ms in known], usual_ms).tolist()
+    known = [
+        (graph.name, answer, found, found.summary.median_ms)
+        for graph, answer in answers
+        if (found := measured.get(graph.name)) is not None and found.summary is not None
+    ]
+    slowness = sentinel_slowness(
+        [found.sentinel_median_ms for _, _, found, _ in known],
+        [found.before and found.before.time_unix_s for _, _, found, _ in known],
+        usual_ms=usual_ms,
+    )
     return [
         Comparison(
             name=name,
@@ -132,7 +140,7 @@ def compared(
             forecast_ms=answer["latency_ms"],
             interval_ms=tuple(answer["interval_ms"]),
         )
-        for (name, answer, latency_ms, _), slow in zip(known, slowness, strict=True)
+        for (name, answer, _, latency_ms), slow in zip(known, slowness.tolist(), strict=True)
     ]
 
 

@@ -17,13 +17,13 @@ from scipy import sparse
 
 from predictors.base import FloatArray
 from predictors.measured.records import MeasuredRow
-from predictors.usual_speed import scaled_kernels
+from predictors.usual_speed import scaled_kernels, sentinel_slowness
 from profilers.schema import KernelTiming, TargetId
 
 __all__ = ["at_usual_speed", "with_slowness"]
 
 _SENTINEL_S = 30.0
-"""To either side: a single reading of the sentinel is no steadier than what it is to put right."""
+"""To either side."""
 
 _WINDOW_S = 120.0
 """In which the machine is taken to be as slow throughout, for networks of one size."""
@@ -66,17 +66,8 @@ def _by_target(rows: Sequence[MeasuredRow]) -> dict[TargetId, list[int]]:
 
 def _by_sentinel(rows: Sequence[MeasuredRow]) -> FloatArray:
     """Its latency around each row over its usual one, float64 (n,); 1 where it did not run."""
-    slow = np.ones(len(rows))
-    timed = [place for place, row in enumerate(rows) if row.sentinel_ms is not None and row.time_unix_s is not None]
-    if not timed:
-        return slow
-    own = sorted(timed, key=lambda place: rows[place].time_unix_s or 0.0)
-    times = np.array([rows[place].time_unix_s for place in own], dtype=np.float64)
-    sentinel = np.array([rows[place].sentinel_ms for place in own], dtype=np.float64)
-    first, last = np.searchsorted(times, times - _SENTINEL_S), np.searchsorted(times, times + _SENTINEL_S, side="right")
-    around = [np.median(sentinel[start:stop]) for start, stop in zip(first, last, strict=True)]
-    slow[own] = np.array(around) / np.median(sentinel)
-    return slow
+    timed = [row.sentinel_ms if row.time_unix_s is not None else None for row in rows]
+    return sentinel_slowness(timed, [row.time_unix_s for row in rows], around_s=_SENTINEL_S)
 
 
 def _by_repetitions(rows: Sequence[MeasuredRow], slow: FloatArray) -> FloatArray:

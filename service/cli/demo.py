@@ -18,6 +18,7 @@ from service.cli.common import write_json
 from service.cli.progress import follow, follow_all, reason
 
 if TYPE_CHECKING:
+    from profilers.schema import Measurement
     from service.client import Client
     from service.demo import Comparison, Named
 
@@ -169,11 +170,8 @@ def compare(client: "Client", target_id: str, *, seed: int, usual_ms: float | No
     return result
 
 
-def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> dict[str, tuple[float, float | None]]:
-    """Median latencies in ms of every graph that could be measured, and of the sentinel beside it, by name.
-
-    Says which could not be measured.
-    """
+def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> "dict[str, Measurement]":
+    """Measurements of every graph that could be measured, by name; says which could not."""
     from service.demo import short
 
     models = [graph for graph in graphs if graph.onnx is not None]
@@ -184,7 +182,7 @@ def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> dict
         architectures=[(graph.space or "", graph.text or "") for graph in architectures],
     )
     names = {job["id"]: graph.name for job, graph in zip(jobs, [*models, *architectures], strict=True)}
-    latencies: dict[str, tuple[float, float | None]] = {}
+    measured: dict[str, Measurement] = {}
 
     def on_done(job: dict[str, Any]) -> None:
         name = names[job["id"]]
@@ -193,11 +191,11 @@ def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> dict
             return
         measurement = client.measurement(job["result"]["measurement_id"])
         if (summary := measurement.summary) is not None:
-            latencies[name] = (summary.median_ms, measurement.sentinel_median_ms)
+            measured[name] = measurement
             out.print(f"{summary.median_ms:10.3f} ms  {short(name, 60)}", markup=False)
 
     follow_all(client, list(names), what="measuring", console=out, on_done=on_done)
-    return latencies
+    return measured
 
 
 def show(comparisons: "list[Comparison]", result: dict[str, Any]) -> None:

@@ -68,6 +68,7 @@ def measurement(
     ms: float = 2.0,
     noisy: bool = False,
     sentinel_ms: tuple[float, ...] = (),
+    at_unix_s: float = 1.0,
 ) -> Measurement:
     """A measurement as an agent sends it: two processes, kernels, counters."""
     kernels = (KernelTiming(operator="MatMul", share=1.0, time_ms=ms, node=0, input_shapes=((1, 8), (8, 4))),)
@@ -76,7 +77,7 @@ def measurement(
         graph=graph,
         target=target,
         settings=ProfileSettings(backend=target.backend, threads=target.threads),
-        before=Environment(time_unix_s=1.0, load_1m=0.5),
+        before=Environment(time_unix_s=at_unix_s, load_1m=0.5),
         after=Environment(time_unix_s=2.0),
         runs=(
             ProcessRun(samples_ms=(ms, ms, ms), kernels=kernels, counters=counters, peak_memory_bytes=1000),
@@ -152,13 +153,13 @@ class World:
         ms: float = 2.0,
         noisy: bool = False,
         sentinel_ms: tuple[float, ...] = (),
+        at_unix_s: float = 1.0,
     ) -> int:
         """Have a graph measured by the agent; the measurement's id."""
         graph = self.graph(width)
         self.client.profile(TARGET.id, graphs=[graph])
         job = agent.lease(wait_s=0)
         assert job is not None
-        receipt = agent.result(
-            job["id"], job["lease_token"], measurement(graph, ms=ms, noisy=noisy, sentinel_ms=sentinel_ms)
-        )
+        found = measurement(graph, ms=ms, noisy=noisy, sentinel_ms=sentinel_ms, at_unix_s=at_unix_s)
+        receipt = agent.result(job["id"], job["lease_token"], found)
         return int(receipt["measurement_id"])

@@ -74,7 +74,10 @@ class AdaptingWorld(World):
             graph = load_graph(agent.model(job["graph"]))
             slow = 2.0 if drifting and done % 4 == 3 else 1.0
             found = measurement(
-                graph.hash, ms=latency_ms(graph, speed=speed * slow), sentinel_ms=(0.1 * slow,) if drifting else ()
+                graph.hash,
+                ms=latency_ms(graph, speed=speed * slow),
+                sentinel_ms=(0.1 * slow,) if drifting else (),
+                at_unix_s=60.0 * done,
             )
             agent.result(job["id"], job["lease_token"], found)
             done += 1

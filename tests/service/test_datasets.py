@@ -85,7 +85,8 @@ def test_measured_with_other_feeds_is_another_key(world: World) -> None:
 def test_at_usual_speed_a_slow_hour_is_taken_out(world: World) -> None:
     agent = world.agent()
     for width, slow in ((1, 1.0), (2, 1.5), (3, 1.0)):
-        world.measure(agent, width, ms=width * slow, sentinel_ms=(0.2 * slow, 0.2 * slow, 0.4 * slow))
+        sentinel_ms = (0.2 * slow, 0.2 * slow, 0.4 * slow)
+        world.measure(agent, width, ms=width * slow, sentinel_ms=sentinel_ms, at_unix_s=60.0 * width)
     world.measure(agent, 4, ms=4.0)
     with world.database.read() as session:
         usual = datasets.load_dataset(session, target_id=TARGET.id, usual_speed=True)
