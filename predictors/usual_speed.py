@@ -40,11 +40,12 @@ def sentinel_slowness(
             steadier than what it is to put right.
     """
     slow = np.ones(len(sentinel_ms))
-    known = np.flatnonzero([value is not None for value in sentinel_ms])
+    readings = np.array(sentinel_ms, dtype=np.float64)  # None becomes NaN
+    known = np.flatnonzero(~np.isnan(readings))
     if len(known) == 0:
         return slow
-    sentinel = np.array([sentinel_ms[place] for place in known], dtype=np.float64)
-    times = np.array([time_unix_s[place] for place in known], dtype=np.float64)  # None becomes NaN, the last in order
+    sentinel = readings[known]
+    times = np.array(time_unix_s, dtype=np.float64)[known]  # NaN is the last in order
     order = np.argsort(times, kind="stable")
     first = np.searchsorted(times, times - around_s, sorter=order)
     last = np.searchsorted(times, times + around_s, side="right", sorter=order)

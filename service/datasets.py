@@ -148,7 +148,7 @@ def _slowness(rows: Sequence[tables.Measurement]) -> FloatArray:
         own = [place for place, row in enumerate(rows) if row.target_id == target_id]
         slowness[own] = sentinel_slowness(
             [_sentinel_ms(rows[place]) for place in own],
-            [rows[place].before and rows[place].before.get("time_unix_s") for place in own],
+            [(rows[place].before or {}).get("time_unix_s") for place in own],
         )
     return slowness
 

@@ -129,7 +129,7 @@ def compared(
     ]
     slowness = sentinel_slowness(
         [found.sentinel_median_ms for _, _, found, _ in known],
-        [found.before and found.before.time_unix_s for _, _, found, _ in known],
+        [found.begun_unix_s for _, _, found, _ in known],
         usual_ms=usual_ms,
     )
     return [

@@ -116,9 +116,7 @@ def _measure_all(
 def _at_usual_speed(pairs: Sequence[tuple[Model, Pair]]) -> list[Measured]:
     """What is known of each model, at the speed that the machine had in the middle of all measurements."""
     measured = [one for _, pair in pairs for one in pair]
-    slowness = sentinel_slowness(
-        [one.sentinel_median_ms for one in measured], [one.before and one.before.time_unix_s for one in measured]
-    )
+    slowness = sentinel_slowness([one.sentinel_median_ms for one in measured], [one.begun_unix_s for one in measured])
     return [_known(model, *pair, *slow) for (model, pair), slow in zip(pairs, slowness.reshape(-1, 2), strict=True)]
 
 

@@ -221,6 +221,11 @@ class Measurement:
         return next((run.counters for run in self.runs if run.counters is not None), None)
 
     @property
+    def begun_unix_s(self) -> float | None:
+        """When it began; None where the host's state was not recorded."""
+        return None if self.before is None else self.before.time_unix_s
+
+    @property
     def sentinel_median_ms(self) -> float | None:
         """The sentinel's latency beside this measurement; None where it did not run."""
         return median(self.sentinel_ms) if self.sentinel_ms else None
