@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from service.cli.common import WORTH_SAYING
+
 __all__ = ["print_holdouts", "print_result"]
 
 FIGURES = {
@@ -18,9 +20,6 @@ FIGURES = {
     "coverage_90": "90 % holds",
     "repeatability": "repeatability",
 }
-
-WORTH_SAYING = 0.03
-"""Drift of the host that is told."""
 
 
 def print_result(result: Mapping[str, Any], out: Console) -> None:

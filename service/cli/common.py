@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_SERVER",
+    "WORTH_SAYING",
     "KeyOption",
     "ServerOption",
     "ShapeOption",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 DEFAULT_SERVER = "http://127.0.0.1:8321"
+WORTH_SAYING = 0.03
+"""Share by which a host has to drift before a report says so."""
 
 ServerOption = Annotated[
     str, typer.Option("--server", envvar="LATCAST_SERVER", help="Address of the service.", metavar="URL")

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from profilers.schema import LatcastError
-from service.cli.common import write_json
+from service.cli.common import WORTH_SAYING, write_json
 from service.cli.progress import follow, follow_all, reason
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 out = Console(highlight=False)
-
-WORTH_SAYING = 0.03
-"""Drift of the host that the table's figures are explained with."""
 
 
 def demo(
