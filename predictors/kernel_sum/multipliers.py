@@ -134,7 +134,7 @@ class Multipliers:
         return replace(self, scores=kept, targets=targets)
 
     def adapted(
-        self, kernels: Kernels, labels: Labels, target: str, *, expected: FloatArray | None = None
+        self, kernels: Kernels, labels: Labels, target: str, *, expected: Sequence[FloatArray] = ()
     ) -> "Multipliers":
         """With the posterior of one more target; self is unchanged.
 
@@ -147,7 +147,7 @@ class Multipliers:
             kernels: of the support's graphs.
             labels: of them.
             target: its id.
-            expected: float64 (d,), where else a target that is new may start from, as other evidence has it.
+            expected: float64 (d,) each, where else a target that is new may start from, as other evidence has it.
         """
         members = [
             member
@@ -162,7 +162,7 @@ class Multipliers:
         return replace(self, targets={**self.targets, target: replace(state, tail_scale=tail)})
 
     def _starts(
-        self, kernels: Kernels, labels: Labels, target: str, expected: FloatArray | None
+        self, kernels: Kernels, labels: Labels, target: str, expected: Sequence[FloatArray]
     ) -> list[tuple[FloatArray, list[FloatArray]]]:
         """Where the posterior may start from, and how far it may be from there: (multipliers, covariances).
 
@@ -179,8 +179,7 @@ class Multipliers:
             residual = np.log(labels.latency) - np.log(kernels.totals(kernels.times(mean)))
             misfit.append(float(np.median(np.abs(residual - np.median(residual)))))
         nearest = [known[index] for index in np.argsort(misfit, kind="stable")[:_NEAREST]]
-        told = [] if expected is None else [expected]
-        unique = {mean.tobytes(): mean for mean in (self.mean, *nearest, *told)}
+        unique = {mean.tobytes(): mean for mean in (self.mean, *nearest, *expected)}
         priors = [self._scaled(scale) for scale in _CLASS_SCALES]
         return [(mean, priors) for mean in unique.values()]
 

@@ -12,6 +12,7 @@ from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction
 from predictors.dataset import group_folds, row_keys, rows_by_target
 from predictors.explanation import KernelForecasts
 from predictors.features.kernels import FEATURE_VERSION, KernelStyle, KernelTable, predict_kernels
+from predictors.kernel_sum.kinship import Kinship
 from predictors.kernel_sum.multipliers import Multipliers
 from predictors.kernel_sum.observations import Observations, call_time, observe, tabulate, without_call
 from predictors.kernel_sum.residual import CATEGORIES, Growth, ResidualTrees, tree_features
@@ -71,6 +72,7 @@ class KernelSumPredictor(Predictor):
         report = progress or _no_progress
         report(0.0, "kernels")
         self.unit_ms_ = float(np.exp(np.median(np.log(data.latency_ms))))
+        self.kinship_ = Kinship.of([query.target for query in data.queries])
         seen = observe(data, self.unit_ms_)
         targets = np.array([query.target.id for query in data.queries])
         calls = {name: call_time(seen, targets == name) for name in sorted(set(targets))}
@@ -182,12 +184,15 @@ class KernelSumPredictor(Predictor):
         kernel_time = without_call(seen, np.full(len(support), self.call_ * slower))
         labels = Labels(latency=seen.latency, kernel_time=kernel_time)
         adapted = copy(self)
-        adapted.multipliers_ = multipliers.adapted(kernels, labels, target.id, expected=self._expected(evidence))
+        adapted.multipliers_ = multipliers.adapted(
+            kernels, labels, target.id, expected=self._expected(target, evidence)
+        )
         return adapted
 
-    def _expected(self, evidence: DeviceEvidence | None) -> FloatArray | None:
-        """The multipliers that evidence makes likely, float64 (d,); None where it says nothing."""
-        return None
+    def _expected(self, target: Target, evidence: DeviceEvidence | None) -> list[FloatArray]:
+        """The multipliers that are likely before anything was measured, float64 (d,) each."""
+        known = self._learned().targets
+        return [self.kinship_.expected(target, {name: known[name].mean for name in self.kinship_.names})]
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Forecasts; a target that was never seen gets the average over those seen, with their spread as doubt."""
@@ -243,6 +248,8 @@ class KernelSumPredictor(Predictor):
             vocabulary={
                 "operators": self.operators_,
                 "targets": sorted(multipliers.targets),
+                "trained_on": list(self.kinship_.names),
+                "manners": self.kinship_.to_words(),
                 **self._correction_words(),
             },
             feature_version=str(FEATURE_VERSION),
@@ -260,6 +267,7 @@ class KernelSumPredictor(Predictor):
         predictor.call_ = float(artifact.array("call", ndim=0))
         predictor._load_correction(artifact)
         predictor.multipliers_ = Multipliers.from_artifact(artifact, [str(name) for name in artifact.words("targets")])
+        predictor.kinship_ = Kinship.from_artifact(artifact, [str(name) for name in artifact.words("trained_on")])
         return predictor
 
     def _correction_arrays(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from predictors.artifact import Artifact
 from predictors.base import FloatArray
-from predictors.features.kernels import SHAPE_FEATURES, KernelTable, column_places
+from predictors.features.kernels import CLASSES, SHAPE_FEATURES, KernelTable, column_places
 from predictors.kernel_sum.roofline import Costs
 from profilers.schema import ArtifactError
 
@@ -36,6 +36,10 @@ _DERIVED = column_places((
 ))  # fmt: skip
 _VECTOR, _TILE = 16, 6
 _BLOCKS = np.array([_VECTOR, _VECTOR, 4, _TILE, _TILE])
+_RUN, _VARIANT = column_places(("run", "variant"))
+_REDUCE = CLASSES.index("reduce")
+_PAGE = 1024
+"""Elements of a page: reads that are whole pages apart fall on the same few lines of a cache."""
 
 
 def tree_features(table: KernelTable, operators: Sequence[str], costs: Costs) -> FloatArray:
@@ -65,12 +69,26 @@ def kernel_numbers(table: KernelTable, costs: Costs) -> FloatArray:
             np.log1p(table.values[:, _LOGARITHMIC_PLACES]),
             table.values[:, _PLAIN_PLACES],
             filled,
+            _aliasing(table)[:, None],
             np.log1p(quotients),
             costs.shares,
             costs.log_time[:, None],
         ],
         axis=1,
     )
+
+
+def _aliasing(table: KernelTable) -> FloatArray:
+    """What part of a page divides the stride of a strided reduction, as a power of two: 0 for none, 1 for whole pages.
+
+    An ArgMax over the channels of 32 × 32 maps takes four times as long for each element as one of 31 × 31. Other
+    kernels step through their inputs otherwise, and sizes that are powers of two would only mark what networks they
+    are from.
+    """
+    run = table.values[:, _RUN].astype(np.int64)
+    strided = (table.kinds == _REDUCE) & (table.values[:, _VARIANT] > 0)
+    shared = np.log2(np.clip(run & -run, 1, _PAGE)) / np.log2(_PAGE)
+    return np.where(strided, shared, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,14 +18,14 @@ from predictors.universal.descriptors import TargetDescriptors
 from predictors.universal.kernel_network import KernelEncoding, KernelEnsemble, KernelInputs, KernelNetwork
 from predictors.universal.tilts import kernel_tilts
 from predictors.universal.whole_graphs import graph_features
-from profilers.schema import DeviceEvidence, MissingEvidenceError
+from profilers.schema import DeviceEvidence, MissingEvidenceError, Target
 
 __all__ = ["EPOCHS", "GRAPHS", "TREES", "WIDTH", "GraphPredictor"]
 
 GRAPHS = "graphs"
 """What artifacts that read graphs say in place of a search space."""
 
-WIDTH, EPOCHS, TREES = 112, 90, 1500
+WIDTH, EPOCHS, TREES = 112, 60, 1500
 """What `GraphPredictor` and `universal` are trained with unless told otherwise."""
 
 _FEWEST_GRAPHS = 100
@@ -38,8 +38,9 @@ class GraphPredictor(KernelSumPredictor):
     What a kernel costs on a target is exp(φ(kernel)·u) times what the shared model says, with φ = (1, its class, its
     tilts: see `predictors.universal.tilts`) and u ~ N(μ, Σ) over the targets of training: the
     posterior given k measured graphs *and* their kernels is Gaussian in closed form
-    (`predictors.kernel_sum.multipliers`). Where a target's microbenchmarks are known, the factors that they make likely
-    are one more place for the posterior to start from.
+    (`predictors.kernel_sum.multipliers`). It may start from the mean over targets, from those that fit best, from
+    the factors that its runtime, precision and threads make likely (`predictors.kernel_sum.kinship`) and, where its
+    microbenchmarks are known, from those that these do.
 
     Each fold of graphs has its network, trained on the other folds; what it says of its own fold is honest and teaches
     the prior, the spreads and the intervals. A forecast is the mean over folds.
@@ -64,8 +65,9 @@ class GraphPredictor(KernelSumPredictor):
         self.width, self.epochs = width, epochs
         self.descriptors_: TargetDescriptors | None = None
 
-    def _expected(self, evidence: DeviceEvidence | None) -> FloatArray | None:
-        return None if self.descriptors_ is None else self.descriptors_.expected(evidence)
+    def _expected(self, target: Target, evidence: DeviceEvidence | None) -> list[FloatArray]:
+        told = None if self.descriptors_ is None else self.descriptors_.expected(evidence)
+        return super()._expected(target, evidence) + ([] if told is None else [told])
 
     def _fit_correction(self, lesson: Lesson, report: Progress) -> FloatArray:
         try:

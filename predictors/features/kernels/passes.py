@@ -5,7 +5,7 @@ from math import prod
 from predictors.features.kernels.classes import ELEMENT_COST
 from predictors.features.kernels.layout import BLOCK
 from predictors.features.kernels.plan import FusionPlan, Step
-from predictors.features.kernels.shapes import Shape, Work, count_elements
+from predictors.features.kernels.shapes import Shape, Work, count_elements, padded_elements
 
 __all__ = [
     "describe_activation",
@@ -37,7 +37,7 @@ def describe_elementwise(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     out = plan.shape(step.outputs[0])
     shape.update(run=prod(out), parts=1, element_cost=cost)
     shape["constant_weights"] = float(any(tensor >= 0 and plan.is_constant(tensor) for tensor in step.inputs))
-    return 0.0, count_elements(plan, step) * cost
+    return 0.0, padded_elements(plan, step) * cost
 
 
 def _element_cost(plan: FusionPlan, step: Step) -> float:
@@ -91,7 +91,7 @@ def describe_pool(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     shape.update(variant=float("Average" in step.operator), channels_out=shape["channels_in"])
     planes = data[0] * (-(-data[1] // BLOCK) if step.blocked else data[1]) if len(data) > 1 else 1
     shape["parts"] = planes * (out[2] if len(out) > 2 else 1)
-    return 0.0, count_elements(plan, step) * prod(kernel)
+    return 0.0, padded_elements(plan, step) * prod(kernel)
 
 
 def describe_axis(plan: FusionPlan, step: Step, shape: Shape) -> Work:
@@ -210,9 +210,10 @@ def describe_resize(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     cost = {"nearest": 2.0, "linear": 12.0, "bilinear": 12.0, "cubic": 60.0, "bicubic": 60.0, **blocked}.get(mode, 12.0)
     data, out = plan.shape(step.inputs[0]), plan.shape(step.outputs[0])
     last = bool(data) and len(data) == len(out) and data[-1] != out[-1]
-    shape.update(element_cost=cost, run=prod(out[2:]), variant=float(last), channels_in=data[1] if data[1:] else 1)
+    channels = data[1] if data[1:] else 1
+    shape.update(element_cost=cost, run=prod(out[2:]), variant=float(last), channels_in=channels, channels_out=channels)
     shape["parts"] = prod(out[:-1])
-    return 0.0, count_elements(plan, step) * cost
+    return 0.0, padded_elements(plan, step) * cost
 
 
 def describe_lrn(plan: FusionPlan, step: Step, shape: Shape) -> Work:

@@ -3,7 +3,7 @@
 from predictors.features.kernels.layout import BLOCK
 from predictors.features.kernels.plan import FusionPlan, Step
 
-__all__ = ["SHAPE_FEATURES", "Shape", "Work", "count_elements", "whole_blocks", "whole_columns"]
+__all__ = ["SHAPE_FEATURES", "Shape", "Work", "count_elements", "padded_elements", "whole_blocks", "whole_columns"]
 
 Work = tuple[float, float]
 """Multiply-accumulates, and element-wise operations besides."""
@@ -22,6 +22,13 @@ SHAPE_FEATURES: tuple[str, ...] = (
 def count_elements(plan: FusionPlan, step: Step) -> float:
     """Elements of the step's first output."""
     return float(plan.spec(step.outputs[0]).elements) if step.outputs and step.outputs[0] >= 0 else 0.0
+
+
+def padded_elements(plan: FusionPlan, step: Step) -> float:
+    """Elements of the first output that the step computes: in channel blocks, those that pad the last one as well."""
+    elements = count_elements(plan, step)
+    out = plan.shape(step.outputs[0]) if step.blocked else ()
+    return elements / out[1] * whole_blocks(out[1]) if len(out) > 1 and out[1] else elements
 
 
 def whole_blocks(channels: int) -> int:

@@ -30,7 +30,7 @@ __all__ = [
     "stack_tables",
 ]
 
-FEATURE_VERSION = 4
+FEATURE_VERSION = 5
 """Rises whenever the same graph would give other arrays; part of every artifact that uses them."""
 
 WORK_FEATURES: tuple[str, ...] = (

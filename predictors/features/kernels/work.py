@@ -35,7 +35,14 @@ from predictors.features.kernels.products import (
     describe_matmul,
     describe_rnn,
 )
-from predictors.features.kernels.shapes import SHAPE_FEATURES, Shape, Work, count_elements, whole_blocks
+from predictors.features.kernels.shapes import (
+    SHAPE_FEATURES,
+    Shape,
+    Work,
+    count_elements,
+    padded_elements,
+    whole_blocks,
+)
 from predictors.features.kernels.special import (
     describe_attention,
     describe_control,
@@ -153,18 +160,17 @@ def _describe(plan: FusionPlan, step: Step) -> Callable[..., Kernel]:
     most = written if kind in _READ_WHAT_THEY_WRITE else inf
     sizes = {tensor: min(spec.size_bytes, most) for tensor, spec in read.items()}
     parameters = sum([size for tensor, size in sizes.items() if tensor in plan.constant])
-    elements = count_elements(plan, step)
     ends = [specs[tensor] for tensor in (*step.inputs[:1], *step.outputs[:1]) if tensor >= 0]
     return partial(
         Kernel,
         kind=kind,
         operator=step.operator,
         macs=float(macs),
-        operations=float(operations) + elements * shape["activation"],
+        operations=float(operations) + padded_elements(plan, step) * shape["activation"],
         input_bytes=float(sum(sizes.values()) - parameters),
         output_bytes=float(written),
         parameter_bytes=float(parameters + (tree_bytes(step) if kind == "trees" else 0)),
-        elements=elements,
+        elements=count_elements(plan, step),
         shape=shape,
         known=kind != "other" and (kind in _TOLERANT or all(spec.shape is not None for spec in ends)),
     )
