@@ -81,7 +81,7 @@ def kernel_numbers(table: KernelTable, costs: Costs) -> FloatArray:
 def _aliasing(table: KernelTable) -> FloatArray:
     """What part of a page divides the stride of a strided reduction, as a power of two: 0 for none, 1 for whole pages.
 
-    An ArgMax over the channels of 32 × 32 maps takes four times as long for each element as one of 31 × 31. Other
+    An ArgMax over the channels of 64 × 64 maps takes four times as long for each element as one of 80 × 80. Other
     kernels step through their inputs otherwise, and sizes that are powers of two would only mark what networks they
     are from.
     """

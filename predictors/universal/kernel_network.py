@@ -18,6 +18,7 @@ from predictors.artifact import Artifact
 from predictors.base import FloatArray
 from predictors.dataset import target_ids
 from predictors.features.kernels import CLASSES, KernelTable
+from predictors.kernel_sum.kinship import Manner
 from predictors.kernel_sum.residual import kernel_numbers
 from predictors.kernel_sum.roofline import Costs
 from predictors.single_thread import products_on_one_thread
@@ -127,11 +128,13 @@ def habits_of(target: Target) -> frozenset[str]:
 
     A habit that training has not seen counts for nothing.
     """
-    found = {f"backend={target.backend}": True}
-    found[f"precision={target.precision}"] = target.precision not in {"fp32", "as_given"}
-    level = target.options.get("optimisation", "all")
-    found[f"optimisation={level}"] = level != "all"
-    found["threads=several"] = target.threads > 1
+    manner = Manner.of(target)
+    found = {
+        f"backend={manner.backend}": True,
+        f"precision={manner.precision}": manner.precision != "fp32",
+        f"optimisation={manner.level}": manner.level != "all",
+        "threads=several": manner.several,
+    }
     return frozenset(name for name, holds in found.items() if holds)
 
 
