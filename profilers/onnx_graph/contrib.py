@@ -36,15 +36,17 @@ class Alias(NamedTuple):
     """Positions; None takes all of them."""
     first_of: tuple[int, int] | None = None
     """(start, stride): every stride-th input from start, for variadic operators."""
+    as_float: bool = False
+    """Whether the standard operator has no variant for 8 bits."""
 
 
 ALIASES: Mapping[str, Alias] = {
     "DequantizeLinear": Alias("DequantizeLinear"), "FusedConv": Alias("Conv", (0, 1, 2)),
     "FusedGemm": Alias("Gemm", (0, 1, 2)), "GatherND": Alias("GatherND"), "GridSample": Alias("GridSample"),
     "MaxpoolWithMask": Alias("MaxPool", (0,)),
-    "Pad": Alias("Pad"), "QLinearAveragePool": Alias("AveragePool", (0,)),
+    "Pad": Alias("Pad"), "QLinearAveragePool": Alias("AveragePool", (0,), as_float=True),
     "QLinearConcat": Alias("Concat", None, (2, 3)),
-    "QLinearGlobalAveragePool": Alias("GlobalAveragePool", (0,)),
+    "QLinearGlobalAveragePool": Alias("GlobalAveragePool", (0,), as_float=True),
     "QuantizeLinear": Alias("QuantizeLinear"), "Range": Alias("Range"), "Trilu": Alias("Trilu"),
     "Unique": Alias("Unique"), "QLinearConv": Alias("QLinearConv"),
 }  # fmt: skip
@@ -52,7 +54,8 @@ ALIASES: Mapping[str, Alias] = {
 NHWC_ALIASES: Mapping[str, Alias] = {
     "NhwcConv": Alias("Conv", (0, 1, 2)), "NhwcFusedConv": Alias("Conv", (0, 1, 2)),
     "NhwcMaxPool": Alias("MaxPool", (0,)),
-    "QLinearAveragePool": Alias("AveragePool", (0,)), "QLinearGlobalAveragePool": Alias("GlobalAveragePool", (0,)),
+    "QLinearAveragePool": Alias("AveragePool", (0,), as_float=True),
+    "QLinearGlobalAveragePool": Alias("GlobalAveragePool", (0,), as_float=True),
     "QLinearConv": Alias("QLinearConv"),
 }  # fmt: skip
 """Operators whose first input has its channels last (the latter three where the attribute `channels_last` says so)."""

@@ -44,6 +44,8 @@ class Merkle:
             value.digest = _digest(b"constant", _encode_tensor(tensor))
         else:
             value.digest = _weight_digest(tensor.dtype, tensor.dims)
+        if value.overridable:
+            value.digest = _digest(b"overridable", value.digest)
         self._made.append((value.digest, (value,)))
 
     def node(

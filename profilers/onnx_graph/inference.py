@@ -117,9 +117,13 @@ def _infer_alias(node: SourceNode, alias: Alias, inputs: Sequence[Value | None],
     standard.input.extend(node.inputs[at] for at in positions)
     standard.attribute.extend(item for item in node.proto.attribute if item.name in schema.attributes)
     chosen = [inputs[at] for at in positions]
-    if channels_last and chosen and chosen[0] is not None:
-        chosen[0] = Value(chosen[0].name, chosen[0].dtype, _moved(chosen[0].dims, 1, -1))
+    first = chosen[0] if chosen else None
+    if first is not None and (channels_last or alias.as_float):
+        dims = _moved(first.dims, 1, -1) if channels_last else first.dims
+        chosen[0] = Value(first.name, "float32" if alias.as_float else first.dtype, dims)
     outputs = _infer_standard(standard, schema, chosen, {"": version})
+    if first is not None and alias.as_float:
+        outputs = [Value(value.name, first.dtype, value.dims) for value in outputs]
     if channels_last:
         outputs = [Value(value.name, value.dtype, _moved(value.dims, -1, 1)) for value in outputs]
     return [*outputs, *(Value(name, "", None) for name in node.outputs[len(outputs) :])]

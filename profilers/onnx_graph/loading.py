@@ -14,6 +14,8 @@ from profilers.schema import Graph, InvalidModelError
 __all__ = ["bind_shapes", "load_graph"]
 
 _DEFAULT = Limits()
+_OVERRIDABLE_SINCE = 4
+"""First version of the format in which an initializer that is an input too is no constant: it may be overridden."""
 
 
 def load_graph(model: bytes, *, shapes: Shapes | None = None, limits: Limits = _DEFAULT) -> Graph:
@@ -36,7 +38,8 @@ def load_graph(model: bytes, *, shapes: Shapes | None = None, limits: Limits = _
     """
     source = _bound(model, shapes, limits)
     opsets = _opset_versions(source)
-    context = Context(limits, opsets, constant_uses(source.graph))
+    overridable = source.graph.overridable if source.proto.ir_version >= _OVERRIDABLE_SINCE else frozenset()
+    context = Context(limits, opsets, constant_uses(source.graph), overridable=overridable)
     inputs = [Value.from_type(info.name, info.type) for info in source.graph.fed]
     for value in inputs:
         if not value.dtype and value.other is None:

@@ -14,8 +14,10 @@ __all__ = ["Context", "Scope"]
 class Context:
     """What the walk of one model shares: limits, operator versions, how constants are read, and running totals."""
 
-    def __init__(self, limits: Limits, opsets: OpsetVersions, uses: dict[str, Use]) -> None:
-        self.limits, self.opsets, self.uses = limits, opsets, uses
+    def __init__(
+        self, limits: Limits, opsets: OpsetVersions, uses: dict[str, Use], *, overridable: frozenset[str] = frozenset()
+    ) -> None:
+        self.limits, self.opsets, self.uses, self.overridable = limits, opsets, uses, overridable
         self.outcomes = outcomes(opsets)
         self.denormal_weights = False
         self._constant_bytes = self._nodes = 0
@@ -47,6 +49,7 @@ class Scope:
         self._values: dict[str, Value] = {}
         self._tensors: list[Value] = []
         self._captured: dict[int, int] = {}
+        self._overridable: list[Value] = []
 
     def define(self, value: Value) -> None:
         """A new name.
@@ -57,6 +60,8 @@ class Scope:
         if value.name in self._values or (self._parent is not None and self._find(value.name) is not None):
             raise InvalidModelError(f"The name {value.name!r} is given to two tensors; ONNX wants each name once.")
         self._values[value.name] = value
+        if value.overridable:
+            self._overridable.append(value)
 
     def lookup(self, name: str, operator: str = "") -> Value:
         """The value of that name, for a node of this operator or else for the list of outputs.
@@ -101,10 +106,10 @@ class Scope:
     @property
     def initializers(self) -> frozenset[int]:
         """Indices of this graph's own constants."""
-        outer = set(self._captured.values())
+        outer = set(self.outer)
         return frozenset(at for at, value in enumerate(self._tensors) if value.constant and at not in outer)
 
     @property
     def outer(self) -> tuple[int, ...]:
-        """Indices of what belongs to the graphs around this one."""
-        return tuple(self._captured.values())
+        """Indices of what is decided outside: by the graphs around this one, or by whoever overrides an initializer."""
+        return (*self._captured.values(), *(value.index for value in self._overridable if value.index >= 0))

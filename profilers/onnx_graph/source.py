@@ -126,9 +126,18 @@ class SourceGraph(NamedTuple):
     @property
     def fed(self) -> list[ValueInfoProto]:
         """Inputs that a caller feeds: those that are no initializers."""
-        stored = {tensor.name for tensor in self.tensors}
-        stored.update(sparse.values.name for sparse in self.sparse)
+        stored = self._stored
         return [info for info in self.inputs if info.name not in stored]
+
+    @property
+    def overridable(self) -> frozenset[str]:
+        """Names of the initializers that are inputs as well."""
+        stored = self._stored
+        return frozenset(info.name for info in self.inputs if info.name in stored)
+
+    @property
+    def _stored(self) -> set[str]:
+        return {*(tensor.name for tensor in self.tensors), *(sparse.values.name for sparse in self.sparse)}
 
 
 class SourceFunction(NamedTuple):

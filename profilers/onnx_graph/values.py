@@ -43,11 +43,13 @@ class Value:
         source: gives the values of a constant when they are asked for.
         other: the type of what is not a tensor.
 
-    Besides, the walk sets `index` (among the graph's tensors; -1 while nothing that runs reads or writes it) and the
-    hash sets `digest` and `readers`.
+    Besides, the walk sets `overridable` (an initializer that a caller may replace by an input), `index` (among the
+    graph's tensors; -1 while nothing that runs reads or writes it) and the hash sets `digest` and `readers`.
     """
 
-    __slots__ = ("_data", "constant", "digest", "dims", "dtype", "index", "name", "other", "readers", "source")
+    __slots__ = (
+        "_data", "constant", "digest", "dims", "dtype", "index", "name", "other", "overridable", "readers", "source",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class Value:
         self.dims: Dims | None = None if dims is None else tuple(dims)
         self.constant, self.other = constant, other
         self._data, self.source = data, source
-        self.index = -1
+        self.index, self.overridable = -1, False
         self.digest = b""
         self.readers: list[bytes] = []
 

@@ -97,6 +97,7 @@ class _Walk:
 
     def _add_constant(self, name: str, tensor: SourceTensor) -> None:
         value = Value(name, tensor.dtype, tensor.dims, constant=True, source=tensor)
+        value.overridable = name in self._context.overridable
         self._define(value)
         if not tensor.dtype:
             raise InvalidModelError(f"The tensor {name!r} has the unknown element type {tensor.proto.data_type}.")

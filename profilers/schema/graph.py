@@ -96,7 +96,9 @@ class Graph:
         initializers: indices of constant tensors (initializers and outputs of Constant nodes).
         nodes: in topological order, as executed; Constant nodes are initializers, not nodes.
         opset: version of the ai.onnx opset.
-        outer: indices of tensors that a body reads from the graphs around it (empty at the top).
+        outer: indices of tensors that are decided outside. For a body those that it reads from the graphs around it; at
+            the top initializers that are inputs as well: a caller may override them, so no runtime takes them for
+            constants.
         denormal_weights: some float initializer holds denormal values, which can slow a runtime tenfold.
     """
 

@@ -9,6 +9,7 @@ compare with.
 from collections.abc import Callable, Mapping
 from math import prod
 
+from predictors.features.kernels.matmul_rules import fuse_matmul_add, fuse_matmul_neighbours
 from predictors.features.kernels.patterns import PATTERNS, Pattern, find_pattern
 from predictors.features.kernels.plan import FusionPlan, Step
 from predictors.features.kernels.quantisation import (
@@ -27,18 +28,23 @@ _GEMM_ACTIVATIONS = CONV_ACTIVATIONS - {"Clip"} | {"Softplus", "Softsign", "Elu"
 _REMOVED = {"Identity", "Dropout"}
 _SHAPING = {"Cast", "Expand", "Slice", "Reshape", "Tile", "Pad"}
 _GATHERING = {"Concat", "Sum", "Max", "Min", "Mean"}
-_RESHAPING = {"Reshape", "Squeeze", "Unsqueeze", "Flatten"}
 _RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
 _NEVER_FOLDED = _RANDOM | {"DequantizeLinear"}
 _STATIC = {"Shape", "Size"}
 Rule = Callable[[FusionPlan, Step], None]
 
 
-def fuse(plan: FusionPlan, level: Level = Level.ALL) -> None:
-    """Apply the level's rules, but those that depend on the layout of tensors."""
+def fuse(plan: FusionPlan, level: Level = Level.ALL, *, patterns: bool = True) -> None:
+    """Apply the level's rules, but those that depend on the layout of tensors.
+
+    Args:
+        plan: changed in place.
+        level: how far the runtime goes.
+        patterns: whether it finds operators, from level `extended`, that the graph has taken apart.
+    """
     operators = {node.operator for node in plan.graph.nodes}
     for needed, present, starts, rule in _RULES:
-        if level < needed or (present and operators.isdisjoint(present)):
+        if level < needed or (present and operators.isdisjoint(present)) or (rule in _FINDING and not patterns):
             continue
         for step in plan.live(plan.steps_of(starts) if starts else plan.steps()):
             rule(plan, step)
@@ -95,6 +101,24 @@ def _join_slices(plan: FusionPlan, step: Step) -> None:
         return  # every second row, then column: pixels become channels
     if axis >= 0 and len(parts) > 1 and sum(plan.shape(part.outputs[0])[axis] for part in parts) == whole[axis]:
         plan.join(parts, "Split", step.inputs[0])
+
+
+def _join_gathers(plan: FusionPlan, step: Step) -> None:
+    """Gathers that each take one place of an axis, and all of them together, are a Split."""
+    axis = _taken_axis(plan, step)
+    if axis < 0 or plan.graph.opset < 13:
+        return
+    parts = [other for other in plan.readers(step.inputs[0]) if _taken_axis(plan, other) == axis]
+    if len(parts) > 1 and len(parts) == plan.shape(step.inputs[0])[axis]:
+        plan.join(parts, "Split", step.inputs[0])
+
+
+def _taken_axis(plan: FusionPlan, step: Step) -> int:
+    """The axis of which a Gather takes one constant place; -1 where it takes more, or is no Gather."""
+    if step.operator != "Gather" or not plan.is_constant(step.inputs[1]) or plan.spec(step.inputs[1]).elements != 1:
+        return -1
+    rank = len(plan.shape(step.inputs[0]))
+    return step.integer("axis", 0) % rank if rank else -1
 
 
 def _cut_axis(plan: FusionPlan, step: Step, whole: tuple[int, ...]) -> int:
@@ -210,57 +234,6 @@ def _is_channel_affine(plan: FusionPlan, step: Step, source: int) -> bool:
     return plan.is_constant(other) and (not shape or aligned)
 
 
-def _fuse_matmul_add(plan: FusionPlan, step: Step) -> None:
-    """MatMul with constant weights, and the bias or BatchNormalization after it, is a Gemm."""
-    if step.operator != "MatMul" or not plan.is_constant(step.inputs[1]) or len(plan.shape(step.inputs[1])) != 2:
-        return
-    reader = plan.sole_reader(step)
-    if reader is None or plan.spec(step.outputs[0]).dtype != "float32":
-        return
-    columns = plan.shape(step.inputs[1])[1]
-    if reader.operator == "Add" and len(reader.inputs) == 2:
-        bias = next((tensor for tensor in reader.inputs if tensor != step.outputs[0]), -1)
-        fits = plan.is_constant(bias) and plan.shape(bias) == (columns,)
-    else:
-        fits = reader.operator == "BatchNormalization" and len(plan.shape(step.outputs[0])) == 2
-    if fits:
-        plan.merge([step, reader], main=step, last=reader, operator="Gemm")
-
-
-def _fuse_matmul_neighbours(plan: FusionPlan, step: Step) -> None:
-    """Scalar factors around a MatMul, and a swap of the last two axes before it, go into its arguments."""
-    if step.operator != "MatMul":
-        return
-    reader = plan.sole_reader(step)
-    if reader is not None and _scaled_tensor(plan, reader) == step.outputs[0]:
-        step = plan.merge([step, reader], main=step, last=reader)
-    for place in (0, 1):
-        source = plan.producer(step.inputs[place])
-        if source is None or plan.sole_reader(source) is not step:
-            continue
-        replaced = source.inputs[0] if _swaps_last_two(source) else _scaled_tensor(plan, source)
-        if replaced >= 0:
-            both = [*step.inputs[:place], replaced, *step.inputs[place + 1 : 2]]
-            step = plan.merge([source, step], main=step, last=step)
-            step.inputs = [*both, *(tensor for tensor in step.inputs if tensor not in both)]
-
-
-def _scaled_tensor(plan: FusionPlan, step: Step) -> int:
-    """The tensor that the step multiplies by, or divides by, a constant scalar; -1 where it does not."""
-    if step.operator not in {"Mul", "Div"} or len(step.inputs) != 2:
-        return -1
-    scalar = [plan.is_constant(tensor) and plan.spec(tensor).elements == 1 for tensor in step.inputs]
-    if scalar[1]:
-        return step.inputs[0]
-    return step.inputs[1] if scalar[0] and step.operator == "Mul" else -1
-
-
-def _swaps_last_two(step: Step) -> bool:
-    perm = step.ints("perm")
-    rank = len(perm)
-    return step.operator == "Transpose" and rank >= 2 and perm == (*range(rank - 2), rank - 1, rank - 2)
-
-
 def _fuse_activation(plan: FusionPlan, step: Step) -> None:
     allowed = {"Conv": CONV_ACTIVATIONS, "Gemm": _GEMM_ACTIVATIONS}.get(step.operator, set())
     reader = plan.sole_reader(step) if allowed and not step.activations else None
@@ -312,6 +285,7 @@ _KEYS: Mapping[str, set[Pattern]] = {
     "LayerNormalization": {"ReduceMean"},
     "SimplifiedLayerNormalization": {"ReduceMean"},
     "Gelu": {"Erf"},
+    "FastGelu": {"Tanh"},
     "QuickGelu": {"Sigmoid"},
 }
 """Operators that every form of a pattern has."""
@@ -329,6 +303,15 @@ def _standard_pattern_rule(name: str, pattern: Pattern) -> Rule:
     return fuse_standard
 
 
+_FOUND: tuple[tuple[Level, set[Pattern], set[Pattern], Rule], ...] = tuple(
+    (Level.EXTENDED, _KEYS[name], {pattern[0]}, _pattern_rule(name, pattern)) for name, pattern in PATTERNS
+)
+_FINDING = {
+    *(rule for (name, _), (*_, rule) in zip(PATTERNS, _FOUND, strict=True) if name != "QuickGelu"),
+    _fuse_skip_normalisation,
+    _fuse_bias_gelu,
+}
+"""Rules that find operators which the graph has taken apart; ONNX Runtime does not look for these among halves."""
 _ANY: set[Pattern] = set()
 _PACKING: set[Pattern] = {"QuantizeLinear", "DequantizeLinear"}
 _RULES: tuple[tuple[Level, set[Pattern], set[Pattern], Rule], ...] = (
@@ -337,6 +320,7 @@ _RULES: tuple[tuple[Level, set[Pattern], set[Pattern], Rule], ...] = (
     (Level.BASIC, _ANY, {*_REMOVED, *_SHAPING, *_GATHERING}, _drop_no_operations),
     (Level.BASIC, _ANY, _ANY, _drop_repetitions),
     (Level.EXTENDED, _ANY, {"Slice"}, _join_slices),
+    (Level.EXTENDED, _ANY, {"Gather"}, _join_gathers),
     (Level.BASIC, _ANY, {"Reshape"}, _join_reshapes),
     (Level.BASIC, _ANY, {"Pad"}, _fuse_pad),
     (Level.BASIC, _ANY, {"Relu"}, _fuse_relu_clip),
@@ -344,16 +328,16 @@ _RULES: tuple[tuple[Level, set[Pattern], set[Pattern], Rule], ...] = (
     (Level.EXTENDED, _PACKING, _ANY, fuse_node_unit),
     (Level.EXTENDED, _ANY, {"MatMulInteger"}, fuse_dynamic_product),
     (Level.BASIC, _ANY, {"Conv", "ConvTranspose"}, _fuse_affine_into_conv),
-    (Level.BASIC, _ANY, {"MatMul"}, _fuse_matmul_add),
+    (Level.BASIC, _ANY, {"MatMul"}, fuse_matmul_add),
     *(
         (Level.BASIC, _KEYS[name], {pattern[0]}, _standard_pattern_rule(name, pattern))
         for name, pattern in PATTERNS
         if name in _STANDARD_SINCE
     ),
-    *((Level.EXTENDED, _KEYS[name], {pattern[0]}, _pattern_rule(name, pattern)) for name, pattern in PATTERNS),
+    *_FOUND,
     (Level.BASIC, _ANY, {"Transpose"}, _cancel_transposes),
     (Level.EXTENDED, _ANY, {"Conv", "Gemm"}, _fuse_activation),
-    (Level.EXTENDED, _ANY, {"MatMul"}, _fuse_matmul_neighbours),
+    (Level.EXTENDED, _ANY, {"MatMul"}, fuse_matmul_neighbours),
     (
         Level.EXTENDED,
         {"LayerNormalization", "ReduceMean", "SimplifiedLayerNormalization"},

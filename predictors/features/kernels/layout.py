@@ -21,6 +21,7 @@ _FOLLOWING = {
     "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearSigmoid", "QLinearLeakyRelu", "QLinearAveragePool",
     "QLinearGlobalAveragePool", "MaxPool", "DequantizeLinear", "QuantizeLinear", "Relu", "Clip", "LeakyRelu", "PRelu",
     "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softplus", "Elu", "Gelu", "QuickGelu", "Add", "Sub", "Mul", "Div",
+    "Split", "Slice", "Resize", "Upsample",
 }  # fmt: skip
 """Operators that run with channels last when all that they read has them last, beside 8-bit convolutions."""
 _TO_CHANNELS_LAST, _FROM_CHANNELS_LAST = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -111,7 +112,7 @@ def _try_channels_last(layouts: _Layouts, step: Step) -> bool:
         layouts.read_channels_last(step.inputs[0], step)
     elif step.operator not in _FOLLOWING or any(tensor not in layouts.channels_last for tensor in _data(layouts, step)):
         return False
-    layouts.channels_last.add(step.outputs[0])
+    layouts.channels_last.update(step.outputs)
     return True
 
 

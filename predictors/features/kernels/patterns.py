@@ -17,6 +17,10 @@ _NORMALISED: Pattern = ("Div", _CENTRED, ("Sqrt", ("Add", _VARIANCE, "#")))
 _ROOT_MEAN_SQUARE: Pattern = ("Sqrt", ("Add", ("ReduceMean", ("Pow", "x", "#")), "#"))
 _ERF_DIV: Pattern = ("Add", ("Erf", ("Div", "x", "#")), "#")
 _ERF_MUL: Pattern = ("Add", ("Erf", ("Mul", "x", "#")), "#")
+_CUBIC: Pattern = ("Mul", ("Add", "x", ("Mul", ("Pow", "x", "#"), "#")), "#")
+_FACTORED: Pattern = ("Mul", ("Mul", "x", "#"), ("Add", ("Mul", ("Mul", "x", "#"), "x"), "#"))
+_TANH_CUBIC: Pattern = ("Add", ("Tanh", _CUBIC), "#")
+_TANH_FACTORED: Pattern = ("Add", ("Tanh", _FACTORED), "#")
 
 PATTERNS: tuple[tuple[str, Pattern], ...] = (
     ("LayerNormalization", ("Add", ("Mul", _NORMALISED, "#"), "#")),
@@ -27,6 +31,8 @@ PATTERNS: tuple[tuple[str, Pattern], ...] = (
     ("Gelu", ("Mul", ("Mul", "x", "#"), _ERF_MUL)),
     ("Gelu", ("Mul", "x", ("Mul", _ERF_DIV, "#"))),
     ("Gelu", ("Mul", "x", ("Mul", _ERF_MUL, "#"))),
+    ("FastGelu", ("Mul", ("Mul", "x", "#"), _TANH_CUBIC)),
+    ("FastGelu", ("Mul", ("Mul", "x", "#"), _TANH_FACTORED)),
     ("QuickGelu", ("Mul", "x", ("Sigmoid", "x"))),
     ("QuickGelu", ("Mul", "x", ("Sigmoid", ("Mul", "x", "#")))),
 )

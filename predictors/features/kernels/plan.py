@@ -77,6 +77,7 @@ class FusionPlan:
 
     Args:
         graph: whose nodes are to be fused; it stays as it is.
+        constants_outside: names of constants in the graphs around it, where it is a body.
 
     Attributes:
         constant: tensors known when the model is loaded.
@@ -85,9 +86,10 @@ class FusionPlan:
         apart: nodes that end a pattern which the runtime does not find.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, constants_outside: Set[str] = frozenset()) -> None:
         self.graph = graph
         self.constant: set[int] = set(graph.initializers)
+        self.constant.update(tensor for tensor in graph.outer if graph.tensors[tensor].name in constants_outside)
         self.results = set(graph.outputs)
         self.free: set[int] = set()
         self.apart: set[int] = set()
@@ -200,10 +202,11 @@ class FusionPlan:
         if gone in self.results:
             self.results.add(source)
 
-    def replace(self, step: Step, operator: str, inputs: list[int]) -> None:
-        """The step becomes another operator that reads these tensors."""
+    def replace(self, step: Step, operator: str, inputs: list[int], outputs: list[int] | None = None) -> None:
+        """The step becomes another operator that reads these tensors, and writes these where they are given."""
         self._forget(step)
         step.operator, step.inputs = operator, inputs
+        step.outputs = step.outputs if outputs is None else outputs
         self._add(step)
 
     def discard_unread(self, step: Step) -> None:

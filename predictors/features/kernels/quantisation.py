@@ -20,7 +20,7 @@ _IN_8_BITS: Mapping[str, str] = {
 _WITHOUT_RESULT = {"MatMul": "MatMulIntegerToFloat", "Gemm": "QGemm"}
 """Operators that take 8 bits and give floats."""
 _MOVERS = {
-    "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Gather", "MaxPool", "Resize", "Slice", "Split",
+    "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Gather", "MaxPool", "Resize", "Slice",
     "Expand", "Tile", "Pad", "ArgMax", "DepthToSpace",
 }  # fmt: skip
 """Operators that do the same to 8 bits: only their first input has to be quantised."""
@@ -55,6 +55,9 @@ def drop_positive_clip(plan: FusionPlan, step: Step) -> None:
 
 def fuse_node_unit(plan: FusionPlan, step: Step) -> None:
     """An operator between DequantizeLinear and QuantizeLinear."""
+    if step.operator == "Split":
+        _split_in_8_bits(plan, step)
+        return
     moves = step.operator in _MOVERS
     if not moves and step.operator not in _IN_8_BITS:
         return
@@ -79,6 +82,20 @@ def fuse_node_unit(plan: FusionPlan, step: Step) -> None:
     for origin in origins:
         if origin is not None:
             plan.discard_unread(origin)
+
+
+def _split_in_8_bits(plan: FusionPlan, step: Step) -> None:
+    """A Split between a DequantizeLinear and as many QuantizeLinear as it has parts."""
+    origin = _packed(plan, step.inputs[0])
+    readers = [plan.readers(tensor) for tensor in step.outputs]
+    if origin is None or any(len(those) != 1 or those[0].operator != "QuantizeLinear" for those in readers):
+        return
+    if plan.results.intersection(step.outputs) or any(_stays_signed(plan, those[0].outputs[0]) for those in readers):
+        return
+    outputs = [those[0].outputs[0] for those in readers]
+    merged = plan.merge([step, *(those[0] for those in readers)], main=step, last=step)
+    plan.replace(merged, "Split", [origin.inputs[0], *step.inputs[1:2]], outputs)
+    plan.discard_unread(origin)
 
 
 def _packed(plan: FusionPlan, tensor: int) -> Step | None:

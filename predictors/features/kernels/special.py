@@ -114,14 +114,18 @@ def describe_control(plan: FusionPlan, step: Step, shape: Shape) -> Work:
 
 
 def describe_signal(plan: FusionPlan, step: Step, shape: Shape) -> Work:
-    """Fourier transforms: powers of two by butterflies, other lengths by a convolution of twice that length."""
+    """Fourier transforms: powers of two by butterflies, other lengths by a convolution of at least twice that length.
+
+    That convolution is three transforms of the next power of two (Bluestein's algorithm): 257 points are worth 512.
+    """
     out, data = plan.shape(step.outputs[0]), plan.shape(step.inputs[0])
     length = step.integer("frame_length", 0) or (out[-2] if len(out) > 1 else 1)
     bins = max(2, 2 * (out[-2] - 1)) if len(out) > 1 else 2
     frames = prod(out) // max(1, 2 * (out[-2] if len(out) > 1 else 1))
     even = bins & (bins - 1) == 0
+    points = bins if even else 1 << (2 * bins - 2).bit_length()
     shape.update(rows=frames, axis=bins, columns=length, parts=frames, variant=float(even), channels_in=prod(data))
-    return 0.0, frames * 5.0 * bins * log2(bins) * (1 if even else 4)
+    return 0.0, frames * 5.0 * points * log2(points) * (1 if even else 3)
 
 
 def describe_sample(plan: FusionPlan, step: Step, shape: Shape) -> Work:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
@@ -17,6 +17,7 @@ from predictors.features.kernels.plan import FusionPlan
 from predictors.features.kernels.quantising import quantise_graph
 from predictors.features.kernels.shapes import SHAPE_FEATURES
 from predictors.features.kernels.style import DEFAULT_STYLE, KernelStyle, Level
+from predictors.features.kernels.widening import widened
 from predictors.features.kernels.work import CALL, Kernel, describe_reorder, describe_step
 from profilers.schema import Graph, GraphHash, Node
 
@@ -30,7 +31,7 @@ __all__ = [
     "stack_tables",
 ]
 
-FEATURE_VERSION = 5
+FEATURE_VERSION = 6
 """Rises whenever the same graph would give other arrays; part of every artifact that uses them."""
 
 WORK_FEATURES: tuple[str, ...] = (
@@ -103,13 +104,22 @@ def _in_8_bits(operator: str) -> bool:
 
 
 def _renumbered(kernel: Kernel, owners: Sequence[tuple[int, ...]]) -> Kernel:
-    """The kernel, with the nodes of the graph before it was quantised."""
+    """The kernel, with the nodes of the graph before it was quantised or widened."""
     return replace(kernel, nodes=tuple(sorted({old for node in kernel.nodes for old in owners[node]})))
 
 
-def _executed_kernels(graph: Graph, style: KernelStyle) -> tuple[Kernel, ...]:
-    plan = FusionPlan(graph)
-    fuse(plan, style.level)
+def _executed_kernels(
+    graph: Graph, style: KernelStyle, constants_outside: Set[str] = frozenset()
+) -> tuple[Kernel, ...]:
+    """Of a graph, or of a body in graphs that have constants of these names."""
+    graph, owners = widened(graph, casts=not style.joins)
+    plan = FusionPlan(graph, constants_outside)
+    fuse(plan, style.level, patterns=owners is None or style.joins)
+    kernels = _fused_kernels(plan, style, constants_outside)
+    return kernels if owners is None else tuple(_renumbered(kernel, owners) for kernel in kernels)
+
+
+def _fused_kernels(plan: FusionPlan, style: KernelStyle, constants_outside: Set[str]) -> tuple[Kernel, ...]:
     if style.joins:
         join_chains(plan)
     reorders = assign_layouts(plan, style.level)
@@ -118,9 +128,11 @@ def _executed_kernels(graph: Graph, style: KernelStyle) -> tuple[Kernel, ...]:
     steps = [step for step in plan.steps() if not (style.joins and is_view(step))]
     kernels = [describe_step(plan, step) for step in steps if not _is_function(plan, step.main)]
     kernels += [describe_reorder(plan, reorder) for reorder in reorders]
+    nodes, tensors = plan.graph.nodes, plan.graph.tensors
+    constants = {*constants_outside, *(tensors[tensor].name for tensor in plan.constant)}
     for step in steps:
-        if graph.nodes[step.main].bodies:
-            kernels += _body_kernels(graph.nodes[step.main], step.main, style)
+        if nodes[step.main].bodies:
+            kernels += _body_kernels(nodes[step.main], step.main, style, constants)
     return tuple(
         sorted(kernels, key=lambda kernel: (kernel.anchor, bool(kernel.nodes) or kernel.kind not in _CONVERSIONS))
     )
@@ -131,7 +143,7 @@ def _is_function(plan: FusionPlan, index: int) -> bool:
     return bool(node.bodies) and node.operator not in {"If", "Loop", "Scan"}
 
 
-def _body_kernels(node: Node, index: int, style: KernelStyle) -> list[Kernel]:
+def _body_kernels(node: Node, index: int, style: KernelStyle, constants: Set[str]) -> list[Kernel]:
     work = [body.flops for body in node.bodies]
     branches = node.operator == "If"
     running = [body for body in node.bodies if not branches or body.flops == max(work)]
@@ -139,7 +151,7 @@ def _body_kernels(node: Node, index: int, style: KernelStyle) -> list[Kernel]:
     return [
         replace(kernel, nodes=(), anchor=index, repeats=kernel.repeats * times)
         for body in running
-        for kernel in _executed_kernels(body, style)
+        for kernel in _executed_kernels(body, style, constants)
     ]
 
 

@@ -93,6 +93,8 @@ class Kernel:
 
 _READ_WHAT_THEY_WRITE = {"gather", "gather_elements", "slice"}
 """Classes that read a part of their input only: an embedding's table is not read as a whole."""
+_LOOKUPS = {"EmbedLayerNormalization", "QEmbedLayerNormalization"}
+"""Operators of other classes that read some rows of their tables."""
 
 _TOLERANT = {"control", "search"}
 """Classes whose work follows from their inputs, however many results they have."""
@@ -157,7 +159,8 @@ def _describe(plan: FusionPlan, step: Step) -> Callable[..., Kernel]:
     outputs = [specs[tensor] for tensor in step.outputs if tensor >= 0]
     read = {tensor: specs[tensor] for tensor in step.inputs if tensor >= 0}
     written = sum([spec.size_bytes for spec in outputs])
-    most = written if kind in _READ_WHAT_THEY_WRITE else inf
+    rows_only = kind in _READ_WHAT_THEY_WRITE or step.operator in _LOOKUPS
+    most = written if rows_only else inf
     sizes = {tensor: min(spec.size_bytes, most) for tensor, spec in read.items()}
     parameters = sum([size for tensor, size in sizes.items() if tensor in plan.constant])
     ends = [specs[tensor] for tensor in (*step.inputs[:1], *step.outputs[:1]) if tensor >= 0]

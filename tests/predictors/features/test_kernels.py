@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from predictors.features.kernels import (
     CLASSES,
@@ -30,204 +29,27 @@ from profilers.onnx_graph import load_graph, refill_weights
 from profilers.quantization import prepared
 from profilers.schema import Graph, KernelTiming, Node, Target, TensorSpec
 from profilers.search_spaces import get_space
-
-LEVELS = {
-    Level.DISABLED: onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
-    Level.BASIC: onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
-    Level.EXTENDED: onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
-    Level.ALL: onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
-}
-SAME = {
-    "FusedConv": "Conv", "FusedMatMul": "MatMul", "FusedGemm": "MatMul", "Gemm": "MatMul", "Upsample": "Resize",
-    "BatchNormalization": "Conv", "ChannelScale": "Conv", "NhwcMaxPool": "MaxPool",
-}  # fmt: skip
-LEFT_OUT = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Call"}
-"""Reshapes around a Gemm come and go; the call is no node."""
-
-
-class Model:
-    """Writes small ONNX models by hand."""
-
-    def __init__(self, opset: int = 17) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.inputs: list[onnx.ValueInfoProto] = []
-        self.constants: list[onnx.TensorProto] = []
-        self.opset = opset
-
-    def input(self, *shape: int) -> str:
-        self.inputs.append(helper.make_tensor_value_info(f"x{len(self.inputs)}", onnx.TensorProto.FLOAT, shape))
-        return self.inputs[-1].name
-
-    def weight(self, *shape: int) -> str:
-        values = np.random.default_rng(len(self.constants)).uniform(0.5, 1.0, shape).astype(np.float32)
-        return self.constant(values)
-
-    def constant(self, values: object, dtype: type = np.float32) -> str:
-        self.constants.append(numpy_helper.from_array(np.array(values, dtype), f"c{len(self.constants)}"))
-        return self.constants[-1].name
-
-    def __call__(self, operator: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
-        names = [f"t{len(self.nodes)}_{index}" for index in range(outputs)]
-        self.nodes.append(helper.make_node(operator, inputs, names, **attributes))
-        return names[0]
-
-    def conv(self, x: str, inputs: int, outputs: int, kernel: int = 3, groups: int = 1) -> str:
-        weights = self.weight(outputs, inputs // groups, kernel, kernel)
-        return self("Conv", x, weights, self.weight(outputs), pads=[kernel // 2] * 4, group=groups)
-
-    def batch_norm(self, x: str, channels: int) -> str:
-        return self("BatchNormalization", x, *(self.weight(channels) for _ in range(4)))
-
-    def linear(self, x: str, inputs: int, outputs: int) -> str:
-        return self("Add", self("MatMul", x, self.weight(inputs, outputs)), self.weight(outputs))
-
-    def build(self, *results: str) -> bytes:
-        outputs = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in results]
-        graph = helper.make_graph(self.nodes, "test", self.inputs, outputs, self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=9)
-        return onnx.shape_inference.infer_shapes(model, data_prop=True).SerializeToString()
-
-
-def executed(model: bytes, folder: Path, level: Level = Level.ALL) -> Counter[str]:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = LEVELS[level]
-    options.optimized_model_filepath = str(folder / "optimised.onnx")
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    nodes = onnx.load(folder / "optimised.onnx").graph.node
-    return Counter(SAME.get(node.op_type, node.op_type) for node in nodes if node.op_type not in LEFT_OUT)
-
-
-def predicted(model: bytes, style: KernelStyle = DEFAULT_STYLE) -> Counter[str]:
-    kernels = predict_kernels(load_graph(model), style)
-    return Counter(SAME.get(k.operator, k.operator) for k in kernels if k.operator not in LEFT_OUT)
-
-
-def activation(name: str) -> Callable[[Model], str]:
-    def write(model: Model) -> str:
-        x = model(name, model.batch_norm(model.conv(model.input(1, 16, 16, 16), 16, 32), 32))
-        return model.conv(x, 32, 32)
-
-    return write
-
-
-def residual_blocked(model: Model) -> str:
-    x = model("Relu", model.conv(model.input(1, 16, 16, 16), 16, 16))
-    return model("Relu", model("Add", model.conv(x, 16, 16), x))
-
-
-def residual_on_the_input(model: Model) -> str:
-    x = model.input(1, 16, 16, 16)
-    return model("Relu", model("Add", model.conv(model("Relu", model.conv(x, 16, 16)), 16, 16), x))
-
-
-def residual_plain(model: Model) -> str:
-    x = model("Relu", model.conv(model.input(1, 18, 16, 16), 18, 18))
-    return model("Relu", model("Add", model.conv(x, 18, 18), x))
-
-
-def squeeze_excite(model: Model) -> str:
-    x = model("Relu", model.conv(model.input(1, 16, 16, 16), 16, 16))
-    gate = model("Relu", model.conv(model("GlobalAveragePool", x), 16, 8, kernel=1))
-    return model.conv(model("Mul", x, model("HardSigmoid", model.conv(gate, 8, 16, kernel=1))), 16, 16)
-
-
-def silu(model: Model) -> str:
-    x = model.conv(model.input(1, 16, 16, 16), 16, 16)
-    return model.conv(model("Mul", x, model("Sigmoid", x)), 16, 16)
-
-
-def hard_swish(*, alpha: float = 1 / 6, swapped: bool = False, again: bool = False) -> Callable[[Model], str]:
-    def write(model: Model) -> str:
-        x = model.conv(model.input(1, 16, 16, 16), 16, 16)
-        gate = model("HardSigmoid", x, alpha=alpha, beta=0.5)
-        product = model("Mul", gate, x) if swapped else model("Mul", x, gate)
-        return model.conv(model("Add", product, x) if again else product, 16, 16)
-
-    return write
-
-
-def concat_aligned(model: Model) -> str:
-    x = model.input(1, 16, 16, 16)
-    return model.conv(model("Concat", model.conv(x, 16, 16), model.conv(x, 16, 32), axis=1), 48, 16)
-
-
-def concat_unaligned(model: Model) -> str:
-    x = model.input(1, 16, 16, 16)
-    return model.conv(model("Concat", model.conv(x, 16, 24), model.conv(x, 16, 32), axis=1), 56, 16)
-
-
-def pre_activation(model: Model) -> str:
-    x = model("MaxPool", model.conv(model.input(1, 16, 16, 16), 16, 16), kernel_shape=[2, 2])
-    return model.conv(model("Relu", model.batch_norm(x, 16)), 16, 16)
-
-
-def grouped(model: Model) -> str:
-    x = model.conv(model.input(1, 36, 8, 8), 36, 24, groups=4)
-    return model.conv(x, 24, 24, groups=24)
-
-
-def channels_last(model: Model) -> str:
-    x = model("Transpose", model.input(1, 16, 16, 16), perm=[0, 3, 1, 2])
-    return model("Transpose", model.conv(x, 16, 16), perm=[0, 2, 3, 1])
-
-
-def padded(model: Model) -> str:
-    pads = model.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
-    x = model("Pad", model.input(1, 16, 16, 16), pads)
-    return model("Conv", x, model.weight(16, 16, 3, 3), model.weight(16))
-
-
-def constants_and_copies(model: Model) -> str:
-    shape = model("Concat", model.constant([1], np.int64), model.constant([-1], np.int64), axis=0)
-    x = model("Identity", model("Relu", model.input(1, 8, 8)))
-    return model("Gemm", model("Reshape", x, shape), model.weight(64, 10), model.weight(10))
-
-
-def twice_the_same(model: Model) -> str:
-    x = model.input(1, 8, 64)
-    return model("Add", model("Relu", x), model("Relu", x))
-
-
-def layer_norm(model: Model, x: str, size: int) -> str:
-    centred = model("Sub", x, model("ReduceMean", x, axes=[-1], keepdims=1))
-    variance = model("ReduceMean", model("Pow", centred, model.constant(2.0)), axes=[-1], keepdims=1)
-    scale = model("Sqrt", model("Add", variance, model.constant(1e-5)))
-    return model("Add", model("Mul", model("Div", centred, scale), model.weight(size)), model.weight(size))
-
-
-def gelu(model: Model, x: str) -> str:
-    erf = model("Erf", model("Div", x, model.constant(2**0.5)))
-    return model("Mul", model("Mul", x, model("Add", erf, model.constant(1.0))), model.constant(0.5))
-
-
-def transformer_block(model: Model) -> str:
-    x = model.input(1, 8, 64)
-
-    def heads(t: str, perm: list[int]) -> str:
-        return model("Transpose", model("Reshape", t, model.constant([1, 8, 4, 16], np.int64)), perm=perm)
-
-    h = layer_norm(model, x, 64)
-    q, k, v = (model.linear(h, 64, 64) for _ in range(3))
-    scores = model("Div", model("MatMul", heads(q, [0, 2, 1, 3]), heads(k, [0, 2, 3, 1])), model.constant(4.0))
-    mixed = model("MatMul", model("Softmax", scores, axis=-1), heads(v, [0, 2, 1, 3]))
-    merged = model("Reshape", model("Transpose", mixed, perm=[0, 2, 1, 3]), model.constant([1, 8, 64], np.int64))
-    x = model("Add", x, model.linear(merged, 64, 64))
-    feed_forward = model.linear(gelu(model, model.linear(layer_norm(model, x, 64), 64, 256)), 256, 64)
-    return layer_norm(model, model("Add", x, feed_forward), 64)
-
-
-def convnext_norm(model: Model) -> str:
-    x = model("Transpose", model.conv(model.input(1, 16, 8, 8), 16, 16), perm=[0, 2, 3, 1])
-    return model.conv(model("Transpose", layer_norm(model, x, 16), perm=[0, 3, 1, 2]), 16, 16)
-
-
-STRUCTURES = [
-    residual_blocked, residual_on_the_input, residual_plain, squeeze_excite, silu, hard_swish(),
-    hard_swish(swapped=True), hard_swish(alpha=0.2), hard_swish(again=True), concat_aligned, concat_unaligned,
-    pre_activation, grouped, channels_last, padded, constants_and_copies, twice_the_same, transformer_block,
-    *(activation(name) for name in ("Relu", "Sigmoid", "LeakyRelu", "HardSigmoid", "Elu", "Softplus")),
-]  # fmt: skip
+from tests.predictors.features.structures import (
+    SAME,
+    STRUCTURES,
+    Model,
+    activation,
+    concat_aligned,
+    constants_and_copies,
+    convnext_norm,
+    executed,
+    grouped,
+    padded,
+    partial_stage,
+    pre_activation,
+    predicted,
+    residual_on_the_input,
+    residual_plain,
+    silu,
+    squeeze_excite,
+    transformer_block,
+    twice_the_same,
+)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES, ids=lambda item: item.__name__)
@@ -316,6 +138,19 @@ QUANTISED = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("version", [3, 9])
+def test_weights_that_may_be_overridden_are_no_constants(version: int, tmp_path: Path) -> None:
+    model = Model()
+    constant = model.build(model("Relu", model.batch_norm(silu(model), 16)))
+    content = onnx.load_from_string(constant)
+    for tensor in content.graph.initializer:
+        content.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    content.ir_version = version
+    found = predicted(content.SerializeToString())
+    assert found == executed(content.SerializeToString(), tmp_path)
+    assert (found == predicted(constant)) == (version == 3)
+
+
 @pytest.mark.parametrize("level", [Level.EXTENDED, Level.ALL])
 @pytest.mark.parametrize("text", QUANTISED)
 def test_kernels_of_quantised_graphs_are_those_of_the_runtime(text: str, level: Level, tmp_path: Path) -> None:
@@ -333,6 +168,15 @@ def test_float_graphs_are_quantised_as_the_tools_do(text: str, precision: str, t
     found = predicted(content, KernelStyle(precision=precision))
     wanted = executed(prepared(content, precision), tmp_path)
     assert sum((found - wanted).values()) + sum((wanted - found).values()) <= 2 + 0.1 * sum(wanted.values())
+
+
+def test_splits_between_convolutions_run_in_8_bits_with_channels_last(tmp_path: Path) -> None:
+    model = Model()
+    content = prepared(model.build(partial_stage(model)), "int8_static")
+    found = predicted(content)
+    assert found == executed(content, tmp_path)
+    assert found["Split"] == 1
+    assert found["Transpose"] == 2  # what comes in, and what goes out
 
 
 def test_quantised_kernels_name_the_nodes_of_the_float_graph() -> None:
@@ -431,6 +275,17 @@ def test_bodies_run_as_often_as_their_loop() -> None:
         ("Loop", 1),
         ("Relu", 7),
     ]
+
+
+@pytest.mark.parametrize(("outside", "kind"), [(frozenset({1}), "gemm"), (frozenset(), "matmul")])
+def test_bodies_know_the_constants_around_them(outside: frozenset[int], kind: str) -> None:
+    tensors = tuple(TensorSpec(name=name, dtype="float32", shape=(4, 4)) for name in ("x", "weights", "y"))
+    product = Node(operator="MatMul", inputs=(0, 1), outputs=(2,))
+    body = Graph(hash="g1-body", tensors=tensors, inputs=(0,), outputs=(2,), nodes=(product,), outer=(1,))
+    loop = Node(operator="Loop", inputs=(0,), outputs=(2,), bodies=(body,), trips=7)
+    inputs = (0,) if outside else (0, 1)
+    graph = Graph(hash="g1-x", tensors=tensors, inputs=inputs, outputs=(2,), initializers=outside, nodes=(loop,))
+    assert [kernel.kind for kernel in predict_kernels(graph)][2:] == [kind]
 
 
 def test_a_graph_that_computes_nothing_is_still_called() -> None:

@@ -57,3 +57,27 @@ def test_strides_of_whole_pages_are_told_apart() -> None:
     whole, odd = numbers(32), numbers(31)
     differs = np.flatnonzero(np.abs(whole - odd) > 0.5)
     assert [(whole[at], odd[at]) for at in differs] == [(1.0, 0.0)]
+
+
+@pytest.mark.parametrize("rows", [100, 10_000])
+def test_an_embedding_reads_the_rows_that_it_looks_up(rows: int) -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["ids"], to=onnx.TensorProto.INT32),
+        helper.make_node("Reshape", ["ids", "flat"], ["words"]),
+        helper.make_node(
+            "EmbedLayerNormalization",
+            ["words", "", "table", "places", "", "g", "g"],
+            ["y", "m"],
+            domain="com.microsoft",
+        ),
+    ]
+    x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, (1, 1, 8, 8))
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    weights = {"table": np.ones((rows, 16)), "places": np.ones((64, 16)), "g": np.ones(16)}
+    constants = [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()]
+    constants.append(numpy_helper.from_array(np.array([1, 64]), "flat"))
+    graph = helper.make_graph(nodes, "test", [x], [y], constants)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    found = kernel_table(load_graph(helper.make_model(graph, opset_imports=opsets).SerializeToString()))
+    read = found.column("parameter_bytes")[found.operators.index("EmbedLayerNormalization")]
+    assert read <= 3 * 4 * 16 * 64

@@ -95,6 +95,44 @@ def test_fused_operators(operator, inputs, attributes, expected):
     assert _shapes(graph)["y"] == expected
 
 
+@pytest.mark.parametrize(
+    ("operator", "shape", "attributes", "expected"),
+    [
+        ("QLinearGlobalAveragePool", (1, 16, 7, 7), {}, (1, 16, 1, 1)),
+        ("QLinearGlobalAveragePool", (1, 7, 7, 16), {"channels_last": 1}, (1, 1, 1, 16)),
+        ("QLinearAveragePool", (1, 16, 8, 8), {"kernel_shape": [2, 2], "strides": [2, 2]}, (1, 16, 4, 4)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [TensorProto.UINT8, TensorProto.INT8])
+def test_pools_in_8_bits(operator, shape, attributes, expected, dtype):
+    zero = np.uint8(0) if dtype == TensorProto.UINT8 else np.int8(0)
+    node = helper.make_node(operator, ["x", "s", "z", "s", "z"], ["y"], domain="com.microsoft", **attributes)
+    constants = [("s", np.float32(0.1)), ("z", zero)]
+    graph = load_graph(_model([node], [("x", dtype, shape)], [("y", dtype)], constants, domains=["com.microsoft"]))
+    assert _shapes(graph)["y"] == expected
+    assert graph.tensors[graph.outputs[0]].dtype == graph.tensors[graph.inputs[0]].dtype
+
+
+def test_initializers_that_are_inputs_are_constants_until_version_4_of_the_format():
+    weight = numpy_helper.from_array(np.ones((8, 4), np.float32), "w")
+    x, y = helper.make_tensor_value_info("x", F, (2, 8)), helper.make_tensor_value_info("y", F, None)
+    given = helper.make_tensor_value_info("w", F, (8, 4))
+
+    def load(version: int, *, listed: bool):
+        node = helper.make_node("MatMul", ["x", "w"], ["y"])
+        graph = helper.make_graph([node], "g", [x, given] if listed else [x], [y], [weight])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=version)
+        return load_graph(model.SerializeToString())
+
+    plain = load(9, listed=False)
+    assert load(3, listed=True) == plain
+    overridable = load(9, listed=True)
+    assert [graph.tensors[at].name for graph in (plain, overridable) for at in graph.inputs] == ["x", "x"]
+    assert (len(plain.initializers), plain.outer) == (1, ())
+    assert (len(overridable.initializers), [overridable.tensors[at].name for at in overridable.outer]) == (0, ["w"])
+    assert overridable.hash != plain.hash
+
+
 def test_a_constant_without_elements_is_known():
     """Exporters reshape to a scalar by an empty shape, which is stored without any bytes."""
     empty = TensorProto(name="s", dims=[0], data_type=I64)
