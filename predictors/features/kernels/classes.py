@@ -66,7 +66,7 @@ _SIMPLE: Mapping[str, str] = {
     "Expand": "copy", "Tile": "copy", "ConstantOfShape": "copy", "Range": "copy", "Trilu": "copy", "Resize": "resize",
     "Upsample": "resize", "GridSample": "sample", "ReorderOutput": "reorder", "ReorderInput": "reorder", "TopK": "sort",
     "ArgMax": "reduce", "ArgMin": "reduce", "CumSum": "reduce", "NonZero": "search", "Unique": "search",
-    "Compress": "search", "ChannelScale": "conv_depthwise", "NonMaxSuppression": "search", "QuantizeLinear": "quantise",
+    "Compress": "search", "NonMaxSuppression": "search", "QuantizeLinear": "quantise",
     "DequantizeLinear": "quantise", "DynamicQuantizeLinear": "quantise", "MatMulNBits": "few_bits",
     "MatMulBnb4": "few_bits", "DynamicQuantizeLSTM": "int8_rnn", "STFT": "signal", "DFT": "signal",
     "MelWeightMatrix": "signal", "TreeEnsemble": "trees", "TreeEnsembleClassifier": "trees",

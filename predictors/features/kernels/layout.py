@@ -213,7 +213,7 @@ def _block_binary(layouts: _Layouts, step: Step) -> bool:
     constant = next((tensor for tensor in step.inputs if plan.is_constant(tensor)), -1)
     data = next((tensor for tensor in step.inputs if tensor in layouts.blocked), -1)
     if step.operator == "Mul" and constant >= 0 and data >= 0 and _per_channel(plan, constant, data):
-        step.operator, step.inputs = "ChannelScale", [data, constant]
+        step.operator, step.inputs = "BatchNormalization", [data, constant]
         layouts.write_blocked(step)
         return True
     return False
@@ -255,7 +255,7 @@ def _hard_swish_of_conv(plan: FusionPlan, step: Step, layouts: _Layouts) -> bool
 
 def _is_blocked_conv(step: Step) -> bool:
     """Convolutions, and what became one with a window of a single element."""
-    return step.blocked and step.operator in {"Conv", "BatchNormalization", "ChannelScale"}
+    return step.blocked and step.operator in {"Conv", "BatchNormalization"}
 
 
 def _joins_conv(plan: FusionPlan, step: Step) -> bool:

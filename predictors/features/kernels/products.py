@@ -21,7 +21,7 @@ __all__ = [
 
 def describe_conv(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """A convolution: rows are output positions, columns output channels, depth the window times input channels."""
-    if step.operator in {"BatchNormalization", "ChannelScale"}:
+    if step.operator == "BatchNormalization":
         return describe_affine(plan, step, shape)
     data, weights, out = plan.shape(step.inputs[0]), plan.shape(step.inputs[1]), plan.shape(step.outputs[0])
     if len(weights) < 3 or len(out) != len(weights):

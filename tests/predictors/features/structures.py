@@ -20,7 +20,7 @@ LEVELS = {
 }
 SAME = {
     "FusedConv": "Conv", "FusedMatMul": "MatMul", "FusedGemm": "MatMul", "Gemm": "MatMul", "Upsample": "Resize",
-    "BatchNormalization": "Conv", "ChannelScale": "Conv", "NhwcMaxPool": "MaxPool",
+    "BatchNormalization": "Conv", "NhwcMaxPool": "MaxPool",
 }  # fmt: skip
 LEFT_OUT = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Call"}
 """Reshapes around a Gemm come and go; the call is no node."""
