@@ -104,7 +104,7 @@ def _join_slices(plan: FusionPlan, step: Step) -> None:
 
 
 def _join_gathers(plan: FusionPlan, step: Step) -> None:
-    """Gathers that each take one place of an axis, and all of them together, are a Split."""
+    """Gathers that each take one place of an axis, as many as it has, are a Split: they are taken to differ."""
     axis = _taken_axis(plan, step)
     if axis < 0 or plan.graph.opset < 13:
         return

@@ -21,7 +21,7 @@ _MOVING = {
     "GatherElements", "GatherND", "ScatterElements", "ScatterND", "Expand", "Pad", "Tile", "Where", "Shape", "Size",
     "ConstantOfShape", "LayerNormalization", "If", "Loop", "Scan",
 }  # fmt: skip
-"""Operators with a kernel for halves: they move data, but for one."""
+"""Operators with a kernel for halves: they move data or run bodies; a normalisation is among them."""
 _REDUCE, _DIVIDE = (("ReduceMax", (0,)), ("Sub", (0, 1)), ("Exp", (2,)), ("ReduceSum", (3,))), ("Div", (3, 4))
 _PARTS: Mapping[str, tuple[int, tuple[_Part, ...]]] = {
     "Softmax": (13, (*_REDUCE, _DIVIDE)),

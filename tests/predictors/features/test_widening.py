@@ -22,7 +22,7 @@ NEARLY = {
     "padded", "constants_and_copies", "transformer_block", "torch_attention", "split_by_gathers",
     "activation_LeakyRelu",
 }  # fmt: skip
-"""Those whose kernels are not the runtime's one for one: it folds padding and copies before it casts."""
+"""Those whose kernels are not the runtime's one for one: it folds padding and copies before it casts, and more."""
 
 
 def in_halves(content: bytes) -> bytes:
