@@ -187,7 +187,13 @@ class KernelSumPredictor(Predictor):
         adapted.multipliers_ = multipliers.adapted(
             kernels, labels, target.id, expected=self._expected(target, evidence)
         )
+        adapted._learn_own_kernels(target, support, seen.table, kernels, labels)
         return adapted
+
+    def _learn_own_kernels(
+        self, target: Target, support: LatencyDataset, table: KernelTable, kernels: Kernels, labels: Labels
+    ) -> None:
+        """What the target's own kernels say beyond its multipliers; nothing here, for others to learn."""
 
     def _expected(self, target: Target, evidence: DeviceEvidence | None) -> list[FloatArray]:
         """The multipliers that are likely before anything was measured, float64 (d,) each."""

@@ -1,24 +1,27 @@
 """Whole graphs: the feature map that reads kernels, and the posterior over a target's factors behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from predictors.artifact import Artifact
-from predictors.base import FloatArray, Progress, Query
+from predictors.base import FloatArray, LatencyDataset, Progress, Query
+from predictors.dataset import rows_by_target
 from predictors.features.kernels import KernelTable
 from predictors.kernel_sum.observations import tabulate
 from predictors.kernel_sum.predictor import MIN_KERNELS, KernelSumPredictor, Lesson
 from predictors.kernel_sum.residual import Growth, ResidualTrees
 from predictors.kernel_sum.roofline import Costs
-from predictors.kernel_sum.sums import Kernels
+from predictors.kernel_sum.sums import Kernels, Labels
 from predictors.universal.descriptors import TargetDescriptors
 from predictors.universal.kernel_network import KernelEncoding, KernelEnsemble, KernelInputs, KernelNetwork
+from predictors.universal.kernel_residuals import KernelResiduals
 from predictors.universal.tilts import kernel_tilts
 from predictors.universal.whole_graphs import graph_features
-from profilers.schema import DeviceEvidence, MissingEvidenceError, Target
+from profilers.schema import DeviceEvidence, MissingEvidenceError, Target, TargetId
 
 __all__ = ["EPOCHS", "GRAPHS", "TREES", "WIDTH", "GraphPredictor"]
 
@@ -40,7 +43,8 @@ class GraphPredictor(KernelSumPredictor):
     posterior given k measured graphs *and* their kernels is Gaussian in closed form
     (`predictors.kernel_sum.multipliers`). It may start from the mean over targets, from those that fit best, from
     the factors that its runtime, precision and threads make likely (`predictors.kernel_sum.kinship`) and, where its
-    microbenchmarks are known, from those that these do.
+    microbenchmarks are known, from those that these do. What the timed kernels of the support leave unexplained then
+    says more of kernels with nearly their shapes (`predictors.universal.kernel_residuals`).
 
     Each fold of graphs has its network, trained on the other folds; what it says of its own fold is honest and teaches
     the prior, the spreads and the intervals. A forecast is the mean over folds.
@@ -64,6 +68,34 @@ class GraphPredictor(KernelSumPredictor):
         super().__init__(trees=trees, learning_rate=0.03, leaves=63, folds=folds, seed=seed)
         self.width, self.epochs = width, epochs
         self.descriptors_: TargetDescriptors | None = None
+        self.residuals_: Mapping[TargetId, KernelResiduals] = {}
+
+    def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
+        """The posterior of the target's multipliers given the support, and what its kernels say beyond them."""
+        fresh = copy(self)
+        fresh.residuals_ = {name: known for name, known in self.residuals_.items() if name != target.id}
+        return super(GraphPredictor, fresh).adapt(target, support, evidence)
+
+    def _learn_own_kernels(
+        self, target: Target, support: LatencyDataset, table: KernelTable, kernels: Kernels, labels: Labels
+    ) -> None:
+        if target.id in self.kinship_.names:
+            # Many of its kernels taught the networks: what ten graphs' differ by from these is mostly noise.
+            return
+        inputs = self.encoding_.encode(table, [query.target for query in support.queries], self.roofline_.costs(table))
+        own = KernelResiduals.fit(inputs, kernels, labels, self._learned().posterior(target.id).mean)
+        if own is not None:
+            self.residuals_ = {**self.residuals_, target.id: own}
+
+    def _own_kernels(self, queries: Sequence[Query], inputs: KernelInputs) -> FloatArray:
+        """What targets' own kernels say beyond multipliers, float64 (K,)."""
+        found = np.zeros(len(inputs))
+        if self.residuals_:
+            for name, rows in rows_by_target(queries).items():
+                if name in self.residuals_:
+                    mine = np.flatnonzero(np.isin(inputs.rows, rows))
+                    found[mine] = self.residuals_[name].correction(_pick(inputs, mine))
+        return found
 
     def _expected(self, target: Target, evidence: DeviceEvidence | None) -> list[FloatArray]:
         told = None if self.descriptors_ is None else self.descriptors_.expected(evidence)
@@ -92,6 +124,7 @@ class GraphPredictor(KernelSumPredictor):
             targets=np.unique(lesson.targets, return_inverse=True)[1].astype(np.int64),
             tilts=self._tilts(table, costs),
         )
+        self.residuals_ = {}
         held_out, networks = np.zeros(len(table)), []
         for index, (inner, outer) in enumerate(lesson.folds(self.folds, seed=self.seed)):
             network = train_network(
@@ -151,7 +184,8 @@ class GraphPredictor(KernelSumPredictor):
         inputs = self.encoding_.encode(table, [query.target for query in queries], costs)
         kernels = self._kernels(table, costs, self.ensemble_.predict(inputs))
         factor = self.trees_.predict(graph_features(kernels, table, inputs.habits))
-        return replace(kernels, log_time=kernels.log_time + np.where(_is_whole(kernels), factor, 0.0)[kernels.rows])
+        common = np.where(_is_whole(kernels), factor, 0.0)[kernels.rows]
+        return replace(kernels, log_time=kernels.log_time + common + self._own_kernels(queries, inputs))
 
     def _growth(self) -> Growth:
         return replace(super()._growth(), random_splits=True)
@@ -165,6 +199,8 @@ class GraphPredictor(KernelSumPredictor):
         arrays |= self.trees_.to_arrays()
         for index, network in enumerate(self.networks_):
             arrays |= network.to_arrays(f"network.{index}.")
+        for index, name in enumerate(sorted(self.residuals_)):
+            arrays |= self.residuals_[name].to_arrays(f"own.{index}.")
         return arrays | ({} if self.descriptors_ is None else self.descriptors_.to_arrays())
 
     def _correction_words(self) -> dict[str, Any]:
@@ -172,6 +208,7 @@ class GraphPredictor(KernelSumPredictor):
         return {
             "members": len(self.networks_), "space": GRAPHS, "microbench": names,
             "habits": list(self.encoding_.habits), "trees": len(self.trees_.boosters),
+            "own_kernels": sorted(self.residuals_),
         }  # fmt: skip
 
     def _load_correction(self, artifact: Artifact) -> None:
@@ -185,6 +222,10 @@ class GraphPredictor(KernelSumPredictor):
         names = tuple(str(name) for name in artifact.vocabulary.get("microbench", ()))
         self.descriptors_ = TargetDescriptors.from_artifact(artifact, names) if names else None
         self.trees_ = ResidualTrees.from_artifact(artifact, int(artifact.words("trees")))
+        self.residuals_ = {
+            str(name): KernelResiduals.from_artifact(artifact, f"own.{index}.", len(self.encoding_.centre))
+            for index, name in enumerate(artifact.vocabulary.get("own_kernels", ()))
+        }
         self._install([
             KernelNetwork.from_artifact(artifact, f"network.{index}.", self.encoding_)
             for index in range(int(artifact.words("members")))
