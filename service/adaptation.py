@@ -72,8 +72,10 @@ def advance(database: Database, *, settings: Settings, models: Models, resolver:
         target = models.answerer(claim.target_id).target
         if target.origin:
             _fit_table(database, claim, target, models=models)
+            models.renew(target.id)
         elif claim.measured:
             _fit(database, claim, models=models)
+            models.renew(target.id)
         else:
             _plan(database, claim, settings=settings, models=models, resolver=resolver)
     except LatcastError as error:

@@ -1,5 +1,6 @@
 """Which predictors there are for a target: its active adaptation, and the bases that can be adapted."""
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -88,8 +89,8 @@ def bases_for(bases: Sequence[BasePredictor], space: str) -> list[BasePredictor]
 class Models:
     """Looks up what can answer; looks at the database at most every half second for each target. Thread-safe.
 
-    An activation made by any process is noticed within a second. An artifact that cannot be read is refused and the
-    previous one serves on.
+    An activation made by another process is noticed within a second, one of this process at once. An artifact that
+    cannot be read is refused and the previous one serves on.
     """
 
     def __init__(self, database: Database) -> None:
@@ -97,6 +98,7 @@ class Models:
         self._store = ArtifactStore(database)
         self._lock = threading.Lock()
         self._answerers: dict[TargetId, tuple[float, Answerer]] = {}
+        self._renewed: dict[TargetId, float] = {}
 
     def answerer(self, target_id: TargetId) -> Answerer:
         """What can answer for the target now.
@@ -111,8 +113,17 @@ class Models:
             return known
         answerer = self._read(target_id, known)
         with self._lock:
-            self._answerers[target_id] = (now, answerer)
+            if now >= self._renewed.get(target_id, now):
+                self._answerers[target_id] = (now, answerer)
         return answerer
+
+    def renew(self, target_id: TargetId) -> None:
+        """Look at the database again: what answers for the target has just been changed, by this process."""
+        with self._lock:
+            # What was read before that, and what is being read meanwhile, is out of date.
+            self._renewed[target_id] = time.monotonic()
+            if target_id in self._answerers:
+                self._answerers[target_id] = (-math.inf, self._answerers[target_id][1])
 
     def bases(self) -> tuple[BasePredictor, ...]:
         """The active base predictors that were trained here, the newest first, then the shipped ones."""

@@ -11,6 +11,7 @@ from predictors.artifact import Artifact
 from predictors.base import FloatArray, LatencyDataset, Progress, Query
 from predictors.dataset import rows_by_target
 from predictors.features.kernels import KernelTable
+from predictors.kernel_sum.multipliers import Posterior
 from predictors.kernel_sum.observations import tabulate
 from predictors.kernel_sum.predictor import MIN_KERNELS, KernelSumPredictor, Lesson
 from predictors.kernel_sum.residual import Growth, ResidualTrees
@@ -30,6 +31,9 @@ GRAPHS = "graphs"
 
 WIDTH, EPOCHS, TREES = 112, 60, 1500
 """What `GraphPredictor` and `universal` are trained with unless told otherwise."""
+
+_SAME_SPEED = float(np.log(1.2))
+"""Further than this from the speed of training, a target of training's name is another machine."""
 
 _FEWEST_GRAPHS = 100
 """Of some kernels each, from which trees can learn what graphs have in common."""
@@ -69,23 +73,34 @@ class GraphPredictor(KernelSumPredictor):
         self.width, self.epochs = width, epochs
         self.descriptors_: TargetDescriptors | None = None
         self.residuals_: Mapping[TargetId, KernelResiduals] = {}
+        self.trained_: Mapping[TargetId, Posterior] = {}
 
     def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
         """The posterior of the target's multipliers given the support, and what its kernels say beyond them."""
         fresh = copy(self)
+        fresh.trained_ = self.trained_ or {
+            name: own for name, own in self._learned().targets.items() if name in self.kinship_.names
+        }
         fresh.residuals_ = {name: known for name, known in self.residuals_.items() if name != target.id}
         return super(GraphPredictor, fresh).adapt(target, support, evidence)
 
     def _learn_own_kernels(
         self, target: Target, support: LatencyDataset, table: KernelTable, kernels: Kernels, labels: Labels
     ) -> None:
-        if target.id in self.kinship_.names:
+        if self._is_as_trained(target, kernels, labels):
             # Many of its kernels taught the networks: what ten graphs' differ by from these is mostly noise.
             return
         inputs = self.encoding_.encode(table, [query.target for query in support.queries], self.roofline_.costs(table))
         own = KernelResiduals.fit(inputs, kernels, labels, self._learned().posterior(target.id).mean)
         if own is not None:
             self.residuals_ = {**self.residuals_, target.id: own}
+
+    def _is_as_trained(self, target: Target, kernels: Kernels, labels: Labels) -> bool:
+        """Whether training has seen the target at about this speed: images started on other hosts keep its id."""
+        if target.id not in self.trained_:
+            return False
+        expected = kernels.totals(kernels.times(self.trained_[target.id].mean))
+        return abs(float(np.median(np.log(labels.latency) - np.log(expected)))) < _SAME_SPEED
 
     def _own_kernels(self, queries: Sequence[Query], inputs: KernelInputs) -> FloatArray:
         """What targets' own kernels say beyond multipliers, float64 (K,)."""

@@ -21,7 +21,6 @@ from service.artifacts import put_artifact
 from service.client import Client
 from service.db import tables
 from service.errors import ConflictError
-from service.models import Models
 from service.resolving import Resolver
 from service.serving import Forecaster
 from service.settings import Settings
@@ -59,7 +58,7 @@ class AdaptingWorld(World):
         return adaptation.advance(
             self.database,
             settings=self.settings,
-            models=Models(self.database),
+            models=self.forecaster.models,
             resolver=Resolver(self.database, DirectLoader()),
         )
 
@@ -125,6 +124,19 @@ def test_from_request_to_forecast(world: AdaptingWorld) -> None:
     assert after["latency_ms"] == pytest.approx(truth, rel=0.15)
     assert after["interval_ms"][0] < after["latency_ms"] < after["interval_ms"][1]
     assert world.client.target(TARGET.id)["adaptation"]["id"] == job["result"]["adaptation_id"]
+
+
+def test_whoever_sees_the_job_done_is_answered_by_its_adaptation(
+    world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long what answers for a target is otherwise remembered."""
+    monkeypatch.setattr("service.models.REFRESH_SECONDS", 3600.0)
+    world.agent()
+    item = {"space": "nasbench201", "text": CELL}
+    before = world.client.predict(TARGET.id, [item])[0]
+    assert adapted(world)["state"] == "done"
+    after = world.client.predict(TARGET.id, [item])[0]
+    assert (before["adapted"], after["adapted"]) == (False, True)
 
 
 def test_a_host_that_drifts_meanwhile_is_adapted_to_at_its_usual_speed(world: AdaptingWorld) -> None:

@@ -142,6 +142,9 @@ def test_a_target_of_training_is_not_told_its_kernels_again(fitted: UniversalPre
     adapted = fitted.adapt(known, support)
     assert adapted.graphs_ is not None
     assert not adapted.graphs_.residuals_
+    slower = fitted.adapt(known, replace(support, latency_ms=support.latency_ms * 1.6))
+    assert slower.graphs_ is not None
+    assert set(slower.graphs_.residuals_) == {known.id}
 
 
 def test_telling_a_target_again_replaces_what_its_kernels_said(fitted: UniversalPredictor) -> None:
