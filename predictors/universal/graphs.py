@@ -139,7 +139,7 @@ class GraphPredictor(KernelSumPredictor):
             targets=np.unique(lesson.targets, return_inverse=True)[1].astype(np.int64),
             tilts=self._tilts(table, costs),
         )
-        self.residuals_ = {}
+        self.residuals_, self.trained_ = {}, {}
         held_out, networks = np.zeros(len(table)), []
         for index, (inner, outer) in enumerate(lesson.folds(self.folds, seed=self.seed)):
             network = train_network(
