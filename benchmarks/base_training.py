@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from predictors.base import FloatArray, LatencyDataset, Prediction, Predictor
-from predictors.benchmark.units import Contender
-from predictors.dataset import group_folds
-from predictors.measured import read_measured, read_rows, read_targets
-from predictors.measured.records import QUICK
-from predictors.measured.statistics import repeatability
-from predictors.metrics import report
+from predictors.data.measured import read_measured, read_rows, read_targets
+from predictors.data.measured.records import QUICK
+from predictors.data.measured.statistics import repeatability
+from predictors.data.splits import group_folds
+from predictors.evaluation.metrics import report
+from predictors.evaluation.nas.units import Contender
 from profilers.search_spaces.families import family_of
 
 __all__ = ["MAIN_TARGET", "Measured", "judge", "load", "make", "write_card"]
@@ -97,7 +97,7 @@ class Judged:
     forecast: Prediction
 
     def figures(self, mask: Rows | None = None) -> dict[str, Any]:
-        """As `predictors.metrics.report` gives them."""
+        """As `predictors.evaluation.metrics.report` gives them."""
         chosen = np.ones(len(self.rows), dtype=bool) if mask is None else mask
         spread = self.forecast.log_std
         part = Prediction(median_ms=self.forecast.median_ms[chosen], log_std=None if spread is None else spread[chosen])

@@ -22,12 +22,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `latcast` does
 import onnx
 from onnx import ModelProto, helper, shape_inference
 
+from latcast.schema import Target
 from predictors.base import Predictor, Query
 from predictors.features.kernels import kernel_table
-from predictors.model_forecasts import ModelForecaster
+from predictors.onnx_forecaster import ModelForecaster
 from predictors.registry import pretrained, pretrained_names
 from profilers.onnx_graph import GraphLoader, load_graph
-from profilers.schema import Target
 from profilers.search_spaces import get_space
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 

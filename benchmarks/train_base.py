@@ -12,7 +12,7 @@ from pathlib import Path
 from base_training import judge, load, make, write_card
 
 from predictors.base import Provenance
-from predictors.dataset import dataset_digest
+from predictors.data.splits import dataset_digest
 
 ROOT = Path(__file__).parents[1]
 ARTIFACTS = {"universal": "universal-graphs", "kernel_sum": "kernel_sum-base"}

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from profilers.schema import ArtifactError
+from latcast.schema import ArtifactError
 
 __all__ = ["FORMAT_VERSION", "MAX_BYTES", "Artifact", "library_versions", "text_from_array", "text_to_array"]
 

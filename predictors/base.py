@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from profilers.schema import (
+from latcast.schema import (
     Architecture,
     ArtifactError,
     DeviceEvidence,

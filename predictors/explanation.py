@@ -13,10 +13,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from latcast.schema import Graph, InputError, Target
 from predictors.base import FloatArray, Predictor, Query
 from predictors.features.kernels import Kernel
-from predictors.sampling import HasAdaptationFeatures, VarianceSampler
-from profilers.schema import Graph, InputError, Target
+from predictors.samplers.base import HasAdaptationFeatures, VarianceSampler
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 
 __all__ = [

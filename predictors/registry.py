@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
+from latcast.schema import ArtifactError, InputError, UnknownNameError
 from predictors.artifact import Artifact
 from predictors.base import Predictor
 from profilers.plugins import names, plugin
-from profilers.schema import ArtifactError, InputError, UnknownNameError
 
 __all__ = [
     "HOUSE_KIND",

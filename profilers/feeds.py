@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from profilers.schema import FeedSpec, Graph, InvalidFeedsError, Node, TensorSpec
+from latcast.schema import FeedSpec, Graph, InvalidFeedsError, Node, TensorSpec
 
 __all__ = ["FeedArrays", "describe_feeds", "feed_specs", "load_feeds", "make_feeds", "read_npz"]
 

@@ -4,7 +4,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from profilers.schema import UnknownNameError
+from latcast.schema import UnknownNameError
 
 __all__ = ["names", "plugin"]
 

@@ -7,9 +7,9 @@ of them that differ in what they execute, for campaigns that measure many graphs
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from latcast.schema import Availability, ProfileSettings
 from profilers.backends import Backend, backend_names, get_backend
-from profilers.environment import describe_device
-from profilers.schema import Availability, ProfileSettings
+from profilers.host.environment import describe_device
 
 __all__ = ["CHOSEN", "Kind", "local_targets", "survey", "why_not"]
 

@@ -9,20 +9,20 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from profilers.onnx_graph import GraphLoader
-from service.api import errors
+from service.api import problems
 from service.api.deps import Parts
-from service.api.limits import RateLimiter
 from service.api.middleware import BodyLimit, RequestContext
+from service.api.rate_limits import RateLimiter
 from service.api.routes import devices, graphs, health, jobs, predict, predictors, targets
 from service.api.schemas import Problem
-from service.background import Ticker, expire_leases
 from service.db.session import Database, create_engine_for
-from service.graphs import GraphLoaderLike
-from service.logs import configure_logs
-from service.metrics import Metrics
-from service.readiness import ArtifactCheck
-from service.serving_types import ForecasterLike
+from service.forecasting.types import ForecasterLike
+from service.graphs.store import GraphLoaderLike
+from service.operations.logs import configure_logs
+from service.operations.metrics import Metrics
+from service.operations.readiness import ArtifactCheck
 from service.settings import Settings
+from service.worker.loop import Ticker, expire_leases
 
 __all__ = ["create_app"]
 
@@ -45,8 +45,8 @@ def create_app(
     Args:
         settings: read from the environment where left out.
         loader: reads foreign models within limits; by default in a limited process.
-        forecaster: answers `POST /predict`; by default the one of `service.serving`, with adaptations carried on in
-            the background.
+        forecaster: answers `POST /predict`; by default `service.forecasting.forecaster`, with adaptations
+            carried on in the background.
     """
     settings = settings or Settings()
     configure_logs(settings)
@@ -72,8 +72,8 @@ def create_app(
 
 
 def _forecasting(settings: Settings, database: Database, loader: GraphLoaderLike) -> tuple[ForecasterLike, Ticker]:
-    from service import adaptation
-    from service.serving import Forecaster
+    from service.forecasting.forecaster import Forecaster
+    from service.learning import adaptation
 
     forecaster = Forecaster(settings, database, loader)
 
@@ -89,12 +89,12 @@ def _assemble(parts: Parts, tickers: Sequence[Ticker], closing: Sequence[Callabl
         version=version("latcast"),
         description=DESCRIPTION,
         lifespan=_lifespan_of(tickers, closing),
-        responses={"4XX": {"model": Problem, "content": {errors.MEDIA_TYPE: {}}}},
+        responses={"4XX": {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
     app.state.parts = parts
     for router in ROUTERS:
         app.include_router(router)
-    errors.install(app)
+    problems.install(app)
     _add_middleware(app, parts)
     return app
 

@@ -63,10 +63,20 @@ def test_wheel_carries_the_licence(wheel_names: set[str]) -> None:
 
 
 EXTRA_PROMISES = {
-    "": ["service.cli.main", "service.client", "profilers.schema"],
-    "agent": ["profilers.onnx_graph", "profilers.sandbox", "profilers.agent", "profilers.backends.onnxruntime"],
-    "predictors": ["predictors.kernel_sum", "predictors.boosted_trees", "predictors.flops", "predictors.sampling"],
-    "service": ["service.app", "service.serving", "service.adaptation"],
+    "": ["service.cli.main", "latcast.client", "latcast.schema"],
+    "agent": [
+        "profilers.onnx_graph",
+        "profilers.timing.sandbox",
+        "profilers.agent.agent",
+        "profilers.backends.onnxruntime",
+    ],
+    "predictors": [
+        "predictors.kinds.kernel_sum",
+        "predictors.kinds.boosted_trees.predictor",
+        "predictors.kinds.flops",
+        "predictors.samplers.base",
+    ],
+    "service": ["service.app", "service.forecasting.forecaster", "service.learning.adaptation"],
 }
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latcast.schema import Architecture, InputError, UnsupportedGraphError
 from predictors.base import Query
-from profilers.schema import Architecture, InputError, UnsupportedGraphError
 from profilers.search_spaces import Encoding, get_space
 from profilers.search_spaces.nasbench201 import EDGES
 from profilers.search_spaces.nasbench201 import OPERATORS as CELL_OPERATORS

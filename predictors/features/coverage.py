@@ -6,9 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from latcast.schema import Graph
 from predictors.base import FloatArray
 from predictors.features.flat import moved_bytes, walk
-from profilers.schema import Graph
 
 __all__ = ["SeenOperators"]
 

@@ -6,9 +6,9 @@ from typing import Self
 
 import numpy as np
 
+from latcast.schema import DeviceEvidence, MissingEvidenceError, TargetId
 from predictors.base import FloatArray, LatencyDataset
 from predictors.features.references import common_references, reference_latencies
-from profilers.schema import DeviceEvidence, MissingEvidenceError, TargetId
 
 __all__ = ["DESCRIPTORS", "Described", "DescriptorReader"]
 

@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from latcast.schema import Architecture, InputError, UnsupportedGraphError
 from predictors.base import FloatArray, Query
-from profilers.schema import Architecture, InputError, UnsupportedGraphError
 from profilers.search_spaces import get_space
 
 __all__ = ["EncodingTable", "common_space"]

@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from latcast.schema import DTYPE_BYTES, Graph, GraphHash, Node
 from predictors.base import FloatArray
-from profilers.schema import DTYPE_BYTES, Graph, GraphHash, Node
 
 __all__ = [
     "FEATURE_NAMES",

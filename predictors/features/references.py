@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from latcast.schema import Architecture, DeviceEvidence, MissingEvidenceError, TargetId
 from predictors.base import FloatArray, LatencyDataset
-from predictors.dataset import row_keys
-from profilers.schema import Architecture, DeviceEvidence, MissingEvidenceError, TargetId
+from predictors.data.splits import row_keys
 
 __all__ = [
     "architecture_of",
@@ -19,7 +19,7 @@ __all__ = [
 
 
 def reference_key(architecture: Architecture) -> str:
-    """How an architecture is named in `DeviceEvidence.reference_latency_ms`, as in `predictors.dataset.row_keys`."""
+    """How an architecture is named in `DeviceEvidence.reference_latency_ms`, as in `data.splits.row_keys`."""
     return f"{architecture.space}:{architecture.text}"
 
 

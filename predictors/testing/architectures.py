@@ -6,11 +6,11 @@ from functools import cache
 
 import numpy as np
 
+from latcast.schema import Architecture, DeviceEvidence, Graph, Target, TargetId
 from predictors.base import FloatArray, LatencyDataset, Query
-from predictors.dataset import merge, row_keys
+from predictors.data.splits import merge, row_keys
 from predictors.features.encoding import EncodingTable
 from predictors.testing.workload import Workload
-from profilers.schema import Architecture, DeviceEvidence, Graph, Target, TargetId
 from profilers.search_spaces import get_space
 from profilers.search_spaces.nasbench201 import OPERATORS
 

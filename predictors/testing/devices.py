@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from latcast.schema import Graph, KernelTiming, Node, Target
 from predictors.base import LatencyDataset, Query
-from profilers.schema import Graph, KernelTiming, Node, Target
 
 __all__ = ["DEVICES", "NEW_DEVICE", "AnalyticDevice", "measure"]
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from latcast.schema import Architecture, Graph, Target, from_plain, to_plain
 from predictors.artifact import Artifact
 from predictors.base import Predictor, Query
-from profilers.schema import Architecture, Graph, Target, from_plain, to_plain
 
 __all__ = ["main", "write_queries"]
 

@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 
-from profilers.schema import Attribute, Graph, Node, TensorSpec
+from latcast.schema import Attribute, Graph, Node, TensorSpec
 
 __all__ = ["GraphBuilder", "foreign_graph", "random_graph", "shuffled"]
 

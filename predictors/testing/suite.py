@@ -13,13 +13,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from predictors.artifact import Artifact
-from predictors.base import LatencyDataset, Predictor, Query
-from predictors.metrics import interval_coverage, median_ape, spearman
-from predictors.testing.fresh import write_queries
-from predictors.testing.graphs import foreign_graph, shuffled
-from predictors.testing.workload import Workload, default_workload
-from profilers.schema import (
+from latcast.schema import (
     ArtifactError,
     DeviceEvidence,
     InputError,
@@ -27,6 +21,12 @@ from profilers.schema import (
     MissingEvidenceError,
     NotFittedError,
 )
+from predictors.artifact import Artifact
+from predictors.base import LatencyDataset, Predictor, Query
+from predictors.evaluation.metrics import interval_coverage, median_ape, spearman
+from predictors.testing.fresh import write_queries
+from predictors.testing.graphs import foreign_graph, shuffled
+from predictors.testing.workload import Workload, default_workload
 
 __all__ = ["PredictorSuite"]
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from profilers.schema import Availability, ProfileSettings, TensorSpec
+from latcast.schema import Availability, ProfileSettings, TensorSpec
 
 __all__ = ["Backend", "KernelRecord", "Session"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from latcast.schema import Availability, InputError
 from profilers.backends.base import Backend
-from profilers.schema import Availability, InputError
 
 __all__ = ["check_precision", "checked_options", "memory_error", "probe_package"]
 

@@ -2,7 +2,7 @@
 
 import onnx
 
-from profilers.schema import InvalidModelError, TensorSpec
+from latcast.schema import InvalidModelError, TensorSpec
 
 __all__ = ["declared_tensors", "parsed_graph"]
 

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import onnx
 
+from latcast.schema import Availability, InputError, ProfileSettings, TensorSpec
 from profilers.backends.base import Backend, Feeds, KernelRecord, Session
 from profilers.backends.checks import check_precision, checked_options
 from profilers.backends.declared import declared_tensors, parsed_graph
-from profilers.schema import Availability, InputError, ProfileSettings, TensorSpec
 
 __all__ = ["FAULTS", "FakeBackend", "FakeSession"]
 

@@ -4,7 +4,7 @@ import re
 
 import onnx
 
-from profilers.quantization import original_tensors
+from profilers.quantisation import original_tensors
 
 __all__ = ["name_nodes_by_position", "position", "produced"]
 

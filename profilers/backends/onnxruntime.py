@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from latcast.schema import Availability, BackendUnavailableError, InvalidModelError, ProfileSettings, TensorSpec
 from profilers.backends.base import Backend, Feeds, KernelRecord, Session
 from profilers.backends.checks import check_precision, checked_options, memory_error, probe_package
 from profilers.backends.repetition import PROFILED_WARMUP_RUNS, run_profiled
-from profilers.quantization import INT8_PRECISIONS, prepared
-from profilers.schema import Availability, BackendUnavailableError, InvalidModelError, ProfileSettings, TensorSpec
+from profilers.quantisation import INT8_PRECISIONS, prepared
 
 __all__ = ["OnnxRuntimeBackend", "OnnxRuntimeSession"]
 
@@ -35,7 +35,7 @@ DTYPES = {"float": "float32", "double": "float64"}
 class OnnxRuntimeBackend(Backend):
     """ONNX Runtime's CPU execution provider, sequential execution, one inter-operator thread.
 
-    The precisions `int8_dynamic` and `int8_static` quantise the model first (see `profilers.quantization`).
+    The precisions `int8_dynamic` and `int8_static` quantise the model first (see `profilers.quantisation`).
 
     Options: `optimisation` (disabled, basic, extended, all) is the level of graph optimisation; each level is a
     target of its own, for fusion differs. `spinning` (off, on) says whether idle worker threads busy-wait; it is off

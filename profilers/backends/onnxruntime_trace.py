@@ -25,7 +25,7 @@ from typing import Any
 import onnx
 
 from profilers.backends.base import KernelRecord
-from profilers.quantization import original_tensors
+from profilers.quantisation import original_tensors
 
 __all__ = ["name_nodes_by_output", "read_kernels"]
 

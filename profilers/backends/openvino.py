@@ -8,12 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from profilers.backends.base import Backend, Feeds, KernelRecord, Session
-from profilers.backends.checks import check_precision, checked_options, memory_error, probe_package
-from profilers.backends.repetition import PROFILED_WARMUP_RUNS, run_profiled
-from profilers.environment import describe_device
-from profilers.quantization import prepared
-from profilers.schema import (
+from latcast.schema import (
     Availability,
     BackendUnavailableError,
     InputError,
@@ -21,6 +16,11 @@ from profilers.schema import (
     ProfileSettings,
     TensorSpec,
 )
+from profilers.backends.base import Backend, Feeds, KernelRecord, Session
+from profilers.backends.checks import check_precision, checked_options, memory_error, probe_package
+from profilers.backends.repetition import PROFILED_WARMUP_RUNS, run_profiled
+from profilers.host.environment import describe_device
+from profilers.quantisation import prepared
 
 __all__ = ["OpenVinoBackend", "OpenVinoSession"]
 
@@ -40,7 +40,7 @@ class OpenVinoBackend(Backend):
     """OpenVINO's CPU plugin with the latency hint and one stream.
 
     The inference precision is always explicit, because OpenVINO would otherwise choose bfloat16 wherever the processor
-    has instructions for it. `int8_static` quantises the model first (see `profilers.quantization`); what is not
+    has instructions for it. `int8_static` quantises the model first (see `profilers.quantisation`); what is not
     quantised in it, or in a model `as_given`, is computed in float32. Telemetry is off.
     """
 

@@ -9,9 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from profilers.backends.base import Backend, Feeds, KernelRecord, Session
-from profilers.backends.checks import check_precision, checked_options, memory_error, probe_package
-from profilers.schema import (
+from latcast.schema import (
     Availability,
     BackendUnavailableError,
     InputError,
@@ -19,6 +17,8 @@ from profilers.schema import (
     ProfileSettings,
     TensorSpec,
 )
+from profilers.backends.base import Backend, Feeds, KernelRecord, Session
+from profilers.backends.checks import check_precision, checked_options, memory_error, probe_package
 
 __all__ = ["TractBackend", "TractSession"]
 

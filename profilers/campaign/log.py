@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from profilers.schema import (
+from latcast.schema import (
     Architecture,
     Device,
     GraphHash,
@@ -24,7 +24,7 @@ from profilers.schema import (
     from_plain,
     to_plain,
 )
-from profilers.sentinel import DRIFT, drift
+from profilers.timing.sentinel import DRIFT, drift
 
 __all__ = ["LOG_FILE", "CampaignLog", "Check", "Entry", "Note", "Row", "is_careful", "read_log", "read_rows"]
 
@@ -57,7 +57,7 @@ class Check:
 
     @property
     def drifted(self) -> bool:
-        """Whether the host changed its speed by more than `profilers.sentinel.DRIFT`."""
+        """Whether the host changed its speed by more than `profilers.timing.sentinel.DRIFT`."""
         return drift(self.before_ms, self.after_ms) > DRIFT
 
 

@@ -9,15 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from profilers.backends import get_backend
-from profilers.campaign.log import CampaignLog, Check, Note, Row, is_careful, read_log
-from profilers.campaign.steps import Recipe, Step, family_fits, steps
-from profilers.campaign.workers import Worker
-from profilers.environment import EnvironmentReader, describe_device
-from profilers.isolation import alone_on_this_host
-from profilers.microbench import run_microbench
-from profilers.sandbox import measure, target_for
-from profilers.schema import (
+from latcast.schema import (
     Architecture,
     Device,
     Failure,
@@ -30,7 +22,15 @@ from profilers.schema import (
     Target,
     TargetId,
 )
+from profilers.backends import get_backend
+from profilers.campaign.log import CampaignLog, Check, Note, Row, is_careful, read_log
+from profilers.campaign.process import Worker
+from profilers.campaign.steps import Recipe, Step, family_fits, steps
+from profilers.host.children import alone_on_this_host
+from profilers.host.environment import EnvironmentReader, describe_device
+from profilers.microbench import run_microbench
 from profilers.search_spaces import get_space
+from profilers.timing.sandbox import measure, target_for
 
 __all__ = ["Report", "Tally", "run_campaign", "tallies"]
 

@@ -12,7 +12,7 @@ from itertools import count, islice
 
 import numpy as np
 
-from profilers.schema import Architecture, InputError
+from latcast.schema import Architecture, InputError
 from profilers.search_spaces import get_space, space_names
 from profilers.search_spaces.families import FamilySpace, family_of
 

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import ClassVar, Self
 
-from profilers.schema import Availability, CounterReading
+from latcast.schema import Availability, CounterReading
 
 __all__ = ["CounterReader"]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 
+from latcast.schema import Availability, CounterReading
 from profilers.counters.base import CounterReader
-from profilers.schema import Availability, CounterReading
 
 __all__ = ["CombinedReader"]
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+from latcast.schema import Availability, CounterReading
 from profilers.counters.base import CounterReader
-from profilers.schema import Availability, CounterReading
 
 __all__ = ["EVENTS", "PerfEventReader"]
 

@@ -6,8 +6,8 @@ import time
 from types import TracebackType
 from typing import ClassVar, Self
 
+from latcast.schema import Availability, CounterReading
 from profilers.counters.base import CounterReader
-from profilers.schema import Availability, CounterReading
 
 __all__ = ["FIELDS", "ProcessReader", "peak_memory_bytes"]
 

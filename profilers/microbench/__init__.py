@@ -1,8 +1,8 @@
 """The descriptor of a target, measured in seconds: throughput of each kind of kernel, bandwidth, overhead of launches.
 
-Small networks of one kind of kernel each (`probes`) are timed in turns (`profilers.rounds`) in a few child processes
-(`profilers.bench_child`, which imports nothing from here); `runner` puts together what they say, `entries` says what it
-means. `docs/measuring.md` describes it.
+Small networks of one kind of kernel each (`probes`) are timed in turns (`profilers.timing.interleaved`) in a few
+child processes (`child`, which imports nothing else from here); `runner` puts together what they say, `entries` says
+what it means. `docs/measuring.md` describes it.
 """
 
 from profilers.microbench.entries import ENTRIES, Entry

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from profilers.bench_child import single
+from profilers.microbench.child import single
 from profilers.microbench.probes import CHAIN, PROBES, THREADED
 
 __all__ = ["ENTRIES", "Entry", "entries_of", "missing_entries"]

@@ -12,16 +12,7 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
-from profilers.backends import get_backend
-from profilers.bench_child import Answer, Request, single
-from profilers.child import SENTINEL_FILE
-from profilers.environment import EnvironmentReader, describe_device
-from profilers.isolation import alone_on_this_host, explain_end, run_child
-from profilers.microbench.entries import entries_of, missing_entries
-from profilers.microbench.probes import PROBES, THREADED, probe_model
-from profilers.rounds import quiet_ms
-from profilers.sandbox import PROCESS_SPREAD, Progress, cpus_for, target_for
-from profilers.schema import (
+from latcast.schema import (
     Device,
     LatcastError,
     Microbench,
@@ -29,7 +20,16 @@ from profilers.schema import (
     from_plain,
     to_plain,
 )
-from profilers.sentinel import DRIFT, drift, sentinel_model
+from profilers.backends import get_backend
+from profilers.host.children import alone_on_this_host, explain_end, run_child
+from profilers.host.environment import EnvironmentReader, describe_device
+from profilers.microbench.child import Answer, Request, single
+from profilers.microbench.entries import entries_of, missing_entries
+from profilers.microbench.probes import PROBES, THREADED, probe_model
+from profilers.timing.child import SENTINEL_FILE
+from profilers.timing.interleaved import quiet_ms
+from profilers.timing.sandbox import PROCESS_SPREAD, Progress, cpus_for, target_for
+from profilers.timing.sentinel import DRIFT, drift, sentinel_model
 
 __all__ = ["microbench", "run_microbench"]
 
@@ -183,7 +183,7 @@ class _Bench:
         self._children += 1
         name = f"{request.task}-{self._children}"
         (self._folder / f"{name}.request.json").write_text(json.dumps(to_plain(request)))
-        command = [sys.executable, "-P", "-m", "profilers.bench_child", str(self._folder), name]
+        command = [sys.executable, "-P", "-m", "profilers.microbench.child", str(self._folder), name]
         output = self._folder / f"{name}.log"
         code = run_child(command, self._folder, output, limited.timeout_s)
         return self._read(name, code, output, limited)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from onnx import TypeProto, ValueInfoProto
 
-from profilers.schema import InvalidModelError, UnboundDimensionError
+from latcast.schema import InvalidModelError, UnboundDimensionError
 
 __all__ = ["Shapes", "bind_inputs"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from profilers.schema import DTYPE_BYTES, InvalidModelError
+from latcast.schema import DTYPE_BYTES, InvalidModelError
 
 __all__ = [
     "SMALL_ELEMENTS",

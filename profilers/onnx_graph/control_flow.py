@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from latcast.schema import InvalidModelError, ModelLimitError, UnsupportedOperatorError
 from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode
 from profilers.onnx_graph.values import Dims, Value
 from profilers.onnx_graph.work import Work
-from profilers.schema import InvalidModelError, ModelLimitError, UnsupportedOperatorError
 
 if TYPE_CHECKING:
     from profilers.onnx_graph.walk import Walked

@@ -2,7 +2,7 @@
 
 from onnx import TensorProto
 
-from profilers.schema import DTYPE_BYTES, InputError
+from latcast.schema import DTYPE_BYTES, InputError
 
 __all__ = ["DTYPE_NAMES", "FLOATS", "INTEGERS", "dtype_code", "dtype_name"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
+from latcast.schema import InvalidModelError
 from profilers.onnx_graph.limits import Limits
-from profilers.schema import InvalidModelError
 
 __all__ = ["inline_external_data"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from latcast.schema import Attribute
 from profilers.onnx_graph.constants import SMALL_ELEMENTS, Array
-from profilers.schema import Attribute
 
 __all__ = ["can_evaluate", "evaluate"]
 

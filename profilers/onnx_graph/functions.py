@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from onnx import inliner
 
+from latcast.schema import InvalidModelError
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.parsing import read_model
 from profilers.onnx_graph.source import Source, SourceFunction, SourceGraph, SourceNode, walk_graphs
-from profilers.schema import InvalidModelError
 
 __all__ = ["inline_functions"]
 

@@ -13,9 +13,9 @@ from hashlib import sha256
 
 from onnx import numpy_helper
 
+from latcast.schema import Attribute, GraphHash
 from profilers.onnx_graph.source import Operation, SourceTensor
 from profilers.onnx_graph.values import Dims, Value
-from profilers.schema import Attribute, GraphHash
 
 __all__ = ["HASH_VERSION", "Merkle", "graph_hash"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from profilers.schema import ModelLimitError
+from latcast.schema import ModelLimitError
 
 __all__ = ["Limits"]
 

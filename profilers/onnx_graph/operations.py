@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from onnx import AttributeProto
 
+from latcast.schema import Attribute
 from profilers.onnx_graph.source import Operation, SourceTensor
-from profilers.schema import Attribute
 
 __all__ = ["PLAIN", "Shared", "plain_value", "shared_operation"]
 

@@ -4,10 +4,10 @@ from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from profilers.onnx_graph.inference import OpsetVersions
-from profilers.onnx_graph.rules import Output
+from profilers.onnx_graph.shapes.inference import OpsetVersions
+from profilers.onnx_graph.shapes.rules import Output
+from profilers.onnx_graph.shapes.standard import VALUE_FREE
 from profilers.onnx_graph.source import SourceNode
-from profilers.onnx_graph.standard import VALUE_FREE
 from profilers.onnx_graph.values import Value
 from profilers.onnx_graph.work import Work
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, TypeProto
 
+from latcast.schema import Attribute, InvalidModelError, UnsupportedOperatorError
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.operations import PLAIN, plain_value, shared_operation
 from profilers.onnx_graph.source import Operation, Source, SourceFunction, SourceGraph, SourceNode, SourceTensor
-from profilers.schema import Attribute, InvalidModelError, UnsupportedOperatorError
 
 __all__ = ["DOMAINS", "parse_model", "read_model"]
 

@@ -10,8 +10,8 @@ from typing import Literal, get_args
 
 from onnx import TensorProto
 
+from latcast.schema import InputError
 from profilers.onnx_graph.dtypes import dtype_code
-from profilers.schema import InputError
 
 __all__ = ["ROLES", "Role", "mark", "placeholder", "role_of"]
 

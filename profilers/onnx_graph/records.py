@@ -6,7 +6,7 @@ descriptors set them.
 
 from typing import Any
 
-from profilers.schema import Attribute, Graph, Node, TensorSpec
+from latcast.schema import Attribute, Graph, Node, TensorSpec
 
 __all__ = ["make_node", "make_tensor"]
 

@@ -1,12 +1,12 @@
 """Names of one graph or body while it is walked, and the tensors that its `Graph` will list."""
 
-from profilers.onnx_graph.inference import OpsetVersions
+from latcast.schema import InvalidModelError, TensorSpec
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.outcomes import outcomes
 from profilers.onnx_graph.records import make_tensor
+from profilers.onnx_graph.shapes.inference import OpsetVersions
 from profilers.onnx_graph.usage import Use
 from profilers.onnx_graph.values import Value
-from profilers.schema import InvalidModelError, TensorSpec
 
 __all__ = ["Context", "Scope"]
 

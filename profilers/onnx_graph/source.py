@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from onnx import FunctionProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto
 
+from latcast.schema import Attribute
 from profilers.onnx_graph.constants import Array, has_values, small_array, stored_values
 from profilers.onnx_graph.dtypes import FLOATS, dtype_name
 from profilers.onnx_graph.placeholders import Role, role_of
-from profilers.schema import Attribute
 
 __all__ = ["Operation", "Source", "SourceFunction", "SourceGraph", "SourceNode", "SourceTensor", "walk_graphs"]
 

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from onnx import TensorProto, TypeProto, numpy_helper
 
+from latcast.schema import DTYPE_BYTES
 from profilers.onnx_graph.constants import Array
 from profilers.onnx_graph.dtypes import dtype_code, dtype_name
 from profilers.onnx_graph.source import SourceTensor
-from profilers.schema import DTYPE_BYTES
 
 __all__ = ["Dims", "Value"]
 

@@ -6,20 +6,20 @@ from typing import NamedTuple
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from latcast.schema import Graph, InvalidModelError, Node
+from profilers.onnx_graph.constant_outputs import Folded, fold
 from profilers.onnx_graph.constants import Array, holds_denormals, validate_values
 from profilers.onnx_graph.control_flow import Body, control_flow_outputs, control_flow_work
 from profilers.onnx_graph.dtypes import dtype_name
-from profilers.onnx_graph.folded import Folded, fold
 from profilers.onnx_graph.hashing import Merkle, graph_hash
-from profilers.onnx_graph.inference import infer_outputs
 from profilers.onnx_graph.outcomes import Outcome, signature
 from profilers.onnx_graph.records import make_node
 from profilers.onnx_graph.scope import Context, Scope
+from profilers.onnx_graph.shapes.inference import infer_outputs
 from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode, SourceTensor
 from profilers.onnx_graph.usage import SMALL_WEIGHT, values_matter
 from profilers.onnx_graph.values import Value
 from profilers.onnx_graph.work import Work, node_work
-from profilers.schema import Graph, InvalidModelError, Node
 
 __all__ = ["Walked", "walk"]
 

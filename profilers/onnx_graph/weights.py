@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
 
+from latcast.schema import InvalidModelError
 from profilers.onnx_graph.constants import holds_denormals
 from profilers.onnx_graph.dtypes import FLOATS
 from profilers.onnx_graph.limits import Limits
@@ -18,7 +19,6 @@ from profilers.onnx_graph.parsing import parse_model
 from profilers.onnx_graph.placeholders import Role, mark
 from profilers.onnx_graph.source import Source, SourceNode, SourceTensor, walk_graphs
 from profilers.onnx_graph.usage import SMALL_WEIGHT, Need, Use, constant_uses, function_uses
-from profilers.schema import InvalidModelError
 
 __all__ = ["refill_weights", "strip_weights"]
 

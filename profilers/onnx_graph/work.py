@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil, log2, prod
 from typing import Any, NamedTuple
 
-from profilers.onnx_graph.einsum import einsum_macs
+from profilers.onnx_graph.shapes.einsum import einsum_macs
 from profilers.onnx_graph.trees import tree_steps
 from profilers.onnx_graph.values import Value
 
@@ -22,7 +22,7 @@ Plain = Mapping[str, Any]
 
 
 class Work(NamedTuple):
-    """What one run of a node does; the fields are those of `profilers.schema.Node`."""
+    """What one run of a node does; the fields are those of `latcast.schema.Node`."""
 
     macs: int
     flops: int

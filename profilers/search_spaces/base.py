@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from profilers.schema import Architecture
+from latcast.schema import Architecture
 
 __all__ = ["Encoding", "SearchSpace"]
 

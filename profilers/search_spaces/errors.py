@@ -1,6 +1,6 @@
 """Messages about texts that are not architectures."""
 
-from profilers.schema import InvalidArchitectureError
+from latcast.schema import InvalidArchitectureError
 
 __all__ = ["invalid"]
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from profilers.schema import Architecture
+from latcast.schema import Architecture
 from profilers.search_spaces.base import Encoding, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.errors import invalid

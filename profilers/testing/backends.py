@@ -14,11 +14,11 @@ import pytest
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from latcast.schema import FeedSpec, InputError, InvalidModelError, ProfileSettings
 from profilers.backends.base import Backend, Session
-from profilers.environment import describe_device
 from profilers.feeds import make_feeds
-from profilers.sandbox import measure
-from profilers.schema import FeedSpec, InputError, InvalidModelError, ProfileSettings
+from profilers.host.environment import describe_device
+from profilers.timing.sandbox import measure
 
 __all__ = ["BackendSuite", "small_models"]
 

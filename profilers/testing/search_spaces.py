@@ -20,8 +20,8 @@ import onnx
 import onnxruntime
 import pytest
 
+from latcast.schema import Architecture, Graph, InvalidArchitectureError
 from profilers.onnx_graph import load_graph, refill_weights
-from profilers.schema import Architecture, Graph, InvalidArchitectureError
 from profilers.search_spaces.base import SearchSpace
 
 __all__ = ["SearchSpaceSuite", "run_once"]

@@ -6,16 +6,16 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from profilers.schema import InputError
-from service import auth
-from service.api.limits import RateLimiter
-from service.auth import Principal, Scope
+from latcast.errors import AuthenticationError
+from latcast.schema import InputError
+from service.api.rate_limits import RateLimiter
 from service.db.session import Database
-from service.errors import AuthenticationError
-from service.graphs import GraphLoaderLike
-from service.metrics import Metrics
-from service.readiness import ArtifactCheck
-from service.serving_types import ForecasterLike
+from service.fleet import access
+from service.fleet.access import Principal, Scope
+from service.forecasting.types import ForecasterLike
+from service.graphs.store import GraphLoaderLike
+from service.operations.metrics import Metrics
+from service.operations.readiness import ArtifactCheck
 from service.settings import Settings
 
 __all__ = ["Admin", "AgentOnly", "Anybody", "Cursor", "Limit", "ModelReader", "Parts", "PartsOf", "Reader"]
@@ -62,13 +62,13 @@ class Allow:
         needless = secret is None and not self._scopes
         principal = Principal() if needless else self._known(request, parts, secret)
         parts.limiter.take(principal.key_id or _address(request))
-        auth.require_scope(principal, self._scopes or ("admin", "agent", "client"))
+        access.require_scope(principal, self._scopes or ("admin", "agent", "client"))
         return principal
 
     def _known(self, request: Request, parts: Parts, secret: str | None) -> Principal:
         try:
             with parts.database.read() as session:
-                return auth.authenticate(session, secret, parts.settings)
+                return access.authenticate(session, secret, parts.settings)
         except AuthenticationError:
             parts.limiter.take(_address(request))
             raise

@@ -10,8 +10,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.errors import problem, problem_response
-from service.metrics import Metrics
+from service.api.problems import problem, problem_response
+from service.operations.metrics import Metrics
 
 __all__ = ["BodyLimit", "RequestContext"]
 

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers; records of `profilers.schema` appear as they are."""
+"""Bodies of requests and answers; records of `latcast.schema` appear as they are."""
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -12,7 +12,7 @@ from pydantic import (
     WrapValidator,
 )
 
-from profilers.schema import (
+from latcast.schema import (
     Device,
     Failure,
     FeedSpec,
@@ -23,9 +23,9 @@ from profilers.schema import (
     Target,
     TensorSpec,
 )
-from service.listing import MeasurementSummary
-from service.records import is_storable_text
-from service.serving_types import QualityPair, Source
+from service.db.records import is_storable_text
+from service.forecasting.types import QualityPair, Source
+from service.measurements.pages import MeasurementSummary
 
 T = TypeVar("T")
 

@@ -5,11 +5,11 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service import jobs, records
 from service.api import schemas
-from service.datasets import architectures_of
-from service.db import tables
-from service.evidence import chosen_microbenches
+from service.db import records, tables
+from service.fleet.microbenchmarks import chosen_microbenches
+from service.jobs import queue
+from service.learning.datasets import architectures_of
 
 __all__ = ["graph_out", "job_out", "job_ref", "lease_out", "microbench_ref", "target_out", "targets_out"]
 
@@ -34,8 +34,8 @@ def job_out(session: Session, job: tables.Job) -> schemas.JobOut:
         **_job_fields(job),
         request={key: value for key, value in job.payload.items() if key not in PRIVATE_PAYLOAD},
         result=job.result,
-        reasons=[schemas.AttemptOut.model_validate(row) for row in jobs.attempts_of(session, job.id)],
-        children=jobs.child_states(session, job.id),
+        reasons=[schemas.AttemptOut.model_validate(row) for row in queue.attempts_of(session, job.id)],
+        children=queue.child_states(session, job.id),
     )
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from profilers.schema import InputError, UnknownNameError
+from latcast.schema import InputError, UnknownNameError
 
 if TYPE_CHECKING:
-    from service.client import Client
+    from latcast.client import Client
     from service.db.session import Database
     from service.settings import Settings
 
@@ -63,7 +63,7 @@ console = Console(stderr=True, highlight=False)
 
 def open_client(server: str, key: str | None) -> "Client":
     """A client of the service at `server`."""
-    from service.client import Client
+    from latcast.client import Client
 
     return Client(server, key=key)
 

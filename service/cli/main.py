@@ -5,21 +5,21 @@ import sys
 
 import typer
 
-from profilers.schema import LatcastError
-from service.cli.adapt import adapt
-from service.cli.agent import agent
-from service.cli.bench import bench
-from service.cli.campaign import campaign
-from service.cli.dataset import dataset
-from service.cli.demo import demo
-from service.cli.explain import explain
-from service.cli.importing import import_table
-from service.cli.keys import keys
-from service.cli.microbench import microbench
-from service.cli.predict import predict
-from service.cli.profile import profile
+from latcast.schema import LatcastError
+from service.cli.bench.command import bench
+from service.cli.data.dataset import dataset
+from service.cli.data.importing import import_table
+from service.cli.demo.command import demo
+from service.cli.fleet.agent import agent
+from service.cli.fleet.keys import keys
+from service.cli.fleet.targets import targets
+from service.cli.forecast.adapt import adapt
+from service.cli.forecast.explain import explain
+from service.cli.forecast.predict import predict
+from service.cli.measure.campaign import campaign
+from service.cli.measure.microbench import microbench
+from service.cli.measure.profile import profile
 from service.cli.serve import serve
-from service.cli.targets import targets
 
 __all__ = ["app", "main"]
 

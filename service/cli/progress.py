@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from profilers.schema import LatcastError
+from latcast.schema import LatcastError
 
 if TYPE_CHECKING:
-    from service.client import Client
+    from latcast.client import Client
 
 __all__ = ["bar", "follow", "follow_all"]
 

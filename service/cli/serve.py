@@ -37,9 +37,9 @@ def serve(
     import uvicorn
 
     from service.app import create_app
-    from service.auth import check_bind
     from service.db.migrate import upgrade
     from service.db.session import create_engine_for
+    from service.fleet.access import check_bind
     from service.settings import Settings
 
     given: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 Times are wall-clock seconds since 1970 (`…_unix_s`), so both databases keep the same number. Identifiers out of
 `new_id` sort by the time they were made. Flat values of records that are filtered or sorted by have columns; the
-rest of a record is JSON, as `profilers.schema.to_plain` gives it.
+rest of a record is JSON, as `latcast.schema.to_plain` gives it.
 """
 
 import secrets
@@ -88,7 +88,7 @@ class Device(Base):
 
 
 class Target(Base):
-    """Device × backend × version × precision × threads × options; `id` is `profilers.schema.Target.id`.
+    """Device × backend × version × precision × threads × options; `id` is `latcast.schema.Target.id`.
 
     `device_id` is empty for a column of a public table, which `origin` names. `offered` tells whether the device's
     last registration still named the target: a runtime that was upgraded leaves a target that takes no more jobs.

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from latcast.schema import Architecture
 from predictors.features.cells import layer_one_hot
-from profilers.schema import Architecture
 from profilers.search_spaces import get_space, space_names
 from profilers.search_spaces.fbnet import OPERATORS
 from profilers.search_spaces.ofa_mbv3 import OFAMobileNetV3

@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_array_equal
 from safetensors.numpy import save
 
+from latcast.schema import ArtifactError
 from predictors.artifact import FORMAT_VERSION, Artifact, text_from_array, text_to_array
-from profilers.schema import ArtifactError
 
 DTYPES = st.sampled_from(["<f8", "<f4", "<f2", "<i8", "<i4", "|i1", "|u1", "|b1", ">f8", ">i4"])
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from latcast.schema import InputError
 from predictors.base import Query
 from predictors.explanation import Peaks, explain, measure_next, profile_distance
-from predictors.flops import FlopsPredictor
-from predictors.kernel_sum import KernelSumPredictor
+from predictors.kinds.flops import FlopsPredictor
+from predictors.kinds.kernel_sum import KernelSumPredictor
 from predictors.testing.devices import DEVICES, NEW_DEVICE, measure
 from predictors.testing.graphs import foreign_graph, random_graph
-from profilers.schema import InputError
 
 
 @pytest.fixture(scope="module")

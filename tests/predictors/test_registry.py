@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from latcast.schema import ArtifactError, UnknownNameError
 from predictors import registry
 from predictors.artifact import Artifact
-from predictors.flops import FlopsPredictor
+from predictors.kinds.flops import FlopsPredictor
 from predictors.registry import load_predictor, predictor_class, predictor_kinds, pretrained, pretrained_card
 from predictors.testing.workload import default_workload
-from profilers.schema import ArtifactError, UnknownNameError
 
 
 def test_kinds_are_what_their_classes_say() -> None:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from latcast.schema import FeedSpec, Graph, InvalidFeedsError, Node, TensorSpec
 from profilers.feeds import FEEDABLE, describe_feeds, feed_specs, load_feeds, make_feeds
 from profilers.onnx_graph import load_graph
-from profilers.schema import FeedSpec, Graph, InvalidFeedsError, Node, TensorSpec
 
 INT64, FLOAT = TensorProto.INT64, TensorProto.FLOAT
 

@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 
+from latcast.schema import Availability, ProfileSettings
 from profilers import targets
 from profilers.backends import get_backend
 from profilers.backends.fake import FakeBackend
 from profilers.backends.openvino import OpenVinoBackend
-from profilers.environment import describe_device
-from profilers.schema import Availability, ProfileSettings
+from profilers.host.environment import describe_device
 from profilers.targets import CHOSEN, local_targets, survey, why_not
 
 DEVICE = replace(describe_device(), logical_cores=2)

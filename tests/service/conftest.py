@@ -10,8 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, text
 
+from latcast.client import Client
 from service.app import create_app
-from service.client import Client
 from service.db.migrate import head_revision
 from service.db.session import Database, create_engine_for, upgrade
 from service.db.tables import Base

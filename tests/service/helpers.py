@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from onnx import TensorProto, helper
 
-from profilers.onnx_graph import load_graph
-from profilers.schema import (
+from latcast.client import Client
+from latcast.schema import (
     CounterReading,
     Device,
     Environment,
@@ -23,9 +23,9 @@ from profilers.schema import (
     Target,
     UnknownNameError,
 )
-from service.client import Client
+from profilers.onnx_graph import load_graph
 from service.db.session import Database
-from service.serving_types import Forecast, Item, QualityPair
+from service.forecasting.types import Forecast, Item, QualityPair
 from service.settings import Settings
 
 DEVICE = Device(

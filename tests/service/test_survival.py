@@ -15,10 +15,10 @@ from threading import Event, Thread
 import pytest
 from sqlalchemy import func, select
 
-from service.client import Client
+from latcast.client import Client
+from latcast.errors import LeaseLostError, UnavailableError
 from service.db import tables
 from service.db.session import Database, create_engine_for
-from service.errors import LeaseLostError, UnavailableError
 from service.settings import Settings
 from tests.service.helpers import DEVICE, TARGET, measurement, model
 
@@ -34,8 +34,8 @@ SERVER = """
 """
 AGENT = """
     import sys, time
-    from service.client import Client
-    from profilers.schema import Failure
+    from latcast.client import Client
+    from latcast.schema import Failure
 
     client = Client(sys.argv[1], sys.argv[2])
     job = client.lease(wait_s=10)

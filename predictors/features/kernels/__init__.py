@@ -6,9 +6,10 @@ times to them. `fusion` has the rules that do not depend on layouts, `layout` th
 """
 
 from predictors.features.kernels.attribution import attribute_timings
-from predictors.features.kernels.classes import CLASSES
-from predictors.features.kernels.shapes import SHAPE_FEATURES
-from predictors.features.kernels.style import DEFAULT_STYLE, KernelStyle, Level
+from predictors.features.kernels.cost.classes import CLASSES
+from predictors.features.kernels.cost.shapes import SHAPE_FEATURES
+from predictors.features.kernels.cost.work import Kernel
+from predictors.features.kernels.rewrite.style import DEFAULT_STYLE, KernelStyle, Level
 from predictors.features.kernels.table import (
     FEATURE_VERSION,
     WORK_FEATURES,
@@ -18,7 +19,6 @@ from predictors.features.kernels.table import (
     predict_kernels,
     stack_tables,
 )
-from predictors.features.kernels.work import Kernel
 
 __all__ = [
     "CLASSES",

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from predictors.features.kernels.layout import BLOCK
-from predictors.features.kernels.style import DEFAULT_STYLE, KernelStyle
+from latcast.schema import Graph, KernelTiming
+from predictors.features.kernels.cost.work import Kernel
+from predictors.features.kernels.rewrite.layout import BLOCK
+from predictors.features.kernels.rewrite.style import DEFAULT_STYLE, KernelStyle
 from predictors.features.kernels.table import predict_kernels
-from predictors.features.kernels.work import Kernel
-from profilers.schema import Graph, KernelTiming
 
 __all__ = ["attribute_timings"]
 

@@ -9,17 +9,17 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from predictors.features.kernels.classes import CLASSES
-from predictors.features.kernels.fusion import fuse
-from predictors.features.kernels.joining import is_view, join_chains, take_in_views
-from predictors.features.kernels.layout import assign_layouts
-from predictors.features.kernels.plan import FusionPlan
-from predictors.features.kernels.quantising import quantise_graph
-from predictors.features.kernels.shapes import SHAPE_FEATURES
-from predictors.features.kernels.style import DEFAULT_STYLE, KernelStyle, Level
-from predictors.features.kernels.widening import widened
-from predictors.features.kernels.work import CALL, Kernel, describe_reorder, describe_step
-from profilers.schema import Graph, GraphHash, Node
+from latcast.schema import Graph, GraphHash, Node
+from predictors.features.kernels.cost.classes import CLASSES
+from predictors.features.kernels.cost.shapes import SHAPE_FEATURES
+from predictors.features.kernels.cost.work import CALL, Kernel, describe_reorder, describe_step
+from predictors.features.kernels.rewrite.fusion import fuse
+from predictors.features.kernels.rewrite.half_precision import widened
+from predictors.features.kernels.rewrite.int8_conversion import quantise_graph
+from predictors.features.kernels.rewrite.layout import assign_layouts
+from predictors.features.kernels.rewrite.openvino_fusion import is_view, join_chains, take_in_views
+from predictors.features.kernels.rewrite.plan import FusionPlan
+from predictors.features.kernels.rewrite.style import DEFAULT_STYLE, KernelStyle, Level
 
 __all__ = [
     "FEATURE_VERSION",

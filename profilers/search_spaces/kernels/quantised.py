@@ -7,7 +7,7 @@ from profilers.search_spaces.families import Family, Values
 from profilers.search_spaces.fields import Choice, Integer
 from profilers.search_spaces.kernels.common import BATCH, SPATIAL, graph, image, integer, matrix
 from profilers.search_spaces.layers import concat
-from profilers.search_spaces.quantisation import (
+from profilers.search_spaces.quantised_layers import (
     dequantise,
     dynamic_conv,
     dynamic_linear,

@@ -4,7 +4,7 @@ from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.families import Family, Values
 from profilers.search_spaces.fields import Choice, Integer
 from profilers.search_spaces.layers import activation, concat, flatten, global_pool, reshape, transpose
-from profilers.search_spaces.quantisation import dequantise, dynamic_linear, qdq, qdq_conv, qdq_linear, quantise
+from profilers.search_spaces.quantised_layers import dequantise, dynamic_linear, qdq, qdq_conv, qdq_linear, quantise
 from profilers.search_spaces.sequences import embedding, layer_norm, matmul, softmax
 from profilers.search_spaces.zoo.common import network
 

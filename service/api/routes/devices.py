@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from sqlalchemy import func, select
 
-from service import auth, devices, records
 from service.api import schemas
 from service.api.deps import Admin, Anybody, Cursor, Limit, PartsOf, Reader
-from service.db import tables
+from service.db import records, tables
+from service.fleet import access, registration
 
 __all__ = ["router"]
 
@@ -16,10 +16,10 @@ router = APIRouter(tags=["devices and keys"])
 
 
 @router.post("/devices/register")
-def register(body: schemas.RegisterIn, parts: PartsOf, caller: Anybody) -> devices.Registration:
+def register(body: schemas.RegisterIn, parts: PartsOf, caller: Anybody) -> registration.Registration:
     """Describe a machine and its targets; the answer holds the key of its agent. Registering again is harmless."""
     with parts.database.write.begin() as session:
-        return devices.register(
+        return registration.register(
             session,
             settings=parts.settings,
             principal=caller,
@@ -62,7 +62,7 @@ def _device_out(row: tables.Device, seen_unix_s: float | None) -> schemas.Device
 def create_enrolment_token(body: schemas.EnrolmentIn, parts: PartsOf, _caller: Admin) -> schemas.EnrolmentOut:
     """A token with which one device can register."""
     with parts.database.write.begin() as session:
-        token, secret = auth.create_enrolment_token(session, ttl_s=body.ttl_s or parts.settings.enrolment_ttl_s)
+        token, secret = access.create_enrolment_token(session, ttl_s=body.ttl_s or parts.settings.enrolment_ttl_s)
         return schemas.EnrolmentOut(enrolment_token=secret, expires_unix_s=token.expires_unix_s)
 
 
@@ -70,7 +70,7 @@ def create_enrolment_token(body: schemas.EnrolmentIn, parts: PartsOf, _caller: A
 def create_key(body: schemas.KeyIn, parts: PartsOf, _caller: Admin) -> schemas.NewKeyOut:
     """A new key. With the first one the service stops being open to everybody."""
     with parts.database.write.begin() as session:
-        key, secret = auth.create_key(session, scope=body.scope, name=body.name)
+        key, secret = access.create_key(session, scope=body.scope, name=body.name)
         return schemas.NewKeyOut(**schemas.KeyOut.model_validate(key).model_dump(), key=secret)
 
 
@@ -87,4 +87,4 @@ def list_keys(parts: PartsOf, _caller: Admin, limit: Limit, cursor: Cursor = Non
 def revoke_key(key_id: Annotated[str, Path(max_length=64)], parts: PartsOf, _caller: Admin) -> schemas.KeyOut:
     """Make a key useless from now on."""
     with parts.database.write.begin() as session:
-        return schemas.KeyOut.model_validate(auth.revoke_key(session, key_id))
+        return schemas.KeyOut.model_validate(access.revoke_key(session, key_id))

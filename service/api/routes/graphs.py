@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import TypeAdapter, ValidationError
 
-from profilers.schema import Architecture, InputError
-from service import graphs
+from latcast.schema import Architecture, InputError
 from service.api import schemas, views
 from service.api.deps import ModelReader, PartsOf, Reader
+from service.graphs import store
 
 __all__ = ["router"]
 
@@ -35,18 +35,18 @@ def upload(
     shapes: Shapes = None,
 ) -> schemas.GraphOut:
     """Store a model's graph. Weights are left out; the same graph twice is once."""
-    prepared = graphs.prepare(parts.loader, model, shapes=parse_shapes(shapes))
+    prepared = store.prepare(parts.loader, model, shapes=parse_shapes(shapes))
     with parts.database.write.begin() as session:
-        return views.graph_out(session, graphs.find(session, graphs.save(session, prepared)))
+        return views.graph_out(session, store.find(session, store.save(session, prepared)))
 
 
 @router.post("/architectures", status_code=201)
 def upload_architecture(body: schemas.ArchitectureRef, parts: PartsOf, _caller: Reader) -> schemas.GraphOut:
     """Build the graph of an architecture's text and store it."""
     architecture = Architecture(space=body.space, text=body.text)
-    prepared = graphs.prepare_architecture(parts.loader, architecture)
+    prepared = store.prepare_architecture(parts.loader, architecture)
     with parts.database.write.begin() as session:
-        return views.graph_out(session, graphs.find(session, graphs.save(session, prepared)))
+        return views.graph_out(session, store.find(session, store.save(session, prepared)))
 
 
 def parse_shapes(text: str | None) -> dict[str, Any] | None:
@@ -67,11 +67,11 @@ def parse_shapes(text: str | None) -> dict[str, Any] | None:
 def show(graph_hash: str, parts: PartsOf, _caller: Reader) -> schemas.GraphOut:
     """Operators, FLOPs, parameters, activations and arithmetic intensity of a stored graph."""
     with parts.database.read() as session:
-        return views.graph_out(session, graphs.find(session, graph_hash))
+        return views.graph_out(session, store.find(session, graph_hash))
 
 
 @router.get("/graphs/{graph_hash}/model", response_class=Response, responses={200: {"content": {OCTET_STREAM: {}}}})
 def model(graph_hash: str, parts: PartsOf, _caller: ModelReader) -> Response:
     """The ONNX model without its weights; agents refill them from a seed."""
     with parts.database.read() as session:
-        return Response(graphs.model_bytes(graphs.find(session, graph_hash)), media_type=OCTET_STREAM)
+        return Response(store.model_bytes(store.find(session, graph_hash)), media_type=OCTET_STREAM)

@@ -5,7 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.api import schemas
 from service.api.deps import PartsOf, Reader
-from service.readiness import OK, readiness
+from service.operations.readiness import OK, readiness
 
 __all__ = ["router"]
 

@@ -10,11 +10,12 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import select
 
-from service import auth, jobs, requests
 from service.api import schemas, views
 from service.api.deps import Admin, AgentOnly, Cursor, Limit, Parts, PartsOf, Reader
-from service.auth import Principal
 from service.db.tables import Job
+from service.fleet import access
+from service.fleet.access import Principal
+from service.jobs import queue, submission
 
 __all__ = ["router"]
 
@@ -27,9 +28,9 @@ POLL_SECONDS = 0.25
 def create(body: schemas.JobIn, parts: PartsOf, _caller: Admin) -> schemas.Listed[schemas.JobRef]:
     """Measure graphs on a target (one job for each graph), or adapt a predictor to it."""
     if isinstance(body, schemas.AdaptJobIn):
-        made = [requests.adapt(parts.database, parts.settings, target_id=body.target, request=adapt_request(body))]
+        made = [submission.adapt(parts.database, parts.settings, target_id=body.target, request=adapt_request(body))]
     else:
-        made = requests.profile(
+        made = submission.profile(
             parts.database,
             parts.settings,
             parts.loader,
@@ -42,9 +43,9 @@ def create(body: schemas.JobIn, parts: PartsOf, _caller: Admin) -> schemas.Liste
     return schemas.Listed(items=[views.job_ref(job) for job in made])
 
 
-def adapt_request(body: schemas.AdaptIn) -> requests.AdaptRequest:
+def adapt_request(body: schemas.AdaptIn) -> submission.AdaptRequest:
     """What the body asks for, besides the target."""
-    return requests.AdaptRequest(
+    return submission.AdaptRequest(
         samples=body.samples,
         sampler=body.sampler,
         pool=body.pool.model_dump(exclude_none=True),
@@ -94,16 +95,16 @@ async def lease(body: schemas.LeaseIn, request: Request, parts: PartsOf, caller:
 
 def _note_agent(parts: Parts, caller: Principal) -> None:
     with parts.database.write.begin() as session:
-        auth.agent_of(session, caller).seen_unix_s = time.time()
+        access.agent_of(session, caller).seen_unix_s = time.time()
 
 
 def _try_lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
     with parts.database.read() as session:
-        if caller.device_id is None or not jobs.has_work(session, device_id=caller.device_id):
+        if caller.device_id is None or not queue.has_work(session, device_id=caller.device_id):
             return None
     seconds = parts.settings.lease_seconds
     with parts.database.write.begin() as session:
-        job = jobs.lease(session, agent=auth.agent_of(session, caller), lease_seconds=seconds)
+        job = queue.lease(session, agent=access.agent_of(session, caller), lease_seconds=seconds)
         return views.lease_out(job, seconds) if job else None
 
 
@@ -111,14 +112,14 @@ def _try_lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
 def show(job_id: str, parts: PartsOf, _caller: Reader) -> schemas.JobOut:
     """A job with every attempt at it and why those failed."""
     with parts.database.read() as session:
-        return views.job_out(session, jobs.find(session, job_id))
+        return views.job_out(session, queue.find(session, job_id))
 
 
 @router.post("/jobs/{job_id}/cancel")
 def cancel(job_id: str, parts: PartsOf, _caller: Admin) -> schemas.JobOut:
     """Cancel a job and the jobs it waits for."""
     with parts.database.write.begin() as session:
-        return views.job_out(session, jobs.cancel(session, job_id))
+        return views.job_out(session, queue.cancel(session, job_id))
 
 
 ShownJob = Annotated[schemas.JobOut, Depends(show)]
@@ -129,7 +130,7 @@ ShownJob = Annotated[schemas.JobOut, Depends(show)]
 async def events(job: ShownJob, parts: PartsOf, caller: Reader) -> AsyncIterable[ServerSentEvent]:
     """The job now, and each time it changes, until it is finished."""
     yield ServerSentEvent(event="job", data=job)
-    while job.state not in jobs.FINISHED:
+    while job.state not in queue.FINISHED:
         await asyncio.sleep(POLL_SECONDS)
         last, job = job, await run_in_threadpool(show, job.id, parts, caller)
         if job != last:
@@ -140,7 +141,7 @@ async def events(job: ShownJob, parts: PartsOf, caller: Reader) -> AsyncIterable
 def heartbeat(job_id: str, body: schemas.HeartbeatIn, parts: PartsOf, _caller: AgentOnly) -> schemas.HeartbeatOut:
     """Extend the lease; 409 when it has ended, and then stop working on the job."""
     with parts.database.write.begin() as session:
-        deadline = jobs.heartbeat(
+        deadline = queue.heartbeat(
             session, job_id=job_id, lease_token=body.lease_token, lease_seconds=parts.settings.lease_seconds
         )
     return schemas.HeartbeatOut(deadline_unix_s=deadline)
@@ -150,7 +151,7 @@ def heartbeat(job_id: str, body: schemas.HeartbeatIn, parts: PartsOf, _caller: A
 def result(job_id: str, body: schemas.ResultIn, parts: PartsOf, _caller: AgentOnly) -> schemas.ReceiptOut:
     """Deliver a measurement. Once this is answered with 2xx it is on disk; a repeat is answered as the first was."""
     with parts.database.write.begin() as session:
-        receipt = jobs.complete(session, job_id=job_id, lease_token=body.lease_token, measurement=body.measurement)
+        receipt = queue.complete(session, job_id=job_id, lease_token=body.lease_token, measurement=body.measurement)
     return schemas.ReceiptOut.model_validate(receipt)
 
 
@@ -158,5 +159,5 @@ def result(job_id: str, body: schemas.ResultIn, parts: PartsOf, _caller: AgentOn
 def failure(job_id: str, body: schemas.FailureIn, parts: PartsOf, _caller: AgentOnly) -> schemas.ReceiptOut:
     """Say why nothing was measured; the job returns to the queue while it has attempts left."""
     with parts.database.write.begin() as session:
-        receipt = jobs.fail(session, job_id=job_id, lease_token=body.lease_token, failure=body.failure)
+        receipt = queue.fail(session, job_id=job_id, lease_token=body.lease_token, failure=body.failure)
     return schemas.ReceiptOut.model_validate(receipt)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Response
 from pydantic_core import to_json
 
-from profilers.schema import InputError, LatcastError
-from service import requests
+from latcast.errors import ConflictError
+from latcast.schema import InputError, LatcastError
 from service.api import schemas
 from service.api.deps import PartsOf, Reader
-from service.api.errors import problem_of
-from service.errors import ConflictError
-from service.serving_types import Forecast, ForecasterLike, Item
+from service.api.problems import problem_of
+from service.forecasting.types import Forecast, ForecasterLike, Item
+from service.jobs import submission
 
 __all__ = ["router"]
 
@@ -29,7 +29,7 @@ def predict(body: schemas.PredictIn, parts: PartsOf, _caller: Reader) -> Respons
     if len(body.items) > parts.settings.max_predict_items:
         raise InputError(f"items: one call takes at most {parts.settings.max_predict_items} items; send several calls.")
     with parts.database.read() as session:
-        requests.find_target(session, body.target)
+        submission.find_target(session, body.target)
     answers = _answer(parts.forecaster, body.target, [_item(item) for item in body.items], body.level)
     if all(isinstance(answer, ConflictError) for answer in answers):
         raise answers[0]  # type: ignore[misc]  # every one of them is

@@ -3,10 +3,10 @@
 from fastapi import APIRouter
 from sqlalchemy import select
 
+from latcast.errors import NotFoundError
 from service.api import schemas
 from service.api.deps import Cursor, Limit, PartsOf, Reader
 from service.db.tables import Predictor
-from service.errors import NotFoundError
 
 __all__ = ["router"]
 

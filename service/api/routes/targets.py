@@ -9,13 +9,15 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from profilers.schema import Microbench
-from service import auth, evidence, export, listing, records, requests
+from latcast.errors import NotFoundError
+from latcast.schema import Microbench
 from service.api import schemas, views
 from service.api.deps import Admin, AgentOnly, Cursor, Limit, ModelReader, Parts, PartsOf, Reader
 from service.api.routes.jobs import adapt_request
-from service.db import tables
-from service.errors import NotFoundError
+from service.db import records, tables
+from service.fleet import access, microbenchmarks
+from service.jobs import submission
+from service.measurements import export, pages
 
 __all__ = ["router"]
 
@@ -39,13 +41,13 @@ def list_targets(
 def show(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetOut:
     """One target, with the adaptation that answers for it."""
     with parts.database.read() as session:
-        return views.targets_out(session, [requests.find_target(session, target_id)])[0]
+        return views.targets_out(session, [submission.find_target(session, target_id)])[0]
 
 
 @router.post("/targets/{target_id}/adapt", status_code=202)
 def adapt(target_id: str, body: schemas.AdaptIn, parts: PartsOf, _caller: Admin) -> schemas.JobRef:
     """Have graphs measured, adapt a predictor to them and let it answer; follow the job to see it happen."""
-    job = requests.adapt(parts.database, parts.settings, target_id=target_id, request=adapt_request(body))
+    job = submission.adapt(parts.database, parts.settings, target_id=target_id, request=adapt_request(body))
     return views.job_ref(job)
 
 
@@ -53,8 +55,8 @@ def adapt(target_id: str, body: schemas.AdaptIn, parts: PartsOf, _caller: Admin)
 def put_microbench(target_id: str, body: Microbench, parts: PartsOf, caller: AgentOnly) -> schemas.MicrobenchOut:
     """Report the hardware descriptor of a target; repeating the report is harmless."""
     with parts.database.write.begin() as session:
-        device_id = auth.agent_of(session, caller).device_id
-        evidence.save_microbench(session, target_id, body, device_id=device_id)
+        device_id = access.agent_of(session, caller).device_id
+        microbenchmarks.save_microbench(session, target_id, body, device_id=device_id)
         return _microbench_out(session, target_id)
 
 
@@ -66,7 +68,7 @@ def microbench(target_id: str, parts: PartsOf, _caller: ModelReader) -> schemas.
 
 
 def _microbench_out(session: Session, target_id: str) -> schemas.MicrobenchOut:
-    row, record = evidence.target_microbench(session, target_id)
+    row, record = microbenchmarks.target_microbench(session, target_id)
     return schemas.MicrobenchOut(target=target_id, microbench=record, created_unix_s=row.created_unix_s)
 
 
@@ -74,17 +76,17 @@ def _filter(
     *,
     target_id: str,
     parts: PartsOf,
-    outcome: listing.Outcome = "all",
+    outcome: pages.Outcome = "all",
     noisy: bool | None = None,
     graph: Annotated[str | None, Query(max_length=100)] = None,
     space: Annotated[str | None, Query(max_length=100)] = None,
-) -> listing.Filter:
+) -> pages.Filter:
     with parts.database.read() as session:
-        requests.find_target(session, target_id)
-    return listing.Filter(target_id=target_id, outcome=outcome, noisy=noisy, graph=graph, space=space)
+        submission.find_target(session, target_id)
+    return pages.Filter(target_id=target_id, outcome=outcome, noisy=noisy, graph=graph, space=space)
 
 
-Wanted = Annotated[listing.Filter, Depends(_filter)]
+Wanted = Annotated[pages.Filter, Depends(_filter)]
 
 
 @router.get("/targets/{target_id}/measurements")
@@ -94,11 +96,11 @@ def measurements(
     parts: PartsOf,
     limit: Limit,
     cursor: Cursor = None,
-    sort: listing.Sort = "-id",
+    sort: pages.Sort = "-id",
 ) -> schemas.MeasurementsPage:
     """Measurements of a target with their summaries, a page at a time."""
     with parts.database.read() as session:
-        page = listing.page(session, wanted, limit=limit, cursor=cursor, sort=sort)
+        page = pages.page(session, wanted, limit=limit, cursor=cursor, sort=sort)
     return schemas.MeasurementsPage(items=list(page.items), next_cursor=page.next_cursor)
 
 
@@ -111,7 +113,7 @@ def measurement(measurement_id: int, parts: PartsOf, _caller: Reader) -> schemas
             raise NotFoundError(f"There is no measurement {measurement_id}.")
         return schemas.MeasurementOut(
             job=row.job_id,
-            summary=listing.summaries(session, [row])[0],
+            summary=pages.summaries(session, [row])[0],
             measurement=records.measurement_record(row),
         )
 
@@ -126,7 +128,7 @@ def dataset_csv(_caller: Reader, wanted: Wanted, parts: PartsOf) -> StreamingRes
     )
 
 
-def _csv(parts: Parts, wanted: listing.Filter) -> Iterator[str]:
+def _csv(parts: Parts, wanted: pages.Filter) -> Iterator[str]:
     with parts.database.read() as session:
         yield from export.csv_lines(session, wanted)
 
@@ -159,5 +161,5 @@ def _as_file(name: str) -> dict[str, str]:
 def quality(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.QualityOut:
     """Every measured graph beside its forecast; rows that the predictor was adapted to are marked."""
     with parts.database.read() as session:
-        requests.find_target(session, target_id)
+        submission.find_target(session, target_id)
     return schemas.QualityOut(target=target_id, pairs=parts.forecaster.quality(target_id))

@@ -3,6 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from latcast.schema import Architecture, Graph, InputError, Target, UnsupportedGraphError
 from predictors.base import Query
 from predictors.features.cells import (
     brp_graph,
@@ -12,7 +13,6 @@ from predictors.features.cells import (
     seen_share,
     space_of,
 )
-from profilers.schema import Architecture, Graph, InputError, Target, UnsupportedGraphError
 from profilers.search_spaces import get_space
 from profilers.search_spaces.fbnet import OPERATORS
 

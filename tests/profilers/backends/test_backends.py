@@ -9,13 +9,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from latcast.schema import InvalidModelError, ProfileSettings
 from profilers.backends import backend_names, get_backend
 from profilers.backends.fake import FakeBackend
 from profilers.backends.onnxruntime import OnnxRuntimeBackend
 from profilers.backends.onnxruntime_trace import name_nodes_by_output, read_kernels
 from profilers.feeds import feed_specs, make_feeds
 from profilers.onnx_graph import load_graph
-from profilers.schema import InvalidModelError, ProfileSettings
 from profilers.testing.backends import BackendSuite, small_models
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"

@@ -9,11 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from latcast.schema import InvalidModelError, ProfileSettings
 from profilers.backends.openvino import BF16_FEATURES, OpenVinoBackend
-from profilers.environment import describe_device
 from profilers.feeds import feed_specs, make_feeds
+from profilers.host.environment import describe_device
 from profilers.onnx_graph import load_graph
-from profilers.schema import InvalidModelError, ProfileSettings
 from profilers.testing.backends import BackendSuite, small_models
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"

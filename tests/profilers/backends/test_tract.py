@@ -5,8 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from latcast.schema import InputError, InvalidModelError, ProfileSettings
 from profilers.backends.tract import TractBackend
-from profilers.schema import InputError, InvalidModelError, ProfileSettings
 from profilers.testing.backends import BackendSuite
 
 SETTINGS = ProfileSettings(backend="tract")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from latcast.schema import Architecture, InputError, Measurement, ProcessRun, ProfileSettings, Target
 from profilers.campaign import LOG_FILE, CampaignLog, Check, Row, read_log, read_rows
-from profilers.schema import Architecture, InputError, Measurement, ProcessRun, ProfileSettings, Target
 
 TARGET = Target(device="d", backend="fake")
 

@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import pytest
 
+from latcast.schema import Measurement, ProcessRun, ProfileSettings
 from profilers.campaign import Check, Note, Recipe, Report, Row, read_log, read_rows, run_campaign, steps, tallies
 from profilers.campaign import run as module
 from profilers.campaign.run import OnReport
-from profilers.schema import Measurement, ProcessRun, ProfileSettings
 
 RECIPE = Recipe(only=("kernels/gemm", "kernels/unary"))
 ONE = ProfileSettings(backend="fake", options={"latency_us": "50"})
@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 from profilers.campaign import Recipe, run_campaign
-from profilers.schema import ProfileSettings
+from latcast.schema import ProfileSettings
 target = ProfileSettings(backend="fake", options={"latency_us": "50"})
 run_campaign(Path(sys.argv[1]), [target], Recipe(only=("kernels/gemm", "kernels/unary")), seconds=60, describe=False)
 """
@@ -49,8 +49,8 @@ class Instant:
         pass
 
     def measure(self, architecture: object) -> Measurement:
-        from profilers.environment import describe_device
-        from profilers.sandbox import target_for
+        from profilers.host.environment import describe_device
+        from profilers.timing.sandbox import target_for
 
         Instant.now += self.seconds_each
         return Measurement(

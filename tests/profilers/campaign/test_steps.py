@@ -5,9 +5,9 @@ from itertools import islice
 
 import pytest
 
+from latcast.schema import Architecture, InputError
 from profilers.campaign import Recipe, known_families, steps
 from profilers.campaign.steps import family_fits
-from profilers.schema import Architecture, InputError
 
 CHEAP = ("kernels/gemm", "kernels/unary", "nasbench201", "zoo/recommender", "zoo/plain")
 

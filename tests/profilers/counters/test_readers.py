@@ -8,13 +8,13 @@ from contextlib import closing
 
 import pytest
 
+from latcast.schema import CounterReading
 from profilers.counters import CounterReader, counter_names, get_counter_reader
 from profilers.counters import perf_event as perf_module
 from profilers.counters.combined import CombinedReader
 from profilers.counters.null import NullReader
 from profilers.counters.perf_event import EVENTS, PerfEventReader
 from profilers.counters.process import ProcessReader, peak_memory_bytes
-from profilers.schema import CounterReading
 from profilers.testing.counters import CounterReaderSuite
 
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from latcast.schema import Graph, InputError, InvalidModelError, ModelLimitError, UnsupportedOperatorError
 from profilers.onnx_graph import GraphLoader, Limits, load_graph, placeholder, refill_weights, strip_weights
-from profilers.schema import Graph, InputError, InvalidModelError, ModelLimitError, UnsupportedOperatorError
 from tests.strategies import onnx_models
 
 F = TensorProto.FLOAT

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from latcast.schema import InputError, ModelLimitError
 from profilers.onnx_graph import Limits, load_graph, placeholder, refill_weights, strip_weights
-from profilers.schema import InputError, ModelLimitError
 from tests.strategies import onnx_protos
 
 _RNG = np.random.default_rng(0)

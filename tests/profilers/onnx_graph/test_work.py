@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from profilers.onnx_graph import load_graph
-from profilers.onnx_graph.einsum import einsum_macs
+from profilers.onnx_graph.shapes.einsum import einsum_macs
 
 _LIGHT = sorted(
     path

@@ -2,7 +2,7 @@
 
 import pytest
 
-from profilers.schema import Architecture, UnknownNameError
+from latcast.schema import Architecture, UnknownNameError
 from profilers.search_spaces.families import family_of
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import onnx
 import pytest
 
+from latcast.schema import InvalidArchitectureError
 from profilers.onnx_graph import load_graph
-from profilers.schema import InvalidArchitectureError
 from profilers.search_spaces.fbnet import OPERATORS, POSITIONS, FBNet
 from profilers.testing.search_spaces import SearchSpaceSuite
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latcast.schema import InvalidArchitectureError
 from profilers.onnx_graph import load_graph, refill_weights
-from profilers.schema import InvalidArchitectureError
 from profilers.search_spaces.fields import Choice
 from profilers.search_spaces.kernels import FAMILIES, Kernels
 from profilers.testing.search_spaces import SearchSpaceSuite, run_once

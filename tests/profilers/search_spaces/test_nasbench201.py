@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
+from latcast.schema import InvalidArchitectureError
 from profilers.onnx_graph import load_graph, refill_weights
-from profilers.schema import InvalidArchitectureError
 from profilers.search_spaces.nasbench201 import EDGES, OPERATORS, NASBench201
 from profilers.testing.search_spaces import SearchSpaceSuite, run_once
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latcast.schema import Architecture, InvalidArchitectureError
 from profilers.onnx_graph import load_graph, refill_weights
-from profilers.schema import Architecture, InvalidArchitectureError
 from profilers.search_spaces.fields import Choice
 from profilers.search_spaces.zoo import FAMILIES, Zoo
 from profilers.search_spaces.zoo.common import STYLE

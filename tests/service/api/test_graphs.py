@@ -8,10 +8,10 @@ import pytest
 from fastapi.testclient import TestClient
 from onnx import TensorProto, helper
 
+from latcast.errors import NotFoundError
+from latcast.schema import InputError
 from profilers.onnx_graph import load_graph
-from profilers.schema import InputError
 from service.app import create_app
-from service.errors import NotFoundError
 from service.settings import Settings
 from tests.service.helpers import CELL, FakeForecaster, World, model
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from sqlalchemy import text
 
-from service.api.limits import RateLimiter
+from latcast.errors import RateLimitedError
+from service.api.rate_limits import RateLimiter
 from service.db import tables
 from service.db.session import Database, create_engine_for
-from service.errors import RateLimitedError
-from service.logs import redact
+from service.operations.logs import redact
 from service.settings import Settings
 from tests.service.helpers import TARGET, World, model
 
@@ -56,7 +56,7 @@ def test_ready_only_with_database_migrations_and_artifacts(world: World) -> None
 
 
 def test_unreachable_database_is_not_ready(tmp_path) -> None:
-    from service.readiness import ArtifactCheck, readiness
+    from service.operations.readiness import ArtifactCheck, readiness
 
     engine = create_engine_for(Settings(database_url="postgresql://nobody@127.0.0.1:1/none?connect_timeout=1"))
     assert "cannot be reached" in readiness(engine, ArtifactCheck())["database"]

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from profilers.schema import InputError, LatcastError
+from latcast.client import item
+from latcast.errors import ConflictError, NotFoundError
+from latcast.schema import InputError, LatcastError
 from service.api import schemas
-from service.client import item
-from service.errors import ConflictError, NotFoundError
-from service.serving_types import Forecast, Item
+from service.forecasting.types import Forecast, Item
 from tests.service.helpers import TARGET, World, model
 
 MakeWorld = Callable[..., World]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from profilers.schema import InputError, UnknownNameError
+from latcast.schema import InputError, UnknownNameError
 from service.cli.common import find_target, parse_shapes
 from service.cli.main import app, missing_extra
 

@@ -1,0 +1,75 @@
+"""Which importer reads a path."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from latcast.schema import Graph, InputError, UnknownNameError
+from predictors.data.importers.help import help_folder, import_help
+from predictors.data.importers.latbench import import_latbench
+from predictors.data.importers.nnlqp import import_nnlqp
+from predictors.data.importers.records import Imported
+from predictors.data.importers.table import import_table
+
+__all__ = ["FORMATS", "detect_format", "read_any"]
+
+FORMATS = ("help", "latbench", "nnlqp", "table")
+
+
+def detect_format(path: Path) -> str:
+    """One of `FORMATS`, by what the path holds.
+
+    Raises:
+        InputError: there is nothing, or nothing that any importer reads.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist.")
+    if path.is_file():
+        by_suffix: Mapping[str, str] = {".csv": "table", ".parquet": "table", ".pickle": "latbench", ".pkl": "latbench"}
+        if path.suffix in by_suffix:
+            return by_suffix[path.suffix]
+    elif (path / "gt.txt").is_file():
+        return "nnlqp"
+    elif any([*path.glob("*.pickle"), *path.glob("*.pkl")]):
+        return "latbench"
+    elif _is_help(path):
+        return "help"
+    raise InputError(
+        f"{path} holds nothing that can be imported: HELP's data folder, LatBench pickles, a folder with gt.txt and "
+        "ONNX files, or a CSV or Parquet file with the columns target, space, text and ms."
+    )
+
+
+def read_any(
+    path: Path, *, kind: str | None = None, origin: str = "", load: Callable[[bytes], Graph] | None = None
+) -> Imported:
+    """Read a path with the importer that fits.
+
+    Args:
+        path: file or folder.
+        kind: one of `FORMATS`; detected where left out.
+        origin: of a plain table, see `import_table`.
+        load: reads ONNX models, see `import_nnlqp`.
+
+    Raises:
+        UnknownNameError: no such format.
+        InputError: as the importers.
+    """
+    match kind or detect_format(path):
+        case "help":
+            return import_help(path)
+        case "latbench":
+            return import_latbench(path)
+        case "nnlqp":
+            return import_nnlqp(path, load=load)
+        case "table":
+            return import_table(path, origin=origin)
+        case other:
+            raise UnknownNameError("format", other, FORMATS)
+
+
+def _is_help(path: Path) -> bool:
+    try:
+        help_folder(path)
+    except InputError:
+        return False
+    return True

@@ -1,0 +1,169 @@
+"""From campaigns' logs to the data set."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, median
+
+from latcast.schema import Architecture, Environment, GraphHash, InputError, LatcastError, Summary, TargetId
+from predictors.data.measured.datasheet import datasheet
+from predictors.data.measured.records import CAREFUL, QUICK, About, MeasuredRow, MeasuredTarget
+from predictors.data.measured.slowness import with_slowness
+from predictors.data.measured.statistics import repeatability
+from predictors.data.measured.storage import ROWS_FILE, TARGETS_FILE, read_rows, write_rows, write_targets
+from profilers import campaign
+from profilers.timing.sentinel import drift
+
+__all__ = ["DATASHEET_FILE", "pack"]
+
+DATASHEET_FILE, NOTES_FILE = "DATASHEET.md", "notes.md"
+
+USUAL_NOISE_LOG = 0.02
+"""Of single processes, where too few graphs were measured twice to tell."""
+LEAST_NOISE_LOG = 0.005
+LEAST_PAIRS = 10
+
+Verdicts = dict[tuple[Architecture, GraphHash], bool]
+
+
+def pack(folders: Sequence[Path], out: Path, *, recheck: bool = False, licence: str = "") -> list[MeasuredRow]:
+    """Write rows, targets and datasheet of these campaigns into `out`; returns the rows.
+
+    Whether a text still yields the graph that was measured is looked at once for each row; later packs into the same
+    folder remember it.
+
+    Args:
+        folders: of campaigns, in order; the lines of a `notes.md` there go into the datasheet.
+        out: folder, made where it is missing.
+        recheck: look again, because a generator has changed.
+        licence: of the data, for the datasheet.
+
+    Raises:
+        InputError: no campaign in a folder, or a broken log.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [_row(row) for folder in folders for row in campaign.read_rows(folder)]
+    rows = _with_noise(with_slowness(list(_with_repeats(rows))))
+    verdicts = {} if recheck else _verdicts(out)
+    rows = [replace(row, stale=_is_stale(row, verdicts)) for row in rows]
+    write_rows(out / ROWS_FILE, rows)
+    targets = list(_targets(folders).values())
+    about = About(licence=licence, notes=tuple(note for folder in folders for note in _notes(folder)))
+    write_targets(out / TARGETS_FILE, targets, about)
+    (out / DATASHEET_FILE).write_text(datasheet(rows, targets, about), encoding="utf-8")
+    return rows
+
+
+def _row(row: campaign.Row) -> MeasuredRow:
+    measured, careful = row.measurement, campaign.is_careful(row)
+    sentinel = measured.sentinel_ms
+    plain = MeasuredRow(
+        space=row.architecture.space,
+        text=row.architecture.text,
+        graph=measured.graph,
+        target=measured.target.id,
+        method=CAREFUL if careful else QUICK,
+        processes=len(measured.runs),
+        noisy=measured.noisy,
+        sentinel_drift=drift(*sentinel[-2:]) if len(sentinel) > 1 else None,
+        sentinel_ms=mean(sentinel[-2:]) if sentinel else None,
+        load_ms=measured.runs[0].load_ms if measured.runs else 0.0,
+        peak_memory_bytes=measured.peak_memory_bytes if careful else 0,
+        protocol_version=measured.protocol_version,
+        failure_stage=measured.failure.stage if measured.failure else "",
+        failure_message=measured.failure.message if measured.failure else "",
+        counters=measured.counters.values if measured.counters else {},
+        kernels=measured.kernels,
+    )
+    return _with_state(_with_summary(plain, measured.summary), measured.before)
+
+
+def _with_summary(row: MeasuredRow, summary: Summary | None) -> MeasuredRow:
+    if summary is None:
+        return row
+    return replace(
+        row,
+        latency_ms=summary.median_ms,
+        p10_ms=summary.p10_ms,
+        p90_ms=summary.p90_ms,
+        iqr_ms=summary.iqr_ms,
+        samples=summary.samples,
+        process_spread=summary.process_spread,
+    )
+
+
+def _with_state(row: MeasuredRow, state: Environment | None) -> MeasuredRow:
+    if state is None:
+        return row
+    return replace(row, time_unix_s=state.time_unix_s, load_1m=state.load_1m, steal_share=state.steal_share)
+
+
+def _with_repeats(rows: Iterable[MeasuredRow]) -> Iterator[MeasuredRow]:
+    seen: Counter[tuple[TargetId, GraphHash, str]] = Counter()
+    for row in rows:
+        key = (row.target, row.graph, row.method)
+        yield replace(row, repeat=seen[key])
+        seen[key] += 1
+
+
+def _with_noise(rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
+    """The rows with `noise_log`: a careful row knows its own, quick ones share their target's."""
+    usual = {target: _usual_noise([row for row in rows if row.target == target]) for target in {r.target for r in rows}}
+    return [replace(row, noise_log=_noise(row, usual[row.target])) for row in rows]
+
+
+def _noise(row: MeasuredRow, usual: float) -> float | None:
+    if row.process_spread is None:
+        return None
+    return max(LEAST_NOISE_LOG, row.process_spread / 2 if row.method == CAREFUL else usual)
+
+
+def _usual_noise(rows: Sequence[MeasuredRow]) -> float:
+    """Standard deviation of log latency that explains the median difference of two normal readings."""
+    pairs = repeatability(rows, QUICK, noisy=True)
+    return median(pairs) / (0.6745 * 2**0.5) if len(pairs) >= LEAST_PAIRS else USUAL_NOISE_LOG
+
+
+def _targets(folders: Sequence[Path]) -> dict[TargetId, MeasuredTarget]:
+    """What the last note says of each target, with the last microbenchmarks that there are."""
+    found: dict[TargetId, MeasuredTarget] = {}
+    for folder in folders:
+        for note in campaign.read_log(folder, runs=False):
+            if isinstance(note, campaign.Note):
+                name, known = note.target.id, found.get(note.target.id)
+                values = note.microbench.values if note.microbench else known.microbench if known else {}
+                found[name] = MeasuredTarget(
+                    target=note.target, device=note.device, microbench=values, versions=note.versions
+                )
+    return found
+
+
+def _notes(folder: Path) -> list[str]:
+    path = folder / NOTES_FILE
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line] if path.exists() else []
+
+
+def _verdicts(out: Path) -> Verdicts:
+    """What an earlier pack found out; nothing where there was none, or one by another version."""
+    try:
+        return {(row.architecture, row.graph): row.stale for row in read_rows(out)}
+    except InputError:
+        return {}
+
+
+def _is_stale(row: MeasuredRow, verdicts: Verdicts) -> bool:
+    key = (row.architecture, row.graph)
+    if key not in verdicts:
+        verdicts[key] = _built_hash(row.architecture) != row.graph
+    return verdicts[key]
+
+
+def _built_hash(architecture: Architecture) -> GraphHash:
+    from profilers.onnx_graph import load_graph
+    from profilers.search_spaces import get_space
+
+    try:
+        return load_graph(get_space(architecture.space).to_onnx(architecture)).hash
+    except LatcastError:
+        return ""

@@ -1,0 +1,156 @@
+"""Running a benchmark: one process for each core."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from predictors.base import Predictor, Progress
+from predictors.data.importers.help import LatencyTable, read_table, target_of
+from predictors.evaluation.nas.protocol import Choice, needs_references, split_target, training_rows, validation_rows
+from predictors.evaluation.nas.scoring import score, summarise
+from predictors.evaluation.nas.store import Store
+from predictors.evaluation.nas.tasks import check_task
+from predictors.evaluation.nas.units import Unit
+
+__all__ = ["assemble", "run", "run_unit"]
+
+GRAPH_ARCHITECTURES = 2000
+"""Architectures of the table that predictors of graphs are judged on: each graph has to be built."""
+
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def run(
+    units: Sequence[Unit], data: Path, store: Store, *, workers: int | None = None, progress: Progress | None = None
+) -> None:
+    """Do the units that the store lacks.
+
+    Args:
+        units: to do.
+        data: folder of the tables.
+        store: takes the results.
+        workers: processes, each with one thread; one for each core where left out; 1 works in this process.
+        progress: called after each unit.
+
+    Raises:
+        LatcastError: a unit failed; those that were finished are in the store.
+    """
+    for space in {unit.task.space for unit in units}:
+        table = _table(data, space)
+        for unit in units:
+            if unit.task.space == space:
+                check_task(unit.task, table)
+    left = [unit for unit in units if unit.key not in store.done]
+    finished = len(units) - len(left)
+    for unit, rows in _results(left, data, workers or _cores()):
+        store.add(unit, rows)
+        finished += 1
+        if progress:
+            progress(finished / len(units), unit.label)
+
+
+def assemble(units: Sequence[Unit], store: Store, *, suite: bool) -> Any:
+    """What `latcast bench nas --json` writes: one document, or a list of them for several combinations.
+
+    Args:
+        units: all of the run.
+        store: with all of them done.
+        suite: whether documents have `tasks`.
+    """
+    found: dict[tuple[str, str, int], dict[str, list[dict[str, Any]]]] = {}
+    for unit in units:
+        for row in store.done[unit.key]:
+            key = (unit.contender.label, row["sampler"], row["shots"])
+            found.setdefault(key, {}).setdefault(unit.task.name, []).append(row)
+    documents = []
+    for (predictor, sampler, shots), tasks in found.items():
+        head = {"predictor": predictor, "sampler": sampler, "shots": shots}
+        parts = {name: head | summarise(rows) for name, rows in tasks.items()}
+        documents.append(head | {"tasks": parts} if suite else next(iter(parts.values())))
+    return documents[0] if len(documents) == 1 else documents
+
+
+def _results(units: Sequence[Unit], data: Path, workers: int) -> Iterator[tuple[Unit, list[dict[str, Any]]]]:
+    if workers == 1:
+        for unit in units:
+            yield unit, run_unit(unit, data)
+        return
+    with (
+        _single_threaded(),
+        ProcessPoolExecutor(max(1, min(workers, len(units))), mp_context=get_context("spawn")) as pool,
+    ):
+        waiting: dict[Future[list[dict[str, Any]]], Unit] = {pool.submit(run_unit, unit, data): unit for unit in units}
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def run_unit(unit: Unit, data: Path) -> list[dict[str, Any]]:
+    """Train once, then adapt to every target with every seed, sampler and number of shots."""
+    predictor = unit.contender.make(seed=unit.training)
+    table = _judged(_table(data, unit.task.space), predictor, unit)
+    sources = training_rows(
+        table,
+        unit.task.sources,
+        protocol=unit.protocol,
+        samples=unit.samples,
+        seed=unit.training,
+        references=needs_references(predictor),
+    )
+    held_out = validation_rows(table, unit.task.validation, samples=unit.samples) if unit.protocol == "help" else None
+    predictor.fit(sources, validation=held_out)
+    return [
+        _judge(unit, predictor, table, Choice(device=device, seed=seed, sampler=sampler, shots=shots))
+        for seed in unit.seeds
+        for sampler in unit.samplers
+        for shots in unit.shots
+        for device in unit.task.targets
+    ]
+
+
+def _judge(unit: Unit, predictor: Predictor, table: LatencyTable, choice: Choice) -> dict[str, Any]:
+    split = split_target(table, predictor, choice, protocol=unit.protocol, samples=unit.samples)
+    return asdict(choice) | score(predictor, target_of(table.space, choice.device), split)
+
+
+def _judged(table: LatencyTable, predictor: Predictor, unit: Unit) -> LatencyTable:
+    """The table, or the part of it that predictors of graphs are judged on."""
+    if "architecture" in predictor.capabilities.inputs or unit.protocol == "help":
+        return table
+    count = min(GRAPH_ARCHITECTURES, len(table))
+    return table.subset(np.sort(np.random.default_rng(0).choice(len(table), size=count, replace=False)))
+
+
+@lru_cache(4)
+def _table(data: Path, space: str) -> LatencyTable:
+    return read_table(data, space)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Processes that start inside use one thread each."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

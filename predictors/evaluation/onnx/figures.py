@@ -1,0 +1,89 @@
+"""The document that a benchmark writes.
+
+Each model's figures are averaged over the seeds in which it was forecast; the document's are means (or the median) of
+these over the models. Shares and errors are fractions; a figure that does not exist is null.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from statistics import fmean, median
+from typing import Any
+
+from predictors.evaluation.metrics import spearman
+from predictors.evaluation.onnx.forecasting import Forecast
+from predictors.evaluation.onnx.manifest import FailedModel
+
+__all__ = ["document"]
+
+
+def document(
+    latency_ms: Mapping[str, float],
+    forecasts: Sequence[Forecast],
+    failed: Sequence[FailedModel],
+    *,
+    differences: Sequence[float],
+    host_drift: float | None = None,
+) -> dict[str, Any]:
+    """`models`, `failed` and the figures over all models.
+
+    Args:
+        latency_ms: measured, by name.
+        forecasts: of all seeds.
+        failed: models that the run went on without.
+        differences: |a − b| / mean of each model's two measurements.
+        host_drift: share by which the machine was slower in the second measurements than in the first.
+    """
+    by_name: dict[str, list[Forecast]] = {}
+    for forecast in forecasts:
+        by_name.setdefault(forecast.name, []).append(forecast)
+    known = {name: latency_ms[name] for name in latency_ms if name in by_name}
+    models = [_model(name, measured, by_name[name]) for name, measured in known.items()]
+    errors = {name: [_error(one, measured) for one in by_name[name]] for name, measured in known.items()}
+    mean_errors = [fmean(values) for values in errors.values()]
+    return {
+        "models": models,
+        "failed": [asdict(one) for one in failed],
+        "median_ape": median(mean_errors) if mean_errors else None,
+        "mape": _mean(mean_errors),
+        "within_10": _mean([_share(values, 0.10) for values in errors.values()]),
+        "within_20": _mean([_share(values, 0.20) for values in errors.values()]),
+        "spearman": _spearman(models),
+        "coverage_90": _mean([share for name in known if (share := _held(by_name[name], known[name])) is not None]),
+        "repeatability": median(differences) if differences else None,
+        "host_drift": host_drift,
+    }
+
+
+def _model(name: str, measured: float, forecasts: Sequence[Forecast]) -> dict[str, Any]:
+    intervals = [one.interval_ms for one in forecasts if one.interval_ms is not None]
+    return {
+        "name": name,
+        "measured_ms": measured,
+        "forecast_ms": fmean(one.median_ms for one in forecasts),
+        "interval_ms": [fmean(bound) for bound in zip(*intervals, strict=True)] or None,
+        "known_share": fmean(one.known_share for one in forecasts),
+    }
+
+
+def _error(forecast: Forecast, measured: float) -> float:
+    return abs(forecast.median_ms - measured) / measured
+
+
+def _share(errors: Sequence[float], bound: float) -> float:
+    return fmean(error <= bound for error in errors)
+
+
+def _held(forecasts: Sequence[Forecast], measured: float) -> float | None:
+    """Share of the intervals that hold the latency."""
+    return _mean([one.interval_ms[0] <= measured <= one.interval_ms[1] for one in forecasts if one.interval_ms])
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def _spearman(models: Sequence[Mapping[str, Any]]) -> float | None:
+    """Of the averaged forecasts, as the document shows them."""
+    value = spearman([model["measured_ms"] for model in models], [model["forecast_ms"] for model in models])
+    return None if math.isnan(value) else value

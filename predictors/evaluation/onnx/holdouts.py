@@ -1,0 +1,172 @@
+"""What a predictor is worth where training has seen nothing of the kind, on the measured data set.
+
+`families`: for each family of the zoo, training goes without it on all targets; on each target a few of the family's
+networks are told, the rest is forecast. `targets`: for each backend and precision, training goes without all of its
+targets; on each of them a few networks are told, the rest is forecast.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latcast.schema import InputError
+from predictors.base import LatencyDataset, Predictor, Query
+from predictors.data.measured import MeasuredRow
+from predictors.data.measured.records import CAREFUL, QUICK
+from predictors.data.measured.statistics import repeatability
+from predictors.evaluation.onnx.figures import document
+from predictors.evaluation.onnx.forecasting import Forecast, Measured, forecast_rest, split_readable
+from predictors.evaluation.onnx.manifest import FailedModel
+from profilers.search_spaces.families import family_of
+
+__all__ = ["HOLDOUTS", "Draw", "Holdout", "families", "judge", "repeated", "targets"]
+
+_MOST_ROWS = 400
+"""Of one target that are judged: a random part, since a graph of each has to be built."""
+_FEWEST_FORECASTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdout:
+    """What training goes without.
+
+    Args:
+        name: of the family, or of backend and precision.
+        hidden: int64, rows that training must not see.
+        judged: by target id, those of them that are networks of the zoo or of a search space.
+    """
+
+    name: str
+    hidden: NDArray[np.intp]
+    judged: Mapping[str, NDArray[np.intp]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """How a held-out part is judged.
+
+    Args:
+        sampler: name of what chooses the support.
+        shots: measurements of the support, on each target.
+        seeds: repetitions.
+    """
+
+    sampler: str
+    shots: int
+    seeds: int
+
+
+def families(data: LatencyDataset) -> list[Holdout]:
+    """One for each family of the zoo."""
+    names = np.array([_family(query) for query in data.queries])
+    found = sorted({name for name in names if name.startswith("zoo/")})
+    return [_holdout(data, name.removeprefix("zoo/"), np.flatnonzero(names == name)) for name in found]
+
+
+def targets(data: LatencyDataset) -> list[Holdout]:
+    """One for each backend and precision."""
+    names = np.array([f"{query.target.backend} {query.target.precision}" for query in data.queries])
+    return [_holdout(data, name, np.flatnonzero(names == name)) for name in sorted(set(names))]
+
+
+HOLDOUTS: Mapping[str, Callable[[LatencyDataset], list[Holdout]]] = {"families": families, "targets": targets}
+
+
+def judge(
+    data: LatencyDataset,
+    holdout: Holdout,
+    predictor: Predictor,
+    draw: Draw,
+    *,
+    differences: Sequence[float] = (),
+) -> dict[str, Any]:
+    """Train on the rest, adapt to each target with a few held-out networks, forecast the others.
+
+    Args:
+        data: of all targets.
+        holdout: what training goes without.
+        predictor: not trained yet.
+        draw: how to judge.
+        differences: |a − b| / mean of networks that were measured twice.
+
+    Returns:
+        The document of `predictors.evaluation.onnx.figures`; names of models begin with the target.
+
+    Raises:
+        InputError: nothing remains to train on.
+    """
+    rest = np.setdiff1d(np.arange(len(data)), holdout.hidden)
+    if len(rest) == 0:
+        raise InputError(f"Without {holdout.name!r} the data set has no rows to train on.")
+    base = predictor.fit(data.subset(rest))
+    known: dict[str, float] = {}
+    forecasts: list[Forecast] = []
+    failed: list[FailedModel] = []
+    for rows in holdout.judged.values():
+        models, unreadable = split_readable(_measured(data, rows), base)
+        failed += unreadable
+        if len(models) < draw.shots + _FEWEST_FORECASTS:
+            continue
+        known |= {model.name: model.latency_ms for model in models}
+        evidence = data.evidence.get(models[0].query.target.id)
+        for seed in range(draw.seeds):
+            forecasts += forecast_rest(
+                models, base, sampler=draw.sampler, shots=draw.shots, seed=seed, evidence=evidence
+            )
+    return document(known, forecasts, failed, differences=differences)
+
+
+def repeated(rows: Sequence[MeasuredRow], pooled: Sequence[MeasuredRow], holdout: Holdout) -> list[float]:
+    """|a − b| / mean of the held-out networks that were measured twice: by careful measurements where there are some.
+
+    Args:
+        rows: all of the data set, repetitions included.
+        pooled: those that the data set's rows are, in their order.
+        holdout: of that data set.
+    """
+    hidden = {(pooled[row].target, pooled[row].graph) for own in holdout.judged.values() for row in own}
+    part = [row for row in rows if (row.target, row.graph) in hidden]
+    return repeatability(part, CAREFUL) or repeatability(part, QUICK)
+
+
+def _holdout(data: LatencyDataset, name: str, rows: NDArray[np.intp]) -> Holdout:
+    by_target: dict[str, list[int]] = {}
+    for row in rows:
+        query = data.queries[row]
+        if query.architecture is None or query.architecture.space != "kernels":
+            by_target.setdefault(query.target.id, []).append(int(row))
+    rng = np.random.default_rng([*name.encode()])
+    judged = {
+        target: np.sort(rng.choice(own, size=min(len(own), _MOST_ROWS), replace=False))
+        for target, own in by_target.items()
+    }
+    return Holdout(name=name, hidden=rows, judged=judged)
+
+
+def _family(query: Query) -> str:
+    return family_of(query.architecture) if query.architecture is not None else ""
+
+
+def _measured(data: LatencyDataset, rows: NDArray[np.intp]) -> list[Measured]:
+    found = []
+    for row in rows:
+        query, latency = data.queries[row], float(data.latency_ms[row])
+        found.append(
+            Measured(
+                name=f"{query.target.label} ({query.target.id[:6]}): {_text(query)}",
+                query=query,
+                latency_ms=latency,
+                support_ms=latency,
+                noise_log=0.0 if data.noise_log is None else float(data.noise_log[row]),
+                kernels=None if data.kernels is None else data.kernels[row],
+            )
+        )
+    return found
+
+
+def _text(query: Query) -> str:
+    architecture = query.architecture
+    return query.graph.hash if architecture is None else f"{architecture.space}/{architecture.text}"

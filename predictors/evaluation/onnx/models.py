@@ -1,0 +1,95 @@
+"""From a manifest's entry to a model that can be measured and asked about."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from latcast.schema import Graph, InputError, InvalidFeedsError, LatcastError
+from predictors.evaluation.onnx.manifest import FailedModel, ManifestEntry
+from profilers.feeds import FeedArrays, feed_specs, load_feeds, read_npz
+from profilers.onnx_graph import GraphLoader, bind_shapes, inline_external_data
+
+__all__ = ["Model", "read_models"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model with static shapes.
+
+    Args:
+        entry: of the manifest.
+        graph: with the entry's shapes.
+        shapes: whole shape of each input that had dynamic dimensions.
+        feeds: what goes in; None to generate it.
+        digest: of the file, of what lies beside it, of the shapes and the feeds.
+    """
+
+    entry: ManifestEntry
+    graph: Graph
+    shapes: Mapping[str, tuple[int, ...]]
+    feeds: FeedArrays | None
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """The entry's."""
+        return self.entry.name
+
+    def content(self, *, bound: bool = True) -> bytes:
+        """The model whole; read from the disk, so that not all models are in memory at once.
+
+        Args:
+            bound: with static shapes, or with whatever shapes the file has.
+        """
+        content = _content(self.entry)
+        return bind_shapes(content, self.shapes) if bound and self.shapes else content
+
+
+def read_models(entries: Sequence[ManifestEntry], loader: GraphLoader) -> Iterator[Model | FailedModel]:
+    """Each entry's model, or why there is none."""
+    for entry in entries:
+        try:
+            yield _model(entry, loader)
+        except InvalidFeedsError as error:
+            yield FailedModel(name=entry.name, stage="feeds", message=str(error))
+        except (LatcastError, MemoryError) as error:
+            yield FailedModel(name=entry.name, stage="load", message=str(error) or "There is too little memory for it.")
+
+
+def _model(entry: ManifestEntry, loader: GraphLoader) -> Model:
+    content = _content(entry)
+    packed = None if entry.feeds is None else _read(entry.feeds, "feeds file", InvalidFeedsError)
+    shapes = _shapes(entry, packed)
+    graph = loader.load(content, shapes=shapes or None)
+    if packed is None:
+        feed_specs(graph)  # raises where no feeds can be made
+    return Model(
+        entry=entry,
+        graph=graph,
+        shapes=shapes,
+        feeds=None if packed is None else load_feeds(packed, graph),
+        digest=_digest(content, shapes, packed or b""),
+    )
+
+
+def _content(entry: ManifestEntry) -> bytes:
+    return inline_external_data(_read(entry.onnx, "model"), entry.onnx.parent)
+
+
+def _read(path: Path, what: str, problem: type[InputError] = InputError) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise problem(f"The {what} {str(path)!r} cannot be read: {error.strerror}.") from error
+
+
+def _shapes(entry: ManifestEntry, packed: bytes | None) -> dict[str, tuple[int, ...]]:
+    """The entry's shapes; those of the feeds where it has none."""
+    given = {} if packed is None else {name: array.shape for name, array in read_npz(packed).items()}
+    return {**given, **entry.shapes}
+
+
+def _digest(content: bytes, shapes: Mapping[str, tuple[int, ...]], feeds: bytes) -> str:
+    parts = [hashlib.sha256(content).hexdigest(), repr(sorted(shapes.items())), hashlib.sha256(feeds).hexdigest()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

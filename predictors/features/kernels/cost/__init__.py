@@ -1,0 +1,1 @@
+"""Steps → numbers: the class, work and shapes of each kernel."""

@@ -1,0 +1,1 @@
+"""Graph → steps: how a runtime rewrites and fuses a graph before it runs."""

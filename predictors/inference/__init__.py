@@ -1,0 +1,1 @@
+"""Statistics that several predictors share: random effects, conformal intervals."""

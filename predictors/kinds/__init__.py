@@ -1,0 +1,1 @@
+"""The predictors, one module or folder a method."""

@@ -1,0 +1,1 @@
+"""Boosted trees over a smooth trend that extrapolates."""

@@ -1,0 +1,1 @@
+"""BRP-NAS's graph networks (Dudziak et al., NeurIPS 2020)."""

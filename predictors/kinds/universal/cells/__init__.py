@@ -1,0 +1,1 @@
+"""The house predictor for cells of search spaces."""

@@ -1,0 +1,1 @@
+"""The house predictor for whole graphs, kernel by kernel."""

@@ -1,0 +1,129 @@
+"""What the kernels of a target's measured graphs say beyond its factors: a Gaussian process over their residuals.
+
+Factors and tilts move all kernels of a class alike, or along a few shapes. A kernel that was timed on the target says
+more of kernels of its class with nearly its shapes: residuals of log time have an exponential covariance over the
+network's standardised inputs, class by class (Rasmussen and Williams, Gaussian Processes, sections 2.2 and 4.2.1).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latcast.schema import ArtifactError
+from predictors.artifact import Artifact
+from predictors.base import FloatArray
+from predictors.features.kernels import CLASSES
+from predictors.kinds.kernel_sum.sums import Kernels, Labels
+from predictors.kinds.universal.graphs.kernel_network import Floats, KernelInputs
+
+__all__ = ["KernelResiduals"]
+
+_REACH = 4.0
+"""Distance over the standardised inputs in which the covariance falls to 1/e."""
+_STD = 0.25
+"""Of log time of a kernel that factors leave."""
+_NOISE_STD = 0.3
+"""Of one timed kernel; of many alike a quarter of that at best."""
+_MOST_ALIKE = 16
+_BOUND = 1.0
+"""Residuals of log time beyond it are mistaken attributions rather than shapes."""
+_MOST_OF_CLASS = 600
+"""Timed kernels of a class that are kept, those that take longest first."""
+_CALL = CLASSES.index("call")
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelResiduals:
+    """Of one target: n timed kernels, and what each contributes to the forecasts of kernels near it.
+
+    Args:
+        numbers: float32 (n, f), inputs of the network, standardised.
+        classes: int64 (n,), index into `CLASSES`.
+        weights: float64 (n,), of the covariance with each kernel.
+    """
+
+    numbers: Floats
+    classes: Indices
+    weights: FloatArray
+
+    @classmethod
+    def fit(cls, inputs: KernelInputs, kernels: Kernels, labels: Labels, u: FloatArray) -> "KernelResiduals | None":
+        """Learn from the support of a target; None where no kernel of it was timed.
+
+        Args:
+            inputs: of K kernels.
+            kernels: the same, as the shared model forecasts them.
+            labels: of them.
+            u: float64 (d,), the target's multipliers given the support.
+        """
+        times = kernels.times(u)
+        profiler = u[-len(CLASSES) :][kernels.kinds]
+        residual = np.clip(np.log(labels.kernel_time) - np.log(times) - profiler, -_BOUND, _BOUND)
+        timed = np.flatnonzero(np.isfinite(residual) & (kernels.kinds != _CALL))
+        if not len(timed):
+            return None
+        first, alike = _merged(inputs, timed)
+        count = np.bincount(alike)
+        cost = np.asarray(np.bincount(alike, weights=times[timed]), dtype=np.float64)
+        kept = _costliest(inputs.classes[first], cost)
+        mean = (np.bincount(alike, weights=residual[timed]) / count)[kept]
+        noise = (_NOISE_STD**2 / np.minimum(count, _MOST_ALIKE))[kept]
+        numbers, classes = inputs.numbers[first[kept]], inputs.classes[first[kept]]
+        weights = np.zeros(len(kept))
+        for kind in np.unique(classes):
+            mine = np.flatnonzero(classes == kind)
+            covariance = _covariance(numbers[mine], numbers[mine]) + np.diag(noise[mine])
+            weights[mine] = np.linalg.solve(covariance, mean[mine])
+        return cls(numbers=numbers, classes=classes, weights=weights)
+
+    def correction(self, inputs: KernelInputs) -> FloatArray:
+        """To be added to the log time of kernels of this target, float64 (K,)."""
+        found = np.zeros(len(inputs))
+        for kind in np.unique(self.classes):
+            theirs, mine = np.flatnonzero(inputs.classes == kind), self.classes == kind
+            if len(theirs):
+                found[theirs] = _covariance(inputs.numbers[theirs], self.numbers[mine]) @ self.weights[mine]
+        return found
+
+    def to_arrays(self, prefix: str) -> dict[str, np.ndarray[Any, Any]]:
+        """Arrays for an artifact."""
+        return {f"{prefix}{name}": getattr(self, name) for name in ("numbers", "classes", "weights")}
+
+    @classmethod
+    def from_artifact(cls, artifact: Artifact, prefix: str, width: int) -> Self:
+        """What `to_arrays` wrote; `width` is the number of inputs.
+
+        Raises:
+            ArtifactError: arrays are missing or do not fit each other.
+        """
+        numbers = artifact.array(f"{prefix}numbers", ndim=2)
+        classes, weights = (artifact.array(f"{prefix}{name}", ndim=1) for name in ("classes", "weights"))
+        if numbers.shape != (len(classes), width) or weights.shape != classes.shape:
+            raise ArtifactError("The artifact's kernels of a target do not fit each other: it is corrupt.")
+        return cls(
+            numbers=numbers.astype(np.float32), classes=classes.astype(np.int64), weights=weights.astype(np.float64)
+        )
+
+
+def _merged(inputs: KernelInputs, timed: Indices) -> tuple[Indices, Indices]:
+    """(one timed kernel of each class and shapes, which of these each timed kernel is)."""
+    keys = np.column_stack([inputs.classes[timed], np.round(inputs.numbers[timed], 3)])
+    _, first, alike = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    return timed[first], alike.reshape(-1)
+
+
+def _costliest(classes: Indices, cost: FloatArray) -> Indices:
+    """The kernels of each class that take longest, ascending, int64."""
+    order = np.lexsort((-cost, classes))
+    rank = np.arange(len(order)) - np.searchsorted(classes[order], classes[order])
+    return np.asarray(np.sort(order[rank < _MOST_OF_CLASS]), dtype=np.int64)
+
+
+def _covariance(left: Floats, right: Floats) -> FloatArray:
+    a, b = left.astype(np.float64), right.astype(np.float64)
+    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+    return np.asarray(_STD**2 * np.exp(-np.sqrt(np.maximum(squared, 0.0)) / _REACH))

@@ -1,0 +1,71 @@
+"""ONNX bytes to a forecast, in this process, for one target: what a tool that compiles or searches networks asks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from latcast.schema import Graph, GraphHash, Target
+from predictors.base import Predictor, Query
+from profilers.onnx_graph.isolated.cache import KnownModels
+
+__all__ = ["ModelForecast", "ModelForecaster"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelForecast:
+    """How long a model is expected to run.
+
+    Args:
+        graph: content hash of what was forecast.
+        latency_ms: median in ms.
+        interval_ms: (low, high) in ms, holding the latency with the asked probability; None where nobody claims one.
+    """
+
+    graph: GraphHash
+    latency_ms: float
+    interval_ms: tuple[float, float] | None
+
+
+class ReadsModels(Protocol):
+    """Reads foreign models in a process with limits: `profilers.onnx_graph.GraphLoader`."""
+
+    def load(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+        """The graph of a model."""
+        ...
+
+
+class ModelForecaster:
+    """Forecasts for models on one target. Thread-safe where the predictor is; the latest models' answers are kept.
+
+    Args:
+        predictor: fitted, and adapted to the target where there were measurements.
+        target: that the models would run on.
+        loader: reads the models.
+        level: probability that the interval holds the latency, in (0, 1).
+    """
+
+    def __init__(self, predictor: Predictor, target: Target, loader: ReadsModels, *, level: float = 0.9) -> None:
+        self._predictor, self._target, self._loader, self._level = predictor, target, loader, level
+        self._known: KnownModels[ModelForecast] = KnownModels()
+
+    def forecast(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> ModelForecast:
+        """The forecast for a model.
+
+        Args:
+            model: a whole ONNX file, or a weight-stripped one.
+            shapes: whole shape of each input that has dynamic dimensions, by input name.
+
+        Raises:
+            InvalidModelError: the model cannot be read, or is too large.
+            UnsupportedGraphError: the predictor has no forecast for such a graph.
+        """
+        return self._known.get(model, shapes) or self._known.keep(model, shapes, self._first(model, shapes))
+
+    def _first(self, model: bytes, shapes: Mapping[str, Sequence[int]] | None) -> ModelForecast:
+        graph = self._loader.load(model, shapes=shapes)
+        prediction = self._predictor.predict([Query(target=self._target, graph=graph)])
+        interval = None
+        if prediction.log_std is not None:
+            low, high = prediction.interval_ms(self._level)
+            interval = (float(low[0]), float(high[0]))
+        return ModelForecast(graph=graph.hash, latency_ms=float(prediction.median_ms[0]), interval_ms=interval)

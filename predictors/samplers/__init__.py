@@ -1,0 +1,1 @@
+"""Which networks to measure next on a target."""

@@ -1,0 +1,333 @@
+"""The device agent: lease a job, measure, report. It knows where jobs come from only as a `JobSource`."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Protocol, TypeVar
+
+from latcast.schema import (
+    Device,
+    Failure,
+    FeedSpec,
+    Graph,
+    GraphHash,
+    InputError,
+    InvalidModelError,
+    LatcastError,
+    Measurement,
+    ProfileSettings,
+    from_plain,
+    to_plain,
+)
+from profilers.agent.spool import Spool
+from profilers.onnx_graph import load_graph
+from profilers.timing.sandbox import measure
+
+__all__ = ["AgentEvent", "Job", "JobSource", "SourceUnavailableError", "run_agent"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CACHE_BYTES = 256 * 2**20
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 30.0
+HEARTBEATS_PER_LEASE = 3
+HEARTBEAT_JOIN_S = 1.0
+"""A heartbeat that hangs in the network may end later: it harms nobody."""
+
+
+class SourceUnavailableError(LatcastError):
+    """The source cannot be reached at this moment; the same call may succeed later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One graph to measure, on lease.
+
+    Args:
+        id: of the job.
+        lease_token: proves the lease; reports are idempotent by it.
+        graph: hash of the model to fetch.
+        settings: how to measure.
+        feeds: what goes in; empty means `profilers.feeds.feed_specs` of the graph.
+        lease_seconds: how long the lease lasts without a heartbeat.
+        kind: `profile`; nothing else is leased to agents.
+    """
+
+    id: str
+    lease_token: str
+    graph: GraphHash
+    settings: ProfileSettings
+    feeds: tuple[FeedSpec, ...] = ()
+    lease_seconds: float = 120.0
+    kind: str = "profile"
+
+
+class JobSource(Protocol):
+    """Where jobs come from and reports go.
+
+    Every call may raise `SourceUnavailableError` (tried again later) or another `LatcastError` (final: the lease is
+    lost, the report refused). `heartbeat` is called from another thread than the rest, at the same time.
+    """
+
+    def lease(self) -> Job | None:
+        """The next job; None where there was none during the long poll."""
+
+    def heartbeat(self, job: Job) -> bool:
+        """Prolong the lease. False: it is lost, and the job is somebody else's."""
+
+    def model(self, graph: GraphHash) -> bytes:
+        """The model of a graph, weights stripped or not."""
+
+    def result(self, job: Job, measurement: Measurement) -> None:
+        """Report a measurement; returns when it is safe at the other side."""
+
+    def failure(self, job: Job, failure: Failure) -> None:
+        """Report why there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentEvent:
+    """Something that whoever watches an agent may want to show.
+
+    Args:
+        kind: `leased`, `progress`, `measured`, `failed`, `abandoned`, `away` or `back`.
+        message: one line for people.
+        job: that it is about, if any.
+        share: how much of the job is done, 0–1.
+        measurement: on `measured`.
+    """
+
+    kind: str
+    message: str
+    job: Job | None = None
+    share: float = 0.0
+    measurement: Measurement | None = None
+
+
+OnEvent = Callable[[AgentEvent], None]
+Measure = Callable[..., Measurement]
+
+
+class _AbandonedError(Exception):
+    """The lease is lost, or the agent has to stop: whatever the measurement would give, nobody wants it."""
+
+
+def run_agent(
+    source: JobSource,
+    *,
+    device: Device,
+    backends: Collection[str],
+    stop: Event,
+    on_event: OnEvent | None = None,
+    spool: Path | None = None,
+    measure: Measure = measure,
+) -> None:
+    """Work until `stop` is set: lease a job, measure its graph, report; wait with growing pauses while nobody answers.
+
+    Args:
+        source: jobs and reports; see `JobSource`.
+        device: this machine.
+        backends: names of the backends that may be used here.
+        stop: ends the agent. A measurement in progress ends with its current process, and its job is given back.
+        on_event: told what happens; called from this thread only.
+        spool: folder for results that are not yet acknowledged; they survive the agent's death there, and are
+            reported before any new job is taken.
+        measure: `profilers.timing.sandbox.measure`, or what a test puts in its place.
+
+    Raises:
+        LatcastError: the source refuses this agent for good, for example because its key was revoked.
+    """
+    _Agent(
+        source=source,
+        device=device,
+        backends=backends,
+        stop=stop,
+        on_event=on_event or _ignore,
+        spool=None if spool is None else Spool(spool),
+        measure=measure,
+    ).run()
+
+
+def _ignore(event: AgentEvent) -> None:
+    """Nobody watches."""
+
+
+@dataclass(kw_only=True)
+class _Agent:
+    source: JobSource
+    device: Device
+    backends: Collection[str]
+    stop: Event
+    on_event: OnEvent
+    spool: Spool | None
+    measure: Measure
+
+    def __post_init__(self) -> None:
+        self._models = _ModelCache(self.source)
+
+    def run(self) -> None:
+        self._deliver_spooled()
+        while not self.stop.is_set():
+            job = self._persistently(self.source.lease)
+            if job is not None:
+                self._work(job)
+
+    def _deliver_spooled(self) -> None:
+        """Report what an earlier life of this agent measured."""
+        for record in self.spool.pending() if self.spool else ():
+            try:
+                job, measurement = from_plain(Job, record["job"]), from_plain(Measurement, record["measurement"])
+            except (KeyError, InputError) as error:
+                log.warning("a spooled result cannot be read any more and is left where it is: %s", error)
+                continue
+            self._deliver(job, measurement)
+
+    def _work(self, job: Job) -> None:
+        self._tell("leased", f"Measuring {job.graph[:14]} with {job.settings.backend}.", job)
+        try:
+            with self._heartbeats(job) as lost:
+                report = self._measured(job, lost)
+        except _AbandonedError as error:
+            self._tell("abandoned", str(error), job)
+            if self.stop.is_set():
+                self._give_back(job)
+            return
+        self._deliver(job, report)
+
+    def _measured(self, job: Job, lost: Event) -> Measurement | Failure:
+        """What came out; whatever goes wrong here is a report, for the agent has to live on."""
+        try:
+            return self._try_to_measure(job, lost)
+        except (_AbandonedError, SourceUnavailableError):
+            raise
+        except InvalidModelError as error:
+            return Failure(stage="load", message=str(error))
+        except LatcastError as error:
+            return Failure(stage="run" if isinstance(error, InputError) else "internal", message=str(error))
+        except Exception as error:  # an agent outlives whatever goes wrong in one job
+            log.exception("measuring failed")
+            return Failure(stage="internal", message=f"{type(error).__name__}: {error}")
+
+    def _try_to_measure(self, job: Job, lost: Event) -> Measurement | Failure:
+        def progress(share: float, what: str) -> None:
+            if lost.is_set() or self.stop.is_set():
+                why = "The lease was lost." if lost.is_set() else "The agent was stopped."
+                raise _AbandonedError(why)
+            self.on_event(AgentEvent(kind="progress", message=what, job=job, share=share))
+
+        if job.settings.backend not in self.backends:
+            offered = ", ".join(sorted(self.backends)) or "none"
+            message = f"This agent does not offer the backend {job.settings.backend!r}; it has {offered}."
+            return Failure(stage="unavailable", message=message)
+        model = self._persistently(lambda: self._models.get(job.graph))
+        if model is None:
+            raise _AbandonedError("The agent was stopped.")
+        graph = _checked_graph(model, job.graph)
+        measurement = self.measure(model, device=self.device, settings=job.settings, feeds=job.feeds or None,
+                                    graph=graph, progress=progress)  # fmt: skip
+        return measurement.failure or measurement
+
+    @contextmanager
+    def _heartbeats(self, job: Job) -> Iterator[Event]:
+        """Prolong the lease in a thread; the event that is yielded is set once the lease is lost."""
+        lost, done = Event(), Event()
+
+        def beat() -> None:
+            while not done.wait(job.lease_seconds / HEARTBEATS_PER_LEASE) and not lost.is_set():
+                try:
+                    if not self.source.heartbeat(job):
+                        lost.set()
+                except LatcastError as error:
+                    log.warning("heartbeat failed: %s", error)
+
+        thread = Thread(target=beat, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield lost
+        finally:
+            done.set()
+            thread.join(HEARTBEAT_JOIN_S)
+
+    def _deliver(self, job: Job, report: Measurement | Failure) -> None:
+        """Report until it is acknowledged, or refused for good, or the agent has to stop; spooled results then stay."""
+        if isinstance(report, Failure):
+            self._tell("failed", f"{report.stage}: {report.message}", job)
+            self._send(job, lambda: self.source.failure(job, report))
+            return
+        summary = report.summary
+        text = f"{summary.median_ms:.3f} ms" if summary else "no samples"
+        self.on_event(AgentEvent(kind="measured", message=text, job=job, share=1.0, measurement=report))
+        if self.spool:
+            self.spool.keep(job.lease_token, {"job": to_plain(job), "measurement": to_plain(report)})
+        if self._send(job, lambda: self.source.result(job, report)) and self.spool:
+            self.spool.drop(job.lease_token)
+
+    def _send(self, job: Job, report: Callable[[], None]) -> bool:
+        """Whether the report found its end: taken, or refused for good; False where the agent stopped before."""
+
+        def send() -> bool:
+            report()
+            return True
+
+        try:
+            return bool(self._persistently(send))
+        except LatcastError as error:
+            self._tell("abandoned", f"The report was refused: {error}", job)
+            return True
+
+    def _give_back(self, job: Job) -> None:
+        """Tell the source, once, that the job is free again, so that nobody waits for the lease to run out."""
+        try:
+            self.source.failure(job, Failure(stage="internal", message="The agent was stopped before it finished."))
+        except LatcastError as error:
+            log.warning("the job could not be given back: %s", error)
+
+    def _persistently(self, call: Callable[[], T]) -> T | None:
+        """What `call` returns, tried again with growing pauses while the source is away.
+
+        It is tried once even when we have to stop: a result that is there deserves an attempt. None if that failed.
+        """
+        delay_s = FIRST_DELAY_S
+        while True:
+            try:
+                answer = call()
+            except SourceUnavailableError as error:
+                self._tell("away", f"{error} Trying again in {delay_s:g} s.")
+                if self.stop.wait(delay_s):
+                    return None
+                delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+            else:
+                if delay_s > FIRST_DELAY_S:
+                    self._tell("back", "The service answers again.")
+                return answer
+
+    def _tell(self, kind: str, message: str, job: Job | None = None) -> None:
+        self.on_event(AgentEvent(kind=kind, message=message, job=job))
+
+
+def _checked_graph(model: bytes, wanted: GraphHash) -> Graph:
+    graph = load_graph(model)
+    if graph.hash != wanted:
+        raise InvalidModelError(f"The model that was fetched has the hash {graph.hash}, but the job is about {wanted}.")
+    return graph
+
+
+class _ModelCache:
+    """The models that were used last: the jobs of an adaptation come back to the same graphs."""
+
+    def __init__(self, source: JobSource) -> None:
+        self._source = source
+        self._models: OrderedDict[GraphHash, bytes] = OrderedDict()
+
+    def get(self, graph: GraphHash) -> bytes:
+        if graph not in self._models:
+            self._models[graph] = self._source.model(graph)
+        self._models.move_to_end(graph)
+        while len(self._models) > 1 and sum(map(len, self._models.values())) > CACHE_BYTES:
+            self._models.popitem(last=False)
+        return self._models[graph]

@@ -1,0 +1,139 @@
+"""The process that measures many graphs on one target: `python -m profilers.campaign.child`.
+
+`profilers.campaign.process` starts it. Requests are JSON lines on standard input, the first says which target. For each
+architecture there are two answers: the graph's hash and feeds before anything is run, then what was measured. Whatever
+the runtime prints goes to standard error.
+"""
+
+import gc
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import IO
+
+from latcast.schema import (
+    Architecture,
+    Failure,
+    FeedSpec,
+    Graph,
+    GraphHash,
+    ProcessRun,
+    ProfileSettings,
+    from_plain,
+    to_plain,
+)
+from profilers.backends import Backend, get_backend
+from profilers.counters.combined import CombinedReader
+from profilers.counters.perf_event import PerfEventReader
+from profilers.counters.process import ProcessReader
+from profilers.feeds import feed_specs, make_feeds
+from profilers.host.cpus import pin
+from profilers.onnx_graph import load_graph, refill_weights
+from profilers.quantisation import CALIBRATION_FEEDS
+from profilers.search_spaces import get_space
+from profilers.timing.child import die_with, failure_of, limit_resources
+from profilers.timing.loop import profile
+from profilers.timing.sentinel import sentinel_latency_ms, sentinel_model
+
+__all__ = ["Answer", "Begin", "Request", "main"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """The first request: how to measure, and where."""
+
+    settings: ProfileSettings
+    parent_pid: int
+    cpus: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Measure an architecture, or without one the sentinel."""
+
+    architecture: Architecture | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Of an architecture graph and feeds, then run or failure; of the sentinel its latency in ms, or a failure."""
+
+    graph: GraphHash = ""
+    feeds: tuple[FeedSpec, ...] = ()
+    run: ProcessRun | None = None
+    sentinel_ms: float | None = None
+    failure: Failure | None = None
+
+
+def main(requests: IO[str], answers: IO[str]) -> None:
+    """Answer requests until there are no more."""
+    begin = from_plain(Begin, json.loads(requests.readline()))
+    die_with(begin.parent_pid)
+    limit_resources(begin.settings.memory_limit_bytes)
+    if begin.cpus:
+        pin(frozenset(begin.cpus))
+    gc.disable()  # a collection in the middle of a sample would be the model's fault
+    for line in requests:
+        for answer in _answers(from_plain(Request, json.loads(line)), begin.settings):
+            answers.write(json.dumps(to_plain(answer), separators=(",", ":")) + "\n")
+            answers.flush()
+        gc.collect()
+
+
+def _answers(request: Request, settings: ProfileSettings) -> Iterator[Answer]:
+    stage, backend = "load", get_backend(settings.backend)
+    try:
+        if request.architecture is None:
+            yield Answer(sentinel_ms=_sentinel_ms(backend, settings))
+            return
+        model = get_space(request.architecture.space).to_onnx(request.architecture)
+        graph = load_graph(model)
+        feeds = feed_specs(graph)
+        yield Answer(graph=graph.hash, feeds=feeds)
+        model, stage = refill_weights(model, settings.seed), "open"
+        yield Answer(run=_measure(_prepared(model, feeds, backend, settings), graph, feeds, backend, settings))
+    except Exception as error:  # noqa: BLE001 - whatever a runtime raises is a failure of the model, and reported
+        yield Answer(failure=failure_of(error, settings, refused=stage))
+
+
+def _sentinel_ms(backend: Backend, settings: ProfileSettings) -> float:
+    """On one thread: how long several take to wake differs from moment to moment and is no change of the host."""
+    return sentinel_latency_ms(sentinel_model(), backend, replace(settings, threads=1))
+
+
+def _prepared(model: bytes, feeds: tuple[FeedSpec, ...], backend: Backend, settings: ProfileSettings) -> bytes:
+    """The model as the backend wants it for the precision."""
+    if settings.precision not in backend.prepared_precisions:
+        return model
+    seeds = range(settings.seed, settings.seed + CALIBRATION_FEEDS)
+    return backend.prepare(model, settings, [make_feeds(feeds, seed) for seed in seeds])
+
+
+def _measure(
+    model: bytes, graph: Graph, feeds: tuple[FeedSpec, ...], backend: Backend, settings: ProfileSettings
+) -> ProcessRun:
+    tensors = graph.tensors
+    producers = {tensors[i].name: index for index, node in enumerate(graph.nodes) for i in node.outputs if i >= 0}
+    with closing(CombinedReader([PerfEventReader(), ProcessReader()])) as counters:
+        return profile(
+            model,
+            make_feeds(feeds, settings.seed),
+            backend,
+            settings,
+            counters=counters,
+            producers=producers,
+        )
+
+
+def _take_standard_output() -> IO[str]:
+    """Standard output for ourselves alone: what a runtime prints there goes to standard error from now on."""
+    own = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return own
+
+
+if __name__ == "__main__":
+    main(sys.stdin, _take_standard_output())

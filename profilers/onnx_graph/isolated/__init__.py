@@ -1,0 +1,1 @@
+"""Reading hostile models in a process of its own."""

@@ -1,0 +1,83 @@
+"""The process that reads hostile models for a `GraphLoader`.
+
+Started as `python -m profilers.onnx_graph.isolated.child <settings>`.
+It limits itself before it reads a byte, answers one request after the other and ends when its standard input does.
+"""
+
+import gc
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from latcast.schema import InputError, InvalidModelError
+from profilers.onnx_graph.isolated.encoding import encode_error, encode_graph
+from profilers.onnx_graph.isolated.messages import read_message, write_message
+from profilers.onnx_graph.limits import Limits
+from profilers.onnx_graph.reading import bind_shapes, load_graph
+from profilers.onnx_graph.weights import strip_weights
+
+__all__ = ["main"]
+
+
+def main(settings: str) -> None:
+    """Serve requests from standard input to standard output until it closes."""
+    given = json.loads(settings)
+    limits = Limits(**given["limits"])
+    _limit_self(int(given["memory_bytes"]))
+    requests, answers = sys.stdin.buffer, _claim_stdout()
+    gc.freeze()
+    gc.disable()  # a model makes thousands of records and hardly a cycle: collected between models, not within
+    write_message(answers, {"ready": True})
+    while (message := read_message(requests, largest=2**40)) is not None:
+        _answer(answers, *message, limits, int(given["memory_bytes"]))
+        gc.collect(1)
+
+
+def _claim_stdout() -> IO[bytes]:
+    """Standard output for messages alone; whatever native code prints goes nowhere."""
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return answers
+
+
+def _answer(answers: IO[bytes], header: dict[str, Any], model: bytes, limits: Limits, memory_bytes: int) -> None:
+    try:
+        shapes = header["shapes"]
+        graph = load_graph(model, shapes=shapes, limits=limits)
+        stripped = b""
+        if header["strip"]:
+            bound = bind_shapes(model, shapes, limits=limits) if shapes else model
+            stripped = strip_weights(bound, limits=limits)
+        encoded = encode_graph(graph)
+        write_message(answers, {"graph_bytes": len(encoded)}, encoded, stripped)
+    except InputError as error:
+        write_message(answers, {"error": encode_error(error)})
+    except MemoryError:
+        text = f"Reading the model takes more than {memory_bytes:,} bytes of memory; make the model smaller."
+        write_message(answers, {"error": encode_error(InvalidModelError(text))})
+    except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is an answer, not the end
+        text = f"The model cannot be read ({type(error).__name__}); check it with onnx.checker."
+        write_message(answers, {"error": encode_error(InvalidModelError(text))})
+
+
+def _limit_self(memory_bytes: int) -> None:
+    """Cap the address space at what the interpreter has now plus `memory_bytes`; write no files, dump no core."""
+    statm = Path("/proc/self/statm")
+    used = int(statm.read_text().split()[0]) * resource.getpagesize() if statm.exists() else 2**30
+    for kind, value in (
+        (resource.RLIMIT_AS, used + memory_bytes),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        capped = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (capped, capped))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,81 @@
+"""ONNX bytes to a `Graph`."""
+
+from latcast.schema import Graph, InvalidModelError
+from profilers.onnx_graph.binding import Shapes, bind_inputs
+from profilers.onnx_graph.functions import inline_functions
+from profilers.onnx_graph.limits import Limits
+from profilers.onnx_graph.parsing import parse_model
+from profilers.onnx_graph.scope import Context
+from profilers.onnx_graph.source import Source
+from profilers.onnx_graph.usage import constant_uses
+from profilers.onnx_graph.values import Value
+from profilers.onnx_graph.walk import walk
+
+__all__ = ["bind_shapes", "load_graph"]
+
+_DEFAULT = Limits()
+_OVERRIDABLE_SINCE = 4
+"""First version of the format in which an initializer that is an input too is no constant: it may be overridden."""
+
+
+def load_graph(model: bytes, *, shapes: Shapes | None = None, limits: Limits = _DEFAULT) -> Graph:
+    """The graph of an ONNX model, with static shapes, the work of each node and the content hash.
+
+    Safe for hostile bytes as far as one process can be: nothing is read from disk, no constant is materialised, and
+    every limit is checked before the work that it bounds. A service uses a `GraphLoader`, which does it in a
+    limited process of its own.
+
+    Args:
+        model: a whole ONNX file, or a weight-stripped one.
+        shapes: whole shape of each input that has dynamic dimensions, by input name.
+        limits: caps on the model.
+
+    Raises:
+        UnboundDimensionError: dynamic dimensions that `shapes` does not bind.
+        UnsupportedOperatorError: operators of an unknown domain or version.
+        ModelLimitError: a limit is exceeded.
+        InvalidModelError: anything else that is wrong with the model or the shapes.
+    """
+    source = _bound(model, shapes, limits)
+    opsets = _opset_versions(source)
+    overridable = source.graph.overridable if source.proto.ir_version >= _OVERRIDABLE_SINCE else frozenset()
+    context = Context(limits, opsets, constant_uses(source.graph), overridable=overridable)
+    inputs = [Value.from_type(info.name, info.type) for info in source.graph.fed]
+    for value in inputs:
+        if not value.dtype and value.other is None:
+            raise InvalidModelError(f"The input {value.name!r} has no known element type.")
+    return walk(source.graph, inputs, context, salt=repr(sorted(opsets.items())).encode()).graph
+
+
+def bind_shapes(model: bytes, shapes: Shapes, *, limits: Limits = _DEFAULT) -> bytes:
+    """The model with the inputs' sizes fixed; what it declares of other tensors' shapes is dropped.
+
+    Args:
+        model: a whole ONNX file, or a weight-stripped one.
+        shapes: whole shape of each input that has dynamic dimensions, by input name.
+        limits: caps on the model.
+
+    Raises:
+        InvalidModelError: as `load_graph`.
+    """
+    source = parse_model(model, limits)
+    bind_inputs(source.graph.fed, shapes)
+    proto = source.proto
+    del proto.graph.value_info[:]
+    for info in proto.graph.output:
+        if info.type.WhichOneof("value") == "tensor_type":
+            info.type.tensor_type.ClearField("shape")
+    return bytes(proto.SerializeToString())
+
+
+def _bound(model: bytes, shapes: Shapes | None, limits: Limits) -> Source:
+    source = parse_model(model, limits)
+    bind_inputs(source.graph.fed, shapes)
+    return inline_functions(source, limits)
+
+
+def _opset_versions(source: Source) -> dict[str, int]:
+    domains = [(entry.domain, entry.version) for entry in source.proto.opset_import]
+    versions = {"" if domain == "ai.onnx" else domain: version for domain, version in domains}
+    used = {node.operation.domain for node in source.graph.nodes}
+    return {domain: version for domain, version in versions.items() if domain == "" or domain in used}

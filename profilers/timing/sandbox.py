@@ -1,0 +1,291 @@
+"""Measures a model in child processes that may crash, hang or devour memory without harm to this one.
+
+Each repetition is a fresh `python -m profilers.timing.child` in its own session and private folder, with a minimal
+environment, no inherited handles, limits on address space, file size and wall-clock time; it ends when this process
+ends.
+"""
+
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from latcast.schema import (
+    Device,
+    Failure,
+    FeedSpec,
+    Graph,
+    InputError,
+    Measurement,
+    ProcessRun,
+    ProfileSettings,
+    Target,
+    from_plain,
+    to_plain,
+)
+from profilers.backends import get_backend
+from profilers.feeds import describe_feeds, feed_specs
+from profilers.host.children import explain_end, run_alone
+from profilers.host.cpus import choose_cpus
+from profilers.host.environment import EnvironmentReader
+from profilers.timing.child import FEEDS_FILE, MODEL_FILE, SENTINEL_FILE, Answer, Request
+from profilers.timing.sentinel import DRIFT, drift, sentinel_model
+
+__all__ = ["Feeds", "Progress", "cpus_for", "measure", "settings_for", "target_for"]
+
+Feeds = Sequence[FeedSpec] | Mapping[str, np.ndarray[Any, Any]]
+"""A recipe for each input, or the arrays themselves."""
+
+Progress = Callable[[float, str], None]
+"""Called with the share done, 0–1, and what is being done."""
+
+PROCESS_SPREAD = 0.2
+"""Processes that disagree by more than this share of the latency make a measurement noisy."""
+
+LEAST_CPU_SHARE, LEAST_INTERRUPTIONS = 0.9, 5
+"""A process that had less of a processor than this while it was timed, and was interrupted so often, is run again."""
+
+ANSWER_BYTES = 64 * 2**20
+STRIPPED_MARK = b"latcast:refill="
+
+
+def target_for(device: Device, settings: ProfileSettings) -> Target:
+    """The target that a measurement with these settings belongs to; the backend's default options are spelled out.
+
+    Raises:
+        UnknownNameError: no such backend.
+    """
+    backend = get_backend(settings.backend)
+    return Target(
+        device=device.fingerprint,
+        backend=settings.backend,
+        backend_version=backend.probe().version,
+        precision=settings.precision,
+        threads=settings.threads,
+        options={**backend.default_options, **settings.options},
+    )
+
+
+def settings_for(target: Target, overrides: Mapping[str, Any] | None = None) -> ProfileSettings:
+    """How to measure on a target: its backend, precision, threads and options, the rest by default or as given."""
+    return ProfileSettings(
+        backend=target.backend,
+        precision=target.precision,
+        threads=target.threads,
+        options=dict(target.options),
+        **(overrides or {}),
+    )
+
+
+def measure(
+    model: bytes,
+    *,
+    device: Device,
+    settings: ProfileSettings,
+    feeds: Feeds | None = None,
+    graph: Graph | None = None,
+    progress: Progress | None = None,
+) -> Measurement:
+    """Measure one model on one target.
+
+    Args:
+        model: ONNX with static shapes; stripped weights are refilled from `settings.seed`.
+        device: this machine, as `profilers.host.environment.describe_device` gives it.
+        settings: how to measure.
+        feeds: what goes in; by default `profilers.feeds.feed_specs(graph)`.
+        graph: of the model, where it is there already.
+        progress: called before and after each process.
+
+    Returns:
+        A measurement, with samples or with a failure: whatever the model does to its runtime, this returns.
+
+    Raises:
+        InvalidModelError: the bytes are not a model that can be read.
+        InvalidFeedsError: no feeds can be made for its inputs.
+        UnknownNameError: no such backend.
+    """
+    graph = graph or _load(model)
+    given = feeds if feeds is not None else feed_specs(graph)
+    target, host = target_for(device, settings), EnvironmentReader()
+    before = host.read()
+    with _Sandbox(model, settings, given, _producers(graph)) as sandbox:
+        outcome = _repeat(sandbox, settings, progress or _no_progress)
+    failed = outcome.failure is not None
+    measurement = Measurement(
+        graph=graph.hash,
+        target=target,
+        settings=settings,
+        feeds=describe_feeds(given) if isinstance(given, Mapping) else tuple(given),
+        before=before,
+        after=host.read(),
+        runs=() if failed else outcome.runs,
+        failure=outcome.failure,
+        noisy=outcome.noisy,
+        sentinel_ms=outcome.sentinel_ms,
+    )
+    summary = measurement.summary
+    return replace(measurement, noisy=True) if summary and summary.process_spread > PROCESS_SPREAD else measurement
+
+
+def _load(model: bytes) -> Graph:
+    from profilers.onnx_graph import load_graph
+
+    return load_graph(model)
+
+
+def _producers(graph: Graph) -> dict[str, int]:
+    """Tensor name → index of the node that produces it."""
+    tensors = graph.tensors
+    return {tensors[i].name: index for index, node in enumerate(graph.nodes) for i in node.outputs if i >= 0}
+
+
+def _no_progress(share: float, what: str) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    runs: tuple[ProcessRun, ...] = ()
+    sentinel_ms: tuple[float, ...] = ()
+    noisy: bool = False
+    failure: Failure | None = None
+
+
+def _repeat(sandbox: "_Sandbox", settings: ProfileSettings, progress: Progress) -> _Outcome:
+    """All processes of a measurement, up to the first failure."""
+    failure = sandbox.prepare()
+    if failure:
+        return _Outcome(failure=failure)
+    outcome, count = _Outcome(), max(1, settings.processes)
+    for index in range(count):
+        progress(index / count, f"process {index + 1} of {count}")
+        outcome = _one_more(sandbox, outcome, kernels=settings.kernels and index == 0)
+        if outcome.failure:
+            return outcome
+    progress(1.0, "done")
+    return outcome
+
+
+def _one_more(sandbox: "_Sandbox", outcome: _Outcome, *, kernels: bool) -> _Outcome:
+    """The outcome with one more process; a process that was disturbed is run again, once.
+
+    Where that was in vain before, the host is busy for longer than we care to wait, and nothing is repeated.
+    The repetition takes the place of the run that it repeats; the sentinel's readings of both are kept.
+    """
+    answer = sandbox.profile(kernels=kernels)
+    readings = answer.sentinel_ms
+    if _disturbed(answer) and not outcome.noisy:
+        answer = sandbox.profile(kernels=kernels)
+        readings += answer.sentinel_ms
+    return _Outcome(
+        runs=(*outcome.runs, *((answer.run,) if answer.run else ())),
+        sentinel_ms=outcome.sentinel_ms + readings,
+        noisy=outcome.noisy or _disturbed(answer),
+        failure=answer.failure,
+    )
+
+
+def _disturbed(answer: Answer) -> bool:
+    """Whether the host changed its speed meanwhile, or gave the processor to somebody else."""
+    drifted = len(answer.sentinel_ms) == 2 and drift(*answer.sentinel_ms) > DRIFT
+    return drifted or (answer.run is not None and _starved(answer.run))
+
+
+def _starved(run: ProcessRun) -> bool:
+    """Whether other programs took the processor: time passed, but not ours, and the scheduler interrupted us."""
+    counted = run.counters.values if run.counters else {}
+    if not run.counters or not {"user-time-ns", "system-time-ns", "involuntary-context-switches"} <= counted.keys():
+        return False
+    runs, elapsed_ns = len(run.samples_ms) * run.runs_per_sample, run.counters.enabled_ns["user-time-ns"]
+    busy_ns = (counted["user-time-ns"] + counted["system-time-ns"]) * runs
+    interrupted = counted["involuntary-context-switches"] * runs >= LEAST_INTERRUPTIONS
+    return interrupted and busy_ns < LEAST_CPU_SHARE * elapsed_ns
+
+
+class _Sandbox:
+    """A private folder with the model and its feeds, and child processes that work there."""
+
+    def __init__(self, model: bytes, settings: ProfileSettings, feeds: Feeds, producers: Mapping[str, int]) -> None:
+        self._model, self._settings, self._feeds, self._producers = model, settings, feeds, producers
+        self._children = 0
+
+    def __enter__(self) -> Self:
+        self._folder = Path(tempfile.mkdtemp(prefix="latcast-"))  # mode 0700
+        with ExitStack() as undo:
+            undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            (self._folder / MODEL_FILE).write_bytes(self._model)
+            if self._settings.sentinel:
+                (self._folder / SENTINEL_FILE).write_bytes(sentinel_model())
+            if isinstance(self._feeds, Mapping):
+                (self._folder / FEEDS_FILE).write_bytes(_npz(self._feeds))
+            undo.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def prepare(self) -> Failure | None:
+        """Fill stripped weights in and quantise, where that is wanted.
+
+        In a child of its own, so that the measured ones hold nothing but the model that they run.
+        """
+        wanted = self._settings.precision in get_backend(self._settings.backend).prepared_precisions
+        return self._run("prepare").failure if wanted or STRIPPED_MARK in self._model else None
+
+    def profile(self, *, kernels: bool) -> Answer:
+        """One fresh process that measures the model."""
+        return self._run("profile", kernels=kernels)
+
+    def _run(self, task: str, *, kernels: bool = False) -> Answer:
+        self._children += 1
+        name = f"{task}-{self._children}"
+        (self._folder / f"{name}.request.json").write_text(json.dumps(to_plain(self._request(task, kernels))))
+        command = [sys.executable, "-P", "-m", "profilers.timing.child", str(self._folder), name]
+        output = self._folder / f"{name}.log"
+        code = run_alone(command, self._folder, output, self._settings.timeout_s)
+        return _answer(self._folder / f"{name}.answer.json", code, output, self._settings)
+
+    def _request(self, task: str, kernels: bool) -> Request:
+        return Request(
+            task=task,
+            settings=replace(self._settings, kernels=kernels),
+            parent_pid=os.getpid(),
+            cpus=cpus_for(self._settings.threads),
+            feeds=() if isinstance(self._feeds, Mapping) else tuple(self._feeds),
+            producers=self._producers if kernels else {},
+        )
+
+
+def _npz(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def cpus_for(threads: int) -> tuple[int, ...]:
+    """CPUs to pin so many threads to; empty where the host has no such thing."""
+    if not hasattr(os, "sched_getaffinity"):
+        return ()
+    return tuple(sorted(choose_cpus(threads, allowed=frozenset(os.sched_getaffinity(0)))))
+
+
+def _answer(path: Path, code: int | None, output: Path, settings: ProfileSettings) -> Answer:
+    """What the child wrote, or what its end says."""
+    if code == 0 and path.exists() and path.stat().st_size <= ANSWER_BYTES:
+        try:
+            return from_plain(Answer, json.loads(path.read_bytes()))
+        except (ValueError, InputError) as error:
+            return Answer(failure=Failure(stage="crash", message=f"The process left an answer that is broken: {error}"))
+    return Answer(failure=explain_end(code, output, settings))

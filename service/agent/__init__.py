@@ -1,0 +1,1 @@
+"""What the agent of a device needs to work for a service."""

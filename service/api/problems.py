@@ -1,0 +1,171 @@
+"""Errors as problem details (RFC 9457): every refusal of every route goes through here."""
+
+import http
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from latcast.errors import (
+    AuthenticationError,
+    BodyTooLargeError,
+    ConflictError,
+    ForbiddenError,
+    LeaseLostError,
+    NotFoundError,
+    RateLimitedError,
+    ServiceError,
+    UnavailableError,
+)
+from latcast.schema import (
+    ArtifactError,
+    BackendUnavailableError,
+    InputError,
+    InvalidArchitectureError,
+    InvalidFeedsError,
+    InvalidModelError,
+    LatcastError,
+    MissingEvidenceError,
+    ModelLimitError,
+    NotFittedError,
+    UnboundDimensionError,
+    UnknownNameError,
+    UnsupportedGraphError,
+    UnsupportedOperatorError,
+)
+
+__all__ = ["MEDIA_TYPE", "PROBLEMS", "install", "problem", "problem_of", "problem_response"]
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+log = structlog.get_logger(__name__)
+
+PROBLEMS: Mapping[type[LatcastError], tuple[int, str]] = {
+    LatcastError: (500, "internal"),
+    InputError: (422, "input"),
+    InvalidModelError: (422, "invalid-model"),
+    ModelLimitError: (422, "model-limit"),
+    UnboundDimensionError: (422, "unbound-dimension"),
+    UnsupportedOperatorError: (422, "unsupported-operator"),
+    InvalidFeedsError: (422, "invalid-feeds"),
+    InvalidArchitectureError: (422, "invalid-architecture"),
+    UnknownNameError: (422, "unknown-name"),
+    UnsupportedGraphError: (422, "unsupported-graph"),
+    BackendUnavailableError: (409, "backend-unavailable"),
+    NotFittedError: (409, "not-fitted"),
+    MissingEvidenceError: (409, "missing-evidence"),
+    ArtifactError: (503, "artifact"),
+    ServiceError: (ServiceError.status, "internal"),
+    AuthenticationError: (AuthenticationError.status, "authentication"),
+    ForbiddenError: (ForbiddenError.status, "forbidden"),
+    NotFoundError: (NotFoundError.status, "not-found"),
+    ConflictError: (ConflictError.status, "conflict"),
+    LeaseLostError: (LeaseLostError.status, "lease-lost"),
+    BodyTooLargeError: (BodyTooLargeError.status, "body-too-large"),
+    RateLimitedError: (RateLimitedError.status, "rate-limited"),
+    UnavailableError: (UnavailableError.status, "unavailable"),
+}
+"""Status and name of each class of the error trees; a class that is not here is what its nearest ancestor is."""
+
+_EXTRAS = ("limit", "allowed", "found", "dimensions", "operators", "what", "name", "known")
+"""Attributes of errors that problems carry too."""
+
+
+def problem(status: int, slug: str, detail: str, **extras: Any) -> dict[str, Any]:
+    """A problem detail."""
+    title = http.HTTPStatus(status).phrase
+    return {"type": f"urn:latcast:problem:{slug}", "title": title, "status": status, "detail": detail, **extras}
+
+
+def problem_of(error: LatcastError) -> dict[str, Any]:
+    """The problem that an error of the trees is."""
+    status, slug = next(PROBLEMS[cls] for cls in type(error).__mro__ if cls in PROBLEMS)
+    extras = {name: getattr(error, name) for name in _EXTRAS if hasattr(error, name)}
+    return problem(status, slug, str(error), **extras)
+
+
+def problem_response(content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """A problem as a response."""
+    return _ProblemResponse(dict(content), status_code=content["status"], headers=dict(headers or {}))
+
+
+class _ProblemResponse(JSONResponse):
+    """Escapes what is not ASCII, so that a text that was refused because UTF-8 cannot express it can be named."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
+def install(app: FastAPI) -> None:
+    """Make the application answer every error with a problem."""
+    app.add_exception_handler(LatcastError, _on_latcast)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    for unavailable in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.add_exception_handler(unavailable, _on_database)
+    app.add_exception_handler(IntegrityError, _on_integrity)
+    app.add_exception_handler(DataError, _on_data)
+
+
+def _on_latcast(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, LatcastError)  # noqa: S101 - registered for this class
+    content = problem_of(error)
+    if content["status"] == http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("unexpected error", exc_info=error)
+    return problem_response(content, _headers(error))
+
+
+def _headers(error: LatcastError) -> dict[str, str]:
+    if isinstance(error, RateLimitedError):
+        return {"Retry-After": str(max(1, round(error.retry_after_s)))}
+    if isinstance(error, AuthenticationError):
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, UnavailableError) else {}
+
+
+def _on_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    detail = {
+        404: f"There is nothing at {request.url.path}; /docs lists what there is.",
+        405: f"{request.method} is not possible at {request.url.path}; /docs lists what is.",
+        400: "The body is not valid JSON.",
+    }.get(error.status_code, str(error.detail))
+    slug = http.HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    return problem_response(problem(error.status_code, slug, detail), error.headers)
+
+
+def _on_validation(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
+    # What was sent is not repeated: it may hold keys or models.
+    errors = [
+        {"where": ".".join(str(part) for part in item["loc"]), "message": item["msg"]} for item in error.errors()[:20]
+    ]
+    first = errors[0]
+    detail = f"The request does not fit: {first['where']}: {first['message']}."
+    return problem_response(problem(422, "input", detail, errors=errors))
+
+
+def _on_database(_request: Request, error: Exception) -> JSONResponse:
+    log.error("database unavailable", error=type(error).__name__, reason=str(getattr(error, "orig", error)))
+    detail = "The database cannot be reached or written now. Nothing was stored; try again in a moment."
+    return problem_response(problem(503, "unavailable", detail), {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _on_integrity(_request: Request, error: Exception) -> JSONResponse:
+    log.warning("conflicting writes", reason=str(getattr(error, "orig", error)))
+    detail = "Somebody else changed the same thing at the same moment. Nothing was stored; try again."
+    return problem_response(problem(409, "conflict", detail))
+
+
+def _on_data(_request: Request, error: Exception) -> JSONResponse:
+    log.warning("value refused by the database", reason=str(getattr(error, "orig", error)))
+    return problem_response(problem(422, "input", "The request holds a value that the database cannot keep."))

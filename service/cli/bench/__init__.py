@@ -1,0 +1,1 @@
+"""`latcast bench`: how good predictors are."""

@@ -1,0 +1,213 @@
+"""`latcast bench`: every predictor on the published tables by one protocol, and the report of it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from latcast.schema import InputError, UnknownNameError
+from service.cli.bench.onnx import bench_onnx
+from service.cli.common import console, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from predictors.evaluation.nas import Store, Task, Unit
+
+__all__ = ["bench"]
+
+bench = typer.Typer(
+    help="Benchmark predictors on published latency tables, or on your own models.", no_args_is_help=True
+)
+bench.command("onnx")(bench_onnx)
+
+
+class Protocol(StrEnum):
+    """Who sees which rows; see `predictors.evaluation.nas.protocol`."""
+
+    FULL = "full"
+    HELP = "help"
+
+
+class Suite(StrEnum):
+    """Tasks of the literature."""
+
+    NASFLAT = "nasflat"
+    HELP = "help"
+
+
+DataOption = Annotated[
+    Path,
+    typer.Option(
+        "--data", envvar="LATCAST_DATA", help="Folder with HELP's tables, or one that has help/.", metavar="DIR"
+    ),
+]
+
+
+@bench.command("nas")
+def nas(
+    data: DataOption = Path("data"),
+    suite: Annotated[Suite | None, typer.Option(help="All tasks of the literature instead of one of your own.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Of the suite; repeatable. [all of it]")] = None,
+    space: Annotated[str, typer.Option(help="Search space of the table.")] = "nasbench201",
+    sources: Annotated[str, typer.Option(metavar="A,B", help="Devices to learn from; HELP's when left out.")] = "",
+    targets: Annotated[str, typer.Option(metavar="C,D", help="Devices to forecast; HELP's when left out.")] = "",
+    shots: Annotated[
+        list[int] | None, typer.Option(min=1, help="Measurements of a target, references included; repeatable. [20]")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions.")] = 10,
+    trainings: Annotated[
+        int | None,
+        typer.Option(min=1, help="Trainings that the seeds share. [one each; 2 for help, maple and brp_nas]"),
+    ] = None,
+    predictor: Annotated[
+        list[str] | None, typer.Option(help="KIND, or KIND:NAME=VALUE,…; repeatable. [universal]")
+    ] = None,
+    sampler: Annotated[
+        list[str] | None, typer.Option(help="What chooses the measurements; repeatable. [variance]")
+    ] = None,
+    protocol: Annotated[
+        Protocol | None, typer.Option(help="Who sees which rows. [full; help for the suite help]")
+    ] = None,
+    source_samples: Annotated[
+        int | None, typer.Option(min=20, help="Architectures of each source. [900; 4000 for the suite help's FBNet]")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes of one thread each. [one for each core]")
+    ] = None,
+    json_out: Annotated[
+        str, typer.Option("--json", metavar="FILE", help="Where to write; - is standard output.")
+    ] = "-",
+) -> None:
+    """Train on source devices, adapt to targets with a few measurements, and judge the forecasts of all the rest.
+
+    With --json FILE finished parts are kept beside it until the run is complete: the same command goes on where an
+    interrupted one stopped.
+
+    \b
+    Examples:
+      latcast bench nas --data HELP/data --suite nasflat --json nasflat.json
+      latcast bench nas --data HELP/data --space fbnet --targets fpga,raspi4 --shots 10 --predictor lookup_table
+    """
+    from predictors.evaluation.nas import Contender, Store, assemble, plan, run
+
+    chosen = protocol or (Protocol.HELP if suite is Suite.HELP else Protocol.FULL)
+    units = plan(
+        _tasks(suite, task or [], space, sources, targets),
+        [Contender.parse(text) for text in predictor or ["universal"]],
+        samplers=_known_samplers(sampler or ["variance"]),
+        shots=shots or [20],
+        seeds=seeds,
+        trainings=trainings,
+        protocol=chosen.value,
+        source_samples=source_samples,
+    )
+    store = Store(_partial(json_out))
+    _run(run, units, data, store, workers)
+    result = assemble(units, store, suite=suite is not None)
+    write_json(result, json_out)
+    store.clear()
+    console.print(_summary(result if isinstance(result, list) else [result]))
+
+
+@bench.command("report")
+def report(
+    results: Annotated[list[Path], typer.Argument(metavar="JSON…", help="What `latcast bench nas --json` wrote.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Markdown file; its figures go beside it.")] = Path(
+        "docs/benchmarks.md"
+    ),
+    notes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="Markdown that goes between introduction and tables."
+        ),
+    ] = None,
+) -> None:
+    """Draw tables and figures out of results."""
+    from predictors.evaluation.nas.report import read_results, write_report
+
+    text = notes.read_text(encoding="utf-8") if notes else ""
+    written = write_report(read_results(results), out, notes=text)
+    console.print(f"Wrote {out} and {len(written)} figures.")
+
+
+def _tasks(suite: Suite | None, only: "Sequence[str]", space: str, sources: str, targets: str) -> "Sequence[Task]":
+    from predictors.evaluation.nas import DEFAULT_SOURCES, DEFAULT_TARGETS, SUITES, Task
+
+    if suite is not None:
+        if sources or targets:
+            raise InputError("A suite has its own devices: leave --sources and --targets out, or --suite.")
+        return _some_of(SUITES[suite.value], only)
+    if only:
+        raise InputError("--task names tasks of a suite: give --suite too.")
+    if space not in DEFAULT_SOURCES and not (sources and targets):
+        raise InputError(f"The space {space!r} has no usual devices: name them with --sources and --targets.")
+    own_targets = _names(targets) or DEFAULT_TARGETS[space]
+    own_sources = _names(sources) or tuple(name for name in DEFAULT_SOURCES[space] if name not in own_targets)
+    return [Task(name=space, space=space, sources=own_sources, targets=own_targets)]
+
+
+def _some_of(tasks: "Sequence[Task]", only: "Sequence[str]") -> "Sequence[Task]":
+    known = {task.name: task for task in tasks}
+    for name in only:
+        if name not in known:
+            raise UnknownNameError("task of the suite", name, list(known))
+    return [known[name] for name in only or known]
+
+
+def _partial(json_out: str) -> Path | None:
+    """Where finished parts are kept; a run of hours finds out now that its result has nowhere to go."""
+    if json_out == "-":
+        return None
+    if not Path(json_out).absolute().parent.is_dir():
+        raise InputError(f"There is no folder for {json_out}: create it first.")
+    return Path(f"{json_out}.partial.jsonl")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _known_samplers(wanted: "Sequence[str]") -> "Sequence[str]":
+    from predictors.samplers.base import sampler_names
+
+    for name in wanted:
+        if name not in sampler_names():
+            raise UnknownNameError("sampler", name, sampler_names())
+    return wanted
+
+
+def _run(run: Any, units: "Sequence[Unit]", data: Path, store: "Store", workers: int | None) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        line = bar.add_task("training", total=1.0)
+        run(
+            units,
+            data,
+            store,
+            workers=workers,
+            progress=lambda done, what: bar.update(line, completed=done, description=what),
+        )
+
+
+def _summary(results: "Sequence[dict[str, Any]]") -> Table:
+    table = Table("predictor", "sampler", "shots", "task", "Spearman", "median APE", "±10 %", "coverage of 90 %")
+    for result in results:
+        for name, part in result.get("tasks", {"": result}).items():
+            mean = part["mean"]
+            shares = (_share(mean[metric]) for metric in ("median_ape", "within_10", "coverage_90"))
+            head = (result["predictor"], result["sampler"], str(result["shots"]), name)
+            table.add_row(*head, f"{mean['spearman']['mean']:.3f}" if mean["spearman"] else "–", *shares)
+    return table
+
+
+def _share(metric: dict[str, float] | None) -> str:
+    return f"{100 * metric['mean']:.1f} %" if metric else "–"

@@ -1,0 +1,209 @@
+"""`latcast bench onnx`: measure some models, forecast the others, and say how well."""
+
+import hashlib
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from latcast.schema import InputError, LatcastError, ProfileSettings
+from service.cli.bench.onnx_report import print_holdouts, print_result
+from service.cli.common import console, write_json
+
+if TYPE_CHECKING:
+    from predictors.base import LatencyDataset
+    from predictors.evaluation.onnx import Draw, Holdout, Journal, Manifest, Plan
+
+__all__ = ["bench_onnx"]
+
+DEFAULTS = ProfileSettings()
+
+
+class HoldoutKind(StrEnum):
+    """What training goes without; see `predictors.evaluation.onnx.holdouts`."""
+
+    FAMILIES = "families"
+    TARGETS = "targets"
+
+
+def bench_onnx(
+    manifest: Annotated[
+        Path | None, typer.Option(metavar="FILE", help='JSON lines {"name", "onnx", "feeds", "shapes"}; see the guide.')
+    ] = None,
+    holdout: Annotated[
+        HoldoutKind | None, typer.Option(help="Instead of a manifest: leave parts of the measured data set out.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Held-out part, instead of all; repeatable.")] = None,
+    data: Annotated[Path, typer.Option(envvar="LATCAST_DATASET", metavar="DIR", help="The measured data set.")] = Path(
+        "benchmarks/data"
+    ),
+    backend: Annotated[str, typer.Option(help="Runtime to measure.")] = DEFAULTS.backend,
+    threads: Annotated[int, typer.Option(min=1, help="Threads within an operator.")] = DEFAULTS.threads,
+    precision: Annotated[str, typer.Option(help="What the backend does to the models.")] = DEFAULTS.precision,
+    shots: Annotated[int, typer.Option(min=1, help="Models that the predictor is told the latency of.")] = 10,
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of the choice.")] = 10,
+    predictor: Annotated[
+        str | None,
+        typer.Option(
+            help="KIND, KIND:NAME=VALUE,…, a shipped artifact's name, or its file. The house predictor where left out."
+        ),
+    ] = None,
+    sampler: Annotated[str, typer.Option(help="What chooses the models that are told.")] = "variance",
+    seconds: Annotated[float, typer.Option(min=0.05, help="Timed seconds of each measurement.")] = 1.0,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that one process may take.")] = DEFAULTS.timeout_s,
+    measurements: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep measurements here, and take from here what is there.")
+    ] = None,
+    json_out: Annotated[str, typer.Option("--json", metavar="OUT", help="Where to write; - is standard output.")] = "-",
+) -> None:
+    """Judge forecasts of whole models: a few of them are told, the rest is forecast and compared.
+
+    With a manifest of your own ONNX models each is measured twice on this machine, at the start and at the end. A
+    model that fails is listed with the reason. With --holdout nothing is measured. An interrupted run goes on where it
+    was when called again.
+
+    \b
+    Examples:
+      latcast bench onnx --manifest models.jsonl --json result.json
+      latcast bench onnx --manifest models.jsonl --measurements kept.jsonl --sampler random
+      latcast bench onnx --holdout families --only mobile --json families.json
+    """
+    from predictors.evaluation.onnx import DEFAULT_PREDICTOR, Draw, Journal, careful_settings
+    from predictors.samplers.base import get_sampler
+
+    if (manifest is None) == (holdout is None):
+        raise InputError("Give either --manifest with models to measure, or --holdout families or targets.")
+    get_sampler(sampler)
+    _check_writable(json_out)
+    name = predictor or DEFAULT_PREDICTOR
+    draw = Draw(sampler=sampler, shots=shots, seeds=seeds)
+    if holdout is not None:
+        journal = Journal(_beside(json_out))
+        found = _hold_out(holdout, only or [], data, name, draw, journal)
+        write_json(found, json_out)
+        journal.clear()
+        print_holdouts(found, console)
+        return
+    assert manifest is not None  # noqa: S101 - one of them is there
+    settings = careful_settings(
+        backend=backend, precision=precision, threads=threads, seconds=seconds, timeout_s=timeout
+    )
+    journal = Journal(measurements or _beside(json_out))
+    result = _measure(manifest, settings, data, name, draw, journal)
+    write_json(result, json_out)
+    if measurements is None:
+        journal.clear()
+    print_result(result, console)
+
+
+def _check_writable(json_out: str) -> None:
+    folder = Path(json_out).parent
+    if json_out != "-" and not folder.is_dir():
+        raise InputError(f"There is no folder {str(folder)!r} to write {json_out!r} into: make it first.")
+
+
+def _beside(json_out: str) -> Path | None:
+    return None if json_out == "-" else Path(f"{json_out}.partial.jsonl")
+
+
+def _measure(
+    path: Path, settings: ProfileSettings, data: Path, predictor: str, draw: "Draw", journal: "Journal"
+) -> dict[str, Any]:
+    from predictors.data.measured import read_measured
+    from predictors.evaluation.onnx import Plan, measure_evidence, read_manifest, trained
+    from profilers.host.environment import describe_device
+    from profilers.timing.sandbox import target_for
+
+    manifest = read_manifest(path)
+    if len(manifest.entries) <= draw.shots:
+        raise InputError(f"The manifest names {len(manifest.entries)} models: {draw.shots} shots leave none to "
+                         "forecast. Name more models, or ask for fewer --shots.")  # fmt: skip
+    device = describe_device()
+    target_for(device, settings)  # an unknown backend is refused before anything is trained
+    base = trained(predictor, lambda: read_measured(data))
+    plan = Plan(
+        device=device,
+        settings=settings,
+        predictor=base,
+        sampler=draw.sampler,
+        shots=draw.shots,
+        seeds=draw.seeds,
+        evidence=measure_evidence(base, device=device, settings=settings, journal=journal),
+    )
+    return _run(manifest, plan, journal)
+
+
+def _run(manifest: "Manifest", plan: "Plan", journal: "Journal") -> dict[str, Any]:
+    from predictors.evaluation.onnx import run
+
+    with _bars() as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int, what: str) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, what="")
+            bars.update(tasks[stage], completed=done, what=escape(what) if done < total else "")
+
+        return run(manifest, plan, journal, report)
+
+
+def _bars() -> Progress:
+    columns = (TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+               TextColumn("[dim]{task.fields[what]}[/dim]"))  # fmt: skip
+    return Progress(*columns, console=console)
+
+
+def _hold_out(
+    kind: HoldoutKind, only: Sequence[str], path: Path, predictor: str, draw: "Draw", journal: "Journal"
+) -> dict[str, Any]:
+    """Held-out name → its document."""
+    from predictors.data.measured import pooled_rows, read_rows, read_targets, to_dataset
+    from predictors.evaluation.onnx import HOLDOUTS, repeated, untrained
+
+    untrained(predictor)  # an unknown predictor is refused before the data are read
+    rows = read_rows(path)
+    pooled = pooled_rows(rows)
+    data = to_dataset(pooled, read_targets(path))
+    found: dict[str, Any] = {}
+    parts = _chosen(HOLDOUTS[kind.value](data), only)
+    with _bars() as bars:
+        task = bars.add_task("held out", total=len(parts), what="")
+        for part in parts:
+            bars.update(task, what=escape(part.name))
+            differences = repeated(rows, pooled, part)
+            found[part.name] = _judged(data, part, predictor, draw, journal, differences)
+            bars.update(task, advance=1, what="")
+    return found
+
+
+def _chosen(parts: "Sequence[Holdout]", only: Sequence[str]) -> "list[Holdout]":
+    names = [part.name for part in parts]
+    for name in only:
+        if name not in names:
+            raise InputError(f"Nothing in the data set is called {name!r}: there are {', '.join(names) or 'none'}.")
+    return [part for part in parts if not only or part.name in only]
+
+
+def _judged(
+    data: "LatencyDataset",
+    part: "Holdout",
+    predictor: str,
+    draw: "Draw",
+    journal: "Journal",
+    differences: Sequence[float],
+) -> Any:
+    from predictors.data.splits import row_keys
+    from predictors.evaluation.onnx import judge, untrained
+
+    said = repr((predictor, draw, part.name, sorted(set(row_keys(data))), data.latency_ms.tobytes()))
+    key = hashlib.sha256(said.encode()).hexdigest()
+    if journal.get(key) is None:
+        try:
+            journal.put(key, judge(data, part, untrained(predictor), draw, differences=differences))
+        except LatcastError as error:
+            raise LatcastError(f"{part.name}: {error}") from error
+    return journal.get(key)

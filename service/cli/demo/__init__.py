@@ -1,0 +1,1 @@
+"""`latcast demo`: the whole way of the data on this machine."""

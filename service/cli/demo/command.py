@@ -1,0 +1,232 @@
+"""`latcast demo`: the whole way of the data on this machine, with forecasts beside the truth."""
+
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from latcast.schema import LatcastError
+from service.cli.common import WORTH_SAYING, write_json
+from service.cli.progress import follow, follow_all, reason
+
+if TYPE_CHECKING:
+    from latcast.client import Client
+    from latcast.schema import Measurement
+    from service.cli.demo.walkthrough import Comparison, Named
+
+__all__ = ["demo"]
+
+out = Console(highlight=False)
+
+
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep the database and logs there; temporary by default.")
+    ] = None,
+    json_out: Annotated[
+        str | None, typer.Option("--json", metavar="OUT", help="Write the figures; - is standard output.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=3, max=100, help="How many graphs to adapt with.")] = 10,
+    sampler: Annotated[str, typer.Option(help="Who chooses them.")] = "variance",
+    seed: Annotated[int, typer.Option(min=0, help="Which random graphs are forecast.")] = 0,
+) -> None:
+    """Measure this machine, adapt the predictor to it, and print forecasts beside measurements.
+
+    Starts a service on SQLite and an agent, has ten graphs measured, adapts, forecasts twenty graphs that were never
+    measured, measures them too, and compares. Takes a few minutes; one interrupt ends everything it started.
+
+    \b
+    Examples:
+      latcast demo
+      latcast demo --data ./demo --json figures.json
+    """
+    global out  # noqa: PLW0603 - with `--json -` standard output belongs to the JSON
+    out = Console(highlight=False, stderr=json_out == "-")
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a script started us with interrupts ignored
+        signal.signal(number, signal.default_int_handler)
+    with ExitStack() as stack:
+        folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="latcast-demo-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        show_machine()
+        client, target_id = stack.enter_context(system(folder.resolve()))
+        usual_ms = adapt_to(client, target_id, samples=samples, sampler=sampler)
+        figures = compare(client, target_id, seed=seed, usual_ms=usual_ms)
+    if json_out is not None:
+        write_json(figures, json_out)
+
+
+def heading(text: str) -> None:
+    """A step begins."""
+    out.print(f"\n[bold]{text}[/bold]")
+
+
+def show_machine() -> None:
+    """What this machine is, and what it can count."""
+    from profilers.counters import counter_names, get_counter_reader
+    from profilers.host.environment import describe_device
+
+    heading("This machine")
+    device = describe_device()
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_row("processor", f"{device.processor} ({device.machine}), {device.logical_cores} logical cores")
+    table.add_row("memory", f"{device.memory_bytes / 2**30:.1f} GiB")
+    table.add_row("caches", ", ".join(f"{level} {size / 1024:.0f} KiB" for level, size in device.cache_bytes.items()))
+    table.add_row("features", " ".join(device.features) or "none that matter here")
+    table.add_row("system", device.system)
+    for name in counter_names():
+        reader = get_counter_reader(name)
+        try:
+            probe = reader.probe()
+            counted = ", ".join(reader.events) if probe.ok and reader.events else probe.reason
+            table.add_row(f"counters: {name}", counted)
+            for why in sorted(set(reader.absent.values())):
+                events = [event for event, because in reader.absent.items() if because == why]
+                table.add_row("", f"not {', '.join(events)}: {why}")
+        finally:
+            reader.close()
+    out.print(table)
+
+
+@contextmanager
+def system(folder: Path) -> "Iterator[tuple[Client, str]]":
+    """A service and an agent, and the target that the agent registered; both end with the block."""
+    from latcast.client import Client
+    from service.cli.demo.walkthrough import free_port, running, wait_for
+
+    heading("Service and agent")
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    serve_log, agent_log = folder / "serve.log", folder / "agent.log"
+    serve = ["serve", "--port", str(port), "--data-dir", str(folder)]
+    agent = ["agent", "--server", url, "--state", str(folder / "agent")]
+    with running(serve, log=serve_log) as server, Client(url) as client:
+        wait_for(lambda: is_ready(client), process=server, log=serve_log, what="The service")
+        out.print(f"Service at {url} (SQLite in {folder}); try {url}/docs while this runs.")
+        with running(agent, log=agent_log) as worker:
+            target = wait_for(lambda: offered(client), process=worker, log=agent_log, what="The agent")
+            out.print(f"Agent registered target {target['id']}: {target['label']}.")
+            yield client, target["id"]
+
+
+def is_ready(client: "Client") -> bool:
+    """Whether the service answers and can work."""
+    try:
+        return bool(client.readiness()["ready"])
+    except LatcastError:
+        return False
+
+
+def offered(client: "Client") -> dict[str, Any] | None:
+    """The target that an agent offers now."""
+    return next((target for target in client.targets() if target["offered"]), None)
+
+
+def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) -> float | None:
+    """Have the support set measured and the predictor adapted; returns the sentinel's latency meanwhile, in ms."""
+    heading(f"Adapting from {samples} graphs")
+    started = time.perf_counter()
+    job = client.adapt(target_id, samples=samples, sampler=sampler)
+    result = follow(client, job["id"], what="measuring", console=out)["result"]
+    out.print(
+        f"Measured {result['support']} graphs in {time.perf_counter() - started:.0f} s, chosen by the sampler "
+        f"{sampler!r}; adapted in {result['adapt_ms']:.0f} ms; median error on them {result['support_median_ape']:.1%}."
+    )
+    usual_ms: float | None = result["sentinel_ms"]
+    return usual_ms
+
+
+def compare(client: "Client", target_id: str, *, seed: int, usual_ms: float | None) -> dict[str, Any]:
+    """Forecast graphs that were never measured, then measure them; prints the table and returns the figures."""
+    from latcast.client import item
+    from service.cli.demo.walkthrough import compared, evaluation_graphs, figures
+
+    graphs = evaluation_graphs(seed)
+    heading(f"Forecasting {len(graphs)} graphs that were never measured")
+    items = [item(space=graph.space, text=graph.text, onnx=graph.onnx) for graph in graphs]
+    started = time.perf_counter()
+    answers = client.predict(target_id, items)
+    forecast_s = time.perf_counter() - started
+    for graph, answer in zip(graphs, answers, strict=True):
+        if "error" in answer:
+            raise LatcastError(f"{graph.name}: {answer['error']['detail']}")
+    new = [(graph, answer) for graph, answer in zip(graphs, answers, strict=True) if answer["source"] == "predicted"]
+    out.print(f"{len(new)} forecasts in {forecast_s:.2f} s. Now measuring the same graphs …")
+    started = time.perf_counter()
+    measured = measure_all(client, target_id, [graph for graph, _ in new])
+    measure_s = time.perf_counter() - started
+    comparisons = compared(new, measured, usual_ms=usual_ms)
+    result = figures(comparisons, measure_s=measure_s, forecast_s=forecast_s)
+    show(comparisons, result)
+    return result
+
+
+def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> "dict[str, Measurement]":
+    """Measurements of every graph that could be measured, by name; says which could not."""
+    from service.cli.demo.walkthrough import short
+
+    models = [graph for graph in graphs if graph.onnx is not None]
+    architectures = [graph for graph in graphs if graph.onnx is None]
+    jobs = client.profile(
+        target_id,
+        graphs=[client.upload_graph(graph.onnx or b"")["hash"] for graph in models],
+        architectures=[(graph.space or "", graph.text or "") for graph in architectures],
+    )
+    names = {job["id"]: graph.name for job, graph in zip(jobs, [*models, *architectures], strict=True)}
+    measured: dict[str, Measurement] = {}
+
+    def on_done(job: dict[str, Any]) -> None:
+        name = names[job["id"]]
+        if job["state"] != "done":
+            out.print(f"    failed     {short(name, 60)}: {reason(job)}", markup=False)
+            return
+        measurement = client.measurement(job["result"]["measurement_id"])
+        if (summary := measurement.summary) is not None:
+            measured[name] = measurement
+            out.print(f"{summary.median_ms:10.3f} ms  {short(name, 60)}", markup=False)
+
+    follow_all(client, list(names), what="measuring", console=out, on_done=on_done)
+    return measured
+
+
+def show(comparisons: "list[Comparison]", result: dict[str, Any]) -> None:
+    """The table, and what it comes to."""
+    heading("Forecast and truth")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("graph", no_wrap=True)
+    for name, width in (("forecast", 8), ("90 % interval", 13), ("measured", 8), ("error", 7)):
+        table.add_column(name, justify="right", no_wrap=True, min_width=width)
+    for item in sorted(comparisons, key=lambda item: item.measured_ms):
+        low, high = item.interval_ms
+        inside = low <= item.measured_ms <= high
+        table.add_row(
+            item.label,
+            f"{item.forecast_ms:.4g}",
+            f"{low:.3g} – {high:.3g}",
+            f"{item.measured_ms:.4g}",
+            f"{item.error:+.1%}" + (" " if inside else "*"),
+        )
+    out.print(table)
+    out.print("Times in ms. * the measurement lies outside the interval.")
+    drift = result["host_drift"]
+    if abs(drift) > WORTH_SAYING:
+        slower = "slower" if drift > 0 else "faster"
+        out.print(
+            f"This machine was {abs(drift):.0%} {slower} meanwhile than during adaptation, by the sentinel that runs "
+            "beside\nevery measurement; measured times are stated at the speed it had then."
+        )
+    out.print(
+        f"median APE {result['median_ape']:.1%} · within ±10 % {result['within_10']:.0%} · within ±20 % "
+        f"{result['within_20']:.0%} · Spearman {result['spearman']:.3f} · "
+        f"in the 90 % interval {result['coverage_90']:.0%}"
+    )
+    out.print(
+        f"measuring {len(comparisons)} graphs took {result['measure_s']:.0f} s, forecasting them "
+        f"{result['forecast_s']:.2f} s: {result['measure_s'] / result['forecast_s']:.0f} times faster"
+    )

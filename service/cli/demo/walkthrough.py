@@ -1,0 +1,237 @@
+"""What `latcast demo` does, without the printing: processes, the graphs to forecast, and the figures."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latcast.schema import LatcastError, Measurement
+from predictors.data.host_drift import sentinel_slowness
+from predictors.evaluation import metrics
+from profilers.search_spaces import get_space
+
+__all__ = [
+    "Comparison",
+    "Named",
+    "compared",
+    "evaluation_graphs",
+    "figures",
+    "free_port",
+    "light_models",
+    "running",
+    "short",
+]
+
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A graph to forecast and to measure.
+
+    Args:
+        name: for the table.
+        space, text: an architecture, or
+        onnx: a model.
+    """
+
+    name: str
+    space: str | None = None
+    text: str | None = None
+    onnx: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A forecast beside the truth, all in ms.
+
+    Args:
+        name: of the graph.
+        measured_ms: at the speed that the machine had while the predictor was adapted.
+        slowness: how much slower it was in truth while this was measured, by the sentinel; 1 is as fast.
+        forecast_ms, interval_ms: what was said before.
+    """
+
+    name: str
+    measured_ms: float
+    slowness: float = 1.0
+    forecast_ms: float
+    interval_ms: tuple[float, float]
+
+    @property
+    def label(self) -> str:
+        """The name, cut to what fits into a table."""
+        return short(self.name)
+
+    @property
+    def error(self) -> float:
+        """Signed relative error of the forecast."""
+        return self.forecast_ms / self.measured_ms - 1
+
+
+def short(name: str, length: int = 28) -> str:
+    """At most `length` characters of a name, an ellipsis where some are missing."""
+    return name if len(name) <= length else name[: length - 1] + "…"
+
+
+def light_models() -> dict[str, bytes]:
+    """The models that the onnx package ships for its own tests, by name: classic networks without weights."""
+    import onnx
+
+    folder = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+    return {path.stem.removeprefix("light_"): path.read_bytes() for path in sorted(folder.glob("light_*.onnx"))}
+
+
+def evaluation_graphs(seed: int, *, cells: int = 5, zoo: int = 6) -> list[Named]:
+    """Graphs that nobody trained on: random NAS-Bench-201 cells, random zoo graphs, and all `light` models."""
+    rng = np.random.default_rng([seed, 20])
+    picked = [named for space, count in (("nasbench201", cells), ("zoo", zoo)) for named in drawn(space, count, rng)]
+    return picked + [Named(name=f"light {name}", onnx=model) for name, model in light_models().items()]
+
+
+def drawn(space_name: str, count: int, rng: np.random.Generator) -> Iterator[Named]:
+    """Distinct architectures at random, none of them degenerate."""
+    space = get_space(space_name)
+    seen: set[str] = set()
+    while len(seen) < count:
+        architecture = space.sample(rng)
+        if architecture.text not in seen and not space.is_degenerate(architecture):
+            seen.add(architecture.text)
+            yield Named(name=f"{space_name} {architecture.text}", space=space_name, text=architecture.text)
+
+
+def compared(
+    answers: Sequence[tuple[Named, Mapping[str, Any]]],
+    measured: Mapping[str, Measurement],
+    *,
+    usual_ms: float | None,
+) -> list[Comparison]:
+    """Forecasts beside what was measured, at one speed of the machine.
+
+    Args:
+        answers: graphs, and what the service answered about them.
+        measured: by the graph's name; graphs without a latency are left out.
+        usual_ms: the sentinel's latency while the predictor was adapted.
+    """
+    known = [
+        (graph.name, answer, found, found.summary.median_ms)
+        for graph, answer in answers
+        if (found := measured.get(graph.name)) is not None and found.summary is not None
+    ]
+    slowness = sentinel_slowness(
+        [found.sentinel_median_ms for _, _, found, _ in known],
+        [found.begun_unix_s for _, _, found, _ in known],
+        usual_ms=usual_ms,
+    )
+    return [
+        Comparison(
+            name=name,
+            measured_ms=latency_ms / slow,
+            slowness=slow,
+            forecast_ms=answer["latency_ms"],
+            interval_ms=tuple(answer["interval_ms"]),
+        )
+        for (name, answer, _, latency_ms), slow in zip(known, slowness.tolist(), strict=True)
+    ]
+
+
+def figures(comparisons: Sequence[Comparison], *, measure_s: float, forecast_s: float) -> dict[str, Any]:
+    """What `--json` writes: errors, shares and coverage are fractions; times of the whole step in seconds.
+
+    `host_drift` is the share by which the machine was slower while the forecasts were checked than before.
+    """
+    measured = np.array([item.measured_ms for item in comparisons])
+    forecast = np.array([item.forecast_ms for item in comparisons])
+    low, high = np.array([item.interval_ms for item in comparisons]).T
+    return {
+        "graphs": [
+            {
+                "name": item.name,
+                "measured_ms": item.measured_ms,
+                "slowness": item.slowness,
+                "forecast_ms": item.forecast_ms,
+                "interval_ms": list(item.interval_ms),
+            }
+            for item in comparisons
+        ],
+        "median_ape": metrics.median_ape(measured, forecast),
+        "within_10": metrics.within(measured, forecast, 0.10),
+        "within_20": metrics.within(measured, forecast, 0.20),
+        "spearman": metrics.spearman(measured, forecast),
+        "coverage_90": metrics.interval_coverage(measured, low, high),
+        "host_drift": float(np.median([item.slowness for item in comparisons])) - 1,
+        "measure_s": measure_s,
+        "forecast_s": forecast_s,
+    }
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(arguments: Sequence[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`latcast <arguments>` as a process of its own that ends with the block, its output in a file.
+
+    It gets its own process group: an interrupt at the terminal reaches the caller alone, which then ends it in order.
+    """
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli.main", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "ORT_DISABLE_TELEMETRY": "1"},
+        )
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to end; after ten seconds, end it with its whole group."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wait_for(
+    ready: Callable[[], Any], *, process: subprocess.Popen[bytes], log: Path, what: str, timeout_s: float = 60.0
+) -> Any:
+    """The first true value of `ready()`, asked every tenth of a second.
+
+    Raises:
+        LatcastError: the process ended, or the time is up; quotes the end of its log.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if value := ready():
+            return value
+        if process.poll() is not None:
+            raise LatcastError(f"{what} ended with exit code {process.returncode}: {last_words(log)}")
+        time.sleep(0.1)
+    raise LatcastError(f"{what} was not ready after {timeout_s:.0f} s: {last_words(log)}")
+
+
+def last_words(log: Path, lines: int = 5) -> str:
+    """The end of a log, on one line."""
+    return " | ".join(log.read_text(errors="replace").splitlines()[-lines:]) or "its log is empty"

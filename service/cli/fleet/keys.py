@@ -1,0 +1,104 @@
+"""`latcast keys`: API keys and enrolment tokens, made where the database is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service.cli.common import open_database
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from service.settings import Settings
+
+__all__ = ["keys"]
+
+keys = typer.Typer(
+    help="Make, list and revoke API keys. Works on the database directly, with the settings of `latcast serve`.",
+    no_args_is_help=True,
+)
+
+
+class KeyScope(StrEnum):
+    """What a key allows."""
+
+    ADMIN = "admin"
+    CLIENT = "client"
+
+
+@contextmanager
+def _session() -> "Iterator[tuple[Session, Settings]]":
+    """A write transaction on the configured, migrated database."""
+    with open_database() as (database, settings), database.write.begin() as session:
+        yield session, settings
+
+
+@keys.command("create")
+def create(
+    scope: Annotated[KeyScope, typer.Option(help="admin: everything. client: forecasts, uploads and reading.")],
+    name: Annotated[str, typer.Option(help="Whose key it is, for the list.")] = "",
+) -> None:
+    """Make a key and print it: this once, it cannot be had again.
+
+    \b
+    Examples:
+      latcast keys create --scope admin --name ops
+      latcast keys create --scope client --name 'search cluster'
+    """
+    from service.fleet.access import create_key
+
+    with _session() as (session, _):
+        _, secret = create_key(session, scope=scope.value, name=name)
+    typer.echo(secret)
+
+
+@keys.command("enrol")
+def enrol() -> None:
+    """Make a token with which one device can register, and print it: it works once and expires.
+
+    \b
+    Example (the second line on the device):
+      latcast keys enrol
+      latcast agent --server https://latcast.example --token latcast_…
+    """
+    from service.fleet.access import create_enrolment_token
+
+    with _session() as (session, settings):
+        _, secret = create_enrolment_token(session, ttl_s=settings.enrolment_ttl_s)
+    typer.echo(secret)
+    typer.echo(f"Valid for {settings.enrolment_ttl_s / 60:.0f} minutes.", err=True)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List the keys: id, scope, name, when they were made and revoked. The keys themselves are not kept."""
+    from sqlalchemy import select
+
+    from service.db.tables import ApiKey
+
+    table = Table("id", "scope", "name", "made", "revoked")
+    with _session() as (session, _):
+        for key in session.scalars(select(ApiKey).order_by(ApiKey.id)):
+            revoked = _date(key.revoked_unix_s) if key.revoked_unix_s else ""
+            table.add_row(key.id, key.scope, key.name, _date(key.created_unix_s), revoked)
+    Console().print(table)
+
+
+@keys.command("revoke")
+def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="As in `latcast keys list`.")]) -> None:
+    """Make a key useless from now on."""
+    from service.fleet.access import revoke_key
+
+    with _session() as (session, _):
+        revoke_key(session, key_id)
+    typer.echo(f"Key {key_id} is revoked.", err=True)
+
+
+def _date(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")

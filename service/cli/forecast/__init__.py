@@ -1,0 +1,1 @@
+"""Commands that forecast, adapt and explain."""

@@ -1,0 +1,102 @@
+"""`latcast predict`: forecasts from the service."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from latcast.schema import InputError
+from service.cli.common import (
+    DEFAULT_SERVER,
+    KeyOption,
+    ServerOption,
+    ShapeOption,
+    TargetOption,
+    find_target,
+    open_client,
+    parse_shapes,
+    write_json,
+)
+
+__all__ = ["predict"]
+
+
+def predict(
+    networks: Annotated[
+        list[str],
+        typer.Argument(metavar="NETWORK…", help="ONNX files; with --space, architecture texts; with --graph, hashes."),
+    ],
+    target: TargetOption = None,
+    space: Annotated[str | None, typer.Option(help="Search space of the texts, for example nasbench201.")] = None,
+    graph: Annotated[bool, typer.Option("--graph", help="The networks are hashes of uploaded graphs.")] = False,
+    shape: ShapeOption = None,
+    level: Annotated[float, typer.Option(min=0.01, max=0.999, help="Probability that the interval holds.")] = 0.9,
+    server: ServerOption = DEFAULT_SERVER,
+    key: KeyOption = None,
+    json_out: Annotated[
+        str | None, typer.Option("--json", metavar="OUT", help="Write JSON; - is standard output.")
+    ] = None,
+) -> None:
+    """Forecast how long networks take on a target: median and interval in ms.
+
+    Exits with 1 when a network could not be forecast; the others are answered all the same.
+
+    \b
+    Examples:
+      latcast predict model.onnx --shape x=1,3,224,224
+      latcast predict --target 3f0c --space nasbench201 \\
+        '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|'
+    """
+    shapes = parse_shapes(shape or [])
+    items = [_item(network, space=space, graph=graph, shapes=shapes) for network in networks]
+    with open_client(server, key) as client:
+        found = find_target(client.targets(), target)
+        answers = client.predict(found["id"], items, level=level)
+    if json_out is not None:
+        write_json({"target": found["id"], "level": level, "items": answers}, json_out)
+    else:
+        Console().print(_table(networks, answers, title=f"{found['device_name']} · {found['label']}", level=level))
+    problems = [(name, answer["error"]) for name, answer in zip(networks, answers, strict=True) if "error" in answer]
+    for name, problem in problems:
+        typer.echo(f"latcast: {name}: {problem['detail']}", err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _item(network: str, *, space: str | None, graph: bool, shapes: dict[str, list[int]]) -> dict[str, Any]:
+    from latcast.client import item
+
+    if space is not None:
+        return item(space=space, text=network)
+    if graph:
+        return item(graph=network)
+    try:
+        model = Path(network).read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"Cannot read {network!r} ({error.strerror}). Give an ONNX file, or --space with an architecture's text."
+        ) from error
+    return item(onnx=model, shapes=shapes)
+
+
+def _table(networks: list[str], answers: list[dict[str, Any]], *, title: str, level: float) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("network", overflow="fold")
+    for name in ("ms", f"{level:.0%} interval", "known", "source"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for network, answer in zip(networks, answers, strict=True):
+        if "error" in answer:
+            table.add_row(network, "", "", "", "error")
+            continue
+        interval = answer["interval_ms"]
+        source = answer["source"] if answer["adapted"] else "predicted, not adapted"
+        table.add_row(
+            network,
+            f"{answer['latency_ms']:.3f}",
+            f"{interval[0]:.3f} – {interval[1]:.3f}" if interval else "no claim",
+            f"{answer['coverage']:.0%}",
+            source,
+        )
+    return table

@@ -1,0 +1,118 @@
+"""`latcast campaign`: measure many graphs on all targets of this machine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from latcast.schema import InputError
+from service.cli.common import console
+
+if TYPE_CHECKING:
+    from latcast.schema import ProfileSettings
+    from profilers.campaign import Recipe, Tally
+
+__all__ = ["campaign"]
+
+SECONDS_PER_NETWORK, SECONDS_PER_CAREFUL, SECONDS_PER_KERNEL = 0.6, 1.8, 0.12
+"""Of a usual machine: for the estimates of --dry-run."""
+MICROBENCH_SECONDS = 15
+
+
+def campaign(
+    hours: Annotated[float, typer.Option(min=0.0, help="How long to measure; may be a fraction.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the log is, and is continued.")] = Path("campaign"),
+    targets: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="Only targets whose label has this in it [default: all this machine can be]"),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Only these families, for example zoo/* or kernels/conv* [default: all]"),
+    ] = None,
+    careful_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Of the networks, measured in fresh sandboxed processes.")
+    ] = 0.1,
+    kernels: Annotated[int, typer.Option(min=0, help="Graphs of a single kernel for each network.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of the graphs that are drawn.")] = 0,
+    again: Annotated[
+        bool, typer.Option("--again", help="Measure what the log has once more, the least measured first.")
+    ] = False,
+    microbench: Annotated[bool, typer.Option(help="Describe targets by microbenchmarks first.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be measured, and stop.")] = False,
+) -> None:
+    """Measure generated networks and kernels on all targets of this machine.
+
+    Targets take turns and have the same graphs, so that a campaign may end at any time. The same command goes on where
+    one stopped, even where it was killed. The machine should do nothing else meanwhile. Where its speed drifts, as that
+    of most virtual machines does, measure everything --again at another hour.
+
+    \b
+    Examples:
+      latcast campaign --hours 2 --out campaign --dry-run
+      latcast campaign --hours 0.1 --targets onnxruntime --targets openvino --only 'zoo/*'
+      latcast campaign --hours 1 --out campaign --again --only 'zoo/*'
+      latcast dataset pack campaign
+    """
+    from profilers.campaign import Recipe, tallies
+    from profilers.targets import local_targets
+
+    recipe = Recipe(only=tuple(only or ["*"]), careful_share=careful_share, kernels_per_network=kernels, seed=seed)
+    chosen = [tally for tally in tallies(out, local_targets()) if _fits(tally, targets or [""])]
+    if not chosen:
+        raise InputError(f"No target of this machine has {' or '.join(targets or [])} in its label.")
+    if dry_run:
+        console.print(_plan(chosen, recipe, hours, microbench=microbench))
+        return
+    rows = _measure(out, [tally.settings for tally in chosen], recipe, hours, again=again, microbench=microbench)
+    console.print(_summary(tallies(out, [tally.settings for tally in chosen])))
+    console.print(f"{rows} new rows in {out}. `latcast dataset pack {out}` makes a data set of them.")
+
+
+def _fits(tally: "Tally", texts: Sequence[str]) -> bool:
+    return any(text in tally.target.label for text in texts)
+
+
+def _measure(
+    out: Path, settings: "Sequence[ProfileSettings]", recipe: "Recipe", hours: float, *, again: bool, microbench: bool
+) -> int:
+    from profilers.campaign import run_campaign
+
+    columns = (
+        TextColumn("{task.fields[rows]} rows"), BarColumn(), TimeElapsedColumn(), TextColumn("to go"),
+        TimeRemainingColumn(), TextColumn("{task.description}", markup=False),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        line = bar.add_task("starting", total=1.0, rows=0)
+        return run_campaign(
+            out, settings, recipe, seconds=hours * 3600, again=again, describe=microbench,
+            on_report=lambda report: bar.update(
+                line, completed=report.share, rows=report.rows, description=report.message[:100]
+            ),
+        )  # fmt: skip
+
+
+def _plan(chosen: "Sequence[Tally]", recipe: "Recipe", hours: float, *, microbench: bool) -> Table:
+    """How many graphs each target can be expected to get."""
+    undescribed = sum(not tally.described for tally in chosen) if microbench else 0
+    seconds = max(0.0, hours * 3600 - undescribed * MICROBENCH_SECONDS) / len(chosen)
+    share = recipe.careful_share
+    each = (1 - share) * SECONDS_PER_NETWORK + share * SECONDS_PER_CAREFUL
+    networks = int(seconds / (each + recipe.kernels_per_network * SECONDS_PER_KERNEL))
+    table = Table(Column("target", overflow="fold"), "so far", "to come", "microbench", caption="networks + kernels")
+    for tally in chosen:
+        has = "there" if tally.described else "to come" if microbench else "no"
+        to_come = f"{networks} + {networks * recipe.kernels_per_network}"
+        table.add_row(tally.target.label, f"{tally.networks} + {tally.kernels}", to_come, has)
+    return table
+
+
+def _summary(chosen: "Sequence[Tally]") -> Table:
+    table = Table(Column("target", overflow="fold"), "networks", "kernels", "failures", "microbench")
+    for tally in chosen:
+        counts = (tally.networks, tally.kernels, tally.failures)
+        table.add_row(tally.target.label, *map(str, counts), "yes" if tally.described else "no")
+    return table

@@ -1,0 +1,108 @@
+"""`latcast microbench`: what this machine's kernels can do."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from latcast.schema import Microbench, ProfileSettings, to_plain
+from service.cli.common import console, parse_pairs, write_json
+
+if TYPE_CHECKING:
+    from profilers.microbench import Entry
+
+__all__ = ["microbench"]
+
+DEFAULTS = ProfileSettings()
+
+
+def microbench(
+    backend: Annotated[str, typer.Option(help="Runtime to measure.")] = DEFAULTS.backend,
+    precision: Annotated[str, typer.Option(help="What the backend does to the probes.")] = DEFAULTS.precision,
+    threads: Annotated[int, typer.Option(min=1, help="Threads within an operator.")] = DEFAULTS.threads,
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the backend; repeatable.")
+    ] = None,
+    json_out: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; - prints only that.")
+    ] = None,
+) -> None:
+    """Describe a target of this machine by small networks of one kind of kernel each, in about ten seconds.
+
+    Products, convolutions, sums at the sizes of the caches, what a call and each kernel in it cost, what threads gain.
+    Predictors use it as the target's descriptor; `latcast agent` reports it to the service by itself.
+
+    \b
+    Examples:
+      latcast microbench
+      latcast microbench --threads 2
+      latcast microbench --backend openvino --precision bf16 --json bf16.json
+      latcast microbench --option optimisation=disabled
+    """
+    settings = ProfileSettings(
+        backend=backend, precision=precision, threads=threads, options=parse_pairs(option or [], "--option")
+    )
+    found = _run(settings)
+    if json_out is not None:
+        write_json(_document(found), json_out)
+    if json_out != "-":
+        print_microbench(found)
+
+
+def _run(settings: ProfileSettings) -> Microbench:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from profilers.microbench import run_microbench
+
+    columns = (TextColumn("measuring"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        return run_microbench(
+            settings, progress=lambda share, what: bar.update(task, completed=share, description=what)
+        )
+
+
+def _document(found: Microbench) -> dict[str, Any]:
+    from profilers.microbench import ENTRIES
+
+    rates = {entry.name: entry.rate(found.values[entry.name]) for entry in ENTRIES if entry.name in found.values}
+    return {**to_plain(found), "rates": {name: rate for name, rate in rates.items() if rate}}
+
+
+def print_microbench(found: Microbench, out: Console | None = None) -> None:
+    """Print microbenchmarks for people.
+
+    Args:
+        found: what to print.
+        out: where to; standard output by default.
+    """
+    from profilers.microbench import ENTRIES
+
+    out = out or Console(highlight=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("kernel")
+    for name in ("time", "achieved", "spread"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for entry in ENTRIES:
+        table.add_row(entry.about, *_cells(entry, found))
+    out.print(found.target.label)
+    out.print(table)
+    for name, why in found.missing.items():
+        out.print(f"{name}: {why}", style="dim", markup=False)
+    out.print(f"{found.seconds:.1f} s. " + _steadiness(found))
+
+
+def _cells(entry: "Entry", found: Microbench) -> tuple[str, str, str]:
+    value = found.values.get(entry.name)
+    if value is None:
+        return "missing", "", ""
+    text = f"{value:.4g} ms" if entry.name.endswith("_ms") else f"{value:.2f} ×"
+    return text, entry.rate(value), f"{found.spread[entry.name]:.1%}"
+
+
+def _steadiness(found: Microbench) -> str:
+    if found.noisy:
+        return "[yellow]Noisy: the host was busy meanwhile; stop other programs and measure again.[/yellow]"
+    return "Spread: (highest − lowest) / value, between processes."

@@ -1,0 +1,160 @@
+"""`latcast profile`: measure one model on this machine."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from latcast.schema import InputError, LatcastError, Measurement, ProfileSettings, to_plain
+from service.cli.common import console, parse_pairs, write_json
+
+if TYPE_CHECKING:
+    from latcast.schema import Device, Graph
+    from profilers.feeds import FeedArrays
+
+__all__ = ["profile"]
+
+DEFAULTS = ProfileSettings()
+
+
+def profile(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file; with --space an architecture's text.")],
+    shape: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=SIZES", help="Shape of an input, e.g. x=1,3,224,224; repeatable.")
+    ] = None,
+    feeds: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Inputs, instead of generated ones.")] = None,
+    space: Annotated[str | None, typer.Option(metavar="NAME", help="Search space that MODEL is a text of.")] = None,
+    backend: Annotated[str, typer.Option(help="Runtime to measure.")] = DEFAULTS.backend,
+    precision: Annotated[str, typer.Option(help="What the backend does to the model.")] = DEFAULTS.precision,
+    threads: Annotated[int, typer.Option(min=1, help="Threads within an operator.")] = DEFAULTS.threads,
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the backend; repeatable.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Fresh processes to repeat in.")] = DEFAULTS.processes,
+    max_seconds: Annotated[
+        float, typer.Option(min=0.01, help="Cap on the timed part of each process.")
+    ] = DEFAULTS.max_seconds,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that one process may take.")] = DEFAULTS.timeout_s,
+    kernels: Annotated[int, typer.Option(min=0, help="How many kernels to list; 0 measures none.")] = 10,
+    json_out: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; - prints only that.")
+    ] = None,
+) -> None:
+    """Measure how long a model takes on this machine, and what in it takes the time.
+
+    \b
+    Examples:
+      latcast profile model.onnx
+      latcast profile model.onnx --shape image=1,3,224,224 --threads 4
+      latcast profile model.onnx --feeds inputs.npz --json result.json
+      latcast profile model.onnx --option optimisation=basic --kernels 30
+      latcast profile --space nasbench201 \\
+        '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|nor_conv_3x3~1|avg_pool_3x3~2|'
+    """
+    settings = ProfileSettings(
+        backend=backend,
+        precision=precision,
+        threads=threads,
+        options=parse_pairs(option or [], "--option"),
+        processes=processes,
+        max_seconds=max_seconds,
+        timeout_s=timeout,
+        kernels=kernels > 0,
+    )
+    content, graph = _model(model, space, _shapes(shape or []))
+    arrays = _feeds(feeds, graph)
+    device, measurement = _measure(content, graph, settings, arrays)
+    _show(model if space else Path(model).name, device, graph, measurement, kernels=kernels, json_out=json_out)
+    if measurement.failure:
+        raise LatcastError(f"{measurement.failure.message} (stage: {measurement.failure.stage})")
+
+
+def _shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    shapes = {}
+    for name, sizes in parse_pairs(texts, "--shape").items():
+        parts = sizes.strip("[]()").replace("x", ",").split(",")
+        if not all(part.strip().isdigit() for part in parts):
+            raise typer.BadParameter(f"--shape wants NAME=SIZES such as x=1,3,224,224, not {name}={sizes}.")
+        shapes[name] = tuple(int(part) for part in parts)
+    return shapes
+
+
+def _model(text: str, space: str | None, shapes: Mapping[str, tuple[int, ...]]) -> "tuple[bytes, Graph]":
+    """The model's bytes with static shapes, and its graph."""
+    from profilers.onnx_graph import bind_shapes, load_graph
+
+    content = _read(Path(text), "model") if space is None else _build(space, text)
+    if shapes:
+        content = bind_shapes(content, shapes)
+    return content, load_graph(content)
+
+
+def _build(space: str, text: str) -> bytes:
+    from profilers.search_spaces import get_space
+
+    known = get_space(space)
+    return known.to_onnx(known.parse(text))
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"The {what} {str(path)!r} cannot be read: {error.strerror}.") from error
+
+
+def _feeds(path: Path | None, graph: "Graph") -> "FeedArrays | None":
+    from profilers.feeds import load_feeds
+
+    return None if path is None else load_feeds(_read(path, "feeds file"), graph)
+
+
+def _measure(
+    content: bytes, graph: "Graph", settings: ProfileSettings, feeds: "FeedArrays | None"
+) -> "tuple[Device, Measurement]":
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from profilers.host.environment import describe_device
+    from profilers.timing.sandbox import measure
+
+    device = describe_device()
+    columns = (TextColumn("measuring"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        measurement = measure(
+            content, device=device, settings=settings, feeds=feeds, graph=graph,
+            progress=lambda share, what: bar.update(task, completed=share, description=what),
+        )  # fmt: skip
+    return device, measurement
+
+
+def _show(
+    name: str, device: "Device", graph: "Graph", measurement: Measurement, *, kernels: int, json_out: str | None
+) -> None:
+    from service.cli.measure.profile_report import print_report
+
+    if json_out is not None:
+        write_json(_document(name, device, graph, measurement), json_out)
+    if json_out != "-" and measurement.failure is None:
+        print_report(name, device, graph, measurement, kernels=kernels)
+
+
+def _document(name: str, device: "Device", graph: "Graph", measurement: Measurement) -> dict[str, Any]:
+    """Everything that is known, the summaries included."""
+    return {
+        "name": name,
+        "device": to_plain(device),
+        "graph": {
+            "hash": graph.hash,
+            "nodes": len(graph.nodes),
+            "operators": graph.operators,
+            "macs": graph.macs,
+            "flops": graph.flops,
+            "parameter_bytes": graph.parameter_bytes,
+            "activation_bytes": graph.activation_bytes,
+            "arithmetic_intensity": graph.arithmetic_intensity,
+        },
+        "summary": to_plain(measurement.summary),
+        "measurement": to_plain(measurement),
+    }

@@ -1,0 +1,302 @@
+"""Rows ↔ records of `latcast.schema`: the only converter.
+
+A measurement becomes one row of its own, one for each kernel and one for each counter event; the rest of its
+processes is JSON. What comes back equals what went in.
+"""
+
+import hashlib
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row
+
+from latcast.schema import (
+    CounterReading,
+    Device,
+    Environment,
+    Failure,
+    FeedSpec,
+    Graph,
+    InputError,
+    KernelTiming,
+    Measurement,
+    ProcessRun,
+    ProfileSettings,
+    Summary,
+    Target,
+    from_plain,
+    to_plain,
+)
+from service.db import tables
+
+__all__ = [
+    "DEFAULT_FEEDS",
+    "device_id",
+    "device_record",
+    "device_row",
+    "feeds_key",
+    "graph_summary",
+    "is_storable_text",
+    "kernel_record",
+    "measurement_record",
+    "measurement_row",
+    "storable",
+    "summary_record",
+    "target_record",
+    "target_row",
+]
+
+DEFAULT_FEEDS = "default"
+"""`feeds_key` of a measurement that was asked for without feeds of its own."""
+INT64 = range(-(2**63), 2**63)
+
+
+def storable(record: Any, *, path: str = "") -> Any:
+    """`to_plain(record)`, after making sure that both databases can keep every value.
+
+    Raises:
+        InputError: a number that is infinite, not a number or beyond 64 bits, or a text with a zero byte or half a
+            surrogate pair.
+    """
+    value = to_plain(record)
+    _check(value, path or type(record).__name__)
+    return value
+
+
+def is_storable_text(text: str) -> bool:
+    """Whether both databases can keep the text: no zero byte, nothing that UTF-8 cannot express."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _check(value: Any, path: str) -> None:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _check(key, path)
+            _check(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check(item, f"{path}[{index}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{path}: the number has to be finite, found {value}.")
+    elif isinstance(value, int) and value not in INT64:
+        raise InputError(f"{path}: the number does not fit into 64 bits.")
+    elif isinstance(value, str) and not is_storable_text(value):
+        raise InputError("A text must not hold a zero byte or half a surrogate pair.")
+
+
+def device_id(fingerprint: str) -> str:
+    """The identifier of the device with this fingerprint: sixteen hexadecimal digits."""
+    return hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
+
+
+def device_row(device: Device) -> tables.Device:
+    """A row that is not in any session yet."""
+    return tables.Device(
+        id=device_id(device.fingerprint),
+        fingerprint=device.fingerprint,
+        name=device.name,
+        record=storable(device),
+    )
+
+
+def device_record(row: tables.Device) -> Device:
+    """The device that the row describes."""
+    return from_plain(Device, row.record)
+
+
+def target_row(target: Target, device: tables.Device | None) -> tables.Target:
+    """A row that is not in any session yet; no device for a column of a public table."""
+    return tables.Target(
+        id=target.id,
+        device_id=device.id if device else None,
+        backend=target.backend,
+        origin=target.origin,
+        record=storable(target),
+    )
+
+
+def target_record(row: tables.Target) -> Target:
+    """The target that the row describes."""
+    return from_plain(Target, row.record)
+
+
+def graph_summary(graph: Graph) -> dict[str, Any]:
+    """What `GET /graphs/{hash}` tells of a graph; sizes in bytes, work in operations for one run."""
+    return {
+        "nodes": len(graph.nodes),
+        "operators": graph.operators,
+        "macs": graph.macs,
+        "flops": graph.flops,
+        "parameter_bytes": graph.parameter_bytes,
+        "activation_bytes": graph.activation_bytes,
+        "arithmetic_intensity": graph.arithmetic_intensity,
+        "inputs": [to_plain(graph.tensors[index]) for index in graph.inputs],
+        "outputs": [to_plain(graph.tensors[index]) for index in graph.outputs],
+        "opset": graph.opset,
+        "denormal_weights": graph.denormal_weights,
+    }
+
+
+def feeds_key(feeds: Sequence[FeedSpec]) -> str:
+    """Identity of the feeds that were asked for: `default` where none were, else a digest of the recipe."""
+    if not feeds:
+        return DEFAULT_FEEDS
+    recipe = sorted(json.dumps(to_plain(feed), sort_keys=True) for feed in feeds)
+    return hashlib.sha256("\n".join(recipe).encode()).hexdigest()[:16]
+
+
+def measurement_row(
+    measurement: Measurement,
+    *,
+    feeds_key: str = DEFAULT_FEEDS,
+    job_id: str | None = None,
+    lease_token: str | None = None,
+) -> tables.Measurement:
+    """A row with its kernels and counters that is not in any session yet.
+
+    Raises:
+        InputError: no samples and no failure, both, or values that cannot be (see `storable`).
+    """
+    _check_outcome(measurement)
+    plain = storable(measurement)
+    summary, failure = measurement.summary, measurement.failure
+    return tables.Measurement(
+        target_id=measurement.target.id,
+        graph_hash=measurement.graph,
+        job_id=job_id,
+        lease_token=lease_token,
+        feeds_key=feeds_key,
+        median_ms=summary.median_ms if summary else None,
+        noisy=measurement.noisy,
+        failure_stage=failure.stage if failure else None,
+        failure_message=failure.message if failure else None,
+        settings=plain["settings"],
+        feeds=plain["feeds"],
+        before=plain["before"],
+        after=plain["after"],
+        runs=[_run_plain(run) for run in measurement.runs],
+        sentinel_ms=plain["sentinel_ms"],
+        protocol_version=measurement.protocol_version,
+        kernels=_kernel_rows(measurement.runs),
+        counters=_counter_rows(measurement.runs),
+    )
+
+
+def _check_outcome(measurement: Measurement) -> None:
+    if (measurement.failure is None) != bool(measurement.runs):
+        raise InputError("A measurement has either the runs of its processes or a failure; send exactly one of them.")
+    for index, run in enumerate(measurement.runs):
+        if not run.samples_ms or not all(0 < sample < math.inf for sample in run.samples_ms):
+            raise InputError(f"runs[{index}].samples_ms: there has to be a sample, and each has to be positive (ms).")
+
+
+def _run_plain(run: ProcessRun) -> dict[str, Any]:
+    """The run without kernels and counters; whether it had any is kept."""
+    plain = to_plain(replace(run, kernels=None, counters=None))
+    return {**plain, "kernels": run.kernels is not None, "counters": run.counters is not None}
+
+
+def _kernel_rows(runs: Sequence[ProcessRun]) -> list[tables.KernelMeasurement]:
+    return [
+        tables.KernelMeasurement(run=index, position=position, **to_plain(kernel))
+        for index, run in enumerate(runs)
+        for position, kernel in enumerate(run.kernels or ())
+    ]
+
+
+def _counter_rows(runs: Sequence[ProcessRun]) -> list[tables.CounterReading]:
+    rows = []
+    for index, run in enumerate(runs):
+        if (reading := run.counters) is None:
+            continue
+        events = {*reading.values, *reading.enabled_ns, *reading.running_ns, *reading.absent}
+        rows += [
+            tables.CounterReading(
+                run=index,
+                event=event,
+                value=reading.values.get(event),
+                enabled_ns=reading.enabled_ns.get(event),
+                running_ns=reading.running_ns.get(event),
+                absent=reading.absent.get(event),
+            )
+            for event in sorted(events)
+        ]
+    return rows
+
+
+def measurement_record(row: tables.Measurement) -> Measurement:
+    """The measurement that the row, its kernels and its counters describe.
+
+    Raises:
+        InputError: the row is a statistic of a public table, which has no samples.
+    """
+    if row.statistic != "samples" or row.graph_hash is None:
+        raise InputError(f"Row {row.id} is the {row.statistic} of a public table; it has no samples.")
+    failed = row.failure_stage is not None
+    return Measurement(
+        graph=row.graph_hash,
+        target=target_record(row.target),
+        settings=from_plain(ProfileSettings, row.settings),
+        feeds=tuple(from_plain(FeedSpec, feed) for feed in row.feeds),
+        before=from_plain(Environment, row.before) if row.before else None,
+        after=from_plain(Environment, row.after) if row.after else None,
+        runs=_run_records(row),
+        failure=Failure(stage=row.failure_stage or "", message=row.failure_message or "") if failed else None,
+        noisy=row.noisy,
+        sentinel_ms=tuple(row.sentinel_ms),
+        protocol_version=row.protocol_version,
+    )
+
+
+def summary_record(row: tables.Measurement | Row[Any]) -> Summary | None:
+    """Summary of a row's samples (only `runs` counts); None where it has none (a failure, or a number of a table)."""
+    runs = tuple(ProcessRun(samples_ms=tuple(run["samples_ms"])) for run in row.runs)
+    nowhere = Target(device="", backend="")  # a summary looks at samples alone
+    return Measurement(graph="", target=nowhere, settings=ProfileSettings(), runs=runs).summary
+
+
+def _run_records(row: tables.Measurement) -> tuple[ProcessRun, ...]:
+    kernels: dict[int, list[KernelTiming]] = defaultdict(list)
+    for kernel in row.kernels:
+        kernels[kernel.run].append(kernel_record(kernel))
+    runs = []
+    for index, plain in enumerate(row.runs):
+        run = from_plain(ProcessRun, {**plain, "kernels": None, "counters": None})
+        runs.append(
+            replace(
+                run,
+                kernels=tuple(kernels[index]) if plain["kernels"] else None,
+                counters=_counter_record(row.counters, index) if plain["counters"] else None,
+            )
+        )
+    return tuple(runs)
+
+
+def kernel_record(row: tables.KernelMeasurement) -> KernelTiming:
+    """The kernel that the row describes."""
+    return KernelTiming(
+        operator=row.operator,
+        share=row.share,
+        time_ms=row.time_ms,
+        node=row.node,
+        input_shapes=tuple(tuple(shape) for shape in row.input_shapes),
+        output_shapes=tuple(tuple(shape) for shape in row.output_shapes),
+        dtype=row.dtype,
+    )
+
+
+def _counter_record(rows: Sequence[tables.CounterReading], run: int) -> CounterReading:
+    mine = [row for row in rows if row.run == run]
+    return CounterReading(
+        values={row.event: row.value for row in mine if row.value is not None},
+        enabled_ns={row.event: row.enabled_ns for row in mine if row.enabled_ns is not None},
+        running_ns={row.event: row.running_ns for row in mine if row.running_ns is not None},
+        absent={row.event: row.absent for row in mine if row.absent is not None},
+    )

@@ -1,0 +1,1 @@
+"""The machines and who may speak for them: registration, targets, keys, microbenchmarks."""

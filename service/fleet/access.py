@@ -1,0 +1,199 @@
+"""Keys, enrolment tokens, and who may call.
+
+Keys and tokens are 256 random bits, shown once; only their SHA-256 is kept, which is enough for secrets that nobody
+can guess. While there is no admin or client key (revoked ones count) and keys are not required, the service is
+open: everybody may call everything, and it listens on loopback only.
+"""
+
+import hashlib
+import ipaddress
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from sqlalchemy import Engine, Select, select
+from sqlalchemy.orm import Session
+
+from latcast.errors import AuthenticationError, ConflictError, ForbiddenError, NotFoundError
+from latcast.schema import InputError
+from service.db.tables import Agent, ApiKey, EnrolmentToken
+from service.settings import Settings
+
+__all__ = [
+    "Principal",
+    "Scope",
+    "agent_of",
+    "authenticate",
+    "check_bind",
+    "create_enrolment_token",
+    "create_key",
+    "keys_required",
+    "redeem",
+    "require_scope",
+    "revoke_key",
+]
+
+Scope = Literal["admin", "agent", "client"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who calls.
+
+    Args:
+        scope: what the key allows; None on an open service, where everything is allowed.
+        key_id: of the key, None without one.
+        agent_id: the agent whose key it is.
+        device_id: the agent's device.
+    """
+
+    scope: Scope | None = None
+    key_id: str | None = None
+    agent_id: str | None = None
+    device_id: str | None = None
+
+
+def _new_secret() -> str:
+    return f"latcast_{secrets.token_urlsafe(32)}"
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _admin_keys() -> Select[str]:
+    return select(ApiKey.id).where(ApiKey.scope == "admin", ApiKey.revoked_unix_s.is_(None)).limit(1)
+
+
+def create_key(session: Session, *, scope: Scope, name: str = "") -> tuple[ApiKey, str]:
+    """A new key: its row and the secret, which cannot be had again.
+
+    Raises:
+        ConflictError: a client key while there is no admin key; it would lock everybody out of the admin's calls.
+    """
+    if scope == "client" and session.scalar(_admin_keys()) is None:
+        raise ConflictError("Make an admin key first: with the first key the service stops being open to everybody.")
+    secret = _new_secret()
+    key = ApiKey(digest=_digest(secret), scope=scope, name=name)
+    session.add(key)
+    session.flush()
+    return key, secret
+
+
+def revoke_key(session: Session, key_id: str) -> ApiKey:
+    """Make a key useless from now on; revoking twice is once.
+
+    Raises:
+        NotFoundError: there is no such key.
+    """
+    key = session.get(ApiKey, key_id)
+    if key is None:
+        raise NotFoundError(f"There is no key {key_id!r}.")
+    key.revoked_unix_s = key.revoked_unix_s or time.time()
+    return key
+
+
+def create_enrolment_token(session: Session, *, ttl_s: float) -> tuple[EnrolmentToken, str]:
+    """A new token with which one device can register: its row and the secret, which cannot be had again."""
+    secret = _new_secret()
+    token = EnrolmentToken(digest=_digest(secret), expires_unix_s=time.time() + ttl_s)
+    session.add(token)
+    session.flush()
+    return token, secret
+
+
+def redeem(session: Session, secret: str, *, device_id: str) -> None:
+    """Use an enrolment token for a device that is registered in this transaction.
+
+    The same device may use its token again until it expires, so that a lost answer does not lock it out.
+
+    Raises:
+        AuthenticationError: the token is unknown, expired, or another device used it.
+    """
+    token = session.get(EnrolmentToken, _digest(secret), with_for_update=True)
+    if token is None or not secrets.compare_digest(token.digest, _digest(secret)):
+        raise AuthenticationError("The enrolment token is unknown; ask an admin for a new one.")
+    if token.expires_unix_s < time.time():
+        raise AuthenticationError("The enrolment token has expired; ask an admin for a new one.")
+    if token.used_by not in (None, device_id):
+        raise AuthenticationError("The enrolment token was used by another device; ask an admin for a new one.")
+    token.used_by = device_id
+
+
+def keys_required(session: Session, settings: Settings) -> bool:
+    """Whether calls need a key: by the settings, or because an admin or client key was ever made."""
+    made = select(ApiKey.id).where(ApiKey.scope != "agent").limit(1)
+    return settings.require_keys or session.scalar(made) is not None
+
+
+def authenticate(session: Session, secret: str | None, settings: Settings) -> Principal:
+    """Who calls with this key.
+
+    Raises:
+        AuthenticationError: a key is needed and there is none, or it is unknown or revoked.
+    """
+    required = keys_required(session, settings)
+    if secret is None:
+        if required:
+            raise AuthenticationError("This service needs a key: send it as `Authorization: Bearer KEY`.")
+        return Principal()
+    row = session.execute(
+        select(ApiKey, Agent).outerjoin(Agent, Agent.api_key_id == ApiKey.id).where(ApiKey.digest == _digest(secret))
+    ).one_or_none()
+    if row is None or not secrets.compare_digest(row[0].digest, _digest(secret)) or row[0].revoked_unix_s is not None:
+        raise AuthenticationError("The key is unknown or was revoked; ask an admin for a new one.")
+    key, agent = row
+    return Principal(
+        scope=cast(Scope, key.scope) if required else None,
+        key_id=key.id,
+        agent_id=agent.id if agent else None,
+        device_id=agent.device_id if agent else None,
+    )
+
+
+def require_scope(principal: Principal, scopes: tuple[Scope, ...]) -> None:
+    """Let the caller pass, or raise.
+
+    Raises:
+        ForbiddenError: the key's scope is none of these.
+    """
+    if principal.scope is not None and principal.scope not in scopes:
+        raise ForbiddenError(f"This call needs a key with scope {' or '.join(scopes)}; yours has {principal.scope}.")
+
+
+def check_bind(settings: Settings, engine: Engine) -> None:
+    """Make sure that an open service listens on loopback only.
+
+    Raises:
+        InputError: the address can be reached from elsewhere and nothing asks for keys.
+    """
+    if _is_loopback(settings.host):
+        return
+    with Session(engine) as session:
+        if not keys_required(session, settings):
+            raise InputError(
+                f"Refusing to listen on {settings.host} without keys, because everybody who reaches that address could "
+                "run models on your devices. Make a key first (latcast keys create --scope admin), or listen on "
+                "127.0.0.1."
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def agent_of(session: Session, principal: Principal) -> Agent:
+    """The agent that calls.
+
+    Raises:
+        AuthenticationError: the call came without an agent's key.
+    """
+    if principal.agent_id is None:
+        raise AuthenticationError("Only agents can do this: register the device first and send the agent's key.")
+    return session.get_one(Agent, principal.agent_id)

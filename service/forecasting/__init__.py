@@ -1,0 +1,1 @@
+"""Forecasts: which predictor answers for a network, and the answer."""

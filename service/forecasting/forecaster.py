@@ -1,0 +1,230 @@
+"""Answers `POST /predict`: what the database knows, else what a predictor says (`service.forecasting.selection`)."""
+
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from latcast.errors import ConflictError
+from latcast.schema import LatcastError, Target, TargetId, UnsupportedGraphError
+from predictors.base import Query
+from service.db.session import Database
+from service.forecasting.selection import PredictorSelection
+from service.forecasting.types import Forecast, Item, QualityPair
+from service.graphs.resolver import Resolver
+from service.graphs.store import GraphLoaderLike
+from service.learning import datasets
+from service.learning.catalogue import Models, ServedPredictor, TargetPredictors, reads_natively
+from service.measurements.lookup import GRAPHS, Known, known_latencies
+from service.settings import Settings
+
+__all__ = ["Forecaster"]
+
+Answer = Forecast | LatcastError
+Queries = dict[int, Query]
+"""Queries by the place of their item."""
+
+
+class Forecaster:
+    """Forecasts for targets. Thread-safe; keeps predictors and graphs in memory, and no other state."""
+
+    def __init__(self, settings: Settings, database: Database, loader: GraphLoaderLike) -> None:
+        self._settings, self._database = settings, database
+        self.models = Models(database)
+        self.resolver = Resolver(database, loader)
+        self._responders = PredictorSelection(database)
+
+    def forecast(self, target_id: TargetId, items: Sequence[Item], level: float) -> list[Answer]:
+        """Answers in the order of the items; an item that cannot be answered has its error instead.
+
+        Args:
+            target_id: a registered target.
+            items: what to forecast.
+            level: probability that the interval holds the latency, in (0, 1).
+
+        Raises:
+            UnknownNameError: nobody registered the target.
+        """
+        answerer = self.models.answerer(target_id)
+        answers: dict[int, Answer] = {}
+        queries: Queries = {}
+        for index, item in enumerate(items):
+            try:
+                queries[index] = self.resolver.query(item, answerer.target)
+            except LatcastError as error:
+                answers[index] = error
+        for space, group in by_space(queries).items():
+            answers |= self._answers(answerer, space, group, level)
+        return [answers[index] for index in range(len(items))]
+
+    def quality(self, target_id: TargetId) -> list[QualityPair]:
+        """Every measured network of the target beside its forecast, oldest first.
+
+        Raises:
+            UnknownNameError: nobody registered the target.
+            ConflictError: no predictor can answer for the target.
+        """
+        answerer = self.models.answerer(target_id)
+        with self._database.read() as session:
+            rows = datasets.chosen_rows(session, target_ids=[target_id], imported=True)
+            data = datasets.load_dataset(session, measurement_ids=rows)
+        pairs: dict[int, QualityPair] = {}
+        for space, queries in by_space(dict(enumerate(data.queries))).items():
+            chain = self._responders.of(answerer, space)
+            answers = predicted(chain, queries, level=0.9, target=answerer.target)
+            support = self._support(chain, rows)
+            for index, answer in answers.items():
+                if isinstance(answer, Forecast):
+                    known = rows[index] in support[answer.predictor or ""]
+                    pairs[index] = pair_of(queries[index], float(data.latency_ms[index]), answer, support=known)
+        return [pairs[index] for index in sorted(pairs)]
+
+    def _support(self, chain: Sequence[ServedPredictor], rows: Sequence[int]) -> dict[str, set[int]]:
+        """For each responder those of the rows whose networks it was adapted to."""
+        with self._database.read() as session:
+            keys = datasets.network_keys(session, rows)
+            own = {one.id: set(datasets.network_keys(session, one.support).values()) for one in chain}
+        return {name: {row for row, key in keys.items() if key in support} for name, support in own.items()}
+
+    def _answers(self, answerer: TargetPredictors, space: str, queries: Queries, level: float) -> dict[int, Answer]:
+        """Answers to queries about one search space, or about graphs."""
+        answers: dict[int, Answer] = self._measured(answerer.target, space, queries, level)
+        left = without(queries, answers)
+        if not left:
+            return answers
+        try:
+            chain = self._responders.of(answerer, space)
+        except ConflictError as error:
+            return answers | dict.fromkeys(left, error)
+        if space and not reads_natively(chain[0].predictor, space):
+            answers |= failed_builds(left)
+            left = without(left, answers)
+            answers |= self._measured(answerer.target, GRAPHS, left, level)
+        return answers | predicted(chain, without(left, answers), level=level, target=answerer.target)
+
+    def _measured(self, target: Target, space: str, queries: Queries, level: float) -> dict[int, Answer]:
+        names = {index: name_of(query, space) for index, query in queries.items()}
+        if not names:
+            return {}
+        with self._database.read() as session:
+            known = known_latencies(session, target, space, set(names.values()))
+        return {
+            index: measured(known[name], level, origin=target.origin) for index, name in names.items() if name in known
+        }
+
+
+def by_space(queries: Queries) -> dict[str, Queries]:
+    """Queries by the search space of their architecture; `GRAPHS` where they are none."""
+    groups: dict[str, Queries] = {}
+    for index, query in queries.items():
+        groups.setdefault(query.architecture.space if query.architecture else GRAPHS, {})[index] = query
+    return groups
+
+
+def without(queries: Queries, answers: Mapping[int, Answer]) -> Queries:
+    """Queries that have no answer yet."""
+    return {index: query for index, query in queries.items() if index not in answers}
+
+
+def name_of(query: Query, space: str) -> str:
+    """What the database knows the network by."""
+    return query.architecture.text if space and query.architecture else query.graph.hash
+
+
+def failed_builds(queries: Queries) -> dict[int, Answer]:
+    """Build the queries' graphs; the errors of those that cannot be built are theirs alone."""
+    errors: dict[int, Answer] = {}
+    for index, query in queries.items():
+        try:
+            _ = query.graph
+        except LatcastError as error:
+            errors[index] = error
+    return errors
+
+
+def pair_of(query: Query, measured_ms: float, answer: Forecast, *, support: bool) -> QualityPair:
+    """A measured network beside its forecast; its graph is named where the database has it."""
+    architecture = query.architecture
+    return QualityPair(
+        graph=query.graph.hash if query.has_graph else None,
+        space=architecture.space if architecture else None,
+        text=architecture.text if architecture else None,
+        measured_ms=measured_ms,
+        predicted_ms=answer.latency_ms,
+        support=support,
+    )
+
+
+def predicted(chain: Sequence[ServedPredictor], queries: Queries, *, level: float, target: Target) -> dict[int, Answer]:
+    """Forecasts of the first responder, and of the next for those that the one before cannot read."""
+    answers: dict[int, Answer] = {}
+    left = queries
+    for responder in chain:
+        if not left:
+            break
+        given = attempt(responder, list(left.values()), level, target)
+        answers |= dict(zip(left, given, strict=True))
+        left = {index: query for index, query in left.items() if isinstance(answers[index], UnsupportedGraphError)}
+    return answers
+
+
+def attempt(responder: ServedPredictor, queries: Sequence[Query], level: float, target: Target) -> list[Answer]:
+    """Forecasts in one batch; when some query spoils the batch, in halves until it stands alone."""
+    try:
+        return forecasts(responder, queries, level, target)
+    except LatcastError as error:
+        if len(queries) == 1:
+            return [error]
+    middle = len(queries) // 2
+    parts = (queries[:middle], queries[middle:])
+    return [answer for part in parts for answer in attempt(responder, part, level, target)]
+
+
+def forecasts(responder: ServedPredictor, queries: Sequence[Query], level: float, target: Target) -> list[Answer]:
+    """Forecasts in one batch."""
+    predictor = responder.predictor
+    prediction = predictor.predict(queries)
+    coverage = predictor.coverage(queries)
+    intervals: list[tuple[float, float] | None] = [None] * len(queries)
+    if prediction.log_std is not None:
+        low, high = prediction.interval_ms(level)
+        intervals = list(zip(low.tolist(), high.tolist(), strict=True))
+    return [
+        Forecast(
+            latency_ms=latency,
+            interval_ms=interval,
+            source="predicted",
+            coverage=share,
+            adapted=responder.adapted,
+            predictor=responder.id,
+            kind=predictor.kind,
+            measurements=len(responder.support),
+            origin=target.origin,
+            unknown_operators=predictor.unknown_operators(query),
+        )
+        for latency, interval, share, query in zip(
+            prediction.median_ms.tolist(), intervals, coverage.tolist(), queries, strict=True
+        )
+    ]
+
+
+def measured(known: Known, level: float, *, origin: str) -> Forecast:
+    """A measurement as an answer.
+
+    Its interval is the spread between the processes that measured; of a public table's number nobody knows it.
+    """
+    interval = None
+    if known.noise_log is not None:
+        width = NormalDist().inv_cdf((1 + level) / 2) * known.noise_log
+        low, high = (known.median_ms * np.exp([-width, width])).tolist()
+        interval = (low, high)
+    return Forecast(
+        latency_ms=known.median_ms,
+        interval_ms=interval,
+        source="measured",
+        coverage=1.0,
+        adapted=True,
+        measurements=1,
+        statistic=known.statistic,
+        origin=origin,
+    )

@@ -1,0 +1,155 @@
+"""Who answers for a network that was not measured, by what it is and by what is known of the target.
+
+Measured architectures adapt the base that reads their search space, whoever measured them and whether or not anybody
+asked for it: it takes milliseconds, so it is done again when rows were added rather than stored. What `latcast adapt`
+made goes first where it reads the network as it is.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from latcast.errors import ConflictError
+from latcast.schema import LatcastError, Target, TargetId
+from service.db import tables
+from service.db.session import Database
+from service.learning import catalogue
+from service.learning.catalogue import ServedPredictor, StoredPredictor, TargetPredictors, bases_for, reads_natively
+from service.learning.support_selection import adapted_to, usual_support
+from service.measurements.lookup import GRAPHS, known_rows, known_spaces
+
+__all__ = ["PredictorSelection"]
+
+FEWEST_ROWS = 5
+"""Measured architectures from which a device's own adaptation to their space is made: fewer say less than a base that
+knows the kernels of any graph."""
+TAKEOVER_ROWS = 20
+"""From how many on it answers in place of an adaptation to graphs that somebody asked for."""
+MOST_KEPT = 500
+"""Adaptations that are kept in memory."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Derived:
+    """What a target's rows up to the newest one gave, and when that was looked up."""
+
+    looked_at: float
+    state: tuple[object, ...]
+    responder: ServedPredictor | None
+
+
+class PredictorSelection:
+    """Finds who answers; keeps what it adapted while no row is added. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._derived: dict[tuple[TargetId, str], _Derived] = {}
+        self._locks: defaultdict[tuple[TargetId, str], threading.Lock] = defaultdict(threading.Lock)
+
+    def of(self, answerer: TargetPredictors, space: str) -> list[ServedPredictor]:
+        """Who answers about networks of a search space, or `GRAPHS`; the first choice first.
+
+        Raises:
+            ConflictError: nobody can; the message says what to do.
+        """
+        asked_for = answerer.adapted
+        if asked_for is not None and reads_natively(asked_for.predictor, space):
+            return [asked_for]
+        chain = [asked_for, self._from_rows(answerer, space), _unadapted(answerer)]
+        found = [responder for responder in chain if responder is not None and _reads(responder, space)]
+        if not found:
+            raise ConflictError(self._nobody(answerer.target, space))
+        return sorted(found, key=lambda responder: not reads_natively(responder.predictor, space))
+
+    def _from_rows(self, answerer: TargetPredictors, space: str) -> ServedPredictor | None:
+        """What the target's rows of a space give; None where they are too few."""
+        key = (answerer.target.id, space)
+        if (known := self._derived.get(key)) and time.monotonic() - known.looked_at < catalogue.REFRESH_SECONDS:
+            return known.responder
+        with self._locks[key], self._database.read() as session:
+            state = _state(session, answerer)
+            known = self._derived.get(key)
+            same = known is not None and known.state == state
+            responder = known.responder if known and same else _adapted(session, answerer, space)
+            self._derived[key] = _Derived(time.monotonic(), state, responder)
+            if len(self._derived) > MOST_KEPT:
+                self._derived.pop(next(iter(self._derived)), None)
+        return responder
+
+    def _nobody(self, target: Target, space: str) -> str:
+        what = f"architectures of {space}" if space else "graphs"
+        if not target.origin:
+            return (
+                f"No predictor answers for {what} on target {target.id}: adapt one with "
+                f"`latcast adapt --target {target.id}` (POST /targets/{target.id}/adapt)."
+            )
+        with self._database.read() as session:
+            spaces, others = known_spaces(session, target), _same_device(session, target, space)
+        if space in spaces:
+            return (
+                f"No predictor that is there could be adapted to the latencies of {what} of target {target.id}: train "
+                "one that reads them, or install the package with its artifacts."
+            )
+        instead = f" Ask target {others[0]}: it is {target.device} with {space}." if others else ""
+        return (
+            f"Target {target.id} ({target.device}, imported from {target.origin}) has no latencies of {what} to "
+            f"forecast others from; its table is of {', '.join(each or 'graphs' for each in spaces)}.{instead}"
+        )
+
+
+def _unadapted(answerer: TargetPredictors) -> ServedPredictor | None:
+    """The base for graphs, for devices of our own: how a table's numbers were taken, nothing but they can tell."""
+    bases = [] if answerer.target.origin else bases_for(answerer.bases, GRAPHS)
+    return ServedPredictor(id=bases[0].id, predictor=bases[0].predictor, adapted=False) if bases else None
+
+
+def _reads(responder: ServedPredictor, space: str) -> bool:
+    return bool(bases_for([StoredPredictor(id=responder.id, predictor=responder.predictor)], space))
+
+
+def _same_device(session: Session, target: Target, space: str) -> list[TargetId]:
+    """Targets of the same table and device that have networks of the space."""
+    rows = session.scalars(select(tables.Target).where(tables.Target.origin == target.origin))
+    return [
+        row.id for row in rows if row.record["device"] == target.device and row.record["options"].get("space") == space
+    ]
+
+
+# --- Adapting to the rows that are there -------------------------------------------------------------------------
+
+
+def _state(session: Session, answerer: TargetPredictors) -> tuple[object, ...]:
+    """Whatever an adaptation depends on; while it stays the same, so does the adaptation."""
+    newest = session.scalar(
+        select(func.max(tables.Measurement.id)).where(tables.Measurement.target_id == answerer.target.id)
+    )
+    return newest, answerer.adapted is None, tuple(base.id for base in answerer.bases)
+
+
+def _adapted(session: Session, answerer: TargetPredictors, space: str) -> ServedPredictor | None:
+    rows = known_rows(session, answerer.target, space)
+    for base in bases_for(answerer.bases, space):
+        native = reads_natively(base.predictor, space)
+        if len(rows) < _fewest(answerer, native=native):
+            continue
+        try:
+            return adapted_to(session, answerer.target, base, usual_support(session, rows, base, space))
+        except LatcastError as error:
+            log.error("cannot adapt", base=base.id, target=answerer.target.id, reason=str(error))
+    return None
+
+
+def _fewest(answerer: TargetPredictors, *, native: bool) -> float:
+    """Rows that it takes. A device's graphs adapt a base when somebody asks: that takes seconds, and a choice."""
+    if answerer.target.origin:
+        return 1
+    if not native:
+        return float("inf")
+    return FEWEST_ROWS if answerer.adapted is None else TAKEOVER_ROWS

@@ -1,0 +1,111 @@
+"""What a forecast is asked with and answered by; shared by the routes and by `service.forecasting.forecaster`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from latcast.schema import GraphHash, LatcastError, TargetId
+
+__all__ = ["Forecast", "ForecasterLike", "Item", "QualityPair", "Source"]
+
+Source = Literal["measured", "predicted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One network whose latency is wanted, given in one of three ways.
+
+    Args:
+        space, text: an architecture of a search space.
+        graph: hash of a graph that was uploaded before.
+        onnx: an ONNX model.
+        shapes: for `onnx`, the whole shape of each input with dynamic dimensions, by input name.
+    """
+
+    space: str | None = None
+    text: str | None = None
+    graph: GraphHash | None = None
+    onnx: bytes | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """The answer to one item.
+
+    Args:
+        latency_ms: median latency in ms.
+        interval_ms: (low, high) in ms, holding the latency with the asked probability; None where nobody claims one.
+        source: `measured` when the database knows the answer, else `predicted`.
+        coverage: share of the predicted cost in operators and shapes that training has seen, 0–1; 1 when measured.
+        adapted: the target's own adaptation answered (or a measurement), not the base predictor.
+        predictor: id of the predictor that answered; None when measured.
+        kind: of that predictor; None when measured.
+        measurements: how many measured networks of the target the answer rests on: 1 when measured, those that the
+            predictor was adapted to, 0 for a base predictor.
+        statistic: of a measured answer, what it is: `median` of samples taken here, or what a public table gives
+            (`mean`, `reported`).
+        origin: where the target's measurements are from, with the licence; empty for those taken here.
+        unknown_operators: operators that training has not seen.
+    """
+
+    latency_ms: float
+    interval_ms: tuple[float, float] | None
+    source: Source
+    coverage: float
+    adapted: bool
+    predictor: str | None = None
+    kind: str | None = None
+    measurements: int = 0
+    statistic: str | None = None
+    origin: str = ""
+    unknown_operators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityPair:
+    """A measured network beside its forecast.
+
+    Args:
+        graph: hash of the graph; None where a public table has no graph.
+        space, text: the architecture, where it is one.
+        measured_ms, predicted_ms: latencies in ms.
+        support: the row was in the adaptation's support set, so its forecast is no honest one.
+    """
+
+    graph: GraphHash | None
+    measured_ms: float
+    predicted_ms: float
+    support: bool
+    space: str | None = None
+    text: str | None = None
+
+
+class ForecasterLike(Protocol):
+    """What the routes need of `service.forecasting.forecaster.Forecaster`. Thread-safe.
+
+    Constructed as `Forecaster(settings, session_factory, loader)`.
+    """
+
+    def forecast(self, target_id: TargetId, items: Sequence[Item], level: float) -> list[Forecast | LatcastError]:
+        """Answers in the order of the items; an item that cannot be answered has its error instead.
+
+        Args:
+            target_id: a registered target.
+            items: what to forecast.
+            level: probability that the interval holds the latency, in (0, 1).
+
+        Raises:
+            UnknownNameError: nobody registered the target.
+            NotFittedError: no predictor can answer for the target; says what to do.
+        """
+        ...
+
+    def quality(self, target_id: TargetId) -> list[QualityPair]:
+        """Every measured network of the target beside its forecast, oldest first.
+
+        Raises:
+            UnknownNameError: nobody registered the target.
+            NotFittedError: no predictor can answer for the target.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Networks: stored by graph hash, and resolved from what callers name."""

@@ -1,0 +1,128 @@
+"""Networks in the database: uploaded models and architectures of search spaces, by graph hash.
+
+Two steps, so that nothing slow happens inside a transaction: `prepare` reads a model within limits and takes its
+weights out; `save` writes what it found. No runtime session is ever created here.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import Insert, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from latcast.errors import NotFoundError
+from latcast.schema import Architecture, Graph, GraphHash
+from service.db import records, tables
+
+__all__ = ["GraphLoaderLike", "PreparedGraph", "find", "model_bytes", "prepare", "prepare_architecture", "save"]
+
+
+class GraphLoaderLike(Protocol):
+    """Reads foreign models in a process with limits: `profilers.onnx_graph.GraphLoader`. Thread-safe."""
+
+    def load(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+        """The graph of a model; see `profilers.onnx_graph.load_graph`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedGraph:
+    """What is going to be stored of a model.
+
+    Args:
+        graph: as read.
+        model: ONNX with its shapes bound and without its weights, compressed with zlib.
+        architecture: the text that the model was built from, if it was.
+    """
+
+    graph: Graph
+    model: bytes
+    architecture: Architecture | None = None
+
+    @property
+    def hash(self) -> GraphHash:
+        """Hash of the graph."""
+        return self.graph.hash
+
+
+def prepare(
+    loader: GraphLoaderLike,
+    model: bytes,
+    *,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    architecture: Architecture | None = None,
+) -> PreparedGraph:
+    """Read a model within limits, bind its shapes and take its weights out.
+
+    Raises:
+        InvalidModelError: the model cannot be read, exceeds a limit or has unbound dimensions.
+    """
+    from profilers.onnx_graph import bind_shapes, strip_weights
+
+    graph = loader.load(model, shapes=shapes)
+    bound = bind_shapes(model, shapes) if shapes else model
+    return PreparedGraph(graph=graph, model=zlib.compress(strip_weights(bound)), architecture=architecture)
+
+
+def prepare_architecture(loader: GraphLoaderLike, architecture: Architecture) -> PreparedGraph:
+    """Build an architecture's model and prepare it; the text is brought into its normal form.
+
+    Raises:
+        UnknownNameError: nobody registered the search space.
+        InvalidArchitectureError: not a text of the space.
+    """
+    from profilers.search_spaces import get_space
+
+    space = get_space(architecture.space)
+    normal = space.parse(architecture.text)
+    return prepare(loader, space.to_onnx(normal), architecture=normal)
+
+
+def save(session: Session, prepared: PreparedGraph) -> GraphHash:
+    """Write a graph, and its architecture where it has one; what is there already stays. Its hash."""
+    _insert_missing(
+        session,
+        tables.Graph,
+        {"hash": prepared.hash, "model": prepared.model, "summary": records.graph_summary(prepared.graph)},
+    )
+    if (architecture := prepared.architecture) is not None:
+        named = {"space": architecture.space, "text": architecture.text}
+        _insert_missing(session, tables.Architecture, {**named, "graph_hash": prepared.hash})
+        _link(session, named, prepared.hash)
+    return prepared.hash
+
+
+def _link(session: Session, named: Mapping[str, str], graph_hash: GraphHash) -> None:
+    """An architecture that was only known from a public table has its graph from now on."""
+    unlinked = update(tables.Architecture).filter_by(**named).where(tables.Architecture.graph_hash.is_(None))
+    session.execute(unlinked.values(graph_hash=graph_hash), execution_options={"synchronize_session": False})
+
+
+def find(session: Session, graph_hash: GraphHash) -> tables.Graph:
+    """The stored graph.
+
+    Raises:
+        NotFoundError: nobody uploaded it.
+    """
+    row = session.get(tables.Graph, graph_hash)
+    if row is None:
+        raise NotFoundError(f"There is no graph {graph_hash!r}; upload its model first (POST /graphs).")
+    return row
+
+
+def model_bytes(row: tables.Graph) -> bytes:
+    """The stored ONNX model, without weights."""
+    return zlib.decompress(row.model)
+
+
+def _insert_missing(session: Session, table: type[tables.Base], values: dict[str, Any]) -> None:
+    """Insert a row unless one with the same key is there: two uploads at once are one."""
+    statement: Insert
+    if session.get_bind().dialect.name == "sqlite":
+        statement = sqlite.insert(table).values(**values).on_conflict_do_nothing()
+    else:
+        statement = postgresql.insert(table).values(**values).on_conflict_do_nothing()
+    session.execute(statement)

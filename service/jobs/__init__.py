@@ -1,0 +1,1 @@
+"""Work for agents and for the service itself: submission, queue, states."""

@@ -1,0 +1,146 @@
+"""Jobs that callers ask for: checked as far as can be now, and put into the queue."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from latcast.errors import ConflictError, NotFoundError
+from latcast.schema import Architecture, FeedSpec, InputError, TargetId, to_plain
+from service.db import records, tables
+from service.db.session import Database
+from service.graphs import store
+from service.jobs import queue
+from service.settings import Settings
+
+__all__ = ["AdaptRequest", "adapt", "find_target", "profile"]
+
+
+def find_target(session: Session, target_id: TargetId) -> tables.Target:
+    """The registered target.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = session.get(tables.Target, target_id)
+    if row is None:
+        raise NotFoundError(f"There is no target {target_id!r}; GET /targets lists them (latcast targets).")
+    return row
+
+
+def _measurable_target(session: Session, target_id: TargetId) -> tables.Target:
+    row = find_target(session, target_id)
+    if row.device_id is None or not row.offered:
+        raise ConflictError(
+            f"Nobody measures on target {target_id} now: "
+            + ("it is a column of a public table." if row.device_id is None else "its device no longer offers it.")
+        )
+    return row
+
+
+def _adaptable_target(session: Session, target_id: TargetId) -> tables.Target:
+    """One that is measured on, or a column of a public table, whose rows are all measured."""
+    row = find_target(session, target_id)
+    return row if row.origin else _measurable_target(session, target_id)
+
+
+def profile(
+    database: Database,
+    settings: Settings,
+    loader: store.GraphLoaderLike,
+    *,
+    target_id: TargetId,
+    graph_hashes: Sequence[str],
+    architectures: Sequence[tuple[str, str]] = (),
+    overrides: Mapping[str, Any] | None = None,
+    feeds: Sequence[FeedSpec] = (),
+) -> list[tables.Job]:
+    """One job for each graph, in order: those named by hash, then the architectures (space, text).
+
+    Raises:
+        InputError: nothing to measure, or an architecture that is none.
+        NotFoundError: a target or a graph that nobody registered.
+        ConflictError: no device measures on the target now.
+    """
+    from profilers.timing.sandbox import settings_for
+
+    prepared = [
+        store.prepare_architecture(loader, Architecture(space=space, text=text)) for space, text in architectures
+    ]
+    with database.write.begin() as session:
+        target = records.target_record(_measurable_target(session, target_id))
+        hashes = [*graph_hashes, *(store.save(session, item) for item in prepared)]
+        _require_graphs(session, hashes)
+        payload = {"settings": to_plain(settings_for(target, overrides)), "feeds": records.storable(list(feeds))}
+        return [
+            queue.enqueue(
+                session,
+                kind="profile",
+                payload=payload,
+                max_attempts=settings.max_attempts,
+                target_id=target_id,
+                graph_hash=graph_hash,
+            )
+            for graph_hash in hashes
+        ]
+
+
+def _require_graphs(session: Session, hashes: Sequence[str]) -> None:
+    if not hashes:
+        raise InputError("Name at least one graph: `graphs` with hashes, or `architectures` with space and text.")
+    for graph_hash in set(hashes):
+        if session.scalar(select(tables.Graph.hash).where(tables.Graph.hash == graph_hash)) is None:
+            raise NotFoundError(f"There is no graph {graph_hash!r}; upload its model first (POST /graphs).")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptRequest:
+    """How to adapt.
+
+    Args:
+        samples: how many graphs are measured.
+        sampler: who chooses them.
+        pool: `space` (one or several names) or `graphs` (hashes); empty for the default spaces.
+        settings: how to measure, where it differs from the default.
+        seed: of the pool and the choice.
+    """
+
+    samples: int
+    sampler: str
+    pool: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    seed: int
+
+
+def adapt(database: Database, settings: Settings, *, target_id: TargetId, request: AdaptRequest) -> tables.Job:
+    """A job that has graphs measured, adapts a predictor to them and activates it.
+
+    Of a column of a public table nothing is measured: the job adapts to rows of it.
+
+    Raises:
+        UnknownNameError: nobody registered the sampler or the search space.
+        NotFoundError: nobody registered the target, or a graph of the pool.
+        ConflictError: no device measures on the target now.
+    """
+    _check_names(request)
+    with database.write.begin() as session:
+        _adaptable_target(session, target_id)
+        if request.pool.get("graphs"):
+            _require_graphs(session, request.pool["graphs"])
+        return queue.enqueue(
+            session, kind="adapt", payload=asdict(request), max_attempts=settings.max_attempts, target_id=target_id
+        )
+
+
+def _check_names(request: AdaptRequest) -> None:
+    from predictors.samplers.base import get_sampler
+    from profilers.search_spaces import get_space
+
+    get_sampler(request.sampler)
+    spaces = request.pool.get("space") or ()
+    for space in [spaces] if isinstance(spaces, str) else spaces:
+        get_space(space)
+    if spaces and request.pool.get("graphs"):
+        raise InputError("pool: give either `space` or `graphs`, not both.")

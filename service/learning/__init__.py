@@ -1,0 +1,1 @@
+"""From measurements to predictors: data sets, support sets, adaptations, artifacts, the catalogue."""

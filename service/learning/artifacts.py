@@ -1,0 +1,64 @@
+"""Artifacts in the database, by digest: every process behind a load balancer sees the same ones."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from latcast.schema import ArtifactError
+from predictors.artifact import Artifact
+from predictors.base import Predictor
+from predictors.registry import load_predictor
+from service.db import tables
+from service.db.session import Database
+
+__all__ = ["ArtifactStore", "put_artifact"]
+
+CACHED_PREDICTORS = 64
+
+
+def put_artifact(session: Session, artifact: Artifact) -> str:
+    """Keep an artifact within the session's transaction; returns its digest. Keeping it twice changes nothing."""
+    content = artifact.to_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if session.get(tables.Artifact, digest) is None:
+        session.add(tables.Artifact(digest=digest, content=content))
+        session.flush()
+    return digest
+
+
+class ArtifactStore:
+    """Loads predictors by their artifact's digest, verified, and keeps the latest used ones. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[str, Predictor] = OrderedDict()
+
+    def load(self, digest: str) -> Predictor:
+        """The predictor whose artifact has this digest.
+
+        Raises:
+            ArtifactError: it is missing, or its bytes are not those that were stored.
+        """
+        with self._lock:
+            if digest in self._loaded:
+                self._loaded.move_to_end(digest)
+                return self._loaded[digest]
+        predictor = load_predictor(Artifact.from_bytes(self._read(digest)))
+        with self._lock:
+            self._loaded[digest] = predictor
+            while len(self._loaded) > CACHED_PREDICTORS:
+                self._loaded.popitem(last=False)
+        return predictor
+
+    def _read(self, digest: str) -> bytes:
+        with self._database.read() as session:
+            content = session.scalar(select(tables.Artifact.content).where(tables.Artifact.digest == digest))
+        if content is None:
+            raise ArtifactError(f"The artifact {digest[:12]} is not in the database.")
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ArtifactError(f"The artifact {digest[:12]} is corrupt: its bytes do not match its digest.")
+        return content

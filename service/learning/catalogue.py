@@ -1,0 +1,180 @@
+"""Which predictors there are for a target: its active adaptation, and the bases that can be adapted."""
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import select
+
+from latcast.schema import ArtifactError, Target, TargetId, UnknownNameError
+from predictors.base import Predictor
+from predictors.registry import pretrained, pretrained_names
+from service.db import tables
+from service.db.records import target_record
+from service.db.session import Database
+from service.learning.artifacts import ArtifactStore
+
+__all__ = ["SHIPPED", "Models", "ServedPredictor", "StoredPredictor", "TargetPredictors", "bases_for", "reads_natively"]
+
+SHIPPED = "pretrained:"
+"""Beginning of the ids of shipped predictors."""
+REFRESH_SECONDS = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPredictor:
+    """A predictor that is adapted to no target.
+
+    Args:
+        id: of its row, or `pretrained:<name>` for a shipped one.
+        predictor: fitted.
+    """
+
+    id: str
+    predictor: Predictor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedPredictor:
+    """A predictor that can be asked about networks of a target.
+
+    Args:
+        id: `adaptation:<id of its row>`, or the id of the base that it was made of.
+        predictor: adapted to the target, or a base.
+        adapted: whether it knows the target's own measurements.
+        support: ids of the measurements that it was adapted with.
+    """
+
+    id: str
+    predictor: Predictor
+    adapted: bool
+    support: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetPredictors:
+    """What can answer for one target.
+
+    Args:
+        target: the target.
+        adapted: the predictor of its active adaptation; None without one, or when its artifact cannot be read.
+        bases: those that were trained here, the newest first, then those that are shipped.
+    """
+
+    target: Target
+    adapted: ServedPredictor | None
+    bases: tuple[StoredPredictor, ...]
+
+
+def reads_natively(predictor: Predictor, space: str) -> bool:
+    """Whether it reads architectures of the search space as they are, without a graph being built."""
+    known = predictor.fitted_capabilities()
+    return "architecture" in known.inputs and space in known.spaces
+
+
+def bases_for(bases: Sequence[StoredPredictor], space: str) -> list[StoredPredictor]:
+    """Bases that read networks of a search space, or graphs (`measurements.lookup.GRAPHS`), the most fitting first.
+
+    Those that read the space's architectures come before those that read any graph, for every architecture has one.
+    """
+    native = [base for base in bases if reads_natively(base.predictor, space)]
+    return native + [base for base in bases if "graph" in base.predictor.fitted_capabilities().inputs]
+
+
+class Models:
+    """Looks up what can answer; looks at the database at most every half second for each target. Thread-safe.
+
+    An activation made by another process is noticed within a second, one of this process at once. An artifact that
+    cannot be read is refused and the previous one serves on.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._store = ArtifactStore(database)
+        self._lock = threading.Lock()
+        self._answerers: dict[TargetId, tuple[float, TargetPredictors]] = {}
+        self._renewed: dict[TargetId, float] = {}
+
+    def answerer(self, target_id: TargetId) -> TargetPredictors:
+        """What can answer for the target now.
+
+        Raises:
+            UnknownNameError: nobody registered the target.
+        """
+        now = time.monotonic()
+        with self._lock:
+            read_at, known = self._answerers.get(target_id, (0.0, None))
+        if known is not None and now - read_at < REFRESH_SECONDS:
+            return known
+        answerer = self._read(target_id, known)
+        with self._lock:
+            if now >= self._renewed.get(target_id, now):
+                self._answerers[target_id] = (now, answerer)
+        return answerer
+
+    def renew(self, target_id: TargetId) -> None:
+        """Look at the database again: what answers for the target has just been changed, by this process."""
+        with self._lock:
+            # What was read before that, and what is being read meanwhile, is out of date.
+            self._renewed[target_id] = time.monotonic()
+            if target_id in self._answerers:
+                self._answerers[target_id] = (-math.inf, self._answerers[target_id][1])
+
+    def bases(self) -> tuple[StoredPredictor, ...]:
+        """The active base predictors that were trained here, the newest first, then the shipped ones."""
+        with self._database.read() as session:
+            newest = select(tables.Predictor).where(tables.Predictor.active).order_by(tables.Predictor.id.desc())
+            rows = [(row.id, row.artifact_digest) for row in session.scalars(newest)]
+        found = []
+        for predictor_id, digest in rows:
+            try:
+                found.append(StoredPredictor(id=predictor_id, predictor=self._store.load(digest)))
+            except ArtifactError as error:
+                log.error("base predictor refused", predictor=predictor_id, reason=str(error))
+        return (*found, *shipped_bases())
+
+    def _read(self, target_id: TargetId, known: TargetPredictors | None) -> TargetPredictors:
+        with self._database.read() as session:
+            row = session.get(tables.Target, target_id)
+            if row is None:
+                raise UnknownNameError("target", target_id, session.scalars(select(tables.Target.id).limit(20)).all())
+            target = target_record(row)
+            active = session.scalar(
+                select(tables.Adaptation).where(tables.Adaptation.target_id == target_id, tables.Adaptation.active)
+            )
+        adapted = None if active is None else self._adapted(active, known)
+        return TargetPredictors(target=target, adapted=adapted, bases=self.bases())
+
+    def _adapted(self, row: tables.Adaptation, known: TargetPredictors | None) -> ServedPredictor | None:
+        try:
+            predictor = self._store.load(row.artifact_digest)
+        except ArtifactError as error:
+            log.error("adaptation refused, the previous one serves on", adaptation=row.id, reason=str(error))
+            return known.adapted if known else None
+        return ServedPredictor(id=f"adaptation:{row.id}", predictor=predictor, adapted=True, support=tuple(row.support))
+
+
+_shipped: dict[str, StoredPredictor | None] = {}
+_shipped_lock = threading.Lock()
+
+
+def shipped_bases() -> tuple[StoredPredictor, ...]:
+    """The shipped base predictors by name, each read once a process; one that cannot be read is left out."""
+    with _shipped_lock:
+        for name in pretrained_names():
+            if name not in _shipped:
+                _shipped[name] = _read_shipped(name)
+        return tuple(base for base in _shipped.values() if base is not None)
+
+
+def _read_shipped(name: str) -> StoredPredictor | None:
+    try:
+        return StoredPredictor(id=f"{SHIPPED}{name}", predictor=pretrained(name))
+    except ArtifactError as error:
+        log.error("shipped predictor refused", predictor=name, reason=str(error))
+        return None

@@ -1,0 +1,251 @@
+"""Data to learn from: the measurements of targets, with graphs and kernels.
+
+A key (target, graph or architecture, default feeds) may have been measured often; the newest row that is not noisy
+speaks for it, else the newest.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from statistics import median
+from typing import Any, TypeVar
+
+import numpy as np
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session, joinedload
+
+from latcast.errors import NotFoundError
+from latcast.schema import Architecture, Graph, GraphHash, KernelTiming, Target, TargetId
+from predictors.base import FloatArray, LatencyDataset, Query
+from predictors.data.host_drift import scaled_kernels, sentinel_slowness
+from service.db import records, tables
+from service.fleet.microbenchmarks import target_evidence
+
+__all__ = ["chosen_rows", "chunks", "freeze_dataset", "load_dataset", "network_keys",
+           "usual_sentinel_ms"]  # fmt: skip
+
+SCHEMA_VERSION = 1
+"""Of the rows that a manifest's digest covers."""
+CHUNK = 500
+"""Values in one IN (…): both databases have limits."""
+T = TypeVar("T")
+
+
+def chunks(values: Collection[T]) -> Iterator[list[T]]:
+    """The values in lists that fit into one statement."""
+    ordered = list(values)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]
+
+
+def _choose(session: Session, chosen: dict[Any, tuple[bool, int]], *where: ColumnElement[bool]) -> None:
+    """Add to `chosen`, by key, the row that speaks for it: (quiet, row id), the greatest."""
+    table = tables.Measurement
+    query = select(table.id, table.target_id, table.graph_hash, table.architecture_id, table.noisy).where(
+        table.median_ms.is_not(None), table.feeds_key == records.DEFAULT_FEEDS, *where
+    )
+    for row in session.execute(query):
+        key = (row.target_id, row.graph_hash or row.architecture_id)
+        chosen[key] = max(chosen.get(key, (False, -1)), (not row.noisy, row.id))
+
+
+def chosen_rows(
+    session: Session, *, target_ids: Collection[TargetId] | None = None, imported: bool = False
+) -> list[int]:
+    """Ids of the rows that speak for their keys, ascending.
+
+    Args:
+        session: reads.
+        target_ids: of these targets alone; None for all.
+        imported: columns of public tables too; they are not mixed in unless asked for.
+    """
+    targets = select(tables.Target.id)
+    if not imported:
+        targets = targets.where(tables.Target.origin == "")
+    if target_ids is not None:
+        targets = targets.where(tables.Target.id.in_(list(target_ids)))
+    chosen: dict[Any, tuple[bool, int]] = {}
+    _choose(session, chosen, tables.Measurement.target_id.in_(targets))
+    return sorted(row_id for _, row_id in chosen.values())
+
+
+class StoredQuery(Query):
+    """A query whose graph is read from its stored model on first use."""
+
+    def __init__(self, *, target: Target, architecture: Architecture | None, model: "StoredModel") -> None:
+        self.target, self.architecture = target, architecture
+        self._model = model
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The static graph, shape-inferred."""
+        return self._model.graph
+
+    @property
+    def has_graph(self) -> bool:
+        """A stored model stands behind it."""
+        return True
+
+
+class StoredModel:
+    """A compressed model; queries of many targets share one, so it is read once."""
+
+    def __init__(self, model: bytes) -> None:
+        self._model = model
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph; what is stored was read within limits before it was stored."""
+        from profilers.onnx_graph import load_graph
+
+        return load_graph(zlib.decompress(self._model))
+
+
+def load_dataset(
+    session: Session,
+    *,
+    target_id: TargetId | None = None,
+    target_ids: Collection[TargetId] | None = None,
+    measurement_ids: Collection[int] | None = None,
+    imported: bool = False,
+    usual_speed: bool = False,
+) -> LatencyDataset:
+    """Rows to learn from, oldest first, with what else is known of their targets; graphs are read when asked for.
+
+    Args:
+        session: reads; may be closed afterwards.
+        target_id: of this target alone.
+        target_ids: of these targets alone.
+        measurement_ids: exactly these measurements, for example a support set; the other arguments do not count then.
+        imported: columns of public tables too.
+        usual_speed: latencies as they would be at the usual speed of the machine, which is what the sentinel beside
+            these rows has as its median; otherwise as measured.
+    """
+    if target_id is not None:
+        target_ids = [target_id]
+    if measurement_ids is None:
+        measurement_ids = chosen_rows(session, target_ids=target_ids, imported=imported)
+    rows = _load_rows(session, sorted(measurement_ids))
+    kernels = _kernels(session, [row.id for row in rows])
+    noise = [summary.noise_log for row in rows if (summary := records.summary_record(row)) is not None]
+    slowness = _slowness(rows) if usual_speed else np.ones(len(rows))
+    timings = [scaled_kernels(kernels.get(row.id), 1 / slow) for row, slow in zip(rows, slowness.tolist(), strict=True)]
+    return LatencyDataset(
+        queries=_queries(session, rows),
+        latency_ms=np.array([row.median_ms for row in rows], dtype=np.float64) / slowness,
+        noise_log=np.array(noise, dtype=np.float64) if rows and len(noise) == len(rows) else None,
+        kernels=timings if kernels else None,
+        evidence=target_evidence(session, {row.target_id for row in rows}),
+    )
+
+
+def _slowness(rows: Sequence[tables.Measurement]) -> FloatArray:
+    """Of each row among those of its target, float64 (n,)."""
+    slowness = np.ones(len(rows))
+    for target_id in {row.target_id for row in rows}:
+        own = [place for place, row in enumerate(rows) if row.target_id == target_id]
+        slowness[own] = sentinel_slowness(
+            [_sentinel_ms(rows[place]) for place in own],
+            [(rows[place].before or {}).get("time_unix_s") for place in own],
+        )
+    return slowness
+
+
+def _sentinel_ms(row: tables.Measurement) -> float | None:
+    return median(row.sentinel_ms) if row.sentinel_ms else None
+
+
+def usual_sentinel_ms(session: Session, row_ids: Collection[int]) -> float | None:
+    """Median of the sentinel beside these measurements of one target, in ms; None where it never ran.
+
+    It is the speed of the machine that `load_dataset(..., usual_speed=True)` states these measurements at.
+    """
+    known = [ms for row in _load_rows(session, sorted(row_ids)) if (ms := _sentinel_ms(row)) is not None]
+    return median(known) if known else None
+
+
+def _load_rows(session: Session, row_ids: Sequence[int]) -> list[tables.Measurement]:
+    rows: list[tables.Measurement] = []
+    for part in chunks(row_ids):
+        query = select(tables.Measurement).where(tables.Measurement.id.in_(part)).order_by(tables.Measurement.id)
+        rows += session.scalars(query.options(joinedload(tables.Measurement.architecture)))
+    if len(rows) != len(row_ids):
+        raise NotFoundError(f"{len(row_ids) - len(rows)} of the measurements are not in the database.")
+    return rows
+
+
+def _queries(session: Session, rows: Sequence[tables.Measurement]) -> list[Query]:
+    targets = {row.id: records.target_record(row) for row in session.scalars(select(tables.Target))}
+    hashes = {row.graph_hash for row in rows if row.graph_hash is not None}
+    texts, models = architectures_of(session, hashes), _models(session, hashes)
+    queries: list[Query] = []
+    for row in rows:
+        target = targets[row.target_id]
+        if row.graph_hash is not None:
+            architecture = texts.get(row.graph_hash)
+            queries.append(StoredQuery(target=target, architecture=architecture, model=models[row.graph_hash]))
+        elif row.architecture is not None:
+            architecture = Architecture(space=row.architecture.space, text=row.architecture.text)
+            queries.append(Query(target=target, architecture=architecture))
+    return queries
+
+
+def architectures_of(session: Session, graph_hashes: Collection[GraphHash]) -> dict[GraphHash, Architecture]:
+    """The architecture of each graph that has one; the first where several texts yield the same graph."""
+    found: dict[GraphHash, Architecture] = {}
+    for part in chunks(graph_hashes):
+        query = select(tables.Architecture).where(tables.Architecture.graph_hash.in_(part))
+        for row in session.scalars(query.order_by(tables.Architecture.id)):
+            found.setdefault(row.graph_hash or "", Architecture(space=row.space, text=row.text))
+    return found
+
+
+def _models(session: Session, graph_hashes: Collection[GraphHash]) -> dict[GraphHash, StoredModel]:
+    models: dict[GraphHash, StoredModel] = {}
+    for part in chunks(graph_hashes):
+        query = select(tables.Graph.hash, tables.Graph.model).where(tables.Graph.hash.in_(part))
+        models.update({row.hash: StoredModel(row.model) for row in session.execute(query)})
+    return models
+
+
+def _kernels(session: Session, row_ids: Sequence[int]) -> Mapping[int, tuple[KernelTiming, ...]]:
+    """Kernels of the first process that has them, by measurement."""
+    found: dict[int, dict[int, list[KernelTiming]]] = {}
+    table = tables.KernelMeasurement
+    for part in chunks(row_ids):
+        query = select(table).where(table.measurement_id.in_(part)).order_by(table.run, table.position)
+        for row in session.scalars(query):
+            found.setdefault(row.measurement_id, {}).setdefault(row.run, []).append(records.kernel_record(row))
+    return {row_id: tuple(next(iter(runs.values()))) for row_id, runs in found.items()}
+
+
+def network_keys(session: Session, row_ids: Collection[int]) -> dict[int, str | int]:
+    """What each of the measurements is of: a graph's hash, or an architecture's number where it has no graph."""
+    keys: dict[int, str | int] = {}
+    table = tables.Measurement
+    for part in chunks(row_ids):
+        query = select(table.id, table.graph_hash, table.architecture_id).where(table.id.in_(part))
+        keys |= {row.id: row.graph_hash or row.architecture_id for row in session.execute(query)}
+    return keys
+
+
+def freeze_dataset(
+    session: Session, *, target_ids: Collection[TargetId] | None = None, imported: bool = False
+) -> tuple[tables.Dataset, list[int]]:
+    """A manifest of the rows that `load_dataset` would give now, and their ids.
+
+    The digest covers the ids, which never change their content: whoever has the digest can tell whether a later
+    selection is the same.
+    """
+    row_ids = chosen_rows(session, target_ids=target_ids, imported=imported)
+    digest = hashlib.sha256(",".join(map(str, row_ids)).encode()).hexdigest()
+    dataset = tables.Dataset(
+        filter={"target_ids": sorted(target_ids) if target_ids is not None else None, "imported": imported},
+        rows=len(row_ids),
+        rows_digest=digest,
+        schema_version=SCHEMA_VERSION,
+    )
+    session.add(dataset)
+    session.flush()
+    return dataset, row_ids

@@ -1,0 +1,89 @@
+"""Adapting a base to measurements that are there: which of them, and what comes of it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from latcast.schema import Architecture, InputError, Target
+from predictors.samplers.base import get_sampler
+from profilers.search_spaces import get_space
+from service.learning import datasets
+from service.learning.catalogue import ServedPredictor, StoredPredictor, reads_natively
+from service.measurements.lookup import KnownRow
+
+__all__ = ["adapted_to", "choose_support", "usual_support"]
+
+MOST_ROWS = 50
+"""Rows that adapt by themselves: more improve forecasts by next to nothing and keep the first caller waiting."""
+MOST_GRAPHS = 20
+"""The same for a base that reads graphs, which have to be built or read first."""
+POOL_ROWS, POOL_GRAPHS = 500, 150
+"""Networks among which a sampler chooses, drawn at random from a larger table."""
+
+
+def usual_support(session: Session, rows: Sequence[KnownRow], base: StoredPredictor, space: str) -> list[int]:
+    """Ids of the rows to adapt to when nobody says how: all while they are few, else those that say most of the rest.
+
+    The same in every process. A base that reads graphs gets them at random, as choosing would build hundreds.
+    """
+    native = reads_natively(base.predictor, space)
+    most = MOST_ROWS if native else MOST_GRAPHS
+    alive = _reaching(rows, space) or list(rows)
+    if len(alive) <= most:
+        return [row.id for row in alive]
+    return choose_support(session, alive, base, space, samples=most, sampler="variance" if native else "random")
+
+
+def choose_support(
+    session: Session,
+    rows: Sequence[KnownRow],
+    base: StoredPredictor,
+    space: str,
+    *,
+    samples: int,
+    sampler: str,
+    seed: int = 0,
+) -> list[int]:
+    """Ids of rows that a sampler chooses.
+
+    Args:
+        session: reads.
+        rows: networks of the space that were measured on one target.
+        base: what is to be adapted.
+        space: a search space, or `service.measurements.lookup.GRAPHS`.
+        samples: how many.
+        sampler: who chooses.
+        seed: of everything random.
+
+    Raises:
+        InputError: there are fewer rows.
+    """
+    if len(rows) < samples:
+        raise InputError(f"The table has {len(rows)} rows to choose from, fewer than the {samples} samples asked for.")
+    rng = np.random.default_rng(seed)
+    largest = POOL_ROWS if reads_natively(base.predictor, space) else POOL_GRAPHS
+    drawn = rng.permutation(len(rows))[: max(largest, samples)].tolist()
+    ids = sorted(rows[index].id for index in drawn)
+    pool = datasets.load_dataset(session, measurement_ids=ids).queries
+    chosen = get_sampler(sampler).choose(pool, samples, predictor=base.predictor, rng=rng)
+    return [ids[index] for index in chosen]
+
+
+def _reaching(rows: Sequence[KnownRow], space: str) -> list[KnownRow]:
+    """Rows without degenerate architectures, of which a support has no use."""
+    if not space:
+        return list(rows)
+    known = get_space(space)
+    return [row for row in rows if not known.is_degenerate(Architecture(space=space, text=row.name))]
+
+
+def adapted_to(session: Session, target: Target, base: StoredPredictor, ids: Sequence[int]) -> ServedPredictor:
+    """The base, adapted to measurements of the target.
+
+    Raises:
+        LatcastError: the base cannot be adapted to them; says why.
+    """
+    support = datasets.load_dataset(session, measurement_ids=ids, usual_speed=True)
+    predictor = base.predictor.adapt(target, support, support.evidence.get(target.id))
+    return ServedPredictor(id=base.id, predictor=predictor, adapted=True, support=tuple(ids))

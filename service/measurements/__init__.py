@@ -1,0 +1,1 @@
+"""Measured latencies: looked up, listed, exported, imported from tables."""

@@ -1,0 +1,76 @@
+"""A target's measurements as CSV and Parquet."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy.orm import Session
+
+from service.measurements.pages import Filter, MeasurementSummary, iterate
+
+__all__ = ["csv_lines", "write_parquet"]
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+ROWS_PER_GROUP = 1000
+SCHEMA = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("target", pa.string()),
+        ("graph", pa.string()),
+        ("space", pa.string()),
+        ("text", pa.string()),
+        ("median_ms", pa.float64()),
+        ("p10_ms", pa.float64()),
+        ("p90_ms", pa.float64()),
+        ("iqr_ms", pa.float64()),
+        ("samples", pa.int64()),
+        ("process_spread", pa.float64()),
+        ("statistic", pa.string()),
+        ("noisy", pa.bool_()),
+        ("failure_stage", pa.string()),
+        ("failure_message", pa.string()),
+        ("feeds_key", pa.string()),
+        ("peak_memory_bytes", pa.int64()),
+        ("created_unix_s", pa.float64()),
+        ("samples_ms", pa.list_(pa.list_(pa.float64()))),
+    ]
+)
+"""The columns of `MeasurementSummary`, and every sample of every process."""
+
+
+def csv_lines(session: Session, wanted: Filter) -> Iterator[str]:
+    """The rows as CSV (RFC 4180), header first, without the samples.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    yield _line([field.name for field in fields(MeasurementSummary)])
+    for row, _ in iterate(session, wanted):
+        yield _line([_cell(value) for value in asdict(row).values()])
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _line(values: list[Any]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(values)
+    return buffer.getvalue()
+
+
+def write_parquet(session: Session, wanted: Filter, out: IO[bytes]) -> None:
+    """Write the rows with their samples as Parquet."""
+    with pq.ParquetWriter(out, SCHEMA, compression="zstd") as writer:
+        group: list[dict[str, Any]] = []
+        for row, samples in iterate(session, wanted):
+            group.append({**asdict(row), "samples_ms": samples})
+            if len(group) == ROWS_PER_GROUP:
+                writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
+                group = []
+        writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))

@@ -1,0 +1,306 @@
+"""Child processes: whatever happens in them, the parent gets a record."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import psutil
+import pytest
+from onnx import TensorProto, helper
+
+from latcast.schema import (
+    CounterReading,
+    Device,
+    Failure,
+    InvalidModelError,
+    Measurement,
+    ProcessRun,
+    ProfileSettings,
+    UnknownNameError,
+    from_plain,
+    to_plain,
+)
+from profilers.host import children
+from profilers.onnx_graph import load_graph, placeholder
+from profilers.timing import sandbox
+from profilers.timing.child import Answer
+from profilers.timing.sandbox import measure, target_for
+
+T = TypeVar("T")
+DEVICE = Device(fingerprint="f", name="here", machine="x86_64", processor="p", physical_cores=1, logical_cores=1,
+                memory_bytes=2**30)  # fmt: skip
+QUICK = ProfileSettings(backend="fake", processes=1, max_seconds=0.02, warmup_seconds=0.01, sentinel=False,
+                        timeout_s=30.0, memory_limit_bytes=2**29)  # fmt: skip
+
+
+def small_model(weights: TensorProto | None = None) -> bytes:
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, (2, s)) for n, s in (("x", 8), ("y", 4)))
+    weights = weights or helper.make_tensor("w", TensorProto.FLOAT, (8, 4), np.ones(32, np.float32))
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Sigmoid", ["h"], ["y"])]
+    graph = helper.make_graph(nodes, "g", [x], [y], [weights])
+    opset = [helper.make_opsetid("", 17)]
+    return bytes(helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
+
+
+def measured(settings: ProfileSettings = QUICK, model: bytes | None = None, **options: str) -> Measurement:
+    return measure(model or small_model(), device=DEVICE, settings=replace(settings, options=options))
+
+
+def test_a_measurement_says_what_where_and_how() -> None:
+    found = measured(replace(QUICK, processes=3, sentinel=True), latency_us="300")
+    assert found.failure is None
+    assert found.graph == load_graph(small_model()).hash
+    assert found.target.options == {"latency_us": "300", "fault": "none"}
+    assert len(found.runs) >= 3
+    assert len(found.sentinel_ms) >= 6
+    assert found.summary is not None
+    assert found.summary.median_ms >= 0.3
+    assert found.before is not None
+    assert found.after is not None
+    assert found.after.time_unix_s >= found.before.time_unix_s
+    assert found.peak_memory_bytes > 2**20
+
+
+def test_only_the_first_process_records_kernels_and_they_name_nodes() -> None:
+    found = measured(replace(QUICK, processes=2))
+    assert found.runs[1].kernels is None
+    assert found.kernels is not None
+    assert [(kernel.operator, kernel.node) for kernel in found.kernels] == [("MatMul", 0), ("Sigmoid", 1)]
+
+
+def test_a_measurement_survives_the_wire() -> None:
+    found = measured()
+    assert from_plain(Measurement, to_plain(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("fault", "stage", "words"),
+    [
+        ("crash", "crash", "SIGSEGV"),
+        ("exit", "crash", "exit code 3"),
+        ("error", "run", "asked to"),
+        ("memory", "memory", "512 MiB"),
+    ],
+)
+def test_what_kills_a_child_becomes_a_failure(fault: str, stage: str, words: str) -> None:
+    found = measured(fault=fault)
+    assert found.failure is not None
+    assert (found.failure.stage, found.runs) == (stage, ())
+    assert words in found.failure.message
+
+
+def test_a_hanging_runtime_is_killed_with_all_its_family() -> None:
+    before = set(psutil.Process().children(recursive=True))
+    found = measured(replace(QUICK, timeout_s=1.5), fault="hang")
+    assert found.failure is not None
+    assert found.failure.stage == "timeout"
+    assert set(psutil.Process().children(recursive=True)) == before
+
+
+def test_an_option_that_the_backend_does_not_know_is_a_failure_to_open() -> None:
+    failure = measured(colour="red").failure
+    assert failure == Failure(
+        stage="open", message="The fake backend has no option 'colour': known are latency_us, fault."
+    )
+
+
+def test_bytes_that_are_no_model_are_the_callers_mistake() -> None:
+    with pytest.raises(InvalidModelError):
+        measured(model=b"not a model")
+
+
+def test_an_unknown_backend_is_the_callers_mistake() -> None:
+    with pytest.raises(UnknownNameError):
+        measured(replace(QUICK, backend="abacus"))
+
+
+def test_stripped_weights_are_refilled_in_a_child_of_their_own() -> None:
+    stripped = small_model(placeholder("w", (8, 4)))
+    found = measured(replace(QUICK, backend="onnxruntime"), model=stripped)
+    assert found.failure is None
+    assert found.graph == load_graph(stripped).hash
+
+
+def test_given_arrays_are_what_goes_in() -> None:
+    feeds = {"x": np.full((2, 8), 3.0, np.float32)}
+    found = measure(small_model(), device=DEVICE, settings=replace(QUICK, backend="onnxruntime"), feeds=feeds)
+    assert found.failure is None
+    assert [(spec.name, spec.low, spec.high) for spec in found.feeds] == [("x", 3.0, 3.0)]
+
+
+def test_feeds_that_do_not_fit_fail_in_the_child() -> None:
+    feeds = {"x": np.ones((2, 9), np.float32)}
+    failure = measure(small_model(), device=DEVICE, settings=replace(QUICK, backend="onnxruntime"), feeds=feeds).failure
+    assert failure is not None
+    assert failure.stage == "run"
+    assert "dimensions" in failure.message
+
+
+def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox.tempfile, "tempdir", str(tmp_path))
+    measured(fault="crash")
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_the_child_sees_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATCAST_KEY", "very secret")
+    program = "import os; print(sorted(os.environ)); print(os.listdir('/proc/self/fd'))"
+    with (tmp_path / "open").open("w") as held:
+        os.set_inheritable(held.fileno(), True)
+        assert children.run_alone([sys.executable, "-c", program], tmp_path, tmp_path / "log", 20.0) == 0
+    names, files = (tmp_path / "log").read_text().splitlines()
+    assert "LATCAST_KEY" not in names
+    assert "ORT_DISABLE_TELEMETRY" in names
+    assert len(files.split(",")) <= 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux")
+def test_children_end_with_their_parent(tmp_path: Path) -> None:
+    program = (
+        "from profilers.timing.sandbox import measure\n"
+        f"from latcast.schema import *\n"
+        f"model = open({str(tmp_path / 'm.onnx')!r}, 'rb').read()\n"
+        f"device = from_plain(Device, {to_plain(DEVICE)!r})\n"
+        "measure(model, device=device, settings=ProfileSettings(backend='fake', options={'fault': 'hang'}))\n"
+    )
+    (tmp_path / "m.onnx").write_bytes(small_model())
+    with subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "TMPDIR": str(tmp_path)}) as parent:
+        child = _eventually(lambda: _asleep(psutil.Process(parent.pid).children()))
+        parent.send_signal(signal.SIGKILL)
+    _eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+def _asleep(children: list[psutil.Process]) -> psutil.Process | None:
+    """The child once it has loaded its libraries and hangs, as it was told to."""
+    return next((c for c in children if c.memory_info().rss > 3e7 and c.status() == psutil.STATUS_SLEEPING), None)
+
+
+def _eventually(condition: Callable[[], T | None]) -> T:
+    for _ in range(600):
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "stage", "words"),
+    [
+        (None, "", "timeout", "30 s"),
+        (-signal.SIGKILL, "", "memory", "ran out of memory"),
+        (-signal.SIGABRT, "terminate called after throwing std::bad_alloc", "memory", "512 MiB"),
+        (-signal.SIGILL, "", "crash", "SIGILL"),
+        (0, "", "crash", "no answer"),
+        (1, "Traceback\x1b[31m of something", "crash", "Traceback?[31m"),
+    ],
+)
+def test_every_end_of_a_child_has_a_sentence(
+    code: int | None, said: str, stage: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "log").write_text("x" * 10_000 + said)
+    failure = children.explain_end(code, tmp_path / "log", QUICK)
+    assert failure.stage == stage
+    assert words in failure.message
+    assert len(failure.message) < 2500
+
+
+class Script:
+    """A sandbox whose processes answer what the test says."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers, self.kernels = list(answers), []
+
+    def prepare(self) -> None:
+        return None
+
+    def profile(self, *, kernels: bool) -> Answer:
+        self.kernels.append(kernels)
+        return self.answers.pop(0)
+
+
+def run_of(latency_ms: float, busy: float = 1.0, interruptions: int = 0) -> ProcessRun:
+    values = {"user-time-ns": busy * 1e6, "system-time-ns": 0.0, "involuntary-context-switches": interruptions / 10}
+    counters = CounterReading(values=values, enabled_ns={"user-time-ns": 10_000_000})
+    return ProcessRun(samples_ms=(latency_ms,) * 10, counters=counters)
+
+
+CALM = Answer(run=run_of(1.0), sentinel_ms=(1.0, 1.04))
+DRIFTED = Answer(run=run_of(2.0), sentinel_ms=(1.0, 1.06))
+STARVED = Answer(run=run_of(3.0, busy=0.5, interruptions=9), sentinel_ms=(1.0, 1.0))
+PAUSED = Answer(run=run_of(4.0, busy=0.1), sentinel_ms=(1.0, 1.0))
+
+
+def repeated(*answers: Answer, processes: int = 1) -> tuple[sandbox._Outcome, Script]:
+    script = Script(*answers)
+    return sandbox._repeat(script, replace(QUICK, processes=processes), lambda share, what: None), script  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("disturbed", [DRIFTED, STARVED])
+def test_a_disturbed_process_is_run_again_once(disturbed: Answer) -> None:
+    outcome, _ = repeated(disturbed, CALM)
+    assert outcome.runs == (CALM.run,)
+    assert not outcome.noisy
+    assert outcome.sentinel_ms == disturbed.sentinel_ms + CALM.sentinel_ms
+
+
+@pytest.mark.parametrize("disturbed", [DRIFTED, STARVED])
+def test_a_host_that_stays_disturbed_makes_the_measurement_noisy(disturbed: Answer) -> None:
+    outcome, script = repeated(disturbed, disturbed, disturbed, CALM, processes=3)
+    assert outcome.noisy
+    assert outcome.runs == (disturbed.run, disturbed.run, CALM.run)
+    assert script.answers == []
+
+
+def test_a_model_that_waits_by_itself_is_not_disturbed() -> None:
+    assert not repeated(PAUSED)[0].noisy
+
+
+def test_the_first_failure_ends_the_measurement() -> None:
+    failure = Failure(stage="crash", message="so it was")
+    outcome, script = repeated(CALM, Answer(failure=failure), CALM, processes=3)
+    assert outcome.failure == failure
+    assert script.kernels == [True, False]
+
+
+def test_processes_that_disagree_make_a_measurement_noisy(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [Answer(run=run_of(1.0)), Answer(run=run_of(1.3))]
+    monkeypatch.setattr(sandbox._Sandbox, "profile", lambda self, *, kernels: answers.pop(0))
+    assert measured(replace(QUICK, processes=2)).noisy
+
+
+def test_progress_is_told_and_may_stop_the_measurement() -> None:
+    class Enough(Exception):  # noqa: N818 - a test's own
+        pass
+
+    told: list[float] = []
+
+    def progress(share: float, what: str) -> None:
+        told.append(share)
+        if len(told) == 2:
+            raise Enough
+
+    with pytest.raises(Enough):
+        measure(small_model(), device=DEVICE, settings=replace(QUICK, processes=2), progress=progress)
+    assert told == [0.0, 0.5]
+
+
+def test_equal_settings_are_one_target_whether_defaults_are_spelled_out_or_not() -> None:
+    silent = target_for(DEVICE, ProfileSettings())
+    assert silent == target_for(DEVICE, ProfileSettings(options={"optimisation": "all"}))
+    assert silent.options == {"optimisation": "all", "spinning": "off"}
+    assert silent.id != target_for(DEVICE, ProfileSettings(threads=2)).id
+
+
+def test_an_answer_that_is_no_record_is_a_crash(tmp_path: Path) -> None:
+    (tmp_path / "a.answer.json").write_text('{"run": 3}')
+    answer = sandbox._answer(tmp_path / "a.answer.json", 0, tmp_path / "log", QUICK)
+    assert answer.failure is not None
+    assert answer.failure.stage == "crash"

@@ -1,0 +1,42 @@
+from dataclasses import replace
+
+import pytest
+
+from latcast.schema import InputError, UnknownNameError
+from profilers.host.environment import describe_device
+from service.cli.fleet.agent import offered_targets
+
+DEVICE = replace(describe_device(), logical_cores=4)
+
+
+@pytest.fixture(autouse=True)
+def _four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("profilers.targets.describe_device", lambda: DEVICE)
+
+
+def test_an_agent_offers_every_combination() -> None:
+    offered = offered_targets(DEVICE, ["fake"], [1, 4], precisions=["fp32", "as_given"], options={"latency_us": "9"})
+    assert [(target.precision, target.threads) for target in offered] == [
+        ("fp32", 1), ("fp32", 4), ("as_given", 1), ("as_given", 4)
+    ]  # fmt: skip
+    assert {target.options["latency_us"] for target in offered} == {"9"}
+    assert {target.options["fault"] for target in offered} == {"none"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"precisions": ["int4"]}, "cannot be fake int4: fake does not know the precision 'int4'"),
+        ({"options": {"colour": "red"}}, "The backend 'fake' has no option 'colour'"),
+        ({"options": {"fault": "luck"}}, "The option fault cannot be 'luck'"),
+        ({"threads": [5]}, "4 logical cores"),
+    ],
+)
+def test_what_cannot_be_offered_is_refused_in_a_sentence(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        offered_targets(**{"device": DEVICE, "backends": ["fake"], "threads": [1], **changes})
+
+
+def test_an_unknown_backend_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UnknownNameError, match="onnxruntime"):
+        offered_targets(DEVICE, ["abacus"], [1])

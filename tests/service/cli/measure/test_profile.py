@@ -1,0 +1,160 @@
+"""`latcast profile` as a person uses it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from typer.testing import CliRunner
+
+from latcast.schema import (
+    CounterReading,
+    InputError,
+    KernelTiming,
+    LatcastError,
+    Measurement,
+    UnboundDimensionError,
+    from_plain,
+)
+from service.cli.main import app
+
+LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
+QUICK = ("--processes", "1", "--max-seconds", "0.02")
+FAKE = (*QUICK, "--backend", "fake")
+
+
+def profile(*arguments: str) -> str:
+    """Standard output of a run that succeeds; errors are raised as they are."""
+    result = CliRunner().invoke(app, ["profile", *arguments], catch_exceptions=False, env={"COLUMNS": "120"})
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture
+def dynamic(tmp_path: Path) -> str:
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ("batch", 3)) for n in "xy")
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = tmp_path / "dynamic.onnx"
+    onnx.save(model, path)
+    return str(path)
+
+
+def test_a_report_shows_latency_model_counters_and_kernels() -> None:
+    shown = profile(str(LIGHT / "light_squeezenet.onnx"), *QUICK, "--kernels", "200")
+    expected = (
+        *("light_squeezenet.onnx", "onnxruntime", "median", "p10 … p90", "IQR", "samples", "spread of processes"),
+        *("349.15 M", "GFLOP/s", "peak memory", "FLOPs/byte", "by share of the time", "1×64×111×111", "user-time-ns"),
+    )
+    for words in expected:
+        assert words in shown, words
+
+
+@pytest.mark.parametrize("path", sorted(LIGHT.glob("*.onnx")), ids=lambda path: path.stem)
+def test_every_light_model_of_the_onnx_package_can_be_profiled(path: Path) -> None:
+    document = json.loads(profile(str(path), *FAKE, "--json", "-"))
+    assert document["summary"]["median_ms"] > 0
+    assert document["graph"]["macs"] > 10**8
+
+
+def test_json_holds_the_whole_measurement(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    shown = profile(str(LIGHT / "light_squeezenet.onnx"), *FAKE, "--json", str(out))
+    document = json.loads(out.read_text())
+    measurement = from_plain(Measurement, document["measurement"])
+    assert measurement.summary is not None
+    assert measurement.summary.median_ms == document["summary"]["median_ms"]
+    assert "median" in shown
+
+
+def test_json_on_standard_output_is_nothing_but_json() -> None:
+    document = json.loads(profile(str(LIGHT / "light_squeezenet.onnx"), *FAKE, "--json", "-", "--kernels", "0"))
+    assert document["measurement"]["runs"][0]["kernels"] is None
+
+
+def test_dynamic_shapes_are_bound(dynamic: str) -> None:
+    document = json.loads(profile(dynamic, *FAKE, "--shape", "x=4,3", "--json", "-"))
+    assert document["measurement"]["feeds"][0]["shape"] == [4, 3]
+
+
+def test_unbound_shapes_name_input_and_axis(dynamic: str) -> None:
+    with pytest.raises(UnboundDimensionError, match=r"x\[0\] \(batch\)"):
+        profile(dynamic, *FAKE)
+
+
+def test_given_feeds_are_fed(dynamic: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "feeds.npz", x=np.full((4, 3), 2.0, np.float32))
+    document = json.loads(
+        profile(dynamic, *QUICK, "--shape", "x=4,3", "--feeds", str(tmp_path / "feeds.npz"), "--json", "-")
+    )
+    assert document["measurement"]["feeds"] == [{"name": "x", "dtype": "float32", "shape": [4, 3], "low": 2, "high": 2}]
+
+
+def test_an_architecture_can_be_profiled_by_its_text() -> None:
+    text = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|nor_conv_3x3~1|avg_pool_3x3~2|"
+    document = json.loads(profile("--space", "nasbench201", text, *FAKE, "--json", "-"))
+    assert document["name"] == text
+    assert document["graph"]["operators"]["Conv"] > 10
+
+
+def test_a_failure_is_one_sentence_with_its_stage(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    with pytest.raises(LatcastError, match=r"asked to\. \(stage: run\)"):
+        profile(str(LIGHT / "light_squeezenet.onnx"), *FAKE, "--option", "fault=error", "--json", str(out))
+    assert json.loads(out.read_text())["measurement"]["failure"]["stage"] == "run"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"this is no model", b"\x08\x08\x12\x04"])
+def test_files_that_are_no_models_get_a_sentence(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        profile(str(path), *FAKE)
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--shape", "x"),
+        ("--shape", "x=1,a"),
+        ("--option", "=3"),
+        ("--threads", "0"),
+        ("--processes", "0"),
+        ("--no-such-option",),
+    ],
+)
+def test_wrong_usage_ends_with_2(wrong: tuple[str, ...]) -> None:
+    assert CliRunner().invoke(app, ["profile", "m.onnx", *wrong]).exit_code == 2
+
+
+def test_help_has_examples() -> None:
+    shown = profile("--help")
+    assert "latcast profile model.onnx --shape image=1,3,224,224" in shown
+
+
+def test_counters_are_shown_with_units_and_reasons() -> None:
+    from service.cli.measure.profile_report import _counter_rows
+
+    reading = CounterReading(
+        values={"cpu-cycles": 2.5e9, "task-clock": 3e6},
+        enabled_ns={"cpu-cycles": 100, "task-clock": 100},
+        running_ns={"cpu-cycles": 25, "task-clock": 100},
+        absent={"LLC-loads": "No such [event].", "LLC-stores": "No such [event]."},
+    )
+    rows = dict(_counter_rows(reading))
+    assert rows["cpu-cycles"] == "2.50 G (counted for 25% of the time)"
+    assert rows["task-clock"] == "3.000 ms"
+    assert rows["not counted"] == r"[dim]LLC-loads, LLC-stores: No such \[event].[/dim]"
+
+
+def test_kernels_are_listed_by_share() -> None:
+    from service.cli.measure.profile_report import _kernel_table
+
+    timings = tuple(
+        KernelTiming(operator=f"op{i}", share=share, time_ms=share) for i, share in enumerate((0.2, 0.5, 0.3))
+    )
+    assert list(_kernel_table(timings, 2).columns[0].cells) == ["op1", "op2"]

@@ -1,0 +1,239 @@
+"""Who may do what."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from sqlalchemy import select
+
+from latcast.errors import AuthenticationError, ConflictError, ForbiddenError, NotFoundError
+from latcast.schema import InputError
+from service.db import tables
+from service.fleet import access
+from tests.service.helpers import DEVICE, TARGET, World
+
+MakeWorld = Callable[..., World]
+OPEN = {"GET /healthz", "GET /readyz", "POST /devices/register"}
+READ = {"admin", "client"}
+EVERYBODY = {"admin", "client", "agent"}
+SCOPES = {
+    "POST /keys/enrolment": {"admin"},
+    "POST /keys": {"admin"},
+    "GET /keys": {"admin"},
+    "DELETE /keys/{key_id}": {"admin"},
+    "GET /devices": READ,
+    "POST /graphs": READ,
+    "POST /architectures": READ,
+    "GET /graphs/{graph_hash}": READ,
+    "GET /graphs/{graph_hash}/model": EVERYBODY,
+    "POST /jobs": {"admin"},
+    "GET /jobs": READ,
+    "POST /jobs/lease": {"agent"},
+    "GET /jobs/{job_id}": READ,
+    "GET /jobs/{job_id}/events": READ,
+    "POST /jobs/{job_id}/cancel": {"admin"},
+    "POST /jobs/{job_id}/heartbeat": {"agent"},
+    "POST /jobs/{job_id}/result": {"agent"},
+    "POST /jobs/{job_id}/failure": {"agent"},
+    "POST /predict": READ,
+    "GET /targets": READ,
+    "GET /targets/{target_id}": READ,
+    "POST /targets/{target_id}/adapt": {"admin"},
+    "GET /targets/{target_id}/microbench": EVERYBODY,
+    "PUT /targets/{target_id}/microbench": {"agent"},
+    "GET /targets/{target_id}/measurements": READ,
+    "GET /targets/{target_id}/dataset.csv": READ,
+    "GET /targets/{target_id}/dataset.parquet": READ,
+    "GET /targets/{target_id}/quality": READ,
+    "GET /measurements/{measurement_id}": READ,
+    "GET /predictors": READ,
+    "GET /predictors/{predictor_id}": READ,
+    "GET /metrics": READ,
+}
+
+
+@pytest.fixture
+def keyed(make_world: MakeWorld) -> tuple[World, dict[str, str]]:
+    """A service with a key of each scope."""
+    world = make_world()
+    admin = world.client.create_key("admin")["key"]
+    world.client.key = admin
+    client = world.client.create_key("client")["key"]
+    token = world.client.create_enrolment_token()["enrolment_token"]
+    agent = world.client_with(None).register(DEVICE, [TARGET], enrolment_token=token)["agent_key"]
+    return world, {"admin": admin, "client": client, "agent": agent}
+
+
+def calls(world: World) -> dict[str, tuple[str, str]]:
+    """Every route: its name, method and a path without variables."""
+    paths = world.app.openapi()["paths"]
+    return {
+        f"{method.upper()} {path}": (method.upper(), path.replace("{measurement_id}", "1"))
+        for path, methods in paths.items()
+        for method in methods
+    }
+
+
+def test_every_route_has_its_scopes_and_no_more(keyed: tuple[World, dict[str, str]]) -> None:
+    world, keys = keyed
+    assert set(calls(world)) == set(SCOPES) | OPEN
+    for name, (method, path) in calls(world).items():
+        if name in OPEN:
+            continue
+        assert world.http.request(method, path).status_code == 401, name
+        for scope, key in keys.items():
+            response = world.http.request(method, path, headers={"Authorization": f"Bearer {key}"})
+            allowed = scope in SCOPES[name]
+            assert (response.status_code == 403) is not allowed, f"{name} with {scope}: {response.status_code}"
+            assert response.status_code != 401
+            assert response.status_code < 500
+
+
+def test_wrong_and_revoked_keys_are_refused(keyed: tuple[World, dict[str, str]]) -> None:
+    world, keys = keyed
+    with pytest.raises(AuthenticationError, match="unknown or was revoked"):
+        world.client_with(keys["client"][:-1]).targets()
+    reader = world.client_with(keys["client"])
+    assert len(reader.targets()) == 1
+    (row,) = [key for key in world.client.api_keys() if key["scope"] == "client"]
+    world.client.revoke_key(row["id"])
+    with pytest.raises(AuthenticationError):
+        reader.targets()
+    with pytest.raises(NotFoundError):
+        world.client.revoke_key("nobody's")
+
+
+def test_keys_are_kept_as_hashes_only(keyed: tuple[World, dict[str, str]]) -> None:
+    world, keys = keyed
+    with world.database.read() as session:
+        kept = [row for table in (tables.ApiKey, tables.EnrolmentToken) for row in session.scalars(select(table))]
+        columns = [str(vars(row)) for row in kept]
+    assert not [column for column in columns for key in keys.values() if key.removeprefix("latcast_") in column]
+    assert not [key for key in world.client.api_keys() if "key" in key]
+
+
+def test_open_service_becomes_closed_with_the_first_key_and_stays_so(world: World) -> None:
+    world.client.targets()
+    made = world.client.create_key("admin")
+    with pytest.raises(AuthenticationError, match="needs a key"):
+        world.client.targets()
+    world.client.key = made["key"]
+    world.client.revoke_key(made["id"])
+    with pytest.raises(AuthenticationError):
+        world.client_with(None).targets()
+
+
+def test_agents_leave_a_service_open(world: World) -> None:
+    world.agent()
+    assert len(world.client.targets()) == 1
+
+
+def test_first_key_must_not_lock_everybody_out(world: World) -> None:
+    with pytest.raises(ConflictError, match="admin key first"):
+        world.client.create_key("client")
+
+
+def test_required_keys_close_a_service_without_any(make_world: MakeWorld) -> None:
+    world = make_world(require_keys=True)
+    with pytest.raises(AuthenticationError):
+        world.client.targets()
+    assert world.client.readiness()["ready"]
+
+
+def test_enrolment_token_serves_one_device_and_expires(keyed: tuple[World, dict[str, str]]) -> None:
+    from dataclasses import replace
+
+    world, _ = keyed
+    stranger = world.client_with(None)
+    other = replace(DEVICE, fingerprint="machine-2")
+    with pytest.raises(AuthenticationError, match="enrolment token"):
+        stranger.register(other, [])
+    with pytest.raises(AuthenticationError, match="unknown"):
+        stranger.register(other, [], enrolment_token="latcast_guess")
+    token = world.client.create_enrolment_token()["enrolment_token"]
+    first = stranger.register(other, [], enrolment_token=token)
+    assert stranger.register(other, [], enrolment_token=token)["device_id"] == first["device_id"]
+    with pytest.raises(AuthenticationError, match="another device"):
+        stranger.register(replace(DEVICE, fingerprint="machine-3"), [], enrolment_token=token)
+    short = world.client.create_enrolment_token(ttl_s=0.05)["enrolment_token"]
+    time.sleep(0.1)
+    with pytest.raises(AuthenticationError, match="expired"):
+        stranger.register(other, [], enrolment_token=short)
+
+
+def test_refused_registration_leaves_nothing(keyed: tuple[World, dict[str, str]]) -> None:
+    from dataclasses import replace
+
+    world, _ = keyed
+    with pytest.raises(AuthenticationError):
+        world.client_with(None).register(replace(DEVICE, fingerprint="machine-2"), [])
+    assert len(world.client.devices()) == 1
+
+
+def test_agent_registers_again_with_its_own_key(keyed: tuple[World, dict[str, str]]) -> None:
+    world, keys = keyed
+    again = world.client_with(keys["agent"]).register(DEVICE, [TARGET])
+    assert again["agent_key"] is None
+    assert again["target_ids"] == [TARGET.id]
+
+
+def test_registering_twice_is_the_same_device_and_updates_it(world: World) -> None:
+    from dataclasses import replace
+
+    first = world.client.register(DEVICE, [TARGET])
+    second = world.client.register(replace(DEVICE, name="renamed"), [TARGET])
+    assert first["device_id"] == second["device_id"]
+    (device,) = world.client.devices()
+    assert device["device"]["name"] == "renamed"
+    assert device["created_unix_s"] < device["registered_unix_s"]
+
+
+def test_targets_have_to_be_the_devices_own(world: World) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(InputError, match="belongs to device"):
+        world.client.register(DEVICE, [replace(TARGET, device="another")])
+    with pytest.raises(InputError, match="origin"):
+        world.client.register(DEVICE, [replace(TARGET, origin="table.csv")])
+
+
+def test_leasing_needs_an_agent(world: World) -> None:
+    with pytest.raises(AuthenticationError, match="register the device first"):
+        world.client.lease(wait_s=0)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.0.1"])
+def test_loopback_is_always_allowed(world: World, host: str) -> None:
+    access.check_bind(world.settings.model_copy(update={"host": host}), world.database.engine)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.4", "example.org"])
+def test_other_addresses_need_keys(world: World, host: str) -> None:
+    settings = world.settings.model_copy(update={"host": host})
+    with pytest.raises(InputError, match="without keys"):
+        access.check_bind(settings, world.database.engine)
+    access.check_bind(settings.model_copy(update={"require_keys": True}), world.database.engine)
+    world.client.create_key("admin")
+    access.check_bind(settings, world.database.engine)
+
+
+def test_scope_error_names_what_is_needed() -> None:
+    with pytest.raises(ForbiddenError, match="scope admin; yours has client"):
+        access.require_scope(access.Principal(scope="client"), ("admin",))
+
+
+def test_routes_hold_no_connection_for_their_callers(world: World) -> None:
+    """A dependency that yields would keep its session for as long as a call waits."""
+    import inspect
+
+    def generators(route: APIRoute) -> list[Any]:
+        pending, found = [route.dependant], []
+        while pending:
+            dependant = pending.pop()
+            pending += dependant.dependencies
+            found += [d.call for d in dependant.dependencies if d.call and inspect.isgeneratorfunction(d.call)]
+        return found
+
+    assert not [call for route in world.app.routes if isinstance(route, APIRoute) for call in generators(route)]

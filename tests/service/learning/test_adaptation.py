@@ -1,0 +1,320 @@
+"""Adaptation from the request to the forecast, over both databases, with a scripted agent."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select, update
+
+from latcast.client import Client
+from latcast.errors import ConflictError
+from latcast.schema import Failure, Graph
+from predictors.base import LatencyDataset, Query
+from predictors.kinds.flops import FlopsPredictor
+from profilers.onnx_graph import load_graph
+from profilers.search_spaces import get_space
+from service.app import create_app
+from service.db import tables
+from service.forecasting.forecaster import Forecaster
+from service.graphs.resolver import Resolver
+from service.jobs import queue
+from service.learning import adaptation
+from service.learning.artifacts import put_artifact
+from service.settings import Settings
+from tests.service.helpers import CELL, DEVICE, TARGET, DirectLoader, World, measurement, model
+
+SAMPLES = 4
+
+
+def latency_ms(graph: Graph, *, speed: float = 1.0) -> float:
+    """What the scripted machine takes: an overhead and its FLOPs."""
+    return speed * (0.05 + graph.flops / 20e6)
+
+
+@pytest.fixture(scope="session")
+def base() -> FlopsPredictor:
+    """Trained on NAS-Bench-201 cells of a machine three times as slow."""
+    space, rng = get_space("nasbench201"), np.random.default_rng(5)
+    graphs = [load_graph(space.to_onnx(space.sample(rng))) for _ in range(12)]
+    data = LatencyDataset(
+        queries=[Query(target=TARGET, graph=graph) for graph in graphs],
+        latency_ms=np.array([latency_ms(graph, speed=3.0) for graph in graphs]),
+    )
+    return FlopsPredictor().fit(data)
+
+
+class AdaptingWorld(World):
+    """A world whose steps are taken by hand."""
+
+    @property
+    def forecaster(self) -> Forecaster:
+        found: Forecaster = self.app.state.parts.forecaster
+        return found
+
+    def step(self) -> bool:
+        return adaptation.advance(
+            self.database,
+            settings=self.settings,
+            models=self.forecaster.models,
+            resolver=Resolver(self.database, DirectLoader()),
+        )
+
+    def request(self, **given: Any) -> str:
+        body = {"samples": SAMPLES, "sampler": "random", "pool": {"space": "nasbench201"}, **given}
+        return str(self.client.adapt(TARGET.id, **body)["id"])
+
+    def work(self, agent: Client, *, speed: float = 1.0, drifting: bool = False) -> int:
+        """Do every job there is, as the machine would; a drifting one takes twice as long for every fourth."""
+        done = 0
+        while (job := agent.lease(wait_s=0)) is not None:
+            graph = load_graph(agent.model(job["graph"]))
+            slow = 2.0 if drifting and done % 4 == 3 else 1.0
+            found = measurement(
+                graph.hash,
+                ms=latency_ms(graph, speed=speed * slow),
+                sentinel_ms=(0.1 * slow,) if drifting else (),
+                at_unix_s=60.0 * done,
+            )
+            agent.result(job["id"], job["lease_token"], found)
+            done += 1
+        return done
+
+
+@pytest.fixture
+def world(database_url: str, tmp_path: Path, base: FlopsPredictor, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(adaptation, "POOL_PER_SPACE", 12)
+    monkeypatch.setattr("service.learning.catalogue.REFRESH_SECONDS", 0.0)
+    settings = Settings(
+        database_url=database_url, data_dir=tmp_path, tick_seconds=3600, log_level="error", rate_per_second=0
+    )
+    app = create_app(settings, loader=DirectLoader())
+    with TestClient(app) as http:
+        database = app.state.parts.database
+        with database.write.begin() as session:
+            digest = put_artifact(session, base.to_artifact())
+            session.add(tables.Predictor(kind="flops", artifact_digest=digest, metrics={}))
+        client = Client("http://testserver", transport=http._transport)
+        yield AdaptingWorld(app=app, settings=settings, database=database, http=http, client=client)
+
+
+def adapted(world: AdaptingWorld, *, speed: float = 1.0, drifting: bool = False, **given: Any) -> dict[str, Any]:
+    agent = world.agent()
+    job = world.request(**given)
+    assert world.step()
+    assert world.work(agent, speed=speed, drifting=drifting) == SAMPLES
+    assert world.step()
+    return world.client.job(job)
+
+
+def test_from_request_to_forecast(world: AdaptingWorld) -> None:
+    world.agent()
+    truth = latency_ms(load_graph(get_space("nasbench201").to_onnx(get_space("nasbench201").parse(CELL))))
+    before = world.client.predict(TARGET.id, [{"space": "nasbench201", "text": CELL}])[0]
+    job = adapted(world)
+    after = world.client.predict(TARGET.id, [{"space": "nasbench201", "text": CELL}])[0]
+
+    assert job["state"] == "done"
+    assert job["result"]["support"] == SAMPLES
+    assert job["children"] == {"done": SAMPLES}
+    assert (before["adapted"], after["adapted"]) == (False, True)
+    assert before["latency_ms"] > 2 * truth
+    assert after["latency_ms"] == pytest.approx(truth, rel=0.15)
+    assert after["interval_ms"][0] < after["latency_ms"] < after["interval_ms"][1]
+    assert world.client.target(TARGET.id)["adaptation"]["id"] == job["result"]["adaptation_id"]
+
+
+def test_whoever_sees_the_job_done_is_answered_by_its_adaptation(
+    world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long what answers for a target is otherwise remembered."""
+    monkeypatch.setattr("service.learning.catalogue.REFRESH_SECONDS", 3600.0)
+    world.agent()
+    item = {"space": "nasbench201", "text": CELL}
+    before = world.client.predict(TARGET.id, [item])[0]
+    assert adapted(world)["state"] == "done"
+    after = world.client.predict(TARGET.id, [item])[0]
+    assert (before["adapted"], after["adapted"]) == (False, True)
+
+
+def test_a_host_that_drifts_meanwhile_is_adapted_to_at_its_usual_speed(world: AdaptingWorld) -> None:
+    steady = adapted(world)["result"]
+    cell = {"space": "nasbench201", "text": CELL}
+    expected = world.client.predict(TARGET.id, [cell])[0]["latency_ms"]
+    drifting = adapted(world, drifting=True)["result"]
+    assert world.client.predict(TARGET.id, [cell])[0]["latency_ms"] == pytest.approx(expected)
+    assert (steady["sentinel_ms"], drifting["sentinel_ms"]) == (None, pytest.approx(0.1))
+
+
+def test_support_is_distinct_never_degenerate_and_depends_on_the_seed(world: AdaptingWorld) -> None:
+    space = get_space("nasbench201")
+    world.agent()
+    chosen = []
+    for seed in (0, 0, 1):
+        job = world.request(seed=seed)
+        world.step()
+        with world.database.read() as session:
+            hashes = [child.graph_hash for child in queue.children(session, job)]
+            rows = select(tables.Architecture).where(tables.Architecture.graph_hash.in_(hashes))
+            architectures = [space.parse(row.text) for row in session.scalars(rows)]
+        assert len(set(hashes)) == SAMPLES
+        assert not any(space.is_degenerate(architecture) for architecture in architectures)
+        chosen.append(set(hashes))
+        world.client.cancel(job)
+    assert chosen[0] == chosen[1] != chosen[2]
+
+
+def test_pool_of_uploaded_graphs(world: AdaptingWorld) -> None:
+    hashes = [world.client.upload_graph(model(width))["hash"] for width in range(1, 7)]
+    job = adapted(world, pool={"graphs": hashes})
+    with world.database.read() as session:
+        assert {child.graph_hash for child in queue.children(session, job["id"])} <= set(hashes)
+    assert job["state"] == "done"
+
+
+def test_measured_graphs_are_answered_with_their_measurement(world: AdaptingWorld) -> None:
+    job = adapted(world)
+    with world.database.read() as session:
+        graph_hash = queue.children(session, job["id"])[0].graph_hash
+        text = session.scalar(select(tables.Architecture.text).where(tables.Architecture.graph_hash == graph_hash))
+    by_text, by_hash = world.client.predict(TARGET.id, [{"space": "nasbench201", "text": text}, {"graph": graph_hash}])
+    assert by_text == by_hash
+    assert by_text["source"] == "measured"
+    assert by_text["predictor"] is None
+    low, high = by_text["interval_ms"]
+    assert low < by_text["latency_ms"] < high
+
+
+def test_one_bad_item_spoils_no_other(world: AdaptingWorld) -> None:
+    world.agent()
+    answers = world.client.predict(
+        TARGET.id,
+        [
+            {"space": "nasbench201", "text": CELL},
+            {"space": "nasbench201", "text": "|nor_conv_9x9~0|"},
+            {"space": "nowhere", "text": CELL},
+            {"graph": "g1-unknown"},
+            {"onnx": "AAAA"},
+            {"onnx": "not base64"},
+            {"space": "nasbench201", "text": CELL},
+        ],
+    )
+    assert answers[0] == answers[6]
+    assert answers[0]["latency_ms"] > 0
+    for answer, word in zip(answers[1:6], ("nor_conv_9x9", "nowhere", "g1-unknown", "", ""), strict=True):
+        assert 400 <= answer["error"]["status"] < 500
+        assert word in answer["error"]["detail"]
+        assert answer["error"]["detail"].endswith(".")
+
+
+def test_a_second_adaptation_takes_over_and_the_first_is_kept(world: AdaptingWorld) -> None:
+    first = adapted(world)
+    second = adapted(world, speed=2.0, seed=7)
+    with world.database.read() as session:
+        rows = {row.id: row.active for row in session.scalars(select(tables.Adaptation))}
+    assert rows == {first["result"]["adaptation_id"]: False, second["result"]["adaptation_id"]: True}
+
+
+def test_corrupt_artifact_is_refused_and_the_previous_one_serves_on(world: AdaptingWorld) -> None:
+    adapted(world)
+    item = [{"space": "nasbench201", "text": CELL}]
+    before = world.client.predict(TARGET.id, item)
+    with world.database.write.begin() as session:
+        broken = tables.Artifact(digest="0" * 64, content=b"rubbish")
+        session.add(broken)
+        session.flush()
+        session.execute(update(tables.Adaptation).values(artifact_digest=broken.digest))
+    assert world.client.predict(TARGET.id, item) == before
+
+
+def test_without_any_predictor_the_answer_says_what_to_do(
+    world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.learning.catalogue.shipped_bases", tuple)
+    world.agent()
+    with world.database.write.begin() as session:
+        session.execute(update(tables.Predictor).values(active=False))
+    with pytest.raises(ConflictError, match=f"latcast adapt --target {TARGET.id}"):
+        world.client.predict(TARGET.id, [{"space": "nasbench201", "text": CELL}])
+
+
+def test_two_processes_take_a_step_once(world: AdaptingWorld) -> None:
+    world.agent()
+    job = world.request()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: world.step(), range(4)))
+    with world.database.read() as session:
+        assert len(queue.children(session, job)) == SAMPLES
+
+
+def test_a_process_that_dies_in_a_step_is_followed_by_another(
+    world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = world.agent()
+    job = world.request()
+
+    def die(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(adaptation, "_plan", die)
+        with pytest.raises(SystemExit):
+            world.step()
+    assert not world.step()  # the dead process's claim still holds
+    with world.database.write.begin() as session:
+        row = queue.find(session, job, lock=True)
+        row.payload = {**row.payload, "claim": {"token": "dead", "until_unix_s": 0.0}}
+    assert world.step()
+    world.work(agent)
+    world.step()
+    assert world.client.job(job)["state"] == "done"
+
+
+def test_a_cancelled_job_stays_cancelled(world: AdaptingWorld) -> None:
+    agent = world.agent()
+    job = world.request()
+    world.step()
+    world.client.cancel(job)
+    assert agent.lease(wait_s=0) is None
+    assert not world.step()
+    assert world.client.job(job)["state"] == "cancelled"
+
+
+def test_too_few_measured_graphs_fail_with_the_reasons(world: AdaptingWorld) -> None:
+    agent = world.agent()
+    job = world.request()
+    world.step()
+    for index in range(SAMPLES):
+        lease = agent.lease(wait_s=0)
+        assert lease is not None
+        if index == 0:
+            graph = load_graph(agent.model(lease["graph"]))
+            agent.result(lease["id"], lease["lease_token"], measurement(graph.hash))
+        else:
+            failure = Failure(stage="memory", message="It needs more memory than there is.")
+            agent.failure(lease["id"], lease["lease_token"], failure)
+    world.step()
+    done = world.client.job(job)
+    assert done["state"] == "failed"
+    assert "1 of 4" in done["result"]["error"]
+    assert "more memory than there is" in done["result"]["error"]
+
+
+def test_a_pool_that_is_too_small_fails_with_a_sentence(world: AdaptingWorld) -> None:
+    world.agent()
+    job = world.request(pool={"graphs": [world.client.upload_graph(model(3))["hash"]]})
+    world.step()
+    assert "fewer than the 4 samples" in world.client.job(job)["result"]["error"]
+
+
+def test_quality_marks_the_support_set(world: AdaptingWorld) -> None:
+    adapted(world)
+    agent = world.client_with(world.client.register(DEVICE, [TARGET])["agent_key"])
+    world.client.profile(TARGET.id, architectures=[("nasbench201", CELL)])
+    world.work(agent)
+    pairs = world.client.quality(TARGET.id)
+    assert len(pairs) == SAMPLES + 1
+    assert [pair["support"] for pair in pairs] == [True] * SAMPLES + [False]
