@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("service", "predictors", "profilers")
+PACKAGES = ("latcast", "service", "predictors", "profilers")
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from tests.predictors.measured.test_roundtrip import GEMM, campaign, row
 
 from latcast.schema import Environment, KernelTiming
 from predictors.data.measured import MeasuredRow, pack, read_measured, read_rows
 from predictors.data.measured.slowness import at_usual_speed, with_slowness
+from tests.predictors.data.measured.test_roundtrip import GEMM, campaign, row
 
 HOUR = 3600.0
 

@@ -11,7 +11,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
-from tests.predictors.features.structures import (
+
+from latcast.schema import Graph, KernelTiming, Node, Target, TensorSpec
+from predictors.features.kernels import (
+    CLASSES,
+    DEFAULT_STYLE,
+    SHAPE_FEATURES,
+    WORK_FEATURES,
+    KernelStyle,
+    Level,
+    attribute_timings,
+    kernel_table,
+    predict_kernels,
+    stack_tables,
+)
+from predictors.testing import random_graph, shuffled
+from profilers.onnx_graph import load_graph, refill_weights
+from profilers.quantisation import prepared
+from profilers.search_spaces import get_space
+from tests.predictors.features.kernels.structures import (
     SAME,
     STRUCTURES,
     Model,
@@ -32,24 +50,6 @@ from tests.predictors.features.structures import (
     transformer_block,
     twice_the_same,
 )
-
-from latcast.schema import Graph, KernelTiming, Node, Target, TensorSpec
-from predictors.features.kernels import (
-    CLASSES,
-    DEFAULT_STYLE,
-    SHAPE_FEATURES,
-    WORK_FEATURES,
-    KernelStyle,
-    Level,
-    attribute_timings,
-    kernel_table,
-    predict_kernels,
-    stack_tables,
-)
-from predictors.testing import random_graph, shuffled
-from profilers.onnx_graph import load_graph, refill_weights
-from profilers.quantisation import prepared
-from profilers.search_spaces import get_space
 
 
 @pytest.mark.parametrize("structure", STRUCTURES, ids=lambda item: item.__name__)

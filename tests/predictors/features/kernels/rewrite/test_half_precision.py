@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, numpy_helper
-from tests.predictors.features.structures import STRUCTURES, Model, executed, predicted, silu, transformer_block
 
 from latcast.schema import Graph
 from predictors.features.kernels import KernelStyle, predict_kernels
 from predictors.features.kernels.rewrite.half_precision import widened
 from predictors.testing import random_graph
 from profilers.onnx_graph import load_graph
+from tests.predictors.features.kernels.structures import STRUCTURES, Model, executed, predicted, silu, transformer_block
 
 NEARLY = {
     "padded", "constants_and_copies", "transformer_block", "torch_attention", "split_by_gathers",

@@ -20,7 +20,7 @@ from predictors.kinds.universal import UniversalPredictor
 from predictors.kinds.universal.graphs.feature_map import GraphPredictor
 from predictors.kinds.universal.graphs.kernel_network import KernelNetwork
 from latcast.schema import ArtifactError, InputError
-from tests.predictors.test_kernel_sum import small_data
+from tests.predictors.kinds.kernel_sum.test_predictor import small_data
 
 
 class TestUniversalOnGraphs(PredictorSuite):

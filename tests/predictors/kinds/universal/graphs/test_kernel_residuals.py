@@ -19,7 +19,7 @@ from predictors.kinds.universal import UniversalPredictor
 from predictors.kinds.universal.graphs.kernel_network import KernelInputs
 from predictors.kinds.universal.graphs.kernel_residuals import KernelResiduals
 from latcast.schema import ArtifactError
-from tests.predictors.test_kernel_sum import small_data
+from tests.predictors.kinds.kernel_sum.test_predictor import small_data
 
 CONV, CALL = CLASSES.index("conv"), CLASSES.index("call")
 OTHER = CLASSES.index("softmax")
