@@ -78,7 +78,9 @@ def _forecasting(settings: Settings, database: Database, loader: GraphLoaderLike
     forecaster = Forecaster(settings, database, loader)
 
     def advance() -> bool:
-        return adaptation.advance(database, settings=settings, models=forecaster.models, resolver=forecaster.resolver)
+        return adaptation.advance(
+            database, settings=settings, catalogue=forecaster.catalogue, resolver=forecaster.resolver
+        )
 
     return forecaster, Ticker("adaptations", settings.tick_seconds, advance)
 

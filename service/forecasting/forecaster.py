@@ -14,7 +14,7 @@ from service.forecasting.types import Forecast, Item, QualityPair
 from service.graphs.resolver import Resolver
 from service.graphs.store import GraphLoaderLike
 from service.learning import datasets
-from service.learning.catalogue import Models, ServedPredictor, TargetPredictors, reads_natively
+from service.learning.catalogue import PredictorCatalogue, ServedPredictor, TargetPredictors, reads_natively
 from service.measurements.lookup import GRAPHS, Known, known_latencies
 from service.settings import Settings
 
@@ -30,7 +30,7 @@ class Forecaster:
 
     def __init__(self, settings: Settings, database: Database, loader: GraphLoaderLike) -> None:
         self._settings, self._database = settings, database
-        self.models = Models(database)
+        self.catalogue = PredictorCatalogue(database)
         self.resolver = Resolver(database, loader)
         self._responders = PredictorSelection(database)
 
@@ -45,16 +45,16 @@ class Forecaster:
         Raises:
             UnknownNameError: nobody registered the target.
         """
-        answerer = self.models.answerer(target_id)
+        predictors = self.catalogue.predictors_of(target_id)
         answers: dict[int, Answer] = {}
         queries: Queries = {}
         for index, item in enumerate(items):
             try:
-                queries[index] = self.resolver.query(item, answerer.target)
+                queries[index] = self.resolver.query(item, predictors.target)
             except LatcastError as error:
                 answers[index] = error
         for space, group in by_space(queries).items():
-            answers |= self._answers(answerer, space, group, level)
+            answers |= self._answers(predictors, space, group, level)
         return [answers[index] for index in range(len(items))]
 
     def quality(self, target_id: TargetId) -> list[QualityPair]:
@@ -64,14 +64,14 @@ class Forecaster:
             UnknownNameError: nobody registered the target.
             ConflictError: no predictor can answer for the target.
         """
-        answerer = self.models.answerer(target_id)
+        predictors = self.catalogue.predictors_of(target_id)
         with self._database.read() as session:
             rows = datasets.chosen_rows(session, target_ids=[target_id], imported=True)
             data = datasets.load_dataset(session, measurement_ids=rows)
         pairs: dict[int, QualityPair] = {}
         for space, queries in by_space(dict(enumerate(data.queries))).items():
-            chain = self._responders.of(answerer, space)
-            answers = predicted(chain, queries, level=0.9, target=answerer.target)
+            chain = self._responders.of(predictors, space)
+            answers = predicted(chain, queries, level=0.9, target=predictors.target)
             support = self._support(chain, rows)
             for index, answer in answers.items():
                 if isinstance(answer, Forecast):
@@ -86,21 +86,21 @@ class Forecaster:
             own = {one.id: set(datasets.network_keys(session, one.support).values()) for one in chain}
         return {name: {row for row, key in keys.items() if key in support} for name, support in own.items()}
 
-    def _answers(self, answerer: TargetPredictors, space: str, queries: Queries, level: float) -> dict[int, Answer]:
+    def _answers(self, predictors: TargetPredictors, space: str, queries: Queries, level: float) -> dict[int, Answer]:
         """Answers to queries about one search space, or about graphs."""
-        answers: dict[int, Answer] = self._measured(answerer.target, space, queries, level)
+        answers: dict[int, Answer] = self._measured(predictors.target, space, queries, level)
         left = without(queries, answers)
         if not left:
             return answers
         try:
-            chain = self._responders.of(answerer, space)
+            chain = self._responders.of(predictors, space)
         except ConflictError as error:
             return answers | dict.fromkeys(left, error)
         if space and not reads_natively(chain[0].predictor, space):
             answers |= failed_builds(left)
             left = without(left, answers)
-            answers |= self._measured(answerer.target, GRAPHS, left, level)
-        return answers | predicted(chain, without(left, answers), level=level, target=answerer.target)
+            answers |= self._measured(predictors.target, GRAPHS, left, level)
+        return answers | predicted(chain, without(left, answers), level=level, target=predictors.target)
 
     def _measured(self, target: Target, space: str, queries: Queries, level: float) -> dict[int, Answer]:
         names = {index: name_of(query, space) for index, query in queries.items()}

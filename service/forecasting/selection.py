@@ -53,31 +53,31 @@ class PredictorSelection:
         self._derived: dict[tuple[TargetId, str], _Derived] = {}
         self._locks: defaultdict[tuple[TargetId, str], threading.Lock] = defaultdict(threading.Lock)
 
-    def of(self, answerer: TargetPredictors, space: str) -> list[ServedPredictor]:
+    def of(self, predictors: TargetPredictors, space: str) -> list[ServedPredictor]:
         """Who answers about networks of a search space, or `GRAPHS`; the first choice first.
 
         Raises:
             ConflictError: nobody can; the message says what to do.
         """
-        asked_for = answerer.adapted
+        asked_for = predictors.adapted
         if asked_for is not None and reads_natively(asked_for.predictor, space):
             return [asked_for]
-        chain = [asked_for, self._from_rows(answerer, space), _unadapted(answerer)]
+        chain = [asked_for, self._from_rows(predictors, space), _unadapted(predictors)]
         found = [responder for responder in chain if responder is not None and _reads(responder, space)]
         if not found:
-            raise ConflictError(self._nobody(answerer.target, space))
+            raise ConflictError(self._nobody(predictors.target, space))
         return sorted(found, key=lambda responder: not reads_natively(responder.predictor, space))
 
-    def _from_rows(self, answerer: TargetPredictors, space: str) -> ServedPredictor | None:
+    def _from_rows(self, predictors: TargetPredictors, space: str) -> ServedPredictor | None:
         """What the target's rows of a space give; None where they are too few."""
-        key = (answerer.target.id, space)
+        key = (predictors.target.id, space)
         if (known := self._derived.get(key)) and time.monotonic() - known.looked_at < catalogue.REFRESH_SECONDS:
             return known.responder
         with self._locks[key], self._database.read() as session:
-            state = _state(session, answerer)
+            state = _state(session, predictors)
             known = self._derived.get(key)
             same = known is not None and known.state == state
-            responder = known.responder if known and same else _adapted(session, answerer, space)
+            responder = known.responder if known and same else _adapted(session, predictors, space)
             self._derived[key] = _Derived(time.monotonic(), state, responder)
             if len(self._derived) > MOST_KEPT:
                 self._derived.pop(next(iter(self._derived)), None)
@@ -104,9 +104,9 @@ class PredictorSelection:
         )
 
 
-def _unadapted(answerer: TargetPredictors) -> ServedPredictor | None:
+def _unadapted(predictors: TargetPredictors) -> ServedPredictor | None:
     """The base for graphs, for devices of our own: how a table's numbers were taken, nothing but they can tell."""
-    bases = [] if answerer.target.origin else bases_for(answerer.bases, GRAPHS)
+    bases = [] if predictors.target.origin else bases_for(predictors.bases, GRAPHS)
     return ServedPredictor(id=bases[0].id, predictor=bases[0].predictor, adapted=False) if bases else None
 
 
@@ -125,31 +125,31 @@ def _same_device(session: Session, target: Target, space: str) -> list[TargetId]
 # --- Adapting to the rows that are there -------------------------------------------------------------------------
 
 
-def _state(session: Session, answerer: TargetPredictors) -> tuple[object, ...]:
+def _state(session: Session, predictors: TargetPredictors) -> tuple[object, ...]:
     """Whatever an adaptation depends on; while it stays the same, so does the adaptation."""
     newest = session.scalar(
-        select(func.max(tables.Measurement.id)).where(tables.Measurement.target_id == answerer.target.id)
+        select(func.max(tables.Measurement.id)).where(tables.Measurement.target_id == predictors.target.id)
     )
-    return newest, answerer.adapted is None, tuple(base.id for base in answerer.bases)
+    return newest, predictors.adapted is None, tuple(base.id for base in predictors.bases)
 
 
-def _adapted(session: Session, answerer: TargetPredictors, space: str) -> ServedPredictor | None:
-    rows = known_rows(session, answerer.target, space)
-    for base in bases_for(answerer.bases, space):
+def _adapted(session: Session, predictors: TargetPredictors, space: str) -> ServedPredictor | None:
+    rows = known_rows(session, predictors.target, space)
+    for base in bases_for(predictors.bases, space):
         native = reads_natively(base.predictor, space)
-        if len(rows) < _fewest(answerer, native=native):
+        if len(rows) < _fewest(predictors, native=native):
             continue
         try:
-            return adapted_to(session, answerer.target, base, usual_support(session, rows, base, space))
+            return adapted_to(session, predictors.target, base, usual_support(session, rows, base, space))
         except LatcastError as error:
-            log.error("cannot adapt", base=base.id, target=answerer.target.id, reason=str(error))
+            log.error("cannot adapt", base=base.id, target=predictors.target.id, reason=str(error))
     return None
 
 
-def _fewest(answerer: TargetPredictors, *, native: bool) -> float:
+def _fewest(predictors: TargetPredictors, *, native: bool) -> float:
     """Rows that it takes. A device's graphs adapt a base when somebody asks: that takes seconds, and a choice."""
-    if answerer.target.origin:
+    if predictors.target.origin:
         return 1
     if not native:
         return float("inf")
-    return FEWEST_ROWS if answerer.adapted is None else TAKEOVER_ROWS
+    return FEWEST_ROWS if predictors.adapted is None else TAKEOVER_ROWS

@@ -31,7 +31,7 @@ from service.graphs.store import PreparedGraph
 from service.jobs import queue
 from service.learning import datasets
 from service.learning.artifacts import put_artifact
-from service.learning.catalogue import SHIPPED, Models, StoredPredictor, bases_for
+from service.learning.catalogue import SHIPPED, PredictorCatalogue, StoredPredictor, bases_for
 from service.learning.support_selection import choose_support
 from service.measurements.lookup import GRAPHS, known_rows, known_spaces
 from service.settings import Settings
@@ -62,7 +62,7 @@ class Claim:
     """The support set is measured: fit. Otherwise choose it."""
 
 
-def advance(database: Database, *, settings: Settings, models: Models, resolver: Resolver) -> bool:
+def advance(database: Database, *, settings: Settings, catalogue: PredictorCatalogue, resolver: Resolver) -> bool:
     """Carry one adaptation on by one step; whether there was one to carry on.
 
     Never raises for what is wrong with a job: the job fails with a sentence instead.
@@ -71,15 +71,15 @@ def advance(database: Database, *, settings: Settings, models: Models, resolver:
     if claim is None:
         return False
     try:
-        target = models.answerer(claim.target_id).target
+        target = catalogue.predictors_of(claim.target_id).target
         if target.origin:
-            _fit_table(database, claim, target, models=models)
-            models.renew(target.id)
+            _fit_table(database, claim, target, catalogue=catalogue)
+            catalogue.renew(target.id)
         elif claim.measured:
-            _fit(database, claim, models=models)
-            models.renew(target.id)
+            _fit(database, claim, catalogue=catalogue)
+            catalogue.renew(target.id)
         else:
-            _plan(database, claim, settings=settings, models=models, resolver=resolver)
+            _plan(database, claim, settings=settings, catalogue=catalogue, resolver=resolver)
     except LatcastError as error:
         _give_up(database, claim, str(error))
     except Exception:
@@ -123,9 +123,11 @@ def _give_up(database: Database, claim: Claim, message: str) -> None:
 # --- Choosing what to measure -----------------------------------------------------------------------------------
 
 
-def _plan(database: Database, claim: Claim, *, settings: Settings, models: Models, resolver: Resolver) -> None:
-    target = models.answerer(claim.target_id).target
-    base = _base(models)
+def _plan(
+    database: Database, claim: Claim, *, settings: Settings, catalogue: PredictorCatalogue, resolver: Resolver
+) -> None:
+    target = catalogue.predictors_of(claim.target_id).target
+    base = _base(catalogue)
     pool = _pool(claim.payload, target, resolver)
     chosen = _choose(pool, base.predictor, claim.payload)
     prepared = [_prepared(query, resolver) for query in chosen]
@@ -151,11 +153,11 @@ def _plan(database: Database, claim: Claim, *, settings: Settings, models: Model
         job.payload = {key: value for key, value in job.payload.items() if key != "claim"}
 
 
-def _base(models: Models, space: str = GRAPHS) -> StoredPredictor:
+def _base(catalogue: PredictorCatalogue, space: str = GRAPHS) -> StoredPredictor:
     """What is adapted. A device's own measurements adapt a base that reads any graph; those of architectures adapt
     the base of their space besides (`service.forecasting.selection`).
     """
-    bases = bases_for(models.bases(), space)
+    bases = bases_for(catalogue.bases(), space)
     if not bases:
         raise ConflictError(
             "There is no base predictor to adapt: train one, or install the package with its artifacts."
@@ -206,9 +208,9 @@ def _prepared(query: Query, resolver: Resolver) -> PreparedGraph | None:
 # --- Fitting ----------------------------------------------------------------------------------------------------
 
 
-def _fit(database: Database, claim: Claim, *, models: Models) -> None:
-    base = _base(models)
-    target = models.answerer(claim.target_id).target
+def _fit(database: Database, claim: Claim, *, catalogue: PredictorCatalogue) -> None:
+    base = _base(catalogue)
+    target = catalogue.predictors_of(claim.target_id).target
     with database.read() as session:
         children = queue.children(session, claim.job_id)
         rows = [child.result["measurement_id"] for child in children if child.state == "done" and child.result]
@@ -223,7 +225,7 @@ def _fit(database: Database, claim: Claim, *, models: Models) -> None:
     _adapt(database, claim, target, base, rows, failed=len(children) - len(rows))
 
 
-def _fit_table(database: Database, claim: Claim, target: Target, *, models: Models) -> None:
+def _fit_table(database: Database, claim: Claim, target: Target, *, catalogue: PredictorCatalogue) -> None:
     """Adapt to rows of a public table that the sampler chooses."""
     payload = claim.payload
     pool = payload.get("pool") or {}
@@ -232,7 +234,7 @@ def _fit_table(database: Database, claim: Claim, target: Target, *, models: Mode
         rows = known_rows(session, target, space)
         if pool.get("graphs"):
             rows = [row for row in rows if row.name in set(pool["graphs"])]
-        base = _base(models, space)
+        base = _base(catalogue, space)
         chosen = choose_support(
             session,
             rows,

@@ -17,7 +17,15 @@ from service.db.records import target_record
 from service.db.session import Database
 from service.learning.artifacts import ArtifactStore
 
-__all__ = ["SHIPPED", "Models", "ServedPredictor", "StoredPredictor", "TargetPredictors", "bases_for", "reads_natively"]
+__all__ = [
+    "SHIPPED",
+    "PredictorCatalogue",
+    "ServedPredictor",
+    "StoredPredictor",
+    "TargetPredictors",
+    "bases_for",
+    "reads_natively",
+]
 
 SHIPPED = "pretrained:"
 """Beginning of the ids of shipped predictors."""
@@ -86,7 +94,7 @@ def bases_for(bases: Sequence[StoredPredictor], space: str) -> list[StoredPredic
     return native + [base for base in bases if "graph" in base.predictor.fitted_capabilities().inputs]
 
 
-class Models:
+class PredictorCatalogue:
     """Looks up what can answer; looks at the database at most every half second for each target. Thread-safe.
 
     An activation made by another process is noticed within a second, one of this process at once. An artifact that
@@ -97,10 +105,10 @@ class Models:
         self._database = database
         self._store = ArtifactStore(database)
         self._lock = threading.Lock()
-        self._answerers: dict[TargetId, tuple[float, TargetPredictors]] = {}
+        self._predictors: dict[TargetId, tuple[float, TargetPredictors]] = {}
         self._renewed: dict[TargetId, float] = {}
 
-    def answerer(self, target_id: TargetId) -> TargetPredictors:
+    def predictors_of(self, target_id: TargetId) -> TargetPredictors:
         """What can answer for the target now.
 
         Raises:
@@ -108,22 +116,22 @@ class Models:
         """
         now = time.monotonic()
         with self._lock:
-            read_at, known = self._answerers.get(target_id, (0.0, None))
+            read_at, known = self._predictors.get(target_id, (0.0, None))
         if known is not None and now - read_at < REFRESH_SECONDS:
             return known
-        answerer = self._read(target_id, known)
+        predictors = self._read(target_id, known)
         with self._lock:
             if now >= self._renewed.get(target_id, now):
-                self._answerers[target_id] = (now, answerer)
-        return answerer
+                self._predictors[target_id] = (now, predictors)
+        return predictors
 
     def renew(self, target_id: TargetId) -> None:
         """Look at the database again: what answers for the target has just been changed, by this process."""
         with self._lock:
             # What was read before that, and what is being read meanwhile, is out of date.
             self._renewed[target_id] = time.monotonic()
-            if target_id in self._answerers:
-                self._answerers[target_id] = (-math.inf, self._answerers[target_id][1])
+            if target_id in self._predictors:
+                self._predictors[target_id] = (-math.inf, self._predictors[target_id][1])
 
     def bases(self) -> tuple[StoredPredictor, ...]:
         """The active base predictors that were trained here, the newest first, then the shipped ones."""

@@ -41,7 +41,7 @@ class ImportedWorld(World):
     def step(self) -> bool:
         forecaster: Any = self.app.state.parts.forecaster
         return adaptation.advance(
-            self.database, settings=self.settings, models=forecaster.models, resolver=forecaster.resolver
+            self.database, settings=self.settings, catalogue=forecaster.catalogue, resolver=forecaster.resolver
         )
 
     def load(self, folder: Path, rows: Sequence[str]) -> dict[str, str]:

@@ -59,7 +59,7 @@ class AdaptingWorld(World):
         return adaptation.advance(
             self.database,
             settings=self.settings,
-            models=self.forecaster.models,
+            catalogue=self.forecaster.catalogue,
             resolver=Resolver(self.database, DirectLoader()),
         )
 
