@@ -3,6 +3,7 @@
 FROM python:3.11-slim AS build
 WORKDIR /source
 COPY pyproject.toml setup.py constraints.txt README.md LICENSE NOTICE ./
+COPY latcast latcast
 COPY profilers profilers
 COPY predictors predictors
 COPY service service
