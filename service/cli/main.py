@@ -6,10 +6,10 @@ import sys
 import typer
 
 from latcast.schema import LatcastError
-from service.cli.bench.command import bench
+from service.cli.bench.group import bench
 from service.cli.data.dataset import dataset
 from service.cli.data.importing import import_table
-from service.cli.demo.command import demo
+from service.cli.demo.demo import demo
 from service.cli.fleet.agent import agent
 from service.cli.fleet.keys import keys
 from service.cli.fleet.targets import targets

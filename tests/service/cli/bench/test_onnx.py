@@ -15,7 +15,7 @@ from predictors.kinds.flops import FlopsPredictor
 from predictors.testing.devices import DEVICES, measure
 from predictors.testing.graphs import random_graph
 from profilers.timing import sandbox
-from service.cli.bench.command import bench
+from service.cli.bench.group import bench
 from tests.service.helpers import DEVICE
 
 KEYS = {

@@ -1,10 +1,12 @@
+"""What an agent offers, and the key that it registers with."""
+
 from dataclasses import replace
 
 import pytest
 
 from latcast.schema import InputError, UnknownNameError
 from profilers.host.environment import describe_device
-from service.cli.fleet.agent import offered_targets
+from service.agent.enrolment import offered_targets
 
 DEVICE = replace(describe_device(), logical_cores=4)
 

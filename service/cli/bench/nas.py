@@ -1,4 +1,4 @@
-"""`latcast bench`: every predictor on the published tables by one protocol, and the report of it."""
+"""`latcast bench nas` and `latcast bench report`: every predictor on the published tables by one protocol."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +9,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from latcast.schema import InputError, UnknownNameError
-from service.cli.bench.onnx import bench_onnx
 from service.cli.common import console, write_json
 
 if TYPE_CHECKING:
@@ -17,12 +16,7 @@ if TYPE_CHECKING:
 
     from predictors.evaluation.nas import Store, Task, Unit
 
-__all__ = ["bench"]
-
-bench = typer.Typer(
-    help="Benchmark predictors on published latency tables, or on your own models.", no_args_is_help=True
-)
-bench.command("onnx")(bench_onnx)
+__all__ = ["bench_nas", "bench_report"]
 
 
 class Protocol(StrEnum):
@@ -47,8 +41,7 @@ DataOption = Annotated[
 ]
 
 
-@bench.command("nas")
-def nas(
+def bench_nas(
     data: DataOption = Path("data"),
     suite: Annotated[Suite | None, typer.Option(help="All tasks of the literature instead of one of your own.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="Of the suite; repeatable. [all of it]")] = None,
@@ -113,8 +106,7 @@ def nas(
     console.print(_summary(result if isinstance(result, list) else [result]))
 
 
-@bench.command("report")
-def report(
+def bench_report(
     results: Annotated[list[Path], typer.Argument(metavar="JSON…", help="What `latcast bench nas --json` wrote.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Markdown file; its figures go beside it.")] = Path(
         "docs/benchmarks.md"

@@ -20,7 +20,7 @@ from service.cli.progress import follow, follow_all, reason
 if TYPE_CHECKING:
     from latcast.client import Client
     from latcast.schema import Measurement
-    from service.cli.demo.walkthrough import Comparison, Named
+    from service.cli.demo.comparison import Comparison, Named
 
 __all__ = ["demo"]
 
@@ -99,7 +99,7 @@ def show_machine() -> None:
 def system(folder: Path) -> "Iterator[tuple[Client, str]]":
     """A service and an agent, and the target that the agent registered; both end with the block."""
     from latcast.client import Client
-    from service.cli.demo.walkthrough import free_port, running, wait_for
+    from service.cli.demo.processes import free_port, running, wait_for
 
     heading("Service and agent")
     url = f"http://127.0.0.1:{(port := free_port())}"
@@ -145,7 +145,7 @@ def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) ->
 def compare(client: "Client", target_id: str, *, seed: int, usual_ms: float | None) -> dict[str, Any]:
     """Forecast graphs that were never measured, then measure them; prints the table and returns the figures."""
     from latcast.client import item
-    from service.cli.demo.walkthrough import compared, evaluation_graphs, figures
+    from service.cli.demo.comparison import compared, evaluation_graphs, figures
 
     graphs = evaluation_graphs(seed)
     heading(f"Forecasting {len(graphs)} graphs that were never measured")
@@ -169,7 +169,7 @@ def compare(client: "Client", target_id: str, *, seed: int, usual_ms: float | No
 
 def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> "dict[str, Measurement]":
     """Measurements of every graph that could be measured, by name; says which could not."""
-    from service.cli.demo.walkthrough import short
+    from service.cli.demo.comparison import short
 
     models = [graph for graph in graphs if graph.onnx is not None]
     architectures = [graph for graph in graphs if graph.onnx is None]

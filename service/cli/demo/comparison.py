@@ -1,20 +1,13 @@
-"""What `latcast demo` does, without the printing: processes, the graphs to forecast, and the figures."""
+"""The graphs that `latcast demo` forecasts, and how good the forecasts were."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from latcast.schema import LatcastError, Measurement
+from latcast.schema import Measurement
 from predictors.data.host_drift import sentinel_slowness
 from predictors.evaluation import metrics
 from profilers.search_spaces import get_space
@@ -25,13 +18,9 @@ __all__ = [
     "compared",
     "evaluation_graphs",
     "figures",
-    "free_port",
     "light_models",
-    "running",
     "short",
 ]
-
-STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,66 +161,3 @@ def figures(comparisons: Sequence[Comparison], *, measure_s: float, forecast_s: 
         "measure_s": measure_s,
         "forecast_s": forecast_s,
     }
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def running(arguments: Sequence[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`latcast <arguments>` as a process of its own that ends with the block, its output in a file.
-
-    It gets its own process group: an interrupt at the terminal reaches the caller alone, which then ends it in order.
-    """
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli.main", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, "ORT_DISABLE_TELEMETRY": "1"},
-        )
-    try:
-        yield process
-    finally:
-        end(process)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the process to end; after ten seconds, end it with its whole group."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def wait_for(
-    ready: Callable[[], Any], *, process: subprocess.Popen[bytes], log: Path, what: str, timeout_s: float = 60.0
-) -> Any:
-    """The first true value of `ready()`, asked every tenth of a second.
-
-    Raises:
-        LatcastError: the process ended, or the time is up; quotes the end of its log.
-    """
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if value := ready():
-            return value
-        if process.poll() is not None:
-            raise LatcastError(f"{what} ended with exit code {process.returncode}: {last_words(log)}")
-        time.sleep(0.1)
-    raise LatcastError(f"{what} was not ready after {timeout_s:.0f} s: {last_words(log)}")
-
-
-def last_words(log: Path, lines: int = 5) -> str:
-    """The end of a log, on one line."""
-    return " | ".join(log.read_text(errors="replace").splitlines()[-lines:]) or "its log is empty"

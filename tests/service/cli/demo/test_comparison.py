@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from latcast.schema import Environment, Measurement
-from service.cli.demo.walkthrough import Named, compared, figures
+from service.cli.demo.comparison import Named, compared, figures
 from tests.service.helpers import measurement
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from latcast.schema import LatcastError
 from predictors import registry
 from predictors.evaluation.nas import METRICS, SUITES
-from service.cli.bench.command import bench
+from service.cli.bench.group import bench
 from tests.predictors.tables import write_cells, write_chains
 
 FAST = ["--predictor", "boosted_trees:trees=3,folds=2,boosters=1", "--source-samples", "40", "--seeds", "1"]

@@ -1,0 +1,101 @@
+"""How a machine becomes an agent: which targets it offers, and the key that it registers and works with."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from latcast.client import Client
+from latcast.errors import AuthenticationError, ForbiddenError
+from latcast.schema import BackendUnavailableError, Device, InputError, ProfileSettings, Target
+from profilers.backends import get_backend
+from profilers.backends.checks import checked_options
+from profilers.targets import why_not
+from profilers.timing.sandbox import target_for
+
+__all__ = ["enrol", "offered_targets", "read_key", "write_key"]
+
+
+def offered_targets(
+    device: Device,
+    backends: Sequence[str],
+    threads: Sequence[int],
+    *,
+    precisions: Sequence[str] = ("fp32",),
+    options: Mapping[str, str] | None = None,
+) -> list[Target]:
+    """A target for each backend, precision and number of threads.
+
+    Raises:
+        UnknownNameError: there is no such backend.
+        BackendUnavailableError: this machine lacks a runtime that was asked for.
+        InputError: it has the runtime, which cannot do what was asked for.
+    """
+    for name in backends:
+        availability = get_backend(name).probe()
+        if not availability.ok:
+            raise BackendUnavailableError(f"The backend {name!r} cannot be used here: {availability.reason}")
+        checked_options(f"The backend {name!r}", options or {}, get_backend(name))
+    if max(threads) > device.logical_cores:
+        raise InputError(f"--threads {max(threads)}: this machine has {device.logical_cores} logical cores.")
+    wanted = [
+        ProfileSettings(backend=name, precision=precision, threads=count, options=options or {})
+        for name in backends
+        for precision in precisions
+        for count in threads
+    ]
+    for settings, reason in why_not(wanted):
+        if reason:
+            raise InputError(f"This machine cannot be {settings.backend} {settings.precision}: {reason}")
+    return [target_for(device, settings) for settings in wanted]
+
+
+def enrol(
+    server: str,
+    device: Device,
+    targets: Sequence[Target],
+    *,
+    token: str | None,
+    folder: Path,
+    say: Callable[[str], None],
+) -> str:
+    """Register with the key of last time, else with the token; the key to work with, which is kept.
+
+    Args:
+        server: the service's address.
+        device: this machine.
+        targets: what it offers.
+        token: an enrolment token; None where the machine has registered before.
+        folder: keeps the key.
+        say: told in a line when the kept key is refused.
+
+    Raises:
+        AuthenticationError, ForbiddenError: neither the key nor the token is accepted.
+        UnavailableError: the service cannot be reached.
+    """
+    key = read_key(folder)
+    if key is not None:
+        try:
+            with Client(server, key) as client:
+                client.register(device, targets)
+        except (AuthenticationError, ForbiddenError) as error:
+            # Another database, or a revoked key: the token may still let us in.
+            say(f"The stored key was refused ({error}) Registering anew.")
+        else:
+            return key
+    with Client(server, None) as client:
+        new: str = client.register(device, targets, enrolment_token=token)["agent_key"]
+    write_key(folder, new)
+    return new
+
+
+def read_key(folder: Path) -> str | None:
+    """The agent's key, if it registered before."""
+    path = folder / "key"
+    return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+
+def write_key(folder: Path, key: str) -> None:
+    """Keep the key readable for its owner alone."""
+    descriptor = os.open(folder / "key", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(key)
