@@ -1,7 +1,7 @@
 """Import floors of each package: how many rooms stand on each other, and which import each other in a circle.
 
 A room is a file or folder at the top of a package. `__init__` and the former paths of moved modules are no rooms.
-Imports count wherever they stand: in functions and under `TYPE_CHECKING` too, because a reader follows those just the same.
+Imports count wherever they stand, in functions and under `TYPE_CHECKING` too: a reader follows those just the same.
 """
 
 import ast
