@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from latcast.schema import Availability, ProfileSettings
 from profilers.backends import Backend, backend_names, get_backend
-from profilers.host.environment import describe_device
+from profilers.host.device import describe_device
 
 __all__ = ["CHOSEN", "Kind", "local_targets", "survey", "why_not"]
 

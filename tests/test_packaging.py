@@ -67,7 +67,7 @@ EXTRA_PROMISES = {
     "agent": [
         "profilers.onnx_graph",
         "profilers.timing.sandbox",
-        "profilers.agent.agent",
+        "profilers.agent.run",
         "profilers.backends.onnxruntime",
     ],
     "predictors": [

@@ -19,7 +19,7 @@ from latcast.schema import (
 from profilers.backends.base import Backend, Feeds, KernelRecord, Session
 from profilers.backends.checks import check_precision, checked_options, memory_error, probe_package
 from profilers.backends.repetition import PROFILED_WARMUP_RUNS, run_profiled
-from profilers.host.environment import describe_device
+from profilers.host.device import describe_device
 from profilers.quantisation import prepared
 
 __all__ = ["OpenVinoBackend", "OpenVinoSession"]

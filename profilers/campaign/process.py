@@ -22,10 +22,11 @@ from latcast.schema import (
     from_plain,
     to_plain,
 )
+from profilers.backends.target_settings import target_for
 from profilers.campaign.child import Answer, Begin, Request
 from profilers.host.children import child_environment, explain_end
+from profilers.host.cpus import cpus_for
 from profilers.host.environment import EnvironmentReader
-from profilers.timing.sandbox import cpus_for, target_for
 
 __all__ = ["Worker"]
 

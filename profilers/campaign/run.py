@@ -23,14 +23,16 @@ from latcast.schema import (
     TargetId,
 )
 from profilers.backends import get_backend
+from profilers.backends.target_settings import target_for
 from profilers.campaign.log import CampaignLog, Check, Note, Row, is_careful, read_log
 from profilers.campaign.process import Worker
 from profilers.campaign.steps import Recipe, Step, family_fits, steps
 from profilers.host.children import alone_on_this_host
-from profilers.host.environment import EnvironmentReader, describe_device
+from profilers.host.device import describe_device
+from profilers.host.environment import EnvironmentReader
 from profilers.microbench import run_microbench
 from profilers.search_spaces import get_space
-from profilers.timing.sandbox import measure, target_for
+from profilers.timing.sandbox import measure
 
 __all__ = ["Report", "Tally", "run_campaign", "tallies"]
 

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-__all__ = ["choose_cpus"]
+__all__ = ["choose_cpus", "cpus_for", "pin"]
 
 CPUS = "sys/devices/system/cpu"
 
@@ -58,3 +58,10 @@ def pin(cpus: frozenset[int]) -> None:
     """Keep this process on these CPUs, where the host allows it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cpus)
+
+
+def cpus_for(threads: int) -> tuple[int, ...]:
+    """CPUs to pin so many threads to; empty where the host has no such thing."""
+    if not hasattr(os, "sched_getaffinity"):
+        return ()
+    return tuple(sorted(choose_cpus(threads, allowed=frozenset(os.sched_getaffinity(0)))))

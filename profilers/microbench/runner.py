@@ -21,14 +21,17 @@ from latcast.schema import (
     to_plain,
 )
 from profilers.backends import get_backend
+from profilers.backends.target_settings import target_for
 from profilers.host.children import alone_on_this_host, explain_end, run_child
-from profilers.host.environment import EnvironmentReader, describe_device
+from profilers.host.cpus import cpus_for
+from profilers.host.device import describe_device
+from profilers.host.environment import EnvironmentReader
 from profilers.microbench.child import Answer, Request, single
 from profilers.microbench.entries import entries_of, missing_entries
 from profilers.microbench.probes import PROBES, THREADED, probe_model
 from profilers.timing.child import SENTINEL_FILE
 from profilers.timing.interleaved import quiet_ms
-from profilers.timing.sandbox import PROCESS_SPREAD, Progress, cpus_for, target_for
+from profilers.timing.sandbox import PROCESS_SPREAD, Progress
 from profilers.timing.sentinel import DRIFT, drift, sentinel_model
 
 __all__ = ["microbench", "run_microbench"]

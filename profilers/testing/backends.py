@@ -17,7 +17,7 @@ from onnx.reference import ReferenceEvaluator
 from latcast.schema import FeedSpec, InputError, InvalidModelError, ProfileSettings
 from profilers.backends.base import Backend, Session
 from profilers.feeds import make_feeds
-from profilers.host.environment import describe_device
+from profilers.host.device import describe_device
 from profilers.timing.sandbox import measure
 
 __all__ = ["BackendSuite", "small_models"]

@@ -29,19 +29,19 @@ from latcast.schema import (
     Measurement,
     ProcessRun,
     ProfileSettings,
-    Target,
     from_plain,
     to_plain,
 )
 from profilers.backends import get_backend
+from profilers.backends.target_settings import target_for
 from profilers.feeds import describe_feeds, feed_specs
 from profilers.host.children import explain_end, run_alone
-from profilers.host.cpus import choose_cpus
+from profilers.host.cpus import cpus_for
 from profilers.host.environment import EnvironmentReader
 from profilers.timing.child import FEEDS_FILE, MODEL_FILE, SENTINEL_FILE, Answer, Request
 from profilers.timing.sentinel import DRIFT, drift, sentinel_model
 
-__all__ = ["Feeds", "Progress", "cpus_for", "measure", "settings_for", "target_for"]
+__all__ = ["Feeds", "Progress", "measure"]
 
 Feeds = Sequence[FeedSpec] | Mapping[str, np.ndarray[Any, Any]]
 """A recipe for each input, or the arrays themselves."""
@@ -59,34 +59,6 @@ ANSWER_BYTES = 64 * 2**20
 STRIPPED_MARK = b"latcast:refill="
 
 
-def target_for(device: Device, settings: ProfileSettings) -> Target:
-    """The target that a measurement with these settings belongs to; the backend's default options are spelled out.
-
-    Raises:
-        UnknownNameError: no such backend.
-    """
-    backend = get_backend(settings.backend)
-    return Target(
-        device=device.fingerprint,
-        backend=settings.backend,
-        backend_version=backend.probe().version,
-        precision=settings.precision,
-        threads=settings.threads,
-        options={**backend.default_options, **settings.options},
-    )
-
-
-def settings_for(target: Target, overrides: Mapping[str, Any] | None = None) -> ProfileSettings:
-    """How to measure on a target: its backend, precision, threads and options, the rest by default or as given."""
-    return ProfileSettings(
-        backend=target.backend,
-        precision=target.precision,
-        threads=target.threads,
-        options=dict(target.options),
-        **(overrides or {}),
-    )
-
-
 def measure(
     model: bytes,
     *,
@@ -100,7 +72,7 @@ def measure(
 
     Args:
         model: ONNX with static shapes; stripped weights are refilled from `settings.seed`.
-        device: this machine, as `profilers.host.environment.describe_device` gives it.
+        device: this machine, as `profilers.host.device.describe_device` gives it.
         settings: how to measure.
         feeds: what goes in; by default `profilers.feeds.feed_specs(graph)`.
         graph: of the model, where it is there already.
@@ -272,13 +244,6 @@ def _npz(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
-
-
-def cpus_for(threads: int) -> tuple[int, ...]:
-    """CPUs to pin so many threads to; empty where the host has no such thing."""
-    if not hasattr(os, "sched_getaffinity"):
-        return ()
-    return tuple(sorted(choose_cpus(threads, allowed=frozenset(os.sched_getaffinity(0)))))
 
 
 def _answer(path: Path, code: int | None, output: Path, settings: ProfileSettings) -> Answer:

@@ -7,8 +7,8 @@ from typing import Literal
 
 from latcast.client import Client
 from latcast.schema import MICROBENCH_VERSION, Device, LatcastError, Microbench, ProfileSettings, Target
+from profilers.backends.target_settings import settings_for
 from profilers.microbench import run_microbench
-from profilers.timing.sandbox import settings_for
 
 __all__ = ["DAYS", "describe_targets", "is_due"]
 

@@ -9,8 +9,8 @@ from latcast.errors import AuthenticationError, ForbiddenError
 from latcast.schema import BackendUnavailableError, Device, InputError, ProfileSettings, Target
 from profilers.backends import get_backend
 from profilers.backends.checks import checked_options
+from profilers.backends.target_settings import target_for
 from profilers.targets import why_not
-from profilers.timing.sandbox import target_for
 
 __all__ = ["enrol", "offered_targets", "read_key", "write_key"]
 

@@ -1,4 +1,4 @@
-"""Jobs for an agent out of a service: `profilers.agent.agent.JobSource` over REST."""
+"""Jobs for an agent out of a service: `profilers.agent.jobs.JobSource` over REST."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -6,7 +6,7 @@ from typing import TypeVar
 from latcast.client import Client
 from latcast.errors import RateLimitedError, UnavailableError
 from latcast.schema import Failure, GraphHash, Measurement, from_plain
-from profilers.agent.agent import Job, SourceUnavailableError
+from profilers.agent.jobs import Job, SourceUnavailableError
 
 __all__ = ["ServiceJobSource"]
 

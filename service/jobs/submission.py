@@ -64,7 +64,7 @@ def profile(
         NotFoundError: a target or a graph that nobody registered.
         ConflictError: no device measures on the target now.
     """
-    from profilers.timing.sandbox import settings_for
+    from profilers.backends.target_settings import settings_for
 
     prepared = [
         store.prepare_architecture(loader, Architecture(space=space, text=text)) for space, text in architectures

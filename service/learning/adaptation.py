@@ -21,8 +21,8 @@ from latcast.schema import Architecture, InputError, LatcastError, Target, Targe
 from predictors.base import Predictor, Query
 from predictors.evaluation import metrics
 from predictors.samplers.base import get_sampler
+from profilers.backends.target_settings import settings_for
 from profilers.search_spaces import get_space
-from profilers.timing.sandbox import settings_for
 from service.db import tables
 from service.db.session import Database
 from service.graphs import store

@@ -7,7 +7,7 @@ from profilers import targets
 from profilers.backends import get_backend
 from profilers.backends.fake import FakeBackend
 from profilers.backends.openvino import OpenVinoBackend
-from profilers.host.environment import describe_device
+from profilers.host.device import describe_device
 from profilers.targets import CHOSEN, local_targets, survey, why_not
 
 DEVICE = replace(describe_device(), logical_cores=2)

@@ -18,8 +18,9 @@ from predictors.base import Predictor
 from predictors.evaluation.journal import Journal
 from predictors.evaluation.onnx.manifest import FailedModel
 from predictors.evaluation.onnx.models import Model
+from profilers.backends.target_settings import target_for
 from profilers.microbench import run_microbench
-from profilers.timing.sandbox import measure, target_for
+from profilers.timing.sandbox import measure
 
 __all__ = ["careful_settings", "measure_evidence", "measure_once"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from latcast.schema import InputError, InvalidModelError
+from profilers.host.messages import read_message, write_message
 from profilers.onnx_graph.isolated.encoding import encode_error, encode_graph
-from profilers.onnx_graph.isolated.messages import read_message, write_message
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.reading import bind_shapes, load_graph
 from profilers.onnx_graph.weights import strip_weights

@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from latcast.schema import Graph, InvalidModelError, LatcastError
+from profilers.host.messages import Message, receive_message, send_message
 from profilers.onnx_graph.isolated.cache import KnownModels
 from profilers.onnx_graph.isolated.encoding import decode_error, decode_graph
-from profilers.onnx_graph.isolated.messages import Message, receive_message, send_message
 from profilers.onnx_graph.limits import Limits
 
 __all__ = ["GraphLoader"]

@@ -115,8 +115,8 @@ def _measure(
 ) -> dict[str, Any]:
     from predictors.data.measured import read_measured
     from predictors.evaluation.onnx import Plan, measure_evidence, read_manifest, trained
-    from profilers.host.environment import describe_device
-    from profilers.timing.sandbox import target_for
+    from profilers.backends.target_settings import target_for
+    from profilers.host.device import describe_device
 
     manifest = read_manifest(path)
     if len(manifest.entries) <= draw.shots:

@@ -71,7 +71,7 @@ def heading(text: str) -> None:
 def show_machine() -> None:
     """What this machine is, and what it can count."""
     from profilers.counters import counter_names, get_counter_reader
-    from profilers.host.environment import describe_device
+    from profilers.host.device import describe_device
 
     heading("This machine")
     device = describe_device()

@@ -12,7 +12,7 @@ import typer
 from service.cli.common import DEFAULT_SERVER, ServerOption, console, open_client, parse_pairs
 
 if TYPE_CHECKING:
-    from profilers.agent.agent import AgentEvent
+    from profilers.agent.run import AgentEvent
 
 __all__ = ["agent"]
 
@@ -66,8 +66,8 @@ def agent(
     """
     from dataclasses import replace
 
-    from profilers.agent.agent import run_agent
-    from profilers.host.environment import describe_device
+    from profilers.agent.run import run_agent
+    from profilers.host.device import describe_device
     from service.agent.description import describe_targets
     from service.agent.enrolment import enrol, offered_targets
     from service.agent.job_source import ServiceJobSource

@@ -64,7 +64,7 @@ def _adapted(target: Mapping[str, Any]) -> str:
 
 
 def _list_here(json_out: str | None) -> None:
-    from profilers.host.environment import describe_device
+    from profilers.host.device import describe_device
     from profilers.targets import survey
 
     kinds = survey()

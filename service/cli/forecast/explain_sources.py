@@ -64,8 +64,8 @@ class Known:
 
 def from_nothing(predictor: "Predictor") -> Known:
     """This machine at the default settings, of which no measurement is known."""
-    from profilers.host.environment import describe_device
-    from profilers.timing.sandbox import target_for
+    from profilers.backends.target_settings import target_for
+    from profilers.host.device import describe_device
 
     device = describe_device()
     target = target_for(device, ProfileSettings())

@@ -115,7 +115,7 @@ def _measure(
 ) -> "tuple[Device, Measurement]":
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from profilers.host.environment import describe_device
+    from profilers.host.device import describe_device
     from profilers.timing.sandbox import measure
 
     device = describe_device()

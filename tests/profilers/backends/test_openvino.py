@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from latcast.schema import InvalidModelError, ProfileSettings
 from profilers.backends.openvino import BF16_FEATURES, OpenVinoBackend
 from profilers.feeds import feed_specs, make_feeds
-from profilers.host.environment import describe_device
+from profilers.host.device import describe_device
 from profilers.onnx_graph import load_graph
 from profilers.testing.backends import BackendSuite, small_models
 

@@ -6,7 +6,7 @@ import pytest
 
 from latcast.schema import Architecture, LatcastError, ProfileSettings
 from profilers.campaign.process import Worker
-from profilers.host.environment import describe_device
+from profilers.host.device import describe_device
 
 GEMM = Architecture(space="kernels", text="gemm")
 UNARY = Architecture(space="kernels", text="unary")

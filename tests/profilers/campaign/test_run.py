@@ -49,8 +49,8 @@ class Instant:
         pass
 
     def measure(self, architecture: object) -> Measurement:
-        from profilers.host.environment import describe_device
-        from profilers.timing.sandbox import target_for
+        from profilers.backends.target_settings import target_for
+        from profilers.host.device import describe_device
 
         Instant.now += self.seconds_each
         return Measurement(

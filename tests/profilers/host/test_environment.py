@@ -7,7 +7,8 @@ import pytest
 
 from profilers.host.arm_parts import arm_processor
 from profilers.host.cpus import choose_cpus
-from profilers.host.environment import EnvironmentReader, describe_device
+from profilers.host.device import describe_device
+from profilers.host.environment import EnvironmentReader
 
 HOSTS = Path(__file__).parents[2] / "data/hosts"
 GIB = 2**30

@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 from latcast.schema import InputError, InvalidModelError, ProfileSettings
 from profilers.backends.onnxruntime import OnnxRuntimeBackend
 from profilers.feeds import feed_specs, make_feeds
-from profilers.host.environment import describe_device
+from profilers.host.device import describe_device
 from profilers.onnx_graph import load_graph, refill_weights
 from profilers.quantisation import INT8_PRECISIONS, original_tensors, prepared
 from profilers.quantisation.tools import quantise

@@ -27,11 +27,12 @@ from latcast.schema import (
     from_plain,
     to_plain,
 )
+from profilers.backends.target_settings import target_for
 from profilers.host import children
 from profilers.onnx_graph import load_graph, placeholder
 from profilers.timing import sandbox
 from profilers.timing.child import Answer
-from profilers.timing.sandbox import measure, target_for
+from profilers.timing.sandbox import measure
 
 T = TypeVar("T")
 DEVICE = Device(fingerprint="f", name="here", machine="x86_64", processor="p", physical_cores=1, logical_cores=1,

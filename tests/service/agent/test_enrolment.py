@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from latcast.schema import InputError, UnknownNameError
-from profilers.host.environment import describe_device
+from profilers.host.device import describe_device
 from service.agent.enrolment import offered_targets
 
 DEVICE = replace(describe_device(), logical_cores=4)

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from onnx import ModelProto, TensorProto, defs, helper, numpy_helper, shape_inference
 
 from latcast.schema import Graph, InvalidModelError, Node, TensorSpec
+from profilers.host.messages import receive_message, send_message
 from profilers.onnx_graph import GraphLoader, load_graph, operations, outcomes
 from profilers.onnx_graph.isolated.cache import KnownModels
 from profilers.onnx_graph.isolated.encoding import decode_graph, encode_graph
-from profilers.onnx_graph.isolated.messages import receive_message, send_message
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.parsing import read_model
 from profilers.onnx_graph.records import make_node, make_tensor

@@ -24,7 +24,7 @@ KINDS = (
 def _a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     device = SimpleNamespace(name="pi", processor="Cortex", logical_cores=4)
     monkeypatch.setattr("profilers.targets.survey", lambda: KINDS)
-    monkeypatch.setattr("profilers.host.environment.describe_device", lambda: device)
+    monkeypatch.setattr("profilers.host.device.describe_device", lambda: device)
     monkeypatch.setenv("COLUMNS", "100")
 
 

@@ -19,8 +19,9 @@ from latcast.schema import (
     Target,
     to_plain,
 )
-from profilers.agent import agent as agent_module
-from profilers.agent.agent import AgentEvent, Job, SourceUnavailableError, run_agent
+from profilers.agent import run as run_module
+from profilers.agent.jobs import Job, SourceUnavailableError
+from profilers.agent.run import AgentEvent, run_agent
 from profilers.agent.spool import Spool
 from profilers.onnx_graph import load_graph
 
@@ -89,8 +90,8 @@ def stop() -> Event:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent_module, "FIRST_DELAY_S", 0.001)
-    monkeypatch.setattr(agent_module, "LONGEST_DELAY_S", 0.004)
+    monkeypatch.setattr(run_module, "FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(run_module, "LONGEST_DELAY_S", 0.004)
 
 
 def worked(source: Source, measure: Callable[..., Measurement] | None = None, **options: Any) -> list[AgentEvent]:
@@ -240,9 +241,9 @@ def test_a_spool_that_is_damaged_stops_nobody(stop: Event, tmp_path: Path) -> No
 
 
 def test_models_are_forgotten_when_they_are_too_many(monkeypatch: pytest.MonkeyPatch, stop: Event) -> None:
-    monkeypatch.setattr(agent_module, "CACHE_BYTES", 2 * len(MODEL))
+    monkeypatch.setattr(run_module, "CACHE_BYTES", 2 * len(MODEL))
     source = Source(stop=stop)
-    cache = agent_module._ModelCache(source)
+    cache = run_module._ModelCache(source)
     for name in ("a", "b", "a", "c", "a", "b"):
         cache.get(name)
     assert source.calls.count("model") == 4
