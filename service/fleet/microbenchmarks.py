@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from latcast.errors import ForbiddenError, NotFoundError
 from latcast.schema import DeviceEvidence, InputError, Microbench, TargetId, from_plain
 from service.db import records, tables
-from service.jobs.submission import find_target
+from service.fleet.targets import find_target
 
 __all__ = ["chosen_microbenches", "microbench_record", "save_microbench", "target_evidence", "target_microbench"]
 

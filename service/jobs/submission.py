@@ -7,43 +7,16 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from latcast.errors import ConflictError, NotFoundError
+from latcast.errors import NotFoundError
 from latcast.schema import Architecture, FeedSpec, InputError, TargetId, to_plain
 from service.db import records, tables
 from service.db.session import Database
+from service.fleet.targets import find_adaptable_target, find_measurable_target
 from service.graphs import store
 from service.jobs import queue
 from service.settings import Settings
 
-__all__ = ["AdaptRequest", "adapt", "find_target", "profile"]
-
-
-def find_target(session: Session, target_id: TargetId) -> tables.Target:
-    """The registered target.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    row = session.get(tables.Target, target_id)
-    if row is None:
-        raise NotFoundError(f"There is no target {target_id!r}; GET /targets lists them (latcast targets).")
-    return row
-
-
-def _measurable_target(session: Session, target_id: TargetId) -> tables.Target:
-    row = find_target(session, target_id)
-    if row.device_id is None or not row.offered:
-        raise ConflictError(
-            f"Nobody measures on target {target_id} now: "
-            + ("it is a column of a public table." if row.device_id is None else "its device no longer offers it.")
-        )
-    return row
-
-
-def _adaptable_target(session: Session, target_id: TargetId) -> tables.Target:
-    """One that is measured on, or a column of a public table, whose rows are all measured."""
-    row = find_target(session, target_id)
-    return row if row.origin else _measurable_target(session, target_id)
+__all__ = ["AdaptRequest", "adapt", "profile"]
 
 
 def profile(
@@ -70,7 +43,7 @@ def profile(
         store.prepare_architecture(loader, Architecture(space=space, text=text)) for space, text in architectures
     ]
     with database.write.begin() as session:
-        target = records.target_record(_measurable_target(session, target_id))
+        target = records.target_record(find_measurable_target(session, target_id))
         hashes = [*graph_hashes, *(store.save(session, item) for item in prepared)]
         _require_graphs(session, hashes)
         payload = {"settings": to_plain(settings_for(target, overrides)), "feeds": records.storable(list(feeds))}
@@ -126,7 +99,7 @@ def adapt(database: Database, settings: Settings, *, target_id: TargetId, reques
     """
     _check_names(request)
     with database.write.begin() as session:
-        _adaptable_target(session, target_id)
+        find_adaptable_target(session, target_id)
         if request.pool.get("graphs"):
             _require_graphs(session, request.pool["graphs"])
         return queue.enqueue(

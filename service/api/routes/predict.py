@@ -12,8 +12,8 @@ from latcast.schema import InputError, LatcastError
 from service.api import schemas
 from service.api.deps import PartsOf, Reader
 from service.api.problems import problem_of
+from service.fleet.targets import find_target
 from service.forecasting.types import Forecast, ForecasterLike, Item
-from service.jobs import submission
 
 __all__ = ["router"]
 
@@ -29,7 +29,7 @@ def predict(body: schemas.PredictIn, parts: PartsOf, _caller: Reader) -> Respons
     if len(body.items) > parts.settings.max_predict_items:
         raise InputError(f"items: one call takes at most {parts.settings.max_predict_items} items; send several calls.")
     with parts.database.read() as session:
-        submission.find_target(session, body.target)
+        find_target(session, body.target)
     answers = _answer(parts.forecaster, body.target, [_item(item) for item in body.items], body.level)
     if all(isinstance(answer, ConflictError) for answer in answers):
         raise answers[0]  # type: ignore[misc]  # every one of them is

@@ -16,6 +16,7 @@ from service.api.deps import Admin, AgentOnly, Cursor, Limit, ModelReader, Parts
 from service.api.routes.jobs import adapt_request
 from service.db import records, tables
 from service.fleet import access, microbenchmarks
+from service.fleet.targets import find_target
 from service.jobs import submission
 from service.measurements import export, pages
 
@@ -41,7 +42,7 @@ def list_targets(
 def show(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetOut:
     """One target, with the adaptation that answers for it."""
     with parts.database.read() as session:
-        return views.targets_out(session, [submission.find_target(session, target_id)])[0]
+        return views.targets_out(session, [find_target(session, target_id)])[0]
 
 
 @router.post("/targets/{target_id}/adapt", status_code=202)
@@ -82,7 +83,7 @@ def _filter(
     space: Annotated[str | None, Query(max_length=100)] = None,
 ) -> pages.Filter:
     with parts.database.read() as session:
-        submission.find_target(session, target_id)
+        find_target(session, target_id)
     return pages.Filter(target_id=target_id, outcome=outcome, noisy=noisy, graph=graph, space=space)
 
 
@@ -161,5 +162,5 @@ def _as_file(name: str) -> dict[str, str]:
 def quality(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.QualityOut:
     """Every measured graph beside its forecast; rows that the predictor was adapted to are marked."""
     with parts.database.read() as session:
-        submission.find_target(session, target_id)
+        find_target(session, target_id)
     return schemas.QualityOut(target=target_id, pairs=parts.forecaster.quality(target_id))

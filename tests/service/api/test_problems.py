@@ -160,7 +160,7 @@ def test_mistakes_of_ours_are_500_without_their_content(world: World, monkeypatc
         raise RuntimeError("secret internals")
 
     monkeypatch.setattr(world.app.state.parts.forecaster, "quality", broken, raising=False)
-    monkeypatch.setattr("service.api.routes.targets.submission.find_target", lambda *_: None)
+    monkeypatch.setattr("service.api.routes.targets.find_target", lambda *_: None)
     response = world.http.get(f"/targets/{TARGET.id}/quality")
     assert response.status_code == 500
     assert response.headers["content-type"] == MEDIA_TYPE

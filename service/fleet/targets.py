@@ -1,0 +1,48 @@
+"""Finding a target, and whether anybody can measure on it or a predictor be adapted to it now."""
+
+from sqlalchemy.orm import Session
+
+from latcast.errors import ConflictError, NotFoundError
+from latcast.schema import TargetId
+from service.db import tables
+
+__all__ = ["find_adaptable_target", "find_measurable_target", "find_target"]
+
+
+def find_target(session: Session, target_id: TargetId) -> tables.Target:
+    """The registered target.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = session.get(tables.Target, target_id)
+    if row is None:
+        raise NotFoundError(f"There is no target {target_id!r}; GET /targets lists them (latcast targets).")
+    return row
+
+
+def find_measurable_target(session: Session, target_id: TargetId) -> tables.Target:
+    """The registered target, which a device offers.
+
+    Raises:
+        NotFoundError: there is no such target.
+        ConflictError: no device measures on it now.
+    """
+    row = find_target(session, target_id)
+    if row.device_id is None or not row.offered:
+        raise ConflictError(
+            f"Nobody measures on target {target_id} now: "
+            + ("it is a column of a public table." if row.device_id is None else "its device no longer offers it.")
+        )
+    return row
+
+
+def find_adaptable_target(session: Session, target_id: TargetId) -> tables.Target:
+    """The registered target, which is measured on, or is a column of a public table, whose rows are all measured.
+
+    Raises:
+        NotFoundError: there is no such target.
+        ConflictError: no device measures on it now, and it is no column of a table.
+    """
+    row = find_target(session, target_id)
+    return row if row.origin else find_measurable_target(session, target_id)
