@@ -13,7 +13,10 @@ Bytes = Annotated[int, Field(gt=0)]
 
 
 class Settings(BaseSettings):
-    """Read from the environment (`LATCAST_` and the name in capitals) where not given; see docs/configuration.md."""
+    """Read from the environment (`LATCAST_` and the name in capitals) where not given.
+
+    `docs/reference/configuration.md` explains each setting.
+    """
 
     model_config = SettingsConfigDict(env_prefix="LATCAST_", frozen=True, extra="ignore")
 

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 PROTOCOL_VERSION = 1
-"""Version of the timing protocol (docs/measuring.md); part of what a measurement says of itself."""
+"""Version of the timing protocol (docs/guides/measuring.md); part of what a measurement says of itself."""
 
 FailureStage = str
 """`load`, `open`, `run`, `timeout`, `memory`, `crash`, `unavailable` or `internal`."""

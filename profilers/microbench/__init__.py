@@ -2,7 +2,7 @@
 
 Small networks of one kind of kernel each (`probes`) are timed in turns (`profilers.timing.interleaved`) in a few
 child processes (`child`, which imports nothing else from here); `runner` puts together what they say, `entries` says
-what it means. `docs/measuring.md` describes it.
+what it means. `docs/guides/measuring.md` describes it.
 """
 
 from profilers.microbench.entries import ENTRIES, Entry

@@ -1,7 +1,7 @@
 """The only timing loop. It runs in a child process (see `profilers.timing.sandbox`), and with a fake clock in tests.
 
 Nothing is deleted and nothing is averaged away: every sample is kept, summaries are computed by whoever reads them.
-`docs/measuring.md` describes the protocol; a change of it that changes latencies raises `PROTOCOL_VERSION`.
+`docs/guides/measuring.md` describes the protocol; a change of it that changes latencies raises `PROTOCOL_VERSION`.
 """
 
 import sys

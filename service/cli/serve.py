@@ -26,7 +26,7 @@ def serve(
     """Serve the REST API; migrates the database first.
 
     Every option is also a setting: LATCAST_HOST, LATCAST_PORT, LATCAST_DATA_DIR, LATCAST_DATABASE_URL, … (see
-    docs/configuration.md). The interactive API description is at /docs.
+    docs/reference/configuration.md). The interactive API description is at /docs.
 
     \b
     Examples:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from service.settings import Settings
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
 
 
 def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:

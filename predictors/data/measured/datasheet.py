@@ -129,7 +129,7 @@ def _collection(
     yield f"- Software: {', '.join(f'{name} {version}' for name, version in sorted(versions.items()))}."
     yield f"- When: {_period(rows)}."
     protocols = sorted({row.protocol_version for row in rows})
-    yield f"- Timing protocol: version {', '.join(map(str, protocols))} of `docs/measuring.md`."
+    yield f"- Timing protocol: version {', '.join(map(str, protocols))} of `docs/guides/measuring.md`."
     careful = [row for row in rows if row.method == CAREFUL]
     quick = [row for row in rows if row.method == QUICK]
     yield (

@@ -27,7 +27,7 @@ class MeasuredRow:
         process_spread: (highest − lowest) / median of the processes' medians; 0 for one process.
         noise_log: standard error of log latency: from the spread of the processes, or for single ones from how far
             repetitions on this target lie apart.
-        noisy: the host was not steady; see `docs/measuring.md`.
+        noisy: the host was not steady; see `docs/guides/measuring.md`.
         stale: the text does not yield this graph any more, because its generator has changed since.
         sentinel_drift: share by which the sentinel's latency before and after differ; None where it was not measured.
         sentinel_ms: its latency, mean of before and after; None where it was not measured.

@@ -1,4 +1,4 @@
-"""The house predictor, for search spaces and for whole graphs: see `docs/universal.md`.
+"""The house predictor, for search spaces and for whole graphs: see `docs/reference/universal.md`.
 
 Files: `predictor` is the contract; `prior` is learned from source devices (`sources`: one of them, `components`: its
 covariances, `evidence`: their scales); `posterior` is one device after k measurements; `feature_space`,

@@ -49,8 +49,8 @@ class UniversalPredictor(Predictor):
 
     Sources: weight-space Gaussian processes and marginal likelihood, Rasmussen and Williams 2006, chapters 2 and 5; t
     weights, Lange, Little and Taylor 1989; design of measurements by total variance, Seo et al. 2000; few-shot latency
-    as a task, HELP (Lee et al. 2021) and NASFLAT (Akhauri and Abdelfattah 2024). `docs/universal.md` says what was
-    measured to choose each default.
+    as a task, HELP (Lee et al. 2021) and NASFLAT (Akhauri and Abdelfattah 2024). `docs/reference/universal.md` says
+    what was measured to choose each default.
 
     Args:
         members: of the mixture.

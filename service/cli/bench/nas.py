@@ -109,7 +109,7 @@ def bench_nas(
 def bench_report(
     results: Annotated[list[Path], typer.Argument(metavar="JSON…", help="What `latcast bench nas --json` wrote.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Markdown file; its figures go beside it.")] = Path(
-        "docs/benchmarks.md"
+        "docs/research/benchmarks.md"
     ),
     notes: Annotated[
         Path | None,
