@@ -22,6 +22,7 @@ from latcast.schema import (
     Target,
     TargetId,
 )
+from profilers.progress import Progress
 
 if TYPE_CHECKING:
     from predictors.artifact import Artifact
@@ -39,8 +40,6 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-Progress = Callable[[float, str], None]
-"""Called with the share done, 0–1, and what is being done."""
 
 
 class Query:

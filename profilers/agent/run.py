@@ -24,6 +24,7 @@ from latcast.schema import (
 from profilers.agent.jobs import Job, JobSource, SourceUnavailableError
 from profilers.agent.spool import Spool
 from profilers.onnx_graph import load_graph
+from profilers.progress import no_progress
 from profilers.timing.sandbox import measure
 
 __all__ = ["AgentEvent", "run_agent"]
@@ -96,14 +97,10 @@ def run_agent(
         device=device,
         backends=backends,
         stop=stop,
-        on_event=on_event or _ignore,
+        on_event=on_event or no_progress,
         spool=None if spool is None else Spool(spool),
         measure=measure,
     ).run()
-
-
-def _ignore(event: AgentEvent) -> None:
-    """Nobody watches."""
 
 
 @dataclass(kw_only=True)

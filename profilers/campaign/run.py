@@ -31,6 +31,7 @@ from profilers.host.children import alone_on_this_host
 from profilers.host.device import describe_device
 from profilers.host.environment import EnvironmentReader
 from profilers.microbench import run_microbench
+from profilers.progress import no_progress
 from profilers.search_spaces import get_space
 from profilers.timing.sandbox import measure
 
@@ -130,7 +131,7 @@ def run_campaign(
             again=again,
             deadline=clock() + seconds,
             describe=describe,
-            on_report=on_report or _ignore,
+            on_report=on_report or no_progress,
             clock=clock,
         )
         return run.run(folder)
@@ -169,10 +170,6 @@ def _class(row: Row) -> str:
 
 def _key(row: Row) -> Key:
     return (row.measurement.target.id, row.architecture, is_careful(row))
-
-
-def _ignore(report: Report) -> None:
-    """Nobody watches."""
 
 
 class _Sequence:

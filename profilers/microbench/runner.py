@@ -29,9 +29,10 @@ from profilers.host.environment import EnvironmentReader
 from profilers.microbench.child import Answer, Request, single
 from profilers.microbench.entries import entries_of, missing_entries
 from profilers.microbench.probes import PROBES, THREADED, probe_model
+from profilers.progress import Progress, no_progress
 from profilers.timing.child import SENTINEL_FILE
 from profilers.timing.interleaved import quiet_ms
-from profilers.timing.sandbox import PROCESS_SPREAD, Progress
+from profilers.timing.sandbox import PROCESS_SPREAD
 from profilers.timing.sentinel import DRIFT, drift, sentinel_model
 
 __all__ = ["microbench", "run_microbench"]
@@ -65,12 +66,12 @@ def run_microbench(
         UnknownNameError: no such backend.
     """
     target, host = target_for(device or describe_device(), settings), EnvironmentReader()
-    (progress or _no_progress)(0.0, "waiting for other measurements")
+    (progress or no_progress)(0.0, "waiting for other measurements")
     with tempfile.TemporaryDirectory(prefix="latcast-") as folder, alone_on_this_host():
         bench = _Bench(Path(folder), settings)
         bench.prepare()
         before, start = host.read(), time.monotonic()
-        bench.run(progress or _no_progress, start + TOTAL_SECONDS)
+        bench.run(progress or no_progress, start + TOTAL_SECONDS)
     values, spread = _combine([answer.samples_ms for answer in bench.answers], settings.threads)
     return Microbench(
         target=target,
@@ -83,10 +84,6 @@ def run_microbench(
         sentinel_ms=tuple(bench.sentinel_ms),
         seconds=time.monotonic() - start,
     )
-
-
-def _no_progress(share: float, what: str) -> None:
-    """Nobody wants to know."""
 
 
 def _combine(

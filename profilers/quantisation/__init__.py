@@ -5,6 +5,7 @@ dequantise, QDQ) quantises both beforehand, weights for each channel, activation
 show. The ranges decide how accurate the model is, not how fast, so random feeds do.
 """
 
-from profilers.quantisation.marks import CALIBRATION_FEEDS, INT8_PRECISIONS, original_tensors, prepared
+from profilers.quantisation.marks import CALIBRATION_FEEDS, INT8_PRECISIONS, original_tensors
+from profilers.quantisation.prepare import prepared
 
 __all__ = ["CALIBRATION_FEEDS", "INT8_PRECISIONS", "original_tensors", "prepared"]

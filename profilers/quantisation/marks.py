@@ -4,12 +4,12 @@ Tensors that quantisation adds are renamed after the tensor of the model that th
 the node that produces `conv1`, and so does the time of what computes it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-__all__ = ["CALIBRATION_FEEDS", "INT8_PRECISIONS", "MARK", "SEPARATOR", "original_tensors", "prepared"]
+__all__ = ["CALIBRATION_FEEDS", "INT8_PRECISIONS", "MARK", "SEPARATOR", "Feeds", "original_tensors"]
 
 CALIBRATION_FEEDS = 3
 INT8_PRECISIONS = ("int8_dynamic", "int8_static")
@@ -23,22 +23,3 @@ Feeds = Mapping[str, np.ndarray[Any, Any]]
 def original_tensors(names: Iterable[str]) -> tuple[str, ...]:
     """The tensors of the model before it was quantised that these tensors belong to, each once."""
     return tuple(dict.fromkeys(name.partition(SEPARATOR)[0] for name in names))
-
-
-def prepared(model: bytes, precision: str, feeds: Sequence[Feeds] = ()) -> bytes:
-    """The model in that precision: quantised, unless it is that already or the precision is none of int8.
-
-    Args:
-        model: a whole ONNX model with static shapes and with weights.
-        precision: as in `ProfileSettings`.
-        feeds: to calibrate by; see `profilers.quantisation.tools.quantise`.
-
-    Raises:
-        InvalidModelError: it cannot be quantised, or nothing in it can.
-        BackendUnavailableError: ONNX Runtime, whose tools do it, is missing.
-    """
-    if precision not in INT8_PRECISIONS or MARK.encode() in model:
-        return model
-    from profilers.quantisation.tools import quantise  # imports onnx
-
-    return quantise(model, precision, feeds)

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,16 +38,14 @@ from profilers.feeds import describe_feeds, feed_specs
 from profilers.host.children import explain_end, run_alone
 from profilers.host.cpus import cpus_for
 from profilers.host.environment import EnvironmentReader
+from profilers.progress import Progress, no_progress
 from profilers.timing.child import FEEDS_FILE, MODEL_FILE, SENTINEL_FILE, Answer, Request
 from profilers.timing.sentinel import DRIFT, drift, sentinel_model
 
-__all__ = ["Feeds", "Progress", "measure"]
+__all__ = ["Feeds", "measure"]
 
 Feeds = Sequence[FeedSpec] | Mapping[str, np.ndarray[Any, Any]]
 """A recipe for each input, or the arrays themselves."""
-
-Progress = Callable[[float, str], None]
-"""Called with the share done, 0–1, and what is being done."""
 
 PROCESS_SPREAD = 0.2
 """Processes that disagree by more than this share of the latency make a measurement noisy."""
@@ -91,7 +89,7 @@ def measure(
     target, host = target_for(device, settings), EnvironmentReader()
     before = host.read()
     with _Sandbox(model, settings, given, _producers(graph)) as sandbox:
-        outcome = _repeat(sandbox, settings, progress or _no_progress)
+        outcome = _repeat(sandbox, settings, progress or no_progress)
     failed = outcome.failure is not None
     measurement = Measurement(
         graph=graph.hash,
@@ -119,10 +117,6 @@ def _producers(graph: Graph) -> dict[str, int]:
     """Tensor name → index of the node that produces it."""
     tensors = graph.tensors
     return {tensors[i].name: index for index, node in enumerate(graph.nodes) for i in node.outputs if i >= 0}
-
-
-def _no_progress(share: float, what: str) -> None:
-    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)

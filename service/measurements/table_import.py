@@ -37,6 +37,7 @@ from latcast.schema import Target
 from predictors.base import Progress, Query
 from predictors.data.importers import Imported
 from profilers.onnx_graph import strip_weights
+from profilers.progress import no_progress
 from service.db import records, tables
 from service.db.session import READ_ONLY, Database
 from service.learning.datasets import chunks
@@ -101,7 +102,7 @@ def store(database: Database, imported: Imported, *, progress: Progress | None =
     Raises:
         InputError: a name that a database cannot keep; nothing is changed.
     """
-    tell = progress or _silent
+    tell = progress or no_progress
     targets = [_target_values(imported, index) for index in range(len(imported.report.targets))]
     with database.engine.connect() as connection:
         connection.detach()  # closed afterwards, and the temporary tables with it
@@ -113,10 +114,6 @@ def store(database: Database, imported: Imported, *, progress: Progress | None =
         connection.execution_options(**{READ_ONLY: False})
         with connection.begin():
             return _take_over(connection, targets, graphs, statistic=imported.statistic)
-
-
-def _silent(done: float, what: str) -> None:
-    """Nobody asked for progress."""
 
 
 def _target_values(imported: Imported, index: int) -> dict[str, Any]:

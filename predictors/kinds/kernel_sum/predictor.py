@@ -20,6 +20,7 @@ from predictors.kinds.kernel_sum.residual import CATEGORIES, Growth, ResidualTre
 from predictors.kinds.kernel_sum.roofline import WORK_TERMS, Costs, Roofline, work_matrix
 from predictors.kinds.kernel_sum.sums import Kernels, Labels
 from predictors.kinds.kernel_sum.target_prior import TargetPrior
+from profilers.progress import no_progress
 
 __all__ = ["MIN_KERNELS", "KernelSumPredictor", "TrainingSet"]
 
@@ -69,7 +70,7 @@ class KernelSumPredictor(Predictor):
         """Learn from rows of one or many targets; `validation` is not read: folds of the rows judge themselves."""
         if len(data) == 0:
             raise InputError("There are no rows to learn from.")
-        report = progress or _no_progress
+        report = progress or no_progress
         report(0.0, "kernels")
         self.unit_ms_ = float(np.exp(np.median(np.log(data.latency_ms))))
         self.kinship_ = TargetPrior.of([query.target for query in data.queries])
@@ -374,7 +375,3 @@ def _ranges(table: KernelTable, forecast: FloatArray, operators: Sequence[str]) 
 def _part(kernels: Kernels, seen: Observations, rows: np.ndarray) -> tuple[Kernels, Labels]:
     mask = np.isin(seen.rows, rows)
     return kernels.pick(rows), Labels(latency=seen.latency[rows], kernel_time=seen.kernel_time[mask])
-
-
-def _no_progress(share: float, what: str) -> None:
-    """Nobody wants to know."""

@@ -19,6 +19,7 @@ from predictors.kinds.universal.cells.posterior import Posterior, equally_doubtf
 from predictors.kinds.universal.cells.prior import DevicePrior, Mixture, MixtureSettings, learn_prior
 from predictors.kinds.universal.cells.queries import SPACES, common_space, source_rows, texts_of
 from predictors.kinds.universal.graphs.feature_map import EPOCHS, GRAPHS, TREES, WIDTH, GraphPredictor
+from profilers.progress import no_progress
 
 __all__ = ["UniversalPredictor"]
 
@@ -138,7 +139,7 @@ class UniversalPredictor(Predictor):
             return self
         sources = {target: source_rows(space, data.subset(rows), target) for target, rows in data.targets().items()}
         self.targets_ = tuple(sources)
-        prior = learn_prior(space, sources, seed=self.seed, progress=progress or _silent)
+        prior = learn_prior(space, sources, seed=self.seed, progress=progress or no_progress)
         self._install(prior)
         self.provenance_ = Provenance(dataset_digest=dataset_digest(data))
         if progress:
@@ -342,7 +343,3 @@ def _factor(covariance: FloatArray) -> FloatArray:
     values, vectors = np.linalg.eigh(covariance)
     kept = values > 1e-9 * values.max()
     return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
-
-
-def _silent(done: float, what: str) -> None:
-    """Nobody asked for progress."""
