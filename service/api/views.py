@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from service.api import schemas
 from service.db import records, tables
 from service.fleet.microbenchmarks import chosen_microbenches
+from service.graphs.store import architectures_of
 from service.jobs import queue
-from service.learning.datasets import architectures_of
 
 __all__ = ["graph_out", "job_out", "job_ref", "lease_out", "microbench_ref", "target_out", "targets_out"]
 

@@ -6,7 +6,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
+
+from service.db.statements import lock_until_commit
 
 __all__ = ["current_revision", "head_revision", "upgrade"]
 
@@ -24,8 +26,7 @@ def migrations_dir() -> Path:
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Apply every migration up to `revision`; a database that is there already is left as it is."""
     with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        lock_until_commit(connection, ADVISORY_LOCK)
         command.upgrade(_config(connection), revision)
 
 

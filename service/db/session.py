@@ -58,11 +58,6 @@ class Database:
         self.write: sessionmaker[Session] = sessionmaker(engine, expire_on_commit=False)
         self.read: sessionmaker[Session] = sessionmaker(engine.execution_options(**{READ_ONLY: True}))
 
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether the embedded database serves."""
-        return self.engine.dialect.name == "sqlite"
-
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()

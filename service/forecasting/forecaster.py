@@ -10,8 +10,8 @@ from latcast.schema import LatcastError, Target, TargetId, UnsupportedGraphError
 from predictors.base import Query
 from service.db.session import Database
 from service.forecasting.selection import PredictorSelection
-from service.forecasting.types import Forecast, Item, QualityPair
-from service.graphs.resolver import Resolver
+from service.forecasting.types import Forecast, QualityPair
+from service.graphs.resolver import Item, Resolver
 from service.graphs.store import GraphLoaderLike
 from service.learning import datasets
 from service.learning.catalogue import PredictorCatalogue, ServedPredictor, TargetPredictors, reads_natively

@@ -1,32 +1,15 @@
 """What a forecast is asked with and answered by; shared by the routes and by `service.forecasting.forecaster`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from latcast.schema import GraphHash, LatcastError, TargetId
+from service.graphs.resolver import Item
 
-__all__ = ["Forecast", "ForecasterLike", "Item", "QualityPair", "Source"]
+__all__ = ["Forecast", "ForecasterLike", "QualityPair", "Source"]
 
 Source = Literal["measured", "predicted"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One network whose latency is wanted, given in one of three ways.
-
-    Args:
-        space, text: an architecture of a search space.
-        graph: hash of a graph that was uploaded before.
-        onnx: an ONNX model.
-        shapes: for `onnx`, the whole shape of each input with dynamic dimensions, by input name.
-    """
-
-    space: str | None = None
-    text: str | None = None
-    graph: GraphHash | None = None
-    onnx: bytes | None = None
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from latcast.schema import Architecture, Graph, GraphHash, InputError, Target
@@ -10,11 +11,10 @@ from predictors.base import Query
 from profilers.onnx_graph import load_graph
 from profilers.search_spaces import get_space
 from service.db.session import Database
-from service.forecasting.types import Item
 from service.graphs import store
 from service.graphs.store import GraphLoaderLike
 
-__all__ = ["Resolver"]
+__all__ = ["Item", "Resolver"]
 
 CACHED_GRAPHS = 1_000
 K = TypeVar("K", bound=Hashable)
@@ -41,6 +41,24 @@ class LruCache(Generic[K, V]):
             while len(self._values) > self._size:
                 self._values.popitem(last=False)
         return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One network whose latency is wanted, given in one of three ways.
+
+    Args:
+        space, text: an architecture of a search space.
+        graph: hash of a graph that was uploaded before.
+        onnx: an ONNX model.
+        shapes: for `onnx`, the whole shape of each input with dynamic dimensions, by input name.
+    """
+
+    space: str | None = None
+    text: str | None = None
+    graph: GraphHash | None = None
+    onnx: bytes | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 class Resolver:

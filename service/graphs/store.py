@@ -5,19 +5,28 @@ weights out; `save` writes what it found. No runtime session is ever created her
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import Insert, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import NotFoundError
 from latcast.schema import Architecture, Graph, GraphHash
 from service.db import records, tables
+from service.db.statements import chunks, insert_missing
 
-__all__ = ["GraphLoaderLike", "PreparedGraph", "find", "model_bytes", "prepare", "prepare_architecture", "save"]
+__all__ = [
+    "GraphLoaderLike",
+    "PreparedGraph",
+    "architectures_of",
+    "find",
+    "model_bytes",
+    "prepare",
+    "prepare_architecture",
+    "save",
+]
 
 
 class GraphLoaderLike(Protocol):
@@ -83,14 +92,12 @@ def prepare_architecture(loader: GraphLoaderLike, architecture: Architecture) ->
 
 def save(session: Session, prepared: PreparedGraph) -> GraphHash:
     """Write a graph, and its architecture where it has one; what is there already stays. Its hash."""
-    _insert_missing(
-        session,
-        tables.Graph,
-        {"hash": prepared.hash, "model": prepared.model, "summary": records.graph_summary(prepared.graph)},
-    )
+    graph = {"hash": prepared.hash, "model": prepared.model, "summary": records.graph_summary(prepared.graph)}
+    session.execute(insert_missing(session, tables.Graph).values(graph))
     if (architecture := prepared.architecture) is not None:
         named = {"space": architecture.space, "text": architecture.text}
-        _insert_missing(session, tables.Architecture, {**named, "graph_hash": prepared.hash})
+        values = {**named, "graph_hash": prepared.hash}
+        session.execute(insert_missing(session, tables.Architecture).values(values))
         _link(session, named, prepared.hash)
     return prepared.hash
 
@@ -118,11 +125,11 @@ def model_bytes(row: tables.Graph) -> bytes:
     return zlib.decompress(row.model)
 
 
-def _insert_missing(session: Session, table: type[tables.Base], values: dict[str, Any]) -> None:
-    """Insert a row unless one with the same key is there: two uploads at once are one."""
-    statement: Insert
-    if session.get_bind().dialect.name == "sqlite":
-        statement = sqlite.insert(table).values(**values).on_conflict_do_nothing()
-    else:
-        statement = postgresql.insert(table).values(**values).on_conflict_do_nothing()
-    session.execute(statement)
+def architectures_of(session: Session, graph_hashes: Collection[GraphHash]) -> dict[GraphHash, Architecture]:
+    """The architecture of each graph that has one; the first where several texts yield the same graph."""
+    found: dict[GraphHash, Architecture] = {}
+    for part in chunks(graph_hashes):
+        query = select(tables.Architecture).where(tables.Architecture.graph_hash.in_(part))
+        for row in session.scalars(query.order_by(tables.Architecture.id)):
+            found.setdefault(row.graph_hash or "", Architecture(space=row.space, text=row.text))
+    return found

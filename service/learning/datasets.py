@@ -6,10 +6,10 @@ speaks for it, else the newest.
 
 import hashlib
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, select
@@ -20,23 +20,15 @@ from latcast.schema import Architecture, Graph, GraphHash, KernelTiming, Target,
 from predictors.base import FloatArray, LatencyDataset, Query
 from predictors.data.host_drift import scaled_kernels, sentinel_slowness
 from service.db import records, tables
+from service.db.statements import chunks
 from service.fleet.microbenchmarks import target_evidence
+from service.graphs.store import architectures_of
 
-__all__ = ["chosen_rows", "chunks", "freeze_dataset", "load_dataset", "network_keys",
+__all__ = ["chosen_rows", "freeze_dataset", "load_dataset", "network_keys",
            "usual_sentinel_ms"]  # fmt: skip
 
 SCHEMA_VERSION = 1
 """Of the rows that a manifest's digest covers."""
-CHUNK = 500
-"""Values in one IN (…): both databases have limits."""
-T = TypeVar("T")
-
-
-def chunks(values: Collection[T]) -> Iterator[list[T]]:
-    """The values in lists that fit into one statement."""
-    ordered = list(values)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]
 
 
 def _choose(session: Session, chosen: dict[Any, tuple[bool, int]], *where: ColumnElement[bool]) -> None:
@@ -189,16 +181,6 @@ def _queries(session: Session, rows: Sequence[tables.Measurement]) -> list[Query
             architecture = Architecture(space=row.architecture.space, text=row.architecture.text)
             queries.append(Query(target=target, architecture=architecture))
     return queries
-
-
-def architectures_of(session: Session, graph_hashes: Collection[GraphHash]) -> dict[GraphHash, Architecture]:
-    """The architecture of each graph that has one; the first where several texts yield the same graph."""
-    found: dict[GraphHash, Architecture] = {}
-    for part in chunks(graph_hashes):
-        query = select(tables.Architecture).where(tables.Architecture.graph_hash.in_(part))
-        for row in session.scalars(query.order_by(tables.Architecture.id)):
-            found.setdefault(row.graph_hash or "", Architecture(space=row.space, text=row.text))
-    return found
 
 
 def _models(session: Session, graph_hashes: Collection[GraphHash]) -> dict[GraphHash, StoredModel]:

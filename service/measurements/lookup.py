@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import Summary, Target
 from service.db import records
+from service.db.statements import chunks
 from service.db.tables import Architecture, Measurement
-from service.learning.datasets import chunks
 
 __all__ = ["GRAPHS", "Known", "KnownRow", "known_latencies", "known_rows", "known_spaces"]
 

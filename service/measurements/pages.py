@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from latcast.schema import InputError, TargetId
 from service.db import records
 from service.db.tables import Architecture, Measurement
-from service.learning.datasets import architectures_of
+from service.graphs.store import architectures_of
 
 __all__ = ["Filter", "MeasurementSummary", "Outcome", "Page", "Sort", "iterate", "page", "summaries"]
 

@@ -31,7 +31,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from latcast.schema import Target
 from predictors.base import Progress, Query
@@ -40,7 +39,7 @@ from profilers.onnx_graph import strip_weights
 from profilers.progress import no_progress
 from service.db import records, tables
 from service.db.session import READ_ONLY, Database
-from service.learning.datasets import chunks
+from service.db.statements import chunks, insert_missing, lock_until_commit
 
 __all__ = ["Stored", "store"]
 
@@ -204,11 +203,10 @@ def _missing_graphs(connection: Connection, imported: Imported) -> list[dict[str
 def _take_over(
     connection: Connection, targets: list[dict[str, Any]], graphs: list[dict[str, Any]], *, statistic: str
 ) -> Stored:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+    lock_until_commit(connection, ADVISORY_LOCK)
     new_targets = _insert_targets(connection, targets)
     for part in _batches(graphs):
-        connection.execute(_insert_missing(connection, tables.Graph), part)
+        connection.execute(insert_missing(connection, tables.Graph), part)
     _insert_architectures(connection)
     _find_known(connection)
     counts = _counts(connection)
@@ -221,7 +219,7 @@ def _insert_targets(connection: Connection, targets: list[dict[str, Any]]) -> in
     before = {row for part in chunks(ids) for row in connection.scalars(_known_targets(part))}
     missing = [target for target in targets if target["id"] not in before]
     if missing:
-        connection.execute(_insert_missing(connection, tables.Target), missing)
+        connection.execute(insert_missing(connection, tables.Target), missing)
     return len(missing)
 
 
@@ -229,19 +227,10 @@ def _known_targets(ids: list[str]) -> Any:
     return select(tables.Target.id).where(tables.Target.id.in_(ids))
 
 
-def _insert_missing(connection: Connection, table: type[tables.Base]) -> Any:
-    """An insertion that leaves out what is there."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table).on_conflict_do_nothing()
-
-
 def _insert_architectures(connection: Connection) -> None:
     """Architectures that are missing; then every staged one knows its number."""
     named = select(_WHAT.c.space, _WHAT.c.text).where(_WHAT.c.text.is_not(None)).order_by(_WHAT.c.number)
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    connection.execute(
-        dialect.insert(tables.Architecture).from_select(["space", "text"], named).on_conflict_do_nothing()
-    )
+    connection.execute(insert_missing(connection, tables.Architecture).from_select(["space", "text"], named))
     own = select(tables.Architecture.id).where(
         tables.Architecture.space == _WHAT.c.space, tables.Architecture.text == _WHAT.c.text
     )

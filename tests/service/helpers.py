@@ -25,7 +25,8 @@ from latcast.schema import (
 )
 from profilers.onnx_graph import load_graph
 from service.db.session import Database
-from service.forecasting.types import Forecast, Item, QualityPair
+from service.forecasting.types import Forecast, QualityPair
+from service.graphs.resolver import Item
 from service.settings import Settings
 
 DEVICE = Device(

@@ -13,7 +13,8 @@ from service.api import schemas
 from service.api.deps import PartsOf, Reader
 from service.api.problems import problem_of
 from service.fleet.targets import find_target
-from service.forecasting.types import Forecast, ForecasterLike, Item
+from service.forecasting.types import Forecast, ForecasterLike
+from service.graphs.resolver import Item
 
 __all__ = ["router"]
 

@@ -9,7 +9,8 @@ from latcast.client import item
 from latcast.errors import ConflictError, NotFoundError
 from latcast.schema import InputError, LatcastError
 from service.api import schemas
-from service.forecasting.types import Forecast, Item
+from service.forecasting.types import Forecast
+from service.graphs.resolver import Item
 from tests.service.helpers import TARGET, World, model
 
 MakeWorld = Callable[..., World]

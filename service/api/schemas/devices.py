@@ -1,0 +1,41 @@
+"""Bodies about devices: their registration and the tokens for it."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from latcast.schema import Device, Target
+from service.api.schemas.common import In, Name
+
+__all__ = ["DeviceOut", "EnrolmentIn", "EnrolmentOut", "RegisterIn"]
+
+
+class RegisterIn(In):
+    """A machine, and what it can measure on."""
+
+    device: Device
+    targets: list[Target] = Field(max_length=1000)
+    enrolment_token: Name | None = Field(None, description="Needed when the service asks for keys.")
+
+
+class EnrolmentIn(In):
+    """How long the token is valid; the service's default where left out."""
+
+    ttl_s: Annotated[float, Field(gt=0, le=30 * 86_400)] | None = None
+
+
+class EnrolmentOut(BaseModel):
+    """A token for one device; shown this once."""
+
+    enrolment_token: str
+    expires_unix_s: float
+
+
+class DeviceOut(BaseModel):
+    """A registered machine."""
+
+    id: str
+    device: Device
+    created_unix_s: float
+    registered_unix_s: float
+    seen_unix_s: float | None = Field(description="When one of its agents last asked for work.")

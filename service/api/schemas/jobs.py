@@ -1,0 +1,178 @@
+"""Bodies about jobs: what callers ask for, and what agents lease and report."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from latcast.schema import Failure, FeedSpec, Measurement, ProfileSettings
+from service.api.schemas.common import In, Name, Positive
+from service.api.schemas.graphs import ArchitectureRef
+
+__all__ = [
+    "AdaptIn",
+    "AdaptJobIn",
+    "AttemptOut",
+    "FailureIn",
+    "HeartbeatIn",
+    "HeartbeatOut",
+    "JobIn",
+    "JobOut",
+    "JobRef",
+    "LeaseIn",
+    "LeaseOut",
+    "PoolIn",
+    "ProfileJobIn",
+    "ReceiptOut",
+    "ResultIn",
+    "SettingsIn",
+]
+
+
+class SettingsIn(In):
+    """How to measure, where it differs from the default; what identifies the target is given by the target."""
+
+    processes: int | None = Field(None, ge=1, le=20)
+    min_samples: int | None = Field(None, ge=1, le=10_000)
+    max_samples: int | None = Field(None, ge=1, le=10_000)
+    max_seconds: Positive | None = None
+    warmup_seconds: Annotated[float, Field(ge=0, le=600)] | None = None
+    stable_iqr: Annotated[float, Field(gt=0, le=10)] | None = None
+    timeout_s: Positive | None = None
+    memory_limit_bytes: int | None = Field(None, ge=2**20, le=2**50)
+    kernels: bool | None = None
+    sentinel: bool | None = None
+    seed: int | None = Field(None, ge=0, lt=2**63)
+
+    def overrides(self) -> dict[str, Any]:
+        """The fields that were given."""
+        return self.model_dump(exclude_none=True)
+
+
+class PoolIn(In):
+    """What a sampler may choose from: random architectures of search spaces, or graphs by hash; by default both
+    shipped spaces.
+    """
+
+    space: Name | list[Name] | None = None
+    graphs: list[Name] | None = Field(None, max_length=100_000)
+
+
+class AdaptIn(In):
+    """How to adapt a predictor to a target."""
+
+    samples: int = Field(10, ge=1, le=1000, description="How many graphs are measured.")
+    sampler: Name = Field("variance", description="Who chooses them.")
+    pool: PoolIn = PoolIn()
+    settings: SettingsIn = SettingsIn()
+    seed: int = Field(0, ge=0, lt=2**63)
+
+
+class ProfileJobIn(In):
+    """Measure graphs on a target: one job for each."""
+
+    kind: Literal["profile"]
+    target: Name
+    graphs: list[Name] = Field(default_factory=list, max_length=10_000, description="Hashes of uploaded graphs.")
+    architectures: list[ArchitectureRef] = Field(default_factory=list, max_length=1000)
+    settings: SettingsIn = SettingsIn()
+    feeds: list[FeedSpec] = Field(default_factory=list, max_length=1000, description="Default feeds where empty.")
+
+
+class AdaptJobIn(AdaptIn):
+    """Adapt a predictor to a target."""
+
+    kind: Literal["adapt"]
+    target: Name
+
+
+JobIn = Annotated[ProfileJobIn | AdaptJobIn, Field(discriminator="kind")]
+
+
+class AttemptOut(BaseModel):
+    """One lease of a job and how it ended."""
+
+    model_config = ConfigDict(from_attributes=True)
+    number: int
+    agent_id: str
+    outcome: str | None
+    stage: str | None
+    message: str | None
+    started_unix_s: float
+    ended_unix_s: float | None
+
+
+class JobRef(BaseModel):
+    """A job in a list."""
+
+    id: str
+    kind: str
+    state: Literal["queued", "leased", "done", "failed", "cancelled"]
+    target: str | None
+    graph: str | None
+    parent: str | None
+    attempts: int
+    max_attempts: int
+    created_unix_s: float
+    updated_unix_s: float
+
+
+class JobOut(JobRef):
+    """A job, with every attempt at it; `children` counts the jobs it waits for by state."""
+
+    request: dict[str, Any]
+    result: dict[str, Any] | None
+    reasons: list[AttemptOut]
+    children: dict[str, int]
+
+
+class LeaseIn(In):
+    """How long to wait for a job, in seconds; at most what the service allows."""
+
+    wait_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+
+
+class LeaseOut(BaseModel):
+    """A job to do; give the token with every report, and a heartbeat well before `lease_seconds` are over."""
+
+    id: str
+    lease_token: str
+    kind: str
+    graph: str
+    settings: ProfileSettings
+    feeds: list[FeedSpec]
+    lease_seconds: float
+
+
+class HeartbeatIn(In):
+    """I am still working."""
+
+    lease_token: Name
+
+
+class HeartbeatOut(BaseModel):
+    """Until when the lease runs now."""
+
+    deadline_unix_s: float
+
+
+class ResultIn(In):
+    """What was measured."""
+
+    lease_token: Name
+    measurement: Measurement
+
+
+class FailureIn(In):
+    """Why nothing was measured."""
+
+    lease_token: Name
+    failure: Failure
+
+
+class ReceiptOut(BaseModel):
+    """How a report was taken; a repeat gets the same."""
+
+    model_config = ConfigDict(from_attributes=True)
+    job_id: str
+    state: str
+    measurement_id: int | None

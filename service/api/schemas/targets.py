@@ -1,0 +1,65 @@
+"""Bodies about targets: their adaptations, microbenchmarks and quality."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from latcast.schema import Microbench
+from service.forecasting.types import QualityPair
+
+__all__ = ["AdaptationOut", "MicrobenchOut", "MicrobenchRef", "QualityOut", "TargetOut"]
+
+
+class AdaptationOut(BaseModel):
+    """The adaptation that answers for a target."""
+
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    predictor_id: str
+    metrics: dict[str, Any]
+    support: list[int]
+    created_unix_s: float
+
+
+class MicrobenchRef(BaseModel):
+    """That a target has a hardware descriptor; `GET /targets/{id}/microbench` gives it whole."""
+
+    version: int = Field(description="Of the probes.")
+    entries: int
+    noisy: bool
+    created_unix_s: float
+
+
+class MicrobenchOut(BaseModel):
+    """The microbenchmark that speaks for a target; entries that end in `_ms` are times in ms."""
+
+    target: str
+    microbench: Microbench
+    created_unix_s: float
+
+
+class TargetOut(BaseModel):
+    """Device × backend × version × precision × threads × options."""
+
+    id: str
+    label: str
+    device_id: str | None
+    device_name: str
+    backend: str
+    backend_version: str
+    precision: str
+    threads: int
+    options: dict[str, str]
+    origin: str
+    offered: bool = Field(description="Whether its device measures on it now.")
+    measurements: int
+    adaptation: AdaptationOut | None
+    microbench: MicrobenchRef | None
+    created_unix_s: float
+
+
+class QualityOut(BaseModel):
+    """Measured networks beside their forecasts; rows of the support set are marked."""
+
+    target: str
+    pairs: list[QualityPair]
