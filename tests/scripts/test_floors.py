@@ -1,24 +1,15 @@
 """`scripts/floors`: which room stands on which, and the rules that it checks."""
 
-import sys
-from importlib import util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
-def floors() -> ModuleType:
-    spec = util.spec_from_file_location("floors", ROOT / "scripts" / "lib" / "floors.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    sys.modules["floors"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def floors(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("floors")
 
 
 @pytest.fixture
