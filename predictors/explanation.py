@@ -16,7 +16,8 @@ import numpy as np
 from latcast.schema import Graph, InputError, Target
 from predictors.base import FloatArray, Predictor, Query
 from predictors.features.kernels import Kernel
-from predictors.samplers.base import HasAdaptationFeatures, VarianceSampler
+from predictors.samplers.base import HasAdaptationFeatures
+from predictors.samplers.variance import VarianceSampler
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 
 __all__ = [

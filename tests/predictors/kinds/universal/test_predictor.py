@@ -13,7 +13,8 @@ from predictors.data.splits import merge
 from predictors.data.importers.help import read_table
 from predictors.evaluation.metrics import interval_coverage, median_ape, spearman
 from predictors.registry import load_predictor
-from predictors.samplers.base import HasAdaptationFeatures, VarianceSampler
+from predictors.samplers.base import HasAdaptationFeatures
+from predictors.samplers.variance import VarianceSampler
 from predictors.testing import PredictorSuite
 from predictors.testing.architectures import architecture_workload
 from predictors.testing.workload import Workload

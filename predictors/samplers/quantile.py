@@ -1,0 +1,27 @@
+"""The `quantile` sampler: networks of every size."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from predictors.base import Predictor, Query
+from predictors.samplers.base import eligible
+
+__all__ = ["QuantileSampler"]
+
+
+class QuantileSampler:
+    """One from each of k equally large groups by size: by forecast latency, or by FLOPs where nothing forecasts."""
+
+    name: ClassVar[str] = "quantile"
+
+    def choose(
+        self, candidates: Sequence[Query], k: int, *, predictor: Predictor | None = None, rng: np.random.Generator
+    ) -> list[int]:
+        """See `Sampler.choose`."""
+        rows = eligible(candidates, k)
+        asked = [candidates[row] for row in rows]
+        size = predictor.predict(asked).median_ms if predictor else np.array([query.graph.flops for query in asked])
+        groups = np.array_split(rows[np.argsort(size, kind="stable")], k)
+        return [int(rng.choice(group)) for group in rng.permutation(np.array(groups, dtype=object), axis=0)]
