@@ -8,7 +8,6 @@ chain of tiny kernels.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -16,9 +15,9 @@ import numpy as np
 from latcast.schema import Graph, InputError, Target
 from predictors.base import FloatArray, Predictor, Query
 from predictors.features.kernels import Kernel
+from predictors.features.probe_graphs import PRODUCT, SUM_BYTES, launch_graph, product_graph, sum_graph
 from predictors.samplers.base import HasAdaptationFeatures
 from predictors.samplers.variance import VarianceSampler
-from profilers.search_spaces.builder import GraphBuilder, Tensor
 
 __all__ = [
     "ExplainedKernel",
@@ -35,9 +34,6 @@ __all__ = [
 _LEVEL = 0.9
 _MOSTLY = 0.5
 """Share of a kernel's time that makes the launch what bounds it."""
-_PRODUCT = (512, 1024, 1024)
-_SUM_BYTES = 2**24
-_CHAIN = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,47 +266,16 @@ def _node_name(graph: Graph, index: int) -> str:
 
 def _peaks(predictor: Predictor, target: Target) -> Peaks:
     """What the predictor says of graphs that do nothing but compute, nothing but move, and next to nothing."""
-    rows, inner, columns = _PRODUCT
-    product = _largest_ms(predictor, target, _product())
-    moved = _largest_ms(predictor, target, _sum())
-    chain = _parts(predictor, Query(target=target, graph=_chain()))
+    rows, inner, columns = PRODUCT
+    product = _largest_ms(predictor, target, product_graph())
+    moved = _largest_ms(predictor, target, sum_graph())
+    chain = _parts(predictor, Query(target=target, graph=launch_graph()))
     return Peaks(
         gflops=2 * rows * inner * columns / product / 1e6,
-        gbytes=3 * _SUM_BYTES / moved / 1e6,
+        gbytes=3 * SUM_BYTES / moved / 1e6,
         launch_ms=float(np.median(chain.latency_ms)),
     )
 
 
 def _largest_ms(predictor: Predictor, target: Target, graph: Graph) -> float:
     return float(_parts(predictor, Query(target=target, graph=graph)).latency_ms.max())
-
-
-@cache
-def _product() -> Graph:
-    rows, inner, columns = _PRODUCT
-    graph = GraphBuilder("product")
-    x = graph.input("x", (rows, inner))
-    return _loaded(graph, graph.op("MatMul", [x, graph.weight(inner, columns)], (rows, columns)))
-
-
-@cache
-def _sum() -> Graph:
-    graph = GraphBuilder("sum")
-    shape = (_SUM_BYTES // 4096, 1024)
-    return _loaded(graph, graph.op("Add", [graph.input("x", shape), graph.input("y", shape)]))
-
-
-@cache
-def _chain() -> Graph:
-    graph = GraphBuilder("chain")
-    value = graph.input("x", (1, 8))
-    for index in range(_CHAIN):
-        value = graph.op("Softmax" if index % 2 else "Tanh", [value])
-    return _loaded(graph, value)
-
-
-def _loaded(graph: GraphBuilder, output: Tensor) -> Graph:
-    from profilers.onnx_graph import load_graph
-
-    graph.output(output)
-    return load_graph(graph.to_bytes())

@@ -1,11 +1,19 @@
-"""ONNX bytes to graphs: safe loading, shape inference, work of each node, content hash, weight stripping."""
+"""ONNX bytes to graphs: safe loading, shape inference, work of each node, content hash, weight stripping.
 
-from profilers.onnx_graph.external import inline_external_data
-from profilers.onnx_graph.isolated.loader import GraphLoader
-from profilers.onnx_graph.limits import Limits
-from profilers.onnx_graph.placeholders import Role, placeholder
-from profilers.onnx_graph.reading import bind_shapes, load_graph
-from profilers.onnx_graph.weights import refill_weights, strip_weights
+The names are imported when they are first asked for: a process that leaves reading to a `GraphLoader` never imports
+`onnx`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from profilers.onnx_graph.external import inline_external_data
+    from profilers.onnx_graph.isolated.loader import GraphLoader
+    from profilers.onnx_graph.limits import Limits
+    from profilers.onnx_graph.placeholders import Role, placeholder
+    from profilers.onnx_graph.reading import bind_shapes, load_graph
+    from profilers.onnx_graph.weights import refill_weights, strip_weights
 
 __all__ = [
     "GraphLoader",
@@ -18,3 +26,22 @@ __all__ = [
     "refill_weights",
     "strip_weights",
 ]
+
+_MODULES = {
+    "GraphLoader": "isolated.loader",
+    "Limits": "limits",
+    "Role": "placeholders",
+    "bind_shapes": "reading",
+    "inline_external_data": "external",
+    "load_graph": "reading",
+    "placeholder": "placeholders",
+    "refill_weights": "weights",
+    "strip_weights": "weights",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return value

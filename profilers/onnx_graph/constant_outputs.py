@@ -6,7 +6,7 @@ import numpy as np
 
 from latcast.schema import InvalidModelError
 from profilers.onnx_graph.constants import Array
-from profilers.onnx_graph.folding import can_evaluate, evaluate
+from profilers.onnx_graph.evaluation import can_evaluate, evaluate
 from profilers.onnx_graph.source import Operation
 from profilers.onnx_graph.values import Value
 

@@ -1,15 +1,13 @@
 """If, Loop and Scan: types of their outputs, how often their bodies run, and their work."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from latcast.schema import InvalidModelError, ModelLimitError, UnsupportedOperatorError
+from profilers.onnx_graph.scope import Walked
 from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode
 from profilers.onnx_graph.values import Dims, Value
 from profilers.onnx_graph.work import Work
-
-if TYPE_CHECKING:
-    from profilers.onnx_graph.walk import Walked
 
 __all__ = ["Body", "control_flow_outputs", "control_flow_work"]
 
@@ -24,11 +22,11 @@ class Body(NamedTuple):
         runs: whether it can run (of an If with a constant condition only one branch does).
     """
 
-    walked: "Walked"
+    walked: Walked
     runs: bool = True
 
 
-WalkBody = Callable[[SourceGraph, Sequence[Value]], "Walked"]
+WalkBody = Callable[[SourceGraph, Sequence[Value]], Walked]
 Inputs = Sequence[Value | None]
 _Result = tuple[list[Value], list[Body], int]
 
@@ -62,7 +60,7 @@ def control_flow_work(operator: str, own: Work, bodies: Sequence[Body], trips: i
     return own._replace(macs=macs, flops=flops)
 
 
-def _renamed(value: Value, name: str, dims: "Dims | None") -> Value:
+def _renamed(value: Value, name: str, dims: Dims | None) -> Value:
     return Value(name, value.dtype, dims, other=value.other)
 
 
@@ -102,7 +100,7 @@ def _branches(node: SourceNode, taken: bool | None, walk_body: WalkBody) -> list
     return [body._replace(runs=True) for body in found]
 
 
-def _formal(info: "object") -> Value:
+def _formal(info: object) -> Value:
     raise InvalidModelError("A branch of an If node has inputs; ONNX allows it none.")
 
 
@@ -115,7 +113,7 @@ def _merged(name: str, branches: Sequence[Value]) -> Value:
     return _renamed(first, name, dims)
 
 
-def _agreed(a: "Dims | None", b: "Dims | None") -> "Dims | None":
+def _agreed(a: Dims | None, b: Dims | None) -> Dims | None:
     if a is None or b is None or len(a) != len(b):
         return None
     return tuple(left if left == right else None for left, right in zip(a, b, strict=True))
@@ -144,7 +142,7 @@ def _loop(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
     return [*final, *scans], [Body(walked)], 1 if trips is None else trips
 
 
-def _loop_inputs(names: list[str], carried: Sequence[Value], dims: "Sequence[Dims | None]") -> list[Value]:
+def _loop_inputs(names: list[str], carried: Sequence[Value], dims: Sequence[Dims | None]) -> list[Value]:
     formal = [_renamed(value, name, shape) for value, name, shape in zip(carried, names[2:], dims, strict=True)]
     return [Value(names[0], "int64", ()), Value(names[1], "bool", ()), *formal]
 
@@ -157,7 +155,7 @@ def _trip_count(inputs: Inputs) -> int | None:
     return max(trips, 0) if trips <= _LARGEST_TRIPS else None
 
 
-def _never_stops(inputs: Inputs, body: SourceGraph, walked: "Walked") -> bool:
+def _never_stops(inputs: Inputs, body: SourceGraph, walked: Walked) -> bool:
     """Whether only the trip count ends the loop: the condition starts true and the body hands it on or says true."""
     start = inputs[1]
     begins = start is None or (start.data is not None and start.data.size == 1 and bool(start.data.reshape(-1)[0]))
@@ -202,18 +200,18 @@ def _axes(operation: Operation, name: str, count: int) -> tuple[int, ...]:
     return tuple(int(axis) for axis in axes)
 
 
-def _along(dims: "Dims | None", axis: int) -> int | None:
+def _along(dims: Dims | None, axis: int) -> int | None:
     return None if dims is None or not -len(dims) <= axis < len(dims) else dims[axis]
 
 
-def _without(dims: "Dims | None", axis: int) -> "Dims | None":
+def _without(dims: Dims | None, axis: int) -> Dims | None:
     if dims is None or not dims:
         return None
     at = axis % len(dims)
     return (*dims[:at], *dims[at + 1 :])
 
 
-def _with(dims: "Dims | None", axis: int, size: int | None) -> "Dims | None":
+def _with(dims: Dims | None, axis: int, size: int | None) -> Dims | None:
     if dims is None:
         return None
     at = axis % (len(dims) + 1)

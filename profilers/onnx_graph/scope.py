@@ -1,6 +1,8 @@
-"""Names of one graph or body while it is walked, and the tensors that its `Graph` will list."""
+"""What walking a graph or body shares and gives: names, the tensors that its `Graph` will list, totals, the outcome."""
 
-from latcast.schema import InvalidModelError, TensorSpec
+from typing import NamedTuple
+
+from latcast.schema import Graph, InvalidModelError, TensorSpec
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.outcomes import outcomes
 from profilers.onnx_graph.records import make_tensor
@@ -8,7 +10,7 @@ from profilers.onnx_graph.shapes.inference import OpsetVersions
 from profilers.onnx_graph.usage import Use
 from profilers.onnx_graph.values import Value
 
-__all__ = ["Context", "Scope"]
+__all__ = ["Context", "Scope", "Walked"]
 
 
 class Context:
@@ -113,3 +115,17 @@ class Scope:
     def outer(self) -> tuple[int, ...]:
         """Indices of what is decided outside: by the graphs around this one, or by whoever overrides an initializer."""
         return (*self._captured.values(), *(value.index for value in self._overridable if value.index >= 0))
+
+
+class Walked(NamedTuple):
+    """A walked graph.
+
+    Args:
+        graph: the record.
+        outputs: its outputs' values.
+        digest: what its hash is made of.
+    """
+
+    graph: Graph
+    outputs: list[Value]
+    digest: bytes

@@ -1,7 +1,6 @@
 """One pass over a graph in order: shapes, constants, work, bodies and hash of each node."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -14,32 +13,18 @@ from profilers.onnx_graph.dtypes import dtype_name
 from profilers.onnx_graph.hashing import Merkle, graph_hash
 from profilers.onnx_graph.outcomes import Outcome, signature
 from profilers.onnx_graph.records import make_node
-from profilers.onnx_graph.scope import Context, Scope
+from profilers.onnx_graph.scope import Context, Scope, Walked
 from profilers.onnx_graph.shapes.inference import infer_outputs
 from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode, SourceTensor
 from profilers.onnx_graph.usage import SMALL_WEIGHT, values_matter
 from profilers.onnx_graph.values import Value
 from profilers.onnx_graph.work import Work, node_work
 
-__all__ = ["Walked", "walk"]
+__all__ = ["walk"]
 
 _UNFOLDED = frozenset({"DequantizeLinear", "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike",
                        "RandomUniform", "RandomUniformLike"})  # fmt: skip
 """Never constant: random, or (DequantizeLinear) absorbed by quantised kernels rather than computed ahead."""
-
-
-class Walked(NamedTuple):
-    """A walked graph.
-
-    Args:
-        graph: the record.
-        outputs: its outputs' values.
-        digest: what its hash is made of.
-    """
-
-    graph: Graph
-    outputs: list[Value]
-    digest: bytes
 
 
 def walk(

@@ -1,4 +1,4 @@
-"""Writes ONNX graphs quickly: records nodes with their static shapes, and makes protocol buffers at the end.
+"""Writes ONNX graphs quickly: records nodes with their static shapes; protocol buffers are made at the end.
 
 Recording is cheap and counts work as it goes, so that a generator can ask what a network costs before writing it.
 Weights are placeholders (`profilers.onnx_graph.placeholder`): a model of 100 MB is written in a few kilobytes.
@@ -6,43 +6,19 @@ Weights are placeholders (`profilers.onnx_graph.placeholder`): a model of 100 MB
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
-from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 
-from profilers.onnx_graph import Role, placeholder
+from profilers.search_spaces.recorded import Recorded, RecordedNode, RecordedWeight, Tensor
+
+if TYPE_CHECKING:
+    from profilers.onnx_graph import Role
 
 __all__ = ["GraphBuilder", "Style", "Tensor"]
 
-ELEMENT_TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "int32": TensorProto.INT32,
-                 "bool": TensorProto.BOOL, "int8": TensorProto.INT8, "uint8": TensorProto.UINT8}  # fmt: skip
-MAX_CACHED = 16
-"""Longer attributes, as those of tree ensembles, are made anew each time."""
-DOMAIN_VERSIONS = {"com.microsoft": 1, "ai.onnx.ml": 3}
 ELEMENT_BYTES = {"float32": 4, "int64": 8, "int32": 4, "bool": 1, "int8": 1, "uint8": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A value of the graph under construction."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str = "float32"
-
-    @property
-    def channels(self) -> int:
-        """Size of axis 1."""
-        return self.shape[1]
-
-    @property
-    def elements(self) -> int:
-        """Number of elements."""
-        return prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +62,8 @@ class GraphBuilder:
         self.activation_bytes = 0
         self._inputs: list[Tensor] = []
         self._outputs: list[Tensor] = []
-        self._nodes: list[tuple[str, tuple[str, ...], tuple[str, ...], dict[str, Any], str]] = []
-        self._weights: list[tuple[str, tuple[int, ...], Role, str]] = []
+        self._nodes: list[RecordedNode] = []
+        self._weights: list[RecordedWeight] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
         self._initializers: list[tuple[str, np.ndarray[Any, Any]]] = []
         self._bodies = 0
@@ -103,10 +79,10 @@ class GraphBuilder:
         """Declare a graph output."""
         self._outputs.append(tensor)
 
-    def weight(self, *shape: int, role: Role = "normal", dtype: str = "float32") -> Tensor:
+    def weight(self, *shape: int, role: "Role" = "normal", dtype: str = "float32") -> Tensor:
         """A parameter whose values come later, float32 or quantised; see `profilers.onnx_graph.Role`."""
         name = f"{self._prefix}weight_{len(self._weights)}"
-        self._weights.append((name, shape, role if dtype == "float32" else "uniform", dtype))
+        self._weights.append(RecordedWeight(name, shape, role if dtype == "float32" else "uniform", dtype))
         self.parameter_bytes += ELEMENT_BYTES[dtype] * prod(shape)
         return Tensor(name, shape, dtype)
 
@@ -116,7 +92,7 @@ class GraphBuilder:
         key = (dtype, array.shape, array.tobytes())
         if self.style.constant_nodes:
             name = f"{self._prefix}constant_{len(self._nodes)}"
-            self._nodes.append(("Constant", (), (name,), {"value": array}, ""))
+            self._nodes.append(RecordedNode("Constant", (), (name,), {"value": array}, ""))
             return Tensor(name, array.shape, dtype)
         if key not in self._constants:
             name = f"{self._prefix}constant_{len(self._constants)}"
@@ -160,7 +136,8 @@ class GraphBuilder:
         stem = f"{self._prefix}{operator}_{len(self._nodes)}"
         types = (dtype,) * len(shapes) if isinstance(dtype, str) else tuple(dtype)
         names = (stem,) if len(shapes) == 1 else tuple(f"{stem}_{index}" for index in range(len(shapes)))
-        self._nodes.append((operator, tuple(item.name if item else "" for item in inputs), names, attributes, domain))
+        read = tuple(item.name if item else "" for item in inputs)
+        self._nodes.append(RecordedNode(operator, read, names, attributes, domain))
         outputs = tuple(Tensor(*item) for item in zip(names, map(tuple, shapes), types, strict=True))
         self.macs += macs
         self.activation_bytes += sum(ELEMENT_BYTES[tensor.dtype] * tensor.elements for tensor in outputs)
@@ -171,63 +148,22 @@ class GraphBuilder:
         self._bodies += 1
         return GraphBuilder(f"body_{self._bodies}", self.style, prefix=f"{self._prefix}body_{self._bodies}_")
 
-    def to_graph(self) -> onnx.GraphProto:
-        """The graph alone, as models and bodies hold it."""
-        graph = onnx.GraphProto(
-            name=self.name,
-            node=[_node(*node) for node in self._nodes],
-            input=[_value_info(tensor) for tensor in self._inputs],
-            output=[_value_info(tensor) for tensor in self._outputs],
-            initializer=[
-                placeholder(name, shape, role=role, dtype=dtype) for name, shape, role, dtype in self._weights
-            ],
+    def recorded(self) -> Recorded:
+        """The graph so far; bodies among the attributes are recorded graphs too."""
+        nodes = [
+            node._replace(attributes={name: _without_builder(value) for name, value in node.attributes.items()})
+            for node in self._nodes
+        ]
+        return Recorded(
+            self.name, self.style.opset, nodes, self._inputs, self._outputs, self._weights, self._initializers
         )
-        graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in self._initializers)
-        return graph
 
     def to_bytes(self) -> bytes:
-        """The model, serialised; weights are placeholders."""
-        domains = sorted({node[4] for node in self._nodes} - {""})
-        opsets = [helper.make_opsetid("", self.style.opset)]
-        opsets += [helper.make_opsetid(domain, DOMAIN_VERSIONS[domain]) for domain in domains]
-        model = onnx.ModelProto(
-            ir_version=_ir_version(self.style.opset),
-            producer_name="latcast",
-            graph=self.to_graph(),
-            opset_import=opsets,
-        )
-        return bytes(model.SerializeToString(deterministic=True))
+        """The model, serialised; weights are placeholders. Needs `onnx`, which recording does not."""
+        from profilers.search_spaces.onnx_writer import model_bytes
+
+        return model_bytes(self.recorded())
 
 
-@cache
-def _ir_version(opset: int) -> int:
-    return helper.find_min_ir_version_for([helper.make_opsetid("", opset)])
-
-
-def _node(
-    operator: str, inputs: tuple[str, ...], outputs: tuple[str, ...], attributes: dict[str, Any], domain: str
-) -> NodeProto:
-    written = [_attribute(name, value) for name, value in attributes.items()]
-    return NodeProto(op_type=operator, name=outputs[0], input=inputs, output=outputs, attribute=written, domain=domain)
-
-
-def _attribute(name: str, value: Any) -> AttributeProto:
-    if isinstance(value, GraphBuilder):
-        return AttributeProto(name=name, type=AttributeProto.GRAPH, g=value.to_graph())
-    if isinstance(value, np.ndarray):
-        return AttributeProto(name=name, type=AttributeProto.TENSOR, t=numpy_helper.from_array(value))
-    plain = tuple(value) if isinstance(value, list) else value
-    if isinstance(plain, tuple) and len(plain) > MAX_CACHED:
-        return _plain_attribute.__wrapped__(name, plain)
-    return _plain_attribute(name, plain)
-
-
-@lru_cache(maxsize=4096, typed=True)  # typed: 1 and 1.0 are different attributes
-def _plain_attribute(name: str, value: Any) -> AttributeProto:
-    if isinstance(value, tuple) and all(isinstance(item, int) for item in value):
-        return AttributeProto(name=name, type=AttributeProto.INTS, ints=value)
-    return helper.make_attribute(name, value)
-
-
-def _value_info(tensor: Tensor) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(tensor.name, ELEMENT_TYPES[tensor.dtype], tensor.shape)
+def _without_builder(value: Any) -> Any:
+    return value.recorded() if isinstance(value, GraphBuilder) else value
