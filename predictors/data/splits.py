@@ -1,19 +1,14 @@
-"""Data sets: building them out of measurements, their identity, and how to split them without leaking."""
+"""Data sets: their identity, merging them, and how to split them without leaking."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latcast.schema import (
-    Architecture,
-    DeviceEvidence,
-    Graph,
-    GraphHash,
     InputError,
     KernelTiming,
-    Measurement,
     Target,
     TargetId,
 )
@@ -21,54 +16,15 @@ from predictors.base import LatencyDataset, Query
 
 __all__ = [
     "dataset_digest",
-    "from_measurements",
     "group_folds",
     "merge",
     "query_key",
     "row_keys",
     "rows_by_target",
-    "split_by_group",
-    "split_by_target",
     "target_ids",
 ]
 
 Rows = NDArray[np.intp]
-
-
-def from_measurements(
-    measurements: Iterable[Measurement],
-    graphs: Mapping[GraphHash, Graph],
-    *,
-    architectures: Mapping[GraphHash, Architecture] | None = None,
-    evidence: Mapping[TargetId, DeviceEvidence] | None = None,
-    noisy: bool = True,
-) -> LatencyDataset:
-    """The rows that succeeded, in order.
-
-    Args:
-        measurements: of any targets; failures have no latency and are left out.
-        graphs: by hash, one for each measurement.
-        architectures: by hash, where a graph came out of a search space.
-        evidence: by target.
-        noisy: keep measurements that say of themselves that they are noisy; their `noise_log` is larger.
-
-    Raises:
-        InputError: a measured graph is not among `graphs`.
-    """
-    rows = [m for m in measurements if m.summary is not None and (noisy or not m.noisy)]
-    missing = sorted({m.graph for m in rows} - set(graphs))
-    if missing:
-        raise InputError(f"{len(missing)} measured graphs were not given, the first is {missing[0]}; give them too.")
-    known = architectures or {}
-    summaries = [summary for m in rows if (summary := m.summary) is not None]
-    kernels = [m.kernels for m in rows]
-    return LatencyDataset(
-        queries=[Query(target=m.target, graph=graphs[m.graph], architecture=known.get(m.graph)) for m in rows],
-        latency_ms=np.array([summary.median_ms for summary in summaries], dtype=np.float64),
-        noise_log=np.array([summary.noise_log for summary in summaries], dtype=np.float64),
-        kernels=kernels if any(kernels) else None,
-        evidence=evidence or {},
-    )
 
 
 def query_key(query: Query) -> str:
@@ -143,34 +99,6 @@ def group_folds(groups: Sequence[str], folds: int, *, seed: int = 0) -> Iterator
     assigned = np.array([fold_of[group] for group in groups])
     for fold in range(folds):
         yield np.flatnonzero(assigned != fold), np.flatnonzero(assigned == fold)
-
-
-def split_by_group(
-    data: LatencyDataset, share: float, *, groups: Sequence[str] | None = None, seed: int = 0
-) -> tuple[LatencyDataset, LatencyDataset]:
-    """(the rest, about `share` of the groups).
-
-    Args:
-        data: to split.
-        share: of the groups that are held out, 0–1.
-        groups: of each row, for example the family it was drawn from; by default what it is of, see `row_keys`.
-        seed: of the choice.
-    """
-    if not 0 < share < 1:
-        raise InputError(f"The share to hold out lies between 0 and 1, not {share:g}.")
-    rows = row_keys(data) if groups is None else list(groups)
-    names = sorted(set(rows))
-    count = min(len(names) - 1, max(1, round(share * len(names))))
-    chosen = {names[i] for i in np.random.default_rng(seed).permutation(len(names))[:count]}
-    held_out = np.array([row in chosen for row in rows], dtype=bool)
-    return data.subset(np.flatnonzero(~held_out)), data.subset(np.flatnonzero(held_out))
-
-
-def split_by_target(data: LatencyDataset, held_out: Iterable[TargetId]) -> tuple[LatencyDataset, LatencyDataset]:
-    """(rows of the other targets, rows of these targets)."""
-    wanted = set(held_out)
-    mask = np.array([query.target.id in wanted for query in data.queries], dtype=bool)
-    return data.subset(np.flatnonzero(~mask)), data.subset(np.flatnonzero(mask))
 
 
 def _merged_noise(parts: Sequence[LatencyDataset]) -> NDArray[np.float64] | None:

@@ -1,3 +1,5 @@
+"""Data sets: identity, merging, and folds that keep networks apart."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -9,73 +11,27 @@ from numpy.testing import assert_array_equal
 from latcast.schema import (
     Architecture,
     DeviceEvidence,
-    Failure,
     Graph,
     InputError,
-    KernelTiming,
-    Measurement,
-    ProcessRun,
-    ProfileSettings,
     Target,
 )
 from predictors.base import LatencyDataset, Query
 from predictors.data.splits import (
     dataset_digest,
-    from_measurements,
     group_folds,
     merge,
     row_keys,
     rows_by_target,
-    split_by_group,
-    split_by_target,
 )
 from predictors.testing import DEVICES, measure, random_graph
 
 GRAPHS = [random_graph(np.random.default_rng(seed)) for seed in range(12)]
-BY_HASH = {graph.hash: graph for graph in GRAPHS}
 TARGET = Target(device="d", backend="fake")
-
-
-def measurement(graph: Graph, *runs_ms: tuple[float, ...], **changes: object) -> Measurement:
-    runs = tuple(ProcessRun(samples_ms=samples) for samples in runs_ms)
-    made = Measurement(graph=graph.hash, target=TARGET, settings=ProfileSettings(), runs=runs)
-    return replace(made, **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def data() -> LatencyDataset:
     return measure(GRAPHS, DEVICES, np.random.default_rng(0))
-
-
-def test_measurements_become_rows() -> None:
-    kernel = KernelTiming(operator="Conv", share=1.0, time_ms=2.0)
-    rows = [
-        measurement(GRAPHS[0], (1.0, 1.0, 4.0), (3.0,), (2.0,)),
-        measurement(GRAPHS[1], failure=Failure(stage="timeout", message="too slow")),
-        measurement(GRAPHS[2], runs=(ProcessRun(samples_ms=(5.0,), kernels=(kernel,)),)),
-    ]
-    text = Architecture(space="zoo", text="x")
-    evidence = {TARGET.id: DeviceEvidence(microbench={"gemm_ms": 1.0})}
-    data = from_measurements(rows, BY_HASH, architectures={GRAPHS[2].hash: text}, evidence=evidence)
-    assert_array_equal(data.latency_ms, [2.0, 5.0])
-    assert [query.graph.hash for query in data.queries] == [GRAPHS[0].hash, GRAPHS[2].hash]
-    assert [query.architecture for query in data.queries] == [None, text]
-    assert data.kernels == [None, (kernel,)]
-    assert data.noise_log is not None
-    assert_array_equal(data.noise_log, [0.5, 0.005])
-    assert data.evidence == evidence
-
-
-def test_noisy_measurements_can_be_left_out() -> None:
-    rows = [measurement(GRAPHS[0], (1.0,), noisy=True), measurement(GRAPHS[1], (2.0,))]
-    assert len(from_measurements(rows, BY_HASH)) == 2
-    assert_array_equal(from_measurements(rows, BY_HASH, noisy=False).latency_ms, [2.0])
-
-
-def test_measured_graphs_have_to_be_known() -> None:
-    with pytest.raises(InputError, match=GRAPHS[1].hash):
-        from_measurements([measurement(GRAPHS[1], (1.0,))], {GRAPHS[0].hash: GRAPHS[0]})
-    assert len(from_measurements([measurement(GRAPHS[1], failure=Failure(stage="run", message=""))], {})) == 0
 
 
 def test_rows_by_target_follow_the_id_and_not_the_object(data: LatencyDataset) -> None:
@@ -123,33 +79,8 @@ def test_folds_follow_the_groups_and_not_the_rows() -> None:
     assert [{"ddcab"[i] for i in outer} for _, outer in group_folds("ddcab", 2, seed=5)] == held_out
 
 
-def test_splitting_by_graph_keeps_graphs_apart(data: LatencyDataset) -> None:
-    rest, held_out = split_by_group(data, 0.25, seed=3)
-    assert len(rest) + len(held_out) == len(data)
-    assert not set(row_keys(rest)) & set(row_keys(held_out))
-    assert len(set(row_keys(held_out))) == 3
-    again = split_by_group(data, 0.25, seed=3)[1]
-    assert dataset_digest(again) == dataset_digest(held_out)
-
-
-def test_splitting_by_family(data: LatencyDataset) -> None:
-    families = ["deep" if len(query.graph.nodes) > 30 else "flat" for query in data.queries]
-    rest, held_out = split_by_group(data, 0.5, groups=families)
-    sides = [{len(query.graph.nodes) > 30 for query in part.queries} for part in (rest, held_out)]
-    assert sorted(map(list, sides)) == [[False], [True]]
-    with pytest.raises(InputError, match="between 0 and 1"):
-        split_by_group(data, 1.0)
-
-
-def test_splitting_by_target(data: LatencyDataset) -> None:
-    wanted = DEVICES[1].target.id
-    rest, held_out = split_by_target(data, [wanted])
-    assert set(held_out.targets()) == {wanted}
-    assert set(rest.targets()) == {DEVICES[0].target.id, DEVICES[2].target.id}
-
-
 def test_merging_keeps_every_row(data: LatencyDataset) -> None:
-    rest, held_out = split_by_group(data, 0.4)
+    rest, held_out = data.subset(range(0, len(data), 2)), data.subset(range(1, len(data), 2))
     assert dataset_digest(merge(rest, held_out)) == dataset_digest(data)
     with pytest.raises(InputError):
         merge()

@@ -1,6 +1,5 @@
 """Cells of NAS-Bench-201 as candidates."""
 
-
 import numpy as np
 
 from latcast.schema import Architecture

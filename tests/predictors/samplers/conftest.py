@@ -1,6 +1,5 @@
 """Candidates and a predictor for the tests of samplers."""
 
-
 import pytest
 
 from predictors.base import Query

@@ -1,6 +1,5 @@
 """The kmeans sampler, and clusters of points that are hard to tell apart."""
 
-
 import numpy as np
 from numpy.testing import assert_allclose
 

@@ -1,6 +1,5 @@
 """The quantile sampler spreads over sizes."""
 
-
 import numpy as np
 
 from predictors.base import Query
