@@ -147,7 +147,7 @@ class Artifact:
                 f"The artifact reads features {self.feature_version!r}, here they are {version!r}: train it again."
             )
 
-    def words(self, name: str) -> Any:
+    def vocabulary_entry(self, name: str) -> Any:
         """The entry of the vocabulary.
 
         Raises:

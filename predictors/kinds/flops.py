@@ -107,8 +107,8 @@ class FlopsPredictor(Predictor):
         """The predictor that `to_artifact` described."""
         predictor = cls.from_header(artifact)
         artifact.require_features(FEATURE_VERSION)
-        predictor.hierarchy_ = Hierarchy.from_artifact(artifact, artifact.words("targets"))
-        predictor.seen_ = SeenOperators.from_vocabulary(artifact.words("operators"))
+        predictor.hierarchy_ = Hierarchy.from_artifact(artifact, artifact.vocabulary_entry("targets"))
+        predictor.seen_ = SeenOperators.from_vocabulary(artifact.vocabulary_entry("operators"))
         predictor.centre_ = artifact.array("centre", ndim=1)
         return predictor
 

@@ -116,9 +116,9 @@ class LookupTablePredictor(Predictor):
         """The predictor that `to_artifact` described."""
         predictor = cls.from_header(artifact)
         artifact.require_features(FEATURE_VERSION)
-        predictor.space_ = artifact.words("space")
+        predictor.space_ = artifact.vocabulary_entry("space")
         tables = artifact.array("tables", ndim=2)
-        predictor.tables_ = dict(zip(artifact.words("targets"), tables, strict=True))
+        predictor.tables_ = dict(zip(artifact.vocabulary_entry("targets"), tables, strict=True))
         predictor.mean_, predictor.seen_ = artifact.array("mean", ndim=1), artifact.array("seen", ndim=1)
         predictor.adapted_ = artifact.array("adapted", ndim=1) if "adapted" in artifact.arrays else None
         return predictor

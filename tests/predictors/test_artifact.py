@@ -202,7 +202,7 @@ def test_what_is_missing_is_named() -> None:
     with pytest.raises(ArtifactError, match="2 dimensions instead of 1"):
         artifact.array("weights", ndim=1)
     with pytest.raises(ArtifactError, match="'operators'"):
-        artifact.words("operators")
+        artifact.vocabulary_entry("operators")
     with pytest.raises(ArtifactError, match="flat-2"):
         artifact.require_features("flat-2")
     with pytest.raises(ArtifactError, match="'flops'"):

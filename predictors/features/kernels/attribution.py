@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from latcast.schema import Graph, KernelTiming
 from predictors.features.kernels.cost.work import Kernel
 from predictors.features.kernels.rewrite.layout import BLOCK
-from predictors.features.kernels.rewrite.style import DEFAULT_STYLE, KernelStyle
 from predictors.features.kernels.table import predict_kernels
+from predictors.features.kernels.traits import DEFAULT_TRAITS, ExecutionTraits
 
 __all__ = ["attribute_timings"]
 
@@ -27,7 +27,7 @@ _CONTAINERS = {"If", "Loop", "Scan"}
 
 
 def attribute_timings(
-    graph: Graph, timings: Sequence[KernelTiming], style: KernelStyle = DEFAULT_STYLE
+    graph: Graph, timings: Sequence[KernelTiming], traits: ExecutionTraits = DEFAULT_TRAITS
 ) -> NDArray[np.float64]:
     """Time of each predicted kernel in ms, float64 (n,), in the order of `predict_kernels`; NaN where none was seen.
 
@@ -38,7 +38,7 @@ def attribute_timings(
     else with the next timing that has one, or the last. A container (If, Loop, Scan) is not counted: its body's
     kernels are in its time already.
     """
-    kernels = predict_kernels(graph, style)
+    kernels = predict_kernels(graph, traits)
     owners: dict[int, list[int]] = defaultdict(list)
     for index, kernel in sorted(enumerate(kernels), key=lambda item: -item[1].macs):
         for node in kernel.nodes:

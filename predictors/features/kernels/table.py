@@ -19,7 +19,7 @@ from predictors.features.kernels.rewrite.int8_conversion import quantise_graph
 from predictors.features.kernels.rewrite.layout import assign_layouts
 from predictors.features.kernels.rewrite.openvino_fusion import is_view, join_chains, take_in_views
 from predictors.features.kernels.rewrite.plan import FusionPlan
-from predictors.features.kernels.rewrite.style import DEFAULT_STYLE, KernelStyle, Level
+from predictors.features.kernels.traits import DEFAULT_TRAITS, ExecutionTraits, Level, RewriteRules
 
 __all__ = [
     "FEATURE_VERSION",
@@ -84,19 +84,23 @@ def column_places(names: Sequence[str]) -> NDArray[np.int64]:
     return np.array([_COLUMN[name] for name in names], dtype=np.int64)
 
 
-def predict_kernels(graph: Graph, style: KernelStyle = DEFAULT_STYLE) -> tuple[Kernel, ...]:
+def predict_kernels(graph: Graph, traits: ExecutionTraits = DEFAULT_TRAITS) -> tuple[Kernel, ...]:
     """The kernels that a CPU runtime is expected to execute, in execution order.
 
     Kernels of a body (If, Loop, Scan, a function) carry the node that holds it, and run as often as it does;
     of an If the branch with more work is taken to run, branches of equal work half the time each. The first kernel is
     always the call itself.
     """
-    if style.precision == "fp32" or any(_in_8_bits(node.operator) for node in graph.nodes):
-        return (CALL, *_executed_kernels(graph, style))
+    return _predicted(graph, traits.rewrite_rules)
+
+
+def _predicted(graph: Graph, rules: RewriteRules) -> tuple[Kernel, ...]:
+    if rules.precision == "fp32" or any(_in_8_bits(node.operator) for node in graph.nodes):
+        return (CALL, *_executed_kernels(graph, rules))
     plan = FusionPlan(graph)
     fuse(plan, Level.BASIC)
-    quantised, owners = quantise_graph(plan, style.precision)
-    return (CALL, *(_renumbered(kernel, owners) for kernel in _executed_kernels(quantised, style)))
+    quantised, owners = quantise_graph(plan, rules.precision)
+    return (CALL, *(_renumbered(kernel, owners) for kernel in _executed_kernels(quantised, rules)))
 
 
 def _in_8_bits(operator: str) -> bool:
@@ -109,30 +113,30 @@ def _renumbered(kernel: Kernel, owners: Sequence[tuple[int, ...]]) -> Kernel:
 
 
 def _executed_kernels(
-    graph: Graph, style: KernelStyle, constants_outside: Set[str] = frozenset()
+    graph: Graph, rules: RewriteRules, constants_outside: Set[str] = frozenset()
 ) -> tuple[Kernel, ...]:
     """Of a graph, or of a body in graphs that have constants of these names."""
-    graph, owners = widened(graph, casts=not style.joins)
+    graph, owners = widened(graph, casts=not rules.joins_chains)
     plan = FusionPlan(graph, constants_outside)
-    fuse(plan, style.level, patterns=owners is None or style.joins)
-    kernels = _fused_kernels(plan, style, constants_outside)
+    fuse(plan, rules.level, patterns=owners is None or rules.joins_chains)
+    kernels = _fused_kernels(plan, rules, constants_outside)
     return kernels if owners is None else tuple(_renumbered(kernel, owners) for kernel in kernels)
 
 
-def _fused_kernels(plan: FusionPlan, style: KernelStyle, constants_outside: Set[str]) -> tuple[Kernel, ...]:
-    if style.joins:
+def _fused_kernels(plan: FusionPlan, rules: RewriteRules, constants_outside: Set[str]) -> tuple[Kernel, ...]:
+    if rules.joins_chains:
         join_chains(plan)
-    reorders = assign_layouts(plan, style.level)
-    if style.joins:
+    reorders = assign_layouts(plan, rules.level)
+    if rules.joins_chains:
         take_in_views(plan)
-    steps = [step for step in plan.steps() if not (style.joins and is_view(step))]
+    steps = [step for step in plan.steps() if not (rules.joins_chains and is_view(step))]
     kernels = [describe_step(plan, step) for step in steps if not _is_function(plan, step.main)]
     kernels += [describe_reorder(plan, reorder) for reorder in reorders]
     nodes, tensors = plan.graph.nodes, plan.graph.tensors
     constants = {*constants_outside, *(tensors[tensor].name for tensor in plan.constant)}
     for step in steps:
         if nodes[step.main].bodies:
-            kernels += _body_kernels(nodes[step.main], step.main, style, constants)
+            kernels += _body_kernels(nodes[step.main], step.main, rules, constants)
     return tuple(
         sorted(kernels, key=lambda kernel: (kernel.anchor, bool(kernel.nodes) or kernel.kind not in _CONVERSIONS))
     )
@@ -143,7 +147,7 @@ def _is_function(plan: FusionPlan, index: int) -> bool:
     return bool(node.bodies) and node.operator not in {"If", "Loop", "Scan"}
 
 
-def _body_kernels(node: Node, index: int, style: KernelStyle, constants: Set[str]) -> list[Kernel]:
+def _body_kernels(node: Node, index: int, rules: RewriteRules, constants: Set[str]) -> list[Kernel]:
     work = [body.flops for body in node.bodies]
     branches = node.operator == "If"
     running = [body for body in node.bodies if not branches or body.flops == max(work)]
@@ -151,12 +155,12 @@ def _body_kernels(node: Node, index: int, style: KernelStyle, constants: Set[str
     return [
         replace(kernel, nodes=(), anchor=index, repeats=kernel.repeats * times)
         for body in running
-        for kernel in _executed_kernels(body, style, constants)
+        for kernel in _executed_kernels(body, rules, constants)
     ]
 
 
-def _tabulate(graph: Graph, style: KernelStyle) -> KernelTable:
-    kernels = predict_kernels(graph, style)
+def _tabulate(graph: Graph, rules: RewriteRules) -> KernelTable:
+    kernels = _predicted(graph, rules)
     context = (
         sum(kernel.parameter_bytes for kernel in kernels),
         max(kernel.output_bytes for kernel in kernels),
@@ -179,20 +183,20 @@ def _row(kernel: Kernel, context: tuple[float, float]) -> list[float]:
 
 
 class _TableCache:
-    """Tables by graph hash and style, the least recently used dropped first; shared by threads."""
+    """Tables by graph hash and rules, the least recently used dropped first; shared by threads."""
 
     def __init__(self, entries: int) -> None:
         self._entries, self._lock = entries, threading.Lock()
-        self._tables: OrderedDict[tuple[GraphHash, KernelStyle], KernelTable] = OrderedDict()
+        self._tables: OrderedDict[tuple[GraphHash, RewriteRules], KernelTable] = OrderedDict()
 
-    def get(self, graph: Graph, style: KernelStyle) -> KernelTable:
-        key = (graph.hash, style)
+    def get(self, graph: Graph, rules: RewriteRules) -> KernelTable:
+        key = (graph.hash, rules)
         with self._lock:
             table = self._tables.get(key)
             if table is not None:
                 self._tables.move_to_end(key)
                 return table
-        table = _tabulate(graph, style)
+        table = _tabulate(graph, rules)
         with self._lock:
             self._tables[key] = table
             while len(self._tables) > self._entries:
@@ -203,9 +207,9 @@ class _TableCache:
 _cache = _TableCache(_CACHE_ENTRIES)
 
 
-def kernel_table(graph: Graph, style: KernelStyle = DEFAULT_STYLE) -> KernelTable:
-    """The kernels of one graph as arrays, as `predict_kernels` tells them; kept by the graph's hash and the style."""
-    return _cache.get(graph, style)
+def kernel_table(graph: Graph, traits: ExecutionTraits = DEFAULT_TRAITS) -> KernelTable:
+    """The kernels of one graph as arrays, in the order of `predict_kernels`; kept by the graph's hash and the rules."""
+    return _cache.get(graph, traits.rewrite_rules)
 
 
 def stack_tables(tables: Sequence[KernelTable]) -> KernelTable:

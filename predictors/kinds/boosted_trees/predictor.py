@@ -155,11 +155,13 @@ class BoostedTreesPredictor(Predictor):
         """The predictor that `to_artifact` described."""
         predictor = cls.from_header(artifact)
         predictor.reader_ = reader_from_artifact(artifact)
-        predictor.members_ = [_member(artifact, i, predictor.boosters) for i in range(int(artifact.words("members")))]
+        predictor.members_ = [
+            _member(artifact, i, predictor.boosters) for i in range(int(artifact.vocabulary_entry("members")))
+        ]
         predictor.directions_ = artifact.array("directions")
         predictor.centre_ = artifact.array("centre", ndim=1)
         predictor.doubt_ = float(artifact.array("doubt", ndim=0))
-        predictor.hierarchy_ = Hierarchy.from_artifact(artifact, artifact.words("targets"))
+        predictor.hierarchy_ = Hierarchy.from_artifact(artifact, artifact.vocabulary_entry("targets"))
         return predictor
 
     def _choose_reader(self, queries: Sequence[Query]) -> type[Reader]:

@@ -236,11 +236,11 @@ def reader_from_artifact(artifact: Artifact) -> Reader:
     Raises:
         ArtifactError: none did, or its features have changed since.
     """
-    name = artifact.words("reads")
+    name = artifact.vocabulary_entry("reads")
     if name not in _READERS:
         raise ArtifactError(f"The artifact reads {name!r}, which nothing here does: it is corrupt.")
     artifact.require_features(_READERS[name].feature_version)
-    return _READERS[name].from_vocabulary(artifact.words("features"))
+    return _READERS[name].from_vocabulary(artifact.vocabulary_entry("features"))
 
 
 _COLUMNS = [[FEATURE_NAMES.index(name) for name in names] for names in _TERMS]

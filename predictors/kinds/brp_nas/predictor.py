@@ -176,9 +176,9 @@ class BrpNasPredictor(Predictor):
         """The predictor that `to_artifact` described."""
         predictor = cls.from_header(artifact)
         artifact.require_features(FEATURE_VERSION)
-        predictor.space_, predictor.seen_ = artifact.words("space"), artifact.array("seen", ndim=1)
+        predictor.space_, predictor.seen_ = artifact.vocabulary_entry("space"), artifact.array("seen", ndim=1)
         units = artifact.array("units_ms", ndim=1)
-        predictor.units_ms_ = {t: float(ms) for t, ms in zip(artifact.words("targets"), units, strict=True)}
+        predictor.units_ms_ = {t: float(ms) for t, ms in zip(artifact.vocabulary_entry("targets"), units, strict=True)}
         predictor.adapted_ms_ = float(artifact.array("adapted_ms")[0]) if "adapted_ms" in artifact.arrays else None
         net = predictor._new_net(artifact.array("net.convolutions.0.weight", ndim=2).shape[0])
         load_parameters(net, artifact.arrays, "net.")

@@ -176,7 +176,7 @@ class Ranker:
         artifact.require_features(FEATURE_VERSION)
         hyperparameters: dict[str, Any] = dict(artifact.hyperparameters)
         ranker = cls(seed=artifact.seed, **hyperparameters)
-        ranker.space_ = artifact.words("space")
+        ranker.space_ = artifact.vocabulary_entry("space")
         prefix = "net.cell." if ranker.loss == "relation" else "net."
         net = ranker._new_net(artifact.array(f"{prefix}convolutions.0.weight", ndim=2).shape[0])
         load_parameters(net, artifact.arrays, "net.")

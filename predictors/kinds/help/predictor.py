@@ -215,14 +215,17 @@ class HelpPredictor(Predictor):
         """The predictor that `to_artifact` described."""
         predictor = cls.from_header(artifact)
         artifact.require_features(FEATURE_VERSION)
-        predictor.space_, predictor.references_ = artifact.words("space"), tuple(artifact.words("references"))
+        predictor.space_, predictor.references_ = (
+            artifact.vocabulary_entry("space"),
+            tuple(artifact.vocabulary_entry("references")),
+        )
         predictor.seen_ = artifact.array("seen", ndim=1)
         predictor.learner_ = predictor._new_learner()
         load_parameters(predictor.learner_, artifact.arrays, "learner.")
         embeddings, lines = artifact.array("embeddings", ndim=2), artifact.array("lines", ndim=2)
         predictor.devices_ = {
             target: predictor._unadapted(embedding, _as_line(line))
-            for target, embedding, line in zip(artifact.words("targets"), embeddings, lines, strict=True)
+            for target, embedding, line in zip(artifact.vocabulary_entry("targets"), embeddings, lines, strict=True)
         }
         if "adapted_line" in artifact.arrays:
             names = [name for name, _ in predictor.learner_.net.named_parameters()]

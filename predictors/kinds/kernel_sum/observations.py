@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictors.base import FloatArray, LatencyDataset, Query
-from predictors.features.kernels import CLASSES, KernelStyle, KernelTable, attribute_timings, kernel_table, stack_tables
+from predictors.features.kernels import (
+    CLASSES,
+    ExecutionTraits,
+    KernelTable,
+    attribute_timings,
+    kernel_table,
+    stack_tables,
+)
 
 __all__ = ["Observations", "call_time", "observe", "tabulate", "without_call"]
 
@@ -41,7 +48,7 @@ class Observations:
 
 def tabulate(queries: Sequence[Query]) -> KernelTable:
     """The kernels of all queries' graphs, as their targets would run them; `graph` is the query."""
-    return stack_tables([kernel_table(query.graph, KernelStyle.of(query.target)) for query in queries])
+    return stack_tables([kernel_table(query.graph, ExecutionTraits.of(query.target)) for query in queries])
 
 
 def observe(data: LatencyDataset, unit_ms: float) -> Observations:
@@ -100,7 +107,7 @@ def _labels(data: LatencyDataset, table: KernelTable) -> FloatArray:
         timings = data.kernels[row] if data.kernels is not None else None
         if timings:
             labels[starts[row] : starts[row + 1]] = attribute_timings(
-                query.graph, timings, KernelStyle.of(query.target)
+                query.graph, timings, ExecutionTraits.of(query.target)
             )
     labels[~(labels > 0)] = np.nan
     return labels

@@ -12,7 +12,7 @@ from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Query
 from predictors.data.splits import group_folds, row_keys, rows_by_target
 from predictors.explanation import KernelForecasts
-from predictors.features.kernels import FEATURE_VERSION, KernelStyle, KernelTable, predict_kernels
+from predictors.features.kernels import FEATURE_VERSION, ExecutionTraits, KernelTable, predict_kernels
 from predictors.inference.blas_threads import on_one_thread
 from predictors.kinds.kernel_sum.multipliers import Multipliers
 from predictors.kinds.kernel_sum.observations import Observations, call_time, observe, tabulate, without_call
@@ -73,7 +73,7 @@ class KernelSumPredictor(Predictor):
         report = progress or no_progress
         report(0.0, "kernels")
         self.unit_ms_ = float(np.exp(np.median(np.log(data.latency_ms))))
-        self.kinship_ = TargetPrior.of([query.target for query in data.queries])
+        self.target_prior_ = TargetPrior.of([query.target for query in data.queries])
         seen = observe(data, self.unit_ms_)
         targets = np.array([query.target.id for query in data.queries])
         calls = {name: call_time(seen, targets == name) for name in sorted(set(targets))}
@@ -199,7 +199,7 @@ class KernelSumPredictor(Predictor):
     def _expected(self, target: Target, evidence: DeviceEvidence | None) -> list[FloatArray]:
         """The multipliers that are likely before anything was measured, float64 (d,) each."""
         known = self._learned().targets
-        return [self.kinship_.expected(target, {name: known[name].mean for name in self.kinship_.names})]
+        return [self.target_prior_.expected(target, {name: known[name].mean for name in self.target_prior_.names})]
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Forecasts; a target that was never seen gets the average over those seen, with their spread as doubt."""
@@ -232,7 +232,7 @@ class KernelSumPredictor(Predictor):
         state = self._learned().posterior(query.target.id)
         kernels = self._forecast_kernels([query])
         return KernelForecasts(
-            kernels=predict_kernels(query.graph, KernelStyle.of(query.target)),
+            kernels=predict_kernels(query.graph, ExecutionTraits.of(query.target)),
             latency_ms=kernels.times(state.mean) * self.unit_ms_,
             known=kernels.doubt == 0,
         )
@@ -255,8 +255,8 @@ class KernelSumPredictor(Predictor):
             vocabulary={
                 "operators": self.operators_,
                 "targets": sorted(multipliers.targets),
-                "trained_on": list(self.kinship_.names),
-                "manners": self.kinship_.to_words(),
+                "trained_on": list(self.target_prior_.names),
+                "manners": self.target_prior_.to_vocabulary(),
                 **self._correction_words(),
             },
             feature_version=str(FEATURE_VERSION),
@@ -268,13 +268,17 @@ class KernelSumPredictor(Predictor):
         predictor = cls.from_header(artifact)
         artifact.require_features(str(FEATURE_VERSION))
         predictor.roofline_ = Roofline(log_cost=artifact.array("roofline.log_cost", ndim=2))
-        predictor.operators_ = [str(name) for name in artifact.words("operators")]
+        predictor.operators_ = [str(name) for name in artifact.vocabulary_entry("operators")]
         predictor.ranges_ = artifact.array("operators.ranges", ndim=2)
         predictor.unit_ms_ = float(artifact.array("unit_ms", ndim=0))
         predictor.call_ = float(artifact.array("call", ndim=0))
         predictor._load_correction(artifact)
-        predictor.multipliers_ = Multipliers.from_artifact(artifact, [str(name) for name in artifact.words("targets")])
-        predictor.kinship_ = TargetPrior.from_artifact(artifact, [str(name) for name in artifact.words("trained_on")])
+        predictor.multipliers_ = Multipliers.from_artifact(
+            artifact, [str(name) for name in artifact.vocabulary_entry("targets")]
+        )
+        predictor.target_prior_ = TargetPrior.from_artifact(
+            artifact, [str(name) for name in artifact.vocabulary_entry("trained_on")]
+        )
         return predictor
 
     def _correction_arrays(self) -> dict[str, Any]:
@@ -284,7 +288,7 @@ class KernelSumPredictor(Predictor):
         return {"members": len(self.trees_.boosters)}
 
     def _load_correction(self, artifact: Artifact) -> None:
-        self.trees_ = ResidualTrees.from_artifact(artifact, int(artifact.words("members")))
+        self.trees_ = ResidualTrees.from_artifact(artifact, int(artifact.vocabulary_entry("members")))
 
     def _learned(self) -> Multipliers:
         self.require_fitted("multipliers_")

@@ -172,17 +172,17 @@ class MaplePredictor(Predictor):
         """The predictor that `to_artifact` described."""
         predictor = cls.from_header(artifact)
         artifact.require_features(FEATURE_VERSION)
-        predictor.space_, predictor.seen_ = artifact.words("space"), artifact.array("seen", ndim=1)
+        predictor.space_, predictor.seen_ = artifact.vocabulary_entry("space"), artifact.array("seen", ndim=1)
         predictor.reader_ = DescriptorReader(
             kind=str(artifact.meta.get("descriptor")),
-            names=tuple(artifact.words("descriptor")),
+            names=tuple(artifact.vocabulary_entry("descriptor")),
             centre=artifact.array("centre", ndim=1),
             spread=artifact.array("spread", ndim=1),
         )
         predictor.level_, predictor.spread_ = (float(value) for value in artifact.array("labels", ndim=1))
         known = zip(artifact.array("vectors", ndim=2), artifact.array("units_ms", ndim=1), strict=True)
         devices = [Described(vector=vector, unit_ms=float(unit)) for vector, unit in known]
-        predictor.devices_ = dict(zip(artifact.words("targets"), devices, strict=True))
+        predictor.devices_ = dict(zip(artifact.vocabulary_entry("targets"), devices, strict=True))
         if "adapted" in artifact.arrays:
             unit_ms = float(artifact.array("adapted_ms", ndim=1)[0])
             predictor.adapted_ = Described(vector=artifact.array("adapted", ndim=1), unit_ms=unit_ms)

@@ -258,18 +258,20 @@ class UniversalPredictor(Predictor):
     def from_artifact(cls, artifact: Artifact) -> Self:
         """The predictor that `to_artifact` described."""
         predictor = cls.from_header(artifact)
-        if artifact.words("space") == GRAPHS:
+        if artifact.vocabulary_entry("space") == GRAPHS:
             names = signature(GraphPredictor.__init__).parameters.keys() - {"self", "seed"}
             known = artifact.hyperparameters
             hyperparameters = {name: known[name] for name in sorted(names) if name in known}
             predictor.graphs_ = GraphPredictor.from_artifact(replace(artifact, hyperparameters=hyperparameters))
             return predictor
         artifact.require_features(FEATURE_VERSION)
-        space = SPACES.get(artifact.words("space"))
+        space = SPACES.get(artifact.vocabulary_entry("space"))
         if space is None:
-            raise ArtifactError(f"The artifact is of the search space {artifact.words('space')!r}, which is not known.")
+            raise ArtifactError(
+                f"The artifact is of the search space {artifact.vocabulary_entry('space')!r}, which is not known."
+            )
         arrays = {name: artifact.array(name, ndim=ndim) for name, ndim in _PRIOR_ARRAYS.items()}
-        predictor.targets_ = tuple(artifact.words("targets"))
+        predictor.targets_ = tuple(artifact.vocabulary_entry("targets"))
         predictor._install(DevicePrior(space=space, **arrays))
         if f"{_ADAPTED}mean" in artifact.arrays:
             scale, noise, rounding, tail = (float(value) for value in artifact.array(f"{_ADAPTED}scalars", ndim=1))

@@ -19,7 +19,7 @@ from predictors.features.kernels.rewrite.int8_fusion import (
 from predictors.features.kernels.rewrite.matmul_rules import fuse_matmul_add, fuse_matmul_neighbours
 from predictors.features.kernels.rewrite.patterns import PATTERNS, Pattern, find_pattern
 from predictors.features.kernels.rewrite.plan import FusionPlan, Step
-from predictors.features.kernels.rewrite.style import Level
+from predictors.features.kernels.traits import Level
 
 __all__ = ["CONV_ACTIVATIONS", "fuse"]
 

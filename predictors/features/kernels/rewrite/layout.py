@@ -9,7 +9,7 @@ from math import isclose, prod
 
 from predictors.features.kernels.rewrite.fusion import CONV_ACTIVATIONS
 from predictors.features.kernels.rewrite.plan import FusionPlan, Step
-from predictors.features.kernels.rewrite.style import Level
+from predictors.features.kernels.traits import Level
 
 __all__ = ["BLOCK", "Reorder", "assign_layouts"]
 

@@ -79,7 +79,7 @@ class GraphPredictor(KernelSumPredictor):
         """The posterior of the target's multipliers given the support, and what its kernels say beyond them."""
         fresh = copy(self)
         fresh.trained_ = self.trained_ or {
-            name: own for name, own in self._learned().targets.items() if name in self.kinship_.names
+            name: own for name, own in self._learned().targets.items() if name in self.target_prior_.names
         }
         fresh.residuals_ = {name: known for name, known in self.residuals_.items() if name != target.id}
         return super(GraphPredictor, fresh).adapt(target, support, evidence)
@@ -198,7 +198,7 @@ class GraphPredictor(KernelSumPredictor):
         costs = self.roofline_.costs(table)
         inputs = self.encoding_.encode(table, [query.target for query in queries], costs)
         kernels = self._kernels(table, costs, self.ensemble_.predict(inputs))
-        factor = self.trees_.predict(graph_features(kernels, table, inputs.habits))
+        factor = self.trees_.predict(graph_features(kernels, table, inputs.traits))
         common = np.where(_is_whole(kernels), factor, 0.0)[kernels.rows]
         return replace(kernels, log_time=kernels.log_time + common + self._own_kernels(queries, inputs))
 
@@ -222,7 +222,7 @@ class GraphPredictor(KernelSumPredictor):
         names = [] if self.descriptors_ is None else list(self.descriptors_.names)
         return {
             "members": len(self.networks_), "space": GRAPHS, "microbench": names,
-            "habits": list(self.encoding_.habits), "trees": len(self.trees_.boosters),
+            "habits": list(self.encoding_.traits), "trees": len(self.trees_.boosters),
             "own_kernels": sorted(self.residuals_),
         }  # fmt: skip
 
@@ -232,18 +232,18 @@ class GraphPredictor(KernelSumPredictor):
             centre=artifact.array("encoding.centre", ndim=1),
             scale=artifact.array("encoding.scale", ndim=1),
             operators=tuple(self.operators_),
-            habits=tuple(str(name) for name in artifact.words("habits")),
+            traits=tuple(str(name) for name in artifact.vocabulary_entry("habits")),
         )
         names = tuple(str(name) for name in artifact.vocabulary.get("microbench", ()))
         self.descriptors_ = TargetDescriptors.from_artifact(artifact, names) if names else None
-        self.trees_ = ResidualTrees.from_artifact(artifact, int(artifact.words("trees")))
+        self.trees_ = ResidualTrees.from_artifact(artifact, int(artifact.vocabulary_entry("trees")))
         self.residuals_ = {
             str(name): KernelResiduals.from_artifact(artifact, f"own.{index}.", len(self.encoding_.centre))
             for index, name in enumerate(artifact.vocabulary.get("own_kernels", ()))
         }
         self._install([
             KernelNetwork.from_artifact(artifact, f"network.{index}.", self.encoding_)
-            for index in range(int(artifact.words("members")))
+            for index in range(int(artifact.vocabulary_entry("members")))
         ])  # fmt: skip
 
 
@@ -257,7 +257,7 @@ def _pick(inputs: KernelInputs, kernels: np.ndarray) -> KernelInputs:
         numbers=inputs.numbers[kernels],
         classes=inputs.classes[kernels],
         operators=inputs.operators[kernels],
-        habits=inputs.habits,
+        traits=inputs.traits,
         rows=inputs.rows[kernels],
     )
 

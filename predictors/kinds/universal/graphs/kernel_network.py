@@ -1,7 +1,7 @@
 """A small network from a kernel's shapes to what the roofline leaves of its time; here it is read, not trained.
 
 Numbers come in standardised and bounded, so that beyond the sizes of training the network is nearly constant and the
-roofline alone extrapolates. Class, operator and the habits of the target (its runtime, precision, level and threads)
+roofline alone extrapolates. Class, operator and the traits of the target (its runtime, precision, level and threads)
 have a vector each, added in the first layer; what training has not seen has none. Forward passes are three products of
 matrices in NumPy: whoever forecasts needs no torch.
 """
@@ -18,13 +18,12 @@ from latcast.schema import ArtifactError, Target
 from predictors.artifact import Artifact
 from predictors.base import FloatArray
 from predictors.data.splits import target_ids
-from predictors.features.kernels import CLASSES, KernelTable
+from predictors.features.kernels import CLASSES, ExecutionTraits, KernelTable
 from predictors.inference.blas_threads import products_on_one_thread
 from predictors.kinds.kernel_sum.residual import kernel_numbers
 from predictors.kinds.kernel_sum.roofline import Costs
-from predictors.kinds.kernel_sum.target_prior import Manner
 
-__all__ = ["KernelEncoding", "KernelEnsemble", "KernelInputs", "KernelNetwork", "habits_of"]
+__all__ = ["KernelEncoding", "KernelEnsemble", "KernelInputs", "KernelNetwork"]
 
 _BOUND = 4.0
 """Standard deviations beyond which a size counts as no further away."""
@@ -32,10 +31,12 @@ _BOUND = 4.0
 _SATURATED = np.float32(30.0)
 """SiLU of what is further below zero is zero; exponentials of much more overflow."""
 
-_LAYERS: Mapping[str, int] = {
-    "numbers": 2, "classes": 2, "operators": 2, "habits": 2, "bias": 1,
-    "hidden": 2, "hidden_bias": 1, "out": 1, "out_bias": 0,
-}  # fmt: skip
+_LAYERS = (
+    ("numbers", "numbers", 2), ("classes", "classes", 2), ("operators", "operators", 2), ("traits", "habits", 2),
+    ("bias", "bias", 1), ("hidden", "hidden", 2), ("hidden_bias", "hidden_bias", 1), ("out", "out", 1),
+    ("out_bias", "out_bias", 0),
+)  # fmt: skip
+"""(attribute, name in artifacts, dimensions) of each array."""
 
 Floats = NDArray[np.float32]
 
@@ -48,14 +49,14 @@ class KernelInputs:
         numbers: float32 (K, f), standardised.
         classes: int64 (K,), index into `CLASSES`.
         operators: int64 (K,), index into the encoding's operators; their number for one that it does not know.
-        habits: float32 (n, a), which habits each graph's target has.
+        traits: float32 (n, a), which traits each graph's target has.
         rows: int64 (K,), which graph.
     """
 
     numbers: Floats
     classes: NDArray[np.int64]
     operators: NDArray[np.int64]
-    habits: Floats
+    traits: Floats
     rows: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -69,25 +70,23 @@ class KernelEncoding:
     Args:
         centre, scale: float64 (f,), of the numbers.
         operators: names that training has seen.
-        habits: of targets that training has seen, see `habits_of`.
+        traits: of targets of training, see `ExecutionTraits.particulars`.
     """
 
     centre: FloatArray
     scale: FloatArray
     operators: tuple[str, ...]
-    habits: tuple[str, ...]
+    traits: tuple[str, ...]
 
     @classmethod
     def fit(cls, table: KernelTable, targets: Sequence[Target], costs: Costs) -> Self:
         """The encoding that makes these kernels standard; see `encode`."""
-        numbers = kernel_numbers(table, costs)
+        numbers, unique = kernel_numbers(table, costs), {id(target): target for target in targets}
         return cls(
             centre=numbers.mean(axis=0),
             scale=numbers.std(axis=0) + 1e-6,
             operators=tuple(sorted(set(table.operators))),
-            habits=tuple(
-                sorted(frozenset().union(*map(habits_of, {id(target): target for target in targets}.values())))
-            ),
+            traits=tuple(sorted(frozenset().union(*(_particulars(one) for one in unique.values())))),
         )
 
     def encode(self, table: KernelTable, targets: Sequence[Target], costs: Costs) -> KernelInputs:
@@ -105,17 +104,17 @@ class KernelEncoding:
             numbers=np.fmin(np.fmax(numbers, -_BOUND), _BOUND).astype(np.float32),
             classes=table.kinds,
             operators=np.array([places.get(name, unknown) for name in table.operators], dtype=np.int64),
-            habits=self.multi_hot(targets),
+            traits=self.multi_hot(targets),
             rows=table.graph,
         )
 
     def multi_hot(self, targets: Sequence[Target]) -> Floats:
-        """Which habits each target has, float32 (n, a)."""
+        """Which traits each target has, float32 (n, a); one that training has not seen counts for nothing."""
         names = target_ids(targets)
-        known = {name: habits_of(target) for name, target in dict(zip(names, targets, strict=True)).items()}
-        rows = {name: [float(habit in own) for habit in self.habits] for name, own in known.items()}
-        found = np.array([rows[name] for name in names], dtype=np.float32)
-        return found.reshape(len(targets), len(self.habits))
+        by_name = {name: _particulars(target) for name, target in dict(zip(names, targets, strict=True)).items()}
+        rows = {name: [float(trait in present) for trait in self.traits] for name, present in by_name.items()}
+        hot = np.array([rows[name] for name in names], dtype=np.float32)
+        return hot.reshape(len(targets), len(self.traits))
 
 
 @lru_cache(maxsize=16)
@@ -123,19 +122,8 @@ def _places(names: tuple[str, ...]) -> Mapping[str, int]:
     return {name: place for place, name in enumerate(names)}
 
 
-def habits_of(target: Target) -> frozenset[str]:
-    """What is particular to how a target runs kernels: its runtime, and what else is not as usual.
-
-    A habit that training has not seen counts for nothing.
-    """
-    manner = Manner.of(target)
-    found = {
-        f"backend={manner.backend}": True,
-        f"precision={manner.precision}": manner.precision != "fp32",
-        f"optimisation={manner.level}": manner.level != "all",
-        "threads=several": manner.several,
-    }
-    return frozenset(name for name, holds in found.items() if holds)
+def _particulars(target: Target) -> frozenset[str]:
+    return ExecutionTraits.of(target).particulars()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +131,7 @@ class KernelNetwork:
     """Two hidden layers of h units (SiLU), one output.
 
     Args:
-        numbers: float32 (f, h); classes: (C, h); operators: (O + 1, h), the last row zero; habits: (a, h); bias: (h,).
+        numbers: float32 (f, h); classes: (C, h); operators: (O + 1, h), the last row zero; traits: (a, h); bias: (h,).
         hidden: float32 (h, h); hidden_bias: (h,).
         out: float32 (h,); out_bias: ().
     """
@@ -151,7 +139,7 @@ class KernelNetwork:
     numbers: Floats
     classes: Floats
     operators: Floats
-    habits: Floats
+    traits: Floats
     bias: Floats
     hidden: Floats
     hidden_bias: Floats
@@ -161,13 +149,13 @@ class KernelNetwork:
     def predict(self, inputs: KernelInputs) -> FloatArray:
         """Log time over the roofline's, float64 (K,)."""
         first = inputs.numbers @ self.numbers + self.classes[inputs.classes] + self.operators[inputs.operators]
-        first += (inputs.habits @ self.habits + self.bias)[inputs.rows]
+        first += (inputs.traits @ self.traits + self.bias)[inputs.rows]
         second = _silu(first) @ self.hidden + self.hidden_bias
         return np.asarray(_silu(second) @ self.out + self.out_bias, dtype=np.float64)
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Arrays for an artifact, in half precision: rounding moves a forecast by some hundredths of a percent."""
-        return {f"{prefix}{name}": np.asarray(getattr(self, name), dtype=np.float16) for name in _LAYERS}
+        return {f"{prefix}{key}": np.asarray(getattr(self, name), dtype=np.float16) for name, key, _ in _LAYERS}
 
     @classmethod
     def from_artifact(cls, artifact: Artifact, prefix: str, encoding: KernelEncoding) -> Self:
@@ -181,12 +169,12 @@ class KernelNetwork:
         Raises:
             ArtifactError: arrays are missing or do not fit each other.
         """
-        stored = {name: artifact.array(f"{prefix}{name}", ndim=ndim) for name, ndim in _LAYERS.items()}
+        stored = {name: artifact.array(f"{prefix}{key}", ndim=ndim) for name, key, ndim in _LAYERS}
         network = cls(**{name: array.astype(np.float32) for name, array in stored.items()})
-        rows = (len(network.classes), len(network.operators), len(network.habits))
-        if rows != (len(CLASSES), len(encoding.operators) + 1, len(encoding.habits)):
+        rows = (len(network.classes), len(network.operators), len(network.traits))
+        if rows != (len(CLASSES), len(encoding.operators) + 1, len(encoding.traits)):
             raise ArtifactError(
-                f"The network {prefix!r} has {rows} classes, operators and habits: the artifact is corrupt."
+                f"The network {prefix!r} has {rows} classes, operators and traits: the artifact is corrupt."
             )
         return network
 
@@ -196,7 +184,7 @@ class KernelEnsemble:
     """m networks of h units side by side: the mean of their forecasts in three products instead of three for each.
 
     Args:
-        numbers: float32 (f, m·h); classes: (C, m·h); operators: (O + 1, m·h); habits: (a, m·h); bias: (m·h,).
+        numbers: float32 (f, m·h); classes: (C, m·h); operators: (O + 1, m·h); traits: (a, m·h); bias: (m·h,).
         hidden: float32 (m, h, h); hidden_bias: (m, 1, h).
         out: float32 (m, h, 1), of the mean; out_bias: mean.
     """
@@ -204,7 +192,7 @@ class KernelEnsemble:
     numbers: Floats
     classes: Floats
     operators: Floats
-    habits: Floats
+    traits: Floats
     bias: Floats
     hidden: Floats
     hidden_bias: Floats
@@ -216,7 +204,7 @@ class KernelEnsemble:
         """Of networks that read the same inputs."""
         first = {
             name: np.concatenate([getattr(network, name) for network in networks], axis=-1)
-            for name in ("numbers", "classes", "operators", "habits", "bias")
+            for name in ("numbers", "classes", "operators", "traits", "bias")
         }
         return cls(
             **first,
@@ -236,7 +224,7 @@ class KernelEnsemble:
         first = inputs.numbers @ self.numbers
         first += self.classes[inputs.classes]
         first += self.operators[inputs.operators]
-        first += (inputs.habits @ self.habits + self.bias)[inputs.rows]
+        first += (inputs.traits @ self.traits + self.bias)[inputs.rows]
         shape = (len(inputs), members, width)
         second = _silu(first).reshape(shape).transpose(1, 0, 2) @ self.hidden + self.hidden_bias
         return np.asarray((_silu(second) @ self.out)[:, :, 0].sum(axis=0) + self.out_bias, dtype=np.float64)

@@ -25,8 +25,8 @@ _BATCH = 128
 _LEARNING_RATE = 3e-3
 _WEIGHT_DECAY = 1e-2
 _FORGOTTEN, _EACH_FORGOTTEN = 0.1, 0.2
-"""Shares of graphs whose target's habits are hidden in training, all of them or each for itself: forecasts for habits
-that nobody knows are sane, and a runtime's habit says what it can without that of a precision."""
+"""Shares of graphs whose target's traits are hidden in training, all of them or each for itself: forecasts for traits
+that nobody knows are sane, and a runtime's vector says what it can without that of a precision."""
 
 _TARGET_PENALTY = 1e-3
 """On squared target factors: they stay where the roofline's fit has put them unless the data insist."""
@@ -103,7 +103,7 @@ class _Tensors:
     numbers: Tensor
     classes: Tensor
     operators: Tensor
-    habits: Tensor
+    traits: Tensor
     labels: Tensor
     weights: Tensor
     base: Tensor
@@ -119,7 +119,7 @@ class _Tensors:
             numbers=torch.from_numpy(lesson.inputs.numbers),
             classes=torch.from_numpy(lesson.inputs.classes),
             operators=torch.from_numpy(lesson.inputs.operators),
-            habits=torch.from_numpy(lesson.inputs.habits),
+            traits=torch.from_numpy(lesson.inputs.traits),
             labels=_floats(np.where(known, lesson.labels, 0.0)),
             weights=_floats(np.where(known, lesson.weights, 0.0)),
             base=_floats(lesson.base),
@@ -149,7 +149,7 @@ class _Module(nn.Module):
         self.numbers = nn.Linear(lesson.inputs.numbers.shape[1], width)
         self.classes = nn.Embedding(len(CLASSES), width)
         self.operators = nn.Embedding(operators + 1, width, padding_idx=operators)
-        self.habits = nn.Linear(lesson.inputs.habits.shape[1], width, bias=False)
+        self.traits = nn.Linear(lesson.inputs.traits.shape[1], width, bias=False)
         self.hidden = nn.Linear(width, width)
         self.out = nn.Linear(width, 1)
         targets = int(lesson.targets.max()) + 1
@@ -158,27 +158,27 @@ class _Module(nn.Module):
         self._one_target = targets == 1
         for table in (self.classes, self.operators):
             nn.init.normal_(table.weight, std=0.1)
-        nn.init.zeros_(self.habits.weight)
+        nn.init.zeros_(self.traits.weight)
         for layer in (self.out.weight, self.out.bias):
             nn.init.zeros_(layer)
         with torch.no_grad():
             self.operators.weight[operators] = 0.0
 
-    def forward(self, data: _Tensors, kernels: Tensor, habits: Tensor, place: Tensor) -> Tensor:
+    def forward(self, data: _Tensors, kernels: Tensor, traits: Tensor, place: Tensor) -> Tensor:
         """Log time over the roofline's."""
         first = self.numbers(data.numbers[kernels])
         first = first + self.classes(data.classes[kernels]) + self.operators(data.operators[kernels])
-        first = first + self.habits(habits)[place]
+        first = first + self.traits(traits)[place]
         hidden = nn.functional.silu(self.hidden(nn.functional.silu(first)))
         return torch.as_tensor(self.out(hidden)[:, 0])
 
     def loss(self, data: _Tensors, graphs: NDArray[np.int64]) -> Tensor:
         """Mean absolute error of kernels' log times, and of graphs' log latencies."""
         kernels, place = data.kernels_of(graphs)
-        habits = data.habits[torch.from_numpy(graphs)]
+        traits = data.traits[torch.from_numpy(graphs)]
         if self.training:
-            habits = habits * (torch.rand(len(habits), 1) > _FORGOTTEN) * (torch.rand(habits.shape) > _EACH_FORGOTTEN)
-        forecast = self(data, kernels, habits, place)
+            traits = traits * (torch.rand(len(traits), 1) > _FORGOTTEN) * (torch.rand(traits.shape) > _EACH_FORGOTTEN)
+        forecast = self(data, kernels, traits, place)
         penalty = torch.zeros(())
         if not self._one_target:
             own = data.targets[torch.from_numpy(graphs)][place]
@@ -197,7 +197,7 @@ class _Module(nn.Module):
             "numbers": self.numbers.weight.T,
             "classes": self.classes.weight,
             "operators": self.operators.weight,
-            "habits": self.habits.weight.T,
+            "traits": self.traits.weight.T,
             "bias": self.numbers.bias,
             "hidden": self.hidden.weight.T,
             "hidden_bias": self.hidden.bias,

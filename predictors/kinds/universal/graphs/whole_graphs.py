@@ -22,13 +22,13 @@ _TYPICAL = column_places((
 """Shapes of which the trees see the mean over a graph's time, in logarithms."""
 
 
-def graph_features(kernels: Kernels, table: KernelTable, habits: NDArray[np.float32]) -> FloatArray:
+def graph_features(kernels: Kernels, table: KernelTable, traits: NDArray[np.float32]) -> FloatArray:
     """What trees read of each graph, float64 (n, f).
 
     Args:
         kernels: of n graphs, as forecast.
         table: the same kernels.
-        habits: float32 (n, a), of each graph's target.
+        traits: float32 (n, a), of each graph's target.
     """
     times = np.exp(kernels.log_time)
     totals = np.maximum(kernels.totals(times), 1e-300)
@@ -41,4 +41,4 @@ def graph_features(kernels: Kernels, table: KernelTable, habits: NDArray[np.floa
     counts = np.bincount(kernels.rows, minlength=kernels.count)
     typical = kernels.sums(times[:, None] * np.log1p(table.values[:, _TYPICAL])) / totals[:, None]
     plain = [np.log(totals), np.log(np.maximum(counts, 1)), *sizes.T, *typical.T, largest / totals]
-    return np.concatenate([np.sqrt(shares), tilt, np.stack(plain, axis=1), habits], axis=1)
+    return np.concatenate([np.sqrt(shares), tilt, np.stack(plain, axis=1), traits], axis=1)

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
-from predictors.features.kernels import DEFAULT_STYLE, KernelStyle, Level, predict_kernels
+from predictors.features.kernels import DEFAULT_TRAITS, ExecutionTraits, Level, predict_kernels
 from profilers.onnx_graph import load_graph
 
 LEVELS = {
@@ -79,8 +79,8 @@ def executed(model: bytes, folder: Path, level: Level = Level.ALL) -> Counter[st
     return Counter(SAME.get(node.op_type, node.op_type) for node in nodes if node.op_type not in LEFT_OUT)
 
 
-def predicted(model: bytes, style: KernelStyle = DEFAULT_STYLE) -> Counter[str]:
-    kernels = predict_kernels(load_graph(model), style)
+def predicted(model: bytes, traits: ExecutionTraits = DEFAULT_TRAITS) -> Counter[str]:
+    kernels = predict_kernels(load_graph(model), traits)
     return Counter(SAME.get(k.operator, k.operator) for k in kernels if k.operator not in LEFT_OUT)
 
 

@@ -12,13 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-from latcast.schema import Graph, KernelTiming, Node, Target, TensorSpec
+from latcast.schema import Graph, KernelTiming, Node, TensorSpec
 from predictors.features.kernels import (
     CLASSES,
-    DEFAULT_STYLE,
     SHAPE_FEATURES,
     WORK_FEATURES,
-    KernelStyle,
+    ExecutionTraits,
     Level,
     attribute_timings,
     kernel_table,
@@ -64,7 +63,7 @@ def test_kernels_are_those_of_the_runtime(structure: Callable[[Model], str], tmp
 def test_kernels_follow_the_level(structure: Callable[[Model], str], level: Level, tmp_path: Path) -> None:
     model = Model()
     content = model.build(structure(model))
-    assert predicted(content, KernelStyle(level)) == executed(content, tmp_path, level)
+    assert predicted(content, ExecutionTraits(optimisation=level.name)) == executed(content, tmp_path, level)
 
 
 OPENVINO = {
@@ -86,7 +85,7 @@ def executed_by_openvino(model: bytes) -> Counter[str]:
 
 def predicted_for_openvino(model: bytes) -> Counter[str]:
     joined = {"elementwise", "broadcast", "activation", "attention"}
-    kernels = predict_kernels(load_graph(model), KernelStyle(joins=True))
+    kernels = predict_kernels(load_graph(model), ExecutionTraits("openvino"))
     names = ["joined" if k.kind in joined else SAME.get(k.operator, k.operator) for k in kernels]
     names = ["norm" if name.endswith("LayerNormalization") else name for name in names]
     return Counter(name for name in names if name in OPENVINO.values())
@@ -115,7 +114,9 @@ def test_openvino_joins_attention() -> None:
     assert [found[name] for name in ("MatMul", "Softmax", "norm")] == [
         wanted[name] for name in ("MatMul", "Softmax", "norm")
     ]
-    attention = next(k for k in predict_kernels(load_graph(content), KernelStyle(joins=True)) if k.kind == "attention")
+    attention = next(
+        k for k in predict_kernels(load_graph(content), ExecutionTraits("openvino")) if k.kind == "attention"
+    )
     assert attention.macs == 2 * 4 * 8 * 8 * 16  # heads, rows, keys, width
     assert attention.shape["groups"] == 4
 
@@ -123,7 +124,7 @@ def test_openvino_joins_attention() -> None:
 def test_views_are_no_kernels_where_chains_are_joined() -> None:
     model = Model()
     content = model.build(transformer_block(model))
-    kernels = predict_kernels(load_graph(content), KernelStyle(joins=True))
+    kernels = predict_kernels(load_graph(content), ExecutionTraits("openvino"))
     assert not any(kernel.kind == "reshape" for kernel in kernels)
     reshapes = [index for index, node in enumerate(load_graph(content).nodes) if node.operator == "Reshape"]
     assert set(reshapes) <= {node for kernel in kernels for node in kernel.nodes}
@@ -157,7 +158,7 @@ def test_kernels_of_quantised_graphs_are_those_of_the_runtime(text: str, level: 
     name, _, text = text.partition(":")
     space = get_space(name)
     content = refill_weights(space.to_onnx(space.parse(text)))
-    assert predicted(content, KernelStyle(level)) == executed(content, tmp_path, level)
+    assert predicted(content, ExecutionTraits(optimisation=level.name)) == executed(content, tmp_path, level)
 
 
 @pytest.mark.parametrize("precision", ["int8_dynamic", "int8_static"])
@@ -165,7 +166,7 @@ def test_kernels_of_quantised_graphs_are_those_of_the_runtime(text: str, level: 
 def test_float_graphs_are_quantised_as_the_tools_do(text: str, precision: str, tmp_path: Path) -> None:
     space = get_space("zoo")
     content = refill_weights(space.to_onnx(space.parse(text)))
-    found = predicted(content, KernelStyle(precision=precision))
+    found = predicted(content, ExecutionTraits(precision=precision))
     wanted = executed(prepared(content, precision), tmp_path)
     assert sum((found - wanted).values()) + sum((wanted - found).values()) <= 2 + 0.1 * sum(wanted.values())
 
@@ -183,20 +184,9 @@ def test_quantised_kernels_name_the_nodes_of_the_float_graph() -> None:
     model = Model()
     graph = load_graph(model.build(residual_plain(model)))
     for precision in ("int8_dynamic", "int8_static"):
-        kernels = predict_kernels(graph, KernelStyle(precision=precision))
+        kernels = predict_kernels(graph, ExecutionTraits(precision=precision))
         assert {node for kernel in kernels for node in kernel.nodes} <= set(range(len(graph.nodes)))
         assert any(kernel.kind.startswith("int8_conv") and kernel.nodes for kernel in kernels)
-
-
-def test_styles_of_targets() -> None:
-    def style(backend: str, precision: str = "fp32", **options: str) -> KernelStyle:
-        return KernelStyle.of(Target(device="d", backend=backend, precision=precision, options=options))
-
-    assert style("onnxruntime") == style("imported") == DEFAULT_STYLE
-    assert style("onnxruntime", optimisation="basic").level == Level.BASIC
-    assert style("onnxruntime", "int8_static") == KernelStyle(precision="int8_static")
-    assert style("openvino", "bf16") == style("openvino") == KernelStyle(joins=True)
-    assert style("tract").level == Level.BASIC
 
 
 def test_trees_cost_what_a_row_compares() -> None:

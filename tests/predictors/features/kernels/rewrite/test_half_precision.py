@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, numpy_helper
 
 from latcast.schema import Graph
-from predictors.features.kernels import KernelStyle, predict_kernels
+from predictors.features.kernels import ExecutionTraits, predict_kernels
 from predictors.features.kernels.rewrite.half_precision import widened
 from predictors.testing import random_graph
 from profilers.onnx_graph import load_graph
@@ -69,9 +69,9 @@ def test_weights_are_read_in_single_precision() -> None:
 def test_openvino_casts_nothing() -> None:
     model = Model()
     content = model.build(transformer_block(model))
-    style = KernelStyle(joins=True)
+    openvino = ExecutionTraits("openvino")
     single, half = (
-        [kernel.operator for kernel in predict_kernels(load_graph(item), style)]
+        [kernel.operator for kernel in predict_kernels(load_graph(item), openvino)]
         for item in (content, in_halves(content))
     )
     assert [name for name in half if name != "Cast"] == single

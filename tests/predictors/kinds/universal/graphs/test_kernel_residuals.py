@@ -31,7 +31,7 @@ def _inputs(numbers: list[float], kinds: list[int]) -> KernelInputs:
         numbers=np.array(numbers, dtype=np.float32)[:, None],
         classes=np.array(kinds),
         operators=np.zeros(count, dtype=np.int64),
-        habits=np.zeros((count, 0), dtype=np.float32),
+        traits=np.zeros((count, 0), dtype=np.float32),
         rows=np.arange(count),
     )
 
