@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NOTES = ROOT / "benchmarks" / "results" / "README.md"
 """Notes that `latcast bench report` puts into the page of benchmarks: their links count from there."""
