@@ -27,11 +27,13 @@ from latcast.errors import (
     UnavailableError,
 )
 from latcast.schema import (
+    FINISHED_STATES,
     Device,
     Failure,
     FeedSpec,
     GraphHash,
     InputError,
+    JobKind,
     LatcastError,
     Measurement,
     Microbench,
@@ -48,7 +50,6 @@ ATTEMPTS = 4
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 LEASE_MARGIN_S = 10.0
 """How much longer than its long poll a call for a job may take."""
-FINISHED = frozenset({"done", "failed", "cancelled"})
 AWAY = frozenset({502, 503, 504})
 ERRORS: Mapping[int, type[LatcastError]] = {
     400: InputError,
@@ -198,7 +199,7 @@ class Client:
     ) -> list[Plain]:
         """Have graphs measured, one job for each: those of `graphs`, then the architectures (space, text)."""
         body = {
-            "kind": "profile",
+            "kind": JobKind.PROFILE,
             "target": target,
             "graphs": list(graphs),
             "architectures": [{"space": space, "text": text} for space, text in architectures],
@@ -262,7 +263,7 @@ class Client:
             job = self.job(job_id)
             if job != last and on_change is not None:
                 on_change(job)
-            if job["state"] in FINISHED:
+            if job["state"] in FINISHED_STATES:
                 return job
             if time.monotonic() > until:
                 raise UnavailableError(f"Job {job_id} is still {job['state']} after {timeout_s:g} s.")

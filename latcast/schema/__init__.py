@@ -19,6 +19,7 @@ from latcast.schema.errors import (
     UnsupportedOperatorError,
 )
 from latcast.schema.graph import DTYPE_BYTES, Architecture, Attribute, Graph, GraphHash, Node, TensorSpec
+from latcast.schema.jobs import FINISHED_STATES, JobKind, JobState, LeaseOutcome
 from latcast.schema.measurement import (
     PROTOCOL_VERSION,
     CounterReading,
@@ -36,6 +37,7 @@ from latcast.schema.microbench import MICROBENCH_VERSION, Microbench
 
 __all__ = [
     "DTYPE_BYTES",
+    "FINISHED_STATES",
     "MICROBENCH_VERSION",
     "PROTOCOL_VERSION",
     "Architecture",
@@ -56,8 +58,11 @@ __all__ = [
     "InvalidArchitectureError",
     "InvalidFeedsError",
     "InvalidModelError",
+    "JobKind",
+    "JobState",
     "KernelTiming",
     "LatcastError",
+    "LeaseOutcome",
     "Measurement",
     "Microbench",
     "MissingEvidenceError",

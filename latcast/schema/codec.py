@@ -7,6 +7,7 @@ where a value does not fit. What is sent between agent and service, and what `--
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -27,7 +28,7 @@ def to_plain(value: Any) -> Any:
         return [to_plain(item) for item in sorted(value)]
     if isinstance(value, tuple | list):
         return [to_plain(item) for item in value]
-    return value
+    return value.value if isinstance(value, Enum) else value
 
 
 def from_plain(cls: type[T], value: Any, *, path: str = "") -> T:
@@ -109,10 +110,20 @@ def _build_tuple(args: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...
 def _build_scalar(hint: Any, value: Any, path: str) -> Any:
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return _build_member(hint, value, path)
     if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
     wanted = getattr(hint, "__name__", str(hint))
     raise InputError(f"{path}: expected {wanted}, found {_kind(value)}.")
+
+
+def _build_member(hint: type[Enum], value: Any, path: str) -> Enum:
+    try:
+        return hint(value)
+    except ValueError:
+        wanted = ", ".join(repr(member.value) for member in hint)
+        raise InputError(f"{path}: expected one of {wanted}, found {value!r}.") from None
 
 
 def _kind(value: Any) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from latcast.schema import Failure, FeedSpec, GraphHash, LatcastError, Measurement, ProfileSettings
+from latcast.schema import Failure, FeedSpec, GraphHash, JobKind, LatcastError, Measurement, ProfileSettings
 
 __all__ = ["Job", "JobSource", "SourceUnavailableError"]
 
@@ -23,7 +23,7 @@ class Job:
         settings: how to measure.
         feeds: what goes in; empty means `profilers.feeds.feed_specs` of the graph.
         lease_seconds: how long the lease lasts without a heartbeat.
-        kind: `profile`; nothing else is leased to agents.
+        kind: nothing but measuring is leased to agents.
     """
 
     id: str
@@ -32,7 +32,7 @@ class Job:
     settings: ProfileSettings
     feeds: tuple[FeedSpec, ...] = ()
     lease_seconds: float = 120.0
-    kind: str = "profile"
+    kind: JobKind = JobKind.PROFILE
 
 
 class JobSource(Protocol):

@@ -1,5 +1,6 @@
 """Progress of jobs that others do."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from latcast.schema import LatcastError
+from latcast.schema import FINISHED_STATES, JobState, LatcastError
 
 if TYPE_CHECKING:
     from latcast.client import Client
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["bar", "follow", "follow_all"]
 
 POLL_SECONDS = 0.3
-FINISHED = ("done", "failed", "cancelled")
 
 
 def bar(console: Console) -> Progress:
@@ -32,12 +32,14 @@ def follow(client: "Client", job_id: str, *, what: str, console: Console) -> dic
     """
     with bar(console) as progress:
         task = progress.add_task(what, total=None)
-        while (job := client.job(job_id))["state"] not in FINISHED:
+
+        def show(job: dict[str, Any]) -> None:
             children = job["children"]
-            finished = sum(children.get(state, 0) for state in FINISHED)
+            finished = sum(children.get(state, 0) for state in FINISHED_STATES)
             progress.update(task, completed=finished, total=sum(children.values()) or None)
-            time.sleep(POLL_SECONDS)
-    if job["state"] != "done":
+
+        job = client.wait(job_id, timeout_s=math.inf, poll_s=POLL_SECONDS, on_change=show)
+    if job["state"] != JobState.DONE:
         raise LatcastError(f"The job {job_id} {job['state']}: {reason(job)}")
     return job
 
@@ -51,7 +53,7 @@ def follow_all(
         task = progress.add_task(what, total=len(waiting))
         while waiting:
             for job in [client.job(job_id) for job_id in waiting[:2]]:
-                if job["state"] in FINISHED:
+                if job["state"] in FINISHED_STATES:
                     waiting.remove(job["id"])
                     progress.update(task, advance=1)
                     on_done(job)

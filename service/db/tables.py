@@ -5,8 +5,10 @@ Times are wall-clock seconds since 1970 (`…_unix_s`), so both databases keep t
 rest of a record is JSON, as `latcast.schema.to_plain` gives it.
 """
 
+import enum
 import secrets
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
@@ -14,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Double,
+    Enum,
     ForeignKey,
     Index,
     Integer,
@@ -23,6 +26,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from latcast.schema import JobKind, JobState, LeaseOutcome
 
 __all__ = [
     "Adaptation",
@@ -55,6 +60,11 @@ def new_id() -> str:
     return f"{time.time_ns():016x}{secrets.token_hex(4)}"
 
 
+def _values(members: Iterable[enum.StrEnum]) -> list[str]:
+    """What columns hold of an enumeration: its values, rather than the names of its members."""
+    return [member.value for member in members]
+
+
 class Base(DeclarativeBase):
     """Root of the tables; constraints have names, so that migrations can refer to them."""
 
@@ -71,6 +81,7 @@ class Base(DeclarativeBase):
         float: Double(),
         dict[str, Any]: JSON(),
         list[Any]: JSON(),
+        enum.StrEnum: Enum(enum.StrEnum, native_enum=False, create_constraint=False, values_callable=_values),
     }
 
 
@@ -273,8 +284,8 @@ class Job(Base):
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    kind: Mapped[str]
-    state: Mapped[str] = mapped_column(default="queued")
+    kind: Mapped[JobKind]
+    state: Mapped[JobState] = mapped_column(default=JobState.QUEUED)
     target_id: Mapped[str | None] = mapped_column(ForeignKey("target.id"), index=True)
     graph_hash: Mapped[str | None] = mapped_column(ForeignKey("graph.hash"))
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"), index=True)
@@ -289,7 +300,7 @@ class Job(Base):
 
 
 class Attempt(Base):
-    """One lease of a job, and how it ended: `done`, `failed`, `expired` or `cancelled`; empty while it runs."""
+    """One lease of a job, and how it ended; `outcome` is empty while it runs."""
 
     __tablename__ = "attempt"
 
@@ -297,7 +308,7 @@ class Attempt(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("job.id"), index=True)
     agent_id: Mapped[str] = mapped_column(ForeignKey("agent.id"))
     number: Mapped[int]
-    outcome: Mapped[str | None]
+    outcome: Mapped[LeaseOutcome | None]
     stage: Mapped[str | None]
     message: Mapped[str | None]
     started_unix_s: Mapped[float] = mapped_column(default=time.time)

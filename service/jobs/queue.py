@@ -16,14 +16,24 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError, LeaseLostError, NotFoundError
-from latcast.schema import Failure, FeedSpec, InputError, Measurement, ProfileSettings, from_plain
+from latcast.schema import (
+    FINISHED_STATES,
+    Failure,
+    FeedSpec,
+    InputError,
+    JobKind,
+    JobState,
+    LeaseOutcome,
+    Measurement,
+    ProfileSettings,
+    from_plain,
+)
 from service.db import records
 from service.db.tables import Agent, Attempt, Job, Target
 from service.db.tables import Measurement as MeasurementRow
 
 __all__ = [
     "FINAL_STAGES",
-    "FINISHED",
     "Receipt",
     "any_late",
     "attempts_of",
@@ -43,7 +53,6 @@ __all__ = [
     "open_jobs",
 ]
 
-FINISHED = frozenset({"done", "failed", "cancelled"})
 FINAL_STAGES = frozenset({"load", "open", "memory", "unavailable"})
 """Stages at which trying again would fail in the same way."""
 MODEL_STAGES = frozenset({"load", "open", "run", "timeout", "memory", "crash"})
@@ -56,14 +65,14 @@ class Receipt:
     """How a report was taken: the job's state after it, and the measurement's row if one was written."""
 
     job_id: str
-    state: str
+    state: JobState
     measurement_id: int | None = None
 
 
 def enqueue(
     session: Session,
     *,
-    kind: str,
+    kind: JobKind,
     payload: Mapping[str, Any],
     max_attempts: int,
     target_id: str | None = None,
@@ -107,7 +116,12 @@ def find(session: Session, job_id: str, *, lock: bool = False) -> Job:
 
 
 def _leasable(device_id: str) -> tuple[ColumnElement[bool], ...]:
-    return (Job.state == "queued", Job.kind == "profile", Target.device_id == device_id, Target.offered.is_(True))
+    return (
+        Job.state == JobState.QUEUED,
+        Job.kind == JobKind.PROFILE,
+        Target.device_id == device_id,
+        Target.offered.is_(True),
+    )
 
 
 def has_work(session: Session, *, device_id: str) -> bool:
@@ -133,9 +147,9 @@ def lease(session: Session, *, agent: Agent, lease_seconds: float) -> Job | None
     now = time.time()
     job = session.scalar(
         update(Job)
-        .where(Job.id == oldest.scalar_subquery(), Job.state == "queued")
+        .where(Job.id == oldest.scalar_subquery(), Job.state == JobState.QUEUED)
         .values(
-            state="leased",
+            state=JobState.LEASED,
             lease_token=secrets.token_urlsafe(32),
             deadline_unix_s=now + lease_seconds,
             attempts=Job.attempts + 1,
@@ -156,7 +170,7 @@ def heartbeat(session: Session, *, job_id: str, lease_token: str, lease_seconds:
         LeaseLostError: the lease ran out, the job was cancelled or is finished.
     """
     job = find(session, job_id, lock=True)
-    if job.state != "leased" or not _same(job.lease_token, lease_token):
+    if job.state != JobState.LEASED or not _same(job.lease_token, lease_token):
         raise LeaseLostError(f"This lease of job {job_id} has ended (the job is {job.state}); stop working on it.")
     job.deadline_unix_s = time.time() + lease_seconds
     return job.deadline_unix_s
@@ -175,15 +189,15 @@ def complete(session: Session, *, job_id: str, lease_token: str, measurement: Me
     job, attempt = _reported(session, job_id, lease_token)
     written = session.scalar(select(MeasurementRow.id).where(MeasurementRow.lease_token == lease_token))
     if written is not None:
-        return Receipt(job_id, attempt.outcome or job.state, written)
+        return Receipt(job_id, job.state, written)
     _require_open(job, attempt)
     _require_same_work(job, measurement)
     row = _row(job, lease_token, measurement)
     session.add(row)
     session.flush()
     job.result = {"measurement_id": row.id}
-    _end(job, attempt, "failed" if measurement.failure else "done", measurement.failure)
-    job.state = attempt.outcome or job.state
+    _end(job, attempt, LeaseOutcome.FAILED if measurement.failure else LeaseOutcome.DONE, measurement.failure)
+    job.state = JobState.FAILED if measurement.failure else JobState.DONE
     return Receipt(job_id, job.state, row.id)
 
 
@@ -197,14 +211,14 @@ def fail(session: Session, *, job_id: str, lease_token: str, failure: Failure) -
         LeaseLostError: the job went on to somebody else, or is finished.
     """
     job, attempt = _reported(session, job_id, lease_token)
-    if attempt.outcome == "failed":
+    if attempt.outcome == LeaseOutcome.FAILED:
         return Receipt(job_id, job.state)
     _require_open(job, attempt)
-    _end(job, attempt, "failed", failure)
+    _end(job, attempt, LeaseOutcome.FAILED, failure)
     if failure.stage in MODEL_STAGES:
         _keep_failure(session, job, lease_token, failure)
     final = failure.stage in FINAL_STAGES or job.attempts >= job.max_attempts
-    job.state = "failed" if final else "queued"
+    job.state = JobState.FAILED if final else JobState.QUEUED
     return Receipt(job_id, job.state)
 
 
@@ -227,7 +241,7 @@ def _row(job: Job, lease_token: str, measurement: Measurement) -> MeasurementRow
 
 def any_late(session: Session) -> bool:
     """Whether `expire` would find something; takes no lock."""
-    late = select(Job.id).where(Job.state == "leased", Job.deadline_unix_s < time.time()).limit(1)
+    late = select(Job.id).where(Job.state == JobState.LEASED, Job.deadline_unix_s < time.time()).limit(1)
     return session.scalar(late) is not None
 
 
@@ -236,15 +250,15 @@ def expire(session: Session, *, now: float | None = None, limit: int = 100) -> i
     now = time.time() if now is None else now
     late = session.scalars(
         select(Job)
-        .where(Job.state == "leased", Job.deadline_unix_s < now)
+        .where(Job.state == JobState.LEASED, Job.deadline_unix_s < now)
         .order_by(Job.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
     for job in late:
         attempt = session.get_one(Attempt, job.lease_token)
-        _end(job, attempt, "expired", Failure(stage="timeout", message=EXPIRED_MESSAGE))
-        job.state = "failed" if job.attempts >= job.max_attempts else "queued"
+        _end(job, attempt, LeaseOutcome.EXPIRED, Failure(stage="timeout", message=EXPIRED_MESSAGE))
+        job.state = JobState.FAILED if job.attempts >= job.max_attempts else JobState.QUEUED
     return len(late)
 
 
@@ -255,14 +269,14 @@ def cancel(session: Session, job_id: str) -> Job:
         ConflictError: the job is done or has failed.
     """
     job = find(session, job_id, lock=True)
-    if job.state in FINISHED - {"cancelled"}:
+    if job.state in FINISHED_STATES - {JobState.CANCELLED}:
         raise ConflictError(f"Job {job_id} is {job.state} already and cannot be cancelled.")
     for child in children(session, job_id):
-        if child.state not in FINISHED:
+        if child.state not in FINISHED_STATES:
             cancel(session, child.id)
-    if job.state == "leased" and job.lease_token:
-        _end(job, session.get_one(Attempt, job.lease_token), "cancelled", None)
-    job.state = "cancelled"
+    if job.state == JobState.LEASED and job.lease_token:
+        _end(job, session.get_one(Attempt, job.lease_token), LeaseOutcome.CANCELLED, None)
+    job.state = JobState.CANCELLED
     session.flush()
     return job
 
@@ -272,7 +286,7 @@ def children(session: Session, job_id: str) -> Sequence[Job]:
     return session.scalars(select(Job).where(Job.parent_id == job_id).order_by(Job.id)).all()
 
 
-def child_states(session: Session, job_id: str) -> dict[str, int]:
+def child_states(session: Session, job_id: str) -> dict[JobState, int]:
     """How many children are in each state."""
     return dict(Counter(session.scalars(select(Job.state).where(Job.parent_id == job_id))))
 
@@ -282,9 +296,9 @@ def attempts_of(session: Session, job_id: str) -> Sequence[Attempt]:
     return session.scalars(select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.number)).all()
 
 
-def open_jobs(session: Session, kind: str) -> Sequence[Job]:
+def open_jobs(session: Session, kind: JobKind) -> Sequence[Job]:
     """Jobs of a kind that are neither done, failed nor cancelled, oldest first; rows others hold are skipped."""
-    query = select(Job).where(Job.kind == kind, Job.state.in_(("queued", "leased"))).order_by(Job.id)
+    query = select(Job).where(Job.kind == kind, Job.state.in_((JobState.QUEUED, JobState.LEASED))).order_by(Job.id)
     return session.scalars(query.with_for_update(skip_locked=True)).all()
 
 
@@ -295,7 +309,7 @@ def finish_job(session: Session, job_id: str, result: Mapping[str, Any]) -> Job:
         ConflictError: it is finished already, for example cancelled.
     """
     job = _unfinished(session, job_id)
-    job.state, job.result = "done", dict(result)
+    job.state, job.result = JobState.DONE, dict(result)
     session.flush()
     return job
 
@@ -307,14 +321,14 @@ def fail_job(session: Session, job_id: str, message: str) -> Job:
         ConflictError: it is finished already, for example cancelled.
     """
     job = _unfinished(session, job_id)
-    job.state, job.result = "failed", {"error": message}
+    job.state, job.result = JobState.FAILED, {"error": message}
     session.flush()
     return job
 
 
 def _unfinished(session: Session, job_id: str) -> Job:
     job = find(session, job_id, lock=True)
-    if job.state in FINISHED:
+    if job.state in FINISHED_STATES:
         raise ConflictError(f"Job {job_id} is {job.state} already.")
     return job
 
@@ -334,7 +348,7 @@ def _reported(session: Session, job_id: str, lease_token: str) -> tuple[Job, Att
 def _require_open(job: Job, attempt: Attempt) -> None:
     if job.lease_token != attempt.lease_token:
         raise LeaseLostError(f"The lease of job {job.id} ran out and another agent got the job; drop this report.")
-    if job.state in FINISHED or attempt.outcome not in (None, "expired"):
+    if job.state in FINISHED_STATES or attempt.outcome not in (None, LeaseOutcome.EXPIRED):
         raise LeaseLostError(f"This lease of job {job.id} has ended (the job is {job.state}); drop this report.")
 
 
@@ -346,7 +360,7 @@ def _require_same_work(job: Job, measurement: Measurement) -> None:
         )
 
 
-def _end(job: Job, attempt: Attempt, outcome: str, failure: Failure | None) -> None:
+def _end(job: Job, attempt: Attempt, outcome: LeaseOutcome, failure: Failure | None) -> None:
     attempt.outcome, attempt.ended_unix_s = outcome, time.time()
     if failure is not None:
         attempt.stage, attempt.message = failure.stage, failure.message

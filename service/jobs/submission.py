@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from latcast.errors import NotFoundError
-from latcast.schema import Architecture, FeedSpec, InputError, TargetId, to_plain
+from latcast.schema import Architecture, FeedSpec, InputError, JobKind, TargetId, to_plain
 from service.db import records, tables
 from service.db.session import Database
 from service.fleet.targets import find_adaptable_target, find_measurable_target
@@ -50,7 +50,7 @@ def profile(
         return [
             queue.enqueue(
                 session,
-                kind="profile",
+                kind=JobKind.PROFILE,
                 payload=payload,
                 max_attempts=settings.max_attempts,
                 target_id=target_id,
@@ -103,7 +103,11 @@ def adapt(database: Database, settings: Settings, *, target_id: TargetId, reques
         if request.pool.get("graphs"):
             _require_graphs(session, request.pool["graphs"])
         return queue.enqueue(
-            session, kind="adapt", payload=asdict(request), max_attempts=settings.max_attempts, target_id=target_id
+            session,
+            kind=JobKind.ADAPT,
+            payload=asdict(request),
+            max_attempts=settings.max_attempts,
+            target_id=target_id,
         )
 
 

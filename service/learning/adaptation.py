@@ -17,7 +17,17 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError
-from latcast.schema import Architecture, InputError, LatcastError, Target, TargetId, to_plain
+from latcast.schema import (
+    FINISHED_STATES,
+    Architecture,
+    InputError,
+    JobKind,
+    JobState,
+    LatcastError,
+    Target,
+    TargetId,
+    to_plain,
+)
 from predictors.base import Predictor, Query
 from predictors.evaluation import metrics
 from predictors.samplers.base import get_sampler
@@ -91,14 +101,16 @@ def advance(database: Database, *, settings: Settings, catalogue: PredictorCatal
 def _claim(database: Database) -> Claim | None:
     """Claim the oldest adaptation that can be carried on."""
     with database.read() as session:
-        waiting = select(tables.Job.id).where(tables.Job.kind == "adapt", tables.Job.state.in_(("queued", "leased")))
+        waiting = select(tables.Job.id).where(
+            tables.Job.kind == JobKind.ADAPT, tables.Job.state.in_((JobState.QUEUED, JobState.LEASED))
+        )
         if session.scalar(waiting.limit(1)) is None:
             return None
     with database.write.begin() as session:
-        for job in queue.open_jobs(session, "adapt"):
+        for job in queue.open_jobs(session, JobKind.ADAPT):
             states = queue.child_states(session, job.id)
             taken = job.payload.get("claim", {}).get("until_unix_s", 0.0) > time.time()
-            if taken or set(states) - queue.FINISHED or job.target_id is None:
+            if taken or set(states) - FINISHED_STATES or job.target_id is None:
                 continue
             token = secrets.token_hex(8)
             until = time.time() + CLAIM_SECONDS
@@ -111,7 +123,7 @@ def _claim(database: Database) -> Claim | None:
 
 def _holds(job: tables.Job, claim: Claim) -> bool:
     """Whether the job still waits for this claim's step; False after it ran out or the job was cancelled."""
-    return job.state not in queue.FINISHED and job.payload.get("claim", {}).get("token") == claim.token
+    return job.state not in FINISHED_STATES and job.payload.get("claim", {}).get("token") == claim.token
 
 
 def _give_up(database: Database, claim: Claim, message: str) -> None:
@@ -143,7 +155,7 @@ def _plan(
         for graph_hash in hashes:
             queue.enqueue(
                 session,
-                kind="profile",
+                kind=JobKind.PROFILE,
                 payload={"settings": profile, "feeds": []},
                 max_attempts=settings.max_attempts,
                 target_id=claim.target_id,
@@ -213,7 +225,7 @@ def _fit(database: Database, claim: Claim, *, catalogue: PredictorCatalogue) -> 
     target = catalogue.predictors_of(claim.target_id).target
     with database.read() as session:
         children = queue.children(session, claim.job_id)
-        rows = [child.result["measurement_id"] for child in children if child.state == "done" and child.result]
+        rows = [child.result["measurement_id"] for child in children if child.state == JobState.DONE and child.result]
         reasons = sorted(
             {attempt.message or "" for child in children for attempt in queue.attempts_of(session, child.id)}
         )

@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterable
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import select
 
+from latcast.schema import FINISHED_STATES, JobKind, JobState
 from service.api import schemas, views
 from service.api.deps import Admin, AgentOnly, Cursor, Limit, Parts, PartsOf, Reader
 from service.db.tables import Job
@@ -61,8 +62,8 @@ def list_jobs(
     _caller: Reader,
     limit: Limit,
     cursor: Cursor = None,
-    state: Literal["queued", "leased", "done", "failed", "cancelled"] | None = None,
-    kind: Literal["profile", "adapt"] | None = None,
+    state: JobState | None = None,
+    kind: JobKind | None = None,
     target: Annotated[str | None, Query(max_length=64)] = None,
     parent: Annotated[str | None, Query(max_length=64)] = None,
 ) -> schemas.Listed[schemas.JobRef]:
@@ -130,7 +131,7 @@ ShownJob = Annotated[schemas.JobOut, Depends(show)]
 async def events(job: ShownJob, parts: PartsOf, caller: Reader) -> AsyncIterable[ServerSentEvent]:
     """The job now, and each time it changes, until it is finished."""
     yield ServerSentEvent(event="job", data=job)
-    while job.state not in queue.FINISHED:
+    while job.state not in FINISHED_STATES:
         await asyncio.sleep(POLL_SECONDS)
         last, job = job, await run_in_threadpool(show, job.id, parts, caller)
         if job != last:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from latcast.schema import Failure, FeedSpec, Measurement, ProfileSettings
+from latcast.schema import Failure, FeedSpec, JobKind, JobState, LeaseOutcome, Measurement, ProfileSettings
 from service.api.schemas.common import In, Name, Positive
 from service.api.schemas.graphs import ArchitectureRef
 
@@ -70,7 +70,7 @@ class AdaptIn(In):
 class ProfileJobIn(In):
     """Measure graphs on a target: one job for each."""
 
-    kind: Literal["profile"]
+    kind: Literal[JobKind.PROFILE]
     target: Name
     graphs: list[Name] = Field(default_factory=list, max_length=10_000, description="Hashes of uploaded graphs.")
     architectures: list[ArchitectureRef] = Field(default_factory=list, max_length=1000)
@@ -81,7 +81,7 @@ class ProfileJobIn(In):
 class AdaptJobIn(AdaptIn):
     """Adapt a predictor to a target."""
 
-    kind: Literal["adapt"]
+    kind: Literal[JobKind.ADAPT]
     target: Name
 
 
@@ -94,7 +94,7 @@ class AttemptOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     number: int
     agent_id: str
-    outcome: str | None
+    outcome: LeaseOutcome | None
     stage: str | None
     message: str | None
     started_unix_s: float
@@ -105,8 +105,8 @@ class JobRef(BaseModel):
     """A job in a list."""
 
     id: str
-    kind: str
-    state: Literal["queued", "leased", "done", "failed", "cancelled"]
+    kind: JobKind
+    state: JobState
     target: str | None
     graph: str | None
     parent: str | None
@@ -136,7 +136,7 @@ class LeaseOut(BaseModel):
 
     id: str
     lease_token: str
-    kind: str
+    kind: JobKind
     graph: str
     settings: ProfileSettings
     feeds: list[FeedSpec]
@@ -174,5 +174,5 @@ class ReceiptOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
     job_id: str
-    state: str
+    state: JobState
     measurement_id: int | None

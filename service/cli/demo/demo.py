@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from latcast.schema import LatcastError
+from latcast.schema import JobState, LatcastError
 from service.cli.common import WORTH_SAYING, write_json
 from service.cli.progress import follow, follow_all, reason
 
@@ -183,7 +183,7 @@ def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> "dic
 
     def on_done(job: dict[str, Any]) -> None:
         name = names[job["id"]]
-        if job["state"] != "done":
+        if job["state"] != JobState.DONE:
             out.print(f"    failed     {short(name, 60)}: {reason(job)}", markup=False)
             return
         measurement = client.measurement(job["result"]["measurement_id"])

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from latcast.client import Client
 from latcast.errors import ConflictError, LeaseLostError, NotFoundError
-from latcast.schema import Failure, InputError
+from latcast.schema import Failure, InputError, JobKind
 from service.db import tables
 from service.jobs import queue
 from tests.service.helpers import DEVICE, OTHER_TARGET, TARGET, World, measurement
@@ -229,9 +229,11 @@ def test_cancelled_job_is_not_leased_and_ends_the_lease(world: World) -> None:
 def test_cancelling_a_parent_cancels_its_children(world: World) -> None:
     world.agent()
     with world.database.write.begin() as session:
-        parent = queue.enqueue(session, kind="adapt", payload={}, max_attempts=1, target_id=TARGET.id)
+        parent = queue.enqueue(session, kind=JobKind.ADAPT, payload={}, max_attempts=1, target_id=TARGET.id)
         for _ in range(2):
-            queue.enqueue(session, kind="profile", payload={}, max_attempts=1, target_id=TARGET.id, parent_id=parent.id)
+            queue.enqueue(
+                session, kind=JobKind.PROFILE, payload={}, max_attempts=1, target_id=TARGET.id, parent_id=parent.id
+            )
     job = world.client.cancel(parent.id)
     assert job["children"] == {"cancelled": 2}
     with world.database.write.begin() as session, pytest.raises(ConflictError):
