@@ -1,4 +1,4 @@
-"""Measurements of an hour in which the machine was not as fast as usual, stated at its usual speed.
+"""Measurements of an hour in which the machine was not as fast as usual, stated at its baseline speed.
 
 Clocks are lowered as a machine warms up, and virtual machines share memory and power with neighbours: a network is
 measured some percent slower than half an hour before, at times by half. The sentinel that runs beside each measurement
@@ -13,29 +13,29 @@ import numpy as np
 from latcast.schema import KernelTiming
 from predictors.base import FloatArray
 
-__all__ = ["scaled_kernels", "sentinel_slowness"]
+__all__ = ["scaled_kernels", "sentinel_drift_factors"]
 
 AROUND_S = 15.0
 """Three or four careful measurements, of six readings each."""
 
 
-def sentinel_slowness(
+def sentinel_drift_factors(
     sentinel_ms: Sequence[float | None],
     time_unix_s: Sequence[float | None],
     *,
-    usual_ms: float | None = None,
+    baseline_ms: float | None = None,
     around_s: float = AROUND_S,
 ) -> FloatArray:
-    """How slow the machine was beside each of a target's measurements, by the sentinel alone, float64 (n,).
+    """The drift factor of the machine beside each of a target's measurements, by the sentinel alone, float64 (n,).
 
-    Latency divided by it is that of the machine's usual speed. This is all that can be said of a few measurements, of
-    which none is a repetition of another; it halves what a drifting host adds to networks of less than a millisecond,
-    and leaves more of larger ones, which wait for memory as well.
+    A latency divided by its factor is stated at the machine's baseline speed. This is all that can be said of a few
+    measurements, of which none is a repetition of another; it halves what a drifting host adds to networks of less
+    than a millisecond, and leaves more of larger ones, which wait for memory as well.
 
     Args:
         sentinel_ms: its latency beside each measurement; None where it did not run, which says one.
         time_unix_s: when; None where it was not recorded.
-        usual_ms: its latency at the machine's usual speed; by default the median of those that are known.
+        baseline_ms: its latency at the machine's baseline speed; by default the median of those that are known.
         around_s: seconds to either side from which the median is taken: a single reading of the sentinel is hardly
             steadier than what it is to put right.
     """
@@ -51,7 +51,7 @@ def sentinel_slowness(
     last = np.searchsorted(times, times + around_s, side="right", sorter=order)
     ordered = sentinel[order]
     around = [np.median(ordered[start:stop]) for start, stop in zip(first, last, strict=True)]
-    usual = float(np.median(sentinel)) if usual_ms is None else usual_ms
+    usual = float(np.median(sentinel)) if baseline_ms is None else baseline_ms
     slow[known] = np.where(np.isnan(times), sentinel, around) / usual
     return slow
 

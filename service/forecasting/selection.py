@@ -20,7 +20,7 @@ from service.db import tables
 from service.db.session import Database
 from service.learning import catalogue
 from service.learning.catalogue import ServedPredictor, StoredPredictor, TargetPredictors, bases_for, reads_natively
-from service.learning.support_selection import adapted_to, usual_support
+from service.learning.support_selection import adapted_to, default_support
 from service.measurements.lookup import GRAPHS, known_rows, known_spaces
 
 __all__ = ["PredictorSelection"]
@@ -140,7 +140,7 @@ def _adapted(session: Session, predictors: TargetPredictors, space: str) -> Serv
         if len(rows) < _fewest(predictors, native=native):
             continue
         try:
-            return adapted_to(session, predictors.target, base, usual_support(session, rows, base, space))
+            return adapted_to(session, predictors.target, base, default_support(session, rows, base, space))
         except LatcastError as error:
             log.error("cannot adapt", base=base.id, target=predictors.target.id, reason=str(error))
     return None

@@ -278,8 +278,8 @@ def _adapt(
 ) -> None:
     """Adapt the base to measurements, and activate it."""
     with database.read() as session:
-        support = datasets.load_dataset(session, measurement_ids=rows, usual_speed=True)
-        sentinel_ms = datasets.usual_sentinel_ms(session, rows)
+        support = datasets.load_dataset(session, measurement_ids=rows, baseline_speed=True)
+        sentinel_ms = datasets.baseline_sentinel_ms(session, rows)
     started = time.perf_counter()
     adapted = base.predictor.adapt(target, support, support.evidence.get(target.id))
     adapt_ms = (time.perf_counter() - started) * 1000

@@ -18,14 +18,19 @@ from sqlalchemy.orm import Session, joinedload
 from latcast.errors import NotFoundError
 from latcast.schema import Architecture, Graph, GraphHash, KernelTiming, Target, TargetId
 from predictors.base import FloatArray, LatencyDataset, Query
-from predictors.data.host_drift import scaled_kernels, sentinel_slowness
+from predictors.data.host_drift import scaled_kernels, sentinel_drift_factors
 from service.db import records, tables
 from service.db.statements import chunks
 from service.fleet.microbenchmarks import target_evidence
 from service.graphs.store import architectures_of
 
-__all__ = ["chosen_rows", "freeze_dataset", "load_dataset", "network_keys",
-           "usual_sentinel_ms"]  # fmt: skip
+__all__ = [
+    "baseline_sentinel_ms",
+    "chosen_rows",
+    "freeze_dataset",
+    "load_dataset",
+    "network_keys",
+]  # fmt: skip
 
 SCHEMA_VERSION = 1
 """Of the rows that a manifest's digest covers."""
@@ -101,7 +106,7 @@ def load_dataset(
     target_ids: Collection[TargetId] | None = None,
     measurement_ids: Collection[int] | None = None,
     imported: bool = False,
-    usual_speed: bool = False,
+    baseline_speed: bool = False,
 ) -> LatencyDataset:
     """Rows to learn from, oldest first, with what else is known of their targets; graphs are read when asked for.
 
@@ -111,8 +116,8 @@ def load_dataset(
         target_ids: of these targets alone.
         measurement_ids: exactly these measurements, for example a support set; the other arguments do not count then.
         imported: columns of public tables too.
-        usual_speed: latencies as they would be at the usual speed of the machine, which is what the sentinel beside
-            these rows has as its median; otherwise as measured.
+        baseline_speed: latencies as they would be at the baseline speed of the machine, which is what the
+            sentinel beside these rows has as its median; otherwise as measured.
     """
     if target_id is not None:
         target_ids = [target_id]
@@ -121,37 +126,37 @@ def load_dataset(
     rows = _load_rows(session, sorted(measurement_ids))
     kernels = _kernels(session, [row.id for row in rows])
     noise = [summary.noise_log for row in rows if (summary := records.summary_record(row)) is not None]
-    slowness = _slowness(rows) if usual_speed else np.ones(len(rows))
-    timings = [scaled_kernels(kernels.get(row.id), 1 / slow) for row, slow in zip(rows, slowness.tolist(), strict=True)]
+    drift = _drift_factors(rows) if baseline_speed else np.ones(len(rows))
+    timings = [scaled_kernels(kernels.get(row.id), 1 / slow) for row, slow in zip(rows, drift.tolist(), strict=True)]
     return LatencyDataset(
         queries=_queries(session, rows),
-        latency_ms=np.array([row.median_ms for row in rows], dtype=np.float64) / slowness,
+        latency_ms=np.array([row.median_ms for row in rows], dtype=np.float64) / drift,
         noise_log=np.array(noise, dtype=np.float64) if rows and len(noise) == len(rows) else None,
         kernels=timings if kernels else None,
         evidence=target_evidence(session, {row.target_id for row in rows}),
     )
 
 
-def _slowness(rows: Sequence[tables.Measurement]) -> FloatArray:
+def _drift_factors(rows: Sequence[tables.Measurement]) -> FloatArray:
     """Of each row among those of its target, float64 (n,)."""
-    slowness = np.ones(len(rows))
+    drift = np.ones(len(rows))
     for target_id in {row.target_id for row in rows}:
         own = [place for place, row in enumerate(rows) if row.target_id == target_id]
-        slowness[own] = sentinel_slowness(
+        drift[own] = sentinel_drift_factors(
             [_sentinel_ms(rows[place]) for place in own],
             [(rows[place].before or {}).get("time_unix_s") for place in own],
         )
-    return slowness
+    return drift
 
 
 def _sentinel_ms(row: tables.Measurement) -> float | None:
     return median(row.sentinel_ms) if row.sentinel_ms else None
 
 
-def usual_sentinel_ms(session: Session, row_ids: Collection[int]) -> float | None:
+def baseline_sentinel_ms(session: Session, row_ids: Collection[int]) -> float | None:
     """Median of the sentinel beside these measurements of one target, in ms; None where it never ran.
 
-    It is the speed of the machine that `load_dataset(..., usual_speed=True)` states these measurements at.
+    It is the speed of the machine that `load_dataset(..., baseline_speed=True)` states these measurements at.
     """
     known = [ms for row in _load_rows(session, sorted(row_ids)) if (ms := _sentinel_ms(row)) is not None]
     return median(known) if known else None

@@ -12,7 +12,7 @@ from service.learning import datasets
 from service.learning.catalogue import ServedPredictor, StoredPredictor, reads_natively
 from service.measurements.lookup import KnownRow
 
-__all__ = ["adapted_to", "choose_support", "usual_support"]
+__all__ = ["adapted_to", "choose_support", "default_support"]
 
 MOST_ROWS = 50
 """Rows that adapt by themselves: more improve forecasts by next to nothing and keep the first caller waiting."""
@@ -22,7 +22,7 @@ POOL_ROWS, POOL_GRAPHS = 500, 150
 """Networks among which a sampler chooses, drawn at random from a larger table."""
 
 
-def usual_support(session: Session, rows: Sequence[KnownRow], base: StoredPredictor, space: str) -> list[int]:
+def default_support(session: Session, rows: Sequence[KnownRow], base: StoredPredictor, space: str) -> list[int]:
     """Ids of the rows to adapt to when nobody says how: all while they are few, else those that say most of the rest.
 
     The same in every process. A base that reads graphs gets them at random, as choosing would build hundreds.
@@ -84,6 +84,6 @@ def adapted_to(session: Session, target: Target, base: StoredPredictor, ids: Seq
     Raises:
         LatcastError: the base cannot be adapted to them; says why.
     """
-    support = datasets.load_dataset(session, measurement_ids=ids, usual_speed=True)
+    support = datasets.load_dataset(session, measurement_ids=ids, baseline_speed=True)
     predictor = base.predictor.adapt(target, support, support.evidence.get(target.id))
     return ServedPredictor(id=base.id, predictor=predictor, adapted=True, support=tuple(ids))

@@ -214,7 +214,7 @@ def _preparation(rows: Sequence[MeasuredRow]) -> Iterator[str]:
         "Summaries are computed from the samples; no row is left out. `share` of a kernel is its part of the sum of "
         "all kernels in a profiled run; times the latency it is its time. A row is `stale` when the present generators "
         f"do not build its graph any more: {stale:,} are. A graph that was measured several times on a target has as "
-        "many rows; readers take the lower half of the steady ones together, at the machine's usual speed "
+        "many rows; readers take the lower half of the steady ones together, at the machine's baseline speed "
         "(`predictors.data.measured.pooled_rows`)."
     )
 

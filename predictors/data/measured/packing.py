@@ -8,8 +8,8 @@ from statistics import mean, median
 
 from latcast.schema import Architecture, Environment, GraphHash, InputError, LatcastError, Summary, TargetId
 from predictors.data.measured.datasheet import datasheet
+from predictors.data.measured.drift_factors import with_drift_factors
 from predictors.data.measured.records import CAREFUL, QUICK, About, MeasuredRow, MeasuredTarget
-from predictors.data.measured.slowness import with_slowness
 from predictors.data.measured.statistics import repeatability
 from predictors.data.measured.storage import ROWS_FILE, TARGETS_FILE, read_rows, write_rows, write_targets
 from profilers import campaign
@@ -44,7 +44,7 @@ def pack(folders: Sequence[Path], out: Path, *, recheck: bool = False, licence: 
     """
     out.mkdir(parents=True, exist_ok=True)
     rows = [_row(row) for folder in folders for row in campaign.read_rows(folder)]
-    rows = _with_noise(with_slowness(list(_with_repeats(rows))))
+    rows = _with_noise(with_drift_factors(list(_with_repeats(rows))))
     verdicts = {} if recheck else _verdicts(out)
     rows = [replace(row, stale=_is_stale(row, verdicts)) for row in rows]
     write_rows(out / ROWS_FILE, rows)

@@ -12,15 +12,15 @@ import numpy as np
 
 from latcast.schema import GraphHash, TargetId
 from predictors.data.host_drift import scaled_kernels
+from predictors.data.measured.drift_factors import at_baseline_speed
 from predictors.data.measured.records import MeasuredRow
-from predictors.data.measured.slowness import at_usual_speed
 
 __all__ = ["pooled_rows"]
 
 _BEYOND = 0.3
-"""Part of log slowness that is in doubt."""
+"""Part of log drift factor that is in doubt."""
 _UNSEEN_LOG = 0.05
-"""Standard deviation of log slowness where no sentinel ran."""
+"""Standard deviation of log drift factor where no sentinel ran."""
 _LEAST_NOISE_LOG = 0.01
 """Of any single measurement: two of one graph in quiet minutes differ by more than either says of itself."""
 
@@ -29,7 +29,7 @@ def pooled_rows(rows: Iterable[MeasuredRow]) -> list[MeasuredRow]:
     """One row for each graph and target, in the order of first appearance: what all steady measurements say together.
 
     Its latency is the mean, in logarithms, of the lower half of them (of one, two and three measurements one, one and
-    two) at the machine's usual speed, weighted by what each says of its noise. Everything else is of the one among
+    two) at the machine's baseline speed, weighted by what each says of its noise. Everything else is of the one among
     these that weighs most and told kernels, if any did; its kernels are scaled to the latency. Where no measurement is
     steady, all count. Rows without a latency and stale ones are left out.
     """
@@ -41,7 +41,7 @@ def pooled_rows(rows: Iterable[MeasuredRow]) -> list[MeasuredRow]:
 
 
 def _pooled(rows: Sequence[MeasuredRow]) -> MeasuredRow:
-    logs = np.log([float(at_usual_speed(row)[0] or np.nan) for row in rows])
+    logs = np.log([float(at_baseline_speed(row)[0] or np.nan) for row in rows])
     variances = np.array([_variance(row) for row in rows])
     lower = np.argsort(logs, kind="stable")[: (len(rows) + 1) // 2]
     weights = 1 / variances[lower]
@@ -57,6 +57,6 @@ def _pooled(rows: Sequence[MeasuredRow]) -> MeasuredRow:
 
 
 def _variance(row: MeasuredRow) -> float:
-    """Of log latency at usual speed, by what the row says of itself and of the machine's speed."""
+    """Of log latency at baseline speed, by what the row says of itself and of the machine's speed."""
     drift = _UNSEEN_LOG if row.sentinel_ms is None else _BEYOND * float(np.log(row.slowness))
     return max(row.noise_log or 0.0, _LEAST_NOISE_LOG) ** 2 + drift**2

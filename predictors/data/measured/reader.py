@@ -7,9 +7,9 @@ import numpy as np
 
 from latcast.schema import Architecture, DeviceEvidence, Graph, GraphHash, InputError
 from predictors.base import LatencyDataset, Query
+from predictors.data.measured.drift_factors import at_baseline_speed
 from predictors.data.measured.pooling import pooled_rows
 from predictors.data.measured.records import MeasuredRow, MeasuredTarget
-from predictors.data.measured.slowness import at_usual_speed
 from predictors.data.measured.storage import read_rows, read_targets
 
 __all__ = ["read_measured", "to_dataset"]
@@ -19,7 +19,7 @@ def read_measured(path: Path, *, repeats: bool = False, spaces: Sequence[str] = 
     """A measured data set. Graphs are built from the architectures when somebody asks for them, once for all targets.
 
     Rows that failed have no latency and rows that are stale no graph: neither is part of it (`read_rows` has them).
-    Latencies are those of the machine's usual speed (`MeasuredRow.slowness`); `read_rows` has them as measured.
+    Latencies are those of the machine's baseline speed (`MeasuredRow.slowness`); `read_rows` has them as measured.
 
     Args:
         path: folder that `latcast dataset pack` wrote.
@@ -46,7 +46,7 @@ def to_dataset(rows: Iterable[MeasuredRow], targets: Iterable[MeasuredTarget]) -
     if unknown:
         raise InputError(f"The rows name the target {unknown[0]}, of which nothing is known.")
     build = _builder({row.architecture: row.graph for row in kept})
-    latencies, kernels = zip(*map(at_usual_speed, kept), strict=True) if kept else ((), ())
+    latencies, kernels = zip(*map(at_baseline_speed, kept), strict=True) if kept else ((), ())
     return LatencyDataset(
         queries=[
             Query(target=known[row.target].target, architecture=row.architecture, graph_builder=build) for row in kept

@@ -31,8 +31,9 @@ class MeasuredRow:
         stale: the text does not yield this graph any more, because its generator has changed since.
         sentinel_drift: share by which the sentinel's latency before and after differ; None where it was not measured.
         sentinel_ms: its latency, mean of before and after; None where it was not measured.
-        slowness: how slow the machine was, by the sentinel around this row and by graphs that were measured in the same
-            minutes and at other times (`slowness.py`). Latency divided by it is that of the machine's usual speed.
+        slowness: the drift factor of the machine, by the sentinel around this row and by graphs that were measured
+            in the same minutes and at other times (`drift_factors.py`); named as the data set's column is. The latency
+            divided by it is stated at the machine's baseline speed.
         time_unix_s: when; None where it was not recorded, as are the host's load (one minute) and stolen share.
         counters: by event name, for one run; hardware counters where the machine has them.
         kernels: the runtime's kernels, in order; None where it does not tell.

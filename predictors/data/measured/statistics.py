@@ -38,7 +38,7 @@ class TargetCounts:
         again: measurements of a graph that was measured before by the same method.
         noisy, failed, stale: rows so flagged.
         difference: median of |a − b| / mean of what was measured twice by one method, noisy rows included, at the
-            machine's usual speed; None where nothing was.
+            machine's baseline speed; None where nothing was.
     """
 
     target: TargetId
@@ -154,7 +154,7 @@ def kernel_shares(rows: Iterable[MeasuredRow]) -> dict[str, float]:
 
 
 def repeatability(rows: Iterable[MeasuredRow], method: str, *, noisy: bool = False) -> list[float]:
-    """|a − b| / mean of each graph's first two measurements by this method on one target, at the machine's usual speed.
+    """|a − b| / mean of each graph's first two measurements by this method on one target, at baseline speed.
 
     Args:
         rows: of any targets.

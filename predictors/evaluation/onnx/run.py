@@ -7,7 +7,7 @@ from typing import Any
 
 from latcast.schema import Device, DeviceEvidence, Measurement, ProfileSettings
 from predictors.base import Predictor, Query
-from predictors.data.host_drift import scaled_kernels, sentinel_slowness
+from predictors.data.host_drift import scaled_kernels, sentinel_drift_factors
 from predictors.evaluation.journal import Journal
 from predictors.evaluation.onnx.figures import document
 from predictors.evaluation.onnx.forecasting import Forecast, Measured, forecast_rest, split_readable
@@ -54,7 +54,7 @@ def run(manifest: Manifest, plan: Plan, journal: Journal, progress: Progress) ->
     failed = list(manifest.failed)
     models = _read(manifest, failed, progress)
     pairs = _measure_twice(models, plan, journal, failed, progress)
-    measured, unreadable = split_readable(_at_usual_speed(pairs), plan.predictor)
+    measured, unreadable = split_readable(_at_baseline_speed(pairs), plan.predictor)
     failed += unreadable
     forecasts = _forecast(measured, plan, failed, progress)
     return document(
@@ -113,11 +113,11 @@ def _measure_all(
     return measured
 
 
-def _at_usual_speed(pairs: Sequence[tuple[Model, Pair]]) -> list[Measured]:
+def _at_baseline_speed(pairs: Sequence[tuple[Model, Pair]]) -> list[Measured]:
     """What is known of each model, at the speed that the machine had in the middle of all measurements."""
     measured = [one for _, pair in pairs for one in pair]
-    slowness = sentinel_slowness([one.sentinel_median_ms for one in measured], [one.begun_unix_s for one in measured])
-    return [_known(model, *pair, *slow) for (model, pair), slow in zip(pairs, slowness.reshape(-1, 2), strict=True)]
+    drift = sentinel_drift_factors([one.sentinel_median_ms for one in measured], [one.begun_unix_s for one in measured])
+    return [_known(model, *pair, *slow) for (model, pair), slow in zip(pairs, drift.reshape(-1, 2), strict=True)]
 
 
 def _known(model: Model, first: Measurement, again: Measurement, first_slow: float, again_slow: float) -> Measured:

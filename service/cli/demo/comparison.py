@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from latcast.schema import Measurement
-from predictors.data.host_drift import sentinel_slowness
+from predictors.data.host_drift import sentinel_drift_factors
 from predictors.evaluation import metrics
 from profilers.search_spaces import get_space
 
@@ -102,24 +102,24 @@ def compared(
     answers: Sequence[tuple[Named, Mapping[str, Any]]],
     measured: Mapping[str, Measurement],
     *,
-    usual_ms: float | None,
+    baseline_ms: float | None,
 ) -> list[Comparison]:
     """Forecasts beside what was measured, at one speed of the machine.
 
     Args:
         answers: graphs, and what the service answered about them.
         measured: by the graph's name; graphs without a latency are left out.
-        usual_ms: the sentinel's latency while the predictor was adapted.
+        baseline_ms: the sentinel's latency while the predictor was adapted.
     """
     known = [
         (graph.name, answer, found, found.summary.median_ms)
         for graph, answer in answers
         if (found := measured.get(graph.name)) is not None and found.summary is not None
     ]
-    slowness = sentinel_slowness(
+    drift = sentinel_drift_factors(
         [found.sentinel_median_ms for _, _, found, _ in known],
         [found.begun_unix_s for _, _, found, _ in known],
-        usual_ms=usual_ms,
+        baseline_ms=baseline_ms,
     )
     return [
         Comparison(
@@ -129,7 +129,7 @@ def compared(
             forecast_ms=answer["latency_ms"],
             interval_ms=tuple(answer["interval_ms"]),
         )
-        for (name, answer, _, latency_ms), slow in zip(known, slowness.tolist(), strict=True)
+        for (name, answer, _, latency_ms), slow in zip(known, drift.tolist(), strict=True)
     ]
 
 

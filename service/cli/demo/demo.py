@@ -57,8 +57,8 @@ def demo(
         folder.mkdir(parents=True, exist_ok=True)
         show_machine()
         client, target_id = stack.enter_context(system(folder.resolve()))
-        usual_ms = adapt_to(client, target_id, samples=samples, sampler=sampler)
-        figures = compare(client, target_id, seed=seed, usual_ms=usual_ms)
+        baseline_ms = adapt_to(client, target_id, samples=samples, sampler=sampler)
+        figures = compare(client, target_id, seed=seed, baseline_ms=baseline_ms)
     if json_out is not None:
         write_json(figures, json_out)
 
@@ -138,11 +138,11 @@ def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) ->
         f"Measured {result['support']} graphs in {time.perf_counter() - started:.0f} s, chosen by the sampler "
         f"{sampler!r}; adapted in {result['adapt_ms']:.0f} ms; median error on them {result['support_median_ape']:.1%}."
     )
-    usual_ms: float | None = result["sentinel_ms"]
-    return usual_ms
+    baseline_ms: float | None = result["sentinel_ms"]
+    return baseline_ms
 
 
-def compare(client: "Client", target_id: str, *, seed: int, usual_ms: float | None) -> dict[str, Any]:
+def compare(client: "Client", target_id: str, *, seed: int, baseline_ms: float | None) -> dict[str, Any]:
     """Forecast graphs that were never measured, then measure them; prints the table and returns the figures."""
     from latcast.client import item
     from service.cli.demo.comparison import compared, evaluation_graphs, figures
@@ -161,7 +161,7 @@ def compare(client: "Client", target_id: str, *, seed: int, usual_ms: float | No
     started = time.perf_counter()
     measured = measure_all(client, target_id, [graph for graph, _ in new])
     measure_s = time.perf_counter() - started
-    comparisons = compared(new, measured, usual_ms=usual_ms)
+    comparisons = compared(new, measured, baseline_ms=baseline_ms)
     result = figures(comparisons, measure_s=measure_s, forecast_s=forecast_s)
     show(comparisons, result)
     return result

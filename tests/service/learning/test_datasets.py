@@ -89,10 +89,10 @@ def test_at_usual_speed_a_slow_hour_is_taken_out(world: World) -> None:
         world.measure(agent, width, ms=width * slow, sentinel_ms=sentinel_ms, at_unix_s=60.0 * width)
     world.measure(agent, 4, ms=4.0)
     with world.database.read() as session:
-        usual = datasets.load_dataset(session, target_id=TARGET.id, usual_speed=True)
+        usual = datasets.load_dataset(session, target_id=TARGET.id, baseline_speed=True)
         plain = datasets.load_dataset(session, target_id=TARGET.id)
-        reference = datasets.usual_sentinel_ms(session, datasets.chosen_rows(session))
-        nothing = datasets.usual_sentinel_ms(session, datasets.chosen_rows(session)[-1:])
+        reference = datasets.baseline_sentinel_ms(session, datasets.chosen_rows(session))
+        nothing = datasets.baseline_sentinel_ms(session, datasets.chosen_rows(session)[-1:])
     np.testing.assert_allclose(usual.latency_ms, [1.05, 2.1, 3.15, 4.2])
     np.testing.assert_allclose(plain.latency_ms, [1.05, 3.15, 3.15, 4.2])
     assert usual.kernels is not None

@@ -26,7 +26,7 @@ def test_measurements_of_a_slower_hour_are_stated_at_the_speed_of_adaptation():
         "b": measured_at("b", 3.0, time_unix_s=20.0, sentinel_ms=0.15),
         "c": measured_at("c", 3.0, time_unix_s=90.0, sentinel_ms=0.1),
     }
-    found = compared(answers, measured, usual_ms=0.1)
+    found = compared(answers, measured, baseline_ms=0.1)
     assert [one.name for one in found] == ["a", "b", "c"]
     assert [one.measured_ms for one in found] == pytest.approx([1.0, 2.0, 3.0])
     assert [one.slowness for one in found] == pytest.approx([1.5, 1.5, 1.0])
@@ -39,5 +39,5 @@ def test_measurements_of_a_slower_hour_are_stated_at_the_speed_of_adaptation():
 
 def test_without_a_sentinel_measurements_stay_as_they_are():
     measured = {"a": measured_at("a", 1.5, time_unix_s=0.0, sentinel_ms=None)}
-    (found,) = compared([(Named(name="a"), answer(1.0))], measured, usual_ms=None)
+    (found,) = compared([(Named(name="a"), answer(1.0))], measured, baseline_ms=None)
     assert (found.measured_ms, found.slowness, found.error) == pytest.approx((1.5, 1.0, -1 / 3))

@@ -1,4 +1,4 @@
-"""Rows measured while the machine was slow or quick are told at its usual speed."""
+"""Rows measured while the machine was slow or quick are told at its baseline speed."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from latcast.schema import Environment, KernelTiming
 from predictors.data.measured import MeasuredRow, pack, read_measured, read_rows
-from predictors.data.measured.slowness import at_usual_speed, with_slowness
+from predictors.data.measured.drift_factors import at_baseline_speed, with_drift_factors
 from tests.predictors.data.measured.test_roundtrip import GEMM, campaign, row
 
 HOUR = 3600.0
@@ -28,20 +28,20 @@ def test_slowness_is_the_sentinel_of_the_minute_over_that_of_all_rows_of_the_tar
         [measured(ms, hour * HOUR + at) for at in range(9)] for hour, ms in ((0, 1.8), (1, 2), (2, 3))
     )
     other = [measured(7.0, HOUR, target="other")]
-    found = [one.slowness for one in with_slowness([*quick, *usual, *slow, *other])]
+    found = [one.slowness for one in with_drift_factors([*quick, *usual, *slow, *other])]
     assert_allclose(found, [0.9] * 9 + [1.0] * 9 + [1.5] * 9 + [1.0])
 
 
 def test_single_readings_are_not_believed() -> None:
     rng = np.random.default_rng(0)
     noisy = [measured(2 * 1.1 ** rng.standard_normal(), float(at)) for at in range(60)]
-    found = np.array([one.slowness for one in with_slowness(noisy)])
+    found = np.array([one.slowness for one in with_drift_factors(noisy)])
     assert np.abs(np.log(found)).max() < 0.25 * np.abs(np.log([one.sentinel_ms / 2 for one in noisy])).max()  # type: ignore[operator]
 
 
 def test_where_no_sentinel_ran_rows_stay_as_they_are() -> None:
     rows = [measured(None, 1.0), measured(5.0, None), measured(2.0, 1.0)]
-    assert [one.slowness for one in with_slowness(rows)] == [1.0, 1.0, 1.0]
+    assert [one.slowness for one in with_drift_factors(rows)] == [1.0, 1.0, 1.0]
 
 
 def hours(effect: float, *, seed: int = 0) -> list[MeasuredRow]:
@@ -61,7 +61,7 @@ def hours(effect: float, *, seed: int = 0) -> list[MeasuredRow]:
 def test_repeated_graphs_tell_what_the_sentinel_does_not() -> None:
     rows = hours(0.1)
     logs = np.log([row.latency_ms or 0.0 for row in rows])
-    slow = np.log([row.slowness for row in with_slowness(rows)])
+    slow = np.log([row.slowness for row in with_drift_factors(rows)])
     last = np.array([row.repeat == 2 for row in rows])
     size = np.corrcoef(logs[last], slow[last])[0, 1]
     assert size > 0.9  # large networks are slowed down more
@@ -71,22 +71,22 @@ def test_repeated_graphs_tell_what_the_sentinel_does_not() -> None:
 
 
 def test_where_hours_are_alike_nothing_is_put_right() -> None:
-    assert np.abs(np.log([row.slowness for row in with_slowness(hours(0.0))])).max() < 0.02
+    assert np.abs(np.log([row.slowness for row in with_drift_factors(hours(0.0))])).max() < 0.02
 
 
 def test_graphs_measured_once_say_nothing_of_the_hour() -> None:
     rows = [replace(measured(2.0, HOUR * hour, ms=3.0**hour), graph=str(hour)) for hour in range(5)]
-    assert_allclose([row.slowness for row in with_slowness(rows)], 1.0)
+    assert_allclose([row.slowness for row in with_drift_factors(rows)], 1.0)
 
 
 def test_latency_and_kernels_at_the_usual_speed() -> None:
-    slow = with_slowness([*(measured(2.0, float(at)) for at in range(3)), measured(3.0, HOUR, ms=6.0)])[-1]
-    latency, kernels = at_usual_speed(slow)
+    slow = with_drift_factors([*(measured(2.0, float(at)) for at in range(3)), measured(3.0, HOUR, ms=6.0)])[-1]
+    latency, kernels = at_baseline_speed(slow)
     assert latency == pytest.approx(4.0)
     assert kernels is not None
     assert kernels[0].time_ms == pytest.approx(2.0)
     assert kernels[0].share == 0.5
-    assert at_usual_speed(measured(None, None, ms=6.0))[0] == 6.0
+    assert at_baseline_speed(measured(None, None, ms=6.0))[0] == 6.0
 
 
 def test_readers_of_a_data_set_get_the_usual_speed_and_rows_what_was_measured(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from scipy import sparse
 
 from latcast.schema import KernelTiming, TargetId
 from predictors.base import FloatArray
-from predictors.data.host_drift import scaled_kernels, sentinel_slowness
+from predictors.data.host_drift import scaled_kernels, sentinel_drift_factors
 from predictors.data.measured.records import MeasuredRow
 
-__all__ = ["at_usual_speed", "with_slowness"]
+__all__ = ["at_baseline_speed", "with_drift_factors"]
 
 _SENTINEL_S = 30.0
 """To either side."""
@@ -28,7 +28,7 @@ _SENTINEL_S = 30.0
 _WINDOW_S = 120.0
 """In which the machine is taken to be as slow throughout, for networks of one size."""
 _DRIFT_LOG = 0.025
-"""How much log slowness differs between windows beyond the sentinel, as a prior: for a typical network, and for one
+"""How much log drift factor differs between windows beyond the sentinel, as a prior: for a typical network, and for one
 that takes e³ times as long beside that."""
 _SIZE_SPREAD = 3.0
 _NOISE_LOG, _NOISY_WEIGHT = 0.04, 0.3
@@ -36,7 +36,7 @@ _NOISE_LOG, _NOISY_WEIGHT = 0.04, 0.3
 _DEGREES, _STEPS = 4.0, 6
 
 
-def with_slowness(rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
+def with_drift_factors(rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
     """The rows with `slowness`: by the sentinel around them, and by graphs of the same minutes that were measured at
     other times as well. One is the usual speed of a target.
     """
@@ -50,8 +50,8 @@ def with_slowness(rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
     return found
 
 
-def at_usual_speed(row: MeasuredRow) -> tuple[float | None, tuple[KernelTiming, ...] | None]:
-    """(latency in ms, timings of the kernels), as they would be at the machine's usual speed."""
+def at_baseline_speed(row: MeasuredRow) -> tuple[float | None, tuple[KernelTiming, ...] | None]:
+    """(latency in ms, timings of the kernels), as they would be at the machine's baseline speed."""
     if row.latency_ms is None or row.slowness == 1:
         return row.latency_ms, row.kernels
     return row.latency_ms / row.slowness, scaled_kernels(row.kernels, 1 / row.slowness)
@@ -67,11 +67,11 @@ def _by_target(rows: Sequence[MeasuredRow]) -> dict[TargetId, list[int]]:
 def _by_sentinel(rows: Sequence[MeasuredRow]) -> FloatArray:
     """Its latency around each row over its usual one, float64 (n,); 1 where it did not run."""
     timed = [row.sentinel_ms if row.time_unix_s is not None else None for row in rows]
-    return sentinel_slowness(timed, [row.time_unix_s for row in rows], around_s=_SENTINEL_S)
+    return sentinel_drift_factors(timed, [row.time_unix_s for row in rows], around_s=_SENTINEL_S)
 
 
 def _by_repetitions(rows: Sequence[MeasuredRow], slow: FloatArray) -> FloatArray:
-    """Log slowness that is left, float64 (n,): a graph's latency is its own, times that of the window.
+    """Log drift factor that is left, float64 (n,): a graph's latency is its own, times that of the window.
 
     Ridge regression on the windows' intercepts and slopes, the graphs' own latencies eliminated; robust by Student-t
     weights. Graphs that were measured in one window say nothing, and windows that share no graph with others stay at
