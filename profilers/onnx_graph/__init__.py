@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from profilers.onnx_graph.external import inline_external_data
-    from profilers.onnx_graph.isolated.loader import GraphLoader
+    from profilers.onnx_graph.isolated.loader import GraphLoader, PreparedModel
     from profilers.onnx_graph.limits import Limits
     from profilers.onnx_graph.placeholders import Role, placeholder
     from profilers.onnx_graph.reading import bind_shapes, load_graph
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GraphLoader",
     "Limits",
+    "PreparedModel",
     "Role",
     "bind_shapes",
     "inline_external_data",
@@ -30,6 +31,7 @@ __all__ = [
 _MODULES = {
     "GraphLoader": "isolated.loader",
     "Limits": "limits",
+    "PreparedModel": "isolated.loader",
     "Role": "placeholders",
     "bind_shapes": "reading",
     "inline_external_data": "external",

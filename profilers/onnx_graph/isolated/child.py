@@ -9,15 +9,19 @@ import json
 import os
 import resource
 import sys
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from latcast.schema import InputError, InvalidModelError
+from latcast.schema import Architecture, InputError, InvalidModelError
 from profilers.host.messages import read_message, write_message
+from profilers.onnx_graph.isolated.arrays import Arrays, bytes_array, pack_arrays
 from profilers.onnx_graph.isolated.encoding import encode_error, encode_graph
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.reading import bind_shapes, load_graph
 from profilers.onnx_graph.weights import strip_weights
+from profilers.plugins import plugin
 
 __all__ = ["main"]
 
@@ -45,24 +49,47 @@ def _claim_stdout() -> IO[bytes]:
     return answers
 
 
-def _answer(answers: IO[bytes], header: dict[str, Any], model: bytes, limits: Limits, memory_bytes: int) -> None:
+def _answer(answers: IO[bytes], header: dict[str, Any], payload: bytes, limits: Limits, memory_bytes: int) -> None:
+    subject, operation = _OPERATIONS[header["operation"]]
     try:
-        shapes = header["shapes"]
-        graph = load_graph(model, shapes=shapes, limits=limits)
-        stripped = b""
-        if header["strip"]:
-            bound = bind_shapes(model, shapes, limits=limits) if shapes else model
-            stripped = strip_weights(bound, limits=limits)
-        encoded = encode_graph(graph)
-        write_message(answers, {"graph_bytes": len(encoded)}, encoded, stripped)
+        described, parts = pack_arrays(operation(header, payload, limits))
+        write_message(answers, {"arrays": described}, *parts)
     except InputError as error:
         write_message(answers, {"error": encode_error(error)})
     except MemoryError:
-        text = f"Reading the model takes more than {memory_bytes:,} bytes of memory; make the model smaller."
+        text = f"{subject} takes more than {memory_bytes:,} bytes of memory; make it smaller."
         write_message(answers, {"error": encode_error(InvalidModelError(text))})
     except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is an answer, not the end
-        text = f"The model cannot be read ({type(error).__name__}); check it with onnx.checker."
+        text = f"{subject} failed ({type(error).__name__}); check it with onnx.checker."
         write_message(answers, {"error": encode_error(InvalidModelError(text))})
+
+
+def _read(header: dict[str, Any], payload: bytes, limits: Limits) -> Arrays:
+    """The graph of a model and, where wanted, the model with its shapes bound and its weights stripped."""
+    shapes = header["shapes"]
+    arrays = {"graph": bytes_array(encode_graph(load_graph(payload, shapes=shapes, limits=limits)))}
+    if header["strip"]:
+        bound = bind_shapes(payload, shapes, limits=limits) if shapes else payload
+        arrays["model"] = bytes_array(strip_weights(bound, limits=limits))
+    return arrays
+
+
+def _build(header: dict[str, Any], payload: bytes, limits: Limits) -> Arrays:
+    """The same for the network that a text of a search space names."""
+    architecture = Architecture(space=header["space"], text=header["text"])
+    return _read({**header, "shapes": None}, _space(architecture.space).to_onnx(architecture), limits)
+
+
+@lru_cache(maxsize=64)
+def _space(name: str) -> Any:
+    return plugin("search_spaces", name)()
+
+
+_OPERATIONS: dict[str, tuple[str, Callable[[dict[str, Any], bytes, Limits], Arrays]]] = {
+    "read": ("Reading the model", _read),
+    "build": ("Building the network", _build),
+}
+"""What can be asked for: its name for people, and the function."""
 
 
 def _limit_self(memory_bytes: int) -> None:

@@ -19,15 +19,17 @@ from latcast.schema import (
     Attribute,
     Graph,
     InputError,
+    InvalidArchitectureError,
     InvalidModelError,
     ModelLimitError,
     TensorSpec,
     UnboundDimensionError,
+    UnknownNameError,
     UnsupportedOperatorError,
 )
 from profilers.onnx_graph.records import make_node, make_tensor
 
-__all__ = ["decode_error", "decode_graph", "encode_error", "encode_graph"]
+__all__ = ["decode_error", "decode_graph", "encode_error", "encode_graph", "malformed_answer"]
 
 
 _LENGTH = struct.Struct("<Q")
@@ -57,9 +59,12 @@ def decode_graph(data: bytes) -> Graph:
         graph = _graph(json.loads(data[_LENGTH.size : end]), numbers)
         return graph if numbers.exhausted else _refuse(numbers)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, IndexError, struct.error):
-        raise InvalidModelError(
-            "The process that reads models gave a malformed answer; the model is refused."
-        ) from None
+        raise malformed_answer() from None
+
+
+def malformed_answer() -> InvalidModelError:
+    """The error for an answer that is none."""
+    return InvalidModelError("The process that reads models gave a malformed answer; the model is refused.")
 
 
 def encode_error(error: InputError) -> dict[str, Any]:
@@ -71,26 +76,31 @@ def encode_error(error: InputError) -> dict[str, Any]:
         return {"kind": kind, "dimensions": error.dimensions}
     if isinstance(error, UnsupportedOperatorError):
         return {"kind": kind, "operators": error.operators}
+    if isinstance(error, UnknownNameError):
+        return {"kind": kind, "what": error.what, "name": error.name, "known": error.known}
     return {"kind": kind, "message": str(error)}
 
 
-def decode_error(plain: dict[str, Any]) -> InputError:
+def decode_error(plain: Any) -> InputError:
     """The error that `encode_error` wrote; anything malformed becomes an `InvalidModelError`."""
-    build = _ERRORS.get(str(plain.get("kind")), _ERRORS["InvalidModelError"])
     try:
-        return build(plain)
+        return _ERRORS.get(str(plain["kind"]), _ERRORS["InvalidModelError"])(plain)
     except (KeyError, TypeError, ValueError):
         return InvalidModelError("The model is refused; the reason was lost on its way.")
 
 
 _ERRORS: dict[str, Callable[[dict[str, Any]], InputError]] = {
     "InputError": lambda item: InputError(str(item["message"])),
+    "InvalidArchitectureError": lambda item: InvalidArchitectureError(str(item["message"])),
     "InvalidModelError": lambda item: InvalidModelError(str(item["message"])),
     "ModelLimitError": lambda item: ModelLimitError(
         str(item["limit"]), allowed=int(item["allowed"]), found=str(item["found"])
     ),
     "UnboundDimensionError": lambda item: UnboundDimensionError(
         [(str(name), int(axis), str(symbol)) for name, axis, symbol in item["dimensions"]]
+    ),
+    "UnknownNameError": lambda item: UnknownNameError(
+        str(item["what"]), str(item["name"]), [str(name) for name in item["known"]]
     ),
     "UnsupportedOperatorError": lambda item: UnsupportedOperatorError([str(name) for name in item["operators"]]),
 }

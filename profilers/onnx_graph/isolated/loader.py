@@ -1,4 +1,4 @@
-"""Reading hostile models in a process of its own, with limits on memory and time."""
+"""Reading hostile models and building networks of texts in processes of their own, with limits on memory and time."""
 
 import json
 import os
@@ -11,23 +11,36 @@ from queue import SimpleQueue
 from threading import Lock
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from latcast.schema import Graph, InvalidModelError, LatcastError
+from latcast.schema import Architecture, Graph, InvalidModelError, LatcastError
 from profilers.host.messages import Message, receive_message, send_message
+from profilers.onnx_graph.isolated.arrays import unpack_arrays
 from profilers.onnx_graph.isolated.cache import KnownModels
-from profilers.onnx_graph.isolated.encoding import decode_error, decode_graph
+from profilers.onnx_graph.isolated.encoding import decode_error, decode_graph, malformed_answer
 from profilers.onnx_graph.limits import Limits
 
-__all__ = ["GraphLoader"]
+__all__ = ["GraphLoader", "PreparedModel"]
 
 _STARTUP_S = 60.0
 _ANSWER_BYTES = 256 * 2**20
 _PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "TMPDIR", "VIRTUAL_ENV")
 
 
+class PreparedModel(NamedTuple):
+    """What is stored of a model.
+
+    Args:
+        graph: its record.
+        model: ONNX, its shapes bound and its weights stripped.
+    """
+
+    graph: Graph
+    model: bytes
+
+
 class GraphLoader:
-    """Reads models in long-lived worker processes that cannot hurt the one that asks.
+    """Reads models, and builds those of texts, in long-lived worker processes that cannot hurt the one that asks.
 
     Workers start when they are first needed, live for many models, and are replaced after a crash or a timeout. Each
     has an address-space limit, cannot write files, and inherits neither handles nor secrets of the environment.
@@ -75,15 +88,36 @@ class GraphLoader:
             InvalidModelError: as `load_graph`, or reading it took too much time or memory or crashed.
         """
         known = None if self._closed else self._known.get(model, shapes)
-        return known or self._known.keep(model, shapes, self._ask(model, shapes, strip=False)[0])
+        return known or self._known.keep(model, shapes, self._read(model, shapes, strip=False).graph)
 
-    def prepare(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> tuple[Graph, bytes]:
-        """The graph, and the model with its shapes bound and its weights stripped, without parsing it here.
+    def prepare(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> PreparedModel:
+        """The graph, and the model with its shapes bound and its weights stripped.
 
         Raises:
             InvalidModelError: as `load`.
         """
-        return self._ask(model, shapes, strip=True)
+        return self._read(model, shapes, strip=True)
+
+    def build(self, architecture: Architecture) -> Graph:
+        """The graph of the network that an architecture's text stands for.
+
+        Args:
+            architecture: its text in normal form, as `SearchSpace.parse` gives it.
+
+        Raises:
+            UnknownNameError: nobody registered the search space.
+            InvalidArchitectureError: not a text of the space.
+            InvalidModelError: building it took too much time or memory, crashed or failed.
+        """
+        return self._build(architecture, strip=False).graph
+
+    def prepare_architecture(self, architecture: Architecture) -> PreparedModel:
+        """The graph and the model, without weights, of the network that an architecture's text stands for.
+
+        Raises:
+            InputError: as `build`.
+        """
+        return self._build(architecture, strip=True)
 
     def close(self) -> None:
         """End all workers, once they have answered. Calling it again does nothing."""
@@ -97,14 +131,25 @@ class GraphLoader:
                 worker.close()
         self._idle.put(None)  # whoever waits for a worker wakes up and sees that there are none
 
-    def _ask(self, model: bytes, shapes: Mapping[str, Sequence[int]] | None, *, strip: bool) -> tuple[Graph, bytes]:
+    def _read(self, model: bytes, shapes: Mapping[str, Sequence[int]] | None, *, strip: bool) -> PreparedModel:
         self._limits.check("model_bytes", len(model), "bytes")
         plain = None if shapes is None else {name: list(shape) for name, shape in shapes.items()}
-        header, body = self._exchange({"shapes": plain, "strip": strip}, model)
-        if "error" in header:
-            raise decode_error(header["error"])
-        size = header.get("graph_bytes", 0)
-        return decode_graph(body[:size]), body[size:]
+        return self._ask({"operation": "read", "shapes": plain, "strip": strip}, model)
+
+    def _build(self, architecture: Architecture, *, strip: bool) -> PreparedModel:
+        named = {"space": architecture.space, "text": architecture.text}
+        return self._ask({"operation": "build", "strip": strip, **named}, b"")
+
+    def _ask(self, header: dict[str, Any], model: bytes) -> PreparedModel:
+        answer, payload = self._exchange(header, model)
+        if "error" in answer:
+            raise decode_error(answer["error"])
+        try:
+            arrays = unpack_arrays(answer.get("arrays"), payload, largest=len(payload))
+            graph, stripped = arrays["graph"].tobytes(), arrays["model"].tobytes() if header["strip"] else b""
+        except (ValueError, KeyError):
+            raise malformed_answer() from None
+        return PreparedModel(decode_graph(graph), stripped)
 
     def _exchange(self, header: dict[str, Any], model: bytes) -> Message:
         worker = self._idle.get()
@@ -142,17 +187,18 @@ class _Worker:
             raise LatcastError("The process that reads models did not start: is latcast installed for this Python?")
 
     def ask(self, header: dict[str, Any], model: bytes, timeout_s: float) -> Message:
-        """Send one model and wait for the answer.
+        """Send one request and wait for the answer.
 
         Raises:
             InvalidModelError: there is none in time, or the process crashed.
         """
+        subject = "Building the network" if header["operation"] == "build" else "Reading the model"
         start = monotonic()
         answer = self._receive(timeout_s, _ANSWER_BYTES + 2 * len(model), (header, model))
         if answer is None and monotonic() - start >= timeout_s:
-            raise InvalidModelError(f"Reading the model took longer than {timeout_s:g} s; make it smaller.")
+            raise InvalidModelError(f"{subject} took longer than {timeout_s:g} s; make it smaller.")
         if answer is None:
-            raise InvalidModelError("Reading the model crashed the process that did it; check it with onnx.checker.")
+            raise InvalidModelError(f"{subject} crashed the process that did it; check it with onnx.checker.")
         return answer
 
     def _receive(self, timeout_s: float, largest: int, question: Message | None = None) -> Message | None:
@@ -164,7 +210,12 @@ class _Worker:
             if question is not None:
                 send_message(requests.fileno(), question, deadline)
             return receive_message(answers.fileno(), largest=largest, deadline=deadline)
-        except (OSError, ValueError, TypeError):  # the time is over, the process has ended, or says no message
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            RecursionError,
+        ):  # the time is over, the process has ended, or says no message
             return None
 
     def close(self) -> None:

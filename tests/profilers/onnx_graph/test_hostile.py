@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from latcast.schema import Graph, InputError, InvalidModelError, ModelLimitError, UnsupportedOperatorError
-from profilers.onnx_graph import GraphLoader, Limits, load_graph, placeholder, refill_weights, strip_weights
+from profilers.onnx_graph import Limits, load_graph, placeholder, refill_weights, strip_weights
 from tests.strategies import onnx_models
 
 F = TensorProto.FLOAT
@@ -160,30 +160,3 @@ def test_a_big_constant_takes_no_memory():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**22
-
-
-def test_a_loader_answers_as_load_graph_does():
-    good = _proto([_relu()]).SerializeToString()
-    dynamic = _proto([_relu()], shape=("n", 3)).SerializeToString()
-    with GraphLoader() as loader:
-        assert loader.load(good) == load_graph(good)
-        assert loader.load(dynamic, shapes={"x": (4, 3)}) == load_graph(dynamic, shapes={"x": (4, 3)})
-        for bad in (b"junk", dynamic, CASES["bomb"][0].SerializeToString(), _proto([_relu()]).SerializeToString()[:20]):
-            with pytest.raises(InvalidModelError) as there:
-                loader.load(bad)
-            with pytest.raises(type(there.value)) as here:
-                load_graph(bad)
-            assert str(there.value) == str(here.value)
-        graph, stripped = loader.prepare(dynamic, shapes={"x": (4, 3)})
-        assert load_graph(stripped) == graph
-
-
-def test_a_loader_survives_timeouts_and_memory():
-    model = _proto([_relu("x", "t0"), *(_relu(f"t{at}", f"t{at + 1}") for at in range(20_000))], outputs=("t1",))
-    good = _proto([_relu()]).SerializeToString()
-    with GraphLoader(timeout_s=0.2, memory_bytes=2**30) as loader:
-        with pytest.raises(InvalidModelError, match=r"longer than 0\.2 s"):
-            loader.load(model.SerializeToString())
-        assert loader.load(good).operators == {"Relu": 1}
-    with GraphLoader(memory_bytes=2**24) as small, pytest.raises(InvalidModelError, match=r"memory|crashed"):
-        small.load(model.SerializeToString() + bytes(2**25))

@@ -16,7 +16,7 @@ from onnx import ModelProto, TensorProto, defs, helper, numpy_helper, shape_infe
 
 from latcast.schema import Graph, InvalidModelError, Node, TensorSpec
 from profilers.host.messages import receive_message, send_message
-from profilers.onnx_graph import GraphLoader, load_graph, operations, outcomes
+from profilers.onnx_graph import load_graph, operations, outcomes
 from profilers.onnx_graph.isolated.cache import KnownModels
 from profilers.onnx_graph.isolated.encoding import decode_graph, encode_graph
 from profilers.onnx_graph.limits import Limits
@@ -220,20 +220,6 @@ def test_known_models_are_told_apart_by_bytes_and_shapes():
     assert known.get(b"a", {}) == 1
     known.keep(b"c", None, 3)
     assert known.get(big, {"x": (1, 2)}) is None  # asked for the longest ago
-
-
-def test_a_loader_knows_what_it_has_read():
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        [helper.make_node("Relu", ["x"], ["y"])], "g", [value("x", F, ("n",))], [value("y", F, None)]
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
-    with GraphLoader() as loader:
-        first = loader.load(model, shapes={"x": (3,)})
-        assert loader.load(bytes(bytearray(model)), shapes={"x": (3,)}) is first
-        assert loader.load(model, shapes={"x": (4,)}).hash != first.hash
-        with pytest.raises(InvalidModelError):
-            loader.load(model)
 
 
 def test_messages_arrive_whole_or_not_at_all():
