@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from latcast.schema import InputError, UnknownNameError
+from service.cli.tables import output
 
 if TYPE_CHECKING:
     from latcast.client import Client
@@ -29,7 +29,6 @@ __all__ = [
     "open_client",
     "open_database",
     "parse_pairs",
-    "parse_shapes",
     "write_json",
 ]
 
@@ -54,10 +53,14 @@ TargetOption = Annotated[
 ]
 ShapeOption = Annotated[
     list[str] | None,
-    typer.Option("--shape", metavar="NAME=DIMS", help="Shape of an input with dynamic dimensions: x=1,3,224,224."),
+    typer.Option(
+        "--shape",
+        metavar="NAME=SIZES",
+        help="Shape of an input with dynamic dimensions: x=1,3,224,224 or x=1x3x224x224; repeatable.",
+    ),
 ]
 
-console = Console(stderr=True, highlight=False)
+console = output(stderr=True)
 """Progress and remarks go to standard error; results go to standard output."""
 
 
@@ -105,24 +108,6 @@ def parse_pairs(texts: Sequence[str], option: str) -> dict[str, str]:
             raise typer.BadParameter(f"{option} wants KEY=VALUE, not {text!r}.")
         pairs[key] = value
     return pairs
-
-
-def parse_shapes(texts: Sequence[str]) -> dict[str, list[int]]:
-    """`["x=1,3,224,224"]` → `{"x": [1, 3, 224, 224]}`; a scalar is `x=`.
-
-    Raises:
-        InputError: a text that is not of that form.
-    """
-    shapes: dict[str, list[int]] = {}
-    for text in texts:
-        name, equals, sizes = text.rpartition("=")
-        try:
-            shapes[name] = [int(size) for size in sizes.split(",")] if sizes else []
-        except ValueError:
-            equals = ""
-        if not equals or not name:
-            raise InputError(f"--shape {text!r} is not of the form NAME=DIMS, for example x=1,3,224,224.")
-    return shapes
 
 
 def find_target(targets: Sequence[Mapping[str, Any]], wanted: str | None) -> Mapping[str, Any]:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from latcast.schema import InputError, UnknownNameError
 from service.cli.common import console, write_json
+from service.cli.tables import Column, names, numbers, print_table, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from predictors.evaluation.nas import Store, Task, Unit
 
@@ -103,7 +103,7 @@ def bench_nas(
     result = assemble(units, store, suite=suite is not None)
     write_json(result, json_out)
     store.clear()
-    console.print(_summary(result if isinstance(result, list) else [result]))
+    _print_summary(result if isinstance(result, list) else [result])
 
 
 def bench_report(
@@ -123,7 +123,7 @@ def bench_report(
 
     text = notes.read_text(encoding="utf-8") if notes else ""
     written = write_report(read_results(results), out, notes=text)
-    console.print(f"Wrote {out} and {len(written)} figures.")
+    say(f"Wrote {out} and {len(written)} figures.", console)
 
 
 def _tasks(suite: Suite | None, only: "Sequence[str]", space: str, sources: str, targets: str) -> "Sequence[Task]":
@@ -190,15 +190,20 @@ def _run(run: Any, units: "Sequence[Unit]", data: Path, store: "Store", workers:
         )
 
 
-def _summary(results: "Sequence[dict[str, Any]]") -> Table:
-    table = Table("predictor", "sampler", "shots", "task", "Spearman", "median APE", "±10 %", "coverage of 90 %")
-    for result in results:
-        for name, part in result.get("tasks", {"": result}).items():
-            mean = part["mean"]
-            shares = (_share(mean[metric]) for metric in ("median_ape", "within_10", "coverage_90"))
-            head = (result["predictor"], result["sampler"], str(result["shots"]), name)
-            table.add_row(*head, f"{mean['spearman']['mean']:.3f}" if mean["spearman"] else "–", *shares)
-    return table
+def _print_summary(results: "Sequence[dict[str, Any]]") -> None:
+    headers = ("Spearman", "median APE", "±10 %", "coverage of 90 %")
+    columns = [names("predictor"), Column("sampler"), numbers("shots"), Column("task"), *map(numbers, headers)]
+    rows = [
+        (result["predictor"], result["sampler"], str(result["shots"]), name, *_figures(part["mean"]))
+        for result in results
+        for name, part in result.get("tasks", {"": result}).items()
+    ]
+    print_table(columns, rows, out=console)
+
+
+def _figures(mean: "Mapping[str, Any]") -> tuple[str, ...]:
+    spearman = f"{mean['spearman']['mean']:.3f}" if mean["spearman"] else "–"
+    return (spearman, *(_share(mean[metric]) for metric in ("median_ape", "within_10", "coverage_90")))
 
 
 def _share(metric: dict[str, float] | None) -> str:

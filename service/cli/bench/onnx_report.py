@@ -1,13 +1,13 @@
-"""What `latcast bench onnx` prints at its end."""
+"""The tables that `latcast bench onnx` prints at its end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from service.cli.common import WORTH_SAYING
+from service.cli.tables import Cell, names, numbers, print_table, say
 
 __all__ = ["print_holdouts", "print_result"]
 
@@ -23,52 +23,55 @@ FIGURES = {
 
 
 def print_result(result: Mapping[str, Any], out: Console) -> None:
-    """Each forecast beside the truth, failures, and the figures over all models."""
-    out.print(_models(result["models"]))
+    """Print each forecast beside its measurement, failures, and the figures over all models."""
+    _print_models(result["models"], out)
     for failure in result["failed"]:
-        out.print(f"[yellow]{escape(failure['name'])}[/yellow] ({failure['stage']}): {escape(failure['message'])}")
-    out.print(_figures({"": result}, "models"))
+        say(Text.assemble((failure["name"], "yellow"), f" ({failure['stage']}): {failure['message']}"), out)
+    _print_figures({"": result}, "models", out)
     if abs(drift := result.get("host_drift") or 0.0) > WORTH_SAYING:
-        out.print(
+        say(
             f"The host was {abs(drift):.0%} {'slower' if drift > 0 else 'faster'} in the second measurements, by the "
-            "sentinel beside each; all are stated at one speed."
+            "sentinel beside each; all are stated at one speed.",
+            out,
         )
 
 
 def print_holdouts(results: Mapping[str, Mapping[str, Any]], out: Console) -> None:
-    """The figures of each held-out part."""
-    out.print(_figures(results, "forecasts"))
+    """Print the figures of each held-out part."""
+    _print_figures(results, "forecasts", out)
 
 
-def _models(models: list[Mapping[str, Any]]) -> Table:
-    table = Table(title="measured and forecast", title_justify="left")
-    table.add_column("model", overflow="fold")
-    for name in ("measured ms", "forecast ms", "error", "90 % interval", "known"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for model in models:
-        measured, forecast, interval = model["measured_ms"], model["forecast_ms"], model["interval_ms"]
-        table.add_row(
-            escape(model["name"]),
-            f"{measured:.3f}",
-            f"{forecast:.3f}",
-            _error(forecast / measured - 1),
-            f"{interval[0]:.3g} – {interval[1]:.3g}" if interval else "no claim",
-            f"{model['known_share']:.0%}",
-        )
-    return table
+def _print_models(models: Sequence[Mapping[str, Any]], out: Console) -> None:
+    headers = ("measured ms", "forecast ms", "error", "90 % interval", "known")
+    rows = [(model["name"], *_forecast(model)) for model in models]
+    print_table([names("model"), *map(numbers, headers)], rows, out=out, title="measured and forecast")
 
 
-def _error(error: float) -> str:
+def _forecast(model: Mapping[str, Any]) -> tuple[Cell, ...]:
+    measured, forecast, interval = model["measured_ms"], model["forecast_ms"], model["interval_ms"]
+    return (
+        f"{measured:.3f}",
+        f"{forecast:.3f}",
+        _error(forecast / measured - 1),
+        f"{interval[0]:.3g} – {interval[1]:.3g}" if interval else "no claim",
+        f"{model['known_share']:.0%}",
+    )
+
+
+def _error(error: float) -> Text:
     colour = "green" if abs(error) <= 0.1 else "yellow" if abs(error) <= 0.2 else "red"
-    return f"[{colour}]{error:+.1%}[/{colour}]"
+    return Text(f"{error:+.1%}", style=colour)
 
 
-def _figures(results: Mapping[str, Mapping[str, Any]], counted: str) -> Table:
-    table = Table(*(["held out"] if list(results) != [""] else []), counted, *FIGURES.values())
-    for name, result in results.items():
-        cells = [_figure(figure, result[figure]) for figure in FIGURES]
-        table.add_row(*([escape(name)] if name else []), str(len(result["models"])), *cells)
-    return table
+def _print_figures(results: Mapping[str, Mapping[str, Any]], counted: str, out: Console) -> None:
+    """Print a row of figures for each part; the only part of a result has no name."""
+    named = list(results) != [""]
+    rows = [
+        (*([part] if named else []), str(len(result["models"])), *(_figure(key, result[key]) for key in FIGURES))
+        for part, result in results.items()
+    ]
+    columns = [*([names("held out")] if named else []), *map(numbers, (counted, *FIGURES.values()))]
+    print_table(columns, rows, out=out)
 
 
 def _figure(name: str, value: float | None) -> str:

@@ -1,18 +1,19 @@
 """`latcast dataset`: the measured data set, packed and drawn."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
 
 from service.cli.common import console
+from service.cli.tables import Column, names, numbers, output, print_table, say
 
 if TYPE_CHECKING:
     from predictors.data.measured import MeasuredRow, MeasuredTarget
+    from predictors.data.measured.statistics import TargetCounts
 
 __all__ = ["dataset"]
 
@@ -48,7 +49,7 @@ def pack(
     rows = pack(folders, where, recheck=recheck, licence=licence)
     size = sum(path.stat().st_size for path in where.glob("*.parquet"))
     stale = sum(row.stale for row in rows)
-    console.print(f"{len(rows):,} rows, {size / 1e6:.1f} MB in {where}; {stale} of them are stale.")
+    say(f"{len(rows):,} rows, {size / 1e6:.1f} MB in {where}; {stale} of them are stale.", console)
 
 
 @dataset.command("stats")
@@ -67,67 +68,60 @@ def stats(
     from predictors.data.measured import statistics as figures
 
     rows, targets = read_rows(path), read_targets(path)
-    out = Console(highlight=False)
-    out.print(_targets_table(rows, targets))
-    out.print(_families_table(rows))
+    out = output()
+    _print_targets(rows, targets, out)
+    _print_families(rows, out)
     histograms = {
         "latency": figures.latency_histogram(rows),
         "IQR / median of a measurement": figures.dispersion_histogram(rows),
     }
     for title, counts in histograms.items():
-        out.print(_bars(title, {name: (count, f"{count:,}") for name, count in counts.items()}))
+        _print_bars(title, {name: (count, f"{count:,}") for name, count in counts.items()}, out)
     shares = dict(list(figures.kernel_shares(rows).items())[:MOST_KERNELS])
-    out.print(_bars("share of networks' time", {name: (part, f"{part:.1%}") for name, part in shares.items()}))
+    _print_bars("share of networks' time", {name: (part, f"{part:.1%}") for name, part in shares.items()}, out)
     for repeat in figures.repeats(rows):
-        out.print(
+        say(
             f"Measured twice, {repeat.method}: {repeat.pairs} pairs, which differ by {repeat.p50:.1%} at the median "
-            f"and {repeat.p90:.1%} at the 90th percentile."
+            f"and {repeat.p90:.1%} at the 90th percentile.",
+            out,
         )
     if svg is not None:
         _draw(svg, {**histograms, "share of networks' time": shares})
 
 
-def _targets_table(rows: "Sequence[MeasuredRow]", targets: "Sequence[MeasuredTarget]") -> Table:
+def _print_targets(rows: "Sequence[MeasuredRow]", targets: "Sequence[MeasuredTarget]", out: Console) -> None:
     from predictors.data.measured.statistics import count_targets
 
-    labels = {known.target.id: known.target.label for known in targets}
-    table = Table(
-        Column("target", overflow="fold"),
-        "careful",
-        "quick",
-        "kernels",
-        "again",
-        "differ",
-        "noisy",
-        "failed",
-        title="Rows by target",
-    )
-    for counts in count_targets(rows):
-        sizes = (counts.networks_careful, counts.networks_quick, counts.kernels, counts.again)
-        difference = "–" if counts.difference is None else f"{counts.difference:.1%}"
-        cells = (*(f"{n:,}" for n in sizes), difference, f"{counts.noisy:,}", f"{counts.failed:,}")
-        table.add_row(labels.get(counts.target, counts.target), *cells)
-    return table
+    labels = {described.target.id: described.target.label for described in targets}
+    headers = ("careful", "quick", "kernels", "again", "differ", "noisy", "failed")
+    lines = [(labels.get(counts.target, counts.target), *_counts(counts)) for counts in count_targets(rows)]
+    print_table([names("target"), *map(numbers, headers)], lines, out=out, title="Rows by target")
 
 
-def _families_table(rows: "Sequence[MeasuredRow]") -> Table:
+def _counts(counts: "TargetCounts") -> Iterator[str]:
+    for count in (counts.networks_careful, counts.networks_quick, counts.kernels, counts.again):
+        yield f"{count:,}"
+    yield "–" if counts.difference is None else f"{counts.difference:.1%}"
+    yield f"{counts.noisy:,}"
+    yield f"{counts.failed:,}"
+
+
+def _print_families(rows: "Sequence[MeasuredRow]", out: Console) -> None:
     from predictors.data.measured.statistics import count_families
 
-    table = Table("family", "graph × target", "on targets", "most on one", title="Graphs by family")
-    for family, by_target in count_families(rows).items():
-        most = max(by_target.values())
-        table.add_row(family, f"{sum(by_target.values()):,}", str(len(by_target)), f"{most:,}")
-    return table
+    lines = [
+        (family, f"{sum(by_target.values()):,}", str(len(by_target)), f"{max(by_target.values()):,}")
+        for family, by_target in count_families(rows).items()
+    ]
+    headers = ("graph × target", "on targets", "most on one")
+    print_table([names("family"), *map(numbers, headers)], lines, out=out, title="Graphs by family")
 
 
-def _bars(title: str, values: Mapping[str, tuple[float, str]]) -> Table:
-    """A histogram in characters: name → (length, what stands beside it)."""
+def _print_bars(title: str, values: Mapping[str, tuple[float, str]], out: Console) -> None:
+    """Print a histogram in characters: name → (length, what stands beside it)."""
     longest = max((value for value, _ in values.values()), default=0.0) or 1.0
-    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
-    table.add_column(justify="right")
-    for name, (value, text) in values.items():
-        table.add_row(name, "█" * round(BAR * value / longest), text)
-    return table
+    lines = [(name, "█" * round(BAR * value / longest), text) for name, (value, text) in values.items()]
+    print_table([numbers(""), Column(""), numbers("")], lines, out=out, title=title)
 
 
 def _draw(folder: Path, histograms: Mapping[str, Mapping[str, float]]) -> None:

@@ -19,7 +19,6 @@ __all__ = [
     "evaluation_graphs",
     "figures",
     "light_models",
-    "short",
 ]
 
 
@@ -57,19 +56,9 @@ class Comparison:
     interval_ms: tuple[float, float]
 
     @property
-    def label(self) -> str:
-        """The name, cut to what fits into a table."""
-        return short(self.name)
-
-    @property
     def error(self) -> float:
         """Signed relative error of the forecast."""
         return self.forecast_ms / self.measured_ms - 1
-
-
-def short(name: str, length: int = 28) -> str:
-    """At most `length` characters of a name, an ellipsis where some are missing."""
-    return name if len(name) <= length else name[: length - 1] + "…"
 
 
 def light_models() -> dict[str, bytes]:

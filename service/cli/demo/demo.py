@@ -4,27 +4,29 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from latcast.schema import JobState, LatcastError
 from service.cli.common import WORTH_SAYING, write_json
 from service.cli.progress import follow, follow_all, reason
+from service.cli.tables import Column, names, numbers, output, print_pairs, print_table, say, shortened
 
 if TYPE_CHECKING:
     from latcast.client import Client
     from latcast.schema import Measurement
+    from profilers.counters.base import CounterReader
     from service.cli.demo.comparison import Comparison, Named
 
 __all__ = ["demo"]
 
-out = Console(highlight=False)
+LONGEST_NAME, LONGEST_LINE = 32, 60
+"""Characters of a graph's name in the table, and in the lines that tell of progress."""
+
+out = output()
 
 
 def demo(
@@ -49,7 +51,7 @@ def demo(
       latcast demo --data ./demo --json figures.json
     """
     global out  # noqa: PLW0603 - with `--json -` standard output belongs to the JSON
-    out = Console(highlight=False, stderr=json_out == "-")
+    out = output(stderr=json_out == "-")
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a script started us with interrupts ignored
         signal.signal(number, signal.default_int_handler)
     with ExitStack() as stack:
@@ -65,7 +67,8 @@ def demo(
 
 def heading(text: str) -> None:
     """A step begins."""
-    out.print(f"\n[bold]{text}[/bold]")
+    out.print()
+    say(text, out, style="bold")
 
 
 def show_machine() -> None:
@@ -75,24 +78,27 @@ def show_machine() -> None:
 
     heading("This machine")
     device = describe_device()
-    table = Table(show_header=False, box=None, padding=(0, 2))
-    table.add_row("processor", f"{device.processor} ({device.machine}), {device.logical_cores} logical cores")
-    table.add_row("memory", f"{device.memory_bytes / 2**30:.1f} GiB")
-    table.add_row("caches", ", ".join(f"{level} {size / 1024:.0f} KiB" for level, size in device.cache_bytes.items()))
-    table.add_row("features", " ".join(device.features) or "none that matter here")
-    table.add_row("system", device.system)
-    for name in counter_names():
-        reader = get_counter_reader(name)
-        try:
-            probe = reader.probe()
-            counted = ", ".join(reader.events) if probe.ok and reader.events else probe.reason
-            table.add_row(f"counters: {name}", counted)
-            for why in sorted(set(reader.absent.values())):
-                events = [event for event, because in reader.absent.items() if because == why]
-                table.add_row("", f"not {', '.join(events)}: {why}")
-        finally:
-            reader.close()
-    out.print(table)
+    pairs = [
+        ("processor", f"{device.processor} ({device.machine}), {device.logical_cores} logical cores"),
+        ("memory", f"{device.memory_bytes / 2**30:.1f} GiB"),
+        ("caches", ", ".join(f"{level} {size / 1024:.0f} KiB" for level, size in device.cache_bytes.items())),
+        ("features", " ".join(device.features) or "none that matter here"),
+        ("system", device.system),
+    ]
+    for counters in counter_names():
+        pairs += _counters(counters, get_counter_reader(counters))
+    print_pairs(pairs, out=out)
+
+
+def _counters(reader_name: str, reader: "CounterReader") -> "Iterator[tuple[str, str]]":
+    """What a reader counts here, and what it does not and why; closes it."""
+    with closing(reader):
+        probe = reader.probe()
+        counted = ", ".join(reader.events) if probe.ok and reader.events else probe.reason
+        yield f"counters: {reader_name}", counted
+        for why in sorted(set(reader.absent.values())):
+            events = [event for event, because in reader.absent.items() if because == why]
+            yield "", f"not {', '.join(events)}: {why}"
 
 
 @contextmanager
@@ -108,10 +114,10 @@ def system(folder: Path) -> "Iterator[tuple[Client, str]]":
     agent = ["agent", "--server", url, "--state", str(folder / "agent")]
     with running(serve, log=serve_log) as server, Client(url) as client:
         wait_for(lambda: is_ready(client), process=server, log=serve_log, what="The service")
-        out.print(f"Service at {url} (SQLite in {folder}); try {url}/docs while this runs.")
+        say(f"Service at {url} (SQLite in {folder}); try {url}/docs while this runs.", out)
         with running(agent, log=agent_log) as worker:
             target = wait_for(lambda: offered(client), process=worker, log=agent_log, what="The agent")
-            out.print(f"Agent registered target {target['id']}: {target['label']}.")
+            say(f"Agent registered target {target['id']}: {target['label']}.", out)
             yield client, target["id"]
 
 
@@ -134,9 +140,11 @@ def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) ->
     started = time.perf_counter()
     job = client.adapt(target_id, samples=samples, sampler=sampler)
     result = follow(client, job["id"], what="measuring", console=out)["result"]
-    out.print(
+    say(
         f"Measured {result['support']} graphs in {time.perf_counter() - started:.0f} s, chosen by the sampler "
-        f"{sampler!r}; adapted in {result['adapt_ms']:.0f} ms; median error on them {result['support_median_ape']:.1%}."
+        f"{sampler!r}; adapted in {result['adapt_ms']:.0f} ms; median error on them "
+        f"{result['support_median_ape']:.1%}.",
+        out,
     )
     baseline_ms: float | None = result["sentinel_ms"]
     return baseline_ms
@@ -157,7 +165,7 @@ def compare(client: "Client", target_id: str, *, seed: int, baseline_ms: float |
         if "error" in answer:
             raise LatcastError(f"{graph.name}: {answer['error']['detail']}")
     new = [(graph, answer) for graph, answer in zip(graphs, answers, strict=True) if answer["source"] == "predicted"]
-    out.print(f"{len(new)} forecasts in {forecast_s:.2f} s. Now measuring the same graphs …")
+    say(f"{len(new)} forecasts in {forecast_s:.2f} s. Now measuring the same graphs …", out)
     started = time.perf_counter()
     measured = measure_all(client, target_id, [graph for graph, _ in new])
     measure_s = time.perf_counter() - started
@@ -169,8 +177,6 @@ def compare(client: "Client", target_id: str, *, seed: int, baseline_ms: float |
 
 def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> "dict[str, Measurement]":
     """Measurements of every graph that could be measured, by name; says which could not."""
-    from service.cli.demo.comparison import short
-
     models = [graph for graph in graphs if graph.onnx is not None]
     architectures = [graph for graph in graphs if graph.onnx is None]
     jobs = client.profile(
@@ -178,55 +184,60 @@ def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> "dic
         graphs=[client.upload_graph(graph.onnx or b"")["hash"] for graph in models],
         architectures=[(graph.space or "", graph.text or "") for graph in architectures],
     )
-    names = {job["id"]: graph.name for job, graph in zip(jobs, [*models, *architectures], strict=True)}
+    graph_of = {job["id"]: graph.name for job, graph in zip(jobs, [*models, *architectures], strict=True)}
     measured: dict[str, Measurement] = {}
 
     def on_done(job: dict[str, Any]) -> None:
-        name = names[job["id"]]
+        name = graph_of[job["id"]]
         if job["state"] != JobState.DONE:
-            out.print(f"    failed     {short(name, 60)}: {reason(job)}", markup=False)
+            say(f"    failed     {shortened(name, LONGEST_LINE)}: {reason(job)}", out)
             return
         measurement = client.measurement(job["result"]["measurement_id"])
         if (summary := measurement.summary) is not None:
             measured[name] = measurement
-            out.print(f"{summary.median_ms:10.3f} ms  {short(name, 60)}", markup=False)
+            say(f"{summary.median_ms:10.3f} ms  {shortened(name, LONGEST_LINE)}", out)
 
-    follow_all(client, list(names), what="measuring", console=out, on_done=on_done)
+    follow_all(client, list(graph_of), what="measuring", console=out, on_done=on_done)
     return measured
 
 
 def show(comparisons: "list[Comparison]", result: dict[str, Any]) -> None:
     """The table, and what it comes to."""
     heading("Forecast and truth")
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("graph", no_wrap=True)
-    for name, width in (("forecast", 8), ("90 % interval", 13), ("measured", 8), ("error", 7)):
-        table.add_column(name, justify="right", no_wrap=True, min_width=width)
-    for item in sorted(comparisons, key=lambda item: item.measured_ms):
-        low, high = item.interval_ms
-        inside = low <= item.measured_ms <= high
-        table.add_row(
-            item.label,
-            f"{item.forecast_ms:.4g}",
-            f"{low:.3g} – {high:.3g}",
-            f"{item.measured_ms:.4g}",
-            f"{item.error:+.1%}" + (" " if inside else "*"),
-        )
-    out.print(table)
-    out.print("Times in ms. * the measurement lies outside the interval.")
+    headers = ("forecast", "90 % interval", "measured", "error")
+    rows = [_compared(item) for item in sorted(comparisons, key=lambda item: item.measured_ms)]
+    print_table([names("graph"), *map(numbers, headers), Column("")], rows, out=out)
+    say("Times in ms. * the measurement lies outside the interval.", out)
     drift = result["host_drift"]
     if abs(drift) > WORTH_SAYING:
         slower = "slower" if drift > 0 else "faster"
-        out.print(
+        say(
             f"This machine was {abs(drift):.0%} {slower} meanwhile than during adaptation, by the sentinel that runs "
-            "beside\nevery measurement; measured times are stated at the speed it had then."
+            "beside every measurement; measured times are stated at the speed it had then.",
+            out,
         )
-    out.print(
+    say(
         f"median APE {result['median_ape']:.1%} · within ±10 % {result['within_10']:.0%} · within ±20 % "
         f"{result['within_20']:.0%} · Spearman {result['spearman']:.3f} · "
-        f"in the 90 % interval {result['coverage_90']:.0%}"
+        f"in the 90 % interval {result['coverage_90']:.0%}",
+        out,
     )
-    out.print(
+    say(
         f"measuring {len(comparisons)} graphs took {result['measure_s']:.0f} s, forecasting them "
-        f"{result['forecast_s']:.2f} s: {result['measure_s'] / result['forecast_s']:.0f} times faster"
+        f"{result['forecast_s']:.2f} s: {result['measure_s'] / result['forecast_s']:.0f} times faster",
+        out,
+    )
+
+
+def _compared(item: "Comparison") -> tuple[str, ...]:
+    """A row of the table: a comparison's name, shortened to one line, and its figures."""
+    low, high = item.interval_ms
+    inside = low <= item.measured_ms <= high
+    return (
+        shortened(item.name, LONGEST_NAME),
+        f"{item.forecast_ms:.4g}",
+        f"{low:.3g} – {high:.3g}",
+        f"{item.measured_ms:.4g}",
+        f"{item.error:+.1%}",
+        "" if inside else "*",
     )

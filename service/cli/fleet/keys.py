@@ -7,10 +7,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from service.cli.common import open_database
+from service.cli.tables import Column, names, output, print_table
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -82,12 +81,13 @@ def list_keys() -> None:
 
     from service.db.tables import ApiKey
 
-    table = Table("id", "scope", "name", "made", "revoked")
     with _session() as (session, _):
-        for key in session.scalars(select(ApiKey).order_by(ApiKey.id)):
-            revoked = _date(key.revoked_unix_s) if key.revoked_unix_s else ""
-            table.add_row(key.id, key.scope, key.name, _date(key.created_unix_s), revoked)
-    Console().print(table)
+        rows = [
+            (key.id, key.scope, key.name, _date(key.created_unix_s), _date(key.revoked_unix_s))
+            for key in session.scalars(select(ApiKey).order_by(ApiKey.id))
+        ]
+    columns = [Column("id"), Column("scope"), names("name"), Column("made (UTC)"), Column("revoked (UTC)")]
+    print_table(columns, rows, out=output())
 
 
 @keys.command("revoke")
@@ -100,5 +100,5 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="As in `latc
     typer.echo(f"Key {key_id} is revoked.", err=True)
 
 
-def _date(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _date(unix_s: float | None) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M") if unix_s else ""

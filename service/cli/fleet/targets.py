@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
 
 from latcast.schema import to_plain
 from service.cli.common import DEFAULT_SERVER, KeyOption, ServerOption, open_client, write_json
+from service.cli.tables import Column, names, numbers, output, print_table, prose, say
 
 if TYPE_CHECKING:
     from profilers.targets import Kind
@@ -44,16 +44,19 @@ def targets(
     if json_out is not None:
         write_json(listed, json_out)
         return
-    table = Table(Column("id", min_width=16), "device", "target", "measurements", "adapted")
-    for target in listed:
-        table.add_row(
-            target["id"],
-            target["device_name"],
-            target["label"],
-            str(target["measurements"]),
-            _adapted(target),
-        )
-    Console().print(table if listed else "No targets yet: run `latcast agent` on a device.")
+    _print_listed(listed, output())
+
+
+def _print_listed(listed: Sequence[Mapping[str, Any]], out: Console) -> None:
+    if not listed:
+        say("No targets yet: run `latcast agent` on a device.", out)
+        return
+    rows = [
+        (target["id"], target["device_name"], target["label"], str(target["measurements"]), _adapted(target))
+        for target in listed
+    ]
+    columns = [Column("id"), names("device"), names("target"), numbers("measurements"), Column("adapted")]
+    print_table(columns, rows, out=out)
 
 
 def _adapted(target: Mapping[str, Any]) -> str:
@@ -71,31 +74,30 @@ def _list_here(json_out: str | None) -> None:
     if json_out is not None:
         write_json([to_plain(kind) for kind in kinds], json_out)
         return
-    console, device = Console(highlight=False), describe_device()
-    console.print(f"{device.name}: {device.processor}, {device.logical_cores} logical cores", markup=False)
-    console.print(_possible([kind for kind in kinds if not kind.reason]))
-    impossible = [kind for kind in kinds if kind.reason]
-    if impossible:
-        console.print(_impossible(impossible))
+    out, device = output(), describe_device()
+    say(f"{device.name}: {device.processor}, {device.logical_cores} logical cores", out)
+    _print_possible([kind for kind in kinds if not kind.reason], out)
+    _print_impossible([kind for kind in kinds if kind.reason], out)
 
 
-def _possible(kinds: "Sequence[Kind]") -> Table:
-    """A row for each backend, for threads and options are the same in every precision."""
-    table = Table("backend", "precision", "threads", "options, the default first")
+def _print_possible(kinds: "Sequence[Kind]", out: Console) -> None:
+    """Print a row for each backend, for threads and options are the same in every precision."""
+    rows = []
     for same in _groups(kinds, lambda kind: kind.backend):
         kind = same[0]
-        options = "\n".join(f"{option}={' '.join(values) or '…'}" for option, values in kind.options.items())
+        options = ", ".join(f"{option}={'|'.join(values) or '…'}" for option, values in kind.options.items())
         threads = "1" if kind.most_threads == 1 else f"1-{kind.most_threads}"
-        table.add_row(f"{kind.backend} {kind.version}", _precisions(same), threads, options or "none")
-    return table
+        rows.append((f"{kind.backend} {kind.version}", _precisions(same), threads, options or "none"))
+    columns = [Column("backend"), prose("precisions"), Column("threads"), prose("options, the default first")]
+    print_table(columns, rows, out=out)
 
 
-def _impossible(kinds: "Sequence[Kind]") -> Table:
-    """A row for each reason, for a runtime that is missing is missing in every precision."""
-    table = Table("not here", "precision", "because")
-    for same in _groups(kinds, lambda kind: (kind.backend, kind.reason)):
-        table.add_row(same[0].backend, _precisions(same), same[0].reason)
-    return table
+def _print_impossible(kinds: "Sequence[Kind]", out: Console) -> None:
+    """Print a row for each reason, for a runtime that is missing is missing in every precision."""
+    groups = _groups(kinds, lambda kind: (kind.backend, kind.reason))
+    if groups:
+        rows = [(same[0].backend, _precisions(same), same[0].reason) for same in groups]
+        print_table([Column("not here"), prose("precisions"), prose("because")], rows, out=out)
 
 
 def _groups(kinds: "Sequence[Kind]", key: "Callable[[Kind], object]") -> "list[list[Kind]]":
@@ -106,4 +108,4 @@ def _groups(kinds: "Sequence[Kind]", key: "Callable[[Kind], object]") -> "list[l
 
 
 def _precisions(kinds: "Sequence[Kind]") -> str:
-    return "\n".join(kind.precision for kind in kinds)
+    return ", ".join(kind.precision for kind in kinds)

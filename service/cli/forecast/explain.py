@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 
 from latcast.schema import Architecture, InputError, LatcastError
-from service.cli.common import KeyOption, ShapeOption, console, find_target, open_client, parse_shapes, write_json
+from service.cli.common import KeyOption, ShapeOption, console, find_target, open_client, write_json
 from service.cli.forecast.explain_report import print_explanation
 from service.cli.forecast.explain_sources import Known, MeasuredGraph, from_data, from_nothing, from_service
+from service.cli.shapes import parse_shapes
 
 if TYPE_CHECKING:
     from latcast.schema import Graph
@@ -120,7 +121,7 @@ class Proposal:
     variance_removed: float
 
 
-def _load(path: Path, shapes: dict[str, list[int]]) -> "Graph":
+def _load(path: Path, shapes: dict[str, tuple[int, ...]]) -> "Graph":
     from profilers.onnx_graph import GraphLoader, inline_external_data
 
     try:

@@ -1,11 +1,10 @@
 """`latcast predict`: forecasts from the service."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from latcast.schema import InputError
 from service.cli.common import (
@@ -16,9 +15,10 @@ from service.cli.common import (
     TargetOption,
     find_target,
     open_client,
-    parse_shapes,
     write_json,
 )
+from service.cli.shapes import parse_shapes
+from service.cli.tables import Column, names, numbers, output, print_table, say
 
 __all__ = ["predict"]
 
@@ -52,12 +52,12 @@ def predict(
     shapes = parse_shapes(shape or [])
     items = [_item(network, space=space, graph=graph, shapes=shapes) for network in networks]
     with open_client(server, key) as client:
-        found = find_target(client.targets(), target)
-        answers = client.predict(found["id"], items, level=level)
+        registered = find_target(client.targets(), target)
+        answers = client.predict(registered["id"], items, level=level)
     if json_out is not None:
-        write_json({"target": found["id"], "level": level, "items": answers}, json_out)
+        write_json({"target": registered["id"], "level": level, "items": answers}, json_out)
     else:
-        Console().print(_table(networks, answers, title=f"{found['device_name']} · {found['label']}", level=level))
+        _print(networks, answers, target=registered, level=level)
     problems = [(name, answer["error"]) for name, answer in zip(networks, answers, strict=True) if "error" in answer]
     for name, problem in problems:
         typer.echo(f"latcast: {name}: {problem['detail']}", err=True)
@@ -65,7 +65,7 @@ def predict(
         raise typer.Exit(1)
 
 
-def _item(network: str, *, space: str | None, graph: bool, shapes: dict[str, list[int]]) -> dict[str, Any]:
+def _item(network: str, *, space: str | None, graph: bool, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     from latcast.client import item
 
     if space is not None:
@@ -81,22 +81,24 @@ def _item(network: str, *, space: str | None, graph: bool, shapes: dict[str, lis
     return item(onnx=model, shapes=shapes)
 
 
-def _table(networks: list[str], answers: list[dict[str, Any]], *, title: str, level: float) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("network", overflow="fold")
-    for name in ("ms", f"{level:.0%} interval", "known", "source"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for network, answer in zip(networks, answers, strict=True):
-        if "error" in answer:
-            table.add_row(network, "", "", "", "error")
-            continue
-        interval = answer["interval_ms"]
-        source = answer["source"] if answer["adapted"] else "predicted, not adapted"
-        table.add_row(
-            network,
-            f"{answer['latency_ms']:.3f}",
-            f"{interval[0]:.3f} – {interval[1]:.3f}" if interval else "no claim",
-            f"{answer['coverage']:.0%}",
-            source,
-        )
-    return table
+def _print(
+    networks: Sequence[str], answers: Sequence[Mapping[str, Any]], *, target: Mapping[str, Any], level: float
+) -> None:
+    interval = numbers(f"{level * 100:.3g} % interval")
+    columns = [names("network"), numbers("ms"), interval, numbers("known"), Column("source")]
+    rows = [(network, *_cells(answer)) for network, answer in zip(networks, answers, strict=True)]
+    out = output()
+    say(f"{target['device_name']} · {target['label']}", out, style="bold")
+    print_table(columns, rows, out=out)
+
+
+def _cells(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    if "error" in answer:
+        return "", "", "", "error"
+    interval = answer["interval_ms"]
+    return (
+        f"{answer['latency_ms']:.3f}",
+        f"{interval[0]:.3f} – {interval[1]:.3f}" if interval else "no claim",
+        f"{answer['coverage']:.0%}",
+        answer["source"] if answer["adapted"] else "predicted, not adapted",
+    )

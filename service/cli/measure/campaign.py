@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Column, Table
 
 from latcast.schema import InputError
 from service.cli.common import console
+from service.cli.tables import Column, names, numbers, print_table, say
 
 if TYPE_CHECKING:
     from latcast.schema import ProfileSettings
@@ -65,11 +65,11 @@ def campaign(
     if not chosen:
         raise InputError(f"No target of this machine has {' or '.join(targets or [])} in its label.")
     if dry_run:
-        console.print(_plan(chosen, recipe, hours, microbench=microbench))
+        _print_plan(chosen, recipe, hours, microbench=microbench)
         return
     rows = _measure(out, [tally.settings for tally in chosen], recipe, hours, again=again, microbench=microbench)
-    console.print(_summary(tallies(out, [tally.settings for tally in chosen])))
-    console.print(f"{rows} new rows in {out}. `latcast dataset pack {out}` makes a data set of them.")
+    _print_summary(tallies(out, [tally.settings for tally in chosen]))
+    say(f"{rows} new rows in {out}. `latcast dataset pack {out}` makes a data set of them.", console)
 
 
 def _fits(tally: "Tally", texts: Sequence[str]) -> bool:
@@ -95,24 +95,37 @@ def _measure(
         )  # fmt: skip
 
 
-def _plan(chosen: "Sequence[Tally]", recipe: "Recipe", hours: float, *, microbench: bool) -> Table:
-    """How many graphs each target can be expected to get."""
+def _print_plan(chosen: "Sequence[Tally]", recipe: "Recipe", hours: float, *, microbench: bool) -> None:
+    """Print how many graphs each target can be expected to get."""
     undescribed = sum(not tally.described for tally in chosen) if microbench else 0
     seconds = max(0.0, hours * 3600 - undescribed * MICROBENCH_SECONDS) / len(chosen)
     share = recipe.careful_share
     each = (1 - share) * SECONDS_PER_NETWORK + share * SECONDS_PER_CAREFUL
     networks = int(seconds / (each + recipe.kernels_per_network * SECONDS_PER_KERNEL))
-    table = Table(Column("target", overflow="fold"), "so far", "to come", "microbench", caption="networks + kernels")
-    for tally in chosen:
-        has = "there" if tally.described else "to come" if microbench else "no"
-        to_come = f"{networks} + {networks * recipe.kernels_per_network}"
-        table.add_row(tally.target.label, f"{tally.networks} + {tally.kernels}", to_come, has)
-    return table
+    to_come = f"{networks} + {networks * recipe.kernels_per_network}"
+    rows = [
+        (tally.target.label, f"{tally.networks} + {tally.kernels}", to_come, _described(tally, microbench=microbench))
+        for tally in chosen
+    ]
+    columns = [names("target"), numbers("so far"), numbers("to come"), Column("microbench")]
+    print_table(columns, rows, out=console)
+    say("Counts are of networks + kernels.", console)
 
 
-def _summary(chosen: "Sequence[Tally]") -> Table:
-    table = Table(Column("target", overflow="fold"), "networks", "kernels", "failures", "microbench")
-    for tally in chosen:
-        counts = (tally.networks, tally.kernels, tally.failures)
-        table.add_row(tally.target.label, *map(str, counts), "yes" if tally.described else "no")
-    return table
+def _described(tally: "Tally", *, microbench: bool) -> str:
+    return "there" if tally.described else "to come" if microbench else "no"
+
+
+def _print_summary(chosen: "Sequence[Tally]") -> None:
+    columns = [names("target"), numbers("networks"), numbers("kernels"), numbers("failures"), Column("microbench")]
+    rows = [
+        (
+            tally.target.label,
+            str(tally.networks),
+            str(tally.kernels),
+            str(tally.failures),
+            "yes" if tally.described else "no",
+        )
+        for tally in chosen
+    ]
+    print_table(columns, rows, out=console)

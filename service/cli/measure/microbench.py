@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from latcast.schema import Microbench, ProfileSettings, to_plain
 from service.cli.common import console, parse_pairs, write_json
+from service.cli.tables import names, numbers, output, print_table, say
 
 if TYPE_CHECKING:
     from profilers.microbench import Entry
@@ -80,18 +80,13 @@ def print_microbench(found: Microbench, out: Console | None = None) -> None:
     """
     from profilers.microbench import ENTRIES
 
-    out = out or Console(highlight=False)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("kernel")
-    for name in ("time", "achieved", "spread"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for entry in ENTRIES:
-        table.add_row(entry.about, *_cells(entry, found))
-    out.print(found.target.label)
-    out.print(table)
-    for name, why in found.missing.items():
-        out.print(f"{name}: {why}", style="dim", markup=False)
-    out.print(f"{found.seconds:.1f} s. " + _steadiness(found))
+    out = out or output()
+    say(found.target.label, out)
+    columns = [names("kernel"), numbers("time"), numbers("achieved"), numbers("spread")]
+    print_table(columns, [(entry.about, *_cells(entry, found)) for entry in ENTRIES], out=out)
+    for entry, why in found.missing.items():
+        say(f"{entry}: {why}", out, style="dim")
+    say(Text.assemble(f"{found.seconds:.1f} s. ", _steadiness(found)), out)
 
 
 def _cells(entry: "Entry", found: Microbench) -> tuple[str, str, str]:
@@ -102,7 +97,8 @@ def _cells(entry: "Entry", found: Microbench) -> tuple[str, str, str]:
     return text, entry.rate(value), f"{found.spread[entry.name]:.1%}"
 
 
-def _steadiness(found: Microbench) -> str:
+def _steadiness(found: Microbench) -> tuple[str, str]:
+    """A sentence and its style."""
     if found.noisy:
-        return "[yellow]Noisy: the host was busy meanwhile; stop other programs and measure again.[/yellow]"
-    return "Spread: (highest − lowest) / value, between processes."
+        return "Noisy: the host was busy meanwhile; stop other programs and measure again.", "yellow"
+    return "Spread: (highest − lowest) / value, between processes.", ""

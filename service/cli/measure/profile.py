@@ -1,13 +1,14 @@
 """`latcast profile`: measure one model on this machine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from latcast.schema import InputError, LatcastError, Measurement, ProfileSettings, to_plain
-from service.cli.common import console, parse_pairs, write_json
+from service.cli.common import ShapeOption, console, parse_pairs, write_json
+from service.cli.shapes import parse_shapes
 
 if TYPE_CHECKING:
     from latcast.schema import Device, Graph
@@ -20,9 +21,7 @@ DEFAULTS = ProfileSettings()
 
 def profile(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file; with --space an architecture's text.")],
-    shape: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=SIZES", help="Shape of an input, e.g. x=1,3,224,224; repeatable.")
-    ] = None,
+    shape: ShapeOption = None,
     feeds: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Inputs, instead of generated ones.")] = None,
     space: Annotated[str | None, typer.Option(metavar="NAME", help="Search space that MODEL is a text of.")] = None,
     backend: Annotated[str, typer.Option(help="Runtime to measure.")] = DEFAULTS.backend,
@@ -62,22 +61,12 @@ def profile(
         timeout_s=timeout,
         kernels=kernels > 0,
     )
-    content, graph = _model(model, space, _shapes(shape or []))
+    content, graph = _model(model, space, parse_shapes(shape or []))
     arrays = _feeds(feeds, graph)
     device, measurement = _measure(content, graph, settings, arrays)
     _show(model if space else Path(model).name, device, graph, measurement, kernels=kernels, json_out=json_out)
     if measurement.failure:
         raise LatcastError(f"{measurement.failure.message} (stage: {measurement.failure.stage})")
-
-
-def _shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    shapes = {}
-    for name, sizes in parse_pairs(texts, "--shape").items():
-        parts = sizes.strip("[]()").replace("x", ",").split(",")
-        if not all(part.strip().isdigit() for part in parts):
-            raise typer.BadParameter(f"--shape wants NAME=SIZES such as x=1,3,224,224, not {name}={sizes}.")
-        shapes[name] = tuple(int(part) for part in parts)
-    return shapes
 
 
 def _model(text: str, space: str | None, shapes: Mapping[str, tuple[int, ...]]) -> "tuple[bytes, Graph]":

@@ -1,62 +1,53 @@
 """What `latcast profile` prints."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from latcast.schema import CounterReading, Device, Graph, KernelTiming, Measurement, Summary
+from service.cli.tables import Cell, names, numbers, output, print_pairs, print_table, say
 
 __all__ = ["print_report"]
 
 PARAMETER_BYTES = 4
 UNSTEADY_IQR = 0.15
+MOST_OPERATORS = 4
 
 
 def print_report(
-    name: str, device: Device, graph: Graph, measurement: Measurement, *, kernels: int, console: Console | None = None
+    model: str, device: Device, graph: Graph, measurement: Measurement, *, kernels: int, console: Console | None = None
 ) -> None:
     """Print a successful measurement for people.
 
     Args:
-        name: of the model.
+        model: its name.
         device: where it ran.
         graph: what ran.
         measurement: with samples.
         kernels: how many kernels to list at most.
         console: where to; standard output by default.
     """
-    out, summary = console or Console(highlight=False), measurement.summary
+    out, summary = console or output(), measurement.summary
     assert summary is not None  # noqa: S101 - the caller made sure
-    out.print(f"[bold]{escape(name)}[/bold]")
-    out.print(f"{escape(device.processor)}, {escape(measurement.target.label)}")
+    say(model, out, style="bold")
+    say(f"{device.processor}, {measurement.target.label}", out)
     for title, rows in (
         ("latency", _latency_rows(measurement, summary)),
         ("model", _model_rows(graph, measurement, summary)),
         ("counters, for each run", _counter_rows(measurement.counters)),
     ):
-        out.print(_pairs_table(title, rows))
-    timings = measurement.kernels
-    if timings:
-        out.print(_kernel_table(timings, kernels))
+        print_pairs(rows, out=out, title=title)
+    if measurement.kernels:
+        _print_kernels(measurement.kernels, kernels, out)
     elif kernels:
-        out.print("The backend gave no kernel timings.")
+        say("The backend gave no kernel timings.", out)
 
 
-def _pairs_table(title: str, rows: Iterable[tuple[str, str]]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
-    table.add_column(style="dim", min_width=22)
-    table.add_column()
-    for label, value in rows:
-        table.add_row(label, value)
-    return table
-
-
-def _latency_rows(measurement: Measurement, summary: Summary) -> Iterator[tuple[str, str]]:
+def _latency_rows(measurement: Measurement, summary: Summary) -> Iterator[tuple[str, Cell]]:
     processes = len(measurement.runs)
-    yield "median", f"[bold]{_ms(summary.median_ms)}[/bold]"
+    yield "median", Text(_ms(summary.median_ms), style="bold")
     yield "p10 … p90", f"{_ms(summary.p10_ms)} … {_ms(summary.p90_ms)}"
     yield "IQR", f"{_ms(summary.iqr_ms)} ({summary.iqr_ms / summary.median_ms:.1%})"
     yield "samples", f"{summary.samples} in {processes} process{'es' if processes > 1 else ''}"
@@ -64,16 +55,16 @@ def _latency_rows(measurement: Measurement, summary: Summary) -> Iterator[tuple[
     yield "steadiness", _steadiness(measurement, summary)
 
 
-def _steadiness(measurement: Measurement, summary: Summary) -> str:
+def _steadiness(measurement: Measurement, summary: Summary) -> Text:
     if measurement.noisy:
-        return ("[yellow]noisy: the host was busy, or changed its speed, while it was measured; "
-                "stop other programs and measure again[/yellow]")  # fmt: skip
+        return Text("noisy: the host was busy, or changed its speed, while it was measured; stop other programs and "
+                    "measure again", style="yellow")  # fmt: skip
     if summary.iqr_ms > UNSTEADY_IQR * summary.median_ms:
-        return "[yellow]runs differ much within a process: the median may be off[/yellow]"
-    return "steady" if measurement.sentinel_ms else "not watched"
+        return Text("runs differ much within a process: the median may be off", style="yellow")
+    return Text("steady" if measurement.sentinel_ms else "not watched")
 
 
-def _model_rows(graph: Graph, measurement: Measurement, summary: Summary) -> Iterator[tuple[str, str]]:
+def _model_rows(graph: Graph, measurement: Measurement, summary: Summary) -> Iterator[tuple[str, Cell]]:
     yield "nodes", f"{len(graph.nodes)} ({_operators(graph)})"
     yield "MACs", _count(graph.macs)
     yield "FLOPs", _count(graph.flops)
@@ -84,15 +75,16 @@ def _model_rows(graph: Graph, measurement: Measurement, summary: Summary) -> Ite
     yield "peak memory", f"{_bytes(measurement.peak_memory_bytes)} (the whole process)"
     yield "loading", _ms(measurement.runs[0].load_ms)
     if graph.denormal_weights:
-        yield "weights", "[yellow]some are denormal, which can slow a runtime tenfold[/yellow]"
+        yield "weights", Text("some are denormal, which can slow a runtime tenfold", style="yellow")
 
 
 def _operators(graph: Graph) -> str:
-    found = list(graph.operators.items())
-    return ", ".join(f"{count} {name}" for name, count in found[:4]) + (", …" if len(found) > 4 else "")
+    counts = [f"{count} {operator}" for operator, count in graph.operators.items()]
+    rest = len(counts) - MOST_OPERATORS
+    return ", ".join(counts[:MOST_OPERATORS]) + (f" and {rest} more kinds" if rest > 0 else "")
 
 
-def _counter_rows(counters: CounterReading | None) -> Iterator[tuple[str, str]]:
+def _counter_rows(counters: CounterReading | None) -> Iterator[tuple[str, Cell]]:
     if counters is None:
         yield "none", "nothing was counted"
         return
@@ -104,28 +96,22 @@ def _counter_rows(counters: CounterReading | None) -> Iterator[tuple[str, str]]:
     for event, reason in counters.absent.items():
         reasons[reason].append(event)
     for reason, events in reasons.items():
-        yield "not counted", f"[dim]{', '.join(events)}: {escape(reason)}[/dim]"
+        yield "not counted", Text(f"{', '.join(events)}: {reason}", style="dim")
 
 
 def _is_time(event: str) -> bool:
     return event.endswith("-ns") or event == "task-clock"
 
 
-def _kernel_table(timings: tuple[KernelTiming, ...], most: int) -> Table:
-    table = Table(title=f"kernels: {min(most, len(timings))} of {len(timings)}, by share of the time",
-                  title_justify="left", title_style="bold", box=None, pad_edge=False)  # fmt: skip
-    for header, side in (
-        ("operator", "left"),
-        ("inputs", "left"),
-        ("output", "left"),
-        ("share", "right"),
-        ("ms", "right"),
-    ):
-        table.add_column(header, justify=side)  # type: ignore[arg-type]
-    for timing in sorted(timings, key=lambda timing: -timing.share)[:most]:
-        table.add_row(escape(timing.operator), _shapes(timing.input_shapes), _shapes(timing.output_shapes),
-                      f"{timing.share:.1%}", f"{timing.time_ms:.3f}")  # fmt: skip
-    return table
+def _print_kernels(timings: tuple[KernelTiming, ...], most: int, out: Console) -> None:
+    columns = [names("operator"), names("inputs"), names("output"), numbers("share"), numbers("ms")]
+    rows = [
+        (timing.operator, _shapes(timing.input_shapes), _shapes(timing.output_shapes), f"{timing.share:.1%}",
+         f"{timing.time_ms:.3f}")
+        for timing in sorted(timings, key=lambda timing: -timing.share)[:most]
+    ]  # fmt: skip
+    title = f"kernels: {min(most, len(timings))} of {len(timings)}, by share of the time"
+    print_table(columns, rows, out=out, title=title)
 
 
 def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:

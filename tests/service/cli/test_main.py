@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 
 from latcast.schema import InputError, UnknownNameError
-from service.cli.common import find_target, parse_shapes
+from service.cli.common import find_target
 from service.cli.main import app, missing_extra
 
 ROOT = Path(__file__).parents[3]
@@ -63,7 +63,6 @@ def test_help_and_version_need_no_heavy_import() -> None:
     [
         (["predict", "--server", NOBODY_THERE, "--space", "nasbench201", "x"], ["cannot be reached", "latcast serve"]),
         (["predict", "--server", NOBODY_THERE, "missing.onnx"], ["missing.onnx", "--space"]),
-        (["predict", "--server", NOBODY_THERE, "--shape", "x:1", "pyproject.toml"], ["x:1", "x=1,3,224,224"]),
         (["targets", "--server", NOBODY_THERE], ["cannot be reached"]),
         (["adapt", "--server", NOBODY_THERE], ["cannot be reached"]),
         (["agent", "--server", NOBODY_THERE, "--threads", "100000"], ["logical cores"]),
@@ -80,7 +79,9 @@ def test_failures_are_sentences(arguments: list[str], words: list[str], tmp_path
         assert word in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["predict"], ["adapt", "--samples", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["predict"], ["adapt", "--samples", "0"], ["predict", "m.onnx", "--shape", "x:1"]]
+)
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert latcast(*arguments).returncode == 2
 
@@ -113,14 +114,6 @@ def test_a_target_that_is_not_clear_is_asked_for() -> None:
         find_target(TARGETS, "zzz")
     with pytest.raises(InputError, match="latcast agent"):
         find_target([], None)
-
-
-def test_shapes() -> None:
-    assert parse_shapes(["x=1,3,224,224", "scale="]) == {"x": [1, 3, 224, 224], "scale": []}
-    assert parse_shapes(["a=b=2"]) == {"a=b": [2]}
-    for text in ("x", "=1,2", "x=1,two"):
-        with pytest.raises(InputError, match="NAME=DIMS"):
-            parse_shapes([text])
 
 
 def test_missing_module_names_the_extra() -> None:

@@ -1,0 +1,218 @@
+"""Tables of all commands: readable at 80 columns and through a pipe, with every value whole.
+
+A table that fits is printed as it is. In one that does not fit, texts that may be long are wrapped in their columns
+while that is readable; else they get lines of their own above the row's figures; else each row becomes a block of
+labelled lines. Nothing is drawn around a table, and through a pipe a row is one line unless COLUMNS says how wide the
+reader is.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["Cell", "Column", "names", "numbers", "output", "print_pairs", "print_table", "prose", "say", "shortened"]
+
+Cell = str | Text
+"""What stands in a table: a plain text, in which markup means nothing, or one with a style."""
+
+NARROWEST = 20
+"""Characters below which a wrapped column is no longer readable."""
+NAME_LINES = 2
+"""Lines above which a wrapped name is easier to read, and to copy, on lines of its own."""
+GAP, INDENT = 2, 2
+"""Blanks between columns, and before figures below a name."""
+UNLIMITED = 100_000
+"""Width of a pipe whose reader does not say how wide it is; lines of a wrapped sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table, whose cells stay whole on one line; see `numbers`, `names` and `prose` for the others.
+
+    Args:
+        header: what stands above it.
+        right: cells stand to the right.
+        most_lines: lines that a cell may take where the table is too wide.
+    """
+
+    header: str
+    right: bool = False
+    most_lines: int = 1
+
+    @property
+    def wraps(self) -> bool:
+        """Whether cells may be wrapped, or moved to lines of their own."""
+        return self.most_lines > 1
+
+
+def numbers(header: str) -> Column:
+    """A column of figures."""
+    return Column(header, right=True)
+
+
+def names(header: str) -> Column:
+    """A column of names that may be long, as those of networks and targets are."""
+    return Column(header, most_lines=NAME_LINES)
+
+
+def prose(header: str) -> Column:
+    """A column of sentences or lists, which are wrapped."""
+    return Column(header, most_lines=UNLIMITED)
+
+
+def output(*, stderr: bool = False) -> Console:
+    """The console that results are printed on; as wide as they are where nobody says how wide the reader is."""
+    console = Console(highlight=False, stderr=stderr)
+    if not (console.is_terminal or os.environ.get("COLUMNS", "").isdigit()):
+        console = Console(highlight=False, stderr=stderr, width=UNLIMITED)
+    return console
+
+
+def shortened(text: str, length: int) -> str:
+    """At most `length` characters of a name: where it is longer, its middle gives way to an ellipsis."""
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 2
+    return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def say(text: Cell, out: Console, *, style: str = "") -> None:
+    """Print a sentence; square brackets in it are no markup."""
+    _print(Text(text, style=style) if isinstance(text, str) else text, out)
+
+
+def print_pairs(pairs: Iterable[tuple[str, Cell]], *, out: Console, title: str = "") -> None:
+    """Print labelled values, the labels in a column."""
+    print_table(
+        [Column(""), prose("")], [(Text(label, style="dim"), value) for label, value in pairs], out=out, title=title
+    )
+
+
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, out: Console, title: str = "") -> None:
+    """Print a table; every value is printed whole, whatever the width of the output.
+
+    Args:
+        columns: where none has a header, no header is printed.
+        rows: a cell for each column.
+        out: where to, see `output`.
+        title: a line above the table, itself below an empty one.
+    """
+    layout = _Layout(
+        list(columns),
+        [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows],
+    )
+    if title:
+        out.print()
+        _print(Text(title, style="bold"), out)
+    widths = layout.widths(out.width)
+    beside = layout.figure_widths(out.width)
+    if widths and (beside is None or layout.is_readable(widths)):
+        _print(layout.table(widths), out)
+    elif beside:
+        layout.print_above(beside, out)
+    else:
+        layout.print_blocks(out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """A table's contents, and the ways to lay them out."""
+
+    columns: list[Column]
+    rows: list[list[Text]]
+
+    def widths(self, width: int) -> list[int] | None:
+        """Width of each column where the table fits, with long texts wrapped if need be; None where it does not."""
+        sizes = self._sizes()
+        wrapped = {index: sizes[index] for index, column in enumerate(self.columns) if column.wraps}
+        room = width - sum(sizes) - GAP * (len(sizes) - 1) + sum(wrapped.values())
+        if room < sum(min(NARROWEST, size) for size in wrapped.values()):
+            return None
+        shared = _shared(wrapped, room)
+        return [shared.get(index, size) for index, size in enumerate(sizes)]
+
+    def is_readable(self, widths: Sequence[int]) -> bool:
+        """Whether no name is wrapped into more lines than its column allows."""
+        return all(
+            size <= column.most_lines * width
+            for size, width, column in zip(self._sizes(), widths, self.columns, strict=True)
+        )
+
+    def figure_widths(self, width: int) -> list[int] | None:
+        """Width of each column, 0 for long texts, where the others fit on one line; None where they do not."""
+        sizes = [0 if column.wraps else size for column, size in zip(self.columns, self._sizes(), strict=True)]
+        figures = sum(size > 0 for size in sizes)
+        fits = 0 < figures < len(sizes) and sum(sizes) + GAP * (figures - 1) + INDENT <= width
+        return sizes if fits else None
+
+    def table(self, widths: Sequence[int]) -> Table:
+        """The whole table at these widths."""
+        return self._table(widths, self.rows, header=any(column.header for column in self.columns))
+
+    def print_above(self, widths: Sequence[int], out: Console) -> None:
+        """Print each row's long texts on lines of their own, and its figures below them."""
+        headers = [column.header for column in self.columns if column.wraps and column.header]
+        _print(Text(" · ".join(headers), style="bold"), out)
+        _print(_indented(self._table(widths, [], header=True)), out)
+        for row in self.rows:
+            for text, size in zip(row, widths, strict=True):
+                if not size and text.plain:
+                    _print(text, out)
+            _print(_indented(self._table(widths, [row], header=False)), out)
+
+    def print_blocks(self, out: Console) -> None:
+        """Print each row as labelled lines, with an empty line between rows."""
+        for place, row in enumerate(self.rows):
+            if place:
+                out.print()
+            for column, text in zip(self.columns, row, strict=True):
+                _print(Text.assemble((f"{column.header}: ", "bold"), text) if column.header else text, out)
+
+    def _sizes(self) -> list[int]:
+        """Natural width of each column: that of its widest header or cell."""
+        texts = ([column.header, *(row[place].plain for row in self.rows)] for place, column in enumerate(self.columns))
+        return [max(map(cell_len, column)) for column in texts]
+
+    def _table(self, widths: Sequence[int], rows: Iterable[Sequence[Text]], *, header: bool) -> Table:
+        table = Table(box=None, show_header=header, pad_edge=False, padding=(0, GAP, 0, 0))
+        shown = [place for place, width in enumerate(widths) if width]
+        for place in shown:
+            column = self.columns[place]
+            justify: Literal["left", "right"] = "right" if column.right else "left"
+            table.add_column(Text(column.header), justify=justify, width=widths[place], overflow="fold")
+        for row in rows:
+            table.add_row(*[row[place] for place in shown])
+        return table
+
+
+def _shared(sizes: dict[int, int], room: int) -> dict[int, int]:
+    """The room among columns of these natural widths: none gets more than it needs, the rest share alike."""
+    result: dict[int, int] = {}
+    for place, (index, size) in enumerate(sorted(sizes.items(), key=lambda item: item[1])):
+        result[index] = min(size, room // (len(sizes) - place))
+        room -= result[index]
+    return result
+
+
+def _indented(table: Table) -> Padding:
+    return Padding(table, (0, 0, 0, INDENT), expand=False)
+
+
+def _print(what: Table | Text | Padding, out: Console) -> None:
+    """Print without blanks at the ends of lines."""
+    if isinstance(what, Text):
+        what.overflow = "fold"
+    if out.is_terminal:
+        out.print(what)
+        return
+    with out.capture() as lines:
+        out.print(what)
+    text = "\n".join(line.rstrip() for line in lines.get().splitlines())
+    out.print(Text(text, overflow="ignore", no_wrap=True), crop=False)

@@ -1,0 +1,115 @@
+"""Tables are readable at any width: every value is there, whole, and markup in it means nothing."""
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from service.cli.tables import (
+    UNLIMITED,
+    Column,
+    names,
+    numbers,
+    output,
+    print_pairs,
+    print_table,
+    prose,
+    say,
+    shortened,
+)
+
+TEXT = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
+COLUMNS = [names("network"), numbers("ms"), numbers("90 % interval"), Column("source")]
+ROWS = [
+    (TEXT, "3.201", "2.900 – 3.500", "predicted, not adapted"),
+    ("[red]m[/red].onnx", "1.000", "", Text("measured")),
+]
+
+
+def console(width: int, *, terminal: bool = False) -> Console:
+    return Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, highlight=False)
+
+
+def printed(width: int, columns: list[Column], rows: list[tuple[object, ...]], **options: object) -> str:
+    out = console(width, **options)  # type: ignore[arg-type]
+    print_table(columns, rows, out=out)  # type: ignore[arg-type]
+    return out.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("width", [30, 60, 80, 100, 120, 200])
+def test_no_value_is_cut_at_any_width(width: int, terminal: bool) -> None:
+    text = printed(width, COLUMNS, ROWS, terminal=terminal)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    for value in ("3.201", "2.900 – 3.500", "1.000", "[red]m[/red].onnx", "measured", "predicted, not adapted"):
+        assert value in text
+    for header in ("network", "ms", "90 % interval", "source"):
+        assert header in text
+
+
+def test_a_table_that_fits_has_a_line_for_each_row() -> None:
+    lines = printed(200, COLUMNS, ROWS).splitlines()
+    assert [line.split()[0] for line in lines] == ["network", TEXT, "[red]m[/red].onnx"]
+    assert lines[0].index("source") == lines[1].index("predicted") == lines[2].index("measured")
+
+
+def test_names_that_would_be_wrapped_often_stand_above_their_figures() -> None:
+    lines = printed(80, COLUMNS, ROWS).splitlines()
+    assert "".join(lines[2:4]) == TEXT
+    assert lines[4].split() == ["3.201", "2.900", "–", "3.500", "predicted,", "not", "adapted"]
+    assert lines[5] == "[red]m[/red].onnx"
+
+
+def test_names_that_fit_on_two_lines_are_wrapped_in_their_column() -> None:
+    lines = printed(60, [names("graph"), numbers("ms")], [("a" * 80, "1.0"), ("b", "2.0")]).splitlines()
+    assert [len(line.split()[0]) for line in lines] == [5, 55, 25, 1]
+    assert lines[1].endswith("1.0")
+
+
+def test_rows_that_fit_in_no_other_way_become_blocks() -> None:
+    text = printed(12, [Column("first"), Column("second")], [("aaaaaa", "bbbbbb"), ("c", "d")])
+    assert text.splitlines() == ["first:", "aaaaaa", "second:", "bbbbbb", "", "first: c", "second: d"]
+
+
+def test_sentences_are_wrapped_at_words() -> None:
+    lines = printed(40, [Column("backend"), prose("because")], [("tract", "one two three four five six seven eight")])
+    assert lines.splitlines()[1:] == ["tract    one two three four five six", "         seven eight"]
+
+
+def test_lines_have_no_blanks_at_their_ends() -> None:
+    text = printed(80, [Column("a"), Column("b")], [("x", ""), ("long", "y")])
+    assert text.splitlines() == ["a     b", "x", "long  y"]
+
+
+def test_pairs_have_no_header() -> None:
+    out = console(80)
+    print_pairs([("median", "1 ms"), ("p10 … p90", Text("0.9 ms"))], out=out, title="latency")
+    assert out.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "", "latency", "median     1 ms", "p10 … p90  0.9 ms"
+    ]  # fmt: skip
+
+
+def test_a_sentence_keeps_its_brackets() -> None:
+    out = console(UNLIMITED)
+    say("[bold]x[/bold] " + "word " * 100, out)
+    assert out.file.getvalue() == ("[bold]x[/bold] " + "word " * 100).rstrip() + "\n"  # type: ignore[attr-defined]
+
+
+def test_a_pipe_is_as_wide_as_its_lines_unless_columns_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert output().width == UNLIMITED
+    monkeypatch.setenv("COLUMNS", "80")
+    assert output().width == 80
+
+
+@pytest.mark.parametrize(("name", "length"), [("abcdefghij", 10), ("abcdefghij", 9), ("abcdefghij", 4), ("x" * 99, 32)])
+def test_a_long_name_gives_way_in_its_middle(name: str, length: int) -> None:
+    short = shortened(name, length)
+    assert len(short) == min(length, len(name))
+    if len(name) > length:
+        head, tail = short.split("…")
+        assert name.startswith(head)
+        assert name.endswith(tail)
+        assert abs(len(head) - len(tail)) <= 1
