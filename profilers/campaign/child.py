@@ -1,18 +1,13 @@
 """The process that measures many graphs on one target: `python -m profilers.campaign.child`.
 
-`profilers.campaign.process` starts it. Requests are JSON lines on standard input, the first says which target. For each
-architecture there are two answers: the graph's hash and feeds before anything is run, then what was measured. Whatever
-the runtime prints goes to standard error.
+`profilers.campaign.process` starts it and asks it (`profilers.host.long_lived`). For each architecture there are two
+answers: the graph's hash and feeds before anything is run, then what was measured.
 """
 
 import gc
-import json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import IO
 
 from latcast.schema import (
     Architecture,
@@ -31,35 +26,40 @@ from profilers.counters.perf_event import PerfEventReader
 from profilers.counters.process import ProcessReader
 from profilers.feeds import feed_specs, make_feeds
 from profilers.host.cpus import pin
+from profilers.host.long_lived import Requests
 from profilers.onnx_graph import load_graph, refill_weights
 from profilers.quantisation import CALIBRATION_FEEDS
 from profilers.search_spaces import get_space
-from profilers.timing.child import die_with, failure_of, limit_resources
+from profilers.timing.failures import failure_of
 from profilers.timing.loop import profile
 from profilers.timing.sentinel import sentinel_latency_ms, sentinel_model
 
-__all__ = ["Answer", "Begin", "Request", "main"]
+__all__ = ["StepAnswer", "StepRequest", "TargetSetup", "serve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Begin:
-    """The first request: how to measure, and where."""
+class TargetSetup:
+    """What holds for all requests.
+
+    Args:
+        settings: how to measure.
+        cpus: to be pinned to; empty leaves the scheduler free.
+    """
 
     settings: ProfileSettings
-    parent_pid: int
     cpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class StepRequest:
     """Measure an architecture, or without one the sentinel."""
 
     architecture: Architecture | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Of an architecture graph and feeds, then run or failure; of the sentinel its latency in ms, or a failure."""
+class StepAnswer:
+    """Graph and feeds of an architecture, then its run; or the sentinel's latency in ms; or a failure."""
 
     graph: GraphHash = ""
     feeds: tuple[FeedSpec, ...] = ()
@@ -68,35 +68,32 @@ class Answer:
     failure: Failure | None = None
 
 
-def main(requests: IO[str], answers: IO[str]) -> None:
+def serve(requests: Requests) -> None:
     """Answer requests until there are no more."""
-    begin = from_plain(Begin, json.loads(requests.readline()))
-    die_with(begin.parent_pid)
-    limit_resources(begin.settings.memory_limit_bytes)
-    if begin.cpus:
-        pin(frozenset(begin.cpus))
+    setup = from_plain(TargetSetup, requests.setup)
+    if setup.cpus:
+        pin(frozenset(setup.cpus))
     gc.disable()  # a collection in the middle of a sample would be the model's fault
-    for line in requests:
-        for answer in _answers(from_plain(Request, json.loads(line)), begin.settings):
-            answers.write(json.dumps(to_plain(answer), separators=(",", ":")) + "\n")
-            answers.flush()
+    for header, _ in requests:
+        for answer in _answers(from_plain(StepRequest, header), setup.settings):
+            requests.answer(to_plain(answer))
         gc.collect()
 
 
-def _answers(request: Request, settings: ProfileSettings) -> Iterator[Answer]:
+def _answers(request: StepRequest, settings: ProfileSettings) -> Iterator[StepAnswer]:
     stage, backend = "load", get_backend(settings.backend)
     try:
         if request.architecture is None:
-            yield Answer(sentinel_ms=_sentinel_ms(backend, settings))
+            yield StepAnswer(sentinel_ms=_sentinel_ms(backend, settings))
             return
         model = get_space(request.architecture.space).to_onnx(request.architecture)
         graph = load_graph(model)
         feeds = feed_specs(graph)
-        yield Answer(graph=graph.hash, feeds=feeds)
+        yield StepAnswer(graph=graph.hash, feeds=feeds)
         model, stage = refill_weights(model, settings.seed), "open"
-        yield Answer(run=_measure(_prepared(model, feeds, backend, settings), graph, feeds, backend, settings))
+        yield StepAnswer(run=_measure(_prepared(model, feeds, backend, settings), graph, feeds, backend, settings))
     except Exception as error:  # noqa: BLE001 - whatever a runtime raises is a failure of the model, and reported
-        yield Answer(failure=failure_of(error, settings, refused=stage))
+        yield StepAnswer(failure=failure_of(error, settings, refused=stage))
 
 
 def _sentinel_ms(backend: Backend, settings: ProfileSettings) -> float:
@@ -128,12 +125,5 @@ def _measure(
         )
 
 
-def _take_standard_output() -> IO[str]:
-    """Standard output for ourselves alone: what a runtime prints there goes to standard error from now on."""
-    own = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    return own
-
-
 if __name__ == "__main__":
-    main(sys.stdin, _take_standard_output())
+    serve(Requests.of_this_process())

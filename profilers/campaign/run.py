@@ -25,11 +25,11 @@ from latcast.schema import (
 from profilers.backends import get_backend
 from profilers.backends.target_settings import target_for
 from profilers.campaign.log import CampaignLog, Check, Note, Row, is_careful, read_log
-from profilers.campaign.process import Worker
+from profilers.campaign.process import MeasuringProcess
 from profilers.campaign.steps import Recipe, Step, family_fits, steps
-from profilers.host.children import alone_on_this_host
 from profilers.host.device import describe_device
 from profilers.host.environment import EnvironmentReader
+from profilers.host.exclusive import alone_on_this_host
 from profilers.microbench import run_microbench
 from profilers.progress import no_progress
 from profilers.search_spaces import get_space
@@ -315,7 +315,7 @@ class _Run:
             return Measurement(graph="", target=lane.target, settings=settings, failure=failure)
 
     def _quick(self, lane: _Lane, wanted: Sequence[Architecture]) -> None:
-        with alone_on_this_host(), Worker(self._device, lane.quick) as worker:
+        with alone_on_this_host(), MeasuringProcess(self._device, lane.quick) as worker:
             before_ms = worker.sentinel_ms()
             for part in _parts(wanted, CHECK_STEPS):
                 before_ms, disturbed = self._measure_part(lane, worker, part, before_ms)
@@ -324,7 +324,7 @@ class _Run:
                     before_ms, _ = self._measure_part(lane, worker, disturbed, before_ms)
 
     def _measure_part(
-        self, lane: _Lane, worker: Worker, part: Sequence[Architecture], before_ms: float
+        self, lane: _Lane, worker: MeasuringProcess, part: Sequence[Architecture], before_ms: float
     ) -> tuple[float, Sequence[Architecture]]:
         """The sentinel's latency after these graphs, and those that were measured while it drifted."""
         measured: dict[Architecture, GraphHash] = {}

@@ -1,93 +1,92 @@
-"""Child processes that inherit nothing, and what their ends mean."""
+"""What child processes of every lifetime have in common: what they inherit, and what their ends mean.
 
-import fcntl
+`profilers.host.one_shot` has those that answer one request, `profilers.host.long_lived` those that answer many.
+"""
+
 import os
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
 from pathlib import Path
+from typing import IO
 
-from latcast.schema import Failure, ProfileSettings
+from latcast.schema import Failure
+from profilers.host.child_limits import ChildLimits
 
-__all__ = ["alone_on_this_host", "child_environment", "explain_end", "run_alone", "run_child"]
+__all__ = ["broken_answer", "explain_end", "kill", "start_child"]
 
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH")
-"""Of the environment; everything else, secrets included, stays here."""
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME")
+"""The variables of the environment that children see; everything else, secrets included, stays here."""
 MESSAGE_CHARACTERS = 2000
 
 
-def run_alone(command: Sequence[str], folder: Path, output: Path, timeout_s: float) -> int | None:
-    """`run_child`, while no other measurement of this user runs on this host."""
-    with alone_on_this_host():
-        return run_child(command, folder, output, timeout_s)
-
-
-def run_child(command: Sequence[str], folder: Path, output: Path, timeout_s: float) -> int | None:
-    """Run a command with nothing inherited.
+def start_child(
+    module: str, *arguments: str, folder: Path, output: Path | None, pipes: bool = False, random_hashes: bool = False
+) -> "subprocess.Popen[bytes]":
+    """Start a module in a process of its own session, with no inherited handles and a minimal environment.
 
     Args:
-        command: program and arguments.
+        module: to run, as `python -m` does; the working folder is no place to import from.
+        arguments: of its command line.
         folder: where it works, and keeps temporary files.
-        output: file for what it prints.
-        timeout_s: after this many seconds its whole process group is killed.
-
-    Returns:
-        Its exit code, negative for a signal; None where it had to be killed at the end of its time.
+        output: file for what it prints; None drops that.
+        pipes: whether its standard input and output are pipes to this process.
+        random_hashes: whether its dictionaries resist input that was made to slow them down; without, two processes
+            do the same with the same input.
     """
-    with output.open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, env=child_environment(folder), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            close_fds=True, start_new_session=True,
+    end = subprocess.PIPE if pipes else None
+    with open(output or os.devnull, "wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *arguments], cwd=folder, env=_environment(folder, random_hashes),
+            stdin=end or subprocess.DEVNULL, stdout=end or log, stderr=log, bufsize=0, close_fds=True,
+            start_new_session=True,
         )  # fmt: skip
-    try:
-        return process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
-@contextmanager
-def alone_on_this_host() -> Iterator[None]:
-    """Wait until no other measurement of this user runs; the system frees the lock of a process that dies."""
-    path = Path(tempfile.gettempdir()) / f"latcast-{os.getuid()}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def child_environment(folder: Path) -> dict[str, str]:
-    """What a child process sees of the environment; `folder` is for its temporary files."""
+def _environment(folder: Path, random_hashes: bool) -> dict[str, str]:
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return {**kept, "TMPDIR": str(folder), "ORT_DISABLE_TELEMETRY": "1", "PYTHONHASHSEED": "0"}
+    seed = "random" if random_hashes else "0"
+    return {**kept, "TMPDIR": str(folder), "ORT_DISABLE_TELEMETRY": "1", "PYTHONHASHSEED": seed}
 
 
-def explain_end(code: int | None, output: Path, settings: ProfileSettings) -> Failure:
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """End a child and all that it started; nothing happens where it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        _close(pipe)
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    if pipe is not None:
+        pipe.close()
+
+
+def broken_answer(error: Exception) -> Failure:
+    """The failure of a child that answered something that is no answer."""
+    return Failure(stage="crash", message=f"The process left an answer that is broken: {error}")
+
+
+def explain_end(code: int | None, output: Path, limits: ChildLimits) -> Failure:
     """The failure of a child that ended without an answer.
 
     Args:
-        code: as `run_alone` gave it.
+        code: exit code, negative for a signal; None where the child was killed at the end of its time.
         output: file with what the child printed.
-        settings: that it ran under.
+        limits: that it ran under.
     """
     said = _tail(output)
     words = f" It said: {said}" if said else ""
     if code is None:
-        return Failure(stage="timeout", message=f"The model did not finish within {settings.timeout_s:g} s and was "
+        return Failure(stage="timeout", message=f"The model did not finish within {limits.timeout_s:g} s and was "
                        f"stopped: a bigger timeout, or a smaller model, may help.{words}")  # fmt: skip
     if code == -signal.SIGKILL:
         return Failure(stage="memory", message="The system killed the process, most likely because the machine ran out "
                        f"of memory: a smaller model, or a lower memory limit, may help.{words}")  # fmt: skip
     if "bad_alloc" in said or "MemoryError" in said:
         return Failure(stage="memory", message="The model needs more memory than the "
-                       f"{settings.memory_limit_bytes / 2**20:,.0f} MiB that it may use.{words}")  # fmt: skip
+                       f"{limits.memory_bytes / 2**20:,.0f} MiB that it may use.{words}")  # fmt: skip
     if code < 0:
         return Failure(stage="crash", message=f"The runtime crashed with {_signal_name(-code)}.{words}")
     return Failure(stage="crash", message=f"The process ended with exit code {code} and no answer.{words}")

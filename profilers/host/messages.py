@@ -1,10 +1,9 @@
-"""Messages between a `GraphLoader` and its workers: a JSON header and a payload, each with its length before it."""
+"""Messages between a process and its children: a JSON header and a payload, with the length of each before them."""
 
 import json
 import os
 import select
 import struct
-from collections.abc import Iterator
 from time import monotonic
 from typing import IO, Any
 
@@ -74,28 +73,29 @@ def receive_message(descriptor: int, *, largest: int, deadline: float) -> Messag
         TimeoutError: the deadline is over.
         ValueError: it is larger than `largest` bytes, or is none.
     """
-    buffer, needed, head = bytearray(), _LENGTHS.size, -1
-    for chunk in _chunks(descriptor, deadline):
-        buffer += chunk
-        if head < 0 and len(buffer) >= _LENGTHS.size:
-            head, payload = _sizes(buffer[: _LENGTHS.size], largest)
-            needed += head + payload
-        if head >= 0 and len(buffer) >= needed:
-            start = _LENGTHS.size + head
-            return dict(json.loads(buffer[_LENGTHS.size : start])), bytes(memoryview(buffer)[start:needed])
-    return None
+    lengths = _receive(descriptor, _LENGTHS.size, deadline)
+    if len(lengths) < _LENGTHS.size:
+        return None
+    head, payload = _sizes(lengths, largest)
+    body = _receive(descriptor, head + payload, deadline)
+    if len(body) < head + payload:
+        return None
+    return dict(json.loads(body[:head])), bytes(memoryview(body)[head:])
 
 
-def _chunks(descriptor: int, deadline: float) -> Iterator[bytes]:
-    while True:
+def _receive(descriptor: int, size: int, deadline: float) -> bytearray:
+    """So many bytes, or fewer where the pipe ends before; what comes after them stays in the pipe."""
+    received = bytearray()
+    while len(received) < size:
         try:
-            chunk = os.read(descriptor, _CHUNK)
+            chunk = os.read(descriptor, min(size - len(received), _CHUNK))
         except BlockingIOError:
             _wait(descriptor, select.POLLIN, deadline)
             continue
         if not chunk:
-            return
-        yield chunk
+            break
+        received += chunk
+    return received
 
 
 def _wait(descriptor: int, event: int, deadline: float) -> None:

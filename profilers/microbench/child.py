@@ -1,8 +1,6 @@
-"""What runs in the child process of microbenchmarks: `python -m profilers.microbench.child FOLDER REQUEST`."""
+"""The process of microbenchmarks (`profilers.host.one_shot`), which `profilers.microbench.runner` starts."""
 
 import gc
-import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -18,20 +16,22 @@ from latcast.schema import (
     LatcastError,
     ProfileSettings,
     TensorSpec,
-    from_plain,
-    to_plain,
 )
 from profilers.backends import Backend, get_backend
 from profilers.backends.base import Feeds, Session
 from profilers.host.cpus import pin
-from profilers.timing.child import SENTINEL_FILE, die_with, limit_resources
+from profilers.host.one_shot import answer_one
+from profilers.timing.child import SENTINEL_FILE
+from profilers.timing.failures import failure_of
 from profilers.timing.interleaved import run_rounds, warm_up
 from profilers.timing.loop import Clock
 from profilers.timing.sentinel import prepared_sentinel, sentinel_latency_ms
 
-__all__ = ["Answer", "Request", "main", "single"]
+__all__ = ["OPENING_FILE", "ProbeAnswer", "ProbeRequest", "answer", "single"]
 
 AS_GIVEN = "as_given"
+OPENING_FILE = "opening"
+"""It names the probe that is being opened: where the runtime takes the process down, it was that one."""
 LONGEST_RUN_MS = 250.0
 """A probe that takes longer once cannot be repeated often enough."""
 NOISE_ELEMENTS = 65_521
@@ -44,13 +44,12 @@ def single(probe: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ProbeRequest:
     """What the child is to do.
 
     Args:
         task: `time` the probes in the folder, or `prepare` them for the precision.
         settings: the target.
-        parent_pid: the child ends with this process.
         probes: names of the models in the folder, in the order in which they run; `single` ones use one thread.
         seconds: of timing, once everything is open.
         open_seconds: after so long nothing more is opened.
@@ -60,7 +59,6 @@ class Request:
 
     task: str
     settings: ProfileSettings
-    parent_pid: int
     probes: tuple[str, ...]
     seconds: float
     open_seconds: float
@@ -69,44 +67,26 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Samples in ms of each probe, why others have none, the sentinel before and after; or a failure.
+class ProbeAnswer:
+    """Samples in ms of each probe, why others have none, the sentinel's latency in ms before and after.
 
-    Of a preparation, `missing` tells which probes stay as they are.
+    After a preparation, `missing` tells which probes stay as they are.
     """
 
     samples_ms: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     sentinel_ms: tuple[float, ...] = ()
-    failure: Failure | None = None
 
 
-def main(folder: Path, name: str) -> None:
-    """Read `<name>.request.json`, time what it names, write `<name>.answer.json`.
-
-    `<name>.at` names the probe that is being opened: where the runtime takes this process down, it was that one.
-    """
-    request = from_plain(Request, json.loads((folder / f"{name}.request.json").read_bytes()))
-    die_with(request.parent_pid)
-    limit_resources(request.settings.memory_limit_bytes)
-    answer = _answer(request, folder, folder / f"{name}.at")
-    draft = folder / f"{name}.draft.json"
-    draft.write_text(json.dumps(to_plain(answer)))
-    draft.replace(folder / f"{name}.answer.json")
-
-
-def _answer(request: Request, folder: Path, at: Path) -> Answer:
+def answer(request: ProbeRequest, folder: Path) -> ProbeAnswer | Failure:
+    """Time the probes in the folder, or prepare them."""
     try:
-        return _prepare(request, folder) if request.task == "prepare" else _bench(request, folder, at)
-    except BackendUnavailableError as error:
-        return Answer(failure=Failure(stage="unavailable", message=str(error)))
-    except LatcastError as error:
-        return Answer(failure=Failure(stage="open", message=str(error)))
+        return _prepare(request, folder) if request.task == "prepare" else _bench(request, folder)
     except Exception as error:  # noqa: BLE001 - whatever a runtime raises is reported
-        return Answer(failure=Failure(stage="run", message=f"{type(error).__name__}: {error}"))
+        return failure_of(error, request.settings)
 
 
-def _prepare(request: Request, folder: Path) -> Answer:
+def _prepare(request: ProbeRequest, folder: Path) -> ProbeAnswer:
     backend, missing = get_backend(request.settings.backend), {}
     for name in request.probes:
         path = folder / f"{name}.onnx"
@@ -116,29 +96,29 @@ def _prepare(request: Request, folder: Path) -> Answer:
             missing[name] = str(error)
     sentinel = folder / SENTINEL_FILE
     sentinel.write_bytes(prepared_sentinel(sentinel.read_bytes(), type(backend), request.settings.precision))
-    return Answer(missing=missing)
+    return ProbeAnswer(missing=missing)
 
 
-def _bench(request: Request, folder: Path, at: Path, clock: Clock = time.perf_counter_ns) -> Answer:
-    backend = get_backend(request.settings.backend)
+def _bench(request: ProbeRequest, folder: Path, clock: Clock = time.perf_counter_ns) -> ProbeAnswer:
+    backend, opening = get_backend(request.settings.backend), folder / OPENING_FILE
     gc.disable()  # a collection in the middle of a sample would be the probe's fault
     before = _sentinel_ms(request, folder)
     with ExitStack() as sessions:
         opened = _Opened(sessions, backend, clock)
         deadline = clock() + request.open_seconds * 1e9
         for name in request.probes:
-            at.write_text(name)
+            opening.write_text(name)
             opened.open(name, folder, _settings_of(name, request), late=clock() >= deadline)
-        at.unlink(missing_ok=True)
+        opening.unlink(missing_ok=True)
         samples = run_rounds(opened.ready, opened.expected_ms, seconds=request.seconds, clock=clock)
-    return Answer(
+    return ProbeAnswer(
         samples_ms={name: tuple(taken) for name, taken in samples.items()},
         missing=opened.missing,
         sentinel_ms=(before, _sentinel_ms(request, folder)),
     )
 
 
-def _sentinel_ms(request: Request, folder: Path) -> float:
+def _sentinel_ms(request: ProbeRequest, folder: Path) -> float:
     """With one thread on one CPU: waking others and moving about would make it uneasy by itself."""
     model, backend = (folder / SENTINEL_FILE).read_bytes(), get_backend(request.settings.backend)
     _pin(request.cpus[-1:])
@@ -152,7 +132,7 @@ def _pin(cpus: Sequence[int]) -> None:
         pin(frozenset(cpus))
 
 
-def _settings_of(name: str, request: Request) -> ProfileSettings:
+def _settings_of(name: str, request: ProbeRequest) -> ProfileSettings:
     probe, alone, _ = name.partition("@")
     settings = replace(request.settings, threads=1) if alone else request.settings
     return replace(settings, precision=AS_GIVEN) if probe in request.plain else settings
@@ -194,4 +174,4 @@ class _Opened:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    answer_one(ProbeRequest, answer)

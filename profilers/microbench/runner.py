@@ -1,37 +1,34 @@
 """Runs the microbenchmarks of a target in child processes, and puts together what they say."""
 
-import json
 import math
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from statistics import median
 
 from latcast.schema import (
     Device,
+    Failure,
     LatcastError,
     Microbench,
     ProfileSettings,
-    from_plain,
-    to_plain,
 )
 from profilers.backends import get_backend
 from profilers.backends.target_settings import target_for
-from profilers.host.children import alone_on_this_host, explain_end, run_child
 from profilers.host.cpus import cpus_for
 from profilers.host.device import describe_device
 from profilers.host.environment import EnvironmentReader
-from profilers.microbench.child import Answer, Request, single
+from profilers.host.exclusive import alone_on_this_host
+from profilers.host.one_shot import OneShotChildren
+from profilers.microbench.child import OPENING_FILE, ProbeAnswer, ProbeRequest, single
 from profilers.microbench.entries import entries_of, missing_entries
 from profilers.microbench.probes import PROBES, THREADED, probe_model
 from profilers.progress import Progress, no_progress
 from profilers.timing.child import SENTINEL_FILE
 from profilers.timing.interleaved import quiet_ms
+from profilers.timing.limits import limits_of
 from profilers.timing.sandbox import PROCESS_SPREAD
 from profilers.timing.sentinel import DRIFT, drift, sentinel_model
 
@@ -43,7 +40,6 @@ TIMED_SECONDS = 1.1
 OPEN_SECONDS = 4.0
 TOTAL_SECONDS = 18.0
 """No process begins that would end later, judged by those before it; one that hangs is stopped then."""
-ANSWER_BYTES = 2**22
 
 
 def microbench(settings: ProfileSettings) -> Mapping[str, float]:
@@ -119,8 +115,9 @@ class _Bench:
 
     def __init__(self, folder: Path, settings: ProfileSettings) -> None:
         self._folder, self._settings = folder, settings
-        self._children, self._deadline, self._longest_s = 0, math.inf, 0.0
-        self.answers: list[Answer] = []
+        self._children = OneShotChildren("profilers.microbench.child", ProbeAnswer, folder)
+        self._deadline, self._longest_s = math.inf, 0.0
+        self.answers: list[ProbeAnswer] = []
         self.reasons: dict[str, str] = {}
         self._fatal: set[str] = set()
         self._plain: tuple[str, ...] = ()
@@ -138,7 +135,8 @@ class _Bench:
         for name, model in _models(self._settings.seed).items():
             (self._folder / f"{name}.onnx").write_bytes(model)
         if self._settings.precision in get_backend(self._settings.backend).prepared_precisions:
-            self._plain = tuple(self._ask(self._request("prepare"), self._settings).missing)
+            answer = self._ask("prepare", self._settings.timeout_s)
+            self._plain = () if isinstance(answer, Failure) else tuple(answer.missing)
 
     def run(self, progress: Progress, deadline: float) -> None:
         """Time the probes until enough processes have answered or the time is over.
@@ -165,51 +163,43 @@ class _Bench:
         if _disturbed(answer) and not self._disturbed and self._has_time():
             answer = self._child()
         self._disturbed += _disturbed(answer)
-        if answer.failure is None:
+        if not isinstance(answer, Failure):
             self.answers.append(answer)
 
-    def _child(self) -> Answer:
-        """A fresh process; the probe that takes it down is left out from then on, and without one all is over."""
+    def _child(self) -> ProbeAnswer | Failure:
+        """What a fresh process answers."""
         started = time.monotonic()
-        limited = replace(self._settings, timeout_s=max(1.0, round(self._deadline - started, 1)))
-        answer = self._ask(self._request("time"), limited)
-        if answer.failure is None:
+        answer = self._ask("time", max(1.0, round(self._deadline - started, 1)))
+        if not isinstance(answer, Failure):
             self._longest_s = max(self._longest_s, time.monotonic() - started)
-        self.reasons.update(answer.missing)
-        self.sentinel_ms += answer.sentinel_ms
+            self.reasons.update(answer.missing)
+            self.sentinel_ms += answer.sentinel_ms
         return answer
 
-    def _ask(self, request: Request, limited: ProfileSettings) -> Answer:
-        self._children += 1
-        name = f"{request.task}-{self._children}"
-        (self._folder / f"{name}.request.json").write_text(json.dumps(to_plain(request)))
-        command = [sys.executable, "-P", "-m", "profilers.microbench.child", str(self._folder), name]
-        output = self._folder / f"{name}.log"
-        code = run_child(command, self._folder, output, limited.timeout_s)
-        return self._read(name, code, output, limited)
+    def _ask(self, task: str, timeout_s: float) -> ProbeAnswer | Failure:
+        opening = self._folder / OPENING_FILE
+        opening.unlink(missing_ok=True)
+        answer = self._children.ask(self._request(task), limits_of(self._settings, timeout_s=timeout_s))
+        if isinstance(answer, Failure):
+            self._blame(answer, opening)
+        return answer
 
-    def _read(self, name: str, code: int | None, output: Path, limited: ProfileSettings) -> Answer:
-        path, at = self._folder / f"{name}.answer.json", self._folder / f"{name}.at"
-        if code == 0 and path.exists() and path.stat().st_size <= ANSWER_BYTES:
-            answer = from_plain(Answer, json.loads(path.read_bytes()))
-        else:
-            answer = Answer(failure=explain_end(code, output, limited))
-        if answer.failure is None:
-            return answer
-        if answer.failure.stage == "unavailable" or not at.exists():
-            self._failure = answer.failure.message
-            return answer
-        self._fatal.add(at.read_text())
-        return replace(answer, missing={at.read_text(): answer.failure.message})
+    def _blame(self, failure: Failure, opening: Path) -> None:
+        """Leave the probe out that took the process down; without one all is over."""
+        if failure.stage == "unavailable" or not opening.exists():
+            self._failure = failure.message
+            return
+        probe = opening.read_text()
+        self._fatal.add(probe)
+        self.reasons[probe] = failure.message
 
-    def _request(self, task: str) -> Request:
+    def _request(self, task: str) -> ProbeRequest:
         names = [probe.name for probe in PROBES]
         if self._settings.threads > 1 and task == "time":
             names += [single(name) for name in THREADED]
-        return Request(
+        return ProbeRequest(
             task=task,
             settings=self._settings,
-            parent_pid=os.getpid(),
             probes=tuple(name for name in names if name not in self._fatal),
             seconds=TIMED_SECONDS,
             open_seconds=OPEN_SECONDS,
@@ -218,6 +208,8 @@ class _Bench:
         )
 
 
-def _disturbed(answer: Answer) -> bool:
+def _disturbed(answer: ProbeAnswer | Failure) -> bool:
     """Whether the host changed its speed meanwhile."""
+    if isinstance(answer, Failure):
+        return False
     return len(answer.sentinel_ms) == 2 and drift(*answer.sentinel_ms) > DRIFT

@@ -1,22 +1,15 @@
 """Measures a model in child processes that may crash, hang or devour memory without harm to this one.
 
-Each repetition is a fresh `python -m profilers.timing.child` in its own session and private folder, with a minimal
-environment, no inherited handles, limits on address space, file size and wall-clock time; it ends when this process
-ends.
+Each repetition is a fresh `profilers.timing.child` in its own session and a private folder, with a minimal environment,
+no inherited handles, limits on address space, file size and wall-clock time; it ends when this process ends.
 """
 
 import io
-import json
-import os
-import shutil
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -25,21 +18,20 @@ from latcast.schema import (
     Failure,
     FeedSpec,
     Graph,
-    InputError,
     Measurement,
     ProcessRun,
     ProfileSettings,
-    from_plain,
-    to_plain,
 )
 from profilers.backends import get_backend
 from profilers.backends.target_settings import target_for
 from profilers.feeds import describe_feeds, feed_specs
-from profilers.host.children import explain_end, run_alone
 from profilers.host.cpus import cpus_for
 from profilers.host.environment import EnvironmentReader
+from profilers.host.exclusive import alone_on_this_host
+from profilers.host.one_shot import OneShotChildren
 from profilers.progress import Progress, no_progress
-from profilers.timing.child import FEEDS_FILE, MODEL_FILE, SENTINEL_FILE, Answer, Request
+from profilers.timing.child import FEEDS_FILE, MODEL_FILE, SENTINEL_FILE, ProfileAnswer, ProfileRequest
+from profilers.timing.limits import limits_of
 from profilers.timing.sentinel import DRIFT, drift, sentinel_model
 
 __all__ = ["Feeds", "measure"]
@@ -53,7 +45,6 @@ PROCESS_SPREAD = 0.2
 LEAST_CPU_SHARE, LEAST_INTERRUPTIONS = 0.9, 5
 """A process that had less of a processor than this while it was timed, and was interrupted so often, is run again."""
 
-ANSWER_BYTES = 64 * 2**20
 STRIPPED_MARK = b"latcast:refill="
 
 
@@ -85,17 +76,20 @@ def measure(
         UnknownNameError: no such backend.
     """
     graph = graph or _load(model)
-    given = feeds if feeds is not None else feed_specs(graph)
+    feeds = feed_specs(graph) if feeds is None else feeds
     target, host = target_for(device, settings), EnvironmentReader()
     before = host.read()
-    with _Sandbox(model, settings, given, _producers(graph)) as sandbox:
+    with TemporaryDirectory(prefix="latcast-", ignore_cleanup_errors=True) as name:  # mode 0700
+        folder = Path(name)
+        _lay_out(folder, model, settings, feeds)
+        sandbox = _Sandbox(folder, model, settings, feeds, _producers(graph))
         outcome = _repeat(sandbox, settings, progress or no_progress)
     failed = outcome.failure is not None
     measurement = Measurement(
         graph=graph.hash,
         target=target,
         settings=settings,
-        feeds=describe_feeds(given) if isinstance(given, Mapping) else tuple(given),
+        feeds=describe_feeds(feeds) if isinstance(feeds, Mapping) else tuple(feeds),
         before=before,
         after=host.read(),
         runs=() if failed else outcome.runs,
@@ -149,20 +143,25 @@ def _one_more(sandbox: "_Sandbox", outcome: _Outcome, *, kernels: bool) -> _Outc
     The repetition takes the place of the run that it repeats; the sentinel's readings of both are kept.
     """
     answer = sandbox.profile(kernels=kernels)
-    readings = answer.sentinel_ms
+    readings = _readings(answer)
     if _disturbed(answer) and not outcome.noisy:
         answer = sandbox.profile(kernels=kernels)
-        readings += answer.sentinel_ms
-    return _Outcome(
-        runs=(*outcome.runs, *((answer.run,) if answer.run else ())),
-        sentinel_ms=outcome.sentinel_ms + readings,
-        noisy=outcome.noisy or _disturbed(answer),
-        failure=answer.failure,
-    )
+        readings += _readings(answer)
+    seen = replace(outcome, sentinel_ms=outcome.sentinel_ms + readings)
+    if isinstance(answer, Failure):
+        return replace(seen, failure=answer)
+    runs = (*outcome.runs, answer.run) if answer.run else outcome.runs
+    return replace(seen, runs=runs, noisy=outcome.noisy or _disturbed(answer))
 
 
-def _disturbed(answer: Answer) -> bool:
-    """Whether the host changed its speed meanwhile, or gave the processor to somebody else."""
+def _readings(answer: ProfileAnswer | Failure) -> tuple[float, ...]:
+    return () if isinstance(answer, Failure) else answer.sentinel_ms
+
+
+def _disturbed(answer: ProfileAnswer | Failure) -> bool:
+    """Whether the host changed its speed meanwhile, or gave the processor to another program."""
+    if isinstance(answer, Failure):
+        return False
     drifted = len(answer.sentinel_ms) == 2 and drift(*answer.sentinel_ms) > DRIFT
     return drifted or (answer.run is not None and _starved(answer.run))
 
@@ -179,28 +178,21 @@ def _starved(run: ProcessRun) -> bool:
 
 
 class _Sandbox:
-    """A private folder with the model and its feeds, and child processes that work there."""
+    """Child processes that work on one model in a private folder.
 
-    def __init__(self, model: bytes, settings: ProfileSettings, feeds: Feeds, producers: Mapping[str, int]) -> None:
-        self._model, self._settings, self._feeds, self._producers = model, settings, feeds, producers
-        self._children = 0
+    Args:
+        folder: with the model, the sentinel and the feeds, as `_lay_out` leaves them.
+        model: the model.
+        settings: how to measure.
+        feeds: what goes in.
+        producers: tensor name → index of the node that produces it.
+    """
 
-    def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="latcast-"))  # mode 0700
-        with ExitStack() as undo:
-            undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
-            (self._folder / MODEL_FILE).write_bytes(self._model)
-            if self._settings.sentinel:
-                (self._folder / SENTINEL_FILE).write_bytes(sentinel_model())
-            if isinstance(self._feeds, Mapping):
-                (self._folder / FEEDS_FILE).write_bytes(_npz(self._feeds))
-            undo.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    def __init__(
+        self, folder: Path, model: bytes, settings: ProfileSettings, feeds: Feeds, producers: Mapping[str, int]
     ) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._model, self._settings, self._feeds, self._producers = model, settings, feeds, producers
+        self._children = OneShotChildren("profilers.timing.child", ProfileAnswer, folder)
 
     def prepare(self) -> Failure | None:
         """Fill stripped weights in and quantise, where that is wanted.
@@ -208,43 +200,39 @@ class _Sandbox:
         In a child of its own, so that the measured ones hold nothing but the model that they run.
         """
         wanted = self._settings.precision in get_backend(self._settings.backend).prepared_precisions
-        return self._run("prepare").failure if wanted or STRIPPED_MARK in self._model else None
+        if not wanted and STRIPPED_MARK not in self._model:
+            return None
+        answer = self._ask("prepare")
+        return answer if isinstance(answer, Failure) else None
 
-    def profile(self, *, kernels: bool) -> Answer:
+    def profile(self, *, kernels: bool) -> ProfileAnswer | Failure:
         """One fresh process that measures the model."""
-        return self._run("profile", kernels=kernels)
+        return self._ask("profile", kernels=kernels)
 
-    def _run(self, task: str, *, kernels: bool = False) -> Answer:
-        self._children += 1
-        name = f"{task}-{self._children}"
-        (self._folder / f"{name}.request.json").write_text(json.dumps(to_plain(self._request(task, kernels))))
-        command = [sys.executable, "-P", "-m", "profilers.timing.child", str(self._folder), name]
-        output = self._folder / f"{name}.log"
-        code = run_alone(command, self._folder, output, self._settings.timeout_s)
-        return _answer(self._folder / f"{name}.answer.json", code, output, self._settings)
+    def _ask(self, task: str, *, kernels: bool = False) -> ProfileAnswer | Failure:
+        with alone_on_this_host():
+            return self._children.ask(self._request(task, kernels), limits_of(self._settings))
 
-    def _request(self, task: str, kernels: bool) -> Request:
-        return Request(
+    def _request(self, task: str, kernels: bool) -> ProfileRequest:
+        return ProfileRequest(
             task=task,
             settings=replace(self._settings, kernels=kernels),
-            parent_pid=os.getpid(),
             cpus=cpus_for(self._settings.threads),
             feeds=() if isinstance(self._feeds, Mapping) else tuple(self._feeds),
             producers=self._producers if kernels else {},
         )
 
 
+def _lay_out(folder: Path, model: bytes, settings: ProfileSettings, feeds: Feeds) -> None:
+    """Write what children find in the folder."""
+    (folder / MODEL_FILE).write_bytes(model)
+    if settings.sentinel:
+        (folder / SENTINEL_FILE).write_bytes(sentinel_model())
+    if isinstance(feeds, Mapping):
+        (folder / FEEDS_FILE).write_bytes(_npz(feeds))
+
+
 def _npz(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
-
-
-def _answer(path: Path, code: int | None, output: Path, settings: ProfileSettings) -> Answer:
-    """What the child wrote, or what its end says."""
-    if code == 0 and path.exists() and path.stat().st_size <= ANSWER_BYTES:
-        try:
-            return from_plain(Answer, json.loads(path.read_bytes()))
-        except (ValueError, InputError) as error:
-            return Answer(failure=Failure(stage="crash", message=f"The process left an answer that is broken: {error}"))
-    return Answer(failure=explain_end(code, output, settings))

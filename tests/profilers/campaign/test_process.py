@@ -1,11 +1,11 @@
-"""The worker process: one graph after the other, whatever one of them does to it."""
+"""The measuring process: one graph after the other, whatever one of them does to it."""
 
 from pathlib import Path
 
 import pytest
 
 from latcast.schema import Architecture, LatcastError, ProfileSettings
-from profilers.campaign.process import Worker
+from profilers.campaign.process import MeasuringProcess
 from profilers.host.device import describe_device
 
 GEMM = Architecture(space="kernels", text="gemm")
@@ -20,9 +20,9 @@ def settings(**options: str) -> ProfileSettings:
 
 
 def test_graphs_are_measured_in_one_process() -> None:
-    with Worker(describe_device(), settings()) as worker:
-        first, second = worker.measure(GEMM), worker.measure(UNARY)
-        assert worker.sentinel_ms() > 0
+    with MeasuringProcess(describe_device(), settings()) as process:
+        first, second = process.measure(GEMM), process.measure(UNARY)
+        assert process.sentinel_ms() > 0
     for measured in (first, second):
         assert measured.failure is None
         assert measured.summary is not None
@@ -37,8 +37,8 @@ def test_graphs_are_measured_in_one_process() -> None:
     ("fault", "stage"), [("crash", "crash"), ("exit", "crash"), ("error", "run"), ("memory", "memory")]
 )
 def test_what_goes_wrong_is_a_record_of_that_graph(fault: str, stage: str) -> None:
-    with Worker(describe_device(), settings(fault=fault)) as worker:
-        measured, next_one = worker.measure(GEMM), worker.measure(UNARY)
+    with MeasuringProcess(describe_device(), settings(fault=fault)) as process:
+        measured, next_one = process.measure(GEMM), process.measure(UNARY)
     for failed in (measured, next_one):
         assert failed.failure is not None
         assert failed.failure.stage == stage
@@ -48,28 +48,31 @@ def test_what_goes_wrong_is_a_record_of_that_graph(fault: str, stage: str) -> No
 def test_a_graph_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("profilers.campaign.process.FIRST_ANSWER_S", 5.0)
     hanging = ProfileSettings(backend="fake", processes=1, timeout_s=0.5, options={"fault": "hang"}, sentinel=False)
-    with Worker(describe_device(), hanging) as worker:
-        failed = worker.measure(GEMM)
+    with MeasuringProcess(describe_device(), hanging) as process:
+        failed = process.measure(GEMM)
     assert failed.failure is not None
     assert failed.failure.stage == "timeout"
 
 
 def test_a_text_that_cannot_be_built_fails_alone() -> None:
-    with Worker(describe_device(), settings()) as worker:
-        failed = worker.measure(Architecture(space="kernels", text="gemm/rows=many"))
-        assert worker.measure(GEMM).failure is None
+    with MeasuringProcess(describe_device(), settings()) as process:
+        failed = process.measure(Architecture(space="kernels", text="gemm/rows=many"))
+        assert process.measure(GEMM).failure is None
     assert failed.failure is not None
     assert failed.failure.stage == "load"
 
 
 def test_a_target_that_cannot_run_the_sentinel_says_why() -> None:
-    with Worker(describe_device(), settings(fault="error")) as worker, pytest.raises(LatcastError, match="sentinel"):
-        worker.sentinel_ms()
+    with (
+        MeasuringProcess(describe_device(), settings(fault="error")) as process,
+        pytest.raises(LatcastError, match="sentinel"),
+    ):
+        process.sentinel_ms()
 
 
 def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with Worker(describe_device(), settings()) as worker:
-        worker.measure(GEMM)
+    with MeasuringProcess(describe_device(), settings()) as process:
+        process.measure(GEMM)
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())

@@ -33,7 +33,7 @@ run_campaign(Path(sys.argv[1]), [target], Recipe(only=("kernels/gemm", "kernels/
 
 
 class Instant:
-    """Stands in for the worker: measures in no time, and its sentinel reads what it is given."""
+    """Stands in for the process: measures in no time, and its sentinel reads what it is given."""
 
     readings: ClassVar[list[float]] = []
     seconds_each = 1.0
@@ -67,7 +67,7 @@ class Instant:
 @pytest.fixture
 def instant(monkeypatch: pytest.MonkeyPatch) -> type[Instant]:
     Instant.now, Instant.readings = 0.0, []
-    monkeypatch.setattr(module, "Worker", Instant)
+    monkeypatch.setattr(module, "MeasuringProcess", Instant)
     return Instant
 
 

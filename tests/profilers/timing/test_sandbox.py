@@ -28,10 +28,9 @@ from latcast.schema import (
     to_plain,
 )
 from profilers.backends.target_settings import target_for
-from profilers.host import children
 from profilers.onnx_graph import load_graph, placeholder
 from profilers.timing import sandbox
-from profilers.timing.child import Answer
+from profilers.timing.child import ProfileAnswer
 from profilers.timing.sandbox import measure
 
 T = TypeVar("T")
@@ -145,21 +144,9 @@ def test_feeds_that_do_not_fit_fail_in_the_child() -> None:
 
 
 def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     measured(fault="crash")
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
-
-
-def test_the_child_sees_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LATCAST_KEY", "very secret")
-    program = "import os; print(sorted(os.environ)); print(os.listdir('/proc/self/fd'))"
-    with (tmp_path / "open").open("w") as held:
-        os.set_inheritable(held.fileno(), True)
-        assert children.run_alone([sys.executable, "-c", program], tmp_path, tmp_path / "log", 20.0) == 0
-    names, files = (tmp_path / "log").read_text().splitlines()
-    assert "LATCAST_KEY" not in names
-    assert "ORT_DISABLE_TELEMETRY" in names
-    assert len(files.split(",")) <= 4
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux")
@@ -192,37 +179,16 @@ def _eventually(condition: Callable[[], T | None]) -> T:
     raise AssertionError("it did not happen")
 
 
-@pytest.mark.parametrize(
-    ("code", "said", "stage", "words"),
-    [
-        (None, "", "timeout", "30 s"),
-        (-signal.SIGKILL, "", "memory", "ran out of memory"),
-        (-signal.SIGABRT, "terminate called after throwing std::bad_alloc", "memory", "512 MiB"),
-        (-signal.SIGILL, "", "crash", "SIGILL"),
-        (0, "", "crash", "no answer"),
-        (1, "Traceback\x1b[31m of something", "crash", "Traceback?[31m"),
-    ],
-)
-def test_every_end_of_a_child_has_a_sentence(
-    code: int | None, said: str, stage: str, words: str, tmp_path: Path
-) -> None:
-    (tmp_path / "log").write_text("x" * 10_000 + said)
-    failure = children.explain_end(code, tmp_path / "log", QUICK)
-    assert failure.stage == stage
-    assert words in failure.message
-    assert len(failure.message) < 2500
-
-
 class Script:
     """A sandbox whose processes answer what the test says."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: ProfileAnswer | Failure) -> None:
         self.answers, self.kernels = list(answers), []
 
     def prepare(self) -> None:
         return None
 
-    def profile(self, *, kernels: bool) -> Answer:
+    def profile(self, *, kernels: bool) -> ProfileAnswer | Failure:
         self.kernels.append(kernels)
         return self.answers.pop(0)
 
@@ -233,19 +199,19 @@ def run_of(latency_ms: float, busy: float = 1.0, interruptions: int = 0) -> Proc
     return ProcessRun(samples_ms=(latency_ms,) * 10, counters=counters)
 
 
-CALM = Answer(run=run_of(1.0), sentinel_ms=(1.0, 1.04))
-DRIFTED = Answer(run=run_of(2.0), sentinel_ms=(1.0, 1.06))
-STARVED = Answer(run=run_of(3.0, busy=0.5, interruptions=9), sentinel_ms=(1.0, 1.0))
-PAUSED = Answer(run=run_of(4.0, busy=0.1), sentinel_ms=(1.0, 1.0))
+CALM = ProfileAnswer(run=run_of(1.0), sentinel_ms=(1.0, 1.04))
+DRIFTED = ProfileAnswer(run=run_of(2.0), sentinel_ms=(1.0, 1.06))
+STARVED = ProfileAnswer(run=run_of(3.0, busy=0.5, interruptions=9), sentinel_ms=(1.0, 1.0))
+PAUSED = ProfileAnswer(run=run_of(4.0, busy=0.1), sentinel_ms=(1.0, 1.0))
 
 
-def repeated(*answers: Answer, processes: int = 1) -> tuple[sandbox._Outcome, Script]:
+def repeated(*answers: ProfileAnswer | Failure, processes: int = 1) -> tuple[sandbox._Outcome, Script]:
     script = Script(*answers)
     return sandbox._repeat(script, replace(QUICK, processes=processes), lambda share, what: None), script  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("disturbed", [DRIFTED, STARVED])
-def test_a_disturbed_process_is_run_again_once(disturbed: Answer) -> None:
+def test_a_disturbed_process_is_run_again_once(disturbed: ProfileAnswer) -> None:
     outcome, _ = repeated(disturbed, CALM)
     assert outcome.runs == (CALM.run,)
     assert not outcome.noisy
@@ -253,7 +219,7 @@ def test_a_disturbed_process_is_run_again_once(disturbed: Answer) -> None:
 
 
 @pytest.mark.parametrize("disturbed", [DRIFTED, STARVED])
-def test_a_host_that_stays_disturbed_makes_the_measurement_noisy(disturbed: Answer) -> None:
+def test_a_host_that_stays_disturbed_makes_the_measurement_noisy(disturbed: ProfileAnswer) -> None:
     outcome, script = repeated(disturbed, disturbed, disturbed, CALM, processes=3)
     assert outcome.noisy
     assert outcome.runs == (disturbed.run, disturbed.run, CALM.run)
@@ -266,13 +232,13 @@ def test_a_model_that_waits_by_itself_is_not_disturbed() -> None:
 
 def test_the_first_failure_ends_the_measurement() -> None:
     failure = Failure(stage="crash", message="so it was")
-    outcome, script = repeated(CALM, Answer(failure=failure), CALM, processes=3)
+    outcome, script = repeated(CALM, failure, CALM, processes=3)
     assert outcome.failure == failure
     assert script.kernels == [True, False]
 
 
 def test_processes_that_disagree_make_a_measurement_noisy(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = [Answer(run=run_of(1.0)), Answer(run=run_of(1.3))]
+    answers = [ProfileAnswer(run=run_of(1.0)), ProfileAnswer(run=run_of(1.3))]
     monkeypatch.setattr(sandbox._Sandbox, "profile", lambda self, *, kernels: answers.pop(0))
     assert measured(replace(QUICK, processes=2)).noisy
 
@@ -298,10 +264,3 @@ def test_equal_settings_are_one_target_whether_defaults_are_spelled_out_or_not()
     assert silent == target_for(DEVICE, ProfileSettings(options={"optimisation": "all"}))
     assert silent.options == {"optimisation": "all", "spinning": "off"}
     assert silent.id != target_for(DEVICE, ProfileSettings(threads=2)).id
-
-
-def test_an_answer_that_is_no_record_is_a_crash(tmp_path: Path) -> None:
-    (tmp_path / "a.answer.json").write_text('{"run": 3}')
-    answer = sandbox._answer(tmp_path / "a.answer.json", 0, tmp_path / "log", QUICK)
-    assert answer.failure is not None
-    assert answer.failure.stage == "crash"

@@ -84,7 +84,7 @@ def test_the_document_and_what_is_kept(folder, tmp_path, monkeypatch):
     assert 0 <= found["within_10"] <= found["within_20"] <= 1
     assert found["repeatability"] >= 0
     assert len([line for line in kept.read_text().splitlines() if line]) == 6
-    monkeypatch.setattr(sandbox, "run_alone", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(sandbox, "alone_on_this_host", lambda *_: pytest.fail("measured again"))
     again = json.loads(invoke(*arguments(folder, "--measurements", str(kept), "--json", "-")))
     assert again == found
 
@@ -115,7 +115,7 @@ def test_a_model_that_cannot_be_measured_does_not_end_the_run(folder, tmp_path):
     ],
 )
 def test_mistakes_are_told_before_anything_is_measured(folder, monkeypatch, more, words):
-    monkeypatch.setattr(sandbox, "run_alone", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(sandbox, "alone_on_this_host", lambda *_: pytest.fail("measured"))
     with pytest.raises(InputError, match=words):
         invoke(*arguments(folder), *more)
 
