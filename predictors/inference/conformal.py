@@ -1,9 +1,8 @@
 """Intervals that hold what they claim, for exchangeable rows and whatever the model behind them.
 
-Sources: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World (2005), for split conformal prediction;
-Barber, Candès, Ramdas and Tibshirani, Predictive inference with the jackknife+ (Annals of Statistics 49, 2021), for
-jackknife+ and CV+; Lei et al., Distribution-free predictive inference for regression (JASA 113, 2018), section 5.2,
-for residuals divided by a predicted spread. Scores and residuals are of log latency.
+Sources: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World (2005), for split conformal prediction; Lei
+et al., Distribution-free predictive inference for regression (JASA 113, 2018), section 5.2, for residuals divided by a
+predicted spread. Scores are of log latency.
 """
 
 import math
@@ -12,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from latcast.schema import InputError
-from predictors.base import FloatArray, normal_quantile
+from predictors.base import normal_quantile
 
-__all__ = ["calibrated_scale", "conformal_quantile", "jackknife_plus", "minimum_scores"]
+__all__ = ["calibrated_scale", "conformal_quantile", "minimum_scores"]
 
 
 def minimum_scores(level: float) -> int:
@@ -56,35 +55,6 @@ def calibrated_scale(scores: ArrayLike, level: float = 0.9) -> float:
     if math.isinf(bound):
         raise InputError(f"Calibrating at {level:g} takes at least {minimum_scores(level)} rows; give more of them.")
     return bound / normal_quantile((1 + level) / 2)
-
-
-def jackknife_plus(predictions: ArrayLike, residuals: ArrayLike, level: float = 0.9) -> tuple[FloatArray, FloatArray]:
-    """Jackknife+ interval of each query; CV+ when rows of one fold share their model.
-
-    It holds a fresh row with probability at least 2·level − 1 always, and about `level` in practice; unlike the plain
-    jackknife it stays honest where leaving one row out moves the model, as with ten or twenty rows.
-
-    Args:
-        predictions: (k, n), forecast of query j by the model that did not see row i.
-        residuals: (k,), |y_i − forecast of row i by that model|.
-        level: of the interval.
-
-    Returns:
-        (low, high), float64 (n,) each, infinite where k is below `minimum_scores(level)`.
-    """
-    _check_level(level)
-    centres = np.asarray(predictions, dtype=np.float64)
-    spread = np.asarray(residuals, dtype=np.float64)[:, None]
-    if centres.ndim != 2 or len(centres) != len(spread):
-        raise InputError(
-            f"Predictions of shape (k, n) and k residuals are needed, not {centres.shape} and {len(spread)}."
-        )
-    rank = math.ceil((len(centres) + 1) * level - 1e-9)
-    if rank > len(centres):
-        unbounded = np.full(centres.shape[1], math.inf)
-        return -unbounded, unbounded
-    low = -np.sort(spread - centres, axis=0)[rank - 1]
-    return low, np.sort(spread + centres, axis=0)[rank - 1]
 
 
 def _check_level(level: float) -> None:

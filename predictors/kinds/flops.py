@@ -12,7 +12,7 @@ from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction
 from predictors.data.splits import row_keys
 from predictors.features.coverage import SeenOperators
 from predictors.features.flat import FEATURE_NAMES, FEATURE_VERSION, flat_features
-from predictors.inference.hierarchy import Hierarchy
+from predictors.inference.linear_effects import LinearEffects
 
 __all__ = ["FlopsPredictor"]
 
@@ -27,7 +27,7 @@ class FlopsPredictor(Predictor):
 
     The weights (log c, a, b) vary between targets around a common mean, which training learns together with their
     spread; adaptation is the Bayesian update from there, and the intervals are its posterior predictive, calibrated
-    on held-out rows (see `predictors.inference.hierarchy`).
+    on held-out rows (see `predictors.inference.linear_effects`).
 
     Args:
         folds: of the cross-validation that calibrates the intervals.
@@ -40,7 +40,7 @@ class FlopsPredictor(Predictor):
     def __init__(self, *, folds: int = 5, seed: int = 0) -> None:
         super().__init__(seed=seed)
         self.folds = folds
-        self.hierarchy_: Hierarchy | None = None
+        self.effects_: LinearEffects | None = None
 
     def fit(
         self,
@@ -57,14 +57,14 @@ class FlopsPredictor(Predictor):
         x, targets = _design(raw, self.centre_), _target_ids(data.queries)
         if progress:
             progress(0.0, f"{self.folds} folds")
-        hierarchy = Hierarchy.fit_calibrated(
+        effects = LinearEffects.fit_calibrated(
             x, y, targets, row_keys(data), scale=_SCALE, folds=self.folds, seed=self.seed
         )
         if validation is not None:
             rows = _design(_raw(validation.queries), self.centre_)
-            own = hierarchy.scored(rows, np.log(validation.latency_ms), _target_ids(validation.queries))
-            hierarchy = hierarchy.calibrated(np.concatenate([hierarchy.scores, own]))
-        self.hierarchy_ = hierarchy
+            own = effects.scored(rows, np.log(validation.latency_ms), _target_ids(validation.queries))
+            effects = effects.calibrated(own)
+        self.effects_ = effects
         self.seen_ = SeenOperators.of({query.graph.hash: query.graph for query in data.queries}.values())
         if progress:
             progress(1.0, "fitted")
@@ -72,12 +72,12 @@ class FlopsPredictor(Predictor):
 
     def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
         """The Bayesian update with the support's rows."""
-        hierarchy = self._learned()
+        effects = self._learned()
         if len(support) == 0:
             raise MissingEvidenceError("Adapting takes at least one measured row of the target; measure one.")
         adapted = copy(self)
         x = _design(_raw(support.queries), self.centre_)
-        adapted.hierarchy_ = hierarchy.adapted(x, np.log(support.latency_ms), target.id)
+        adapted.effects_ = effects.adapted(x, np.log(support.latency_ms), target.id)
         return adapted
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
@@ -95,10 +95,10 @@ class FlopsPredictor(Predictor):
 
     def to_artifact(self) -> Artifact:
         """Mean and posteriors."""
-        hierarchy = self._learned()
+        effects = self._learned()
         return self.make_artifact(
-            arrays={**hierarchy.to_arrays(), "centre": self.centre_},
-            vocabulary={"targets": hierarchy.target_names(), "operators": self.seen_.to_vocabulary()},
+            arrays={**effects.to_arrays(), "centre": self.centre_},
+            vocabulary={"targets": effects.target_names(), "operators": self.seen_.to_vocabulary()},
             feature_version=FEATURE_VERSION,
         )
 
@@ -107,15 +107,15 @@ class FlopsPredictor(Predictor):
         """The predictor that `to_artifact` described."""
         predictor = cls.from_header(artifact)
         artifact.require_features(FEATURE_VERSION)
-        predictor.hierarchy_ = Hierarchy.from_artifact(artifact, artifact.vocabulary_entry("targets"))
+        predictor.effects_ = LinearEffects.from_artifact(artifact, artifact.vocabulary_entry("targets"))
         predictor.seen_ = SeenOperators.from_vocabulary(artifact.vocabulary_entry("operators"))
         predictor.centre_ = artifact.array("centre", ndim=1)
         return predictor
 
-    def _learned(self) -> Hierarchy:
-        self.require_fitted("hierarchy_")
-        assert self.hierarchy_ is not None  # noqa: S101 - just checked
-        return self.hierarchy_
+    def _learned(self) -> LinearEffects:
+        self.require_fitted("effects_")
+        assert self.effects_ is not None  # noqa: S101 - just checked
+        return self.effects_
 
 
 def _raw(queries: Sequence[Query]) -> FloatArray:

@@ -3,7 +3,7 @@
 Trees on tabular encodings match neural predictors (Luo et al., Neural architecture search with GBDT, 2020). Trees do
 not extrapolate, so they learn the residual of a smooth model: a roofline of graphs, a ridge regression of encodings
 (`predictors.kinds.boosted_trees.trends`). Each target's level and a few contrasts are taken out before and learned
-with shrinkage (`predictors.inference.hierarchy`), which is also how the predictor adapts.
+with shrinkage (`predictors.inference.linear_effects`), which is also how the predictor adapts.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from latcast.schema import ArtifactError, DeviceEvidence, InputError, MissingEvi
 from predictors.artifact import Artifact, text_from_array, text_to_array
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Query
 from predictors.data.splits import group_folds, row_keys
-from predictors.inference.hierarchy import Hierarchy
+from predictors.inference.linear_effects import LinearEffects
 from predictors.kinds.boosted_trees.trends import EncodingReader, GraphReader, Reader, reader_from_artifact
 
 __all__ = ["BoostedTreesPredictor"]
@@ -75,7 +75,7 @@ class BoostedTreesPredictor(Predictor):
             raise InputError("Boosted trees take trees and boosters ≥ 1, leaves and folds ≥ 2, and learning_rate > 0.")
         self.reads, self.trees, self.learning_rate = reads, trees, learning_rate
         self.leaves, self.boosters, self.folds = leaves, boosters, folds
-        self.hierarchy_: Hierarchy | None = None
+        self.effects_: LinearEffects | None = None
 
     def fit(
         self,
@@ -97,29 +97,29 @@ class BoostedTreesPredictor(Predictor):
         self.centre_ = np.concatenate([[held_out.mean()], self._contrasts(features).mean(axis=0)])
         x = self._design(features, held_out)
         scale = (_LEVEL_SCALE, _SLOPE_SCALE, *[self.reader_.contrast_scale] * (x.shape[1] - 2))
-        hierarchy = Hierarchy.fit_calibrated(x, y, targets, keys, scale=scale, folds=self.folds, seed=self.seed)
-        self.hierarchy_ = hierarchy if validation is None else self._recalibrated(hierarchy, validation)
+        effects = LinearEffects.fit_calibrated(x, y, targets, keys, scale=scale, folds=self.folds, seed=self.seed)
+        self.effects_ = effects if validation is None else self._recalibrated(effects, validation)
         if progress:
             progress(1.0, "fitted")
         return self
 
     def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
         """Level, slope and contrasts of the target by Bayesian update; the trees stay."""
-        hierarchy = self._learned()
+        effects = self._learned()
         if len(support) == 0:
             raise MissingEvidenceError("Adapting takes at least one measured row of the target; measure one.")
         adapted = copy(self)
-        adapted.hierarchy_ = hierarchy.adapted(self._rows(support.queries), np.log(support.latency_ms), target.id)
+        adapted.effects_ = effects.adapted(self._rows(support.queries), np.log(support.latency_ms), target.id)
         return adapted
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Forecasts; a target that was never seen gets the average over those seen, with their spread as doubt."""
-        hierarchy = self._learned()
+        effects = self._learned()
         if not queries:
             return Prediction(median_ms=np.empty(0), log_std=np.empty(0))
         unseen = 1 - self.reader_.coverage(queries)
         doubt = np.square(unseen * self.doubt_)
-        return hierarchy.predict(self._rows(queries), _target_ids(queries), extra_variance=doubt)
+        return effects.predict(self._rows(queries), _target_ids(queries), extra_variance=doubt)
 
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Graphs: share of cost in operators and sizes of training. Encodings: share of places with known values."""
@@ -132,7 +132,7 @@ class BoostedTreesPredictor(Predictor):
 
     def to_artifact(self) -> Artifact:
         """Smooth weights, trees as text, the targets' maps."""
-        hierarchy = self._learned()
+        effects = self._learned()
         arrays: dict[str, Any] = {}
         for index, member in enumerate(self.members_):
             arrays[f"smooth.{index}"] = member.weights
@@ -140,11 +140,11 @@ class BoostedTreesPredictor(Predictor):
                 arrays[f"trees.{index}.{number}"] = text_to_array(booster.model_to_string())
         arrays |= {"directions": self.directions_, "centre": self.centre_, "doubt": np.array(self.doubt_)}
         return self.make_artifact(
-            arrays=arrays | hierarchy.to_arrays(),
+            arrays=arrays | effects.to_arrays(),
             vocabulary={
                 "reads": self.reader_.name,
                 "features": self.reader_.to_vocabulary(),
-                "targets": hierarchy.target_names(),
+                "targets": effects.target_names(),
                 "members": len(self.members_),
             },
             feature_version=self.reader_.feature_version,
@@ -161,7 +161,7 @@ class BoostedTreesPredictor(Predictor):
         predictor.directions_ = artifact.array("directions")
         predictor.centre_ = artifact.array("centre", ndim=1)
         predictor.doubt_ = float(artifact.array("doubt", ndim=0))
-        predictor.hierarchy_ = Hierarchy.from_artifact(artifact, artifact.vocabulary_entry("targets"))
+        predictor.effects_ = LinearEffects.from_artifact(artifact, artifact.vocabulary_entry("targets"))
         return predictor
 
     def _choose_reader(self, queries: Sequence[Query]) -> type[Reader]:
@@ -227,15 +227,15 @@ class BoostedTreesPredictor(Predictor):
         inner = np.column_stack([forecast, self._contrasts(features)]) - self.centre_
         return np.column_stack([np.ones(len(features)), inner])
 
-    def _recalibrated(self, hierarchy: Hierarchy, validation: LatencyDataset) -> Hierarchy:
+    def _recalibrated(self, effects: LinearEffects, validation: LatencyDataset) -> LinearEffects:
         x, y = self._rows(validation.queries), np.log(validation.latency_ms)
-        own = hierarchy.scored(x, y, _target_ids(validation.queries))
-        return hierarchy.calibrated(np.concatenate([hierarchy.scores, own]))
+        own = effects.scored(x, y, _target_ids(validation.queries))
+        return effects.calibrated(own)
 
-    def _learned(self) -> Hierarchy:
-        self.require_fitted("hierarchy_")
-        assert self.hierarchy_ is not None  # noqa: S101 - just checked
-        return self.hierarchy_
+    def _learned(self) -> LinearEffects:
+        self.require_fitted("effects_")
+        assert self.effects_ is not None  # noqa: S101 - just checked
+        return self.effects_
 
 
 def _member(artifact: Artifact, index: int, boosters: int) -> _Member:

@@ -1,7 +1,7 @@
 """What a tree cannot do, extrapolate: smooth models of log latency, and how targets differ around them.
 
 A reader turns queries into features, fits a smooth part on them, and offers contrasts: a few columns along which
-targets differ from each other, for `predictors.inference.hierarchy`. `GraphReader`
+targets differ from each other, for `predictors.inference.linear_effects`. `GraphReader`
 has a roofline in the work of the graph,
 `EncodingReader` a ridge regression on the encoding of a search space.
 """

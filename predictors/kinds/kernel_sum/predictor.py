@@ -181,7 +181,7 @@ class KernelSumPredictor(Predictor):
             raise MissingEvidenceError("Adapting takes at least one measured row of the target; measure one.")
         seen = observe(support, self.unit_ms_)
         kernels = self._forecast_kernels(support.queries)
-        slower = np.median(seen.latency / kernels.totals(kernels.times(multipliers.mean)))
+        slower = np.median(seen.latency / kernels.totals(kernels.times(multipliers.effects.mean)))
         kernel_time = without_call(seen, np.full(len(support), self.call_ * slower))
         labels = Labels(latency=seen.latency, kernel_time=kernel_time)
         adapted = copy(self)
@@ -198,7 +198,7 @@ class KernelSumPredictor(Predictor):
 
     def _expected(self, target: Target, evidence: DeviceEvidence | None) -> list[FloatArray]:
         """The multipliers that are likely before anything was measured, float64 (d,) each."""
-        known = self._learned().targets
+        known = self._learned().effects.targets
         return [self.target_prior_.expected(target, {name: known[name].mean for name in self.target_prior_.names})]
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
@@ -208,7 +208,7 @@ class KernelSumPredictor(Predictor):
         if queries:
             kernels = self._forecast_kernels(queries)
             for name, rows in rows_by_target(queries).items():
-                state = multipliers.posterior(name)
+                state = multipliers.effects.of(name)
                 log_time[rows], variance = multipliers.forecast(kernels.pick(rows), state)
                 log_std[rows] = np.sqrt(variance) * state.tail_scale
         return Prediction(median_ms=np.exp(log_time) * self.unit_ms_, log_std=log_std)
@@ -219,7 +219,7 @@ class KernelSumPredictor(Predictor):
         if not queries:
             return np.empty(0)
         kernels = self._forecast_kernels(queries)
-        times = kernels.times(multipliers.mean)
+        times = kernels.times(multipliers.effects.mean)
         return np.asarray(kernels.totals(times * (kernels.doubt == 0)) / kernels.totals(times))
 
     def unknown_operators(self, query: Query) -> tuple[str, ...]:
@@ -229,7 +229,7 @@ class KernelSumPredictor(Predictor):
 
     def explain(self, query: Query) -> KernelForecasts:
         """The kernels of the query's graph, each with its part of the forecast."""
-        state = self._learned().posterior(query.target.id)
+        state = self._learned().effects.of(query.target.id)
         kernels = self._forecast_kernels([query])
         return KernelForecasts(
             kernels=predict_kernels(query.graph, ExecutionTraits.of(query.target)),
@@ -254,7 +254,7 @@ class KernelSumPredictor(Predictor):
             arrays=arrays,
             vocabulary={
                 "operators": self.operators_,
-                "targets": sorted(multipliers.targets),
+                "targets": multipliers.effects.names(),
                 "trained_on": list(self.target_prior_.names),
                 "manners": self.target_prior_.to_vocabulary(),
                 **self._correction_words(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,28 @@ from numpy.typing import NDArray
 from predictors.base import FloatArray
 from predictors.features.kernels import CLASSES
 
-__all__ = ["Kernels", "Labels"]
+__all__ = ["Factors", "Kernels", "Labels", "factors"]
+
+
+class Factors(NamedTuple):
+    """The parts of a target's multipliers, all of them logarithms.
+
+    Args:
+        machine: of every kernel, float64 (1,).
+        classes: of kernels of each class, float64 (C,).
+        tilts: float64 (T,), of each unit of a kernel's tilts.
+        profiler: of what the profiler says of each class, float64 (C,); latencies do not see it.
+    """
+
+    machine: FloatArray
+    classes: FloatArray
+    tilts: FloatArray
+    profiler: FloatArray
+
+
+def factors(u: FloatArray) -> Factors:
+    """The parts of multipliers, float64 (1 + C + T + C,)."""
+    return Factors(*np.split(u, [1, 1 + len(CLASSES), len(u) - len(CLASSES)]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +56,8 @@ class Kernels:
 
     def times(self, u: FloatArray) -> FloatArray:
         """Time of each kernel at these multipliers, float64 (K,)."""
-        classes, tilts = np.split(u[1 : 1 + len(CLASSES) + self.tilt.shape[1]], [len(CLASSES)])
-        return np.asarray(np.exp(self.log_time + u[0] + classes[self.kinds] + self.tilt @ tilts))
+        machine, classes, tilts, _ = factors(u)
+        return np.asarray(np.exp(self.log_time + machine + classes[self.kinds] + self.tilt @ tilts))
 
     def totals(self, times: FloatArray) -> FloatArray:
         """Sums over each graph's kernels, float64 (n,)."""

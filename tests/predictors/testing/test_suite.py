@@ -26,7 +26,7 @@ from predictors.testing.workload import default_workload
 
 class MutatesOnAdapt(FlopsPredictor):
     def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
-        self.hierarchy_ = super().adapt(target, support, evidence).hierarchy_
+        self.effects_ = super().adapt(target, support, evidence).effects_
         return self
 
 

@@ -12,7 +12,7 @@ from predictors.artifact import Artifact
 from predictors.base import FloatArray, LatencyDataset, Progress, Query
 from predictors.data.splits import rows_by_target
 from predictors.features.kernels import KernelTable
-from predictors.kinds.kernel_sum.multipliers import Posterior
+from predictors.inference.random_effects import TargetEffects
 from predictors.kinds.kernel_sum.observations import tabulate
 from predictors.kinds.kernel_sum.predictor import MIN_KERNELS, KernelSumPredictor, TrainingSet
 from predictors.kinds.kernel_sum.residual import Growth, ResidualTrees
@@ -73,13 +73,13 @@ class GraphPredictor(KernelSumPredictor):
         self.width, self.epochs = width, epochs
         self.descriptors_: TargetDescriptors | None = None
         self.residuals_: Mapping[TargetId, KernelResiduals] = {}
-        self.trained_: Mapping[TargetId, Posterior] = {}
+        self.trained_: Mapping[TargetId, TargetEffects] = {}
 
     def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
         """The posterior of the target's multipliers given the support, and what its kernels say beyond them."""
         fresh = copy(self)
         fresh.trained_ = self.trained_ or {
-            name: own for name, own in self._learned().targets.items() if name in self.target_prior_.names
+            name: own for name, own in self._learned().effects.targets.items() if name in self.target_prior_.names
         }
         fresh.residuals_ = {name: known for name, known in self.residuals_.items() if name != target.id}
         return super(GraphPredictor, fresh).adapt(target, support, evidence)
@@ -91,7 +91,7 @@ class GraphPredictor(KernelSumPredictor):
             # Many of its kernels taught the networks: what ten graphs' differ by from these is mostly noise.
             return
         inputs = self.encoding_.encode(table, [query.target for query in support.queries], self.roofline_.costs(table))
-        own = KernelResiduals.fit(inputs, kernels, labels, self._learned().posterior(target.id).mean)
+        own = KernelResiduals.fit(inputs, kernels, labels, self._learned().effects.of(target.id).mean)
         if own is not None:
             self.residuals_ = {**self.residuals_, target.id: own}
 
@@ -163,7 +163,7 @@ class GraphPredictor(KernelSumPredictor):
     def _learn_multipliers(self, lesson: TrainingSet, held_out: FloatArray, report: Progress) -> Kernels:
         """Twice: what the first leave of whole graphs, trees learn, and the second are of both together."""
         kernels = self._with_trees(lesson, held_out, report)
-        means = {name: known.mean for name, known in self._learned().targets.items()}
+        means = {name: known.mean for name, known in self._learned().effects.targets.items()}
         self.descriptors_ = TargetDescriptors.fit(lesson.evidence, means)
         return kernels
 
@@ -173,7 +173,7 @@ class GraphPredictor(KernelSumPredictor):
         residual = np.log(lesson.seen.latency)
         for name in lesson.target_names:
             rows = lesson.rows_of(name)
-            residual[rows] -= multipliers.forecast(kernels.pick(rows), multipliers.posterior(name))[0]
+            residual[rows] -= multipliers.forecast(kernels.pick(rows), multipliers.effects.of(name))[0]
         whole = _is_whole(kernels)
         if whole.sum() < _FEWEST_GRAPHS:
             self.trees_ = ResidualTrees(boosters=())

@@ -15,7 +15,7 @@ from latcast.schema import ArtifactError
 from predictors.artifact import Artifact
 from predictors.base import FloatArray
 from predictors.features.kernels import CLASSES
-from predictors.kinds.kernel_sum.sums import Kernels, Labels
+from predictors.kinds.kernel_sum.sums import Kernels, Labels, factors
 from predictors.kinds.universal.graphs.kernel_network import Floats, KernelInputs
 
 __all__ = ["KernelResiduals"]
@@ -61,7 +61,7 @@ class KernelResiduals:
             u: float64 (d,), the target's multipliers given the support.
         """
         times = kernels.times(u)
-        profiler = u[-len(CLASSES) :][kernels.kinds]
+        profiler = factors(u).profiler[kernels.kinds]
         residual = np.clip(np.log(labels.kernel_time) - np.log(times) - profiler, -_BOUND, _BOUND)
         timed = np.flatnonzero(np.isfinite(residual) & (kernels.kinds != _CALL))
         if not len(timed):

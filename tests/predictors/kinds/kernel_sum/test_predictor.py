@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from predictors.base import LatencyDataset, Query
 from predictors.features.kernels import CLASSES
 from predictors.kinds.kernel_sum import KernelSumPredictor
+from predictors.kinds.kernel_sum.likelihood import Likelihood
 from predictors.kinds.kernel_sum.multipliers import Multipliers
 from predictors.kinds.kernel_sum.roofline import WORK_TERMS, Roofline
 from predictors.kinds.kernel_sum.sums import Kernels, Labels
@@ -69,7 +70,7 @@ def test_samplers_get_rows_of_prior_covariances(fitted: KernelSumPredictor) -> N
     rng = np.random.default_rng(0)
     queries = [Query(target=NEW_DEVICE.target, graph=random_graph(rng)) for _ in range(5)]
     rows = fitted.adaptation_features(queries)
-    assert rows.shape == (5, len(Multipliers.guessed(tilts=2).mean))
+    assert rows.shape == (5, len(Multipliers.guessed(tilts=2).effects.mean))
     assert (np.square(rows).sum(axis=1) > 1.0).all()
 
 
@@ -118,16 +119,20 @@ def test_multipliers_of_classes_are_found(timed: bool) -> None:
     factor = np.where(kernels.kinds == CLASSES.index("conv"), 4.8, 3.0)
     times = np.exp(kernels.log_time) * factor
     labels = Labels(latency=kernels.totals(times), kernel_time=times if timed else np.full(24, np.nan))
-    state = replace(Multipliers.guessed(tilts=2), graph_std=0.02).adapted(kernels, labels, "new").posterior("new")
+    state = (
+        Multipliers(effects=Multipliers.guessed(tilts=2).effects, likelihood=Likelihood(graph_std=0.02))
+        .adapted(kernels, labels, "new")
+        .effects.of("new")
+    )
     assert_allclose(kernels.times(state.mean), times, rtol=0.2 if timed else 0.3)
     assert state.mean[0] == pytest.approx(np.log(3.5), abs=0.5)
 
 
 def test_one_far_out_graph_moves_little() -> None:
     kernels = kernels_of_two_classes(np.random.default_rng(2), 12)
-    latency = kernels.totals(kernels.times(Multipliers.guessed(tilts=2).mean))
+    latency = kernels.totals(kernels.times(Multipliers.guessed(tilts=2).effects.mean))
     latency[0] *= 20
     labels = Labels(latency=latency, kernel_time=np.full(24, np.nan))
-    state = Multipliers.guessed(tilts=2).adapted(kernels, labels, "new").posterior("new")
+    state = Multipliers.guessed(tilts=2).adapted(kernels, labels, "new").effects.of("new")
     rest = kernels.pick(np.arange(1, 12))
     assert_allclose(np.log(rest.totals(rest.times(state.mean)) / latency[1:]), 0.0, atol=0.15)
