@@ -13,7 +13,7 @@ from latcast.schema import FINISHED_STATES, JobState, LatcastError
 if TYPE_CHECKING:
     from latcast.client import Client
 
-__all__ = ["bar", "follow", "follow_all"]
+__all__ = ["bar", "follow", "follow_all", "left_out_error", "reason"]
 
 POLL_SECONDS = 0.3
 
@@ -65,3 +65,15 @@ def reason(job: dict[str, Any]) -> str:
     result = job["result"] or {}
     messages = [attempt["message"] for attempt in job["reasons"] if attempt["message"]]
     return str(result.get("error") or (messages[-1] if messages else "no reason was kept."))
+
+
+def left_out_error(result: dict[str, Any]) -> str:
+    """How well an adaptation forecasts networks that it was not adapted to, in words.
+
+    Args:
+        result: that of the adaptation's job.
+    """
+    error = result.get("support_loo_median_ape")
+    if error is None:
+        return "too few of them to tell its error"
+    return f"median error {error:.1%} on each when it is left out"

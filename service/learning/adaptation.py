@@ -28,8 +28,8 @@ from latcast.schema import (
     TargetId,
     to_plain,
 )
-from predictors.base import Predictor, Query
-from predictors.evaluation import metrics
+from predictors.base import LatencyDataset, Predictor, Query
+from predictors.evaluation.leave_one_out import leave_one_out_ape
 from predictors.samplers.base import get_sampler
 from profilers.backends.target_settings import settings_for
 from profilers.search_spaces import get_space
@@ -54,6 +54,8 @@ POOL_PER_SPACE = 150
 LONGEST_SUPPORT_MS = 200.0
 """Graphs forecast to take longer are not chosen: they cost measuring time and teach little that others do not."""
 CLAIM_SECONDS = 120.0
+MOST_REFITS = 10
+"""Larger supports are left out in this many parts: an adaptation to fifty networks may take more than a second."""
 FEWEST_SHARE = 0.5
 """Adapt when at least this share of the support set could be measured; else fail, and say why."""
 
@@ -283,15 +285,26 @@ def _adapt(
     started = time.perf_counter()
     adapted = base.predictor.adapt(target, support, support.evidence.get(target.id))
     adapt_ms = (time.perf_counter() - started) * 1000
-    fitted = adapted.predict(support.queries).median_ms
+    error = _left_out_error(base.predictor, target, support)
     result = {
         "support": len(rows),
         "failed": failed,
         "adapt_ms": adapt_ms,
-        "support_median_ape": metrics.median_ape(support.latency_ms, fitted),
+        "support_loo_median_ape": error,
+        "support_median_ape": error,
         "sentinel_ms": sentinel_ms,
     }
     _activate(database, claim, base=base, adapted=adapted, rows=list(rows), result=result)
+
+
+def _left_out_error(base: Predictor, target: Target, support: LatencyDataset) -> float | None:
+    """Median absolute percentage error on networks of the support, each forecast by an adaptation without it.
+
+    A share (0.1 is 10 %); None where too few are left to adapt to, as of a support of one network.
+    """
+    evidence = support.evidence.get(target.id)
+    errors = leave_one_out_ape(base, target, support, evidence, most_refits=MOST_REFITS)
+    return None if np.isnan(errors).all() else float(np.nanmedian(errors))
 
 
 def _activate(

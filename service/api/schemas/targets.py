@@ -16,7 +16,12 @@ class AdaptationOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     id: str
     predictor_id: str
-    metrics: dict[str, Any]
+    metrics: dict[str, Any] = Field(
+        description="`support` networks were measured and `failed` were not; `adapt_ms` is how long the fit took; "
+        "`support_loo_median_ape` is the median absolute percentage error (0.1 is 10 %) on networks of the support, "
+        "each forecast by an adaptation without it (null where too few are left), and `support_median_ape` the same "
+        "by its former name; `sentinel_ms` is the machine's speed meanwhile."
+    )
     support: list[int]
     created_unix_s: float
 

@@ -12,7 +12,7 @@ import typer
 
 from latcast.schema import JobState, LatcastError
 from service.cli.common import WORTH_SAYING, write_json
-from service.cli.progress import follow, follow_all, reason
+from service.cli.progress import follow, follow_all, left_out_error, reason
 from service.cli.tables import Column, names, numbers, output, print_pairs, print_table, say, shortened
 
 if TYPE_CHECKING:
@@ -142,8 +142,7 @@ def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) ->
     result = follow(client, job["id"], what="measuring", console=out)["result"]
     say(
         f"Measured {result['support']} graphs in {time.perf_counter() - started:.0f} s, chosen by the sampler "
-        f"{sampler!r}; adapted in {result['adapt_ms']:.0f} ms; median error on them "
-        f"{result['support_median_ape']:.1%}.",
+        f"{sampler!r}; adapted in {result['adapt_ms']:.0f} ms; {left_out_error(result)}.",
         out,
     )
     baseline_ms: float | None = result["sentinel_ms"]

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from service.cli.common import DEFAULT_SERVER, KeyOption, ServerOption, TargetOption, console, find_target, open_client
-from service.cli.progress import follow
+from service.cli.progress import follow, left_out_error
 
 __all__ = ["adapt"]
 
@@ -39,16 +39,16 @@ def adapt(
     """
     pool = {name: value for name, value in (("space", space), ("graphs", graph)) if value}
     with open_client(server, key) as client:
-        found = find_target(client.targets(), target)
-        job = client.adapt(found["id"], samples=samples, sampler=sampler, pool=pool, seed=seed)
+        registered = find_target(client.targets(), target)
+        job = client.adapt(registered["id"], samples=samples, sampler=sampler, pool=pool, seed=seed)
         if not wait:
             typer.echo(job["id"])
             return
-        doing = "adapting to" if found["origin"] else "measuring"
-        what = f"{doing} {samples} networks on {found['device_name']}"
+        doing = "adapting to" if registered["origin"] else "measuring"
+        what = f"{doing} {samples} networks on {registered['device_name']}"
         done = follow(client, job["id"], what=what, console=console)
     result = done["result"]
     typer.echo(
-        f"Adapted {found['device_name']} ({found['label']}) from {result['support']} networks in "
-        f"{result['adapt_ms']:.0f} ms; median error on those graphs {result['support_median_ape']:.1%}."
+        f"Adapted {registered['device_name']} ({registered['label']}) from {result['support']} networks in "
+        f"{result['adapt_ms']:.0f} ms; {left_out_error(result)}."
     )

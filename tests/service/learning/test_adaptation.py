@@ -22,7 +22,7 @@ from service.db import tables
 from service.forecasting.forecaster import Forecaster
 from service.graphs.resolver import Resolver
 from service.jobs import queue
-from service.learning import adaptation
+from service.learning import adaptation, datasets
 from service.learning.artifacts import put_artifact
 from service.settings import Settings
 from tests.service.helpers import CELL, DEVICE, TARGET, DirectLoader, World, measurement, model
@@ -125,6 +125,32 @@ def test_from_request_to_forecast(world: AdaptingWorld) -> None:
     assert after["latency_ms"] == pytest.approx(truth, rel=0.15)
     assert after["interval_ms"][0] < after["latency_ms"] < after["interval_ms"][1]
     assert world.client.target(TARGET.id)["adaptation"]["id"] == job["result"]["adaptation_id"]
+
+
+def test_the_error_of_an_adaptation_is_that_of_networks_left_out(world: AdaptingWorld, base: FlopsPredictor) -> None:
+    result = adapted(world)["result"]
+    with world.database.read() as session:
+        row = session.get(tables.Adaptation, result["adaptation_id"])
+        assert row is not None
+        support = datasets.load_dataset(session, measurement_ids=row.support, baseline_speed=True)
+        assert row.metrics["support_loo_median_ape"] == result["support_loo_median_ape"]
+    errors = []
+    for left_out in range(SAMPLES):
+        others = base.adapt(TARGET, support.subset([place for place in range(SAMPLES) if place != left_out]))
+        forecast = others.predict([support.queries[left_out]]).median_ms[0]
+        errors.append(abs(forecast / support.latency_ms[left_out] - 1))
+    assert result["support_loo_median_ape"] == pytest.approx(np.median(errors))
+    assert result["support_median_ape"] == result["support_loo_median_ape"]
+
+
+def test_one_network_tells_no_error(world: AdaptingWorld) -> None:
+    world.agent()
+    job = world.request(samples=1)
+    world.step()
+    with world.agent() as agent:
+        assert world.work(agent) == 1
+    world.step()
+    assert world.client.job(job)["result"]["support_loo_median_ape"] is None
 
 
 def test_whoever_sees_the_job_done_is_answered_by_its_adaptation(
