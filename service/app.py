@@ -26,10 +26,12 @@ from service.worker.loop import Ticker, expire_leases
 
 __all__ = ["create_app"]
 
-ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router, health.router)
+VERSION = "/v1"
+ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router)
+"""The API's; its paths begin with the version."""
 GRAPH_WORKERS = 2
 """Models that are read at a time: one that takes long does not hold up everybody."""
-MODEL_PATHS = ("/graphs", "/predict")
+MODEL_PATHS = (f"{VERSION}/graphs", f"{VERSION}/predict", "/graphs", "/predict")
 """Paths whose bodies hold models."""
 DESCRIPTION = "Forecasts how long a neural network takes on a device before anybody runs it there."
 
@@ -45,7 +47,7 @@ def create_app(
     Args:
         settings: read from the environment where left out.
         loader: reads foreign models within limits; by default in a limited process.
-        forecaster: answers `POST /predict`; by default `service.forecasting.forecaster`, with adaptations
+        forecaster: answers `POST /v1/predict`; by default `service.forecasting.forecaster`, with adaptations
             carried on in the background.
     """
     settings = settings or Settings()
@@ -94,11 +96,19 @@ def _assemble(parts: Parts, tickers: Sequence[Ticker], closing: Sequence[Callabl
         responses={"4XX": {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
     app.state.parts = parts
-    for router in ROUTERS:
-        app.include_router(router)
+    _include_routes(app)
     problems.install(app)
     _add_middleware(app, parts)
     return app
+
+
+def _include_routes(app: FastAPI) -> None:
+    """Every route of the API under its version; and without one, as it was, for agents and scripts that call it so."""
+    for router in ROUTERS:
+        app.include_router(router, prefix=VERSION)
+    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router, include_in_schema=False)
 
 
 def _lifespan_of(tickers: Sequence[Ticker], closing: Sequence[Callable[[], None]]) -> Lifespan[FastAPI]:

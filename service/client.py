@@ -1,9 +1,13 @@
-"""The former path of `latcast.client`; it goes with version 0.3."""
+"""The former path of the client, which is `from latcast import Client, item` now; it goes with version 0.3."""
 
 import warnings
 
-from latcast.client import *  # noqa: F403 - everything that was here
+from latcast import Client, item
+
+__all__ = ["Client", "item"]
 
 warnings.warn(
-    "service.client is now latcast.client; the old path goes with latcast 0.3.", DeprecationWarning, stacklevel=2
+    "service.client is now latcast (from latcast import Client, item); the old path goes with latcast 0.3.",
+    DeprecationWarning,
+    stacklevel=2,
 )

@@ -13,82 +13,26 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from latcast.errors import (
-    AuthenticationError,
-    BodyTooLargeError,
-    ConflictError,
-    ForbiddenError,
-    LeaseLostError,
-    NotFoundError,
-    RateLimitedError,
-    ServiceError,
-    UnavailableError,
-)
-from latcast.schema import (
-    ArtifactError,
-    BackendUnavailableError,
-    InputError,
-    InvalidArchitectureError,
-    InvalidFeedsError,
-    InvalidModelError,
-    LatcastError,
-    MissingEvidenceError,
-    ModelLimitError,
-    NotFittedError,
-    UnboundDimensionError,
-    UnknownNameError,
-    UnsupportedGraphError,
-    UnsupportedOperatorError,
-)
+from latcast.errors import URN, AuthenticationError, RateLimitedError, UnavailableError, problem_type
+from latcast.schema import LatcastError
 
-__all__ = ["MEDIA_TYPE", "PROBLEMS", "install", "problem", "problem_of", "problem_response"]
+__all__ = ["MEDIA_TYPE", "install", "problem", "problem_of", "problem_response"]
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 log = structlog.get_logger(__name__)
 
-PROBLEMS: Mapping[type[LatcastError], tuple[int, str]] = {
-    LatcastError: (500, "internal"),
-    InputError: (422, "input"),
-    InvalidModelError: (422, "invalid-model"),
-    ModelLimitError: (422, "model-limit"),
-    UnboundDimensionError: (422, "unbound-dimension"),
-    UnsupportedOperatorError: (422, "unsupported-operator"),
-    InvalidFeedsError: (422, "invalid-feeds"),
-    InvalidArchitectureError: (422, "invalid-architecture"),
-    UnknownNameError: (422, "unknown-name"),
-    UnsupportedGraphError: (422, "unsupported-graph"),
-    BackendUnavailableError: (409, "backend-unavailable"),
-    NotFittedError: (409, "not-fitted"),
-    MissingEvidenceError: (409, "missing-evidence"),
-    ArtifactError: (503, "artifact"),
-    ServiceError: (ServiceError.status, "internal"),
-    AuthenticationError: (AuthenticationError.status, "authentication"),
-    ForbiddenError: (ForbiddenError.status, "forbidden"),
-    NotFoundError: (NotFoundError.status, "not-found"),
-    ConflictError: (ConflictError.status, "conflict"),
-    LeaseLostError: (LeaseLostError.status, "lease-lost"),
-    BodyTooLargeError: (BodyTooLargeError.status, "body-too-large"),
-    RateLimitedError: (RateLimitedError.status, "rate-limited"),
-    UnavailableError: (UnavailableError.status, "unavailable"),
-}
-"""Status and name of each class of the error trees; a class that is not here is what its nearest ancestor is."""
-
-_EXTRAS = ("limit", "allowed", "found", "dimensions", "operators", "what", "name", "known")
-"""Attributes of errors that problems carry too."""
-
 
 def problem(status: int, slug: str, detail: str, **extras: Any) -> dict[str, Any]:
     """A problem detail."""
     title = http.HTTPStatus(status).phrase
-    return {"type": f"urn:latcast:problem:{slug}", "title": title, "status": status, "detail": detail, **extras}
+    return {"type": URN + slug, "title": title, "status": status, "detail": detail, **extras}
 
 
 def problem_of(error: LatcastError) -> dict[str, Any]:
     """The problem that an error of the trees is."""
-    status, slug = next(PROBLEMS[cls] for cls in type(error).__mro__ if cls in PROBLEMS)
-    extras = {name: getattr(error, name) for name in _EXTRAS if hasattr(error, name)}
-    return problem(status, slug, str(error), **extras)
+    kind = problem_type(error)
+    return problem(kind.status, kind.slug, str(error), **{name: getattr(error, name) for name in kind.members})
 
 
 def problem_response(content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -128,7 +128,7 @@ def target_record(row: tables.Target) -> Target:
 
 
 def graph_summary(graph: Graph) -> dict[str, Any]:
-    """What `GET /graphs/{hash}` tells of a graph; sizes in bytes, work in operations for one run."""
+    """What `GET /v1/graphs/{hash}` tells of a graph; sizes in bytes, work in operations for one run."""
     return {
         "nodes": len(graph.nodes),
         "operators": graph.operators,

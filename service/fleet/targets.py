@@ -17,7 +17,7 @@ def find_target(session: Session, target_id: TargetId) -> tables.Target:
     """
     row = session.get(tables.Target, target_id)
     if row is None:
-        raise NotFoundError(f"There is no target {target_id!r}; GET /targets lists them (latcast targets).")
+        raise NotFoundError(f"There is no target {target_id!r}; GET /v1/targets lists them (latcast targets).")
     return row
 
 

@@ -1,4 +1,4 @@
-"""Answers `POST /predict`: what the database knows, else what a predictor says (`service.forecasting.selection`)."""
+"""Answers `POST /v1/predict`: what the database knows, else what a predictor says (`service.forecasting.selection`)."""
 
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist

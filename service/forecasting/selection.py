@@ -88,7 +88,7 @@ class PredictorSelection:
         if not target.origin:
             return (
                 f"No predictor answers for {what} on target {target.id}: adapt one with "
-                f"`latcast adapt --target {target.id}` (POST /targets/{target.id}/adapt)."
+                f"`latcast adapt --target {target.id}` (POST /v1/targets/{target.id}/adapt)."
             )
         with self._database.read() as session:
             spaces, others = known_spaces(session, target), _same_device(session, target, space)

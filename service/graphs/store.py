@@ -116,7 +116,7 @@ def find(session: Session, graph_hash: GraphHash) -> tables.Graph:
     """
     row = session.get(tables.Graph, graph_hash)
     if row is None:
-        raise NotFoundError(f"There is no graph {graph_hash!r}; upload its model first (POST /graphs).")
+        raise NotFoundError(f"There is no graph {graph_hash!r}; upload its model first (POST /v1/graphs).")
     return row
 
 

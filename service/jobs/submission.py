@@ -65,7 +65,7 @@ def _require_graphs(session: Session, hashes: Sequence[str]) -> None:
         raise InputError("Name at least one graph: `graphs` with hashes, or `architectures` with space and text.")
     for graph_hash in set(hashes):
         if session.scalar(select(tables.Graph.hash).where(tables.Graph.hash == graph_hash)) is None:
-            raise NotFoundError(f"There is no graph {graph_hash!r}; upload its model first (POST /graphs).")
+            raise NotFoundError(f"There is no graph {graph_hash!r}; upload its model first (POST /v1/graphs).")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Adaptation as a job: choose graphs, have them measured (or choose rows of a public table), fit, activate.
 
-`POST /targets/{id}/adapt` makes a job of kind `adapt`; `advance` carries every such job on by one step. Steps are
+`POST /v1/targets/{id}/adapt` makes a job of kind `adapt`; `advance` carries every such job on by one step. Steps are
 short transactions with the slow work between them, under a claim that runs out: whichever process dies at whichever
 instant, another one goes on where it was.
 """

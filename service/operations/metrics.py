@@ -25,7 +25,7 @@ class Metrics:
             "latcast_call_seconds", "Time to answer a call.", ("method", "route"), registry=self._registry
         )
         self._forecasts = Counter(
-            "latcast_forecasts_total", "Items answered by POST /predict.", ("source",), registry=self._registry
+            "latcast_forecasts_total", "Items answered by POST /v1/predict.", ("source",), registry=self._registry
         )
         self._jobs = Gauge("latcast_jobs", "Jobs by kind and state.", ("kind", "state"), registry=self._registry)
 

@@ -6,8 +6,7 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
-from latcast import client as client_module
-from latcast.client import Client, item
+from latcast import Client, item, transport
 from latcast.errors import (
     AuthenticationError,
     BodyTooLargeError,
@@ -19,14 +18,14 @@ from latcast.errors import (
     ServiceError,
     UnavailableError,
 )
-from latcast.schema import InputError, LatcastError
+from latcast.schema import InputError, InvalidModelError, LatcastError, NotFittedError
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module.time, "sleep", lambda _s: None)
+    monkeypatch.setattr(transport.time, "sleep", lambda _s: None)
 
 
 def client(handler: Handler) -> Client:
@@ -48,7 +47,9 @@ def problem(status: int, slug: str = "x", **headers: str) -> httpx2.Response:
         (409, "conflict", ConflictError),
         (409, "lease-lost", LeaseLostError),
         (413, "body-too-large", BodyTooLargeError),
-        (422, "invalid-model", InputError),
+        (422, "invalid-model", InvalidModelError),
+        (422, "of-a-newer-service", InputError),
+        (409, "not-fitted", NotFittedError),
         (429, "rate-limited", RateLimitedError),
         (500, "internal", ServiceError),
         (503, "unavailable", UnavailableError),
@@ -76,18 +77,18 @@ def test_only_harmless_calls_are_repeated() -> None:
 
     service = client(away)
     attempts: dict[str, Callable[[], object]] = {
-        "/targets": service.targets,
-        "/graphs": lambda: service.upload_graph(b""),
-        "/predict": lambda: service.predict("t", [item(graph="g")]),
-        "/jobs/j/heartbeat": lambda: service.heartbeat("j", "t"),
-        "/jobs": lambda: service.profile("t", graphs=["g"]),
-        "/targets/t/adapt": lambda: service.adapt("t"),
-        "/jobs/lease": service.lease,
+        "/v1/targets": service.targets,
+        "/v1/graphs": lambda: service.upload_graph(b""),
+        "/v1/predict": lambda: service.predict("t", [item(graph="g")]),
+        "/v1/jobs/j/heartbeat": lambda: service.heartbeat("j", "t"),
+        "/v1/jobs": lambda: service.profile("t", graphs=["g"]),
+        "/v1/targets/t/adapt": lambda: service.adapt("t"),
+        "/v1/jobs/lease": service.lease,
     }
     for call in attempts.values():
         with pytest.raises(UnavailableError, match="latcast serve"):
             call()
-    once = {"/jobs", "/targets/t/adapt", "/jobs/lease"}
+    once = {"/v1/jobs", "/v1/targets/t/adapt", "/v1/jobs/lease"}
     assert {path: calls.count(path) for path in attempts} == {path: 1 if path in once else 4 for path in attempts}
 
 

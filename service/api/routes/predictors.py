@@ -32,5 +32,5 @@ def show(predictor_id: str, parts: PartsOf, _caller: Reader) -> schemas.Predicto
     with parts.database.read() as session:
         row = session.get(Predictor, predictor_id)
         if row is None:
-            raise NotFoundError(f"There is no predictor {predictor_id!r}; GET /predictors lists them.")
+            raise NotFoundError(f"There is no predictor {predictor_id!r}; GET /v1/predictors lists them.")
         return schemas.PredictorOut.model_validate(row)

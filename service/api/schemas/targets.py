@@ -27,7 +27,7 @@ class AdaptationOut(BaseModel):
 
 
 class MicrobenchRef(BaseModel):
-    """That a target has a hardware descriptor; `GET /targets/{id}/microbench` gives it whole."""
+    """That a target has a hardware descriptor; `GET /v1/targets/{id}/microbench` gives it whole."""
 
     version: int = Field(description="Of the probes.")
     entries: int

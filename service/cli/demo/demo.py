@@ -151,7 +151,7 @@ def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) ->
 
 def compare(client: "Client", target_id: str, *, seed: int, baseline_ms: float | None) -> dict[str, Any]:
     """Forecast graphs that were never measured, then measure them; prints the table and returns the figures."""
-    from latcast.client import item
+    from latcast import item
     from service.cli.demo.comparison import compared, evaluation_graphs, figures
 
     graphs = evaluation_graphs(seed)

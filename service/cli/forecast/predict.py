@@ -66,7 +66,7 @@ def predict(
 
 
 def _item(network: str, *, space: str | None, graph: bool, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    from latcast.client import item
+    from latcast import item
 
     if space is not None:
         return item(space=space, text=network)

@@ -44,7 +44,7 @@ def test_dynamic_shapes_are_bound_before_hashing(world: World) -> None:
 @pytest.mark.parametrize("shapes", ["{", "[]", '{"x": 3}', '{"x": [-1]}', '{"x": ["a"]}', "[" * 9000])
 def test_shapes_that_are_none(world: World, shapes: str) -> None:
     headers = {"content-type": "application/octet-stream"}
-    response = world.http.post("/graphs", params={"shapes": shapes}, content=model(), headers=headers)
+    response = world.http.post("/v1/graphs", params={"shapes": shapes}, content=model(), headers=headers)
     assert response.status_code == 422
 
 
@@ -104,7 +104,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_model_is_refused_with_a_sentence(world: World, name: str) -> None:
     headers = {"content-type": "application/octet-stream"}
-    response = world.http.post("/graphs", content=HOSTILE[name](), headers=headers)
+    response = world.http.post("/v1/graphs", content=HOSTILE[name](), headers=headers)
     assert 400 <= response.status_code < 500
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["detail"].endswith(".")
@@ -116,15 +116,15 @@ def test_hostile_models_are_read_in_limited_processes(new_sqlite: str, tmp_path:
     headers = {"content-type": "application/octet-stream"}
     with TestClient(create_app(settings, forecaster=FakeForecaster())) as http:
         for make in HOSTILE.values():
-            response = http.post("/graphs", content=make(), headers=headers)
+            response = http.post("/v1/graphs", content=make(), headers=headers)
             assert 400 <= response.status_code < 500
-        stored = http.post("/graphs", content=model(), headers=headers)
+        stored = http.post("/v1/graphs", content=model(), headers=headers)
         assert stored.status_code == 201
         assert stored.json()["hash"] == load_graph(model()).hash
 
 
 def test_a_model_needs_its_content_type(world: World) -> None:
-    response = world.http.post("/graphs", content=model(), headers={"content-type": "application/json"})
+    response = world.http.post("/v1/graphs", content=model(), headers={"content-type": "application/json"})
     assert response.status_code == 400
 
 

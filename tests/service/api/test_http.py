@@ -16,7 +16,7 @@ MakeWorld = Callable[..., World]
 
 
 def test_answers_carry_security_headers_and_a_request_id(world: World) -> None:
-    for path in ("/targets", "/nothing", "/healthz"):
+    for path in ("/v1/targets", "/nothing", "/healthz"):
         headers = world.http.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
@@ -29,11 +29,11 @@ def test_answers_carry_security_headers_and_a_request_id(world: World) -> None:
 
 def test_only_named_origins_may_call_from_pages(make_world: MakeWorld) -> None:
     asking = {"origin": "https://evil.example", "access-control-request-method": "POST"}
-    assert "access-control-allow-origin" not in make_world().http.options("/predict", headers=asking).headers
+    assert "access-control-allow-origin" not in make_world().http.options("/v1/predict", headers=asking).headers
     world = make_world(cors_origins="https://good.example, https://also.example")
-    assert "access-control-allow-origin" not in world.http.options("/predict", headers=asking).headers
+    assert "access-control-allow-origin" not in world.http.options("/v1/predict", headers=asking).headers
     good = {**asking, "origin": "https://good.example"}
-    assert world.http.options("/predict", headers=good).headers["access-control-allow-origin"] == good["origin"]
+    assert world.http.options("/v1/predict", headers=good).headers["access-control-allow-origin"] == good["origin"]
 
 
 def test_ready_only_with_database_migrations_and_artifacts(world: World) -> None:
@@ -77,7 +77,7 @@ def test_metrics_count_calls_forecasts_and_the_queue(world: World) -> None:
 def test_description_names_every_error_and_needs_no_key(make_world: MakeWorld) -> None:
     world = make_world(require_keys=True)
     description = world.http.get("/openapi.json").json()
-    assert "application/problem+json" in str(description["paths"]["/predict"]["post"]["responses"]["4XX"])
+    assert "application/problem+json" in str(description["paths"]["/v1/predict"]["post"]["responses"]["4XX"])
     assert world.http.get("/docs").status_code == 200
 
 

@@ -16,7 +16,7 @@ from service.settings import Settings
 from tests.service.helpers import DirectLoader, FakeForecaster
 
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
-LOCKS_OUT = "POST /keys"
+LOCKS_OUT = "POST /v1/keys"
 """The first key would end the open service."""
 
 

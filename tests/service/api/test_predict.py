@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from latcast.client import item
+from latcast import item
 from latcast.errors import ConflictError, NotFoundError
 from latcast.schema import InputError, LatcastError
 from service.api import schemas
@@ -76,7 +76,7 @@ def test_target_without_any_predictor_is_409(world: World, monkeypatch: pytest.M
 
 def test_unknown_target_and_too_many_items(make_world: MakeWorld) -> None:
     world = make_world(max_predict_items=2)
-    with pytest.raises(NotFoundError, match="GET /targets"):
+    with pytest.raises(NotFoundError, match="GET /v1/targets"):
         world.client.predict("none", [item(graph="g")])
     with pytest.raises(InputError, match="at most 2 items"):
         world.client.predict("none", [item(graph="g")] * 3)
@@ -85,7 +85,9 @@ def test_unknown_target_and_too_many_items(make_world: MakeWorld) -> None:
 def test_answers_are_what_the_description_says(world: World) -> None:
     """They are written as they are, without the description's models."""
     world.agent()
-    answers = world.http.post("/predict", json={"target": TARGET.id, "items": [item(space="toy", text="x"), {}]}).json()
+    answers = world.http.post(
+        "/v1/predict", json={"target": TARGET.id, "items": [item(space="toy", text="x"), {}]}
+    ).json()
     parsed = schemas.PredictOut.model_validate(answers)
     assert parsed.model_dump(mode="json") == answers
     assert [type(answer) for answer in parsed.items] == [schemas.ForecastOut, schemas.ItemError]

@@ -1,48 +1,60 @@
 """Every refusal is a problem detail (RFC 9457) with a sentence."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from latcast import errors as service_errors
-from latcast import schema
-from latcast.errors import RateLimitedError
-from latcast.schema import LatcastError, ModelLimitError, UnboundDimensionError, UnknownNameError
-from service.api.problems import MEDIA_TYPE, PROBLEMS, problem_of
+from latcast import transport
+from latcast.errors import PROBLEMS, RateLimitedError, ServiceError
+from latcast.schema import (
+    LatcastError,
+    ModelLimitError,
+    UnboundDimensionError,
+    UnknownNameError,
+    UnsupportedGraphError,
+    UnsupportedOperatorError,
+)
+from service.api.problems import MEDIA_TYPE, problem_of
 from tests.service.helpers import TARGET, World
 
 MakeWorld = Callable[..., World]
 
 
-def tree(root: type[LatcastError]) -> Iterator[type[LatcastError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from tree(child)
+EXAMPLES: list[LatcastError] = [
+    ModelLimitError("nodes", allowed=10, found=11),
+    UnboundDimensionError([("x", 0, "batch"), ("y", 1, "")]),
+    UnsupportedOperatorError(["Foo", "Bar"]),
+    UnknownNameError("sampler", "best", ["random"]),
+    UnsupportedGraphError("Not this one.", operators=["Foo"]),
+    RateLimitedError("Wait.", retry_after_s=7.0),
+]
+"""Errors that know more than a sentence."""
 
 
-def published() -> set[type[LatcastError]]:
-    names = [getattr(module, name) for module in (schema, service_errors) for name in module.__all__]
-    return {cls for cls in names if isinstance(cls, type) and issubclass(cls, LatcastError)}
+def example(cls: type[LatcastError]) -> LatcastError:
+    """An error of the class."""
+    return next((error for error in EXAMPLES if type(error) is cls), None) or cls("What was wrong. What to do.")
 
 
-def test_every_published_error_has_a_problem_of_its_own() -> None:
-    assert set(PROBLEMS) == published()
-    assert {cls for cls in tree(LatcastError) if cls.__module__.startswith(("latcast.schema", "latcast.errors"))} == (
-        published()
-    )
-    slugs = [slug for cls, (_, slug) in PROBLEMS.items() if cls is not service_errors.ServiceError]
-    assert len(slugs) == len(set(slugs))
-
-
-def test_statuses_follow_the_tree() -> None:
-    for cls, (status, _) in PROBLEMS.items():
-        if issubclass(cls, schema.InputError):
-            assert status == 422
-        if issubclass(cls, service_errors.ServiceError):
-            assert status == cls.status
+@pytest.mark.parametrize("cls", PROBLEMS)
+def test_every_error_of_the_service_is_raised_by_the_client(world: World, cls: type[LatcastError], monkeypatch) -> None:
+    error = example(cls)
+    monkeypatch.setattr(transport.time, "sleep", lambda _s: None)
+    monkeypatch.setattr("service.api.routes.targets.find_target", Mock(side_effect=error))
+    with pytest.raises(LatcastError) as caught:
+        world.client.target("t")
+    read = caught.value
+    assert type(read) is (ServiceError if cls is LatcastError else cls)
+    assert str(read) == str(error)
+    assert {name: getattr(read, name) for name in PROBLEMS[cls].members} == {
+        name: getattr(error, name) for name in PROBLEMS[cls].members
+    }
+    if isinstance(read, RateLimitedError):
+        assert read.retry_after_s == 7.0
 
 
 def test_an_unlisted_error_is_what_its_nearest_ancestor_is() -> None:
@@ -53,45 +65,31 @@ def test_an_unlisted_error_is_what_its_nearest_ancestor_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "members"),
-    [
-        (ModelLimitError("nodes", allowed=10, found=11), {"limit": "nodes", "allowed": 10, "found": 11}),
-        (UnboundDimensionError([("x", 0, "batch")]), {"dimensions": (("x", 0, "batch"),)}),
-        (UnknownNameError("sampler", "best", ["random"]), {"known": ("random",), "name": "best"}),
-    ],
-)
-def test_problems_carry_what_the_error_knows(error: LatcastError, members: dict[str, object]) -> None:
-    problem = problem_of(error)
-    assert problem["detail"] == str(error)
-    assert {name: problem[name] for name in members} == members
-
-
-@pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
         ("GET", "/nothing", None, 404),
-        ("PUT", "/predict", None, 405),
-        ("GET", "/targets/none", None, 404),
-        ("GET", "/targets/none/measurements", None, 404),
-        ("GET", "/targets/none/dataset.csv", None, 404),
-        ("GET", "/targets/none/quality", None, 404),
-        ("GET", "/graphs/none", None, 404),
-        ("GET", "/graphs/none/model", None, 404),
-        ("GET", "/jobs/none", None, 404),
-        ("GET", "/predictors/none", None, 404),
-        ("GET", "/measurements/1", None, 404),
-        ("GET", "/measurements/99999999999999999999999", None, 404),
-        ("GET", "/measurements/one", None, 422),
-        ("GET", "/targets?limit=0", None, 422),
-        ("GET", "/targets?limit=5000", None, 422),
-        ("GET", "/targets/none%00", None, 422),
-        ("POST", "/predict", {"target": "none", "items": [{"graph": "g"}]}, 404),
-        ("POST", "/predict", {"target": "none", "items": []}, 422),
-        ("POST", "/predict", {"target": "none", "items": [{"graph": "g"}], "level": 1}, 422),
-        ("POST", "/predict", {"target": "none", "itmes": []}, 422),
-        ("POST", "/jobs", {"kind": "train"}, 422),
-        ("POST", "/jobs", {"kind": "profile", "target": "none", "graphs": ["g"]}, 404),
-        ("POST", "/jobs/none/heartbeat", {"lease_token": "t"}, 404),
+        ("PUT", "/v1/predict", None, 405),
+        ("GET", "/v1/targets/none", None, 404),
+        ("GET", "/v1/targets/none/measurements", None, 404),
+        ("GET", "/v1/targets/none/dataset.csv", None, 404),
+        ("GET", "/v1/targets/none/quality", None, 404),
+        ("GET", "/v1/graphs/none", None, 404),
+        ("GET", "/v1/graphs/none/model", None, 404),
+        ("GET", "/v1/jobs/none", None, 404),
+        ("GET", "/v1/predictors/none", None, 404),
+        ("GET", "/v1/measurements/1", None, 404),
+        ("GET", "/v1/measurements/99999999999999999999999", None, 404),
+        ("GET", "/v1/measurements/one", None, 422),
+        ("GET", "/v1/targets?limit=0", None, 422),
+        ("GET", "/v1/targets?limit=5000", None, 422),
+        ("GET", "/v1/targets/none%00", None, 422),
+        ("POST", "/v1/predict", {"target": "none", "items": [{"graph": "g"}]}, 404),
+        ("POST", "/v1/predict", {"target": "none", "items": []}, 422),
+        ("POST", "/v1/predict", {"target": "none", "items": [{"graph": "g"}], "level": 1}, 422),
+        ("POST", "/v1/predict", {"target": "none", "itmes": []}, 422),
+        ("POST", "/v1/jobs", {"kind": "train"}, 422),
+        ("POST", "/v1/jobs", {"kind": "profile", "target": "none", "graphs": ["g"]}, 404),
+        ("POST", "/v1/jobs/none/heartbeat", {"lease_token": "t"}, 404),
     ],
 )
 def test_refusals_are_problems(world: World, method: str, path: str, body: object, status: int) -> None:
@@ -109,14 +107,14 @@ def test_refusals_are_problems(world: World, method: str, path: str, body: objec
 
 @pytest.mark.parametrize("body", [b"{", b'{"a":' * 100_000, b"\xff\xfe", b"[]", b"null", b'{"device": NaN}'])
 def test_bodies_that_are_no_json_of_ours(world: World, body: bytes) -> None:
-    response = world.http.post("/devices/register", content=body, headers={"content-type": "application/json"})
+    response = world.http.post("/v1/devices/register", content=body, headers={"content-type": "application/json"})
     assert response.status_code in (400, 422)
     assert response.headers["content-type"] == MEDIA_TYPE
 
 
 def test_what_was_sent_is_not_repeated(world: World) -> None:
     secret = "latcast_very-secret"
-    response = world.http.post("/devices/register", json={"enrolment_token": secret, "device": {}})
+    response = world.http.post("/v1/devices/register", json={"enrolment_token": secret, "device": {}})
     assert response.status_code == 422
     assert secret not in response.text
 
@@ -125,15 +123,15 @@ def test_lone_surrogates_and_zero_bytes_are_refused(world: World) -> None:
     headers = {"content-type": "application/json"}
     for text_ in (b'"\\ud800"', b'"\\u0000"'):
         body = b'{"space": ' + text_ + b', "text": "x"}'
-        assert world.http.post("/architectures", content=body, headers=headers).status_code == 422
+        assert world.http.post("/v1/architectures", content=body, headers=headers).status_code == 422
         item = b'{"target": "t", "items": [{"space": ' + text_ + b', "text": "x"}]}'
-        assert world.http.post("/predict", content=item, headers=headers).status_code in (404, 422)
+        assert world.http.post("/v1/predict", content=item, headers=headers).status_code in (404, 422)
 
 
 def test_bodies_above_the_limit_are_refused_announced_or_not(make_world: MakeWorld) -> None:
     world = make_world(max_body_bytes=1000, max_model_bytes=5000)
     headers = {"content-type": "application/json"}
-    for path, size, status in (("/jobs", 2000, 413), ("/predict", 2000, 422), ("/graphs", 6000, 413)):
+    for path, size, status in (("/v1/jobs", 2000, 413), ("/v1/predict", 2000, 422), ("/v1/graphs", 6000, 413)):
         for content in (b"{" * size, iter([b"{" * 500] * (size // 500))):
             response = world.http.post(path, content=content, headers=headers)
             assert response.status_code == status, path
@@ -148,11 +146,11 @@ def test_lost_database_is_503_and_comes_back(world: World, monkeypatch: pytest.M
 
     with monkeypatch.context() as patch:
         patch.setattr(world.app.state.parts.database, "read", broken)
-        response = world.http.get("/targets")
+        response = world.http.get("/v1/targets")
     assert response.status_code == 503
     assert response.headers["retry-after"]
     assert "full" not in response.text
-    assert world.http.get("/targets").status_code == 200
+    assert world.http.get("/v1/targets").status_code == 200
 
 
 def test_mistakes_of_ours_are_500_without_their_content(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +159,7 @@ def test_mistakes_of_ours_are_500_without_their_content(world: World, monkeypatc
 
     monkeypatch.setattr(world.app.state.parts.forecaster, "quality", broken, raising=False)
     monkeypatch.setattr("service.api.routes.targets.find_target", lambda *_: None)
-    response = world.http.get(f"/targets/{TARGET.id}/quality")
+    response = world.http.get(f"/v1/targets/{TARGET.id}/quality")
     assert response.status_code == 500
     assert response.headers["content-type"] == MEDIA_TYPE
     assert "secret" not in response.text
@@ -170,9 +168,9 @@ def test_mistakes_of_ours_are_500_without_their_content(world: World, monkeypatc
 
 def test_too_many_calls_are_told_when_to_come_back(make_world: MakeWorld) -> None:
     world = make_world(rate_per_second=0.5, rate_burst=3)
-    statuses = [world.http.get("/targets").status_code for _ in range(5)]
+    statuses = [world.http.get("/v1/targets").status_code for _ in range(5)]
     assert statuses == [200, 200, 200, 429, 429]
-    response = world.http.get("/targets")
+    response = world.http.get("/v1/targets")
     assert 1 <= int(response.headers["retry-after"]) <= 4
     assert response.headers["content-type"] == MEDIA_TYPE
     assert world.http.get("/healthz").status_code == 200
@@ -180,6 +178,6 @@ def test_too_many_calls_are_told_when_to_come_back(make_world: MakeWorld) -> Non
 
 
 def test_database_is_untouched_by_a_refused_write(world: World) -> None:
-    world.http.post("/jobs", json={"kind": "profile", "target": TARGET.id, "graphs": ["none"]})
+    world.http.post("/v1/jobs", json={"kind": "profile", "target": TARGET.id, "graphs": ["none"]})
     with world.database.read() as session:
         assert session.scalar(text("SELECT count(*) FROM job")) == 0

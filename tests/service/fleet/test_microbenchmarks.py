@@ -120,7 +120,7 @@ def test_hostile_reports_are_refused(world: World, change: dict[str, Any]) -> No
     agent = world.agent([TARGET, OTHER_TARGET])
     body = {**to_plain(MICROBENCH), **change}
     with pytest.raises(InputError):
-        agent._json("PUT", f"/targets/{TARGET.id}/microbench", content=json.dumps(body))
+        agent._service.json("PUT", f"/targets/{TARGET.id}/microbench", content=json.dumps(body))
     assert rows(world) == 0
 
 
@@ -129,7 +129,7 @@ def test_numbers_that_are_none_are_refused(world: World, number: str) -> None:
     agent = world.agent()
     text = '{"target": {"device": "machine-1", "backend": "fake", "backend_version": "1"}, "values": {"call_ms": %s}}'
     with pytest.raises(InputError):
-        agent._json("PUT", f"/targets/{TARGET.id}/microbench", content=text % number)
+        agent._service.json("PUT", f"/targets/{TARGET.id}/microbench", content=text % number)
     assert rows(world) == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from latcast.client import Client, item
+from latcast import Client, item
 from latcast.errors import ConflictError
 from latcast.schema import Target
 from predictors.base import LatencyDataset, Query

@@ -291,7 +291,7 @@ def test_events_tell_each_change_until_the_end(world: World) -> None:
 
     with ThreadPoolExecutor(1) as pool:
         pool.submit(work)
-        response = world.http.get(f"/jobs/{made['id']}/events")
+        response = world.http.get(f"/v1/jobs/{made['id']}/events")
     states = [line.split('"state":"')[1].split('"')[0] for line in response.text.splitlines() if "data:" in line]
     assert states == ["queued", "leased", "done"]
-    assert world.http.get("/jobs/none/events").status_code == 404
+    assert world.http.get("/v1/jobs/none/events").status_code == 404

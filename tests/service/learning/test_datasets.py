@@ -194,7 +194,7 @@ def test_filters(measured: World) -> None:
 
 
 def test_cursors_are_checked(measured: World) -> None:
-    page = measured.http.get(f"/targets/{TARGET.id}/measurements?limit=2&sort=id").json()
+    page = measured.http.get(f"/v1/targets/{TARGET.id}/measurements?limit=2&sort=id").json()
     for cursor, sort in (("x", "id"), (page["next_cursor"], "-id"), ("W10=", "id"), ("bnVsbA==", "id")):
         with pytest.raises(InputError, match="cursor"):
             list(measured.client.measurements(TARGET.id, cursor=cursor, sort=sort))
@@ -204,7 +204,7 @@ def test_row_shows_its_summary_and_the_whole_record(measured: World) -> None:
     row = next(measured.client.measurements(TARGET.id, sort="id"))
     assert row["median_ms"] == pytest.approx(1.05)
     assert (row["samples"], row["peak_memory_bytes"], row["statistic"]) == (4, 1000, "samples")
-    assert measured.http.get(f"/measurements/{row['id']}").json()["summary"] == row
+    assert measured.http.get(f"/v1/measurements/{row['id']}").json()["summary"] == row
     assert measured.client.measurement(row["id"]) == measurement(row["graph"], ms=1.0)
 
 
@@ -236,7 +236,7 @@ def test_export_of_an_imported_target(measured: World, tmp_path: Path) -> None:
     (row,) = csv.DictReader(io.StringIO((tmp_path / "rows.csv").read_text()))
     assert (row["statistic"], row["text"]) == ("mean", CELL)
     (listed,) = measured.client.measurements(target)
-    assert measured.http.get(f"/measurements/{listed['id']}").status_code == 422
+    assert measured.http.get(f"/v1/measurements/{listed['id']}").status_code == 422
     shown = measured.client.target(target)
     assert (shown["device_id"], shown["device_name"], shown["origin"]) == (None, "pixel", "table.csv (MIT)")
 
