@@ -1,14 +1,17 @@
-"""What is finished, on disk, so that an interrupted run goes on where it was."""
+"""What is finished of a run, on disk, so that an interrupted one goes on where it was."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from profilers.journal import JournalWriter, whole_lines
 
 __all__ = ["Journal"]
 
 
 class Journal:
-    """Values by key in a file of JSON lines that only grows.
+    """JSON values by key, in a file that `profilers.journal` describes.
 
     Args:
         path: of the file; None keeps nothing on disk.
@@ -16,32 +19,36 @@ class Journal:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._values: dict[str, Any] = {}
-        if path is not None and path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                self._restore(line)
+        self._values: dict[str, Any] = dict(_entries(path)) if path else {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def __len__(self) -> int:
+        return len(self._values)
 
     def get(self, key: str) -> Any:
         """The value; None where there is none."""
         return self._values.get(key)
 
     def put(self, key: str, value: Any) -> None:
-        """Keep a JSON value."""
+        """Keep a JSON value; it takes the place of an earlier one."""
         self._values[key] = value
         if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as file:
-                # The newline in front parts it from a line that an interrupt cut short.
-                file.write("\n" + json.dumps({"key": key, "value": value}, separators=(",", ":")) + "\n")
+            with JournalWriter(self._path) as writer:
+                writer.append({"key": key, "value": value})
 
     def clear(self) -> None:
         """Remove the file: the run is complete."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
-    def _restore(self, line: str) -> None:
-        """A line that an interrupt cut short is done again."""
+
+def _entries(path: Path) -> Iterator[tuple[str, Any]]:
+    """What the file has; work whose line an interrupt cut short is done again."""
+    for _, line in whole_lines(path):
         try:
             entry = json.loads(line)
-            self._values[entry["key"]] = entry["value"]
+            yield entry["key"], entry["value"]
         except (ValueError, KeyError, TypeError):
-            return
+            continue

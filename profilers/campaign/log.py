@@ -1,11 +1,9 @@
-"""The append-only log of a campaign: one JSON line for each thing that happened, written as it happens.
+"""The append-only log of a campaign (`profilers.journal`): a line for each thing that happened, as it happens.
 
-A line is `{"row": …}`, `{"check": …}` or `{"note": …}`. A process that is killed leaves at most one line half-written;
-the next one to write cuts it off. Nothing else is ever changed or taken away.
+A line is `{"row": …}`, `{"check": …}` or `{"note": …}`.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,12 +22,12 @@ from latcast.schema import (
     from_plain,
     to_plain,
 )
+from profilers.journal import JournalWriter, whole_lines
 from profilers.timing.sentinel import DRIFT, drift
 
 __all__ = ["LOG_FILE", "CampaignLog", "Check", "Entry", "Note", "Row", "is_careful", "read_log", "read_rows"]
 
 LOG_FILE = "log.jsonl"
-TAIL_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,43 +90,21 @@ class CampaignLog:
     def __init__(self, folder: Path) -> None:
         self.path = folder / LOG_FILE
         folder.mkdir(parents=True, exist_ok=True)
+        self._journal = JournalWriter(self.path)
 
     def __enter__(self) -> Self:
-        _cut_torn_line(self.path)
-        self._file = self.path.open("ab", buffering=0)
+        self._journal.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self._journal.__exit__(kind, error, trace)
 
     def append(self, entry: Entry) -> None:
         """Write one entry; it is with the operating system when this returns."""
-        self._file.write(encode_entry(entry))
-
-
-def encode_entry(entry: Entry) -> bytes:
-    """The entry's line, newline included."""
-    kind = next(kind for kind, cls in KINDS.items() if isinstance(entry, cls))
-    return json.dumps({kind: to_plain(entry)}, separators=(",", ":")).encode() + b"\n"
-
-
-def _cut_torn_line(path: Path) -> None:
-    if not path.exists():
-        return
-    with path.open("r+b") as file:
-        end = size = file.seek(0, os.SEEK_END)
-        while end > 0:
-            start = max(0, end - TAIL_BYTES)
-            file.seek(start)
-            newline = file.read(end - start).rfind(b"\n")
-            if newline >= 0:
-                end = start + newline + 1
-                break
-            end = start
-        if end < size:
-            file.truncate(end)
+        kind = next(kind for kind, cls in KINDS.items() if isinstance(entry, cls))
+        self._journal.append({kind: to_plain(entry)})
 
 
 def read_log(folder: Path, *, runs: bool = True) -> Iterator[Entry]:
@@ -144,10 +120,8 @@ def read_log(folder: Path, *, runs: bool = True) -> Iterator[Entry]:
     path = folder / LOG_FILE
     if not path.exists():
         raise InputError(f"There is no {LOG_FILE} in {folder}: name the folder of a campaign.")
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.endswith(b"\n"):
-                yield _decode(line, f"{path}, line {number}", runs=runs)
+    for number, line in whole_lines(path):
+        yield _decode(line, f"{path}, line {number}", runs=runs)
 
 
 def _decode(line: bytes, place: str, *, runs: bool) -> Entry:

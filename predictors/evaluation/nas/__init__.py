@@ -3,7 +3,6 @@
 from predictors.evaluation.nas.execution import assemble, run
 from predictors.evaluation.nas.protocol import PROTOCOLS
 from predictors.evaluation.nas.scoring import METRICS
-from predictors.evaluation.nas.store import Store
 from predictors.evaluation.nas.tasks import DEFAULT_SOURCES, DEFAULT_TARGETS, SUITES, Task
 from predictors.evaluation.nas.units import Contender, Unit, plan
 
@@ -14,7 +13,6 @@ __all__ = [
     "PROTOCOLS",
     "SUITES",
     "Contender",
-    "Store",
     "Task",
     "Unit",
     "assemble",

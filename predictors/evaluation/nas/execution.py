@@ -14,9 +14,9 @@ import numpy as np
 
 from predictors.base import Predictor, Progress
 from predictors.data.importers.help import LatencyTable, read_table, target_of
+from predictors.evaluation.journal import Journal
 from predictors.evaluation.nas.protocol import Choice, needs_references, split_target, training_rows, validation_rows
 from predictors.evaluation.nas.scoring import score, summarise
-from predictors.evaluation.nas.store import Store
 from predictors.evaluation.nas.tasks import check_task
 from predictors.evaluation.nas.units import Unit
 
@@ -29,45 +29,45 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def run(
-    units: Sequence[Unit], data: Path, store: Store, *, workers: int | None = None, progress: Progress | None = None
+    units: Sequence[Unit], data: Path, journal: Journal, *, workers: int | None = None, progress: Progress | None = None
 ) -> None:
-    """Do the units that the store lacks.
+    """Do the units that the journal lacks.
 
     Args:
         units: to do.
         data: folder of the tables.
-        store: takes the results.
+        journal: takes the rows of each unit by its key.
         workers: processes, each with one thread; one for each core where left out; 1 works in this process.
         progress: called after each unit.
 
     Raises:
-        LatcastError: a unit failed; those that were finished are in the store.
+        LatcastError: a unit failed; those that were finished are in the journal.
     """
     for space in {unit.task.space for unit in units}:
         table = _table(data, space)
         for unit in units:
             if unit.task.space == space:
                 check_task(unit.task, table)
-    left = [unit for unit in units if unit.key not in store.done]
+    left = [unit for unit in units if unit.key not in journal]
     finished = len(units) - len(left)
     for unit, rows in _results(left, data, workers or _cores()):
-        store.add(unit, rows)
+        journal.put(unit.key, rows)
         finished += 1
         if progress:
             progress(finished / len(units), unit.label)
 
 
-def assemble(units: Sequence[Unit], store: Store, *, suite: bool) -> Any:
+def assemble(units: Sequence[Unit], journal: Journal, *, suite: bool) -> Any:
     """What `latcast bench nas --json` writes: one document, or a list of them for several combinations.
 
     Args:
         units: all of the run.
-        store: with all of them done.
+        journal: with the rows of all of them.
         suite: whether documents have `tasks`.
     """
     found: dict[tuple[str, str, int], dict[str, list[dict[str, Any]]]] = {}
     for unit in units:
-        for row in store.done[unit.key]:
+        for row in journal.get(unit.key):
             key = (unit.contender.label, row["sampler"], row["shots"])
             found.setdefault(key, {}).setdefault(unit.task.name, []).append(row)
     documents = []

@@ -14,7 +14,8 @@ from service.cli.tables import Column, names, numbers, print_table, say
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from predictors.evaluation.nas import Store, Task, Unit
+    from predictors.evaluation.journal import Journal
+    from predictors.evaluation.nas import Task, Unit
 
 __all__ = ["bench_nas", "bench_report"]
 
@@ -85,7 +86,8 @@ def bench_nas(
       latcast bench nas --data HELP/data --suite nasflat --json nasflat.json
       latcast bench nas --data HELP/data --space fbnet --targets fpga,raspi4 --shots 10 --predictor lookup_table
     """
-    from predictors.evaluation.nas import Contender, Store, assemble, plan, run
+    from predictors.evaluation.journal import Journal
+    from predictors.evaluation.nas import Contender, assemble, plan, run
 
     chosen = protocol or (Protocol.HELP if suite is Suite.HELP else Protocol.FULL)
     units = plan(
@@ -98,11 +100,11 @@ def bench_nas(
         protocol=chosen.value,
         source_samples=source_samples,
     )
-    store = Store(_partial(json_out))
-    _run(run, units, data, store, workers)
-    result = assemble(units, store, suite=suite is not None)
+    journal = Journal(_partial(json_out))
+    _run(run, units, data, journal, workers)
+    result = assemble(units, journal, suite=suite is not None)
     write_json(result, json_out)
-    store.clear()
+    journal.clear()
     _print_summary(result if isinstance(result, list) else [result])
 
 
@@ -172,7 +174,7 @@ def _known_samplers(wanted: "Sequence[str]") -> "Sequence[str]":
     return wanted
 
 
-def _run(run: Any, units: "Sequence[Unit]", data: Path, store: "Store", workers: int | None) -> None:
+def _run(run: Any, units: "Sequence[Unit]", data: Path, journal: "Journal", workers: int | None) -> None:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -184,7 +186,7 @@ def _run(run: Any, units: "Sequence[Unit]", data: Path, store: "Store", workers:
         run(
             units,
             data,
-            store,
+            journal,
             workers=workers,
             progress=lambda done, what: bar.update(line, completed=done, description=what),
         )

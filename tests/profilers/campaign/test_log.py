@@ -59,27 +59,13 @@ def test_a_torn_line_is_left_out_and_then_cut_off(tmp_path: Path, kept: int) -> 
     assert list(read_log(tmp_path)) == [row(1), row(3)]
 
 
-def test_a_torn_line_longer_than_one_block_is_cut_off(tmp_path: Path) -> None:
-    write(tmp_path, row(1))
-    path = tmp_path / LOG_FILE
-    path.write_bytes(path.read_bytes() + b'{"row":' + b"x" * 200_000)
-    write(tmp_path, row(2))
-    assert list(read_log(tmp_path)) == [row(1), row(2)]
-
-
-def test_a_log_that_is_nothing_but_a_torn_line_starts_again(tmp_path: Path) -> None:
-    (tmp_path / LOG_FILE).write_bytes(b'{"row"')
-    write(tmp_path, row(1))
-    assert list(read_log(tmp_path)) == [row(1)]
-
-
 def test_rows_between_two_readings_that_differ_are_noisy(tmp_path: Path) -> None:
     write(tmp_path, row(1), row(2), check(1.0, 1.04, 1, 2), row(3), check(1.0, 1.06, 3), row(4))
     rows = [(r.architecture.text[-1], r.measurement.noisy, r.measurement.sentinel_ms) for r in read_rows(tmp_path)]
     assert rows == [("1", False, (1.0, 1.04)), ("2", False, (1.0, 1.04)), ("3", True, (1.0, 1.06)), ("4", False, ())]
 
 
-def test_rows_that_a_killed_worker_left_are_not_covered_by_a_later_reading(tmp_path: Path) -> None:
+def test_rows_that_a_killed_process_left_are_not_covered_by_a_later_reading(tmp_path: Path) -> None:
     write(tmp_path, row(1), row(2), check(1.0, 1.5, 2))
     assert [r.measurement.noisy for r in read_rows(tmp_path)] == [False, True]
 

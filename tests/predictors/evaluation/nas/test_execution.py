@@ -6,7 +6,8 @@ import pytest
 
 from latcast.schema import InputError, LatcastError, UnknownNameError
 from predictors.data.importers.help import read_table
-from predictors.evaluation.nas import METRICS, SUITES, Contender, Store, Task, assemble, plan, run
+from predictors.evaluation.journal import Journal
+from predictors.evaluation.nas import METRICS, SUITES, Contender, Task, assemble, plan, run
 from predictors.evaluation.nas.execution import run_unit
 from predictors.evaluation.nas.scoring import summarise
 from predictors.evaluation.nas.tasks import check_task
@@ -29,9 +30,9 @@ def units(**changes: Any) -> list[Any]:
 
 
 def test_the_document_has_every_metric_of_every_target(folder: Path) -> None:
-    todo, store = units(), Store(None)
-    run(todo, folder, store, workers=1)
-    document = json.loads(json.dumps(assemble(todo, store, suite=False)))
+    todo, journal = units(), Journal(None)
+    run(todo, folder, journal, workers=1)
+    document = json.loads(json.dumps(assemble(todo, journal, suite=False)))
     assert set(document) == {"predictor", "sampler", "shots", "targets", "mean"}
     assert document["predictor"] == "boosted_trees:trees=5,folds=2,boosters=1"
     assert set(document["targets"]) == {"raspi4", "fpga"}
@@ -45,9 +46,9 @@ def test_the_document_has_every_metric_of_every_target(folder: Path) -> None:
 
 
 def test_several_combinations_are_a_list_and_a_suite_has_tasks(folder: Path) -> None:
-    todo, store = units(samplers=["random", "kmeans"], shots=[5, 20], seeds=1), Store(None)
-    run(todo, folder, store, workers=1)
-    documents = assemble(todo, store, suite=True)
+    todo, journal = units(samplers=["random", "kmeans"], shots=[5, 20], seeds=1), Journal(None)
+    run(todo, folder, journal, workers=1)
+    documents = assemble(todo, journal, suite=True)
     assert [(item["sampler"], item["shots"]) for item in documents] == [
         ("random", 5), ("random", 20), ("kmeans", 5), ("kmeans", 20)
     ]  # fmt: skip
@@ -74,15 +75,15 @@ def test_an_interrupted_run_goes_on_where_it_was(folder: Path, tmp_path: Path, m
 
     monkeypatch.setattr("predictors.evaluation.nas.execution.run_unit", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(todo, folder, Store(path), workers=1)
+        run(todo, folder, Journal(path), workers=1)
     with path.open("a") as file:
         file.write('{"unit": "cut sho')
-    store = Store(path)
-    assert len(store.done) == 1
-    run(todo, folder, store, workers=1)
+    journal = Journal(path)
+    assert len(journal) == 1
+    run(todo, folder, journal, workers=1)
     assert calls == [0, 1, 1]
-    assert len(Store(path).done) == 2
-    store.clear()
+    assert len(Journal(path)) == 2
+    journal.clear()
     assert not path.exists()
 
 
@@ -93,13 +94,13 @@ def test_other_settings_do_not_reuse_results() -> None:
 
 @pytest.mark.slow
 def test_processes_give_the_same_figures(folder: Path) -> None:
-    todo, one, two = units(), Store(None), Store(None)
+    todo, one, two = units(), Journal(None), Journal(None)
     run(todo, folder, one, workers=1)
     reports: list[float] = []
     run(todo, folder, two, workers=2, progress=lambda share, _: reports.append(share))
     timed = {"adapt_ms", "predict_per_s"}
     for unit in todo:
-        for alone, beside in zip(one.done[unit.key], two.done[unit.key], strict=True):
+        for alone, beside in zip(one.get(unit.key), two.get(unit.key), strict=True):
             assert {**alone, **dict.fromkeys(timed)} == pytest.approx({**beside, **dict.fromkeys(timed)})
     assert reports == [0.5, 1.0]
 

@@ -8,7 +8,7 @@ import pytest
 
 from latcast.schema import Architecture, InputError, UnsupportedGraphError
 from predictors.base import LatencyDataset, Query
-from predictors.evaluation.onnx import HOLDOUTS, Draw, FailedModel, Forecast, Journal, Measured, document, judge
+from predictors.evaluation.onnx import HOLDOUTS, Draw, FailedModel, Forecast, Measured, document, judge
 from predictors.evaluation.onnx.forecasting import forecast_rest, split_readable
 from predictors.kinds.flops import FlopsPredictor
 from predictors.testing.devices import DEVICES, NEW_DEVICE, measure
@@ -150,17 +150,3 @@ def test_all_targets_of_a_backend_and_precision_are_hidden(monkeypatch, data):
     alone = replace(data, queries=[Query(target=first, graph=q.graph) for q in data.queries])
     with pytest.raises(InputError, match="no rows to train on"):
         judge(alone, HOLDOUTS["targets"](alone)[0], FlopsPredictor(), Draw(sampler="random", shots=5, seeds=1))
-
-
-def test_a_journal_survives_a_line_that_was_cut_short(tmp_path):
-    path = tmp_path / "j.jsonl"
-    journal = Journal(path)
-    journal.put("a", {"x": 1})
-    with path.open("a") as file:
-        file.write('{"key": "b", "val')
-    again = Journal(path)
-    again.put("c", 3)
-    third = Journal(path)
-    assert (third.get("a"), third.get("b"), third.get("c")) == ({"x": 1}, None, 3)
-    third.clear()
-    assert not path.exists()
