@@ -5,21 +5,19 @@ operator that no class names goes into `other`: its FLOPs and bytes still count.
 """
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from threading import Lock
-from typing import Generic, TypeVar
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from latcast.schema import DTYPE_BYTES, Graph, GraphHash, Node
 from predictors.base import FloatArray
+from profilers.caching import Cache
 
 __all__ = [
     "FEATURE_NAMES",
     "FEATURE_VERSION",
     "OPERATOR_CLASSES",
-    "GraphCache",
     "flat_features",
     "moved_bytes",
     "operator_class",
@@ -91,39 +89,12 @@ FEATURE_NAMES: tuple[str, ...] = (
 )
 """Name of each feature: amounts as log(1 + amount), shares as they are."""
 
-T = TypeVar("T")
-
-
-class GraphCache(Generic[T]):
-    """Remembers a function's value by graph hash, for the `capacity` graphs used last; safe in threads."""
-
-    def __init__(self, function: Callable[[Graph], T], capacity: int = 20_000) -> None:
-        self._function, self._capacity = function, capacity
-        self._values: OrderedDict[GraphHash, T] = OrderedDict()
-        self._lock = Lock()
-
-    def __call__(self, graph: Graph) -> T:
-        """The function's value; two threads may compute it at once, which is harmless."""
-        with self._lock:
-            if graph.hash in self._values:
-                self._values.move_to_end(graph.hash)
-                return self._values[graph.hash]
-        value = self._function(graph)
-        with self._lock:
-            self._values[graph.hash] = value
-            if len(self._values) > self._capacity:
-                self._values.popitem(last=False)
-        return value
-
-    def __len__(self) -> int:
-        return len(self._values)
-
 
 def flat_features(graphs: Sequence[Graph]) -> FloatArray:
     """Feature vectors, float64 (n, len(FEATURE_NAMES)); remembered by graph hash."""
     if not graphs:
         return np.empty((0, len(FEATURE_NAMES)))
-    return np.stack([_remembered(graph) for graph in graphs])
+    return np.stack([_cache.get_or_make(graph.hash, partial(_features, graph)) for graph in graphs])
 
 
 def operator_class(node: Node, graph: Graph) -> str:
@@ -202,4 +173,4 @@ def _narrow_share(graph: Graph) -> float:
     return narrow / max(1, sum(spec.elements for spec in graph.tensors))
 
 
-_remembered = GraphCache(_features)
+_cache: Cache[GraphHash, FloatArray] = Cache(20_000)

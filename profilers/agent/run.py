@@ -1,7 +1,6 @@
 """The device agent: lease a job, measure, report. It knows where jobs come from only as a `JobSource`."""
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from latcast.schema import (
 )
 from profilers.agent.jobs import Job, JobSource, SourceUnavailableError
 from profilers.agent.spool import Spool
+from profilers.caching import Cache
 from profilers.onnx_graph import load_graph
 from profilers.progress import no_progress
 from profilers.timing.sandbox import measure
@@ -114,7 +114,7 @@ class _Agent:
     measure: Measure
 
     def __post_init__(self) -> None:
-        self._models = _ModelCache(self.source)
+        self._models: Cache[GraphHash, bytes] = Cache(CACHE_BYTES, weigh=len)
 
     def run(self) -> None:
         self._deliver_spooled()
@@ -170,7 +170,7 @@ class _Agent:
             offered = ", ".join(sorted(self.backends)) or "none"
             message = f"This agent does not offer the backend {job.settings.backend!r}; it has {offered}."
             return Failure(stage="unavailable", message=message)
-        model = self._persistently(lambda: self._models.get(job.graph))
+        model = self._persistently(lambda: self._fetch(job.graph))
         if model is None:
             raise _AbandonedError("The agent was stopped.")
         graph = _checked_graph(model, job.graph)
@@ -252,6 +252,10 @@ class _Agent:
                     self._tell("back", "The service answers again.")
                 return answer
 
+    def _fetch(self, graph: GraphHash) -> bytes:
+        """A graph's model, kept because the jobs of an adaptation come back to the same graphs."""
+        return self._models.get_or_make(graph, lambda: self.source.model(graph))
+
     def _tell(self, kind: str, message: str, job: Job | None = None) -> None:
         self.on_event(AgentEvent(kind=kind, message=message, job=job))
 
@@ -261,19 +265,3 @@ def _checked_graph(model: bytes, wanted: GraphHash) -> Graph:
     if graph.hash != wanted:
         raise InvalidModelError(f"The model that was fetched has the hash {graph.hash}, but the job is about {wanted}.")
     return graph
-
-
-class _ModelCache:
-    """The models that were used last: the jobs of an adaptation come back to the same graphs."""
-
-    def __init__(self, source: JobSource) -> None:
-        self._source = source
-        self._models: OrderedDict[GraphHash, bytes] = OrderedDict()
-
-    def get(self, graph: GraphHash) -> bytes:
-        if graph not in self._models:
-            self._models[graph] = self._source.model(graph)
-        self._models.move_to_end(graph)
-        while len(self._models) > 1 and sum(map(len, self._models.values())) > CACHE_BYTES:
-            self._models.popitem(last=False)
-        return self._models[graph]

@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
 from latcast.errors import RateLimitedError
+from profilers.caching import Cache
 
 __all__ = ["RateLimiter"]
 
@@ -23,7 +23,7 @@ class RateLimiter:
 
     def __init__(self, rate_per_second: float, burst: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._burst, self._clock = rate_per_second, float(burst), clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: Cache[str, tuple[float, float]] = Cache(MOST_CALLERS)
         self._lock = threading.Lock()
 
     def take(self, caller: str) -> None:
@@ -36,11 +36,9 @@ class RateLimiter:
             return
         now = self._clock()
         with self._lock:
-            tokens, seen = self._buckets.pop(caller, (self._burst, now))
+            tokens, seen = self._buckets.get(caller) or (self._burst, now)
             tokens = min(self._burst, tokens + (now - seen) * self._rate)
-            self._buckets[caller] = (max(0.0, tokens - 1) if tokens >= 1 else tokens, now)
-            while len(self._buckets) > MOST_CALLERS:
-                self._buckets.popitem(last=False)
+            self._buckets.put(caller, (max(0.0, tokens - 1) if tokens >= 1 else tokens, now))
         if tokens < 1:
             wait = (1 - tokens) / self._rate
             raise RateLimitedError(

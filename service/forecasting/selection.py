@@ -7,7 +7,6 @@ made goes first where it reads the network as it is.
 
 import threading
 import time
-from collections import defaultdict
 from dataclasses import dataclass
 
 import structlog
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError
 from latcast.schema import LatcastError, Target, TargetId
+from profilers.caching import Cache
 from service.db import tables
 from service.db.session import Database
 from service.learning import catalogue
@@ -50,8 +50,8 @@ class PredictorSelection:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._derived: dict[tuple[TargetId, str], _Derived] = {}
-        self._locks: defaultdict[tuple[TargetId, str], threading.Lock] = defaultdict(threading.Lock)
+        self._derived: Cache[tuple[TargetId, str], _Derived] = Cache(MOST_KEPT)
+        self._locks: Cache[tuple[TargetId, str], threading.Lock] = Cache(MOST_KEPT)
 
     def of(self, predictors: TargetPredictors, space: str) -> list[ServedPredictor]:
         """Who answers about networks of a search space, or `GRAPHS`; the first choice first.
@@ -73,14 +73,12 @@ class PredictorSelection:
         key = (predictors.target.id, space)
         if (known := self._derived.get(key)) and time.monotonic() - known.looked_at < catalogue.REFRESH_SECONDS:
             return known.responder
-        with self._locks[key], self._database.read() as session:
+        with self._locks.get_or_make(key, threading.Lock), self._database.read() as session:
             state = _state(session, predictors)
             known = self._derived.get(key)
             same = known is not None and known.state == state
             responder = known.responder if known and same else _adapted(session, predictors, space)
-            self._derived[key] = _Derived(time.monotonic(), state, responder)
-            if len(self._derived) > MOST_KEPT:
-                self._derived.pop(next(iter(self._derived)), None)
+            self._derived.put(key, _Derived(time.monotonic(), state, responder))
         return responder
 
     def _nobody(self, target: Target, space: str) -> str:

@@ -1,13 +1,11 @@
 """From what a caller names (a text, a hash, a model) to what a predictor reads (an architecture, a graph)."""
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
 from latcast.schema import Architecture, Graph, GraphHash, InputError, Target
 from predictors.base import Query
+from profilers.caching import Cache
 from profilers.onnx_graph import load_graph
 from profilers.search_spaces import get_space
 from service.db.session import Database
@@ -17,30 +15,6 @@ from service.graphs.store import GraphLoaderLike
 __all__ = ["Item", "Resolver"]
 
 CACHED_GRAPHS = 1_000
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-
-class LruCache(Generic[K, V]):
-    """The most recently used values, up to a number of them. Thread-safe."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._lock = threading.Lock()
-        self._values: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K, make: Callable[[], V]) -> V:
-        """The value of a key, made now if it is not there; two threads may make it at once."""
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-        value = make()
-        with self._lock:
-            self._values[key] = value
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
-        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +40,8 @@ class Resolver:
 
     def __init__(self, database: Database, loader: GraphLoaderLike) -> None:
         self._database, self.loader = database, loader
-        self._stored: LruCache[GraphHash, Graph] = LruCache(CACHED_GRAPHS)
-        self._built: LruCache[tuple[str, str], Graph] = LruCache(CACHED_GRAPHS)
+        self._stored: Cache[GraphHash, Graph] = Cache(CACHED_GRAPHS)
+        self._built: Cache[tuple[str, str], Graph] = Cache(CACHED_GRAPHS)
 
     def query(self, item: Item, target: Target) -> Query:
         """What a predictor reads of the item.
@@ -77,7 +51,7 @@ class Resolver:
         """
         if item.onnx is not None:
             graph = self.loader.load(item.onnx, shapes=item.shapes)
-            self._stored.get(graph.hash, lambda: graph)
+            self._stored.put(graph.hash, graph)
             return Query(target=target, graph=graph)
         if item.graph is not None:
             return Query(target=target, graph=self.stored_graph(item.graph))
@@ -92,12 +66,12 @@ class Resolver:
         Raises:
             NotFoundError: nobody uploaded it.
         """
-        return self._stored.get(graph_hash, lambda: self._read(graph_hash))
+        return self._stored.get_or_make(graph_hash, lambda: self._read(graph_hash))
 
     def built_graph(self, architecture: Architecture) -> Graph:
         """The graph that an architecture's text stands for."""
         key = (architecture.space, architecture.text)
-        return self._built.get(key, lambda: load_graph(get_space(architecture.space).to_onnx(architecture)))
+        return self._built.get_or_make(key, lambda: load_graph(get_space(architecture.space).to_onnx(architecture)))
 
     def _read(self, graph_hash: GraphHash) -> Graph:
         with self._database.read() as session:

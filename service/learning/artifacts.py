@@ -1,8 +1,6 @@
 """Artifacts in the database, by digest: every process behind a load balancer sees the same ones."""
 
 import hashlib
-import threading
-from collections import OrderedDict
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,6 +9,7 @@ from latcast.schema import ArtifactError
 from predictors.artifact import Artifact
 from predictors.base import Predictor
 from predictors.registry import load_predictor
+from profilers.caching import Cache
 from service.db import tables
 from service.db.session import Database
 
@@ -34,8 +33,7 @@ class ArtifactStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lock = threading.Lock()
-        self._loaded: OrderedDict[str, Predictor] = OrderedDict()
+        self._loaded: Cache[str, Predictor] = Cache(CACHED_PREDICTORS)
 
     def load(self, digest: str) -> Predictor:
         """The predictor whose artifact has this digest.
@@ -43,16 +41,7 @@ class ArtifactStore:
         Raises:
             ArtifactError: it is missing, or its bytes are not those that were stored.
         """
-        with self._lock:
-            if digest in self._loaded:
-                self._loaded.move_to_end(digest)
-                return self._loaded[digest]
-        predictor = load_predictor(Artifact.from_bytes(self._read(digest)))
-        with self._lock:
-            self._loaded[digest] = predictor
-            while len(self._loaded) > CACHED_PREDICTORS:
-                self._loaded.popitem(last=False)
-        return predictor
+        return self._loaded.get_or_make(digest, lambda: load_predictor(Artifact.from_bytes(self._read(digest))))
 
     def _read(self, digest: str) -> bytes:
         with self._database.read() as session:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from latcast.schema import ArtifactError, Target, TargetId, UnknownNameError
 from predictors.base import Predictor
 from predictors.registry import pretrained, pretrained_names
+from profilers.caching import Cache
 from service.db import tables
 from service.db.records import target_record
 from service.db.session import Database
@@ -30,6 +31,7 @@ __all__ = [
 SHIPPED = "pretrained:"
 """Beginning of the ids of shipped predictors."""
 REFRESH_SECONDS = 0.5
+CACHED_TARGETS = 10_000
 
 log = structlog.get_logger(__name__)
 
@@ -105,8 +107,8 @@ class PredictorCatalogue:
         self._database = database
         self._store = ArtifactStore(database)
         self._lock = threading.Lock()
-        self._predictors: dict[TargetId, tuple[float, TargetPredictors]] = {}
-        self._renewed: dict[TargetId, float] = {}
+        self._predictors: Cache[TargetId, tuple[float, TargetPredictors]] = Cache(CACHED_TARGETS)
+        self._renewed: Cache[TargetId, float] = Cache(CACHED_TARGETS)
 
     def predictors_of(self, target_id: TargetId) -> TargetPredictors:
         """What can answer for the target now.
@@ -116,22 +118,22 @@ class PredictorCatalogue:
         """
         now = time.monotonic()
         with self._lock:
-            read_at, known = self._predictors.get(target_id, (0.0, None))
+            read_at, known = self._predictors.get(target_id) or (0.0, None)
         if known is not None and now - read_at < REFRESH_SECONDS:
             return known
         predictors = self._read(target_id, known)
         with self._lock:
-            if now >= self._renewed.get(target_id, now):
-                self._predictors[target_id] = (now, predictors)
+            if now >= (self._renewed.get(target_id) or now):
+                self._predictors.put(target_id, (now, predictors))
         return predictors
 
     def renew(self, target_id: TargetId) -> None:
         """Look at the database again: what answers for the target has just been changed, by this process."""
         with self._lock:
             # What was read before that, and what is being read meanwhile, is out of date.
-            self._renewed[target_id] = time.monotonic()
-            if target_id in self._predictors:
-                self._predictors[target_id] = (-math.inf, self._predictors[target_id][1])
+            self._renewed.put(target_id, time.monotonic())
+            if (outdated := self._predictors.get(target_id)) is not None:
+                self._predictors.put(target_id, (-math.inf, outdated[1]))
 
     def bases(self) -> tuple[StoredPredictor, ...]:
         """The active base predictors that were trained here, the newest first, then the shipped ones."""

@@ -30,7 +30,7 @@ class ArtifactCheck:
         }
         bad = [digest for digest in sorted(serving - self._intact) if not self._is_intact(session, digest)]
         with self._lock:
-            self._intact |= serving - set(bad)
+            self._intact = serving - set(bad)
         return bad
 
     @staticmethod

@@ -1,7 +1,5 @@
 """Graph → the kernels that a runtime will execute, as records and as arrays."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -20,6 +18,7 @@ from predictors.features.kernels.rewrite.layout import assign_layouts
 from predictors.features.kernels.rewrite.openvino_fusion import is_view, join_chains, take_in_views
 from predictors.features.kernels.rewrite.plan import FusionPlan
 from predictors.features.kernels.traits import DEFAULT_TRAITS, ExecutionTraits, Level, RewriteRules
+from profilers.caching import Cache
 
 __all__ = [
     "FEATURE_VERSION",
@@ -182,34 +181,13 @@ def _row(kernel: Kernel, context: tuple[float, float]) -> list[float]:
     return [*work, kernel.elements, *context, *_SHAPE_OF(kernel.shape)]
 
 
-class _TableCache:
-    """Tables by graph hash and rules, the least recently used dropped first; shared by threads."""
-
-    def __init__(self, entries: int) -> None:
-        self._entries, self._lock = entries, threading.Lock()
-        self._tables: OrderedDict[tuple[GraphHash, RewriteRules], KernelTable] = OrderedDict()
-
-    def get(self, graph: Graph, rules: RewriteRules) -> KernelTable:
-        key = (graph.hash, rules)
-        with self._lock:
-            table = self._tables.get(key)
-            if table is not None:
-                self._tables.move_to_end(key)
-                return table
-        table = _tabulate(graph, rules)
-        with self._lock:
-            self._tables[key] = table
-            while len(self._tables) > self._entries:
-                self._tables.popitem(last=False)
-        return table
-
-
-_cache = _TableCache(_CACHE_ENTRIES)
+_cache: Cache[tuple[GraphHash, RewriteRules], KernelTable] = Cache(_CACHE_ENTRIES)
 
 
 def kernel_table(graph: Graph, traits: ExecutionTraits = DEFAULT_TRAITS) -> KernelTable:
     """The kernels of one graph as arrays, in the order of `predict_kernels`; kept by the graph's hash and the rules."""
-    return _cache.get(graph, traits.rewrite_rules)
+    rules = traits.rewrite_rules
+    return _cache.get_or_make((graph.hash, rules), lambda: _tabulate(graph, rules))
 
 
 def stack_tables(tables: Sequence[KernelTable]) -> KernelTable:

@@ -1,10 +1,10 @@
 """What was found out about models, by their bytes."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from threading import Lock
 from typing import Generic, TypeVar
+
+from profilers.caching import Cache
 
 __all__ = ["KnownModels"]
 
@@ -24,27 +24,15 @@ class KnownModels(Generic[V]):
     """
 
     def __init__(self, size: int = 256) -> None:
-        self._size, self._lock = size, Lock()
-        self._values: OrderedDict[_Key, V] = OrderedDict()
+        self._values: Cache[_Key, V] = Cache(size)
 
     def get(self, model: bytes, shapes: Mapping[str, Sequence[int]] | None = None) -> V | None:
         """The value of a model whose inputs have these shapes; None where there is none."""
-        key = _key(model, shapes)
-        with self._lock:
-            value = self._values.get(key)
-            if value is not None:
-                self._values.move_to_end(key)
-            return value
+        return self._values.get(_key(model, shapes))
 
     def keep(self, model: bytes, shapes: Mapping[str, Sequence[int]] | None, value: V) -> V:
         """Remember a value, and give it back; the one that nobody asked for the longest is forgotten."""
-        key = _key(model, shapes)
-        with self._lock:
-            self._values[key] = value
-            self._values.move_to_end(key)
-            if len(self._values) > self._size:
-                self._values.popitem(last=False)
-        return value
+        return self._values.put(_key(model, shapes), value)
 
 
 def _key(model: bytes, shapes: Mapping[str, Sequence[int]] | None) -> _Key:

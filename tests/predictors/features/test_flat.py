@@ -10,7 +10,6 @@ from predictors.features.coverage import SeenOperators
 from predictors.features.flat import (
     FEATURE_NAMES,
     OPERATOR_CLASSES,
-    GraphCache,
     flat_features,
     operator_class,
     walk,
@@ -102,16 +101,6 @@ def test_an_empty_graph_has_features() -> None:
     assert np.isfinite(flat_features([empty])).all()
     assert flat_features([]).shape == (0, len(FEATURE_NAMES))
     assert SeenOperators.of([empty]).coverage(empty) == 1.0
-
-
-def test_the_cache_forgets_what_was_not_used() -> None:
-    seen: list[str] = []
-    cache = GraphCache(lambda graph: seen.append(graph.hash), capacity=2)
-    a, b, c = (replace(chain(), hash=name) for name in "abc")
-    for graph in (a, b, a, c, a, b):
-        cache(graph)
-    assert seen == ["a", "b", "c", "b"]
-    assert len(cache) == 2
 
 
 def test_coverage_is_the_share_of_cost_that_is_known() -> None:

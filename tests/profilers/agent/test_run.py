@@ -242,8 +242,6 @@ def test_a_spool_that_is_damaged_stops_nobody(stop: Event, tmp_path: Path) -> No
 
 def test_models_are_forgotten_when_they_are_too_many(monkeypatch: pytest.MonkeyPatch, stop: Event) -> None:
     monkeypatch.setattr(run_module, "CACHE_BYTES", 2 * len(MODEL))
-    source = Source(stop=stop)
-    cache = run_module._ModelCache(source)
-    for name in ("a", "b", "a", "c", "a", "b"):
-        cache.get(name)
+    source = Source(*(replace(JOB, graph=name) for name in ("a", "b", "a", "c", "a", "b")), stop=stop)
+    worked(source)
     assert source.calls.count("model") == 4
