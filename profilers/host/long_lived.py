@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from subprocess import TimeoutExpired
 from tempfile import TemporaryDirectory
 from time import monotonic
 from types import TracebackType
@@ -21,10 +22,12 @@ from profilers.host.child_limits import ChildLimits
 from profilers.host.children import broken_answer, explain_end, kill, start_child
 from profilers.host.messages import Message, read_message, receive_message, send_message, write_message
 
-__all__ = ["ChildEndedError", "LongLivedChild", "Requests"]
+__all__ = ["ANSWER_BYTES", "ChildEndedError", "LongLivedChild", "Requests"]
 
 STARTUP_S = 60.0
 """Time for the imports of a child on a slow machine."""
+LAST_WORDS_S = 5.0
+"""Time to end once its pipes are closed."""
 ANSWER_BYTES = 256 * 2**20
 REQUEST_BYTES = 2**40
 
@@ -67,8 +70,8 @@ class LongLivedChild:
         )
         for pipe in (self._requests, self._answers):
             os.set_blocking(pipe, False)
-        self.ask({"limits": to_plain(limits), "setup": setup}, timeout_s=STARTUP_S)
-        self.answer(timeout_s=STARTUP_S)
+        self._send({"limits": to_plain(limits), "setup": setup}, b"", self._deadline(STARTUP_S))
+        self._receive(ANSWER_BYTES, self._deadline(STARTUP_S))
 
     def __enter__(self) -> Self:
         return self
@@ -88,55 +91,71 @@ class LongLivedChild:
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
         return self._process.stdout.fileno()
 
-    def ask(self, header: dict[str, Any], payload: bytes = b"", *, timeout_s: float | None = None) -> None:
-        """Send a request.
-
-        Args:
-            header: JSON values.
-            payload: bytes that go with it.
-            timeout_s: other than that of the limits.
+    def ask(self, header: dict[str, Any], payload: bytes = b"") -> None:
+        """Send a request of JSON values, and bytes that go with them.
 
         Raises:
             ChildEndedError: it is gone, or did not take the request in time.
         """
-        try:
-            send_message(self._requests, (header, payload), self._deadline(timeout_s))
-        except TimeoutError:
-            raise self._stopped() from None
-        except OSError:
-            raise self._gone() from None
+        self._send(header, payload, self._deadline())
 
-    def answer(self, *, timeout_s: float | None = None, largest: int = ANSWER_BYTES) -> Message:
-        """The next answer.
+    def answer(self, *, timeout_s: float | None = None) -> Message:
+        """The next answer to what was asked.
 
         Args:
             timeout_s: other than that of the limits.
-            largest: bytes of an answer.
 
         Raises:
             ChildEndedError: it is gone, was stopped because it took too long, or said what is no message.
         """
+        return self._receive(ANSWER_BYTES, self._deadline(timeout_s))
+
+    def exchange(self, header: dict[str, Any], payload: bytes = b"", *, largest: int = ANSWER_BYTES) -> Message:
+        """The one answer to a request; both are within the time of the limits.
+
+        Args:
+            header: JSON values.
+            payload: bytes that go with them.
+            largest: bytes of the answer.
+
+        Raises:
+            ChildEndedError: as for `ask` and `answer`.
+        """
+        deadline = self._deadline()
+        self._send(header, payload, deadline)
+        return self._receive(largest, deadline)
+
+    def _send(self, header: dict[str, Any], payload: bytes, deadline: float) -> None:
         try:
-            message = receive_message(self._answers, largest=largest, deadline=self._deadline(timeout_s))
+            send_message(self._requests, (header, payload), deadline)
         except TimeoutError:
-            raise self._stopped() from None
-        except (ValueError, TypeError) as error:
+            raise self._lost(None) from None
+        except OSError:
+            raise self._gone() from None
+
+    def _receive(self, largest: int, deadline: float) -> Message:
+        try:
+            message = receive_message(self._answers, largest=largest, deadline=deadline)
+        except TimeoutError:
+            raise self._lost(None) from None
+        except (ValueError, TypeError, RecursionError) as error:
             self.close()
             raise ChildEndedError(broken_answer(error)) from error
         if message is None:
             raise self._gone()
         return message
 
-    def _deadline(self, timeout_s: float | None) -> float:
+    def _deadline(self, timeout_s: float | None = None) -> float:
         return monotonic() + (self._limits.timeout_s if timeout_s is None else timeout_s)
 
     def _gone(self) -> ChildEndedError:
-        return self._ended(self._process.wait())
+        """The error of a child that closed its pipes; one that lives on without them is stopped."""
+        try:
+            return self._lost(self._process.wait(LAST_WORDS_S))
+        except TimeoutExpired:
+            return self._lost(None)
 
-    def _stopped(self) -> ChildEndedError:
-        return self._ended(None)
-
-    def _ended(self, code: int | None) -> ChildEndedError:
+    def _lost(self, code: int | None) -> ChildEndedError:
         failure = explain_end(code, self._output, self._limits)
         self.close()
         return ChildEndedError(failure, timed_out=code is None)
@@ -152,7 +171,7 @@ class LongLivedChild:
 class Requests:
     """What a child is asked, seen from the child; it is limited once this is made.
 
-    `setup` has the JSON values that the parent gave to `LongLivedChild`.
+    `limits` and the JSON values in `setup` are those that the parent gave to `LongLivedChild`.
 
     Args:
         requests: messages of the parent.
@@ -164,7 +183,8 @@ class Requests:
         begin = read_message(requests, largest=REQUEST_BYTES)
         if begin is None:
             raise SystemExit(0)
-        from_plain(ChildLimits, begin[0]["limits"]).apply()
+        self.limits = from_plain(ChildLimits, begin[0]["limits"])
+        self.limits.apply()
         self.setup: dict[str, Any] = begin[0]["setup"]
 
     @classmethod

@@ -1,30 +1,22 @@
 """Reading hostile models and building networks of texts in processes of their own, with limits on memory and time."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from queue import SimpleQueue
 from threading import Lock
-from time import monotonic
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from latcast.schema import Architecture, Graph, InvalidModelError, LatcastError
-from profilers.host.messages import Message, receive_message, send_message
+from profilers.host.child_limits import ChildLimits
+from profilers.host.long_lived import ANSWER_BYTES, ChildEndedError, LongLivedChild
+from profilers.host.messages import Message
 from profilers.onnx_graph.isolated.arrays import unpack_arrays
 from profilers.onnx_graph.isolated.cache import KnownModels
 from profilers.onnx_graph.isolated.encoding import decode_error, decode_graph, malformed_answer
 from profilers.onnx_graph.limits import Limits
 
 __all__ = ["GraphLoader", "PreparedModel"]
-
-_STARTUP_S = 60.0
-_ANSWER_BYTES = 256 * 2**20
-_PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "TMPDIR", "VIRTUAL_ENV")
 
 
 class PreparedModel(NamedTuple):
@@ -62,9 +54,9 @@ class GraphLoader:
         memory_bytes: int = 4 * 2**30,
         workers: int = 1,
     ) -> None:
-        self._limits, self._timeout_s = limits, timeout_s
-        self._settings = json.dumps({"limits": asdict(limits), "memory_bytes": memory_bytes})
-        self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
+        self._limits = limits
+        self._bounds = ChildLimits(timeout_s=timeout_s, memory_bytes=memory_bytes, file_bytes=0)
+        self._idle: SimpleQueue[LongLivedChild | None] = SimpleQueue()
         self._workers = workers
         self._known: KnownModels[Graph] = KnownModels()
         self._lock, self._closed = Lock(), False
@@ -157,72 +149,28 @@ class GraphLoader:
         try:
             if self._closed:
                 raise LatcastError("The graph loader is closed.")
-            worker = worker or _Worker(self._settings)
-            answer = worker.ask(header, model, self._timeout_s)
+            worker = worker or self._started()
+            answer = worker.exchange(header, model, largest=ANSWER_BYTES + 2 * len(model))
             healthy = True
             return answer
+        except ChildEndedError as ended:
+            raise self._refusal(header, ended) from ended
         finally:
             if worker is not None and not healthy:
                 worker.close()
             self._idle.put(worker if healthy else None)
 
-
-class _Worker:
-    """One worker process; used by one thread at a time."""
-
-    def __init__(self, settings: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "profilers.onnx_graph.isolated.child", settings],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-        )
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None  # noqa: S101 - both are pipes
-            os.set_blocking(stream.fileno(), False)
-        if self._receive(_STARTUP_S, 2**20) is None:
-            self.close()
-            raise LatcastError("The process that reads models did not start: is latcast installed for this Python?")
-
-    def ask(self, header: dict[str, Any], model: bytes, timeout_s: float) -> Message:
-        """Send one request and wait for the answer.
-
-        Raises:
-            InvalidModelError: there is none in time, or the process crashed.
-        """
-        subject = "Building the network" if header["operation"] == "build" else "Reading the model"
-        start = monotonic()
-        answer = self._receive(timeout_s, _ANSWER_BYTES + 2 * len(model), (header, model))
-        if answer is None and monotonic() - start >= timeout_s:
-            raise InvalidModelError(f"{subject} took longer than {timeout_s:g} s; make it smaller.")
-        if answer is None:
-            raise InvalidModelError(f"{subject} crashed the process that did it; check it with onnx.checker.")
-        return answer
-
-    def _receive(self, timeout_s: float, largest: int, question: Message | None = None) -> Message | None:
-        """The next message, after sending the question; None when there is none in time or the process ends first."""
-        requests, answers = self._process.stdin, self._process.stdout
-        assert requests is not None and answers is not None  # noqa: S101, PT018 - both are pipes
-        deadline = monotonic() + timeout_s
+    def _started(self) -> LongLivedChild:
+        setup = {"limits": asdict(self._limits)}
         try:
-            if question is not None:
-                send_message(requests.fileno(), question, deadline)
-            return receive_message(answers.fileno(), largest=largest, deadline=deadline)
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-            RecursionError,
-        ):  # the time is over, the process has ended, or says no message
-            return None
+            return LongLivedChild("profilers.onnx_graph.isolated.child", setup, self._bounds, hostile=True)
+        except ChildEndedError as ended:
+            raise LatcastError(
+                "The process that reads models did not start: is latcast installed for this Python?"
+            ) from ended
 
-    def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):  # closing flushes what a killed process never read
-                if stream is not None:
-                    stream.close()
+    def _refusal(self, header: dict[str, Any], ended: ChildEndedError) -> InvalidModelError:
+        subject = "Building the network" if header["operation"] == "build" else "Reading the model"
+        if ended.timed_out:
+            return InvalidModelError(f"{subject} took longer than {self._bounds.timeout_s:g} s; make it smaller.")
+        return InvalidModelError(f"{subject} crashed the process that did it; check it with onnx.checker.")

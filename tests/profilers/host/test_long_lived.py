@@ -47,6 +47,15 @@ def test_requests_are_answered_by_one_process(child: LongLivedChild) -> None:
     assert not psutil.pid_exists(first["pid"])
 
 
+def test_one_request_and_its_answer_are_an_exchange(child: LongLivedChild) -> None:
+    with child:
+        header, payload = child.exchange({"task": "say"}, b"pay")
+        assert header["setup"] == {"colour": "red"}
+        assert payload == b"pay!"
+        with pytest.raises(ChildEndedError, match="too large"):
+            child.exchange({"task": "say"}, bytes(2000), largest=1000)
+
+
 def test_a_request_may_have_two_answers(child: LongLivedChild) -> None:
     with child:
         child.ask({"task": "twice"})
