@@ -70,15 +70,16 @@ class Query:
     @cached_property
     def graph(self) -> Graph:
         """The static graph, shape-inferred."""
-        if self._graph is not None:
-            return self._graph
-        assert self.architecture is not None  # noqa: S101 - the constructor made sure
-        return (self._builder or _build_graph)(self.architecture)
+        return self._build() if self._graph is None else self._graph
 
     @property
     def has_graph(self) -> bool:
         """Whether a graph was given (rather than built from the architecture)."""
         return self._graph is not None
+
+    def _build(self) -> Graph:
+        assert self.architecture is not None  # noqa: S101 - the constructor made sure
+        return (self._builder or _build_graph)(self.architecture)
 
 
 def _build_graph(architecture: Architecture) -> Graph:

@@ -6,15 +6,16 @@ from statistics import NormalDist
 import numpy as np
 
 from latcast.errors import ConflictError
-from latcast.schema import LatcastError, Target, TargetId, UnsupportedGraphError
-from predictors.base import Query
+from latcast.schema import GraphHash, LatcastError, Target, TargetId, UnsupportedGraphError
+from predictors.base import Predictor, Query
 from service.db.session import Database
 from service.forecasting.selection import PredictorSelection
 from service.forecasting.types import Forecast, QualityPair
+from service.graphs.queries import reads_natively
 from service.graphs.resolver import Item, Resolver
 from service.graphs.store import GraphLoaderLike
 from service.learning import datasets
-from service.learning.catalogue import PredictorCatalogue, ServedPredictor, TargetPredictors, reads_natively
+from service.learning.catalogue import PredictorCatalogue, ServedPredictor, TargetPredictors
 from service.measurements.lookup import GRAPHS, Known, known_latencies
 from service.settings import Settings
 
@@ -32,7 +33,7 @@ class Forecaster:
         self._settings, self._database = settings, database
         self.catalogue = PredictorCatalogue(database)
         self.resolver = Resolver(database, loader)
-        self._responders = PredictorSelection(database)
+        self._responders = PredictorSelection(database, self.resolver)
 
     def forecast(self, target_id: TargetId, items: Sequence[Item], level: float) -> list[Answer]:
         """Answers in the order of the items; an item that cannot be answered has its error instead.
@@ -43,7 +44,7 @@ class Forecaster:
             level: probability that the interval holds the latency, in (0, 1).
 
         Raises:
-            UnknownNameError: nobody registered the target.
+            NotFoundError: nobody registered the target.
         """
         predictors = self.catalogue.predictors_of(target_id)
         answers: dict[int, Answer] = {}
@@ -61,30 +62,36 @@ class Forecaster:
         """Every measured network of the target beside its forecast, oldest first.
 
         Raises:
-            UnknownNameError: nobody registered the target.
+            NotFoundError: nobody registered the target.
             ConflictError: no predictor can answer for the target.
         """
         predictors = self.catalogue.predictors_of(target_id)
         with self._database.read() as session:
             rows = datasets.chosen_rows(session, target_ids=[target_id], imported=True)
             data = datasets.load_dataset(session, measurement_ids=rows)
+            keys = datasets.network_keys(session, rows)
         pairs: dict[int, QualityPair] = {}
         for space, queries in by_space(dict(enumerate(data.queries))).items():
             chain = self._responders.of(predictors, space)
-            answers = predicted(chain, queries, level=0.9, target=predictors.target)
-            support = self._support(chain, rows)
+            answers = self._predicted(chain, queries, level=0.9, target=predictors.target)
+            support = self._support(chain, keys)
             for index, answer in answers.items():
                 if isinstance(answer, Forecast):
-                    known = rows[index] in support[answer.predictor or ""]
-                    pairs[index] = pair_of(queries[index], float(data.latency_ms[index]), answer, support=known)
+                    key = keys[rows[index]]
+                    pairs[index] = pair_of(
+                        queries[index],
+                        float(data.latency_ms[index]),
+                        answer,
+                        graph_hash=key if isinstance(key, str) else None,
+                        support=rows[index] in support[answer.predictor or ""],
+                    )
         return [pairs[index] for index in sorted(pairs)]
 
-    def _support(self, chain: Sequence[ServedPredictor], rows: Sequence[int]) -> dict[str, set[int]]:
-        """For each responder those of the rows whose networks it was adapted to."""
+    def _support(self, chain: Sequence[ServedPredictor], keys: Mapping[int, str | int]) -> dict[str, set[int]]:
+        """For each responder those of the rows, named by their networks, that it was adapted to."""
         with self._database.read() as session:
-            keys = datasets.network_keys(session, rows)
-            own = {one.id: set(datasets.network_keys(session, one.support).values()) for one in chain}
-        return {name: {row for row, key in keys.items() if key in support} for name, support in own.items()}
+            used = {one.id: set(datasets.network_keys(session, one.support).values()) for one in chain}
+        return {name: {row for row, key in keys.items() if key in support} for name, support in used.items()}
 
     def _answers(self, predictors: TargetPredictors, space: str, queries: Queries, level: float) -> dict[int, Answer]:
         """Answers to queries about one search space, or about graphs."""
@@ -97,10 +104,9 @@ class Forecaster:
         except ConflictError as error:
             return answers | dict.fromkeys(left, error)
         if space and not reads_natively(chain[0].predictor, space):
-            answers |= failed_builds(left)
-            left = without(left, answers)
-            answers |= self._measured(predictors.target, GRAPHS, left, level)
-        return answers | predicted(chain, without(left, answers), level=level, target=predictors.target)
+            left, failed = self._readable(left, chain[0].predictor)
+            answers |= failed | self._measured(predictors.target, GRAPHS, left, level)
+        return answers | self._predicted(chain, without(left, answers), level=level, target=predictors.target)
 
     def _measured(self, target: Target, space: str, queries: Queries, level: float) -> dict[int, Answer]:
         names = {index: name_of(query, space) for index, query in queries.items()}
@@ -111,6 +117,32 @@ class Forecaster:
         return {
             index: measured(known[name], level, origin=target.origin) for index, name in names.items() if name in known
         }
+
+    def _predicted(
+        self, chain: Sequence[ServedPredictor], queries: Queries, *, level: float, target: Target
+    ) -> dict[int, Answer]:
+        """Forecasts of the first responder, and of the next for those that the one before cannot read."""
+        answers: dict[int, Answer] = {}
+        left = queries
+        for responder in chain:
+            if not left:
+                break
+            asked, failed = self._readable(left, responder.predictor)
+            outcomes = attempt(responder, list(asked.values()), level, target) if asked else []
+            answers |= failed | dict(zip(asked, outcomes, strict=True))
+            left = {index: query for index, query in asked.items() if isinstance(answers[index], UnsupportedGraphError)}
+        return answers
+
+    def _readable(self, queries: Queries, predictor: Predictor) -> tuple[Queries, dict[int, Answer]]:
+        """The queries as the predictor reads them; the errors of those that cannot be built are theirs alone."""
+        readable: Queries = {}
+        errors: dict[int, Answer] = {}
+        for index, query in queries.items():
+            try:
+                readable[index] = self.resolver.readable(query, predictor)
+            except LatcastError as error:
+                errors[index] = error
+        return readable, errors
 
 
 def by_space(queries: Queries) -> dict[str, Queries]:
@@ -131,41 +163,19 @@ def name_of(query: Query, space: str) -> str:
     return query.architecture.text if space and query.architecture else query.graph.hash
 
 
-def failed_builds(queries: Queries) -> dict[int, Answer]:
-    """Build the queries' graphs; the errors of those that cannot be built are theirs alone."""
-    errors: dict[int, Answer] = {}
-    for index, query in queries.items():
-        try:
-            _ = query.graph
-        except LatcastError as error:
-            errors[index] = error
-    return errors
-
-
-def pair_of(query: Query, measured_ms: float, answer: Forecast, *, support: bool) -> QualityPair:
+def pair_of(
+    query: Query, measured_ms: float, answer: Forecast, *, graph_hash: GraphHash | None, support: bool
+) -> QualityPair:
     """A measured network beside its forecast; its graph is named where the database has it."""
     architecture = query.architecture
     return QualityPair(
-        graph=query.graph.hash if query.has_graph else None,
+        graph=graph_hash,
         space=architecture.space if architecture else None,
         text=architecture.text if architecture else None,
         measured_ms=measured_ms,
         predicted_ms=answer.latency_ms,
         support=support,
     )
-
-
-def predicted(chain: Sequence[ServedPredictor], queries: Queries, *, level: float, target: Target) -> dict[int, Answer]:
-    """Forecasts of the first responder, and of the next for those that the one before cannot read."""
-    answers: dict[int, Answer] = {}
-    left = queries
-    for responder in chain:
-        if not left:
-            break
-        given = attempt(responder, list(left.values()), level, target)
-        answers |= dict(zip(left, given, strict=True))
-        left = {index: query for index, query in left.items() if isinstance(answers[index], UnsupportedGraphError)}
-    return answers
 
 
 def attempt(responder: ServedPredictor, queries: Sequence[Query], level: float, target: Target) -> list[Answer]:

@@ -18,8 +18,10 @@ from latcast.schema import LatcastError, Target, TargetId
 from profilers.caching import Cache
 from service.db import tables
 from service.db.session import Database
+from service.graphs.queries import reads_natively
+from service.graphs.resolver import Resolver
 from service.learning import catalogue
-from service.learning.catalogue import ServedPredictor, StoredPredictor, TargetPredictors, bases_for, reads_natively
+from service.learning.catalogue import ServedPredictor, StoredPredictor, TargetPredictors, bases_for
 from service.learning.support_selection import adapted_to, default_support
 from service.measurements.lookup import GRAPHS, known_rows, known_spaces
 
@@ -48,8 +50,8 @@ class _Derived:
 class PredictorSelection:
     """Finds who answers; keeps what it adapted while no row is added. Thread-safe."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, resolver: Resolver) -> None:
+        self._database, self._resolver = database, resolver
         self._derived: Cache[tuple[TargetId, str], _Derived] = Cache(MOST_KEPT)
         self._locks: Cache[tuple[TargetId, str], threading.Lock] = Cache(MOST_KEPT)
 
@@ -73,13 +75,29 @@ class PredictorSelection:
         key = (predictors.target.id, space)
         if (known := self._derived.get(key)) and time.monotonic() - known.looked_at < catalogue.REFRESH_SECONDS:
             return known.responder
-        with self._locks.get_or_make(key, threading.Lock), self._database.read() as session:
-            state = _state(session, predictors)
+        with self._locks.get_or_make(key, threading.Lock):
+            with self._database.read() as session:
+                state = _state(session, predictors)
             known = self._derived.get(key)
             same = known is not None and known.state == state
-            responder = known.responder if known and same else _adapted(session, predictors, space)
+            responder = known.responder if known and same else self._adapted(predictors, space)
             self._derived.put(key, _Derived(time.monotonic(), state, responder))
         return responder
+
+    def _adapted(self, predictors: TargetPredictors, space: str) -> ServedPredictor | None:
+        """The first base that can be adapted to the target's rows of the space, adapted."""
+        database, resolver, target = self._database, self._resolver, predictors.target
+        with database.read() as session:
+            rows = known_rows(session, target, space)
+        for base in bases_for(predictors.bases, space):
+            if len(rows) < _fewest(predictors, native=reads_natively(base.predictor, space)):
+                continue
+            try:
+                support = default_support(database, resolver, rows, base, space)
+                return adapted_to(database, resolver, target, base, support)
+            except LatcastError as error:
+                log.error("cannot adapt", base=base.id, target=target.id, reason=str(error))
+        return None
 
     def _nobody(self, target: Target, space: str) -> str:
         what = f"architectures of {space}" if space else "graphs"
@@ -129,19 +147,6 @@ def _state(session: Session, predictors: TargetPredictors) -> tuple[object, ...]
         select(func.max(tables.Measurement.id)).where(tables.Measurement.target_id == predictors.target.id)
     )
     return newest, predictors.adapted is None, tuple(base.id for base in predictors.bases)
-
-
-def _adapted(session: Session, predictors: TargetPredictors, space: str) -> ServedPredictor | None:
-    rows = known_rows(session, predictors.target, space)
-    for base in bases_for(predictors.bases, space):
-        native = reads_natively(base.predictor, space)
-        if len(rows) < _fewest(predictors, native=native):
-            continue
-        try:
-            return adapted_to(session, predictors.target, base, default_support(session, rows, base, space))
-        except LatcastError as error:
-            log.error("cannot adapt", base=base.id, target=predictors.target.id, reason=str(error))
-    return None
 
 
 def _fewest(predictors: TargetPredictors, *, native: bool) -> float:

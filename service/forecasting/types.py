@@ -79,8 +79,7 @@ class ForecasterLike(Protocol):
             level: probability that the interval holds the latency, in (0, 1).
 
         Raises:
-            UnknownNameError: nobody registered the target.
-            NotFittedError: no predictor can answer for the target; says what to do.
+            NotFoundError: nobody registered the target.
         """
         ...
 
@@ -88,7 +87,7 @@ class ForecasterLike(Protocol):
         """Every measured network of the target beside its forecast, oldest first.
 
         Raises:
-            UnknownNameError: nobody registered the target.
-            NotFittedError: no predictor can answer for the target.
+            NotFoundError: nobody registered the target.
+            ConflictError: no predictor can answer for the target; says what to do.
         """
         ...

@@ -7,13 +7,14 @@ weights out; `save` writes what it found. No runtime session is ever created her
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import NotFoundError
 from latcast.schema import Architecture, Graph, GraphHash
+from profilers.onnx_graph.isolated.loader import PreparedModel
 from service.db import records, tables
 from service.db.statements import chunks, insert_missing
 
@@ -30,10 +31,25 @@ __all__ = [
 
 
 class GraphLoaderLike(Protocol):
-    """Reads foreign models in a process with limits: `profilers.onnx_graph.GraphLoader`. Thread-safe."""
+    """Reads foreign models and builds those of texts in a process with limits: `profilers.onnx_graph.GraphLoader`.
+
+    Thread-safe. Nothing else in the service reads or writes ONNX.
+    """
 
     def load(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
-        """The graph of a model; see `profilers.onnx_graph.load_graph`."""
+        """The graph of a model."""
+        ...
+
+    def prepare(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> PreparedModel:
+        """The graph, and the model with its shapes bound and its weights stripped."""
+        ...
+
+    def build(self, architecture: Architecture) -> Graph:
+        """The graph of the network that an architecture's text stands for."""
+        ...
+
+    def prepare_architecture(self, architecture: Architecture) -> PreparedModel:
+        """That graph, and the model without weights."""
         ...
 
 
@@ -56,24 +72,21 @@ class PreparedGraph:
         """Hash of the graph."""
         return self.graph.hash
 
+    @classmethod
+    def of(cls, prepared: PreparedModel, architecture: Architecture | None = None) -> Self:
+        """What is stored of a model that a loader has prepared."""
+        return cls(graph=prepared.graph, model=zlib.compress(prepared.model), architecture=architecture)
+
 
 def prepare(
-    loader: GraphLoaderLike,
-    model: bytes,
-    *,
-    shapes: Mapping[str, Sequence[int]] | None = None,
-    architecture: Architecture | None = None,
+    loader: GraphLoaderLike, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None
 ) -> PreparedGraph:
     """Read a model within limits, bind its shapes and take its weights out.
 
     Raises:
         InvalidModelError: the model cannot be read, exceeds a limit or has unbound dimensions.
     """
-    from profilers.onnx_graph import bind_shapes, strip_weights
-
-    graph = loader.load(model, shapes=shapes)
-    bound = bind_shapes(model, shapes) if shapes else model
-    return PreparedGraph(graph=graph, model=zlib.compress(strip_weights(bound)), architecture=architecture)
+    return PreparedGraph.of(loader.prepare(model, shapes=shapes))
 
 
 def prepare_architecture(loader: GraphLoaderLike, architecture: Architecture) -> PreparedGraph:
@@ -85,9 +98,8 @@ def prepare_architecture(loader: GraphLoaderLike, architecture: Architecture) ->
     """
     from profilers.search_spaces import get_space
 
-    space = get_space(architecture.space)
-    normal = space.parse(architecture.text)
-    return prepare(loader, space.to_onnx(normal), architecture=normal)
+    normal = get_space(architecture.space).parse(architecture.text)
+    return PreparedGraph.of(loader.prepare_architecture(normal), normal)
 
 
 def save(session: Session, prepared: PreparedGraph) -> GraphHash:

@@ -36,6 +36,7 @@ from profilers.search_spaces import get_space
 from service.db import tables
 from service.db.session import Database
 from service.graphs import store
+from service.graphs.queries import NetworkQuery
 from service.graphs.resolver import Resolver
 from service.graphs.store import PreparedGraph
 from service.jobs import queue
@@ -85,10 +86,10 @@ def advance(database: Database, *, settings: Settings, catalogue: PredictorCatal
     try:
         target = catalogue.predictors_of(claim.target_id).target
         if target.origin:
-            _fit_table(database, claim, target, catalogue=catalogue)
+            _fit_table(database, claim, target, catalogue=catalogue, resolver=resolver)
             catalogue.renew(target.id)
         elif claim.measured:
-            _fit(database, claim, catalogue=catalogue)
+            _fit(database, claim, catalogue=catalogue, resolver=resolver)
             catalogue.renew(target.id)
         else:
             _plan(database, claim, settings=settings, catalogue=catalogue, resolver=resolver)
@@ -183,12 +184,15 @@ def _pool(payload: Mapping[str, Any], target: Target, resolver: Resolver) -> lis
     """What the sampler may choose from: the graphs named, or random architectures of the spaces named."""
     pool = payload.get("pool") or {}
     if pool.get("graphs"):
-        return [Query(target=target, graph=resolver.stored_graph(graph_hash)) for graph_hash in pool["graphs"]]
+        return [
+            NetworkQuery(target=target, graph_hash=graph_hash, graph=resolver.stored_graph(graph_hash))
+            for graph_hash in pool["graphs"]
+        ]
     named = pool.get("space") or DEFAULT_SPACES
     rng = np.random.default_rng(payload.get("seed", 0))
     names = [named] if isinstance(named, str) else named
     return [
-        Query(target=target, architecture=architecture, graph_builder=resolver.built_graph)
+        NetworkQuery(target=target, architecture=architecture, graph=resolver.prepared(architecture).graph)
         for name in names
         for architecture in _architectures(name, rng)
     ]
@@ -216,13 +220,13 @@ def _prepared(query: Query, resolver: Resolver) -> PreparedGraph | None:
     """What has to be stored before the graph can be measured; None where it is stored already."""
     if query.architecture is None:
         return None
-    return store.prepare_architecture(resolver.loader, query.architecture)
+    return PreparedGraph.of(resolver.prepared(query.architecture), query.architecture)
 
 
 # --- Fitting ----------------------------------------------------------------------------------------------------
 
 
-def _fit(database: Database, claim: Claim, *, catalogue: PredictorCatalogue) -> None:
+def _fit(database: Database, claim: Claim, *, catalogue: PredictorCatalogue, resolver: Resolver) -> None:
     base = _base(catalogue)
     target = catalogue.predictors_of(claim.target_id).target
     with database.read() as session:
@@ -236,10 +240,12 @@ def _fit(database: Database, claim: Claim, *, catalogue: PredictorCatalogue) -> 
             f"Only {len(rows)} of {len(children)} graphs could be measured, too few to adapt to. "
             f"Reasons: {' '.join(filter(None, reasons)) or 'the jobs were cancelled.'}"
         )
-    _adapt(database, claim, target, base, rows, failed=len(children) - len(rows))
+    _adapt(database, resolver, claim, target=target, base=base, rows=rows, failed=len(children) - len(rows))
 
 
-def _fit_table(database: Database, claim: Claim, target: Target, *, catalogue: PredictorCatalogue) -> None:
+def _fit_table(
+    database: Database, claim: Claim, target: Target, *, catalogue: PredictorCatalogue, resolver: Resolver
+) -> None:
     """Adapt to rows of a public table that the sampler chooses."""
     payload = claim.payload
     pool = payload.get("pool") or {}
@@ -248,17 +254,18 @@ def _fit_table(database: Database, claim: Claim, target: Target, *, catalogue: P
         rows = known_rows(session, target, space)
         if pool.get("graphs"):
             rows = [row for row in rows if row.name in set(pool["graphs"])]
-        base = _base(catalogue, space)
-        chosen = choose_support(
-            session,
-            rows,
-            base,
-            space,
-            samples=int(payload["samples"]),
-            sampler=payload["sampler"],
-            seed=payload.get("seed", 0),
-        )
-    _adapt(database, claim, target, base, chosen, failed=0)
+    base = _base(catalogue, space)
+    chosen = choose_support(
+        database,
+        resolver,
+        rows,
+        base,
+        space,
+        samples=int(payload["samples"]),
+        sampler=payload["sampler"],
+        seed=payload.get("seed", 0),
+    )
+    _adapt(database, resolver, claim, target=target, base=base, rows=chosen, failed=0)
 
 
 def _space_of_table(spaces: Sequence[str], pool: Mapping[str, Any], target: Target) -> str:
@@ -276,12 +283,20 @@ def _space_of_table(spaces: Sequence[str], pool: Mapping[str, Any], target: Targ
 
 
 def _adapt(
-    database: Database, claim: Claim, target: Target, base: StoredPredictor, rows: Sequence[int], *, failed: int
+    database: Database,
+    resolver: Resolver,
+    claim: Claim,
+    *,
+    target: Target,
+    base: StoredPredictor,
+    rows: Sequence[int],
+    failed: int,
 ) -> None:
     """Adapt the base to measurements, and activate it."""
     with database.read() as session:
-        support = datasets.load_dataset(session, measurement_ids=rows, baseline_speed=True)
+        data = datasets.load_dataset(session, measurement_ids=rows, baseline_speed=True)
         sentinel_ms = datasets.baseline_sentinel_ms(session, rows)
+    support = resolver.readable_rows(data, base.predictor)
     started = time.perf_counter()
     adapted = base.predictor.adapt(target, support, support.evidence.get(target.id))
     adapt_ms = (time.perf_counter() - started) * 1000

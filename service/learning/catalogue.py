@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import select
 
-from latcast.schema import ArtifactError, Target, TargetId, UnknownNameError
+from latcast.schema import ArtifactError, Target, TargetId
 from predictors.base import Predictor
 from predictors.registry import pretrained, pretrained_names
 from profilers.caching import Cache
 from service.db import tables
 from service.db.records import target_record
 from service.db.session import Database
+from service.fleet.targets import find_target
+from service.graphs.queries import reads_natively
 from service.learning.artifacts import ArtifactStore
 
 __all__ = [
@@ -25,7 +27,6 @@ __all__ = [
     "StoredPredictor",
     "TargetPredictors",
     "bases_for",
-    "reads_natively",
 ]
 
 SHIPPED = "pretrained:"
@@ -81,12 +82,6 @@ class TargetPredictors:
     bases: tuple[StoredPredictor, ...]
 
 
-def reads_natively(predictor: Predictor, space: str) -> bool:
-    """Whether it reads architectures of the search space as they are, without a graph being built."""
-    known = predictor.fitted_capabilities()
-    return "architecture" in known.inputs and space in known.spaces
-
-
 def bases_for(bases: Sequence[StoredPredictor], space: str) -> list[StoredPredictor]:
     """Bases that read networks of a search space, or graphs (`measurements.lookup.GRAPHS`), the most fitting first.
 
@@ -114,7 +109,7 @@ class PredictorCatalogue:
         """What can answer for the target now.
 
         Raises:
-            UnknownNameError: nobody registered the target.
+            NotFoundError: nobody registered the target.
         """
         now = time.monotonic()
         with self._lock:
@@ -150,10 +145,7 @@ class PredictorCatalogue:
 
     def _read(self, target_id: TargetId, known: TargetPredictors | None) -> TargetPredictors:
         with self._database.read() as session:
-            row = session.get(tables.Target, target_id)
-            if row is None:
-                raise UnknownNameError("target", target_id, session.scalars(select(tables.Target.id).limit(20)).all())
-            target = target_record(row)
+            target = target_record(find_target(session, target_id))
             active = session.scalar(
                 select(tables.Adaptation).where(tables.Adaptation.target_id == target_id, tables.Adaptation.active)
             )

@@ -5,9 +5,7 @@ speaks for it, else the newest.
 """
 
 import hashlib
-import zlib
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
 from statistics import median
 from typing import Any
 
@@ -16,12 +14,13 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, joinedload
 
 from latcast.errors import NotFoundError
-from latcast.schema import Architecture, Graph, GraphHash, KernelTiming, Target, TargetId
+from latcast.schema import Architecture, KernelTiming, TargetId
 from predictors.base import FloatArray, LatencyDataset, Query
 from predictors.data.host_drift import scaled_kernels, sentinel_drift_factors
 from service.db import records, tables
 from service.db.statements import chunks
 from service.fleet.microbenchmarks import target_evidence
+from service.graphs.queries import NetworkQuery
 from service.graphs.store import architectures_of
 
 __all__ = [
@@ -67,38 +66,6 @@ def chosen_rows(
     return sorted(row_id for _, row_id in chosen.values())
 
 
-class StoredQuery(Query):
-    """A query whose graph is read from its stored model on first use."""
-
-    def __init__(self, *, target: Target, architecture: Architecture | None, model: "StoredModel") -> None:
-        self.target, self.architecture = target, architecture
-        self._model = model
-
-    @cached_property
-    def graph(self) -> Graph:
-        """The static graph, shape-inferred."""
-        return self._model.graph
-
-    @property
-    def has_graph(self) -> bool:
-        """A stored model stands behind it."""
-        return True
-
-
-class StoredModel:
-    """A compressed model; queries of many targets share one, so it is read once."""
-
-    def __init__(self, model: bytes) -> None:
-        self._model = model
-
-    @cached_property
-    def graph(self) -> Graph:
-        """The graph; what is stored was read within limits before it was stored."""
-        from profilers.onnx_graph import load_graph
-
-        return load_graph(zlib.decompress(self._model))
-
-
 def load_dataset(
     session: Session,
     *,
@@ -108,7 +75,9 @@ def load_dataset(
     imported: bool = False,
     baseline_speed: bool = False,
 ) -> LatencyDataset:
-    """Rows to learn from, oldest first, with what else is known of their targets; graphs are read when asked for.
+    """Rows to learn from, oldest first, with what else is known of their targets.
+
+    Their queries have no graphs yet: `service.graphs.resolver.Resolver.readable_rows` reads them for the predictor.
 
     Args:
         session: reads; may be closed afterwards.
@@ -175,25 +144,17 @@ def _load_rows(session: Session, row_ids: Sequence[int]) -> list[tables.Measurem
 def _queries(session: Session, rows: Sequence[tables.Measurement]) -> list[Query]:
     targets = {row.id: records.target_record(row) for row in session.scalars(select(tables.Target))}
     hashes = {row.graph_hash for row in rows if row.graph_hash is not None}
-    texts, models = architectures_of(session, hashes), _models(session, hashes)
+    texts = architectures_of(session, hashes)
     queries: list[Query] = []
     for row in rows:
         target = targets[row.target_id]
         if row.graph_hash is not None:
             architecture = texts.get(row.graph_hash)
-            queries.append(StoredQuery(target=target, architecture=architecture, model=models[row.graph_hash]))
+            queries.append(NetworkQuery(target=target, architecture=architecture, graph_hash=row.graph_hash))
         elif row.architecture is not None:
             architecture = Architecture(space=row.architecture.space, text=row.architecture.text)
-            queries.append(Query(target=target, architecture=architecture))
+            queries.append(NetworkQuery(target=target, architecture=architecture))
     return queries
-
-
-def _models(session: Session, graph_hashes: Collection[GraphHash]) -> dict[GraphHash, StoredModel]:
-    models: dict[GraphHash, StoredModel] = {}
-    for part in chunks(graph_hashes):
-        query = select(tables.Graph.hash, tables.Graph.model).where(tables.Graph.hash.in_(part))
-        models.update({row.hash: StoredModel(row.model) for row in session.execute(query)})
-    return models
 
 
 def _kernels(session: Session, row_ids: Sequence[int]) -> Mapping[int, tuple[KernelTiming, ...]]:

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sqlalchemy.orm import Session
 
 from latcast.schema import Architecture, InputError, Target
 from predictors.samplers.base import get_sampler
 from profilers.search_spaces import get_space
+from service.db.session import Database
+from service.graphs.queries import reads_natively
+from service.graphs.resolver import Resolver
 from service.learning import datasets
-from service.learning.catalogue import ServedPredictor, StoredPredictor, reads_natively
+from service.learning.catalogue import ServedPredictor, StoredPredictor
 from service.measurements.lookup import KnownRow
 
 __all__ = ["adapted_to", "choose_support", "default_support"]
@@ -22,7 +24,9 @@ POOL_ROWS, POOL_GRAPHS = 500, 150
 """Networks among which a sampler chooses, drawn at random from a larger table."""
 
 
-def default_support(session: Session, rows: Sequence[KnownRow], base: StoredPredictor, space: str) -> list[int]:
+def default_support(
+    database: Database, resolver: Resolver, rows: Sequence[KnownRow], base: StoredPredictor, space: str
+) -> list[int]:
     """Ids of the rows to adapt to when nobody says how: all while they are few, else those that say most of the rest.
 
     The same in every process. A base that reads graphs gets them at random, as choosing would build hundreds.
@@ -32,11 +36,13 @@ def default_support(session: Session, rows: Sequence[KnownRow], base: StoredPred
     alive = _reaching(rows, space) or list(rows)
     if len(alive) <= most:
         return [row.id for row in alive]
-    return choose_support(session, alive, base, space, samples=most, sampler="variance" if native else "random")
+    sampler = "variance" if native else "random"
+    return choose_support(database, resolver, alive, base, space, samples=most, sampler=sampler)
 
 
 def choose_support(
-    session: Session,
+    database: Database,
+    resolver: Resolver,
     rows: Sequence[KnownRow],
     base: StoredPredictor,
     space: str,
@@ -48,7 +54,8 @@ def choose_support(
     """Ids of rows that a sampler chooses.
 
     Args:
-        session: reads.
+        database: that has the rows.
+        resolver: reads and builds the graphs that the base wants.
         rows: networks of the space that were measured on one target.
         base: what is to be adapted.
         space: a search space, or `service.measurements.lookup.GRAPHS`.
@@ -65,8 +72,10 @@ def choose_support(
     largest = POOL_ROWS if reads_natively(base.predictor, space) else POOL_GRAPHS
     drawn = rng.permutation(len(rows))[: max(largest, samples)].tolist()
     ids = sorted(rows[index].id for index in drawn)
-    pool = datasets.load_dataset(session, measurement_ids=ids).queries
-    chosen = get_sampler(sampler).choose(pool, samples, predictor=base.predictor, rng=rng)
+    with database.read() as session:
+        pool = datasets.load_dataset(session, measurement_ids=ids)
+    queries = resolver.readable_rows(pool, base.predictor).queries
+    chosen = get_sampler(sampler).choose(queries, samples, predictor=base.predictor, rng=rng)
     return [ids[index] for index in chosen]
 
 
@@ -78,12 +87,16 @@ def _reaching(rows: Sequence[KnownRow], space: str) -> list[KnownRow]:
     return [row for row in rows if not known.is_degenerate(Architecture(space=space, text=row.name))]
 
 
-def adapted_to(session: Session, target: Target, base: StoredPredictor, ids: Sequence[int]) -> ServedPredictor:
+def adapted_to(
+    database: Database, resolver: Resolver, target: Target, base: StoredPredictor, ids: Sequence[int]
+) -> ServedPredictor:
     """The base, adapted to measurements of the target.
 
     Raises:
         LatcastError: the base cannot be adapted to them; says why.
     """
-    support = datasets.load_dataset(session, measurement_ids=ids, baseline_speed=True)
+    with database.read() as session:
+        rows = datasets.load_dataset(session, measurement_ids=ids, baseline_speed=True)
+    support = resolver.readable_rows(rows, base.predictor)
     predictor = base.predictor.adapt(target, support, support.evidence.get(target.id))
     return ServedPredictor(id=base.id, predictor=predictor, adapted=True, support=tuple(ids))

@@ -10,7 +10,9 @@ from fastapi.testclient import TestClient
 from onnx import TensorProto, helper
 
 from latcast.client import Client
+from latcast.errors import NotFoundError
 from latcast.schema import (
+    Architecture,
     CounterReading,
     Device,
     Environment,
@@ -23,7 +25,8 @@ from latcast.schema import (
     Target,
     UnknownNameError,
 )
-from profilers.onnx_graph import load_graph
+from profilers.onnx_graph import PreparedModel, bind_shapes, load_graph, strip_weights
+from profilers.search_spaces import get_space
 from service.db.session import Database
 from service.forecasting.types import Forecast, QualityPair
 from service.graphs.resolver import Item
@@ -90,17 +93,36 @@ def measurement(
 
 
 class DirectLoader:
-    """Reads models in this process."""
+    """Reads and builds models in this process."""
 
     def load(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
-        return load_graph(model, shapes={name: tuple(shape) for name, shape in shapes.items()} if shapes else None)
+        return load_graph(model, shapes=_tuples(shapes))
+
+    def prepare(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> PreparedModel:
+        bound = bind_shapes(model, _tuples(shapes) or {}) if shapes else model
+        return PreparedModel(self.load(model, shapes=shapes), strip_weights(bound))
+
+    def build(self, architecture: Architecture) -> Graph:
+        return self.prepare_architecture(architecture).graph
+
+    def prepare_architecture(self, architecture: Architecture) -> PreparedModel:
+        return self.prepare(get_space(architecture.space).to_onnx(architecture))
+
+
+def _tuples(shapes: Mapping[str, Sequence[int]] | None) -> dict[str, tuple[int, ...]] | None:
+    return {name: tuple(shape) for name, shape in shapes.items()} if shapes else None
 
 
 class FakeForecaster:
-    """Answers with the length of the text in ms; knows one search space."""
+    """Answers with the length of the text in ms; knows two targets and one search space."""
 
     def forecast(self, target_id: str, items: Sequence[Item], level: float) -> list[Forecast | LatcastError]:
+        self._require(target_id)
         return [self._answer(item, level) for item in items]
+
+    def _require(self, target_id: str) -> None:
+        if target_id not in {TARGET.id, OTHER_TARGET.id}:
+            raise NotFoundError(f"There is no target {target_id!r}; GET /v1/targets lists them.")
 
     def _answer(self, item: Item, level: float) -> Forecast | LatcastError:
         if item.space not in (None, "toy"):
@@ -121,6 +143,7 @@ class FakeForecaster:
         )
 
     def quality(self, target_id: str) -> list[QualityPair]:
+        self._require(target_id)
         return [QualityPair(graph="g", measured_ms=1.0, predicted_ms=1.1, support=False)]
 
 

@@ -12,7 +12,6 @@ from latcast.schema import InputError, LatcastError
 from service.api import schemas
 from service.api.deps import PartsOf, Reader
 from service.api.problems import problem_of
-from service.fleet.targets import find_target
 from service.forecasting.types import Forecast, ForecasterLike
 from service.graphs.resolver import Item
 
@@ -29,8 +28,6 @@ def predict(body: schemas.PredictIn, parts: PartsOf, _caller: Reader) -> Respons
     """
     if len(body.items) > parts.settings.max_predict_items:
         raise InputError(f"items: one call takes at most {parts.settings.max_predict_items} items; send several calls.")
-    with parts.database.read() as session:
-        find_target(session, body.target)
     answers = _answer(parts.forecaster, body.target, [_item(item) for item in body.items], body.level)
     if all(isinstance(answer, ConflictError) for answer in answers):
         raise answers[0]  # type: ignore[misc]  # every one of them is
@@ -61,7 +58,7 @@ def _answer(
 ) -> list[Answer]:
     """Answers in the items' order; those that are errors already stay so."""
     good = [item for item in items if isinstance(item, Item)]
-    forecasts = iter(forecaster.forecast(target_id, good, level) if good else [])
+    forecasts = iter(forecaster.forecast(target_id, good, level))
     return [next(forecasts) if isinstance(item, Item) else item for item in items]
 
 

@@ -161,6 +161,4 @@ def _as_file(name: str) -> dict[str, str]:
 @router.get("/targets/{target_id}/quality")
 def quality(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.QualityOut:
     """Every measured graph beside its forecast; rows that the predictor was adapted to are marked."""
-    with parts.database.read() as session:
-        find_target(session, target_id)
     return schemas.QualityOut(target=target_id, pairs=parts.forecaster.quality(target_id))

@@ -132,8 +132,9 @@ def test_the_error_of_an_adaptation_is_that_of_networks_left_out(world: Adapting
     with world.database.read() as session:
         row = session.get(tables.Adaptation, result["adaptation_id"])
         assert row is not None
-        support = datasets.load_dataset(session, measurement_ids=row.support, baseline_speed=True)
+        data = datasets.load_dataset(session, measurement_ids=row.support, baseline_speed=True)
         assert row.metrics["support_loo_median_ape"] == result["support_loo_median_ape"]
+    support = Resolver(world.database, DirectLoader()).readable_rows(data, base)
     errors = []
     for left_out in range(SAMPLES):
         others = base.adapt(TARGET, support.subset([place for place in range(SAMPLES) if place != left_out]))

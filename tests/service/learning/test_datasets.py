@@ -12,9 +12,10 @@ from sqlalchemy import select
 from latcast.errors import NotFoundError
 from latcast.schema import Architecture, InputError, Target, from_plain
 from service.db import records, tables
+from service.graphs.resolver import Resolver
 from service.learning import datasets
 from service.measurements.lookup import GRAPHS, known_latencies
-from tests.service.helpers import CELL, OTHER_TARGET, TARGET, World, measurement
+from tests.service.helpers import CELL, OTHER_TARGET, TARGET, DirectLoader, World, measurement
 
 
 @pytest.fixture
@@ -109,9 +110,10 @@ def test_dataset_has_one_row_for_each_key_with_kernels_and_noise(measured: World
     np.testing.assert_allclose(data.noise_log, [0.1 / 1.05 / 2] * 5)
     assert data.kernels is not None
     assert [kernels[0].operator for kernels in data.kernels if kernels] == ["MatMul"] * 5
-    assert [query.graph.hash for query in data.queries] == [measured.graph(width) for width in range(1, 6)]
     assert all(query.target == TARGET for query in data.queries)
-    assert all(query.has_graph for query in data.queries)
+    complete = [Resolver(measured.database, DirectLoader()).complete(query) for query in data.queries]
+    assert [query.graph.hash for query in complete] == [measured.graph(width) for width in range(1, 6)]
+    assert all(query.has_graph for query in complete)
 
 
 def test_architectures_come_with_their_graphs(world: World) -> None:
@@ -123,7 +125,7 @@ def test_architectures_come_with_their_graphs(world: World) -> None:
     with world.database.read() as session:
         (query,) = datasets.load_dataset(session).queries
     assert query.architecture == Architecture(space="nasbench201", text=CELL)
-    assert query.graph.hash == job["graph"]
+    assert Resolver(world.database, DirectLoader()).complete(query).graph.hash == job["graph"]
 
 
 def test_imported_rows_are_mixed_in_only_when_asked_for(measured: World) -> None:
