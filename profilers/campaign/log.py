@@ -25,7 +25,19 @@ from latcast.schema import (
 from profilers.journal import JournalWriter, whole_lines
 from profilers.timing.sentinel import DRIFT, drift
 
-__all__ = ["LOG_FILE", "CampaignLog", "Check", "Entry", "Note", "Row", "is_careful", "read_log", "read_rows"]
+__all__ = [
+    "LOG_FILE",
+    "CampaignLog",
+    "Check",
+    "Entry",
+    "Note",
+    "Row",
+    "RowKey",
+    "is_careful",
+    "read_log",
+    "read_rows",
+    "row_key",
+]
 
 LOG_FILE = "log.jsonl"
 
@@ -40,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """The sentinel's latency before and after a few rows that one worker measured.
+    """The sentinel's latency before and after a few rows that one process measured.
 
     Args:
         target: of the rows and of the sentinel.
@@ -78,6 +90,10 @@ class Note:
 
 Entry = Row | Check | Note
 KINDS: Mapping[str, type[Entry]] = {"row": Row, "check": Check, "note": Note}
+
+
+RowKey = tuple[TargetId, Architecture, bool]
+"""Target, architecture, and whether it was measured in processes of its own."""
 
 
 class CampaignLog:
@@ -155,8 +171,13 @@ def read_rows(folder: Path) -> list[Row]:
 
 
 def is_careful(row: Row) -> bool:
-    """Measured in fresh sandboxed processes, rather than in a worker that measures many."""
+    """Whether a row was measured in fresh sandboxed processes, rather than in one that measures many graphs."""
     return row.measurement.settings.processes > 1
+
+
+def row_key(row: Row) -> RowKey:
+    """What a row measures."""
+    return (row.measurement.target.id, row.architecture, is_careful(row))
 
 
 def _with_check(row: Row, check: Check) -> Row:

@@ -1,32 +1,24 @@
 """Runs a campaign: turns over the targets, each going on in the common sequence of steps where it stopped."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from latcast.schema import (
     Architecture,
-    Device,
     Failure,
     GraphHash,
-    InputError,
     LatcastError,
     Measurement,
     Microbench,
     ProfileSettings,
-    Target,
-    TargetId,
 )
-from profilers.backends import get_backend
-from profilers.backends.target_settings import target_for
-from profilers.campaign.log import CampaignLog, Check, Note, Row, is_careful, read_log
+from profilers.campaign.lane import Lane
+from profilers.campaign.log import CampaignLog, Check, Note, Row
 from profilers.campaign.process import MeasuringProcess
-from profilers.campaign.steps import Recipe, Step, family_fits, steps
+from profilers.campaign.steps import Recipe
+from profilers.campaign.turns import Turns
 from profilers.host.device import describe_device
 from profilers.host.environment import EnvironmentReader
 from profilers.host.exclusive import alone_on_this_host
@@ -35,42 +27,12 @@ from profilers.progress import no_progress
 from profilers.search_spaces import get_space
 from profilers.timing.sandbox import measure
 
-__all__ = ["Report", "Tally", "run_campaign", "tallies"]
+__all__ = ["Report", "run_campaign"]
 
-CAREFUL = ProfileSettings(processes=2, max_seconds=0.4, warmup_seconds=0.3, timeout_s=60)
-QUICK = ProfileSettings(
-    processes=1, min_samples=8, max_samples=60, max_seconds=0.08, warmup_seconds=0.03, stable_iqr=0.1, timeout_s=20,
-    sentinel=False,
-)  # fmt: skip
-TURN_STEPS = 45
-"""Of one target, before another has its turn: 10 to 30 s."""
 CHECK_STEPS = 10
 """Between two readings of the sentinel."""
-MOST_PROFILING_SECONDS = 1.0
 MICROBENCH_SECONDS = 20.0
 """Where less is left, microbenchmarks wait for the next run of the campaign."""
-
-Key = tuple[TargetId, Architecture, bool]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """What a target has.
-
-    Args:
-        target: it.
-        settings: that belong to it.
-        networks, kernels: graphs measured, without repetitions and failures.
-        failures: rows without a latency.
-        described: there are microbenchmarks.
-    """
-
-    target: Target
-    settings: ProfileSettings
-    networks: int = 0
-    kernels: int = 0
-    failures: int = 0
-    described: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,72 +99,6 @@ def run_campaign(
         return run.run(folder)
 
 
-def tallies(folder: Path, targets: Sequence[ProfileSettings]) -> list[Tally]:
-    """What the campaign in this folder has of these targets so far; nothing where there is no log yet."""
-    device = describe_device()
-    found = {target_for(device, settings).id: settings for settings in targets}
-    counts: dict[TargetId, Counter[str]] = {name: Counter() for name in found}
-    seen: set[Key] = set()
-    for entry in read_log(folder, runs=False) if CampaignLog(folder).path.exists() else ():
-        if isinstance(entry, Note) and entry.target.id in counts:
-            counts[entry.target.id]["described"] += entry.microbench is not None
-        elif isinstance(entry, Row) and entry.measurement.target.id in counts and _key(entry) not in seen:
-            seen.add(_key(entry))
-            counts[entry.measurement.target.id][_class(entry)] += 1
-    return [
-        Tally(
-            target=target_for(device, settings),
-            settings=settings,
-            networks=counts[name]["network"],
-            kernels=counts[name]["kernel"],
-            failures=counts[name]["failure"],
-            described=bool(counts[name]["described"]),
-        )
-        for name, settings in found.items()
-    ]
-
-
-def _class(row: Row) -> str:
-    if row.measurement.failure is not None:
-        return "failure"
-    return "kernel" if row.architecture.space == "kernels" else "network"
-
-
-def _key(row: Row) -> Key:
-    return (row.measurement.target.id, row.architecture, is_careful(row))
-
-
-class _Sequence:
-    """The steps, drawn once for all targets as far as somebody asked."""
-
-    def __init__(self, drawn: Iterator[Step]) -> None:
-        self._drawn, self._known = drawn, list[Step]()
-
-    def __getitem__(self, place: int) -> Step:
-        self._known.extend(islice(self._drawn, max(0, place + 1 - len(self._known))))
-        return self._known[place]
-
-
-class _Lane:
-    """One target: its settings and how far it is."""
-
-    def __init__(self, settings: ProfileSettings, device: Device) -> None:
-        self.settings, self.target = settings, target_for(device, settings)
-        self.place, self.noted, self.described = 0, False, False
-        self.measured: Counter[Architecture] = Counter()  # while the machine was steady
-
-    @property
-    def quick(self) -> ProfileSettings:
-        """For the worker: without kernels where the runtime's profiler would take longer than all the rest."""
-        affordable = get_backend(self.settings.backend).profiling_seconds <= MOST_PROFILING_SECONDS
-        return replace(self.settings_for(QUICK), kernels=affordable)
-
-    def settings_for(self, manner: ProfileSettings) -> ProfileSettings:
-        """The target's settings, measured in this manner."""
-        own = self.settings
-        return replace(manner, backend=own.backend, precision=own.precision, threads=own.threads, options=own.options)
-
-
 class _Run:
     def __init__(
         self,
@@ -217,15 +113,14 @@ class _Run:
         clock: Callable[[], float],
     ) -> None:
         self._log, self._deadline, self._describe, self._clock = log, deadline, describe, clock
-        self._recipe, self._again = recipe, again
+        self._again = again
         self._on_report, self._device, self._begun = on_report, describe_device(), clock()
-        self._lanes = [_Lane(settings, self._device) for settings in targets]
-        self._steps = _Sequence(steps(recipe))
-        self._done: Counter[Key] = Counter()
+        self._lanes = [Lane(settings, self._device) for settings in targets]
+        self._turns = Turns(recipe)
         self._rows = 0
 
     def run(self, folder: Path) -> int:
-        self._remember(folder)
+        self._turns.remember(folder, self._lanes)
         while self._lanes and self._left_s() > 0:
             lane = min(self._lanes, key=lambda lane: lane.place)
             self._introduce(lane)
@@ -236,26 +131,10 @@ class _Run:
                 self._lanes.remove(lane)
         return self._rows
 
-    def _remember(self, folder: Path) -> None:
-        lanes = {lane.target.id: lane for lane in self._lanes}
-        graphs: dict[GraphHash, Architecture] = {}
-        for entry in read_log(folder, runs=False):
-            if isinstance(entry, Row):
-                self._done[_key(entry)] += 1
-                lane = lanes.get(entry.measurement.target.id)
-                if lane and entry.measurement.failure is None:
-                    lane.measured[entry.architecture] += 1
-                    graphs[entry.measurement.graph] = entry.architecture
-            elif isinstance(entry, Check) and entry.drifted and entry.target in lanes:
-                lanes[entry.target].measured.subtract(graphs[name] for name in entry.graphs if name in graphs)
-            elif isinstance(entry, Note) and entry.target.id in lanes:
-                lane = lanes[entry.target.id]
-                lane.noted, lane.described = True, lane.described or entry.microbench is not None
-
     def _left_s(self) -> float:
         return self._deadline - self._clock()
 
-    def _introduce(self, lane: _Lane) -> None:
+    def _introduce(self, lane: Lane) -> None:
         """Note what is known of the target, with its microbenchmarks where there is time for them."""
         timely = self._describe and not lane.described and self._left_s() > MICROBENCH_SECONDS
         if lane.noted and not timely:
@@ -263,50 +142,27 @@ class _Run:
         lane.noted, lane.described = True, lane.described or timely
         self._tell(lane, "microbenchmarks" if timely else "begins")
         versions = EnvironmentReader().read().versions
-        found = self._microbench(lane) if timely else None
-        self._log.append(Note(target=lane.target, device=self._device, versions=versions, microbench=found))
+        microbench = self._microbench(lane) if timely else None
+        self._log.append(Note(target=lane.target, device=self._device, versions=versions, microbench=microbench))
 
-    def _microbench(self, lane: _Lane) -> Microbench | None:
+    def _microbench(self, lane: Lane) -> Microbench | None:
         try:
             return run_microbench(lane.settings, device=self._device)
         except LatcastError as error:
             self._tell(lane, f"no microbenchmarks: {error}")
             return None
 
-    def _take_turn(self, lane: _Lane) -> None:
-        """The target's next steps that are not done: the quick ones in one worker, then the careful ones."""
-        turn = self._once_more(lane) if self._again else self._undone(lane)
+    def _take_turn(self, lane: Lane) -> None:
+        """The target's next steps that are not done: the quick ones in one process, then the careful ones."""
+        turn = self._turns.once_more(lane) if self._again else self._turns.undone(lane)
         self._quick(lane, [step.architecture for step in turn if not step.careful])
         for step in turn:
             if step.careful and self._left_s() > 0:
                 self._tell(lane, step.architecture.text)
                 self._keep(lane, step.architecture, self._carefully(lane, step.architecture))
 
-    def _undone(self, lane: _Lane) -> list[Step]:
-        turn: list[Step] = []
-        while len(turn) < TURN_STEPS:
-            step = self._steps[lane.place]
-            lane.place += 1
-            if self._done[lane.target.id, step.architecture, step.careful] <= step.repeat:
-                turn.append(step)
-        return turn
-
-    def _once_more(self, lane: _Lane) -> list[Step]:
-        """Of what was measured least often while the machine was steady, a random choice.
-
-        Raises:
-            InputError: nothing that fits the recipe was measured on this target.
-        """
-        known = [architecture for architecture in lane.measured if family_fits(architecture, self._recipe.only)]
-        if not known:
-            raise InputError(f"Nothing like {', '.join(self._recipe.only)} was measured that could be measured again.")
-        rng = np.random.default_rng([self._recipe.seed, lane.place])
-        order = sorted(rng.permutation(len(known)).tolist(), key=lambda place: lane.measured[known[place]])
-        lane.place += TURN_STEPS
-        return [Step(architecture=known[place]) for place in order[:TURN_STEPS]]
-
-    def _carefully(self, lane: _Lane, architecture: Architecture) -> Measurement:
-        settings = lane.settings_for(CAREFUL)
+    def _carefully(self, lane: Lane, architecture: Architecture) -> Measurement:
+        settings = lane.careful
         try:
             model = get_space(architecture.space).to_onnx(architecture)
             return measure(model, device=self._device, settings=settings)
@@ -314,17 +170,17 @@ class _Run:
             failure = Failure(stage="load", message=str(error))
             return Measurement(graph="", target=lane.target, settings=settings, failure=failure)
 
-    def _quick(self, lane: _Lane, wanted: Sequence[Architecture]) -> None:
-        with alone_on_this_host(), MeasuringProcess(self._device, lane.quick) as worker:
-            before_ms = worker.sentinel_ms()
+    def _quick(self, lane: Lane, wanted: Sequence[Architecture]) -> None:
+        with alone_on_this_host(), MeasuringProcess(self._device, lane.quick) as process:
+            before_ms = process.sentinel_ms()
             for part in _parts(wanted, CHECK_STEPS):
-                before_ms, disturbed = self._measure_part(lane, worker, part, before_ms)
+                before_ms, disturbed = self._measure_part(lane, process, part, before_ms)
                 if disturbed:
                     self._tell(lane, "the host changed its speed: measuring again")
-                    before_ms, _ = self._measure_part(lane, worker, disturbed, before_ms)
+                    before_ms, _ = self._measure_part(lane, process, disturbed, before_ms)
 
     def _measure_part(
-        self, lane: _Lane, worker: MeasuringProcess, part: Sequence[Architecture], before_ms: float
+        self, lane: Lane, process: MeasuringProcess, part: Sequence[Architecture], before_ms: float
     ) -> tuple[float, Sequence[Architecture]]:
         """The sentinel's latency after these graphs, and those that were measured while it drifted."""
         measured: dict[Architecture, GraphHash] = {}
@@ -332,13 +188,13 @@ class _Run:
             if self._left_s() <= 0:
                 break
             self._tell(lane, architecture.text)
-            measurement = worker.measure(architecture)
+            measurement = process.measure(architecture)
             self._keep(lane, architecture, measurement)
             if measurement.failure is None:
                 measured[architecture] = measurement.graph
         if not measured:
             return before_ms, ()
-        after_ms, graphs = worker.sentinel_ms(), tuple(measured.values())
+        after_ms, graphs = process.sentinel_ms(), tuple(measured.values())
         check = Check(target=lane.target.id, before_ms=before_ms, after_ms=after_ms, graphs=graphs)
         self._log.append(check)
         if not check.drifted:
@@ -346,15 +202,13 @@ class _Run:
         lane.measured.subtract(tuple(measured))
         return after_ms, tuple(measured)
 
-    def _keep(self, lane: _Lane, architecture: Architecture, measurement: Measurement) -> None:
+    def _keep(self, lane: Lane, architecture: Architecture, measurement: Measurement) -> None:
         row = Row(architecture=architecture, measurement=measurement)
         self._log.append(row)
-        self._done[_key(row)] += 1
-        if measurement.failure is None:
-            lane.measured[architecture] += 1
+        self._turns.add(lane, row)
         self._rows += 1
 
-    def _tell(self, lane: _Lane, what: str) -> None:
+    def _tell(self, lane: Lane, what: str) -> None:
         passed = self._clock() - self._begun
         share = min(1.0, passed / max(1e-9, passed + self._left_s()))
         self._on_report(Report(message=f"{lane.target.label}: {what}", rows=self._rows, share=share))

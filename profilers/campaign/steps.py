@@ -32,7 +32,7 @@ class Step:
 
     Args:
         architecture: to measure.
-        careful: in sandboxed processes of its own, rather than in a worker.
+        careful: in sandboxed processes of its own, rather than in one that measures many.
         repeat: 1 for the second measurement of this architecture, else 0.
     """
 

@@ -10,15 +10,19 @@ from profilers.search_spaces.kernels import (
     irregular,
     lines,
     movement,
+    odd_convolutions,
+    places,
     products,
     quantised,
     reductions,
+    resampling,
     structured,
 )
 
 __all__ = ["Kernels"]
 
-MODULES = (convolutions, products, elementwise, reductions, movement, quantised, structured, irregular, lines)
+MODULES = (convolutions, products, elementwise, reductions, movement, quantised, structured, odd_convolutions, places,
+           resampling, irregular, lines)  # fmt: skip
 """New families go to the end: encodings of architectures depend on their order."""
 FAMILIES = {family.name: family for module in MODULES for family in module.FAMILIES}
 

@@ -4,7 +4,7 @@ from profilers.search_spaces.builder import GraphBuilder, Style, Tensor
 from profilers.search_spaces.families import Values
 from profilers.search_spaces.fields import Choice, Integer
 
-__all__ = ["BATCH", "CHANNELS", "SIZE", "SPATIAL", "graph", "image", "integer", "matrix"]
+__all__ = ["AXES_OF_FORM", "BATCH", "CHANNELS", "FORM", "SIZE", "SPATIAL", "graph", "image", "integer", "matrix"]
 
 OPSET = 17
 
@@ -19,6 +19,9 @@ CHANNELS = integer("channels", 2048, 64)
 SIZE = integer("size", 320, 28, favoured=4)
 SPATIAL = (CHANNELS, SIZE, Choice(name="aspect", values=(1, 2, 4), default=1, weights=(6, 1, 1)), BATCH)
 """Fields of a feature map (batch, channels, size, aspect · size)."""
+AXES_OF_FORM: dict[str, tuple[int, int]] = {"same": (1, 1), "row": (0, 1), "column": (1, 0)}
+"""Whether a window or a scale has its size along (height, width), or 1."""
+FORM = Choice(name="form", values=tuple(AXES_OF_FORM), default="same", weights=(4, 1, 1))
 
 
 def graph(name: str, *, parts: bool = False) -> GraphBuilder:
