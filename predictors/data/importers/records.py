@@ -49,11 +49,6 @@ class ImportReport:
     targets: tuple[Target, ...]
     skipped: tuple[Skipped, ...] = ()
 
-    @property
-    def skipped_rows(self) -> int:
-        """Rows that were left out, as far as known."""
-        return sum(item.rows for item in self.skipped)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:

@@ -26,7 +26,7 @@ def test_what_does_not_fit_is_skipped_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(table))
     imported = import_latbench(tmp_path)
     assert imported.report.rows == 1
-    assert imported.report.skipped_rows == 6
+    assert sum(skipped.rows for skipped in imported.report.skipped) == 6
 
 
 def test_one_bad_file_of_a_folder_is_skipped_and_alone_it_is_refused(tmp_path: Path) -> None:
