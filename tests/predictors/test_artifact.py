@@ -1,3 +1,5 @@
+"""Artifacts as bytes: round trips, digests, and damage that is noticed."""
+
 import json
 import subprocess
 import sys

@@ -1,3 +1,5 @@
+"""Kinds and shipped artifacts are found by name."""
+
 from dataclasses import replace
 from pathlib import Path
 

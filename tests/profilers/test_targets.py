@@ -1,3 +1,5 @@
+"""What this machine can be: the survey of backends and the choice of settings."""
+
 from dataclasses import replace
 
 import pytest

@@ -1,3 +1,5 @@
+"""Figures of held-out networks, and how they travel in an artifact."""
+
 import json
 
 import numpy as np

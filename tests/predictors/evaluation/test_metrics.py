@@ -1,3 +1,5 @@
+"""Rank correlations, errors and coverage, compared with other implementations."""
+
 import json
 import math
 

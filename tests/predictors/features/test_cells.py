@@ -1,3 +1,5 @@
+"""Architectures as layers, chains and graphs."""
+
 from itertools import pairwise
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Features of encodings, and boosted trees that read them."""
+
 import json
 
 import numpy as np

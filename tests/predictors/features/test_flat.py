@@ -1,3 +1,5 @@
+"""Flat features of graphs: work by class, depth and width."""
+
 from dataclasses import replace
 from math import log1p
 

@@ -1,3 +1,5 @@
+"""The baseline on FLOPs passes the conformance suite."""
+
 from typing import Any
 
 from predictors.kinds.flops import FlopsPredictor

@@ -1,3 +1,5 @@
+"""Sums of layer-wise times: the conformance suite, exactness and limits."""
+
 from typing import Any
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The training loop of the torch models: schedules, early stopping, seeds, arrays."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Quantised models compute nearly the same, and lead back to the model as it was."""
+
 import numpy as np
 import onnx
 import pytest

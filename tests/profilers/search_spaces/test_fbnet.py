@@ -1,3 +1,5 @@
+"""FBNet's space: the conformance suite, and the paper's figures."""
+
 import os
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Fields of texts: what is parsed, refused and drawn."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Graphs of a single kernel: the conformance suite, and every family and word."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,3 +1,5 @@
+"""Layers spelled out in parts compute what their operators do."""
+
 from collections.abc import Callable
 
 import numpy as np

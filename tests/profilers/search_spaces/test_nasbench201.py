@@ -1,3 +1,5 @@
+"""NAS-Bench-201's space: the conformance suite, and the published figures."""
+
 import os
 from collections import Counter
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Once-for-all's MobileNetV3: the conformance suite, and the published figures."""
+
 import numpy as np
 import onnx
 import pytest

@@ -1,3 +1,5 @@
+"""The zoo: the conformance suite, and every family, word and style of export."""
+
 import numpy as np
 import onnx
 import pytest

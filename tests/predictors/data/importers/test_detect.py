@@ -1,3 +1,5 @@
+"""Which published table a path holds, and what is said of a path that holds none."""
+
 import pickle
 from pathlib import Path
 

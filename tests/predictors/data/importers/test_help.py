@@ -1,3 +1,5 @@
+"""HELP's tables as targets and rows; damaged and foreign files are named."""
+
 import os
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""LatBench's pickles as texts and milliseconds, without running them."""
+
 import pickle
 from pathlib import Path
 

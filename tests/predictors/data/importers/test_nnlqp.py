@@ -1,3 +1,5 @@
+"""NNLQP's lines as rows with graphs."""
+
 from pathlib import Path
 
 import pytest

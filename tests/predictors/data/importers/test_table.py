@@ -1,3 +1,5 @@
+"""Tables in CSV and Parquet; every row that cannot be read is named."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""Pickles give plain values or a refusal, and never run anything."""
+
 import os
 import pickle
 import zipfile

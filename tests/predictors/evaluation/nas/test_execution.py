@@ -1,3 +1,5 @@
+"""Running tasks: the document, interrupted runs, processes and shared trainings."""
+
 import json
 from pathlib import Path
 from typing import Any

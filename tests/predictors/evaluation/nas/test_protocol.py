@@ -1,3 +1,5 @@
+"""Who sees which rows of a table, by each protocol."""
+
 from pathlib import Path
 from typing import Any
 

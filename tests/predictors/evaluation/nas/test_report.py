@@ -1,3 +1,5 @@
+"""The page that is drawn out of results."""
+
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Boosted trees: the conformance suite, extrapolation and intervals."""
+
 from dataclasses import replace
 from typing import Any
 

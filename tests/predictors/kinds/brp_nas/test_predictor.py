@@ -1,3 +1,5 @@
+"""BRP-NAS's predictor: the conformance suite, its graphs, and a device of the published table."""
+
 from typing import Any
 
 import numpy as np

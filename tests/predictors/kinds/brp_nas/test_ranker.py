@@ -1,3 +1,5 @@
+"""Ranking losses, and rounds of a search."""
+
 import numpy as np
 import pytest
 

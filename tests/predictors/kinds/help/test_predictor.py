@@ -1,3 +1,5 @@
+"""HELP's predictor: the conformance suite, its meta-gradient and reference latencies."""
+
 from dataclasses import replace
 from typing import Any
 

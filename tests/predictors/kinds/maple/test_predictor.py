@@ -1,3 +1,5 @@
+"""MAPLE's predictor: the conformance suite, and which descriptors it reads."""
+
 from dataclasses import replace
 from typing import Any
 

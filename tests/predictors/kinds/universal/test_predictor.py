@@ -1,3 +1,5 @@
+"""The universal predictor on search spaces: the conformance suite, supports of any size, refusals."""
+
 from dataclasses import replace
 from typing import Any
 

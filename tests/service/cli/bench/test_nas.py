@@ -1,3 +1,5 @@
+"""`latcast bench nas`: where results go, and wrong names."""
+
 import json
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""`latcast targets --here`: what this machine can be, and why not the rest."""
+
 import json
 from types import SimpleNamespace
 

@@ -1,3 +1,5 @@
+"""Features of cells and chains: what is executed, and quantities of blocks."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,3 +1,5 @@
+"""The posterior of a device: measurements, outliers, clocks and variance."""
+
 from functools import cache
 
 import numpy as np
