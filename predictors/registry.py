@@ -14,12 +14,11 @@ __all__ = [
     "predictor_class",
     "predictor_kinds",
     "pretrained",
-    "pretrained_card",
     "pretrained_names",
 ]
 
 HOUSE_KIND = "universal"
-"""Kind of the predictor that is used when nobody says which."""
+"""Kind of the predictor that is used unless another one is named."""
 
 _PRETRAINED = Path(__file__).with_name("pretrained")
 
@@ -33,25 +32,27 @@ def predictor_class(kind: str) -> type[Predictor]:
     """The class of that kind.
 
     Raises:
-        UnknownNameError: nobody registered it.
+        UnknownNameError: the kind is not registered.
+        ImportError: a library that the kind needs is not installed, such as torch for `brp_nas`, `help` and `maple`.
     """
-    found: type[Predictor] = plugin("predictors", kind)
-    return found
+    cls: type[Predictor] = plugin("predictors", kind)
+    return cls
 
 
 def load_predictor(source: Artifact | str | os.PathLike[str]) -> Predictor:
     """The predictor in an artifact or in a file.
 
     Raises:
-        ArtifactError: not an artifact, of a kind that is not installed, or not what that kind stores.
+        ArtifactError: the file is no artifact, its kind is not registered, or its content is not what that kind stores.
+        ImportError: a library that the kind needs is not installed.
     """
     artifact = source if isinstance(source, Artifact) else Artifact.load(source)
     try:
-        found = predictor_class(artifact.kind)
+        cls = predictor_class(artifact.kind)
     except UnknownNameError as error:
         raise ArtifactError(f"The artifact holds a predictor that is not installed. {error}") from error
     try:
-        return found.from_artifact(artifact)
+        return cls.from_artifact(artifact)
     except (InputError, LookupError, TypeError, ValueError) as error:
         raise ArtifactError(f"The artifact is not what {artifact.kind!r} stores: {error}. Train it again.") from error
 
@@ -66,22 +67,9 @@ def pretrained(name: str) -> Predictor:
     """The shipped predictor of that name.
 
     Raises:
-        UnknownNameError: none is shipped under it; the message lists those that are.
+        UnknownNameError: no predictor is shipped under that name; the message lists those that are.
     """
-    return load_predictor(_shipped(name))
-
-
-def pretrained_card(name: str) -> str:
-    """The model card of a shipped predictor, in Markdown: what it was trained on and how good it is.
-
-    Raises:
-        UnknownNameError: none is shipped under that name.
-    """
-    return _shipped(name).with_suffix(".md").read_text(encoding="utf-8")
-
-
-def _shipped(name: str) -> Path:
-    known = pretrained_names()
-    if name not in known:
-        raise UnknownNameError("pretrained predictor", name, known)
-    return _PRETRAINED / f"{name}.safetensors"
+    shipped = pretrained_names()
+    if name not in shipped:
+        raise UnknownNameError("pretrained predictor", name, shipped)
+    return load_predictor(_PRETRAINED / f"{name}.safetensors")

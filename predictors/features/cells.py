@@ -25,8 +25,8 @@ __all__ = [
     "cell_architectures",
     "help_arrays",
     "layer_one_hot",
-    "seen_share",
     "space_of",
+    "trained_share",
 ]
 
 Float32 = NDArray[np.float32]
@@ -84,7 +84,7 @@ def layer_one_hot(architectures: Sequence[Architecture]) -> Float32:
     return _stack(_layer_one_hot, architectures)[0]
 
 
-def seen_share(seen: NDArray[np.bool_], architectures: Sequence[Architecture]) -> NDArray[np.float64]:
+def trained_share(seen: NDArray[np.bool_], architectures: Sequence[Architecture]) -> NDArray[np.float64]:
     """Share of each architecture's positions whose operator is among those seen there, float64 (n,).
 
     Args:

@@ -10,7 +10,7 @@ from latcast.schema import Graph
 from predictors.base import FloatArray
 from predictors.features.flat import moved_bytes, walk
 
-__all__ = ["SeenOperators"]
+__all__ = ["OperatorRanges"]
 
 _FLOPS_PER_BYTE = 8.0
 """Machine balance for weighing nodes: common CPUs and phones do 4 to 16 FLOPs in the time of one byte."""
@@ -23,7 +23,7 @@ _SLACK = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class SeenOperators:
+class OperatorRanges:
     """Operators of training, each with the range of cost that its nodes had.
 
     Args:
@@ -53,10 +53,6 @@ class SeenOperators:
     def shares(self, graphs: Iterable[Graph]) -> FloatArray:
         """Coverage of each graph, float64 (n,)."""
         return np.array([self.coverage(graph) for graph in graphs], dtype=np.float64)
-
-    def unknown(self, graph: Graph) -> list[str]:
-        """Operators of the graph that training never saw, sorted."""
-        return sorted({key for key, _, _ in _costs(graph)} - set(self.ranges))
 
     def to_vocabulary(self) -> dict[str, Any]:
         """JSON values for an artifact."""

@@ -10,7 +10,7 @@ from latcast.schema import DeviceEvidence, InputError, MissingEvidenceError, Tar
 from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Query
 from predictors.data.splits import row_keys
-from predictors.features.coverage import SeenOperators
+from predictors.features.coverage import OperatorRanges
 from predictors.features.flat import FEATURE_NAMES, FEATURE_VERSION, flat_features
 from predictors.inference.linear_effects import LinearEffects
 
@@ -65,7 +65,7 @@ class FlopsPredictor(Predictor):
             own = effects.scored(rows, np.log(validation.latency_ms), _target_ids(validation.queries))
             effects = effects.calibrated(own)
         self.effects_ = effects
-        self.seen_ = SeenOperators.of({query.graph.hash: query.graph for query in data.queries}.values())
+        self.seen_ = OperatorRanges.of({query.graph.hash: query.graph for query in data.queries}.values())
         if progress:
             progress(1.0, "fitted")
         return self
@@ -108,7 +108,7 @@ class FlopsPredictor(Predictor):
         predictor = cls.from_header(artifact)
         artifact.require_features(FEATURE_VERSION)
         predictor.effects_ = LinearEffects.from_artifact(artifact, artifact.vocabulary_entry("targets"))
-        predictor.seen_ = SeenOperators.from_vocabulary(artifact.vocabulary_entry("operators"))
+        predictor.seen_ = OperatorRanges.from_vocabulary(artifact.vocabulary_entry("operators"))
         predictor.centre_ = artifact.array("centre", ndim=1)
         return predictor
 

@@ -15,7 +15,14 @@ from latcast.schema import Architecture, DeviceEvidence, InputError, MissingEvid
 from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Provenance, Query
 from predictors.data.splits import dataset_digest
-from predictors.features.cells import FEATURE_VERSION, SPACES, cell_architectures, layer_one_hot, seen_share, space_of
+from predictors.features.cells import (
+    FEATURE_VERSION,
+    SPACES,
+    cell_architectures,
+    layer_one_hot,
+    space_of,
+    trained_share,
+)
 
 __all__ = ["LookupTablePredictor"]
 
@@ -96,7 +103,7 @@ class LookupTablePredictor(Predictor):
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Share of positions whose operator training has seen there."""
         self.require_fitted("tables_")
-        return seen_share(self.seen_, cell_architectures(queries, self.space_))
+        return trained_share(self.seen_, cell_architectures(queries, self.space_))
 
     def to_artifact(self) -> Artifact:
         """The tables."""

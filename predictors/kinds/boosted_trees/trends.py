@@ -16,7 +16,7 @@ from scipy.optimize import least_squares, nnls
 from latcast.schema import ArtifactError
 from predictors.artifact import Artifact
 from predictors.base import FloatArray, Query
-from predictors.features.coverage import SeenOperators
+from predictors.features.coverage import OperatorRanges
 from predictors.features.encoding import EncodingTable
 from predictors.features.flat import FEATURE_NAMES, FEATURE_VERSION, OPERATOR_CLASSES, flat_features
 
@@ -101,13 +101,13 @@ class GraphReader(Reader):
     feature_version = FEATURE_VERSION
     contrast_scale = 0.5
 
-    def __init__(self, seen: SeenOperators) -> None:
+    def __init__(self, seen: OperatorRanges) -> None:
         self._seen = seen
 
     @classmethod
     def fit(cls, queries: Sequence[Query]) -> Self:
         """Remembers operators and sizes."""
-        return cls(SeenOperators.of({query.graph.hash: query.graph for query in queries}.values()))
+        return cls(OperatorRanges.of({query.graph.hash: query.graph for query in queries}.values()))
 
     def features(self, queries: Sequence[Query]) -> FloatArray:
         """See `predictors.features.flat`."""
@@ -155,7 +155,7 @@ class GraphReader(Reader):
     @classmethod
     def from_vocabulary(cls, vocabulary: Mapping[str, Any]) -> Self:
         """What `to_vocabulary` gave."""
-        return cls(SeenOperators.from_vocabulary(vocabulary))
+        return cls(OperatorRanges.from_vocabulary(vocabulary))
 
 
 _RIDGE = 2.0

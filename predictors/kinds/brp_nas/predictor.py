@@ -24,8 +24,8 @@ from predictors.features.cells import (
     brp_graph,
     cell_architectures,
     layer_one_hot,
-    seen_share,
     space_of,
+    trained_share,
 )
 from predictors.kinds.brp_nas.network import BrpGcn
 from predictors.kinds.torch_training import Training, load_parameters, minibatches, seeded, stored_parameters, train
@@ -157,7 +157,7 @@ class BrpNasPredictor(Predictor):
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Share of positions whose operator training has seen there."""
         self.require_fitted("net_")
-        return seen_share(self.seen_, cell_architectures(queries, self.space_))
+        return trained_share(self.seen_, cell_architectures(queries, self.space_))
 
     def to_artifact(self) -> Artifact:
         """Parameters and levels."""

@@ -16,7 +16,7 @@ from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Provenance, Query
 from predictors.data.splits import dataset_digest, row_keys
 from predictors.evaluation.metrics import spearman
-from predictors.features.cells import FEATURE_VERSION, SPACES, cell_architectures, help_arrays, seen_share, space_of
+from predictors.features.cells import FEATURE_VERSION, SPACES, cell_architectures, help_arrays, space_of, trained_share
 from predictors.features.references import architecture_of, common_references, min_max, reference_latencies
 from predictors.kinds.help.episodes import MetaTasks, label_line
 from predictors.kinds.help.network import MetaLearner, Parameters
@@ -191,7 +191,7 @@ class HelpPredictor(Predictor):
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Share of positions whose operator training has seen there."""
         self.require_fitted("learner_")
-        return seen_share(self.seen_, cell_architectures(queries, self.space_))
+        return trained_share(self.seen_, cell_architectures(queries, self.space_))
 
     def to_artifact(self) -> Artifact:
         """Meta-learned parameters; of an adapted predictor also the adapted ones of each sample."""

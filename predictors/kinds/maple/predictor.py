@@ -15,7 +15,14 @@ from latcast.schema import DeviceEvidence, InputError, Target, TargetId
 from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Provenance, Query
 from predictors.data.splits import dataset_digest
-from predictors.features.cells import FEATURE_VERSION, SPACES, cell_architectures, layer_one_hot, seen_share, space_of
+from predictors.features.cells import (
+    FEATURE_VERSION,
+    SPACES,
+    cell_architectures,
+    layer_one_hot,
+    space_of,
+    trained_share,
+)
 from predictors.features.descriptors import DESCRIPTORS, Described, DescriptorReader
 from predictors.kinds.maple.network import MapleNet
 from predictors.kinds.torch_training import Training, load_parameters, minibatches, seeded, stored_parameters, train
@@ -144,7 +151,7 @@ class MaplePredictor(Predictor):
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Share of positions whose operator training has seen there."""
         self.require_fitted("net_")
-        return seen_share(self.seen_, cell_architectures(queries, self.space_))
+        return trained_share(self.seen_, cell_architectures(queries, self.space_))
 
     def to_artifact(self) -> Artifact:
         """Parameters, and the descriptors of the devices of training; `meta` says what describes a device."""

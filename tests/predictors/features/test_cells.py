@@ -12,8 +12,8 @@ from predictors.features.cells import (
     cell_architectures,
     help_arrays,
     layer_one_hot,
-    seen_share,
     space_of,
+    trained_share,
 )
 from profilers.search_spaces import get_space
 from profilers.search_spaces.fbnet import OPERATORS
@@ -82,8 +82,8 @@ def test_seen_operators_are_counted_by_position() -> None:
     first = get_space("nasbench201").parse("|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|")
     second = get_space("nasbench201").parse("|none~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|")
     seen = np.asarray(layer_one_hot([first]).any(axis=0))
-    assert seen_share(seen, [first, second]).tolist() == pytest.approx([1.0, 5 / 6])
-    assert seen_share(seen, []).shape == (0,)
+    assert trained_share(seen, [first, second]).tolist() == pytest.approx([1.0, 5 / 6])
+    assert trained_share(seen, []).shape == (0,)
 
 
 def test_only_architectures_of_one_known_space_are_read() -> None:
