@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
-from profilers.onnx_graph import GraphLoader
+from profilers.onnx_graph.isolated.loader import GraphLoader
 from service.api import problems
 from service.api.deps import Parts
 from service.api.middleware import BodyLimit, RequestContext

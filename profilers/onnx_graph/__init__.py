@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from profilers.onnx_graph.isolated.loader import GraphLoader, PreparedModel
     from profilers.onnx_graph.limits import Limits
     from profilers.onnx_graph.placeholders import Role, placeholder
-    from profilers.onnx_graph.reading import bind_shapes, load_graph
+    from profilers.onnx_graph.reading import bind_shapes, change_batch, load_graph
     from profilers.onnx_graph.weights import refill_weights, strip_weights
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "PreparedModel",
     "Role",
     "bind_shapes",
+    "change_batch",
     "inline_external_data",
     "load_graph",
     "placeholder",
@@ -34,6 +35,7 @@ _MODULES = {
     "PreparedModel": "isolated.loader",
     "Role": "placeholders",
     "bind_shapes": "reading",
+    "change_batch": "reading",
     "inline_external_data": "external",
     "load_graph": "reading",
     "placeholder": "placeholders",

@@ -11,7 +11,7 @@ from profilers.onnx_graph.usage import constant_uses
 from profilers.onnx_graph.values import Value
 from profilers.onnx_graph.walk import walk
 
-__all__ = ["bind_shapes", "load_graph"]
+__all__ = ["bind_shapes", "change_batch", "load_graph"]
 
 _DEFAULT = Limits()
 _OVERRIDABLE_SINCE = 4
@@ -60,6 +60,32 @@ def bind_shapes(model: bytes, shapes: Shapes, *, limits: Limits = _DEFAULT) -> b
     """
     source = parse_model(model, limits)
     bind_inputs(source.graph.fed, shapes)
+    return _without_shapes(source)
+
+
+def change_batch(model: bytes, batch: int, *, limits: Limits = _DEFAULT) -> bytes:
+    """The model with another batch size: the first dimension of all its inputs; what has it comes back as it is.
+
+    Args:
+        model: a whole ONNX file, or a weight-stripped one.
+        batch: size of the first dimension.
+        limits: caps on the model.
+
+    Raises:
+        InvalidModelError: as `load_graph`.
+    """
+    source = parse_model(model, limits)
+    shapes = [info.type.tensor_type.shape for info in source.graph.fed]
+    if all(shape.dim and shape.dim[0].dim_value == batch for shape in shapes):
+        return model
+    for shape in shapes:
+        if shape.dim:
+            shape.dim[0].dim_value = batch
+    return _without_shapes(source)
+
+
+def _without_shapes(source: Source) -> bytes:
+    """The model without what it declares of the shapes of tensors that are no inputs."""
     proto = source.proto
     del proto.graph.value_info[:]
     for info in proto.graph.output:

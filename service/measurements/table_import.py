@@ -35,7 +35,6 @@ from sqlalchemy import (
 from latcast.schema import Target
 from predictors.base import Progress, Query
 from predictors.data.importers import Imported
-from profilers.onnx_graph import strip_weights
 from profilers.progress import no_progress
 from service.db import records, tables
 from service.db.session import READ_ONLY, Database
@@ -189,7 +188,7 @@ def _missing_graphs(connection: Connection, imported: Imported) -> list[dict[str
     return [
         {
             "hash": graph_hash,
-            "model": zlib.compress(strip_weights(model)),
+            "model": zlib.compress(model),
             "summary": records.graph_summary(graphs[graph_hash]),
         }
         for graph_hash, model in imported.models.items()

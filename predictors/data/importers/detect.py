@@ -1,12 +1,12 @@
 """Which importer reads a path."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from latcast.schema import Graph, InputError, UnknownNameError
+from latcast.schema import InputError, UnknownNameError
 from predictors.data.importers.help import help_folder, import_help
 from predictors.data.importers.latbench import import_latbench
-from predictors.data.importers.nnlqp import import_nnlqp
+from predictors.data.importers.nnlqp import Prepare, import_nnlqp
 from predictors.data.importers.records import Imported
 from predictors.data.importers.table import import_table
 
@@ -39,16 +39,14 @@ def detect_format(path: Path) -> str:
     )
 
 
-def read_any(
-    path: Path, *, kind: str | None = None, origin: str = "", load: Callable[[bytes], Graph] | None = None
-) -> Imported:
+def read_any(path: Path, *, kind: str | None = None, origin: str = "", prepare: Prepare | None = None) -> Imported:
     """Read a path with the importer that fits.
 
     Args:
         path: file or folder.
         kind: one of `FORMATS`; detected where left out.
         origin: of a plain table, see `import_table`.
-        load: reads ONNX models, see `import_nnlqp`.
+        prepare: reads ONNX models, see `import_nnlqp`.
 
     Raises:
         UnknownNameError: no such format.
@@ -60,7 +58,7 @@ def read_any(
         case "latbench":
             return import_latbench(path)
         case "nnlqp":
-            return import_nnlqp(path, load=load)
+            return import_nnlqp(path, prepare=prepare)
         case "table":
             return import_table(path, origin=origin)
         case other:

@@ -14,7 +14,7 @@ from latcast.schema import Graph, InputError, Target
 from predictors.base import LatencyDataset, Query
 from predictors.data.importers.records import BACKEND, Imported, ImportReport, Skipped
 
-__all__ = ["ORIGIN", "import_nnlqp"]
+__all__ = ["ORIGIN", "Prepare", "import_nnlqp"]
 
 ORIGIN = "NNLQP (github.com/ModelTC/NNLQP), Apache-2.0 licence"
 
@@ -30,28 +30,28 @@ class _Line:
     platform: str
 
 
-def import_nnlqp(folder: Path, *, load: Callable[[bytes], Graph] | None = None) -> Imported:
+Prepare = Callable[[bytes, int], tuple[Graph, bytes]]
+"""Reads a model for a batch size: its graph, and the model for that batch size without its weights."""
+
+
+def import_nnlqp(folder: Path, *, prepare: Prepare | None = None) -> Imported:
     """All lines of `gt.txt` whose ONNX file can be read.
 
     Args:
         folder: that holds `gt.txt`, and the files that it names.
-        load: reads a model; `profilers.onnx_graph.load_graph` where left out. Whoever does not trust the files gives
-            `profilers.onnx_graph.isolated.loader.GraphLoader.load`, which reads them in a process with limits.
+        prepare: reads a model, in this process where left out. Whoever does not trust the files has
+            `profilers.onnx_graph.GraphLoader.prepare` read them in a process with limits.
 
     Raises:
         InputError: there is no `gt.txt`, or no line of it could be used; the message has the first reason.
     """
-    if load is None:
-        from profilers.onnx_graph import load_graph
-
-        load = load_graph
     queries, latencies, skipped = list[Query](), list[float](), list[Skipped]()
     graphs, models = dict[tuple[str, int], Graph | str](), dict[str, bytes]()
     taken = set[tuple[str, str]]()
     for number, text in enumerate(_lines(folder), start=1):
         try:
             line = _parse(text)
-            graph = _graph(folder, line, graphs, models, load)
+            graph = _graph(folder, line, graphs, models, prepare or _prepare)
             target = _target(line)
             if (target.id, graph.hash) in taken:
                 raise InputError("the graph occurs twice on this platform; the first counts.")
@@ -100,15 +100,14 @@ def _graph(
     line: _Line,
     graphs: dict[tuple[str, int], Graph | str],
     models: dict[str, bytes],
-    load: Callable[[bytes], Graph],
+    prepare: Prepare,
 ) -> Graph:
     """Read once for all platforms; a reason in place of a graph is remembered too."""
     key = (line.model, line.batch)
     if key not in graphs:
         try:
-            content = _with_batch(_read(folder, line.model), line.batch)
-            graph = load(content)
-            graphs[key], models[graph.hash] = graph, content
+            graph, model = prepare(_read(folder, line.model), line.batch)
+            graphs[key], models[graph.hash] = graph, model
         except InputError as error:
             graphs[key] = f"{line.model}: {error}"
     found = graphs[key]
@@ -131,22 +130,9 @@ def _read(folder: Path, name: str) -> bytes:
     return content
 
 
-def _with_batch(content: bytes, batch: int) -> bytes:
-    """The model with another batch size: first dimension of its inputs; what follows is inferred again."""
-    import onnx
+def _prepare(content: bytes, batch: int) -> tuple[Graph, bytes]:
+    """Read a model in this process."""
+    from profilers.onnx_graph import change_batch, load_graph, strip_weights
 
-    try:
-        model = onnx.load_model_from_string(content)
-    except Exception as error:
-        raise InputError("it is not an ONNX model.") from error
-    constants = {item.name for item in model.graph.initializer}
-    fed = [item.type.tensor_type.shape for item in model.graph.input if item.name not in constants]
-    if all(shape.dim and shape.dim[0].dim_value == batch for shape in fed):
-        return content
-    for shape in fed:
-        if shape.dim:
-            shape.dim[0].dim_value = batch
-    for output in model.graph.output:
-        output.type.tensor_type.ClearField("shape")
-    del model.graph.value_info[:]
-    return bytes(model.SerializeToString())
+    model = change_batch(content, batch)
+    return load_graph(model), strip_weights(model)

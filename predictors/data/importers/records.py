@@ -57,7 +57,7 @@ class Imported:
     Args:
         dataset: one row for each latency; queries hold an architecture, or a graph where the table came with ONNX.
         report: what was read and what was not.
-        models: ONNX bytes by graph hash, where the table came with them.
+        models: ONNX without weights by graph hash, where the table came with them.
         statistic: what each latency is: `mean`, or `reported` where the table does not say.
     """
 

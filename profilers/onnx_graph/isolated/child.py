@@ -13,7 +13,7 @@ from profilers.host.long_lived import Requests
 from profilers.onnx_graph.isolated.arrays import Arrays, bytes_array, pack_arrays
 from profilers.onnx_graph.isolated.encoding import encode_error, encode_graph
 from profilers.onnx_graph.limits import Limits
-from profilers.onnx_graph.reading import bind_shapes, load_graph
+from profilers.onnx_graph.reading import bind_shapes, change_batch, load_graph
 from profilers.onnx_graph.weights import strip_weights
 from profilers.plugins import plugin
 
@@ -52,7 +52,9 @@ def _refuse(requests: Requests, error: InputError) -> None:
 
 def _read(header: dict[str, Any], payload: bytes, limits: Limits) -> Arrays:
     """The graph of a model and, where wanted, the model with its shapes bound and its weights stripped."""
-    shapes = header["shapes"]
+    shapes, batch = header["shapes"], header["batch"]
+    if batch is not None:
+        payload = change_batch(payload, batch, limits=limits)
     arrays = {"graph": bytes_array(encode_graph(load_graph(payload, shapes=shapes, limits=limits)))}
     if header["strip"]:
         bound = bind_shapes(payload, shapes, limits=limits) if shapes else payload
@@ -63,7 +65,7 @@ def _read(header: dict[str, Any], payload: bytes, limits: Limits) -> Arrays:
 def _build(header: dict[str, Any], payload: bytes, limits: Limits) -> Arrays:
     """The same for the network that a text of a search space names."""
     architecture = Architecture(space=header["space"], text=header["text"])
-    return _read({**header, "shapes": None}, _space(architecture.space).to_onnx(architecture), limits)
+    return _read({**header, "shapes": None, "batch": None}, _space(architecture.space).to_onnx(architecture), limits)
 
 
 @lru_cache(maxsize=64)

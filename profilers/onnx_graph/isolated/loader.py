@@ -82,13 +82,20 @@ class GraphLoader:
         known = None if self._closed else self._known.get(model, shapes)
         return known or self._known.keep(model, shapes, self._read(model, shapes, strip=False).graph)
 
-    def prepare(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> PreparedModel:
+    def prepare(
+        self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None, batch: int | None = None
+    ) -> PreparedModel:
         """The graph, and the model with its shapes bound and its weights stripped.
+
+        Args:
+            model: a whole ONNX file, or a weight-stripped one.
+            shapes: whole shape of each input that has dynamic dimensions, by input name.
+            batch: first dimension of all inputs, in place of what the file says; see `change_batch`.
 
         Raises:
             InvalidModelError: as `load`.
         """
-        return self._read(model, shapes, strip=True)
+        return self._read(model, shapes, strip=True, batch=batch)
 
     def build(self, architecture: Architecture) -> Graph:
         """The graph of the network that an architecture's text stands for.
@@ -123,10 +130,12 @@ class GraphLoader:
                 worker.close()
         self._idle.put(None)  # whoever waits for a worker wakes up and sees that there are none
 
-    def _read(self, model: bytes, shapes: Mapping[str, Sequence[int]] | None, *, strip: bool) -> PreparedModel:
+    def _read(
+        self, model: bytes, shapes: Mapping[str, Sequence[int]] | None, *, strip: bool, batch: int | None = None
+    ) -> PreparedModel:
         self._limits.check("model_bytes", len(model), "bytes")
         plain = None if shapes is None else {name: list(shape) for name, shape in shapes.items()}
-        return self._ask({"operation": "read", "shapes": plain, "strip": strip}, model)
+        return self._ask({"operation": "read", "shapes": plain, "strip": strip, "batch": batch}, model)
 
     def _build(self, architecture: Architecture, *, strip: bool) -> PreparedModel:
         named = {"space": architecture.space, "text": architecture.text}

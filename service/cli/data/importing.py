@@ -12,8 +12,8 @@ from latcast.schema import InputError
 from service.cli.common import console, open_database
 
 if TYPE_CHECKING:
-    from latcast.schema import Graph
     from predictors.data.importers import Imported, ImportReport
+    from profilers.onnx_graph import PreparedModel
     from service.measurements.table_import import Stored
     from service.settings import Settings
 
@@ -74,13 +74,13 @@ def _read(path: Path, kind: str | None, origin: str, on_model: Callable[[int], N
         raise InputError(f"--origin is for CSV and Parquet tables; tables of the kind {found!r} bring their own.")
     loader, models = GraphLoader(), Counter[str]()
 
-    def load(model: bytes) -> "Graph":
+    def prepare(model: bytes, batch: int) -> "PreparedModel":
         models["read"] += 1
         on_model(models["read"])
-        return loader.load(model)
+        return loader.prepare(model, batch=batch)
 
     try:
-        imported = read_any(path, kind=found, origin=origin, load=load)
+        imported = read_any(path, kind=found, origin=origin, prepare=prepare)
     finally:
         loader.close()
     if not imported.report.rows:

@@ -196,7 +196,7 @@ def test_a_table_of_graphs_adapts_the_base_for_graphs(world: ImportedWorld, tmp_
     truth = {width: 5 * (0.05 + graph.flops / 1e3) for width, graph in graphs.items()}
     rows = [f"{width} {width}.onnx 1 {truth[width]} net 2" for width in range(1, 8)]
     (tmp_path / "gt.txt").write_text("\n".join(rows))
-    store(world.database, read_any(tmp_path, load=DirectLoader().load))
+    store(world.database, read_any(tmp_path))
     (target,) = (row["id"] for row in world.client.targets())
     known, new = world.client.predict(target, [item(onnx=model(3)), item(onnx=model(8))])
     assert (known["source"], known["statistic"], known["latency_ms"]) == ("measured", "mean", truth[3])

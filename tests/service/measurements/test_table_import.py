@@ -88,7 +88,7 @@ def test_models_come_with_the_table(database: Database, tmp_path: Path) -> None:
     for width in (3, 4):
         (tmp_path / f"{width}.onnx").write_bytes(model(width))
     (tmp_path / "gt.txt").write_text("1 3.onnx 1 2.5 net 2\n2 4.onnx 1 3.5 net 2\n3 4.onnx 1 9 net 5\n")
-    imported = read_any(tmp_path, load=DirectLoader().load)
+    imported = read_any(tmp_path)
     assert store(database, imported) == Stored(targets=2, added=3, changed=0, known=0)
     assert store(database, imported) == Stored(targets=0, added=0, changed=0, known=3)
     assert {row[3] for row in contents(database)} == set(imported.models)
