@@ -85,9 +85,9 @@ def _range(
         return None, None
     if tensor.dtype == "bool":
         return 0, 1
-    found = list(_bounds(tensor.name, uses, seen=set()))
-    if found:
-        return max(low for low, _ in found), min(high for _, high in found)
+    bounds = list(_bounds(tensor.name, uses, seen=set()))
+    if bounds:
+        return max(low for low, _ in bounds), min(high for _, high in bounds)
     if "mask" not in tensor.name.lower() and "len" in tensor.name.lower():
         longest = _sequence_length(graph)
         return longest, longest

@@ -20,7 +20,7 @@ class JournalWriter:
     """Appends to a journal; a context manager.
 
     Args:
-        path: of the file, which is made where it is missing; its folder has to be there.
+        path: the file, which is made where it is missing; its folder has to be there.
     """
 
     def __init__(self, path: Path) -> None:

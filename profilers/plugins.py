@@ -23,7 +23,7 @@ def plugin(group: str, name: str) -> Any:
     """The object registered as `name` in `latcast.<group>`, imported now.
 
     Raises:
-        UnknownNameError: nobody registered the name.
+        UnknownNameError: the name is not registered.
     """
     try:
         entry = _found(group)[name]

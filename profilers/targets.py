@@ -33,8 +33,8 @@ class Kind:
     """The targets of one backend and one precision.
 
     Args:
-        backend: its name.
-        version: of its runtime; empty where there is none.
+        backend: name of the backend.
+        version: version of its runtime; empty where there is none.
         precision: what the backend does to the model.
         most_threads: one thread up to so many are possible; 0 where nothing is.
         options: values of each option, the default first; an empty tuple stands for free text.
@@ -56,7 +56,7 @@ def survey() -> tuple[Kind, ...]:
 
 
 def _kinds(backend: Backend, cores: int) -> Iterator[Kind]:
-    found = backend.probe()
+    availability = backend.probe()
     options = {
         option: tuple(dict.fromkeys((default, *backend.option_choices[option])))
         if option in backend.option_choices
@@ -64,10 +64,10 @@ def _kinds(backend: Backend, cores: int) -> Iterator[Kind]:
         for option, default in backend.default_options.items()
     }
     for precision in backend.precisions:
-        reason = _refusal(backend, precision, found)
+        reason = _refusal(backend, precision, availability)
         yield Kind(
             backend=backend.name,
-            version=found.version,
+            version=availability.version,
             precision=precision,
             most_threads=0 if reason else _most_threads(backend, cores),
             options=options,
@@ -103,11 +103,11 @@ def _most_threads(backend: Backend, cores: int) -> int:
     return min(cores, backend.most_threads or cores)
 
 
-def _refusal(backend: Backend, precision: str, found: Availability) -> str:
-    if not found.ok:
-        return found.reason
+def _refusal(backend: Backend, precision: str, availability: Availability) -> str:
+    if not availability.ok:
+        return availability.reason
     if precision not in backend.precisions:
         return f"{backend.name} does not know the precision {precision!r}: it has {', '.join(backend.precisions)}."
-    if precision not in found.precisions:
+    if precision not in availability.precisions:
         return f"The processor of this machine does not compute in {precision}, or {backend.name} does not use it."
     return ""

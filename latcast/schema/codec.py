@@ -44,15 +44,15 @@ def from_plain(cls: type[T], value: Any, *, path: str = "") -> T:
     """
     if not isinstance(value, Mapping):
         raise InputError(f"{path or cls.__name__}: expected an object, found {_kind(value)}.")
-    known = _hints(cls)  # type: ignore[arg-type]
-    unknown = sorted(set(value) - set(known))
+    hints = _hints(cls)  # type: ignore[arg-type]
+    unknown = sorted(set(value) - set(hints))
     if unknown:
-        raise InputError(f"{path or cls.__name__}: unknown field {unknown[0]!r}; known are {', '.join(known)}.")
-    missing = [name for name, (_, required) in known.items() if required and name not in value]
+        raise InputError(f"{path or cls.__name__}: unknown field {unknown[0]!r}; known are {', '.join(hints)}.")
+    missing = [name for name, (_, required) in hints.items() if required and name not in value]
     if missing:
         raise InputError(f"{path or cls.__name__}: the field {missing[0]!r} is missing.")
-    given = {name: _build(known[name][0], item, f"{path}.{name}" if path else name) for name, item in value.items()}
-    return cls(**given)
+    built = {name: _build(hints[name][0], item, f"{path}.{name}" if path else name) for name, item in value.items()}
+    return cls(**built)
 
 
 @cache

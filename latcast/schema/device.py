@@ -18,9 +18,9 @@ class Availability:
     """Whether a backend or a counter can be used on this machine.
 
     Args:
-        ok: it can.
-        reason: where it cannot, why, and what would help.
-        version: of the runtime behind it.
+        ok: whether it can.
+        reason: why it cannot, and what would help; empty where it can.
+        version: version of the runtime behind it.
         precisions: what a backend can run, for example `("fp32",)`.
     """
 
@@ -36,10 +36,10 @@ class Device:
 
     Args:
         fingerprint: stable across restarts; registering twice with the same one is the same device.
-        name: what people call it; host name by default.
+        name: name for people; host name by default.
         machine: instruction set, for example `x86_64`, `aarch64`.
         processor: model name, for example `AMD EPYC 9B14`.
-        physical_cores, logical_cores: as the scheduler grants them to us.
+        physical_cores, logical_cores: cores that the scheduler grants.
         memory_bytes: RAM (the container's limit where there is one).
         cache_bytes: size by level, for example `{"L1d": 32768, "L2": 1048576, "L3": 33554432}`.
         features: instruction-set extensions that matter to kernels, for example `("avx2", "avx512f")`.
@@ -67,7 +67,7 @@ class Target:
     Args:
         device: the device's fingerprint; for an imported table the device's name in it.
         backend: name of the backend; `imported` for a column of a public table.
-        backend_version: of the runtime.
+        backend_version: version of the runtime.
         precision: what the backend does to the model: `fp32`, `bf16`, `int8`, …; `as_given` for a quantised model.
         threads: intra-operator threads.
         options: whatever else changes latency, for example `{"optimisation": "all"}`.
@@ -104,13 +104,13 @@ class Environment:
     """State of the host at one moment; `None` where the host does not tell.
 
     Args:
-        time_unix_s: wall clock.
+        time_unix_s: wall clock, in s since 1970.
         load_1m: load average over one minute.
         steal_share: share of CPU time that the hypervisor took, since the previous reading of this process, 0–1.
         context_switches: involuntary ones of this process so far.
-        frequency_mhz: mean current frequency of the cores.
+        frequency_mhz: mean current frequency of the cores, in MHz.
         governor: frequency governor.
-        temperature_c: hottest sensor.
+        temperature_c: temperature of the hottest sensor, in °C.
         throttled: whether the host reports thermal or power throttling.
         available_memory_bytes: memory that could be had.
         versions: what software took part, for example `{"python": …, "onnxruntime": …, "kernel": …}`.

@@ -5,11 +5,11 @@ LatcastError
 ├── InputError                     what the caller gave cannot be used: a 4xx, a non-zero exit
 │   ├── InvalidModelError          not ONNX, truncated, inconsistent, external data
 │   │   ├── ModelLimitError        a limit was exceeded; names the limit and its value
-│   │   ├── UnboundDimensionError  dynamic dimensions that nobody bound; lists them
+│   │   ├── UnboundDimensionError  dynamic dimensions that are not bound; lists them
 │   │   └── UnsupportedOperatorError
 │   ├── InvalidFeedsError          feeds that do not fit the model's inputs
 │   ├── InvalidArchitectureError   a text that is not in its search space
-│   ├── UnknownNameError           a space, predictor, backend, sampler or target nobody knows
+│   ├── UnknownNameError           a space, predictor, backend, sampler or target that is unknown
 │   └── UnsupportedGraphError      a predictor cannot read this graph; names the operators
 ├── BackendUnavailableError        a runtime this machine lacks, with the reason
 ├── NotFittedError                 predict or adapt before fit
@@ -84,7 +84,7 @@ class UnboundDimensionError(InvalidModelError):
 
 
 class UnsupportedOperatorError(InvalidModelError):
-    """Operators of a domain or version that nobody here knows."""
+    """Operators of a domain or version that is not supported."""
 
     def __init__(self, operators: Sequence[str]) -> None:
         self.operators = tuple(sorted(set(operators)))
@@ -101,7 +101,7 @@ class InvalidArchitectureError(InputError):
 
 
 class UnknownNameError(InputError):
-    """A name that nobody registered.
+    """A name that is not registered.
 
     Args:
         what: the family, for example "search space".

@@ -27,7 +27,7 @@ class TensorSpec:
     """A tensor's name, data type and static shape.
 
     Args:
-        name: as in the model; not part of a graph's identity.
+        name: name in the model; not part of a graph's identity.
         dtype: ONNX element type in lower case, for example `float32`; `""` when unknown (an optional or a sequence).
         shape: sizes; `()` is a scalar. `None` when shape inference could not tell (data-dependent).
     """
@@ -66,7 +66,7 @@ class Node:
         output_bytes: bytes that it writes.
         bodies: subgraphs of If, Loop, Scan and of local functions, in the order of their attributes' names.
         trips: how often a body runs: known trip count of Loop, sequence length of Scan, else 1.
-        name: as in the model; not part of the identity.
+        name: name in the model; not part of the identity.
     """
 
     operator: str
@@ -125,8 +125,8 @@ class Graph:
     @property
     def parameter_bytes(self) -> int:
         """Bytes of all constant tensors, those of bodies included, each counted once."""
-        own = sum(self.tensors[index].size_bytes for index in self.initializers)
-        return own + sum(body.parameter_bytes for node in self.nodes for body in node.bodies)
+        parameters = sum(self.tensors[index].size_bytes for index in self.initializers)
+        return parameters + sum(body.parameter_bytes for node in self.nodes for body in node.bodies)
 
     @property
     def activation_bytes(self) -> int:

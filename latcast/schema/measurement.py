@@ -34,7 +34,7 @@ FailureStage = str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedSpec:
-    """How one input is filled, so that anybody can make the same feeds again.
+    """How one input is filled, so that the same feeds can be made again.
 
     Floats are standard normal when `low` and `high` are None, else uniform in [low, high]; integers are uniform in
     [low, high], both included.
@@ -56,7 +56,7 @@ class ProfileSettings:
         precision: what the backend does to the model.
         threads: intra-operator threads (inter-operator is always 1).
         options: the backend's own options, for example `{"optimisation": "all"}`.
-        processes: fresh child processes; the spread between them is the honest error bar.
+        processes: fresh child processes; the spread between them is the error bar.
         min_samples, max_samples: timed runs in each process.
         max_seconds: cap on the timed part of one process.
         warmup_seconds: cap on warming up in one process.
@@ -66,7 +66,7 @@ class ProfileSettings:
         memory_limit_bytes: address space that one child process may add to what the interpreter has.
         kernels: record per-kernel timings too (one more, profiled, session in the first process).
         sentinel: measure a fixed model before and after, to notice a drifting host.
-        seed: of feeds and refilled weights.
+        seed: feeds and refilled weights follow from it.
     """
 
     backend: str = "onnxruntime"
@@ -92,13 +92,13 @@ class KernelTiming:
     """One fused group of nodes that the runtime executed as one.
 
     Args:
-        operator: the runtime's name of it, for example `FusedConv`.
-        share: of the sum of all kernels' times, 0–1.
+        operator: the runtime's name of the kernel, for example `FusedConv`.
+        share: part of the sum of all kernels' times, 0–1.
         time_ms: profiled time, rescaled so that shares apply to an unprofiled run.
         node: index into `Graph.nodes` of the node whose output it produces; None where the runtime invented it
             (layout changes) or no output of the model's graph matches.
-        input_shapes, output_shapes: as executed.
-        dtype: of its first output.
+        input_shapes, output_shapes: shapes of its tensors as executed.
+        dtype: type of its first output.
     """
 
     operator: str
@@ -115,8 +115,8 @@ class CounterReading:
     """Counter values over the timed region; multiplexing stays visible.
 
     Args:
-        values: by event name, for one run of the model on average; an event the machine lacks is absent, never zero.
-        enabled_ns, running_ns: by event name, how long it was wanted and how long the hardware counted it.
+        values: event name → count for one run of the model on average; a missing event is absent, never zero.
+        enabled_ns, running_ns: event name → ns in which it was wanted and in which the hardware counted it.
         absent: event name → why the machine does not count it.
     """
 
@@ -134,10 +134,10 @@ class ProcessRun:
         samples_ms: time of one run in ms each, in order; a block's time divided by its runs counts as one sample.
         runs_per_sample: 1, or the block's length.
         warmup_runs: runs before the first sample.
-        load_ms: from bytes to a ready session.
+        load_ms: time from bytes to a ready session, in ms.
         kernels: per-kernel timings, where asked for and offered.
-        counters: over the timed region.
-        peak_memory_bytes: of the whole child.
+        counters: counters over the timed region.
+        peak_memory_bytes: most memory that the child had at a time.
     """
 
     samples_ms: tuple[float, ...]
@@ -181,16 +181,16 @@ class Measurement:
 
     Args:
         graph: hash of the graph.
-        target: where.
-        settings: how.
+        target: where it was measured.
+        settings: how it was measured.
         feeds: what went in; part of the key.
-        before, after: the host's state around it.
+        before, after: the host's state around the measurement.
         runs: one for each child process; empty on failure.
         failure: why there are no samples, else None.
         noisy: the sentinel drifted more than 5 % twice, other programs held the processor twice, or the processes
             disagree by more than 20 %.
-        sentinel_ms: sentinel's latency before and after, empty when not asked for.
-        protocol_version: of the timing protocol.
+        sentinel_ms: the sentinel's latencies in ms before and after each process, empty when not asked for.
+        protocol_version: version of the timing protocol.
     """
 
     graph: GraphHash
@@ -222,7 +222,7 @@ class Measurement:
 
     @property
     def begun_unix_s(self) -> float | None:
-        """When it began; None where the host's state was not recorded."""
+        """When the measurement began, in s since 1970; None where the host's state was not recorded."""
         return None if self.before is None else self.before.time_unix_s
 
     @property
@@ -232,12 +232,12 @@ class Measurement:
 
     @property
     def peak_memory_bytes(self) -> int:
-        """Highest of the processes'."""
+        """The highest of the processes' peaks, in bytes."""
         return max((run.peak_memory_bytes for run in self.runs), default=0)
 
     @property
     def summary(self) -> Summary | None:
-        """None on failure. The latency is the median of the processes' medians."""
+        """The summary of all samples, None on failure. The latency is the median of the processes' medians."""
         if not self.runs:
             return None
         medians = [median(run.samples_ms) for run in self.runs]

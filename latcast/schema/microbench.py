@@ -16,16 +16,16 @@ class Microbench:
     """One run of all microbenchmarks on a target.
 
     Args:
-        target: what was measured.
+        target: the target that was measured.
         values: entry → value, positive; the `microbench` of `DeviceEvidence`. Entries that end in `_ms` are times, the
             others have no unit. `profilers.microbench` describes each.
         spread: entry → (highest − lowest) / value of what each process for itself would say.
         missing: entry → why the target has none.
-        before, after: the host's state around it.
+        before, after: the host's state around the run.
         noisy: the sentinel drifted more than 5 % in most processes, or these differ by more than 20 % in most entries.
-        sentinel_ms: its latency before and after each process.
-        seconds: how long all of it took.
-        version: of the probes.
+        sentinel_ms: its latency in ms before and after each process.
+        seconds: duration of the run.
+        version: version of the probes.
     """
 
     target: Target

@@ -17,7 +17,7 @@ class Job:
     """One graph to measure, on lease.
 
     Args:
-        id: of the job.
+        id: identifier of the job.
         lease_token: proves the lease; reports are idempotent by it.
         graph: hash of the model to fetch.
         settings: how to measure.
@@ -46,7 +46,7 @@ class JobSource(Protocol):
         """The next job; None where there was none during the long poll."""
 
     def heartbeat(self, job: Job) -> bool:
-        """Prolong the lease. False: it is lost, and the job is somebody else's."""
+        """Prolong the lease; False where it is lost, and the job is another agent's."""
 
     def model(self, graph: GraphHash) -> bytes:
         """The model of a graph, weights stripped or not."""

@@ -37,19 +37,19 @@ CACHE_BYTES = 256 * 2**20
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 30.0
 HEARTBEATS_PER_LEASE = 3
 HEARTBEAT_JOIN_S = 1.0
-"""A heartbeat that hangs in the network may end later: it harms nobody."""
+"""A heartbeat that hangs in the network may end later: it does no harm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentEvent:
-    """Something that whoever watches an agent may want to show.
+    """Something that those who watch an agent may want to show.
 
     Args:
         kind: `leased`, `progress`, `measured`, `failed`, `abandoned`, `away` or `back`.
         message: one line for people.
-        job: that it is about, if any.
+        job: the job that it is about, if any.
         share: how much of the job is done, 0–1.
-        measurement: on `measured`.
+        measurement: what was measured, on `measured`.
     """
 
     kind: str
@@ -64,7 +64,7 @@ Measure = Callable[..., Measurement]
 
 
 class _AbandonedError(Exception):
-    """The lease is lost, or the agent has to stop: whatever the measurement would give, nobody wants it."""
+    """The lease is lost, or the agent has to stop: the measurement is not wanted any more."""
 
 
 def run_agent(
@@ -77,14 +77,14 @@ def run_agent(
     spool: Path | None = None,
     measure: Measure = measure,
 ) -> None:
-    """Work until `stop` is set: lease a job, measure its graph, report; wait with growing pauses while nobody answers.
+    """Work until `stop` is set: lease a job, measure its graph, report; pause longer and longer while it is away.
 
     Args:
         source: jobs and reports; see `JobSource`.
         device: this machine.
         backends: names of the backends that may be used here.
         stop: ends the agent. A measurement in progress ends with its current process, and its job is given back.
-        on_event: told what happens; called from this thread only.
+        on_event: called with what happens, from this thread only.
         spool: folder for results that are not yet acknowledged; they survive the agent's death there, and are
             reported before any new job is taken.
         measure: `profilers.timing.sandbox.measure`, or what a test puts in its place.
@@ -227,7 +227,7 @@ class _Agent:
             return True
 
     def _give_back(self, job: Job) -> None:
-        """Tell the source, once, that the job is free again, so that nobody waits for the lease to run out."""
+        """Tell the source, once, that the job is free again, so that it is measured before the lease runs out."""
         try:
             self.source.failure(job, Failure(stage="internal", message="The agent was stopped before it finished."))
         except LatcastError as error:

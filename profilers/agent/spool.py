@@ -1,4 +1,4 @@
-"""Records on disk until somebody else has them safely."""
+"""Records on disk until they are safe elsewhere."""
 
 import hashlib
 import json

@@ -21,8 +21,8 @@ class KernelRecord:
         operator: the runtime's name of the kernel, for example `FusedConv`.
         time_us: its time in one profiled run, in µs (a robust average over the profiled runs).
         outputs: names of the tensors it produces, as in the model where the runtime kept them.
-        input_shapes, output_shapes: as executed.
-        dtype: of its first output.
+        input_shapes, output_shapes: shapes of its tensors as executed.
+        dtype: type of its first output.
     """
 
     __slots__ = ("dtype", "input_shapes", "operator", "output_shapes", "outputs", "time_us")
@@ -65,13 +65,13 @@ class Backend(ABC):
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     """Every precision the backend knows, whether this machine computes in it or not; `probe` says which it does."""
     default_options: ClassVar[Mapping[str, str]] = {}
-    """Every option the backend knows, with the value it has when nobody sets it; part of the target's identity."""
+    """Every option the backend knows, with its value by default; part of the target's identity."""
     option_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Values that an option may have; one that is missing here may have any."""
     prepared_precisions: ClassVar[frozenset[str]] = frozenset()
     """Precisions for which a model has to be prepared first."""
     profiling_seconds: ClassVar[float] = 0.5
-    """What `Session.kernels` takes at least, however fast the model; whoever measures thousands may do without."""
+    """What `Session.kernels` takes at least, however fast the model; campaigns of thousands may do without."""
     most_threads: ClassVar[int | None] = None
     """How many threads it can use at most; None where only the machine sets a limit."""
 
@@ -82,12 +82,12 @@ class Backend(ABC):
     def prepare(self, model: bytes, settings: ProfileSettings, feeds: Sequence[Feeds] = ()) -> bytes:
         """The model as `open` wants it for the precision, if its precision is in `prepared_precisions`.
 
-        Whoever measures calls it once, in a process of its own, for it belongs neither to a model's loading time nor to
-        its memory. `open` does it itself where nobody did. A model that is prepared stays as it is.
+        It is called once before measuring, in a process of its own, for it belongs neither to the loading time of a
+        model nor to its memory. `open` does it itself where that was left out. A model that is prepared stays as it is.
 
         Args:
             model: a whole ONNX model with static shapes and with weights.
-            settings: of them, the precision.
+            settings: they have the precision.
             feeds: a few sets of inputs, for a precision that depends on them.
 
         Raises:

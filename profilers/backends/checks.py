@@ -18,24 +18,24 @@ def probe_package(package: str, *, runtime: str, extra: str, precisions: Sequenc
 
     Args:
         package: its name on the index.
-        runtime: what people call it.
-        extra: of latcast, that installs it.
-        precisions: that it can run here.
+        runtime: its name for people.
+        extra: latcast's extra that installs it.
+        precisions: those that it can run here.
     """
     try:
-        found = version(package)
+        installed = version(package)
     except PackageNotFoundError:
         return Availability(ok=False, reason=f"{runtime} is not installed: pip install 'latcast[{extra}]'.")
-    return Availability(ok=True, version=found, precisions=tuple(precisions))
+    return Availability(ok=True, version=installed, precisions=tuple(precisions))
 
 
 def check_precision(runtime: str, precision: str, backend: Backend) -> None:
     """Refuse a precision that the backend does not know.
 
     Args:
-        runtime: what people call it.
-        precision: as asked for.
-        backend: knows which there are.
+        runtime: its name for people.
+        precision: the one that is asked for.
+        backend: the one that is asked.
 
     Raises:
         InputError: it is not among them.
@@ -48,9 +48,9 @@ def checked_options(runtime: str, options: Mapping[str, str], backend: Backend) 
     """The options with defaults filled in.
 
     Args:
-        runtime: what people call it.
-        options: as asked for.
-        backend: knows which there are.
+        runtime: its name for people.
+        options: those that are asked for.
+        backend: the one that is asked.
 
     Raises:
         InputError: an unknown option or value.
@@ -58,8 +58,8 @@ def checked_options(runtime: str, options: Mapping[str, str], backend: Backend) 
     defaults, choices = backend.default_options, backend.option_choices
     for key, value in options.items():
         if key not in defaults:
-            known = f"known are {', '.join(defaults)}" if defaults else "it has none"
-            raise InputError(f"{runtime} has no option {key!r}: {known}.")
+            which = f"known are {', '.join(defaults)}" if defaults else "it has none"
+            raise InputError(f"{runtime} has no option {key!r}: {which}.")
         if key in choices and value not in choices[key]:
             raise InputError(f"The option {key} cannot be {value!r}: choose {', '.join(choices[key])}.")
     return {**defaults, **options}
@@ -69,7 +69,7 @@ def memory_error(error: Exception, words: str) -> MemoryError | None:
     """The runtime's exception as a `MemoryError`, where lack of memory is what it is about.
 
     Args:
-        error: as the runtime raised it.
+        error: what the runtime raised.
         words: its message, fit for people.
     """
     if isinstance(error, MemoryError):

@@ -12,7 +12,7 @@ def parsed_graph(model: bytes, runtime: str) -> onnx.GraphProto:
 
     Args:
         model: the whole model.
-        runtime: that wants it, as people call it.
+        runtime: name, for people, of the runtime that wants it.
 
     Raises:
         InvalidModelError: the bytes are not a model, or one without nodes.

@@ -25,6 +25,6 @@ def produced(node: onnx.NodeProto) -> tuple[str, ...]:
 
 
 def position(name: str) -> int | None:
-    """Of the node that a name begins with; None for another name."""
+    """The position of the node that a name begins with; None for another name."""
     match = POSITION.match(name)
     return int(match[1]) if match else None

@@ -90,10 +90,10 @@ def _with_names(executed: Sequence[onnx.NodeProto], reported: Iterable[str]) -> 
         operator, _, number = name.rpartition("_")
         if name not in named and number.isdigit():
             numbered[operator].append((int(number), name))
-    for operator, found in numbered.items():
+    for operator, places in numbered.items():
         nodes = [node for node in executed if not node.name and node.op_type == operator]
-        if len(nodes) == len(found):
-            named.update({name: node for (_, name), node in zip(sorted(found), nodes, strict=True)})
+        if len(nodes) == len(places):
+            named.update({name: node for (_, name), node in zip(sorted(places), nodes, strict=True)})
     return named
 
 
@@ -171,7 +171,7 @@ def _shapes(described: Iterable[Mapping[str, Sequence[int]]]) -> tuple[tuple[int
 
 
 def _interquartile_mean(durations_us: Sequence[int]) -> float:
-    """As robust as the median, and finer than the trace's whole microseconds."""
+    """The mean of the middle values: as robust as the median, and finer than the trace's whole microseconds."""
     quarter = len(durations_us) // 4
     middle = sorted(durations_us)[quarter : len(durations_us) - quarter]
     return sum(middle) / len(middle)

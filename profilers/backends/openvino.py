@@ -50,8 +50,8 @@ class OpenVinoBackend(Backend):
 
     def probe(self) -> Availability:
         """Found through the package's metadata: nothing is imported."""
-        known = [name for name in self.precisions if name != "bf16" or BF16_FEATURES & set(describe_device().features)]
-        return probe_package("openvino", runtime=RUNTIME, extra="openvino", precisions=known)
+        usable = [name for name in self.precisions if name != "bf16" or BF16_FEATURES & set(describe_device().features)]
+        return probe_package("openvino", runtime=RUNTIME, extra="openvino", precisions=usable)
 
     def prepare(self, model: bytes, settings: ProfileSettings, feeds: Sequence[Feeds] = ()) -> bytes:
         """Quantised, where the precision is int8."""
@@ -122,7 +122,7 @@ class OpenVinoSession(Session):
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
             "ENABLE_HYPER_THREADING": True,  # or it would use fewer threads than asked for
-            "ENABLE_CPU_PINNING": False,  # whoever measures has pinned the process
+            "ENABLE_CPU_PINNING": False,  # the measuring process is pinned already
             **more,
         }
         try:
@@ -153,10 +153,10 @@ def _import_runtime() -> Any:
 
 def _infer(request: Any, feeds: Feeds) -> dict[str, np.ndarray[Any, Any]]:
     try:
-        found = request.infer(feeds, share_inputs=True)
+        results = request.infer(feeds, share_inputs=True)
     except Exception as error:  # the runtime's exceptions share no base class
         raise memory_error(error, _words(error)) or RuntimeError(_words(error)) from error
-    return {_name(port): array for port, array in found.items()}
+    return {_name(port): array for port, array in results.items()}
 
 
 def _name(port: Any) -> str:

@@ -29,7 +29,7 @@ class KernelReader:
 
     Args:
         executed: OpenVINO's description of the graph that it runs (`CompiledModel.get_runtime_model`).
-        nodes: of the model.
+        nodes: nodes of the model.
     """
 
     def __init__(self, executed: Any, nodes: Sequence[onnx.NodeProto]) -> None:
@@ -95,23 +95,23 @@ class KernelReader:
         Where OpenVINO wrote a node anew, as a kernel and a reshape that costs nothing, the latter kept its name.
         """
         while node is not None:
-            found = [index for index in map(self._position, _origins(node)) if index is not None]
-            if found:
-                return self._outputs[max(found)]
+            positions = [index for index in map(self._position, _origins(node)) if index is not None]
+            if positions:
+                return self._outputs[max(positions)]
             node = self._free_successor(node)
         return ()
 
     def _free_successor(self, node: Any) -> Any:
-        """What alone consumes the node's output, if it takes no time; never for a change of layout."""
+        """The only consumer of the node's output, if it takes no time; None for a change of layout."""
         consumers = [port.get_node() for output in node.outputs() for port in output.get_target_inputs()]
         is_reorder = _fact(node, "layerType") == "Reorder"
         alone = len(consumers) == 1 and not is_reorder and consumers[0].friendly_name not in self._ran
         return consumers[0] if alone else None
 
     def _position(self, name: str) -> int | None:
-        """Of the node with that name; the last nodes of a graph are called like the output that they produce."""
-        found = position(name)
-        return self._positions.get(name) if found is None else found
+        """The position of the node with that name; the last nodes of a graph are called like their output."""
+        place = position(name)
+        return self._positions.get(name) if place is None else place
 
 
 def _directions(node: onnx.NodeProto) -> int:

@@ -74,8 +74,8 @@ class TractSession(Session):
         if self._runnable is None:
             self._runnable = _load(self._model)
         try:
-            found = self._runnable.run([feeds[spec.name] for spec in self._inputs])
-            return {name: tensor.to_numpy() for name, tensor in zip(self._output_names, found, strict=True)}
+            results = self._runnable.run([feeds[spec.name] for spec in self._inputs])
+            return {name: tensor.to_numpy() for name, tensor in zip(self._output_names, results, strict=True)}
         except Exception as error:  # the runtime's exceptions share no base class
             raise memory_error(error, _words(error)) or RuntimeError(_words(error)) from error
 

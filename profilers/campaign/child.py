@@ -43,7 +43,7 @@ class TargetSetup:
 
     Args:
         settings: how to measure.
-        cpus: to be pinned to; empty leaves the scheduler free.
+        cpus: CPUs to be pinned to; empty leaves the scheduler free.
     """
 
     settings: ProfileSettings
@@ -97,7 +97,7 @@ def _answers(request: StepRequest, settings: ProfileSettings) -> Iterator[StepAn
 
 
 def _sentinel_ms(backend: Backend, settings: ProfileSettings) -> float:
-    """On one thread: how long several take to wake differs from moment to moment and is no change of the host."""
+    """The sentinel's latency on one thread: the time in which several wake varies while the host is steady."""
     return sentinel_latency_ms(sentinel_model(), backend, replace(settings, threads=1))
 
 

@@ -24,7 +24,7 @@ class Lane:
     while the machine was steady.
 
     Args:
-        settings: that belong to the target.
+        settings: settings that belong to the target.
         device: this machine.
     """
 

@@ -55,9 +55,9 @@ class Check:
     """The sentinel's latency before and after a few rows that one process measured.
 
     Args:
-        target: of the rows and of the sentinel.
-        before_ms, after_ms: the sentinel's.
-        graphs: of the rows between.
+        target: id of the target of the rows and of the sentinel.
+        before_ms, after_ms: the sentinel's latencies.
+        graphs: hashes of the rows between.
     """
 
     target: TargetId
@@ -73,12 +73,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What is known of a target; the last one counts.
+    """A description of a target; the last one counts.
 
     Args:
-        target: that it is about.
+        target: the target that is described.
         device: the machine.
-        versions: of the software that took part.
+        versions: versions of the software that took part.
         microbench: the target's microbenchmarks; None where they were not taken.
     """
 
@@ -127,8 +127,8 @@ def read_log(folder: Path, *, runs: bool = True) -> Iterator[Entry]:
     """Entries in order. The last line is left out when it is only half there.
 
     Args:
-        folder: of a campaign.
-        runs: with samples and kernels; without them reading is several times faster.
+        folder: folder of a campaign.
+        runs: whether to read samples and kernels; without them reading is several times faster.
 
     Raises:
         InputError: there is no log, or a line that is not an entry; says which.

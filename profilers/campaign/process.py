@@ -24,7 +24,7 @@ from profilers.timing.limits import limits_of
 __all__ = ["MeasuringProcess"]
 
 FIRST_ANSWER_S = 60.0
-"""For the imports of a runtime on a slow machine, on top of the time of a measurement."""
+"""Time for the imports of a runtime on a slow machine, on top of the time of a measurement."""
 
 
 class MeasuringProcess:

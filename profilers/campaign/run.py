@@ -30,19 +30,19 @@ from profilers.timing.sandbox import measure
 __all__ = ["Report", "run_campaign"]
 
 CHECK_STEPS = 10
-"""Between two readings of the sentinel."""
+"""Graphs between two readings of the sentinel."""
 MICROBENCH_SECONDS = 20.0
 """Where less is left, microbenchmarks wait for the next run of the campaign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Something that happened, for whoever watches.
+    """Something that happened, for those who watch.
 
     Args:
         message: one line for people.
         rows: measured since the campaign began or went on.
-        share: of the time, 0–1.
+        share: share of the time that has passed, 0–1.
     """
 
     message: str
@@ -67,16 +67,16 @@ def run_campaign(
     """Measure until the time is over; what the folder has already is not measured again, unless `again` says so.
 
     Args:
-        folder: of the campaign; may be a new one, or one whose process was killed.
-        targets: as `profilers.targets.local_targets` gives them. Each target's turn comes when it is the one that is
-            the least far in the sequence, so that all of them have the same graphs whenever the campaign ends. One that
+        folder: folder of the campaign; may be a new one, or one whose process was killed.
+        targets: settings, as `profilers.targets.local_targets` gives them. Each target's turn comes when it is the
+            least far in the sequence, so that all of them have the same graphs whenever the campaign ends. One that
             cannot even run the sentinel is left out.
         recipe: what to draw; another one in the same folder adds to what is there.
         seconds: after that long nothing new is begun.
         again: instead of drawing, measure what the folder has of each target once more, in random order, what a steady
             machine measured least often first. Speed drifts, so measurements of different hours say more.
         describe: run the microbenchmarks of targets that have none.
-        on_report: told what happens.
+        on_report: called with what happens.
         clock: seconds that never go back.
 
     Returns:
@@ -135,7 +135,7 @@ class _Run:
         return self._deadline - self._clock()
 
     def _introduce(self, lane: Lane) -> None:
-        """Note what is known of the target, with its microbenchmarks where there is time for them."""
+        """Note what the target is, with its microbenchmarks where there is time for them."""
         timely = self._describe and not lane.described and self._left_s() > MICROBENCH_SECONDS
         if lane.noted and not timely:
             return

@@ -23,7 +23,7 @@ ROUND: Mapping[str, int] = {"nasbench201": 2, "fbnet": 2, "ofa_mbv3": 1}
 """Networks of a space without families in each round; one of any other."""
 REPEAT_EVERY, REPEAT_AFTER = 20, 10
 MOST_DRAWS = 50
-"""Of an architecture that was not drawn before; a family that gives no new one then is left out of the round."""
+"""Draws of a family until one is new; a family that gives none is left out of the round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Step:
     """One measurement that is wanted on each target.
 
     Args:
-        architecture: to measure.
+        architecture: what to measure.
         careful: in sandboxed processes of its own, rather than in one that measures many.
         repeat: 1 for the second measurement of this architecture, else 0.
     """
@@ -47,9 +47,9 @@ class Recipe:
 
     Args:
         only: patterns of families, for example `zoo/*` or `kernels/conv*`; a space without families is its name.
-        careful_share: of the networks, measured in sandboxed processes of their own, 0–1.
+        careful_share: share of the networks that are measured in sandboxed processes of their own, 0–1.
         kernels_per_network: graphs of a single kernel after each network.
-        seed: of the draws.
+        seed: seed of the draws.
     """
 
     only: tuple[str, ...] = ("*",)
@@ -122,8 +122,8 @@ def _by_weight(kernels: Sequence[str], rng: np.random.Generator) -> Iterator[str
 
 def _weight(name: str) -> float:
     space, _, family = name.partition("/")
-    known = get_space(space)
-    return known.families[family].weight if isinstance(known, FamilySpace) else 1.0
+    space_of_family = get_space(space)
+    return space_of_family.families[family].weight if isinstance(space_of_family, FamilySpace) else 1.0
 
 
 def _draw(families: Iterator[str], rng: np.random.Generator) -> Iterator[Architecture]:
@@ -131,7 +131,7 @@ def _draw(families: Iterator[str], rng: np.random.Generator) -> Iterator[Archite
     seen: set[Architecture] = set()
     for name in families:
         draw = _sampler(name, rng)
-        fresh = next((found for found in (draw() for _ in range(MOST_DRAWS)) if found not in seen), None)
+        fresh = next((drawn for drawn in (draw() for _ in range(MOST_DRAWS)) if drawn not in seen), None)
         if fresh is not None:
             seen.add(fresh)
             yield fresh
@@ -139,10 +139,10 @@ def _draw(families: Iterator[str], rng: np.random.Generator) -> Iterator[Archite
 
 def _sampler(name: str, rng: np.random.Generator) -> Callable[[], Architecture]:
     space, _, family = name.partition("/")
-    known = get_space(space)
-    if isinstance(known, FamilySpace):
-        return lambda: known.sample_of(family, rng)
-    return lambda: known.sample(rng)
+    space_of_family = get_space(space)
+    if isinstance(space_of_family, FamilySpace):
+        return lambda: space_of_family.sample_of(family, rng)
+    return lambda: space_of_family.sample(rng)
 
 
 def _with_repeats(plain: Iterator[Step]) -> Iterator[Step]:

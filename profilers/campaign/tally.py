@@ -19,7 +19,7 @@ class Tally:
 
     Args:
         target: whose rows are counted.
-        settings: that belong to it.
+        settings: settings that belong to it.
         networks, kernels: graphs measured, without repetitions and failures.
         failures: rows without a latency.
         described: whether there are microbenchmarks.

@@ -15,7 +15,7 @@ from profilers.campaign.steps import Recipe, Step, family_fits, steps
 __all__ = ["Turns"]
 
 TURN_STEPS = 45
-"""Of one target, before another has its turn: 10 to 30 s."""
+"""Steps of one target before another has its turn: 10 to 30 s."""
 
 
 class Turns:

@@ -22,8 +22,10 @@ class CombinedReader(CounterReader):
 
     def probe(self) -> Availability:
         """Available where one of the readers is."""
-        found = [reader.probe() for reader in self._readers]
-        return next((one for one in found if one.ok), Availability(ok=False, reason=" ".join(x.reason for x in found)))
+        probed = [reader.probe() for reader in self._readers]
+        return next(
+            (one for one in probed if one.ok), Availability(ok=False, reason=" ".join(x.reason for x in probed))
+        )
 
     @property
     def events(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ __all__ = ["NullReader"]
 
 
 class NullReader(CounterReader):
-    """For measurements that want no counters, and for machines that have none."""
+    """A reader of nothing: for measurements that want no counters, and machines that have none."""
 
     name: ClassVar[str] = "null"
 

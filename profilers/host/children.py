@@ -26,8 +26,8 @@ def start_child(
     """Start a module in a process of its own session, with no inherited handles and a minimal environment.
 
     Args:
-        module: to run, as `python -m` does; the working folder is no place to import from.
-        arguments: of its command line.
+        module: what to run, as `python -m` does; the working folder is no place to import from.
+        arguments: those of its command line.
         folder: where it works, and keeps temporary files.
         output: file for what it prints; None drops that.
         pipes: whether its standard input and output are pipes to this process.
@@ -74,7 +74,7 @@ def explain_end(code: int | None, output: Path, limits: ChildLimits) -> Failure:
     Args:
         code: exit code, negative for a signal; None where the child was killed at the end of its time.
         output: file with what the child printed.
-        limits: that it ran under.
+        limits: those that it ran under.
     """
     said = _tail(output)
     words = f" It said: {said}" if said else ""

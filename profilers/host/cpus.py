@@ -1,4 +1,4 @@
-"""On which CPUs a measurement runs."""
+"""The CPUs that a measurement runs on."""
 
 import os
 import re
@@ -17,7 +17,7 @@ def choose_cpus(threads: int, *, allowed: frozenset[int], root: Path = Path("/")
     Args:
         threads: how many CPUs are wanted.
         allowed: CPUs that the scheduler grants.
-        root: where `/sys` is found; tests give captured text.
+        root: folder of `/sys`; tests give captured text.
 
     Returns:
         `threads` CPUs, or all that are allowed where there are not enough.

@@ -88,14 +88,14 @@ class _Machine(HostFiles):
         return min(len(cores), self.cpu_quota() or len(cores))
 
     def cache_bytes(self) -> dict[str, int]:
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for path in sorted((self.root / CPUS / "cpu0/cache").glob("index*")):
             place = str(path.relative_to(self.root))
             size = re.fullmatch(r"(\d+)([KM])", self.text(f"{place}/size"))
             letter = {"Data": "d", "Instruction": "i"}.get(self.text(f"{place}/type"), "")
             if size:
-                found[f"L{self.text(f'{place}/level')}{letter}"] = int(size[1]) * (1024 if size[2] == "K" else 2**20)
-        return found
+                sizes[f"L{self.text(f'{place}/level')}{letter}"] = int(size[1]) * (1024 if size[2] == "K" else 2**20)
+        return sizes
 
     def cpu_quota(self) -> int | None:
         """CPUs' worth of time that the container may use, rounded up."""

@@ -1,4 +1,4 @@
-"""In what state the host is: load, stolen time, frequency, temperature and free memory, as an `Environment` record."""
+"""The state of the host: load, stolen time, frequency, temperature and free memory, as an `Environment` record."""
 
 import platform
 import re
@@ -42,8 +42,8 @@ class _State(HostFiles):
 
     def cpu_ticks(self) -> tuple[int, int] | None:
         """(stolen, all) ticks since the start; guest time is part of user time."""
-        found = re.match(r"cpu\s+([\d ]+)", self.text("proc/stat"))
-        ticks = [int(field) for field in found[1].split()[:8]] if found else []
+        line = re.match(r"cpu\s+([\d ]+)", self.text("proc/stat"))
+        ticks = [int(field) for field in line[1].split()[:8]] if line else []
         return (ticks[7], sum(ticks)) if len(ticks) == 8 else None
 
     def available_memory_bytes(self) -> int:
@@ -98,13 +98,13 @@ class EnvironmentReader:
 
 
 def _versions(host: HostFiles) -> Mapping[str, str]:
-    found = {
+    versions = {
         "python": platform.python_version(),
         "kernel": host.text("proc/sys/kernel/osrelease") or platform.release(),
     }
     for name in SOFTWARE:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

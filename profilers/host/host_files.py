@@ -1,6 +1,6 @@
 """The files under `/proc` and `/sys` that say what a host is, and in what state.
 
-Whoever reads them takes the folder that stands for `/`, so that captured text of other machines tests it. Where Linux's
+Readers take the folder that stands for `/`, so that captured text of other machines tests it. Where Linux's
 files are missing (another operating system), the standard library and psutil answer what they can.
 """
 
@@ -43,13 +43,13 @@ class HostFiles:
 
     def field(self, path: str, key: str) -> str:
         """Value of the first line `key: value` or `key = value` of a file."""
-        found = re.search(rf"^{re.escape(key)}\s*[:=]\s*(.*)$", self.text(path), re.MULTILINE)
-        return found[1].strip().strip('"') if found else ""
+        match = re.search(rf"^{re.escape(key)}\s*[:=]\s*(.*)$", self.text(path), re.MULTILINE)
+        return match[1].strip().strip('"') if match else ""
 
     def kib(self, path: str, key: str) -> int | None:
         """A field in kB as bytes; None where there is no such field."""
-        found = re.match(r"(\d+)\s*kB", self.field(path, key))
-        return int(found[1]) * 1024 if found else None
+        match = re.match(r"(\d+)\s*kB", self.field(path, key))
+        return int(match[1]) * 1024 if match else None
 
     def groups(self, controller: str) -> Iterator[str]:
         """The folders of the control groups that hold us, from our own up to the root (cgroup v2, then v1)."""

@@ -2,8 +2,8 @@
 
 Requests and answers are messages (`profilers.host.messages`) on the child's standard input and output. The first one to
 the child says its limits and how to set itself up; the child limits itself, says that it is ready, and answers until
-its standard input ends. A child that crashes, hangs or answers with something else has ended: whoever asked it starts
-another one.
+its standard input ends. A child that crashes, hangs or answers with something else has ended: its parent starts another
+one.
 """
 
 import os
@@ -49,7 +49,7 @@ class LongLivedChild:
     """A child process; a context manager, used by one thread at a time.
 
     Args:
-        module: that runs in it; as a program it reads `Requests`.
+        module: what runs in it; as a program it reads `Requests`.
         setup: JSON values that the module finds in `Requests.setup`.
         limits: what it may take; `timeout_s` is for one answer.
         hostile: whether strangers made what it reads: then explanations of its end do not quote what it printed, and

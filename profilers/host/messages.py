@@ -43,9 +43,9 @@ def send_message(descriptor: int, message: Message, deadline: float) -> None:
     """Send a message into a pipe that does not block.
 
     Args:
-        descriptor: to write to.
+        descriptor: pipe to write to.
         message: header and payload.
-        deadline: on the monotonic clock, in s.
+        deadline: time of the monotonic clock, in s.
 
     Raises:
         TimeoutError: the deadline is over.
@@ -65,9 +65,9 @@ def receive_message(descriptor: int, *, largest: int, deadline: float) -> Messag
     """The next message in a pipe that does not block; None at its end.
 
     Args:
-        descriptor: to read from.
+        descriptor: pipe to read from.
         largest: bytes of a message.
-        deadline: on the monotonic clock, in s.
+        deadline: time of the monotonic clock, in s.
 
     Raises:
         TimeoutError: the deadline is over.

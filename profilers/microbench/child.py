@@ -51,10 +51,10 @@ class ProbeRequest:
         task: `time` the probes in the folder, or `prepare` them for the precision.
         settings: the target.
         probes: names of the models in the folder, in the order in which they run; `single` ones use one thread.
-        seconds: of timing, once everything is open.
+        seconds: duration of timing, once everything is open.
         open_seconds: after so long nothing more is opened.
         plain: probes that cannot be had in the precision: in a network that can, they run as they are.
-        cpus: to be pinned to; empty leaves the scheduler free.
+        cpus: CPUs to be pinned to; empty leaves the scheduler free.
     """
 
     task: str
@@ -119,7 +119,7 @@ def _bench(request: ProbeRequest, folder: Path, clock: Clock = time.perf_counter
 
 
 def _sentinel_ms(request: ProbeRequest, folder: Path) -> float:
-    """With one thread on one CPU: waking others and moving about would make it uneasy by itself."""
+    """The sentinel's latency with one thread on one CPU: with more it would vary on a steady host."""
     model, backend = (folder / SENTINEL_FILE).read_bytes(), get_backend(request.settings.backend)
     _pin(request.cpus[-1:])
     taken_ms = sentinel_latency_ms(model, backend, replace(request.settings, threads=1))

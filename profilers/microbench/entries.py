@@ -21,7 +21,7 @@ class Entry:
         name: ends in `_ms` where it is a time.
         about: what it tells, for people.
         macs: multiply-accumulates that take this time; 0 where there are none to speak of.
-        moved_bytes: that are read and written at least in this time, where memory is what it takes; else 0.
+        moved_bytes: bytes that are read and written at least in this time, where memory is what it takes; else 0.
         sources: names of the samples that it comes from.
     """
 
@@ -58,8 +58,8 @@ def entries_of(times_ms: Mapping[str, float], *, threads: int) -> dict[str, floa
     """Entry → value, of those whose probes were timed.
 
     Args:
-        times_ms: of one run of each probe.
-        threads: of the target; with one of them the gain by threads is 1.
+        times_ms: time of one run of each probe.
+        threads: threads of the target; with one of them the gain by threads is 1.
     """
     times = {**{single(name): times_ms[name] for name in THREADED if name in times_ms and threads == 1}, **times_ms}
     return {entry.name: _value(entry, times) for entry in ENTRIES if all(source in times for source in entry.sources)}

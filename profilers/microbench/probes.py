@@ -21,12 +21,12 @@ class Probe:
     """A network of one kind of kernel.
 
     Args:
-        name: of its entry, without `_ms`.
+        name: name of its entry, without `_ms`.
         about: what runs, for people.
         build: adds it to an empty graph and returns its output.
-        nodes: that its time is divided by.
+        nodes: number of nodes that its time is divided by.
         macs: multiply-accumulates of one node; 0 where there are none to speak of.
-        moved_bytes: that one node reads and writes at least, where memory is what it takes.
+        moved_bytes: bytes that one node reads and writes at least, where memory is what it takes.
     """
 
     name: str
@@ -197,7 +197,7 @@ PROBES: tuple[Probe, ...] = (
           moved_bytes=8 * 64 * 56 * 56),
     Probe(name="lstm_32x128", about="LSTM, 32 steps, 128 units", build=_lstm, macs=32 * 8 * 128 * 128),
 )  # fmt: skip
-"""In the order in which they run; the cheap and telling ones first."""
+"""In the order in which they run; the cheap and informative ones first."""
 
 THREADED: dict[str, str] = {"gemm_512": "products", "conv3x3_256x14": "convolutions", "softmax_12x128": "softmax"}
 """Probes, and what they stand for, that also run with one thread on a target with more."""

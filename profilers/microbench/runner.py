@@ -36,7 +36,7 @@ __all__ = ["microbench", "run_microbench"]
 
 PROCESSES = 5
 TIMED_SECONDS = 1.1
-"""Of each process; opening and warming up come on top of it."""
+"""Timing of each process; opening and warming up come on top of it."""
 OPEN_SECONDS = 4.0
 TOTAL_SECONDS = 18.0
 """No process begins that would end later, judged by those before it; one that hangs is stopped then."""
@@ -89,7 +89,7 @@ def _combine(
 
     Args:
         processes: samples in ms of each probe.
-        threads: of the target.
+        threads: threads of the target.
 
     Returns:
         (value by entry, (highest − lowest) / value of the processes' own values by entry).
@@ -99,8 +99,8 @@ def _combine(
     together = {name: quiet_ms([process[name] for process in times if name in process]) for name in names}
     values = entries_of(together, threads=threads)
     single_values = [entries_of(process, threads=threads) for process in times]
-    found = {name: [entries[name] for entries in single_values if name in entries] for name in values}
-    return values, {name: (max(own) - min(own)) / values[name] for name, own in found.items() if own}
+    by_entry = {name: [entries[name] for entries in single_values if name in entries] for name in values}
+    return values, {name: (max(each) - min(each)) / values[name] for name, each in by_entry.items() if each}
 
 
 @cache

@@ -59,9 +59,9 @@ class _Owners:
         waiting = [node]
         while waiting:
             outputs = [str(name) for name in waiting.pop(0).output]
-            known = [name for name in outputs if name in self._tensors]
-            if known:
-                return known[0]
+            of_model = [name for name in outputs if name in self._tensors]
+            if of_model:
+                return of_model[0]
             fresh = [name for name in outputs if name not in seen]
             seen.update(fresh)
             waiting.extend(consumer for name in fresh for consumer in self._consumers.get(name, ()))

@@ -12,8 +12,8 @@ def prepared(model: bytes, precision: str, feeds: Sequence[Feeds] = ()) -> bytes
 
     Args:
         model: a whole ONNX model with static shapes and with weights.
-        precision: as in `ProfileSettings`.
-        feeds: to calibrate by; see `profilers.quantisation.tools.quantise`.
+        precision: one as in `ProfileSettings`.
+        feeds: arrays to calibrate by; see `profilers.quantisation.tools.quantise`.
 
     Raises:
         InvalidModelError: it cannot be quantised, or nothing in it can.

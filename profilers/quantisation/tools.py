@@ -37,7 +37,7 @@ def quantise(model: bytes, precision: str, feeds: Sequence[Feeds] = ()) -> bytes
     Args:
         model: a whole ONNX model in float32 with static shapes and with weights.
         precision: one of `INT8_PRECISIONS`.
-        feeds: to calibrate `int8_static` by; by default `CALIBRATION_FEEDS` random ones.
+        feeds: arrays to calibrate `int8_static` by; by default `CALIBRATION_FEEDS` random ones.
 
     Raises:
         InputError: another precision.
@@ -49,8 +49,8 @@ def quantise(model: bytes, precision: str, feeds: Sequence[Feeds] = ()) -> bytes
     proto = _parsed(model)
     if not _is_quantised(proto):
         tensors = {name for node in proto.graph.node for name in node.output}
-        given = feeds or (_random_feeds(model) if precision == "int8_static" else [])
-        proto = _quantised(proto, precision, given)
+        calibration = feeds or (_random_feeds(model) if precision == "int8_static" else [])
+        proto = _quantised(proto, precision, calibration)
         rename_additions(proto.graph, tensors)
     proto.metadata_props.add(key=MARK, value=precision)
     return bytes(proto.SerializeToString())
@@ -80,16 +80,16 @@ def _is_quantised(proto: ModelProto) -> bool:
 def _quantised(proto: ModelProto, precision: str, feeds: Sequence[Feeds]) -> ModelProto:
     with tempfile.TemporaryDirectory(prefix="latcast-") as folder, _quiet_tools():
         try:
-            found = _Tools(Path(folder)).run(proto, precision, feeds)
+            quantised = _Tools(Path(folder)).run(proto, precision, feeds)
         except MemoryError:
             raise
         except Exception as error:  # the tools raise whatever went wrong inside
             words = str(error).strip() or type(error).__name__
             raise InvalidModelError(f"The model cannot be quantised to {precision}: {words}") from error
-    if not _is_quantised(found):
+    if not _is_quantised(quantised):
         operators = ", ".join(sorted({node.op_type for node in proto.graph.node})[:8])
         raise InvalidModelError(f"Nothing in the model can be quantised to {precision}; it consists of {operators}.")
-    return found
+    return quantised
 
 
 @contextmanager
@@ -122,9 +122,9 @@ class _Tools:
         self._files = (folder / f"{number}.onnx" for number in count())
 
     def run(self, proto: ModelProto, precision: str, feeds: Sequence[Feeds]) -> ModelProto:
-        given, simplified = next(self._files), next(self._files)
-        onnx.save_model(_upgraded(proto), given)
-        self._tools.quant_pre_process(given, simplified, skip_symbolic_shape=True, skip_onnx_shape=True)
+        original, simplified = next(self._files), next(self._files)
+        onnx.save_model(_upgraded(proto), original)
+        self._tools.quant_pre_process(original, simplified, skip_symbolic_shape=True, skip_onnx_shape=True)
         if precision == "int8_dynamic":
             return onnx.load_model(self._dynamic(simplified, {node.op_type for node in proto.graph.node}))
         return onnx.load_model(self._static(simplified, feeds, has_bodies=_has_bodies(proto)))

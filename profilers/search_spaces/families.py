@@ -30,7 +30,7 @@ class Family:
     """One kind of network.
 
     Args:
-        name: as texts write it.
+        name: its name in texts.
         fields: in the order of the normal form.
         build: writes the network; raises ValueError, with a clause for people, where the fields do not go together.
         weight: how often the family is drawn, relative to the others.
@@ -166,25 +166,26 @@ class FamilySpace(SearchSpace):
         if family is None:
             raise self._invalid(text, 0, f"found {name[:40]!r} instead of a family ({', '.join(self.families)})")
         values = {field.name: field.default for field in family.fields}
-        values.update(self._given(text, family, rest, len(name) + 1) if slash else {})
+        values.update(self._written(text, family, rest, len(name) + 1) if slash else {})
         return family, values
 
-    def _given(self, text: str, family: Family, rest: str, position: int) -> dict[str, Value]:
-        known = {field.name: field for field in family.fields}
-        given: dict[str, Value] = {}
+    def _written(self, text: str, family: Family, rest: str, position: int) -> dict[str, Value]:
+        """Values of the fields that the text names."""
+        fields = {field.name: field for field in family.fields}
+        values: dict[str, Value] = {}
         for part in rest.split(","):
             name, _, value = part.partition("=")
-            if name not in known:
-                raise self._invalid(text, position, f"found {name[:40]!r} instead of a field ({', '.join(known)})")
-            if name in given:
+            if name not in fields:
+                raise self._invalid(text, position, f"found {name[:40]!r} instead of a field ({', '.join(fields)})")
+            if name in values:
                 raise self._invalid(text, position, f"{name} is given a second time")
-            parsed = known[name].parse(value)
+            parsed = fields[name].parse(value)
             if parsed is None:
-                problem = f"{name} is {value[:40]!r} but must be {known[name].allowed}"
+                problem = f"{name} is {value[:40]!r} but must be {fields[name].allowed}"
                 raise self._invalid(text, position + len(name) + 1, problem)
-            given[name] = parsed
+            values[name] = parsed
             position += len(part) + 1
-        return given
+        return values
 
     def _invalid(self, text: str, position: int, problem: str) -> Exception:
         return invalid(self.name, text, position, problem, self.example)
@@ -201,7 +202,7 @@ def _normal_form(space: FamilySpace, text: str) -> str:
 
 
 def family_of(architecture: Architecture) -> str:
-    """What a network is kin to: `zoo/mobile`, `kernels/conv`; the space where it has no families.
+    """The family of a network: `zoo/mobile`, `kernels/conv`; the space where it has no families.
 
     Raises:
         UnknownNameError: no such space.

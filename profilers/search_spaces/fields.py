@@ -19,7 +19,7 @@ class Choice:
     """One of a few values.
 
     Args:
-        name: as texts write it.
+        name: its name in texts.
         values: all of them, of one type, numbers ascending.
         default: where a text leaves the field out.
         weights: how often each is drawn, relative; equal when empty.
@@ -63,7 +63,7 @@ class Integer:
     """A whole number within bounds, drawn log-uniformly.
 
     Args:
-        name: as texts write it.
+        name: its name in texts.
         low, high: bounds, both included, multiples of `multiple`; `low` is 1 or more.
         default: where a text leaves the field out.
         multiple: only multiples of it are allowed.

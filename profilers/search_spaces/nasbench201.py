@@ -157,8 +157,8 @@ def _operators(text: str) -> Operators:
         position = _expect(text, position, lead)
         token = TOKEN.match(text, position)
         if token is None or token[1] not in OPERATORS:
-            found = token[1] if token else text[position : position + 12]
-            raise _invalid(text, position, f"found {found!r} instead of an operator ({', '.join(OPERATORS)})")
+            written = token[1] if token else text[position : position + 12]
+            raise _invalid(text, position, f"found {written!r} instead of an operator ({', '.join(OPERATORS)})")
         if token[2] != str(source):
             raise _invalid(text, token.start(2), f"edge {edge + 1} must come from node {source}, not {token[2]}")
         operators.append(OPERATORS.index(token[1]))
@@ -184,7 +184,7 @@ def _text(operators: Sequence[int]) -> str:
 
 
 def _live(operators: Operators) -> tuple[bool, ...]:
-    """For each edge whether it lies on a path from input to output; EDGES is in topological order."""
+    """Whether each edge lies on a path from input to output; EDGES is in topological order."""
     reached, needed = {0}, {NODES - 1}
     for (source, node), operator in zip(EDGES, operators, strict=True):
         if operator and source in reached:

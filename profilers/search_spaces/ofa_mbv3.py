@@ -27,7 +27,7 @@ __all__ = ["DEPTHS", "EXPANSIONS", "KERNELS", "RESOLUTIONS", "OFAMobileNetV3", "
 
 KERNELS, EXPANSIONS, DEPTHS = (3, 5, 7), (3, 4, 6), (2, 3, 4)
 RESOLUTIONS = tuple(range(128, 225, 4))
-"""As HELP's tables draw them: 25 sizes."""
+"""The 25 sizes that HELP's tables draw."""
 
 MAX_DEPTH = 4
 STEM_CHANNELS, FINAL_CHANNELS, FEATURES, CLASSES = 16, 960, 1280, 1000

@@ -121,8 +121,8 @@ def dynamic_linear(
     weight_zero = net.constant(np.zeros(size), "int8")
     inputs = [q, net.weight(x.shape[-1], features, dtype="int8"), zero, weight_zero]
     y = net.op("MatMulInteger", inputs, shape, dtype="int32", macs=x.elements * features)
-    own = WEIGHT_SCALE * (1 + net.parameter_bytes % 997 / 1e4)  # no two layers have the same scale
-    scales = net.op("Mul", [scale, net.constant(np.full(size, own), "float32")], size)
+    weight_scale = WEIGHT_SCALE * (1 + net.parameter_bytes % 997 / 1e4)  # no two layers have the same scale
+    scales = net.op("Mul", [scale, net.constant(np.full(size, weight_scale), "float32")], size)
     y = net.op("Mul", [net.op("Cast", [y], to=1), scales])
     return net.op("Add", [y, net.weight(features)]) if bias else y
 

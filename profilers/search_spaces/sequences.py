@@ -38,7 +38,7 @@ def softmax(net: GraphBuilder, x: Tensor) -> Tensor:
 
 
 def squeeze(net: GraphBuilder, x: Tensor, axis: int) -> Tensor:
-    """Without an axis of size 1 (an attribute before opset 13, an input since)."""
+    """The tensor without an axis of size 1 (an attribute before opset 13, an input since)."""
     shape = (*x.shape[:axis], *x.shape[axis + 1 :])
     if net.style.opset < 13:
         return net.op("Squeeze", [x], shape, dtype=x.dtype, axes=(axis,))

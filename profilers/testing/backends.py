@@ -108,16 +108,16 @@ class BackendSuite:
         for name, spec, model in small_models():
             expected = _reference(model, spec)
             for threads in range(1, min(2, self.backend.most_threads or 2) + 1):
-                found = self._run(model, spec, threads=threads)["y"]
-                assert (found.shape, found.dtype) == (expected.shape, expected.dtype), name
+                output = self._run(model, spec, threads=threads)["y"]
+                assert (output.shape, output.dtype) == (expected.shape, expected.dtype), name
                 if self.computes:
-                    np.testing.assert_allclose(found, expected, rtol=self.rtol, atol=self.atol, err_msg=name)
+                    np.testing.assert_allclose(output, expected, rtol=self.rtol, atol=self.atol, err_msg=name)
 
     def test_a_session_lists_the_inputs_to_feed(self) -> None:
         for _, spec, model in small_models():
             with self.backend.open(model.SerializeToString(), self.settings()) as session:
-                found = [(tensor.name, tensor.dtype, tensor.shape) for tensor in session.inputs]
-            assert found == [(spec.name, spec.dtype, spec.shape)]
+                inputs = [(tensor.name, tensor.dtype, tensor.shape) for tensor in session.inputs]
+            assert inputs == [(spec.name, spec.dtype, spec.shape)]
 
     def test_a_session_runs_again_and_again(self) -> None:
         _, spec, model = next(small_models())
@@ -142,7 +142,7 @@ class BackendSuite:
     def _still_runs(self, session: Session, spec: FeedSpec) -> None:
         assert "y" in session.run(make_feeds([spec]))
 
-    def test_options_and_precisions_that_nobody_knows_are_refused(self) -> None:
+    def test_unknown_options_and_precisions_are_refused(self) -> None:
         _, _, model = next(small_models())
         for changes in ({"options": {"no such option": "1"}}, {"precision": "fp3"}):
             with pytest.raises(InputError), self.backend.open(model.SerializeToString(), self.settings(**changes)):
@@ -180,7 +180,7 @@ class BackendSuite:
     def test_a_measurement_in_a_child_has_samples(self) -> None:
         _, _, model = next(small_models())
         settings = self.settings(processes=1, max_seconds=0.02, warmup_seconds=0.02)
-        found = measure(model.SerializeToString(), device=describe_device(), settings=settings)
-        assert found.failure is None
-        assert found.summary is not None
-        assert found.summary.median_ms > 0
+        measurement = measure(model.SerializeToString(), device=describe_device(), settings=settings)
+        assert measurement.failure is None
+        assert measurement.summary is not None
+        assert measurement.summary.median_ms > 0

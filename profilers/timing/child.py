@@ -40,7 +40,7 @@ class ProfileRequest:
     Args:
         task: `profile` the model in the folder, or `prepare` it: refill stripped weights, quantise.
         settings: how to measure.
-        cpus: to be pinned to; empty leaves the scheduler free.
+        cpus: CPUs to be pinned to; empty leaves the scheduler free.
         feeds: recipe of the inputs, unless the folder holds `feeds.npz`.
         producers: tensor name → index of the node that produces it.
     """
@@ -106,8 +106,8 @@ def _profile(request: ProfileRequest, folder: Path) -> ProfileAnswer:
 
 
 def _feeds(request: ProfileRequest, folder: Path, seed: int) -> FeedArrays:
-    given = folder / FEEDS_FILE
-    return read_npz(given.read_bytes()) if given.exists() else make_feeds(request.feeds, seed)
+    path = folder / FEEDS_FILE
+    return read_npz(path.read_bytes()) if path.exists() else make_feeds(request.feeds, seed)
 
 
 def _sentinel(settings: ProfileSettings, backend: Backend, folder: Path) -> tuple[float, ...]:

@@ -9,8 +9,8 @@ def failure_of(error: Exception, settings: ProfileSettings, *, refused: str = "o
     """The record of what was raised while a model was measured.
 
     Args:
-        error: that was raised.
-        settings: that were measured with.
+        error: what was raised.
+        settings: those that were measured with.
         refused: stage of the failure where the model is what cannot be used.
     """
     if isinstance(error, MemoryError):

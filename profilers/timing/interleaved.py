@@ -35,7 +35,7 @@ def run_rounds(
 
     Args:
         sessions: warm ones, with what they are fed.
-        expected_ms: of one run, as `warm_up` gave it.
+        expected_ms: time of one run, as `warm_up` gave it.
         seconds: after this time no round begins, once there were `LEAST_ROUNDS`.
         clock: nanoseconds.
     """

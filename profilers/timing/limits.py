@@ -12,7 +12,7 @@ def limits_of(settings: ProfileSettings, *, timeout_s: float | None = None) -> C
     """The limits of a child of this process.
 
     Args:
-        settings: with the memory limit and the timeout of one process.
+        settings: they have the memory limit and the timeout of one process.
         timeout_s: another timeout.
     """
     return ChildLimits(

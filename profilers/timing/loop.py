@@ -1,6 +1,6 @@
 """The only timing loop. It runs in a child process (see `profilers.timing.sandbox`), and with a fake clock in tests.
 
-Nothing is deleted and nothing is averaged away: every sample is kept, summaries are computed by whoever reads them.
+Nothing is deleted and nothing is averaged away: every sample is kept, summaries are computed by those who read them.
 `docs/guides/measuring.md` describes the protocol; a change of it that changes latencies raises `PROTOCOL_VERSION`.
 """
 
@@ -27,7 +27,7 @@ WARMUP_RUNS = 1000
 LEAST_SAMPLES = 3
 """Taken even where one run takes longer than `max_seconds`; the process's timeout bounds them."""
 LEAST_TIMED_SHARE = 0.2
-"""Of `max_seconds`: samples that agree within the first milliseconds say nothing of the next hundred."""
+"""Least share of `max_seconds`: samples that agree within the first milliseconds say nothing of the next hundred."""
 LONGEST_BLOCK = 1000
 CHECK_GROWTH = 1.2
 """Stability is checked whenever the number of samples has grown by this factor: rarely, because checking evicts the
@@ -157,7 +157,7 @@ def kernel_timings(
     of all kernels, `time_ms` that part of the end-to-end latency. Times of all kernels hence add up to the latency.
 
     Args:
-        records: as the runtime reports them.
+        records: kernels as the runtime reports them.
         latency_ms: median of the unprofiled samples.
         producers: tensor name → index of the node that produces it.
     """

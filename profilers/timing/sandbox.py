@@ -64,7 +64,7 @@ def measure(
         device: this machine, as `profilers.host.device.describe_device` gives it.
         settings: how to measure.
         feeds: what goes in; by default `profilers.feeds.feed_specs(graph)`.
-        graph: of the model, where it is there already.
+        graph: the model's graph, where it is there already.
         progress: called before and after each process.
 
     Returns:
@@ -181,7 +181,7 @@ class _Sandbox:
     """Child processes that work on one model in a private folder.
 
     Args:
-        folder: with the model, the sentinel and the feeds, as `_lay_out` leaves them.
+        folder: it has the model, the sentinel and the feeds, as `_lay_out` leaves them.
         model: the model.
         settings: how to measure.
         feeds: what goes in.

@@ -74,8 +74,8 @@ def _finish(net: GraphBuilder, corners: Tensor, scores: Tensor, ending: str) -> 
         return
     turned = transpose(net, scores, (0, 2, 1))
     limits = [net.constant([KEPT]), net.constant([0.5], "float32"), net.constant([0.3], "float32")]
-    found = net.op("NonMaxSuppression", [corners, turned, *limits], (0, 3), dtype="int64")
-    net.output(net.op("Shape", [found], (2,), dtype="int64"))
+    picked = net.op("NonMaxSuppression", [corners, turned, *limits], (0, 3), dtype="int64")
+    net.output(net.op("Shape", [picked], (2,), dtype="int64"))
     net.output(activation(net, corners, "none"))
 
 
