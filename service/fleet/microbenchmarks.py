@@ -1,6 +1,6 @@
 """What is known of a target besides latencies of graphs: the microbenchmarks that its agent reported.
 
-A row once written stays; the newest one that is not noisy, of the newest version of the probes, speaks for its target.
+A row once written stays; of the newest version of the probes, the newest row that is not noisy represents its target.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from latcast.errors import ForbiddenError, NotFoundError
 from latcast.schema import DeviceEvidence, InputError, Microbench, TargetId, from_plain
 from service.db import records, tables
+from service.db.representative import representatives
 from service.fleet.targets import find_target
 
 __all__ = ["chosen_microbenches", "microbench_record", "save_microbench", "target_evidence", "target_microbench"]
@@ -91,15 +92,15 @@ def microbench_record(row: tables.Microbench, target: tables.Target) -> Microben
 
 
 def chosen_microbenches(session: Session, target_ids: Collection[TargetId]) -> dict[TargetId, tables.Microbench]:
-    """The row that speaks for each target that has one."""
+    """The row that represents each target that has one."""
     table = tables.Microbench
-    order = (table.target_id, table.version, table.noisy.desc(), table.id)
-    rows = session.scalars(select(table).where(table.target_id.in_(list(target_ids))).order_by(*order))
-    return {row.target_id: row for row in rows}  # the last one stays
+    rows = session.scalars(select(table).where(table.target_id.in_(list(target_ids))).order_by(table.version))
+    chosen = representatives(rows, key=lambda row: (row.version, row.target_id))
+    return {target_id: row for (_, target_id), row in chosen.items()}  # that of the newest version stays
 
 
 def target_microbench(session: Session, target_id: TargetId) -> tuple[tables.Microbench, Microbench]:
-    """The row that speaks for a target, and the record it describes.
+    """The row that represents a target, and the record it describes.
 
     Raises:
         NotFoundError: nobody registered the target, or nobody ran microbenchmarks on it.

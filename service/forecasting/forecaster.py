@@ -16,7 +16,8 @@ from service.graphs.resolver import Item, Resolver
 from service.graphs.store import GraphLoaderLike
 from service.learning import datasets
 from service.learning.catalogue import PredictorCatalogue, ServedPredictor, TargetPredictors
-from service.measurements.lookup import GRAPHS, Known, known_latencies
+from service.measurements.lookup import GRAPHS, MeasuredLatency, measured_latencies
+from service.measurements.representative import representative_ids
 from service.settings import Settings
 
 __all__ = ["Forecaster"]
@@ -67,7 +68,7 @@ class Forecaster:
         """
         predictors = self.catalogue.predictors_of(target_id)
         with self._database.read() as session:
-            rows = datasets.chosen_rows(session, target_ids=[target_id], imported=True)
+            rows = representative_ids(session, target_ids=[target_id], imported=True)
             data = datasets.load_dataset(session, measurement_ids=rows)
             keys = datasets.network_keys(session, rows)
         pairs: dict[int, QualityPair] = {}
@@ -113,7 +114,7 @@ class Forecaster:
         if not names:
             return {}
         with self._database.read() as session:
-            known = known_latencies(session, target, space, set(names.values()))
+            known = measured_latencies(session, target, space, set(names.values()))
         return {
             index: measured(known[name], level, origin=target.origin) for index, name in names.items() if name in known
         }
@@ -218,7 +219,7 @@ def forecasts(responder: ServedPredictor, queries: Sequence[Query], level: float
     ]
 
 
-def measured(known: Known, level: float, *, origin: str) -> Forecast:
+def measured(known: MeasuredLatency, level: float, *, origin: str) -> Forecast:
     """A measurement as an answer.
 
     Its interval is the spread between the processes that measured; of a public table's number nobody knows it.

@@ -23,7 +23,7 @@ from service.graphs.resolver import Resolver
 from service.learning import catalogue
 from service.learning.catalogue import ServedPredictor, StoredPredictor, TargetPredictors, bases_for
 from service.learning.support_selection import adapted_to, default_support
-from service.measurements.lookup import GRAPHS, known_rows, known_spaces
+from service.measurements.lookup import GRAPHS, measured_networks, measured_spaces
 
 __all__ = ["PredictorSelection"]
 
@@ -88,7 +88,7 @@ class PredictorSelection:
         """The first base that can be adapted to the target's rows of the space, adapted."""
         database, resolver, target = self._database, self._resolver, predictors.target
         with database.read() as session:
-            rows = known_rows(session, target, space)
+            rows = measured_networks(session, target, space)
         for base in bases_for(predictors.bases, space):
             if len(rows) < _fewest(predictors, native=reads_natively(base.predictor, space)):
                 continue
@@ -107,7 +107,7 @@ class PredictorSelection:
                 f"`latcast adapt --target {target.id}` (POST /v1/targets/{target.id}/adapt)."
             )
         with self._database.read() as session:
-            spaces, others = known_spaces(session, target), _same_device(session, target, space)
+            spaces, others = measured_spaces(session, target), _same_device(session, target, space)
         if space in spaces:
             return (
                 f"No predictor that is there could be adapted to the latencies of {what} of target {target.id}: train "

@@ -44,7 +44,7 @@ from service.learning import datasets
 from service.learning.artifacts import put_artifact
 from service.learning.catalogue import SHIPPED, PredictorCatalogue, StoredPredictor, bases_for
 from service.learning.support_selection import choose_support
-from service.measurements.lookup import GRAPHS, known_rows, known_spaces
+from service.measurements.lookup import GRAPHS, measured_networks, measured_spaces
 from service.settings import Settings
 
 __all__ = ["DEFAULT_SPACES", "advance"]
@@ -250,8 +250,8 @@ def _fit_table(
     payload = claim.payload
     pool = payload.get("pool") or {}
     with database.read() as session:
-        space = _space_of_table(known_spaces(session, target), pool, target)
-        rows = known_rows(session, target, space)
+        space = _space_of_table(measured_spaces(session, target), pool, target)
+        rows = measured_networks(session, target, space)
         if pool.get("graphs"):
             rows = [row for row in rows if row.name in set(pool["graphs"])]
     base = _base(catalogue, space)

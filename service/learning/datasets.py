@@ -1,16 +1,14 @@
 """Data to learn from: the measurements of targets, with graphs and kernels.
 
-A key (target, graph or architecture, default feeds) may have been measured often; the newest row that is not noisy
-speaks for it, else the newest.
+Of a network that was measured often one row counts (`service.measurements.representative`).
 """
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from statistics import median
-from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from latcast.errors import NotFoundError
@@ -22,10 +20,10 @@ from service.db.statements import chunks
 from service.fleet.microbenchmarks import target_evidence
 from service.graphs.queries import NetworkQuery
 from service.graphs.store import architectures_of
+from service.measurements.representative import representative_ids
 
 __all__ = [
     "baseline_sentinel_ms",
-    "chosen_rows",
     "freeze_dataset",
     "load_dataset",
     "network_keys",
@@ -33,37 +31,6 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 """Of the rows that a manifest's digest covers."""
-
-
-def _choose(session: Session, chosen: dict[Any, tuple[bool, int]], *where: ColumnElement[bool]) -> None:
-    """Add to `chosen`, by key, the row that speaks for it: (quiet, row id), the greatest."""
-    table = tables.Measurement
-    query = select(table.id, table.target_id, table.graph_hash, table.architecture_id, table.noisy).where(
-        table.median_ms.is_not(None), table.feeds_key == records.DEFAULT_FEEDS, *where
-    )
-    for row in session.execute(query):
-        key = (row.target_id, row.graph_hash or row.architecture_id)
-        chosen[key] = max(chosen.get(key, (False, -1)), (not row.noisy, row.id))
-
-
-def chosen_rows(
-    session: Session, *, target_ids: Collection[TargetId] | None = None, imported: bool = False
-) -> list[int]:
-    """Ids of the rows that speak for their keys, ascending.
-
-    Args:
-        session: reads.
-        target_ids: of these targets alone; None for all.
-        imported: columns of public tables too; they are not mixed in unless asked for.
-    """
-    targets = select(tables.Target.id)
-    if not imported:
-        targets = targets.where(tables.Target.origin == "")
-    if target_ids is not None:
-        targets = targets.where(tables.Target.id.in_(list(target_ids)))
-    chosen: dict[Any, tuple[bool, int]] = {}
-    _choose(session, chosen, tables.Measurement.target_id.in_(targets))
-    return sorted(row_id for _, row_id in chosen.values())
 
 
 def load_dataset(
@@ -91,7 +58,7 @@ def load_dataset(
     if target_id is not None:
         target_ids = [target_id]
     if measurement_ids is None:
-        measurement_ids = chosen_rows(session, target_ids=target_ids, imported=imported)
+        measurement_ids = representative_ids(session, target_ids=target_ids, imported=imported)
     rows = _load_rows(session, sorted(measurement_ids))
     kernels = _kernels(session, [row.id for row in rows])
     noise = [summary.noise_log for row in rows if (summary := records.summary_record(row)) is not None]
@@ -186,7 +153,7 @@ def freeze_dataset(
     The digest covers the ids, which never change their content: whoever has the digest can tell whether a later
     selection is the same.
     """
-    row_ids = chosen_rows(session, target_ids=target_ids, imported=imported)
+    row_ids = representative_ids(session, target_ids=target_ids, imported=imported)
     digest = hashlib.sha256(",".join(map(str, row_ids)).encode()).hexdigest()
     dataset = tables.Dataset(
         filter={"target_ids": sorted(target_ids) if target_ids is not None else None, "imported": imported},

@@ -12,7 +12,7 @@ from service.graphs.queries import reads_natively
 from service.graphs.resolver import Resolver
 from service.learning import datasets
 from service.learning.catalogue import ServedPredictor, StoredPredictor
-from service.measurements.lookup import KnownRow
+from service.measurements.lookup import MeasuredNetwork
 
 __all__ = ["adapted_to", "choose_support", "default_support"]
 
@@ -25,7 +25,7 @@ POOL_ROWS, POOL_GRAPHS = 500, 150
 
 
 def default_support(
-    database: Database, resolver: Resolver, rows: Sequence[KnownRow], base: StoredPredictor, space: str
+    database: Database, resolver: Resolver, rows: Sequence[MeasuredNetwork], base: StoredPredictor, space: str
 ) -> list[int]:
     """Ids of the rows to adapt to when nobody says how: all while they are few, else those that say most of the rest.
 
@@ -43,7 +43,7 @@ def default_support(
 def choose_support(
     database: Database,
     resolver: Resolver,
-    rows: Sequence[KnownRow],
+    rows: Sequence[MeasuredNetwork],
     base: StoredPredictor,
     space: str,
     *,
@@ -79,7 +79,7 @@ def choose_support(
     return [ids[index] for index in chosen]
 
 
-def _reaching(rows: Sequence[KnownRow], space: str) -> list[KnownRow]:
+def _reaching(rows: Sequence[MeasuredNetwork], space: str) -> list[MeasuredNetwork]:
     """Rows without degenerate architectures, of which a support has no use."""
     if not space:
         return list(rows)

@@ -1,22 +1,24 @@
-"""What is known of a target: latencies by network, the row that speaks for each, and in what way it was measured.
+"""What was measured on a target: latencies by network, and the rows that represent networks.
 
-A network may have been measured often with default feeds; the newest row that is not noisy speaks for it, else the
-newest. A network is named by its text in a search space, or by the hash of its graph.
+A network is named by its text in a search space, or by the hash of its graph; of several rows about it, one represents
+it (`service.measurements.representative`).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from latcast.schema import Summary, Target
 from service.db import records
 from service.db.statements import chunks
 from service.db.tables import Architecture, Measurement
+from service.measurements.representative import COLUMNS, representative_measurements
 
-__all__ = ["GRAPHS", "Known", "KnownRow", "known_latencies", "known_rows", "known_spaces"]
+__all__ = ["GRAPHS", "MeasuredLatency", "MeasuredNetwork", "measured_latencies", "measured_networks", "measured_spaces"]
 
 SAMPLES = "samples"
 """`statistic` of a row that has samples."""
@@ -25,7 +27,7 @@ GRAPHS = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class MeasuredLatency:
     """A latency that was measured.
 
     Args:
@@ -42,29 +44,31 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownRow:
-    """The row that speaks for a network."""
+class MeasuredNetwork:
+    """A network, and the row that represents it."""
 
     id: int
     name: str
 
 
-def known_latencies(session: Session, target: Target, space: str, names: Collection[str]) -> dict[str, Known]:
+def measured_latencies(
+    session: Session, target: Target, space: str, names: Collection[str]
+) -> dict[str, MeasuredLatency]:
     """Latencies of those networks that were measured on the target with default feeds, by name."""
     keys = _keys(session, target, space, names)
-    speaking: dict[object, Any] = {}
+    rows: dict[object, Any] = {}
     for part in chunks(set(keys.values())):
         query = _rows(target, space).where(_key_column(target, space).in_(part))
-        speaking.update((row.key, row) for row in _speaking(session.execute(query)))
-    sampled = _sampled(session, [row.id for row in speaking.values() if row.statistic == SAMPLES])
-    known = {
-        key: sampled.get(row.id) or Known(median_ms=row.median_ms, statistic=row.statistic)
-        for key, row in speaking.items()
+        rows |= representative_measurements(session.execute(query), key=_key)
+    sampled = _sampled(session, [row.id for row in rows.values() if row.statistic == SAMPLES])
+    latencies = {
+        key: sampled.get(row.id) or MeasuredLatency(median_ms=row.median_ms, statistic=row.statistic)
+        for key, row in rows.items()
     }
-    return {name: known[key] for name, key in keys.items() if key in known}
+    return {name: latencies[key] for name, key in keys.items() if key in latencies}
 
 
-def known_rows(session: Session, target: Target, space: str) -> list[KnownRow]:
+def measured_networks(session: Session, target: Target, space: str) -> list[MeasuredNetwork]:
     """Every network of the space, or of `GRAPHS`, that was measured on the target with default feeds, oldest first.
 
     Where several texts yield one graph, it is there once.
@@ -76,20 +80,25 @@ def known_rows(session: Session, target: Target, space: str) -> list[KnownRow]:
         query = query.add_columns(Architecture.text.label("name"))
     else:
         query = query.where(Measurement.graph_hash.is_not(None)).add_columns(Measurement.graph_hash.label("name"))
-    return [KnownRow(row.id, row.name) for row in _speaking(session.execute(query))]
+    rows = representative_measurements(session.execute(query), key=_key).values()
+    return [MeasuredNetwork(row.id, row.name) for row in sorted(rows, key=attrgetter("id"))]
 
 
-def known_spaces(session: Session, target: Target) -> list[str]:
+def _key(row: Row[Any]) -> object:
+    return row.key
+
+
+def measured_spaces(session: Session, target: Target) -> list[str]:
     """Search spaces that an imported target has latencies of, and `GRAPHS` where it has any of graphs."""
     mine = (Measurement.target_id == target.id, Measurement.median_ms.is_not(None))
     spaces = select(Architecture.space).join(Measurement, Measurement.architecture_id == Architecture.id)
-    found = list(session.scalars(spaces.where(*mine).distinct().order_by(Architecture.space)))
+    names = list(session.scalars(spaces.where(*mine).distinct().order_by(Architecture.space)))
     graphs = select(Measurement.id).where(*mine, Measurement.graph_hash.is_not(None)).limit(1)
-    return found if session.scalar(graphs) is None else [*found, GRAPHS]
+    return names if session.scalar(graphs) is None else [*names, GRAPHS]
 
 
 def _key_column(target: Target, space: str) -> Any:
-    """What rows are found by: tables name architectures, what we measure is a graph."""
+    """What rows are looked up by: tables name architectures, what we measure is a graph."""
     return Measurement.architecture_id if space and target.origin else Measurement.graph_hash
 
 
@@ -98,41 +107,31 @@ def _keys(session: Session, target: Target, space: str, names: Collection[str]) 
     if not space:
         return {name: name for name in names}
     key = Architecture.id if target.origin else Architecture.graph_hash
-    found: dict[str, object] = {}
+    keys: dict[str, object] = {}
     for part in chunks(names):
         query = select(Architecture.text, key).where(Architecture.space == space, Architecture.text.in_(part))
-        found.update((text, value) for text, value in session.execute(query) if value is not None)
-    return found
+        keys.update((text, value) for text, value in session.execute(query) if value is not None)
+    return keys
 
 
 def _rows(target: Target, space: str) -> Select[Any]:
     """The target's rows. No other condition: with one, SQLite takes the wrong index, and reads them all."""
-    columns = (Measurement.id, Measurement.median_ms, Measurement.statistic, Measurement.noisy, Measurement.feeds_key)
-    return select(_key_column(target, space).label("key"), *columns).where(Measurement.target_id == target.id)
+    key = _key_column(target, space).label("key")
+    return select(key, *COLUMNS, Measurement.statistic).where(Measurement.target_id == target.id)
 
 
-def _speaking(rows: Iterable[Any]) -> list[Any]:
-    """Of each network that was measured with default feeds the row that speaks for it, oldest first."""
-    chosen: dict[object, Any] = {}
-    for row in rows:
-        if row.median_ms is None or row.feeds_key != records.DEFAULT_FEEDS:
-            continue
-        other = chosen.get(row.key)
-        if other is None or (not row.noisy, row.id) > (not other.noisy, other.id):
-            chosen[row.key] = row
-    return sorted(chosen.values(), key=lambda row: int(row.id))
-
-
-def _sampled(session: Session, row_ids: list[int]) -> dict[int, Known]:
+def _sampled(session: Session, row_ids: list[int]) -> dict[int, MeasuredLatency]:
     """Summaries of measurements that have samples."""
-    found: dict[int, Known] = {}
+    latencies: dict[int, MeasuredLatency] = {}
     for part in chunks(row_ids):
         query = select(Measurement.id, Measurement.runs).where(Measurement.id.in_(part))
-        found.update(
-            (row.id, _known(summary)) for row in session.execute(query) if (summary := records.summary_record(row))
+        latencies.update(
+            (row.id, _latency(summary)) for row in session.execute(query) if (summary := records.summary_record(row))
         )
-    return found
+    return latencies
 
 
-def _known(summary: Summary) -> Known:
-    return Known(median_ms=summary.median_ms, statistic="median", samples=summary.samples, noise_log=summary.noise_log)
+def _latency(summary: Summary) -> MeasuredLatency:
+    return MeasuredLatency(
+        median_ms=summary.median_ms, statistic="median", samples=summary.samples, noise_log=summary.noise_log
+    )

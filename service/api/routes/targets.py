@@ -63,7 +63,7 @@ def put_microbench(target_id: str, body: Microbench, parts: PartsOf, caller: Age
 
 @router.get("/targets/{target_id}/microbench")
 def microbench(target_id: str, parts: PartsOf, _caller: ModelReader) -> schemas.MicrobenchOut:
-    """The hardware descriptor that speaks for a target: the newest one that is not noisy."""
+    """The hardware descriptor that represents a target: the newest one that is not noisy."""
     with parts.database.read() as session:
         return _microbench_out(session, target_id)
 

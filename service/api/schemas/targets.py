@@ -36,7 +36,7 @@ class MicrobenchRef(BaseModel):
 
 
 class MicrobenchOut(BaseModel):
-    """The microbenchmark that speaks for a target; entries that end in `_ms` are times in ms."""
+    """The microbenchmark that represents a target; entries that end in `_ms` are times in ms."""
 
     target: str
     microbench: Microbench

@@ -14,7 +14,8 @@ from latcast.schema import Architecture, InputError, Target, from_plain
 from service.db import records, tables
 from service.graphs.resolver import Resolver
 from service.learning import datasets
-from service.measurements.lookup import GRAPHS, known_latencies
+from service.measurements.lookup import GRAPHS, measured_latencies
+from service.measurements.representative import representative_ids
 from tests.service.helpers import CELL, OTHER_TARGET, TARGET, DirectLoader, World, measurement
 
 
@@ -61,8 +62,8 @@ def add_import(world: World, *, ms: float = 7.0) -> str:
 def test_measured_latency_prefers_quiet_rows_and_knows_default_feeds_only(measured: World) -> None:
     graphs = [measured.graph(width) for width in (1, 3, 9, 50)]
     with measured.database.read() as session:
-        known = known_latencies(session, TARGET, GRAPHS, [*graphs, "none"])
-        assert known_latencies(session, OTHER_TARGET, GRAPHS, graphs) == {}
+        known = measured_latencies(session, TARGET, GRAPHS, [*graphs, "none"])
+        assert measured_latencies(session, OTHER_TARGET, GRAPHS, graphs) == {}
     assert set(known) == set(graphs[:2])
     assert known[graphs[1]].median_ms == pytest.approx(3.15)
     assert known[graphs[1]].samples == 4
@@ -80,7 +81,7 @@ def test_measured_with_other_feeds_is_another_key(world: World) -> None:
     assert [from_plain(FeedSpec, plain) for plain in job["feeds"]] == [feed]
     agent.result(job["id"], job["lease_token"], measurement(graph))
     with world.database.read() as session:
-        assert known_latencies(session, TARGET, GRAPHS, [graph]) == {}
+        assert measured_latencies(session, TARGET, GRAPHS, [graph]) == {}
 
 
 def test_at_usual_speed_a_slow_hour_is_taken_out(world: World) -> None:
@@ -92,8 +93,8 @@ def test_at_usual_speed_a_slow_hour_is_taken_out(world: World) -> None:
     with world.database.read() as session:
         usual = datasets.load_dataset(session, target_id=TARGET.id, baseline_speed=True)
         plain = datasets.load_dataset(session, target_id=TARGET.id)
-        reference = datasets.baseline_sentinel_ms(session, datasets.chosen_rows(session))
-        nothing = datasets.baseline_sentinel_ms(session, datasets.chosen_rows(session)[-1:])
+        reference = datasets.baseline_sentinel_ms(session, representative_ids(session))
+        nothing = datasets.baseline_sentinel_ms(session, representative_ids(session)[-1:])
     np.testing.assert_allclose(usual.latency_ms, [1.05, 2.1, 3.15, 4.2])
     np.testing.assert_allclose(plain.latency_ms, [1.05, 3.15, 3.15, 4.2])
     assert usual.kernels is not None

@@ -1,0 +1,58 @@
+"""The measurement that represents a network on a target.
+
+A network may have been measured often. Measurements with default feeds count, and of them the newest one that is not
+noisy, else the newest: to learn from, to answer with, and to choose a support set of.
+"""
+
+from collections.abc import Callable, Collection, Hashable, Iterable
+from typing import Any, TypeVar
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from latcast.schema import TargetId
+from service.db.records import DEFAULT_FEEDS
+from service.db.representative import representatives
+from service.db.tables import Measurement, Target
+
+__all__ = ["COLUMNS", "representative_ids", "representative_measurements"]
+
+COLUMNS = (Measurement.id, Measurement.median_ms, Measurement.noisy, Measurement.feeds_key)
+"""What a row needs to be compared with others."""
+K = TypeVar("K", bound=Hashable)
+
+
+def representative_measurements(rows: Iterable[Any], *, key: Callable[[Any], K]) -> dict[K, Any]:
+    """Of each network that was measured with default feeds the row that represents it.
+
+    Args:
+        rows: with at least `COLUMNS`, of one target or with the target in the key.
+        key: what the row is of.
+    """
+    measured = (row for row in rows if row.median_ms is not None and row.feeds_key == DEFAULT_FEEDS)
+    return representatives(measured, key=key)
+
+
+def representative_ids(
+    session: Session, *, target_ids: Collection[TargetId] | None = None, imported: bool = False
+) -> list[int]:
+    """Ids of the measurements that represent networks, ascending.
+
+    Args:
+        session: reads.
+        target_ids: of these targets alone; None for all.
+        imported: columns of public tables too; they are not mixed in unless asked for.
+    """
+    targets = select(Target.id)
+    if not imported:
+        targets = targets.where(Target.origin == "")
+    if target_ids is not None:
+        targets = targets.where(Target.id.in_(list(target_ids)))
+    columns = (*COLUMNS, Measurement.target_id, Measurement.graph_hash, Measurement.architecture_id)
+    rows = session.execute(select(*columns).where(Measurement.target_id.in_(targets)))
+    chosen = representative_measurements(rows, key=_network_on_target)
+    return sorted(row.id for row in chosen.values())
+
+
+def _network_on_target(row: Row[Any]) -> tuple[str, str | int]:
+    return row.target_id, row.graph_hash or row.architecture_id
