@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from predictors.artifact import Artifact
 from predictors.base import FloatArray
 from predictors.kinds.universal.cells.marginal_likelihood import JITTER
 from predictors.kinds.universal.cells.prior import DevicePrior, Mixture
 
-__all__ = ["Posterior", "clock_step", "equally_doubtful", "posterior_of"]
+__all__ = ["CostProfile", "clock_step", "equally_doubtful", "posterior_of"]
 
 Members = NDArray[np.intp]
 
@@ -35,8 +37,8 @@ _CHUNK = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Posterior:
-    """Relative latency is 1 + x·w + b with (w, b) ~ N(mean, covariance), and its noise multiplicative.
+class CostProfile:
+    """One device's costs: relative latency is 1 + x·w + b with (w, b) ~ N(mean, covariance), its noise multiplicative.
 
     Args:
         scale_ms: by which relative latency is multiplied.
@@ -67,6 +69,29 @@ class Posterior:
         positive = np.where(level > 0.1, level, 0.1 * np.exp(np.clip(level, -1.0, 0.1) / 0.1 - 1))
         return self.scale_ms * positive, np.sqrt(spread / np.maximum(level, 0.1) ** 2 + self.noise)
 
+    def to_arrays(self, prefix: str) -> dict[str, NDArray[np.float64]]:
+        """Arrays for an artifact."""
+        scalars = [self.scale_ms, self.noise, self.rounding, self.tail_scale]
+        arrays = {"mean": self.mean, "covariance": self.covariance, "scalars": np.array(scalars)}
+        return {f"{prefix}{name}": array for name, array in arrays.items()}
+
+    @classmethod
+    def from_artifact(cls, artifact: Artifact, prefix: str) -> Self:
+        """The profile whose `to_arrays` went into the artifact.
+
+        Raises:
+            ArtifactError: arrays are missing, or have other dimensions.
+        """
+        scale, noise, rounding, tail = (float(value) for value in artifact.array(f"{prefix}scalars", ndim=1))
+        return cls(
+            scale_ms=scale,
+            mean=artifact.array(f"{prefix}mean", ndim=1),
+            covariance=artifact.array(f"{prefix}covariance", ndim=2),
+            noise=noise,
+            rounding=rounding,
+            tail_scale=tail,
+        )
+
 
 def clock_step(latency_ms: FloatArray) -> float:
     """The clock's step where all values are multiples of their smallest difference (whole-ms phones), else 0."""
@@ -79,8 +104,8 @@ def clock_step(latency_ms: FloatArray) -> float:
 
 def posterior_of(
     prior: DevicePrior, mixture: Mixture, x: FloatArray, latency_ms: FloatArray, *, intercept: float, tail: float
-) -> Posterior:
-    """Posterior of one device.
+) -> CostProfile:
+    """The cost profile of one device, given measurements.
 
     Each member's posterior is exact; the members are weighed by their marginal likelihood. The scale comes from the
     ratios of the measurements to the mean profile, since a design's mean is not the space's.
@@ -99,8 +124,11 @@ def posterior_of(
 
 
 def equally_doubtful(
-    posterior: Posterior, given: Callable[[FloatArray, FloatArray], Posterior], x: FloatArray, latency_ms: FloatArray
-) -> Posterior:
+    posterior: CostProfile,
+    given: Callable[[FloatArray, FloatArray], CostProfile],
+    x: FloatArray,
+    latency_ms: FloatArray,
+) -> CostProfile:
     """The same forecasts, all with one doubt: the errors of measurements that are left out in turn.
 
     Args:
@@ -216,7 +244,7 @@ def _linearised(problem: _Problem, tail: float) -> _State:
     return _State(weights, alpha, inverse, untrusting)
 
 
-def _collected(prior: DevicePrior, problem: _Problem, state: _State) -> Posterior:
+def _collected(prior: DevicePrior, problem: _Problem, state: _State) -> CostProfile:
     """Moments of the mixture of posteriors: one mean and one covariance are all that a forecast needs."""
     weights, variances = state.weights, problem.variances
     gain = np.einsum("mc,ckp->mkp", variances, problem.cross, optimize=True)
@@ -227,7 +255,7 @@ def _collected(prior: DevicePrior, problem: _Problem, state: _State) -> Posterio
     covariance -= np.tensordot(weights[:, None, None] * (state.inverse @ gain), gain, axes=([0, 1], [0, 1]))
     covariance += (away * weights[:, None]).T @ away
     mean[:-1] += prior.mean
-    return Posterior(
+    return CostProfile(
         scale_ms=problem.scale_ms,
         mean=mean,
         covariance=covariance,

@@ -9,11 +9,19 @@ of forecasts that did not see the graph.
 import numpy as np
 from numpy.typing import NDArray
 
-from predictors.base import FloatArray
+from predictors.base import FloatArray, Progress
 from predictors.features.kernels import KernelTable, column_places
+from predictors.kinds.kernel_sum.model import MIN_KERNELS
+from predictors.kinds.kernel_sum.multipliers import Multipliers
+from predictors.kinds.kernel_sum.residual import Growth, ResidualTrees
 from predictors.kinds.kernel_sum.sums import Kernels
+from predictors.kinds.kernel_sum.training_set import TrainingSet
+from predictors.kinds.universal.graphs.kernel_network import KernelEncoding
 
-__all__ = ["graph_features"]
+__all__ = ["graph_features", "is_whole", "learn_whole_graphs"]
+
+_FEWEST_GRAPHS = 100
+"""Graphs of some kernels each, from which trees can learn what graphs have in common."""
 
 _SIZES = column_places(("graph_parameter_bytes", "graph_activation_bytes"))
 _TYPICAL = column_places((
@@ -42,3 +50,59 @@ def graph_features(kernels: Kernels, table: KernelTable, traits: NDArray[np.floa
     typical = kernels.sums(times[:, None] * np.log1p(table.values[:, _TYPICAL])) / totals[:, None]
     plain = [np.log(totals), np.log(np.maximum(counts, 1)), *sizes.T, *typical.T, largest / totals]
     return np.concatenate([np.sqrt(shares), tilt, np.stack(plain, axis=1), traits], axis=1)
+
+
+def is_whole(kernels: Kernels) -> NDArray[np.bool_]:
+    """Graphs with enough kernels to have something in common, bool (n,)."""
+    return np.asarray(np.bincount(kernels.rows, minlength=kernels.count) >= MIN_KERNELS)
+
+
+def learn_whole_graphs(
+    training: TrainingSet,
+    kernels: Kernels,
+    multipliers: Multipliers,
+    encoding: KernelEncoding,
+    growth: Growth,
+    *,
+    folds: int,
+    progress: Progress,
+) -> tuple[ResidualTrees, FloatArray]:
+    """Trees over what multipliers leave of graphs' latencies; none where there are too few graphs.
+
+    Args:
+        training: n rows of one or many targets.
+        kernels: of the rows, as forecast by models that did not see their graphs.
+        multipliers: that these taught.
+        encoding: of the targets' traits.
+        growth: how trees grow.
+        folds: of graphs, as those of the networks.
+        progress: called with the share done.
+
+    Returns:
+        The trees, and what trees say of each graph that did not see it, float64 (n,), log factor; zero where too small.
+    """
+    whole = is_whole(kernels)
+    if whole.sum() < _FEWEST_GRAPHS:
+        return ResidualTrees(boosters=()), np.zeros(kernels.count)
+    features = graph_features(kernels, training.batch.table, encoding.multi_hot(training.batch.targets))
+    residual = np.where(whole, _residual(training, kernels, multipliers), np.nan)
+    weights = np.ones(kernels.count)
+    _, factor = ResidualTrees.fit(
+        features,
+        residual,
+        weights,
+        training.row_folds(folds, seed=growth.seed),
+        growth,
+        progress=lambda share: progress(share, "trees over whole graphs"),
+    )
+    # What forecasts are made with has seen all rows: as good as the mean over folds, in a quarter of the time.
+    return ResidualTrees.grow(features, residual, weights, growth), np.where(whole, factor, 0.0)
+
+
+def _residual(training: TrainingSet, kernels: Kernels, multipliers: Multipliers) -> FloatArray:
+    """Log latency of each row over its forecast, float64 (n,)."""
+    residual = np.log(training.seen.latency)
+    for name in training.target_names:
+        rows = training.rows_of(name)
+        residual[rows] -= multipliers.forecast(kernels.pick(rows), multipliers.effects.of(name))[0]
+    return residual

@@ -1,4 +1,4 @@
-"""The universal predictor on search spaces: the conformance suite, supports of any size, refusals."""
+"""The house predictor passes the suite on two search spaces, and is what it was fitted on."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,8 +19,10 @@ from predictors.samplers.base import HasAdaptationFeatures
 from predictors.samplers.variance import VarianceSampler
 from predictors.testing import PredictorSuite
 from predictors.testing.architectures import architecture_workload
-from predictors.testing.workload import Workload
+from predictors.testing.workload import Workload, default_workload
 from predictors.kinds.universal import UniversalPredictor
+from predictors.kinds.universal.cells.predictor import CellPredictor
+from predictors.kinds.universal.graphs.predictor import GraphPredictor
 from latcast.schema import InputError, UnsupportedGraphError
 from profilers.search_spaces.nasbench201 import NASBench201
 from tests.predictors.tables import published_data
@@ -67,13 +69,26 @@ def test_what_cannot_be_learned_from_is_refused() -> None:
         UniversalPredictor().fit(_cells(0))
 
 
+def test_both_predictors_are_learned_with_its_defaults() -> None:
+    house = UniversalPredictor().hyperparameters()
+    cells, graphs = CellPredictor().hyperparameters(), GraphPredictor().hyperparameters()
+    assert house == {**cells, **graphs}
+
+
+def test_cells_want_rows_of_one_space_that_they_know() -> None:
+    graphs = default_workload().train.subset(range(12))
+    with pytest.raises(InputError, match="one search space: nasbench201, fbnet"):
+        CellPredictor().fit(graphs)
+
+
 def test_one_source_suffices() -> None:
     data = architecture_workload()
     target, rows = next(iter(data.train.targets().items()))
     predictor = UniversalPredictor().fit(data.train.subset(rows))
     adapted = predictor.adapt(data.support.queries[0].target, data.support)
     prediction = adapted.predict(data.new_held_out.queries)
-    assert predictor.targets_ == (target,)
+    assert isinstance(predictor.fitted, CellPredictor)
+    assert predictor.fitted.targets_ == (target,)
     assert spearman(data.new_held_out.latency_ms, prediction.median_ms) > 0.9
     assert 0.8 < interval_coverage(data.new_held_out.latency_ms, *prediction.interval_ms(0.9)) <= 1
 
@@ -121,8 +136,8 @@ def test_the_sampler_of_variance_asks_it(fitted: UniversalPredictor) -> None:
     features = fitted.adaptation_features(candidates)
     assert isinstance(fitted, HasAdaptationFeatures)
     assert features.shape[0] == len(candidates)
-    prior = fitted.prior_
-    assert prior is not None
+    assert isinstance(fitted.fitted, CellPredictor)
+    prior = fitted.fitted.prior
     x = prior.centred([query.architecture.text for query in candidates if query.architecture])
     assert_allclose(features[:, 1:] @ features[:, 1:].T, x @ prior.covariance(fitted.design_unlike) @ x.T, atol=1e-6)
     chosen = VarianceSampler().choose(candidates, 8, predictor=fitted, rng=np.random.default_rng(0))

@@ -12,7 +12,7 @@ from predictors.kinds.universal.cells import marginal_likelihood
 from predictors.kinds.universal.cells import posterior
 from predictors.kinds.universal.cells.components import component_names
 from predictors.kinds.universal.cells.fbnet_features import FBNET
-from predictors.kinds.universal.cells.posterior import Posterior, clock_step, equally_doubtful, posterior_of
+from predictors.kinds.universal.cells.posterior import CostProfile, clock_step, equally_doubtful, posterior_of
 from predictors.kinds.universal.cells.prior import DevicePrior, MixtureSettings, learn_prior
 from profilers.search_spaces.fbnet import FBNet
 
@@ -36,7 +36,7 @@ def prior() -> DevicePrior:
     return learn_prior(FBNET, sources, seed=0, progress=lambda done, what: None)
 
 
-def adapted(texts: list[str], latency_ms: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Posterior:
+def adapted(texts: list[str], latency_ms: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> CostProfile:
     mixture = prior().mixture(SETTINGS)
     return posterior_of(prior(), mixture, prior().centred(texts), latency_ms, intercept=1.0, tail=3.0)
 
@@ -59,7 +59,7 @@ def test_one_doubt_for_all_is_that_of_measurements_left_out() -> None:
     texts = _texts(12, 50)
     x, measured = prior().centred(texts), _latency(texts, 7)
 
-    def given(x: FloatArray, latency_ms: FloatArray) -> Posterior:
+    def given(x: FloatArray, latency_ms: FloatArray) -> CostProfile:
         return posterior_of(prior(), prior().mixture(SETTINGS), x, latency_ms, intercept=1.0, tail=3.0)
 
     usual = given(x, measured)
@@ -119,7 +119,7 @@ def test_errors_that_were_expected_leave_intervals_as_they_are() -> None:
 
 
 def test_a_latency_stays_positive_and_ordered() -> None:
-    low = Posterior(
+    low = CostProfile(
         scale_ms=10.0, mean=np.array([1.0, 0.0]), covariance=np.zeros((2, 2)), noise=1e-4, rounding=0.0, tail_scale=1.0
     )
     median, spread = low.forecast(np.array([[-1.8], [-1.2], [-0.95], [-0.5], [0.3]]))

@@ -1,5 +1,6 @@
 """What the timed kernels of a support say of kernels like them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,8 @@ from predictors.testing import NEW_DEVICE, measure, random_graph
 from predictors.kinds.universal import UniversalPredictor
 from predictors.kinds.universal.graphs.kernel_network import KernelInputs
 from predictors.kinds.universal.graphs.kernel_residuals import KernelResiduals
+from predictors.kinds.universal.graphs.network_correction import NetworkCorrection
+from predictors.kinds.universal.graphs.predictor import GraphPredictor
 from latcast.schema import ArtifactError
 from tests.predictors.kinds.kernel_sum.test_predictor import small_data
 
@@ -105,6 +108,17 @@ def _wide_convolutions_slow(data: LatencyDataset) -> LatencyDataset:
     return replace(data, kernels=rows, latency_ms=data.latency_ms + added)
 
 
+def graphs_of(predictor: UniversalPredictor) -> GraphPredictor:
+    assert isinstance(predictor.fitted, GraphPredictor)
+    return predictor.fitted
+
+
+def own_kernels(predictor: UniversalPredictor) -> Mapping[str, KernelResiduals]:
+    correction = graphs_of(predictor).model.correction
+    assert isinstance(correction, NetworkCorrection)
+    return correction.own_kernels
+
+
 def _new_target() -> tuple[LatencyDataset, LatencyDataset]:
     rng = np.random.default_rng(8)
     data = _wide_convolutions_slow(measure([random_graph(rng) for _ in range(50)], [NEW_DEVICE], rng))
@@ -115,13 +129,12 @@ def test_forecasts_of_a_target_whose_large_kernels_are_slow_improve(fitted: Univ
     support, rest = _new_target()
     adapted = fitted.adapt(support.queries[0].target, support)
     untimed = fitted.adapt(support.queries[0].target, replace(support, kernels=None))
-    assert adapted.graphs_ is not None
-    assert untimed.graphs_ is not None
-    assert set(adapted.graphs_.residuals_) == {support.queries[0].target.id}
-    assert not untimed.graphs_.residuals_
+    assert own_kernels(adapted).keys() == {support.queries[0].target.id}
+    assert not own_kernels(untimed)
     with_own = median_ape(rest.latency_ms, adapted.predict(rest.queries).median_ms)
-    adapted.graphs_.residuals_ = {}
-    assert with_own < median_ape(rest.latency_ms, adapted.predict(rest.queries).median_ms)
+    model = graphs_of(adapted).model
+    without = replace(model, correction=model.correction.without_target(support.queries[0].target.id))
+    assert with_own < median_ape(rest.latency_ms, without.predict(rest.queries).median_ms)
 
 
 def test_an_adapted_predictor_survives_the_artifact_and_leaves_other_targets_alone(
@@ -140,11 +153,9 @@ def test_a_target_of_training_is_not_told_its_kernels_again(fitted: UniversalPre
     known = data.queries[0].target
     support = data.subset([row for row, query in enumerate(data.queries) if query.target.id == known.id])
     adapted = fitted.adapt(known, support)
-    assert adapted.graphs_ is not None
-    assert not adapted.graphs_.residuals_
+    assert not own_kernels(adapted)
     slower = fitted.adapt(known, replace(support, latency_ms=support.latency_ms * 1.6))
-    assert slower.graphs_ is not None
-    assert set(slower.graphs_.residuals_) == {known.id}
+    assert own_kernels(slower).keys() == {known.id}
 
 
 def test_telling_a_target_again_replaces_what_its_kernels_said(fitted: UniversalPredictor) -> None:
@@ -152,9 +163,7 @@ def test_telling_a_target_again_replaces_what_its_kernels_said(fitted: Universal
     target = support.queries[0].target
     once = fitted.adapt(target, support)
     twice = once.adapt(target, support)
-    assert once.graphs_ is not None
-    assert twice.graphs_ is not None
-    assert len(twice.graphs_.residuals_[target.id].classes) == len(once.graphs_.residuals_[target.id].classes)
+    assert len(own_kernels(twice)[target.id].classes) == len(own_kernels(once)[target.id].classes)
     assert_allclose(twice.predict(rest.queries).median_ms, once.predict(rest.queries).median_ms, rtol=0.15)
 
 

@@ -1,6 +1,6 @@
 """Universal on whole graphs passes the suite, and its parts do what they say."""
 
-from copy import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +13,14 @@ pytest.importorskip("torch")
 from predictors.base import LatencyDataset, Query
 from predictors.kinds.kernel_sum.observations import tabulate
 from predictors.kinds.kernel_sum.residual import ResidualTrees
+from predictors.kinds.kernel_sum.training_set import KernelBatch
 from predictors.evaluation.metrics import median_ape
 from predictors.registry import load_predictor
 from predictors.testing import DEVICES, NEW_DEVICE, PredictorSuite, measure, random_graph
 from predictors.kinds.universal import UniversalPredictor
-from predictors.kinds.universal.graphs.feature_map import GraphPredictor
-from predictors.kinds.universal.graphs.kernel_network import KernelNetwork
+from predictors.kinds.universal.graphs.predictor import GraphPredictor
+from predictors.kinds.universal.graphs.kernel_network import KernelEnsemble, KernelNetwork
+from predictors.kinds.universal.graphs.network_correction import NetworkCorrection
 from latcast.schema import ArtifactError, InputError
 from tests.predictors.kinds.kernel_sum.test_predictor import small_data
 
@@ -30,6 +32,19 @@ class TestUniversalOnGraphs(PredictorSuite):
 
 def _small(**hyperparameters: Any) -> UniversalPredictor:
     return UniversalPredictor(**{"width": 16, "epochs": 4, "trees": 60, "folds": 2, **hyperparameters})
+
+
+def correction_of(predictor: UniversalPredictor) -> NetworkCorrection:
+    assert isinstance(predictor.fitted, GraphPredictor)
+    correction = predictor.fitted.model.correction
+    assert isinstance(correction, NetworkCorrection)
+    return correction
+
+
+def batch_of(predictor: UniversalPredictor, queries: Sequence[Query]) -> KernelBatch:
+    assert isinstance(predictor.fitted, GraphPredictor)
+    roofline = predictor.fitted.model.shared.roofline
+    return KernelBatch.of(tabulate(queries), [query.target for query in queries], roofline)
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +59,13 @@ def test_what_it_reads_follows_from_what_it_learned(fitted: UniversalPredictor) 
 
 
 def test_networks_side_by_side_say_what_each_says_alone(fitted: UniversalPredictor) -> None:
-    graphs = fitted.graphs_
-    assert graphs is not None
-    assert len(graphs.networks_) == 2
-    queries = small_data(seed=6, count=5).queries
-    table = tabulate(queries)
-    inputs = graphs.encoding_.encode(table, [query.target for query in queries], graphs.roofline_.costs(table))
-    alone = np.mean([network.predict(inputs) for network in graphs.networks_], axis=0)
+    correction, queries = correction_of(fitted), small_data(seed=6, count=5).queries
+    assert len(correction.networks) == 2
+    batch = batch_of(fitted, queries)
+    inputs = correction.encoding.encode(batch.table, batch.targets, batch.costs)
+    alone = np.mean([network.predict(inputs) for network in correction.networks], axis=0)
     assert np.ptp(alone) > 0.01
-    assert_allclose(graphs.ensemble_.predict(inputs), alone, atol=1e-5)
+    assert_allclose(KernelEnsemble.of(correction.networks).predict(inputs), alone, atol=1e-5)
 
 
 def test_a_graph_is_forecast_alike_alone_and_among_others(fitted: UniversalPredictor) -> None:
@@ -129,10 +142,9 @@ def _larger_is_slower(data: LatencyDataset) -> LatencyDataset:
 def test_trees_learn_what_alike_graphs_have_in_common(with_trees: UniversalPredictor) -> None:
     data = _larger_is_slower(small_data(seed=11, count=60))
     forecast = with_trees.predict(data.queries).median_ms
-    assert with_trees.graphs_ is not None
-    without = copy(with_trees)
-    without.graphs_ = copy(with_trees.graphs_)
-    without.graphs_.trees_ = ResidualTrees(boosters=())
+    assert isinstance(with_trees.fitted, GraphPredictor)
+    correction = replace(correction_of(with_trees), whole_graphs=ResidualTrees(boosters=()))
+    without = replace(with_trees.fitted.model, correction=correction)
     assert median_ape(data.latency_ms, forecast) < median_ape(data.latency_ms, without.predict(data.queries).median_ms)
 
 
@@ -156,19 +168,14 @@ def test_forecasts_survive_the_artifact_to_the_bit(fitted: UniversalPredictor) -
 
 def test_a_network_of_another_vocabulary_is_refused(fitted: UniversalPredictor) -> None:
     artifact = fitted.to_artifact()
-    assert fitted.graphs_ is not None
+    encoding = replace(correction_of(fitted).encoding, operators=("Conv",))
     with pytest.raises(ArtifactError, match="corrupt"):
-        KernelNetwork.from_artifact(artifact, "network.0.", replace(fitted.graphs_.encoding_, operators=("Conv",)))
+        KernelNetwork.from_artifact(artifact, "network.0.", encoding)
 
 
 def test_no_rows_are_refused() -> None:
     with pytest.raises(InputError, match="no rows"):
         _small().fit(LatencyDataset(queries=[], latency_ms=np.empty(0)))
-
-
-def test_graphs_are_learned_with_one_set_of_defaults() -> None:
-    own, house = GraphPredictor().hyperparameters(), UniversalPredictor().hyperparameters()
-    assert {name: house[name] for name in own} == own
 
 
 def test_an_artifact_from_before_a_hyperparameter_still_loads(fitted: UniversalPredictor) -> None:

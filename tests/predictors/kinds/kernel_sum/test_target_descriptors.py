@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from predictors.kinds.universal.graphs.descriptors import TargetDescriptors
+from predictors.kinds.kernel_sum.target_descriptors import TargetDescriptors
 from latcast.schema import DeviceEvidence
 
 

@@ -1,0 +1,215 @@
+"""A fitted sum over kernels: roofline, correction, and the multipliers of targets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latcast.schema import DeviceEvidence, MissingEvidenceError, Target, TargetId
+from predictors.artifact import Artifact
+from predictors.base import FloatArray, LatencyDataset, Prediction, Query
+from predictors.data.splits import rows_by_target
+from predictors.explanation import KernelForecasts
+from predictors.features.kernels import ExecutionTraits, predict_kernels
+from predictors.inference.random_effects import TargetEffects
+from predictors.kinds.kernel_sum.correction import Correction
+from predictors.kinds.kernel_sum.multipliers import Multipliers
+from predictors.kinds.kernel_sum.observations import observe, tabulate, without_call
+from predictors.kinds.kernel_sum.shared_roofline import SharedRoofline
+from predictors.kinds.kernel_sum.sums import Kernels, Labels
+from predictors.kinds.kernel_sum.target_descriptors import TargetDescriptors
+from predictors.kinds.kernel_sum.target_prior import TargetPrior
+from predictors.kinds.kernel_sum.training_set import KernelBatch, TrainingSet
+
+__all__ = ["MIN_KERNELS", "KernelSum", "learn_multipliers"]
+
+MIN_KERNELS = 5
+"""Graphs with fewer calibrate no interval: a single kernel's error averages with nothing."""
+
+_UNKNOWN_VARIANCE = 0.5
+"""Variance of log time of a kernel whose operator or size training never saw."""
+
+_SAME_SPEED = float(np.log(1.2))
+"""Further than this from the speed of training, a target of training's name is another machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelSum:
+    """A fitted model. It is immutable: an adapted one is another one.
+
+    Args:
+        shared: the roofline.
+        correction: what was learned over it.
+        multipliers: of the targets.
+        target_prior: which targets of training a new one is like by its traits.
+        descriptors: the same by its microbenchmarks; None where training had too few.
+        trained: effects of the targets of training, as training left them.
+    """
+
+    shared: SharedRoofline
+    correction: Correction
+    multipliers: Multipliers
+    target_prior: TargetPrior
+    descriptors: TargetDescriptors | None = None
+    trained: Mapping[TargetId, TargetEffects] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        shared: SharedRoofline,
+        correction: Correction,
+        multipliers: Multipliers,
+        target_prior: TargetPrior,
+        descriptors: TargetDescriptors | None = None,
+    ) -> Self:
+        """A model as training, or an artifact, leaves it."""
+        targets = multipliers.effects.targets
+        return cls(
+            shared=shared,
+            correction=correction,
+            multipliers=multipliers,
+            target_prior=target_prior,
+            descriptors=descriptors,
+            trained={name: targets[name] for name in target_prior.names if name in targets},
+        )
+
+    def adapted(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None) -> Self:
+        """The posterior of a target's multipliers given the support, and what its kernels say beyond them.
+
+        Raises:
+            MissingEvidenceError: an empty support.
+        """
+        if len(support) == 0:
+            raise MissingEvidenceError("Adapting takes at least one measured row of the target; measure one.")
+        seen = observe(support, self.shared.unit_ms)
+        batch = KernelBatch.of(seen.table, [query.target for query in support.queries], self.shared.roofline)
+        base = replace(self, correction=self.correction.without_target(target.id))
+        kernels = base._kernels(batch)
+        slower = np.median(seen.latency / kernels.totals(kernels.times(self.multipliers.effects.mean)))
+        kernel_time = without_call(seen, np.full(len(support), self.shared.call * slower))
+        labels = Labels(latency=seen.latency, kernel_time=kernel_time)
+        multipliers = self.multipliers.adapted(kernels, labels, target.id, expected=self._expected(target, evidence))
+        if self._is_as_trained(target.id, kernels, labels):
+            # Many of its kernels taught the correction: what ten graphs' differ by from these is mostly noise.
+            return replace(base, multipliers=multipliers)
+        mean = multipliers.effects.of(target.id).mean
+        correction = base.correction.with_target(target.id, batch, kernels, labels, mean)
+        return replace(base, multipliers=multipliers, correction=correction)
+
+    def predict(self, queries: Sequence[Query]) -> Prediction:
+        """Forecasts; a target without multipliers gets the average over targets, with their spread."""
+        log_time, log_std = np.zeros(len(queries)), np.zeros(len(queries))
+        if queries:
+            kernels = self.kernels(queries)
+            for name, rows in rows_by_target(queries).items():
+                state = self.multipliers.effects.of(name)
+                log_time[rows], variance = self.multipliers.forecast(kernels.pick(rows), state)
+                log_std[rows] = np.sqrt(variance) * state.tail_scale
+        return Prediction(median_ms=np.exp(log_time) * self.shared.unit_ms, log_std=log_std)
+
+    def coverage(self, queries: Sequence[Query]) -> FloatArray:
+        """Share of each graph's forecast in kernels whose operator and size training has seen, float64 (n,)."""
+        if not queries:
+            return np.empty(0)
+        kernels = self.kernels(queries)
+        times = kernels.times(self.multipliers.effects.mean)
+        return np.asarray(kernels.totals(times * (kernels.doubt == 0)) / kernels.totals(times))
+
+    def unknown_operators(self, query: Query) -> tuple[str, ...]:
+        """Kernels of the query's graph whose operator training has not seen, sorted."""
+        return tuple(sorted(set(tabulate([query]).operators) - set(self.shared.operators)))
+
+    def explain(self, query: Query) -> KernelForecasts:
+        """The kernels of the query's graph, each with its part of the forecast."""
+        state, kernels = self.multipliers.effects.of(query.target.id), self.kernels([query])
+        return KernelForecasts(
+            kernels=predict_kernels(query.graph, ExecutionTraits.of(query.target)),
+            latency_ms=kernels.times(state.mean) * self.shared.unit_ms,
+            known=kernels.doubt == 0,
+        )
+
+    def features(self, queries: Sequence[Query]) -> FloatArray:
+        """Rows whose inner products are prior covariances of log latency, float64 (n, d)."""
+        return self.multipliers.features(self.kernels(queries))
+
+    def kernels(self, queries: Sequence[Query]) -> Kernels:
+        """The kernels of the queries' graphs, as all targets share them."""
+        return self._kernels(
+            KernelBatch.of(tabulate(queries), [query.target for query in queries], self.shared.roofline)
+        )
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Arrays for an artifact."""
+        descriptors = {} if self.descriptors is None else self.descriptors.to_arrays()
+        return self.shared.to_arrays() | self.correction.to_arrays() | self.multipliers.to_arrays() | descriptors
+
+    def to_vocabulary(self) -> dict[str, Any]:
+        """What the arrays' indices mean; names of microbenchmarks are left to predictors that have them."""
+        return {
+            "operators": self.shared.operators,
+            "targets": self.multipliers.effects.names(),
+            "trained_on": list(self.target_prior.names),
+            "manners": self.target_prior.to_vocabulary(),
+            **self.correction.to_vocabulary(),
+        }
+
+    @classmethod
+    def from_artifact(
+        cls,
+        artifact: Artifact,
+        shared: SharedRoofline,
+        correction: Correction,
+        descriptors: TargetDescriptors | None = None,
+    ) -> Self:
+        """The model in an artifact, around the parts that depend on the predictor's kind.
+
+        Raises:
+            ArtifactError: arrays or vocabulary are missing or do not fit each other.
+        """
+        names, trained_on = (
+            [str(name) for name in artifact.vocabulary_entry(entry)] for entry in ("targets", "trained_on")
+        )
+        multipliers = Multipliers.from_artifact(artifact, names)
+        return cls.of(shared, correction, multipliers, TargetPrior.from_artifact(artifact, trained_on), descriptors)
+
+    def _kernels(self, batch: KernelBatch) -> Kernels:
+        tilts = self.correction.tilts(batch)
+        kernels = batch.kernels(self.correction.log_factor(batch, tilts), tilts)
+        return with_variance(kernels, self.shared, batch)
+
+    def _expected(self, target: Target, evidence: DeviceEvidence | None) -> list[FloatArray]:
+        """The multipliers that are likely before anything was measured, float64 (d,) each."""
+        targets = self.multipliers.effects.targets
+        by_traits = self.target_prior.expected(target, {name: targets[name].mean for name in self.target_prior.names})
+        by_evidence = None if self.descriptors is None else self.descriptors.expected(evidence)
+        return [by_traits] if by_evidence is None else [by_traits, by_evidence]
+
+    def _is_as_trained(self, target: TargetId, kernels: Kernels, labels: Labels) -> bool:
+        """Whether training has seen the target at about this speed: images started on other hosts keep its id."""
+        if target not in self.trained:
+            return False
+        expected = kernels.totals(kernels.times(self.trained[target].mean))
+        return abs(float(np.median(np.log(labels.latency) - np.log(expected)))) < _SAME_SPEED
+
+
+def with_variance(kernels: Kernels, shared: SharedRoofline, batch: KernelBatch) -> Kernels:
+    """The kernels, with the variance of those that training knows little of."""
+    return replace(kernels, doubt=np.where(shared.is_known(batch), 0.0, _UNKNOWN_VARIANCE))
+
+
+def learn_multipliers(
+    shared: SharedRoofline, training: TrainingSet, tilts: FloatArray, held_out: FloatArray
+) -> tuple[Kernels, Multipliers]:
+    """(kernels as forecast by models that did not see their graphs, the multipliers that these teach).
+
+    Args:
+        shared: the roofline.
+        training: rows of one or many targets.
+        tilts: float64 (K, T).
+        held_out: float64 (K,), log time over the roofline's by models that did not see the kernel's graph.
+    """
+    kernels = with_variance(training.batch.kernels(held_out, tilts), shared, training.batch)
+    parts = {name: training.part(kernels, name) for name in training.target_names}
+    return kernels, Multipliers.guessed(tilts.shape[1]).learned(parts, min_kernels=MIN_KERNELS)
