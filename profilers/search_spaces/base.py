@@ -57,7 +57,8 @@ class SearchSpace(ABC):
 
         Weights are seeded by the text; float tensors above 16 elements may be left out and marked for refilling as
         `profilers.onnx_graph.strip_weights` does, so that building stays cheap; see
-        `profilers.onnx_graph.refill_weights`.
+        `profilers.onnx_graph.refill_weights`. Whatever writes ONNX is imported in here, as the service parses texts in
+        a process that never imports it and has networks built in a limited one, which may not write files.
         """
 
     def is_degenerate(self, architecture: Architecture) -> bool:
