@@ -5,16 +5,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from latcast.schema import InputError, InvalidModelError, ProfileSettings
+from latcast.schema import InvalidModelError, ProfileSettings
 from profilers.backends.onnxruntime import OnnxRuntimeBackend
 from profilers.feeds import feed_specs, make_feeds
-from profilers.host.device import describe_device
 from profilers.onnx_graph import load_graph, refill_weights
-from profilers.quantisation import INT8_PRECISIONS, original_tensors, prepared
+from profilers.quantisation import INT8_PRECISIONS
 from profilers.quantisation.tools import quantise
 from profilers.search_spaces import get_space
 from profilers.testing.backends import small_models
-from profilers.timing.sandbox import measure
 
 SMALL = [(name, spec, model.SerializeToString()) for name, spec, model in small_models()]
 
@@ -64,19 +62,6 @@ def test_static_quantisation_is_in_pairs_and_dynamic_in_integers() -> None:
     assert {"DynamicQuantizeLinear", "ConvInteger"} <= operators(quantise(SMALL[0][2], "int8_dynamic"))
 
 
-def test_a_model_that_is_quantised_already_stays_as_it_is() -> None:
-    once = quantise(SMALL[0][2], "int8_static")
-    assert prepared(once, "int8_static") is once
-    del (stranger := onnx.load_model_from_string(once)).metadata_props[:]
-    assert operators(quantise(stranger.SerializeToString(), "int8_dynamic")) == operators(once)
-
-
-def test_other_precisions_need_no_preparation() -> None:
-    assert prepared(b"whatever", "fp32") == b"whatever"
-    with pytest.raises(InputError, match="no quantisation 'int4'"):
-        quantise(SMALL[0][2], "int4")
-
-
 def test_a_model_without_anything_to_quantise_is_refused_in_a_sentence() -> None:
     value = helper.make_tensor_value_info
     x, y = value("x", TensorProto.FLOAT, (2, 3)), value("y", TensorProto.FLOAT, (2, 3))
@@ -101,20 +86,6 @@ def test_an_older_model_is_brought_up_to_what_quantisation_needs() -> None:
     old.graph.input.extend(helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in old.graph.initializer)
     with OnnxRuntimeBackend().open(quantise(old.SerializeToString(), "int8_static"), ProfileSettings()) as session:
         assert session.run(make_feeds([spec]))["y"].shape == (1, 8)
-
-
-def test_names_lead_back() -> None:
-    assert original_tensors(["c1@latcast:3", "c1", "r1", "r1@latcast:4"]) == ("c1", "r1")
-
-
-@pytest.mark.parametrize("precision", INT8_PRECISIONS)
-def test_a_measurement_prepares_the_model_in_a_process_of_its_own(precision: str) -> None:
-    _, _, model = SMALL[0]
-    settings = ProfileSettings(precision=precision, processes=1, max_seconds=0.02, warmup_seconds=0.02)
-    found = measure(model, device=describe_device(), settings=settings)
-    assert found.failure is None
-    assert found.target.precision == precision
-    assert {kernel.node for kernel in found.kernels or ()} >= {2, 4, 5}
 
 
 @pytest.mark.slow

@@ -27,7 +27,6 @@ from latcast.schema import (
     from_plain,
     to_plain,
 )
-from profilers.backends.target_settings import target_for
 from profilers.onnx_graph import load_graph, placeholder
 from profilers.timing import sandbox
 from profilers.timing.child import ProfileAnswer
@@ -257,10 +256,3 @@ def test_progress_is_told_and_may_stop_the_measurement() -> None:
     with pytest.raises(Enough):
         measure(small_model(), device=DEVICE, settings=replace(QUICK, processes=2), progress=progress)
     assert told == [0.0, 0.5]
-
-
-def test_equal_settings_are_one_target_whether_defaults_are_spelled_out_or_not() -> None:
-    silent = target_for(DEVICE, ProfileSettings())
-    assert silent == target_for(DEVICE, ProfileSettings(options={"optimisation": "all"}))
-    assert silent.options == {"optimisation": "all", "spinning": "off"}
-    assert silent.id != target_for(DEVICE, ProfileSettings(threads=2)).id

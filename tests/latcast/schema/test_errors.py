@@ -1,0 +1,45 @@
+"""Errors are one tree, and say what to do."""
+
+import pytest
+
+from latcast.schema import (
+    BackendUnavailableError,
+    InputError,
+    InvalidFeedsError,
+    InvalidModelError,
+    LatcastError,
+    ModelLimitError,
+    UnboundDimensionError,
+    UnknownNameError,
+    UnsupportedGraphError,
+    UnsupportedOperatorError,
+)
+
+
+def test_errors_say_what_to_do():
+    assert "nodes = 5" in str(ModelLimitError("nodes", allowed=5, found=9))
+    assert "x[0] (n), y[2]" in str(UnboundDimensionError([("x", 0, "n"), ("y", 2, "")]))
+    assert "Did you mean 'nasbench201'?" in str(UnknownNameError("search space", "nasbench210", ["nasbench201", "zoo"]))
+
+
+def test_operators_are_named_once_and_in_order() -> None:
+    assert UnsupportedOperatorError(["b.Y", "a.X", "b.Y"]).operators == ("a.X", "b.Y")
+    assert UnsupportedGraphError("No.", operators=["Y", "X", "Y"]).operators == ("X", "Y")
+
+
+@pytest.mark.parametrize(
+    ("child", "parent"),
+    [
+        (ModelLimitError, InvalidModelError),
+        (UnboundDimensionError, InvalidModelError),
+        (InvalidModelError, InputError),
+        (InvalidFeedsError, InputError),
+        (InputError, LatcastError),
+        (BackendUnavailableError, LatcastError),
+    ],
+)
+def test_what_a_caller_caused_is_told_apart_from_what_a_machine_lacks(
+    child: type[Exception], parent: type[Exception]
+) -> None:
+    assert issubclass(child, parent)
+    assert not issubclass(BackendUnavailableError, InputError)
