@@ -23,6 +23,7 @@ from service.operations.metrics import Metrics
 from service.operations.readiness import ArtifactCheck
 from service.settings import Settings
 from service.worker.loop import Ticker, expire_leases
+from service.worker.runner import JobRunner, this_process
 
 __all__ = ["create_app"]
 
@@ -47,8 +48,8 @@ def create_app(
     Args:
         settings: read from the environment where left out.
         loader: reads foreign models within limits; by default in a limited process.
-        forecaster: answers `POST /v1/predict`; by default `service.forecasting.forecaster`, with adaptations
-            carried on in the background.
+        forecaster: answers `POST /v1/predict`; by default `service.forecasting.forecaster`, with the service's own
+            jobs carried on in the background.
     """
     settings = settings or Settings()
     configure_logs(settings)
@@ -59,8 +60,9 @@ def create_app(
         closing.append(own_loader.close)
     tickers = [Ticker("leases", settings.tick_seconds, lambda: expire_leases(database))]
     if forecaster is None:
-        forecaster, adapting = _forecasting(settings, database, loader)
-        tickers.append(adapting)
+        forecaster, runner = _forecasting(settings, database, loader)
+        tickers.append(Ticker("jobs", settings.tick_seconds, runner.advance))
+        closing.insert(0, runner.give_back)
     parts = Parts(
         settings=settings,
         database=database,
@@ -73,18 +75,13 @@ def create_app(
     return _assemble(parts, tickers, closing)
 
 
-def _forecasting(settings: Settings, database: Database, loader: GraphLoaderLike) -> tuple[ForecasterLike, Ticker]:
+def _forecasting(settings: Settings, database: Database, loader: GraphLoaderLike) -> tuple[ForecasterLike, JobRunner]:
     from service.forecasting.forecaster import Forecaster
-    from service.learning import adaptation
+    from service.worker.kinds import service_steps
 
     forecaster = Forecaster(settings, database, loader)
-
-    def advance() -> bool:
-        return adaptation.advance(
-            database, settings=settings, catalogue=forecaster.catalogue, resolver=forecaster.resolver
-        )
-
-    return forecaster, Ticker("adaptations", settings.tick_seconds, advance)
+    steps = service_steps(database, settings, catalogue=forecaster.catalogue, resolver=forecaster.resolver)
+    return forecaster, JobRunner(database, steps, worker=this_process(), lease_seconds=settings.lease_seconds)
 
 
 def _assemble(parts: Parts, tickers: Sequence[Ticker], closing: Sequence[Callable[[], None]]) -> FastAPI:

@@ -33,10 +33,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     enrolment_ttl_s: Seconds = Field(3600.0, description="How long an enrolment token is valid, in seconds.")
-    lease_seconds: Seconds = Field(120.0, description="How long an agent may stay silent before its job returns.")
+    lease_seconds: Seconds = Field(120.0, description="How long a worker may stay silent before its job returns.")
     max_attempts: int = Field(3, ge=1, description="How often a job is tried before it fails.")
     max_lease_wait_s: Seconds = Field(30.0, description="Longest that a call for a job may wait, in seconds.")
-    tick_seconds: Seconds = Field(0.5, description="How often expired leases and running adaptations are looked at.")
+    tick_seconds: Seconds = Field(0.5, description="How often expired leases and the service's own jobs are looked at.")
 
     max_body_bytes: Bytes = Field(16 * 2**20, description="Largest request body, apart from models.")
     max_model_bytes: Bytes = Field(256 * 2**20, description="Largest ONNX upload in bytes.")

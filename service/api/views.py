@@ -10,11 +10,9 @@ from service.db import records, tables
 from service.fleet.microbenchmarks import chosen_microbenches
 from service.graphs.store import architectures_of
 from service.jobs import queue
+from service.jobs.payloads import ProfilePayload, parsed
 
 __all__ = ["graph_out", "job_out", "job_ref", "lease_out", "microbench_ref", "target_out", "targets_out"]
-
-PRIVATE_PAYLOAD = frozenset({"claim"})
-"""What the service notes for itself in a job's payload."""
 
 
 def job_ref(job: tables.Job) -> schemas.JobRef:
@@ -32,7 +30,7 @@ def job_out(session: Session, job: tables.Job) -> schemas.JobOut:
     """A job with its attempts and children."""
     return schemas.JobOut(
         **_job_fields(job),
-        request={key: value for key, value in job.payload.items() if key not in PRIVATE_PAYLOAD},
+        request=job.payload,
         result=job.result,
         reasons=[schemas.AttemptOut.model_validate(row) for row in queue.attempts_of(session, job.id)],
         children=queue.child_states(session, job.id),
@@ -41,13 +39,14 @@ def job_out(session: Session, job: tables.Job) -> schemas.JobOut:
 
 def lease_out(job: tables.Job, lease_seconds: float) -> schemas.LeaseOut:
     """A leased job as its agent gets it."""
+    payload = parsed(ProfilePayload, job)
     return schemas.LeaseOut(
         id=job.id,
         lease_token=job.lease_token or "",
         kind=job.kind,
         graph=job.graph_hash or "",
-        settings=job.payload["settings"],
-        feeds=job.payload["feeds"],
+        settings=payload.settings,
+        feeds=list(payload.feeds),
         lease_seconds=lease_seconds,
     )
 

@@ -300,13 +300,18 @@ class Job(Base):
 
 
 class Attempt(Base):
-    """One lease of a job, and how it ended; `outcome` is empty while it runs."""
+    """One lease of a job, and how it ended; `outcome` is empty while it runs.
+
+    The lease is an agent's, or that of a process of the service's own, which `process` names.
+    """
 
     __tablename__ = "attempt"
+    __table_args__ = (CheckConstraint("(agent_id IS NULL) <> (process IS NULL)", name="worker"),)
 
     lease_token: Mapped[str] = mapped_column(primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("job.id"), index=True)
-    agent_id: Mapped[str] = mapped_column(ForeignKey("agent.id"))
+    agent_id: Mapped[str | None] = mapped_column(ForeignKey("agent.id"))
+    process: Mapped[str | None]
     number: Mapped[int]
     outcome: Mapped[LeaseOutcome | None]
     stage: Mapped[str | None]

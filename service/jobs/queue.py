@@ -1,40 +1,29 @@
-"""The queue: jobs are leased to agents, and every lease ends in a result, a failure or its deadline.
+"""The queue: jobs are leased to workers, and every lease ends in a report, a release or its deadline.
 
-A job is `queued`, `leased`, and then `done`, `failed` or `cancelled`. Each lease has a token that nobody can guess;
-the `attempt` table remembers how each ended, so a repeated report is answered as the first was. Every function
-works inside the caller's transaction and locks the job's row first.
+Agents and the service's own worker lease alike. A job is `queued`, `leased`, and then `done`, `failed` or `cancelled`.
+Each lease has a token that nobody can guess; the `attempt` table remembers how each ended, so a repeated report is
+answered as the first was. A job whose children are not finished waits. Every function works inside the caller's
+transaction and locks the job's row first.
 """
 
 import secrets
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from latcast.errors import ConflictError, LeaseLostError, NotFoundError
-from latcast.schema import (
-    FINISHED_STATES,
-    Failure,
-    FeedSpec,
-    InputError,
-    JobKind,
-    JobState,
-    LeaseOutcome,
-    Measurement,
-    ProfileSettings,
-    from_plain,
-)
-from service.db import records
-from service.db.tables import Agent, Attempt, Job, Target
-from service.db.tables import Measurement as MeasurementRow
+from latcast.schema import FINISHED_STATES, JobKind, JobState, LeaseOutcome, TargetId
+from service.db.tables import Attempt, Job, Target
+from service.jobs.payloads import Payload, stored
 
 __all__ = [
-    "FINAL_STAGES",
     "Receipt",
+    "Worker",
     "any_late",
     "attempts_of",
     "cancel",
@@ -44,20 +33,31 @@ __all__ = [
     "enqueue",
     "expire",
     "fail",
-    "fail_job",
     "find",
-    "finish_job",
     "has_work",
     "heartbeat",
     "lease",
-    "open_jobs",
+    "release",
+    "reported",
+    "require_open",
 ]
 
-FINAL_STAGES = frozenset({"load", "open", "memory", "unavailable"})
-"""Stages at which trying again would fail in the same way."""
-MODEL_STAGES = frozenset({"load", "open", "run", "timeout", "memory", "crash"})
-"""Stages at which it is the model that failed on the target, rather than the agent."""
-EXPIRED_MESSAGE = "The agent fell silent and its lease ran out."
+EXPIRED_STAGE, EXPIRED_MESSAGE = "timeout", "The worker fell silent and its lease ran out."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """Who leases jobs: an agent, or a process of the service's own; one of `agent_id` and `process` is set.
+
+    Args:
+        agent_id: of the agent.
+        device_id: where given, only jobs for targets that this device offers are leased.
+        process: name of the service's process.
+    """
+
+    agent_id: str | None = None
+    device_id: str | None = None
+    process: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,15 @@ class Receipt:
     measurement_id: int | None = None
 
 
+# --- Jobs -------------------------------------------------------------------------------------------------------
+
+
 def enqueue(
     session: Session,
+    payload: Payload,
     *,
-    kind: JobKind,
-    payload: Mapping[str, Any],
     max_attempts: int,
-    target_id: str | None = None,
+    target_id: TargetId | None = None,
     graph_hash: str | None = None,
     parent_id: str | None = None,
 ) -> Job:
@@ -83,16 +85,18 @@ def enqueue(
 
     Args:
         session: in a transaction.
-        kind: `profile` (agents do it), `adapt` or `train` (the service does).
-        payload: JSON values; for `profile` it has `settings` and `feeds`.
-        max_attempts: how often it may be leased.
+        payload: what to do; its record says the job's kind.
+        max_attempts: how often it may be leased without success.
         target_id: where.
-        graph_hash: what to profile.
+        graph_hash: what to measure.
         parent_id: the job that waits for this one.
+
+    Raises:
+        InputError: the payload holds a value that the databases cannot keep.
     """
     job = Job(
-        kind=kind,
-        payload=dict(payload),
+        kind=payload.kind,
+        payload=stored(payload),
         max_attempts=max_attempts,
         target_id=target_id,
         graph_hash=graph_hash,
@@ -115,35 +119,57 @@ def find(session: Session, job_id: str, *, lock: bool = False) -> Job:
     return job
 
 
-def _leasable(device_id: str) -> tuple[ColumnElement[bool], ...]:
-    return (
-        Job.state == JobState.QUEUED,
-        Job.kind == JobKind.PROFILE,
-        Target.device_id == device_id,
-        Target.offered.is_(True),
-    )
+def children(session: Session, job_id: str) -> Sequence[Job]:
+    """The jobs that this one waits for, oldest first."""
+    return session.scalars(select(Job).where(Job.parent_id == job_id).order_by(Job.id)).all()
 
 
-def has_work(session: Session, *, device_id: str) -> bool:
+def child_states(session: Session, job_id: str) -> dict[JobState, int]:
+    """How many children are in each state."""
+    return dict(Counter(session.scalars(select(Job.state).where(Job.parent_id == job_id))))
+
+
+def attempts_of(session: Session, job_id: str) -> Sequence[Attempt]:
+    """Every lease that the job had, oldest first, with how it ended and why."""
+    return session.scalars(
+        select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.number, Attempt.started_unix_s)
+    ).all()
+
+
+def cancel(session: Session, job_id: str) -> Job:
+    """Cancel a job and the jobs it waits for; cancelling twice is once.
+
+    Raises:
+        ConflictError: the job is done or has failed.
+    """
+    job = find(session, job_id, lock=True)
+    if job.state in FINISHED_STATES - {JobState.CANCELLED}:
+        raise ConflictError(f"Job {job_id} is {job.state} already and cannot be cancelled.")
+    for child in children(session, job_id):
+        if child.state not in FINISHED_STATES:
+            cancel(session, child.id)
+    if job.state == JobState.LEASED:
+        _end(job, session.get_one(Attempt, job.lease_token), LeaseOutcome.CANCELLED)
+    job.state = JobState.CANCELLED
+    session.flush()
+    return job
+
+
+# --- Leases -----------------------------------------------------------------------------------------------------
+
+
+def has_work(session: Session, *, kinds: Collection[JobKind], worker: Worker) -> bool:
     """Whether `lease` would find a job; takes no lock."""
-    query = select(Job.id).join(Target, Job.target_id == Target.id).where(*_leasable(device_id)).limit(1)
-    return session.scalar(query) is not None
+    return session.scalar(select(Job.id).where(*_leasable(kinds, worker)).limit(1)) is not None
 
 
-def lease(session: Session, *, agent: Agent, lease_seconds: float) -> Job | None:
-    """Give the oldest job for one of the targets that the agent's device offers to the agent.
+def lease(session: Session, *, kinds: Collection[JobKind], worker: Worker, lease_seconds: float) -> Job | None:
+    """Give the oldest job of these kinds that waits for nothing to a worker.
 
-    Each job goes to one agent, however many ask at once: PostgreSQL skips rows that others hold, SQLite lets one
+    Each job goes to one worker, however many ask at once: PostgreSQL skips rows that others hold, SQLite lets one
     writer in at a time.
     """
-    oldest = (
-        select(Job.id)
-        .join(Target, Job.target_id == Target.id)
-        .where(*_leasable(agent.device_id))
-        .order_by(Job.id)
-        .limit(1)
-        .with_for_update(skip_locked=True, of=Job)
-    )
+    oldest = select(Job.id).where(*_leasable(kinds, worker)).order_by(Job.id).limit(1).with_for_update(skip_locked=True)
     now = time.time()
     job = session.scalar(
         update(Job)
@@ -159,8 +185,26 @@ def lease(session: Session, *, agent: Agent, lease_seconds: float) -> Job | None
         execution_options={"synchronize_session": False, "populate_existing": True},
     )
     if job is not None:
-        session.add(Attempt(lease_token=job.lease_token, job_id=job.id, agent_id=agent.id, number=job.attempts))
+        session.add(
+            Attempt(
+                lease_token=job.lease_token,
+                job_id=job.id,
+                agent_id=worker.agent_id,
+                process=worker.process,
+                number=job.attempts,
+            )
+        )
     return job
+
+
+def _leasable(kinds: Collection[JobKind], worker: Worker) -> tuple[ColumnElement[bool], ...]:
+    child = aliased(Job)
+    waits = select(child.id).where(child.parent_id == Job.id, child.state.not_in(FINISHED_STATES)).exists()
+    conditions = (Job.state == JobState.QUEUED, Job.kind.in_(kinds), ~waits)
+    if worker.device_id is None:
+        return conditions
+    offered = select(Target.id).where(Target.device_id == worker.device_id, Target.offered.is_(True))
+    return (*conditions, Job.target_id.in_(offered))
 
 
 def heartbeat(session: Session, *, job_id: str, lease_token: str, lease_seconds: float) -> float:
@@ -168,75 +212,13 @@ def heartbeat(session: Session, *, job_id: str, lease_token: str, lease_seconds:
 
     Raises:
         LeaseLostError: the lease ran out, the job was cancelled or is finished.
+        NotFoundError: there is no such job.
     """
     job = find(session, job_id, lock=True)
     if job.state != JobState.LEASED or not _same(job.lease_token, lease_token):
         raise LeaseLostError(f"This lease of job {job_id} has ended (the job is {job.state}); stop working on it.")
     job.deadline_unix_s = time.time() + lease_seconds
     return job.deadline_unix_s
-
-
-def complete(session: Session, *, job_id: str, lease_token: str, measurement: Measurement) -> Receipt:
-    """Store what an agent measured and finish the job; a failed measurement is stored too and fails the job.
-
-    A repeat is answered as the first was, and writes nothing. A lease that ran out still delivers as long as
-    nobody else got the job.
-
-    Raises:
-        InputError: the measurement is of another graph or target, or has impossible values.
-        LeaseLostError: the job went on to somebody else, or is finished.
-    """
-    job, attempt = _reported(session, job_id, lease_token)
-    written = session.scalar(select(MeasurementRow.id).where(MeasurementRow.lease_token == lease_token))
-    if written is not None:
-        return Receipt(job_id, job.state, written)
-    _require_open(job, attempt)
-    _require_same_work(job, measurement)
-    row = _row(job, lease_token, measurement)
-    session.add(row)
-    session.flush()
-    job.result = {"measurement_id": row.id}
-    _end(job, attempt, LeaseOutcome.FAILED if measurement.failure else LeaseOutcome.DONE, measurement.failure)
-    job.state = JobState.FAILED if measurement.failure else JobState.DONE
-    return Receipt(job_id, job.state, row.id)
-
-
-def fail(session: Session, *, job_id: str, lease_token: str, failure: Failure) -> Receipt:
-    """Take note that an attempt failed; the job returns to the queue while attempts are left.
-
-    Stages that would fail in the same way again (`FINAL_STAGES`) fail the job at once. A failure that is the model's
-    (`MODEL_STAGES`) is kept as a measurement without samples too.
-
-    Raises:
-        LeaseLostError: the job went on to somebody else, or is finished.
-    """
-    job, attempt = _reported(session, job_id, lease_token)
-    if attempt.outcome == LeaseOutcome.FAILED:
-        return Receipt(job_id, job.state)
-    _require_open(job, attempt)
-    _end(job, attempt, LeaseOutcome.FAILED, failure)
-    if failure.stage in MODEL_STAGES:
-        _keep_failure(session, job, lease_token, failure)
-    final = failure.stage in FINAL_STAGES or job.attempts >= job.max_attempts
-    job.state = JobState.FAILED if final else JobState.QUEUED
-    return Receipt(job_id, job.state)
-
-
-def _keep_failure(session: Session, job: Job, lease_token: str, failure: Failure) -> None:
-    target = session.get_one(Target, job.target_id)
-    measurement = Measurement(
-        graph=job.graph_hash or "",
-        target=records.target_record(target),
-        settings=from_plain(ProfileSettings, job.payload["settings"]),
-        failure=failure,
-    )
-    session.add(_row(job, lease_token, measurement))
-
-
-def _row(job: Job, lease_token: str, measurement: Measurement) -> MeasurementRow:
-    feeds = tuple(from_plain(FeedSpec, feed) for feed in job.payload["feeds"])
-    key = records.feeds_key(feeds)
-    return records.measurement_row(measurement, feeds_key=key, job_id=job.id, lease_token=lease_token)
 
 
 def any_late(session: Session) -> bool:
@@ -257,87 +239,87 @@ def expire(session: Session, *, now: float | None = None, limit: int = 100) -> i
     ).all()
     for job in late:
         attempt = session.get_one(Attempt, job.lease_token)
-        _end(job, attempt, LeaseOutcome.EXPIRED, Failure(stage="timeout", message=EXPIRED_MESSAGE))
+        _end(job, attempt, LeaseOutcome.EXPIRED, stage=EXPIRED_STAGE, message=EXPIRED_MESSAGE)
         job.state = JobState.FAILED if job.attempts >= job.max_attempts else JobState.QUEUED
     return len(late)
 
 
-def cancel(session: Session, job_id: str) -> Job:
-    """Cancel a job and the jobs it waits for; cancelling twice is once.
+# --- Reports ----------------------------------------------------------------------------------------------------
+
+
+def complete(session: Session, *, job_id: str, lease_token: str, result: Mapping[str, Any]) -> Receipt:
+    """Finish a job with what came of it; a repeat is answered as the first was, and writes nothing.
+
+    A lease that ran out still delivers as long as nobody else got the job.
 
     Raises:
-        ConflictError: the job is done or has failed.
+        LeaseLostError: the job went on to somebody else, or is finished.
+        NotFoundError: there is no such job.
     """
-    job = find(session, job_id, lock=True)
-    if job.state in FINISHED_STATES - {JobState.CANCELLED}:
-        raise ConflictError(f"Job {job_id} is {job.state} already and cannot be cancelled.")
-    for child in children(session, job_id):
-        if child.state not in FINISHED_STATES:
-            cancel(session, child.id)
-    if job.state == JobState.LEASED and job.lease_token:
-        _end(job, session.get_one(Attempt, job.lease_token), LeaseOutcome.CANCELLED, None)
-    job.state = JobState.CANCELLED
-    session.flush()
-    return job
+    job, attempt = reported(session, job_id, lease_token)
+    if attempt.outcome != LeaseOutcome.DONE:
+        require_open(job, attempt)
+        _end(job, attempt, LeaseOutcome.DONE)
+        job.state, job.result = JobState.DONE, dict(result)
+    return Receipt(job_id, job.state)
 
 
-def children(session: Session, job_id: str) -> Sequence[Job]:
-    """The jobs that this one waits for, oldest first."""
-    return session.scalars(select(Job).where(Job.parent_id == job_id).order_by(Job.id)).all()
+def fail(
+    session: Session,
+    *,
+    job_id: str,
+    lease_token: str,
+    message: str,
+    stage: str | None = None,
+    final: bool,
+    result: Mapping[str, Any] | None = None,
+) -> Receipt:
+    """Take note that an attempt failed; the job returns to the queue while attempts are left, unless it is final.
 
-
-def child_states(session: Session, job_id: str) -> dict[JobState, int]:
-    """How many children are in each state."""
-    return dict(Counter(session.scalars(select(Job.state).where(Job.parent_id == job_id))))
-
-
-def attempts_of(session: Session, job_id: str) -> Sequence[Attempt]:
-    """Every lease that the job had, oldest first, with how it ended and why."""
-    return session.scalars(select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.number)).all()
-
-
-def open_jobs(session: Session, kind: JobKind) -> Sequence[Job]:
-    """Jobs of a kind that are neither done, failed nor cancelled, oldest first; rows others hold are skipped."""
-    query = select(Job).where(Job.kind == kind, Job.state.in_((JobState.QUEUED, JobState.LEASED))).order_by(Job.id)
-    return session.scalars(query.with_for_update(skip_locked=True)).all()
-
-
-def finish_job(session: Session, job_id: str, result: Mapping[str, Any]) -> Job:
-    """Finish a job that the service itself does.
+    Args:
+        session: in a transaction.
+        job_id: of the job.
+        lease_token: of the lease that ends.
+        message: why, and what to do.
+        stage: at which it failed (`latcast.schema.FailureStage`), if it was a measurement.
+        final: trying again would fail in the same way.
+        result: what the job keeps of it.
 
     Raises:
-        ConflictError: it is finished already, for example cancelled.
+        LeaseLostError: the job went on to somebody else, or is finished.
+        NotFoundError: there is no such job.
     """
-    job = _unfinished(session, job_id)
-    job.state, job.result = JobState.DONE, dict(result)
-    session.flush()
-    return job
+    job, attempt = reported(session, job_id, lease_token)
+    if attempt.outcome != LeaseOutcome.FAILED:
+        require_open(job, attempt)
+        _end(job, attempt, LeaseOutcome.FAILED, stage=stage, message=message)
+        job.state = JobState.FAILED if final or job.attempts >= job.max_attempts else JobState.QUEUED
+        job.result = None if result is None else dict(result)
+    return Receipt(job_id, job.state)
 
 
-def fail_job(session: Session, job_id: str, message: str) -> Job:
-    """Fail a job that the service itself does; `message` says why and what to do.
+def release(session: Session, *, job_id: str, lease_token: str) -> Receipt:
+    """Return a job to the queue without counting the lease as an attempt; with children it waits for them.
 
     Raises:
-        ConflictError: it is finished already, for example cancelled.
+        LeaseLostError: the job went on to somebody else, or is finished.
+        NotFoundError: there is no such job.
     """
-    job = _unfinished(session, job_id)
-    job.state, job.result = JobState.FAILED, {"error": message}
-    session.flush()
-    return job
+    job, attempt = reported(session, job_id, lease_token)
+    if attempt.outcome != LeaseOutcome.RELEASED:
+        require_open(job, attempt)
+        _end(job, attempt, LeaseOutcome.RELEASED)
+        job.state, job.attempts = JobState.QUEUED, job.attempts - 1
+    return Receipt(job_id, job.state)
 
 
-def _unfinished(session: Session, job_id: str) -> Job:
-    job = find(session, job_id, lock=True)
-    if job.state in FINISHED_STATES:
-        raise ConflictError(f"Job {job_id} is {job.state} already.")
-    return job
+def reported(session: Session, job_id: str, lease_token: str) -> tuple[Job, Attempt]:
+    """The job that a report is about, locked, and the lease that it comes from, which may have ended.
 
-
-def _same(kept: str | None, given: str) -> bool:
-    return secrets.compare_digest((kept or "").encode(), given.encode())
-
-
-def _reported(session: Session, job_id: str, lease_token: str) -> tuple[Job, Attempt]:
+    Raises:
+        LeaseLostError: the job was never leased with this token.
+        NotFoundError: there is no such job.
+    """
     job = find(session, job_id, lock=True)
     attempt = session.get(Attempt, lease_token)
     if attempt is None or attempt.job_id != job_id:
@@ -345,23 +327,26 @@ def _reported(session: Session, job_id: str, lease_token: str) -> tuple[Job, Att
     return job, attempt
 
 
-def _require_open(job: Job, attempt: Attempt) -> None:
+def require_open(job: Job, attempt: Attempt) -> None:
+    """Refuse reports of a lease that has ended otherwise.
+
+    Raises:
+        LeaseLostError: the job went on to somebody else, or is finished.
+    """
     if job.lease_token != attempt.lease_token:
-        raise LeaseLostError(f"The lease of job {job.id} ran out and another agent got the job; drop this report.")
+        raise LeaseLostError(f"The lease of job {job.id} ran out and another worker got the job; drop this report.")
     if job.state in FINISHED_STATES or attempt.outcome not in (None, LeaseOutcome.EXPIRED):
         raise LeaseLostError(f"This lease of job {job.id} has ended (the job is {job.state}); drop this report.")
 
 
-def _require_same_work(job: Job, measurement: Measurement) -> None:
-    if measurement.graph != job.graph_hash or measurement.target.id != job.target_id:
-        raise InputError(
-            f"Job {job.id} asks for graph {job.graph_hash} on target {job.target_id}, but the measurement is of graph "
-            f"{measurement.graph} on target {measurement.target.id}. If the runtime's version changed, register again."
-        )
+def _same(kept: str | None, sent: str) -> bool:
+    return secrets.compare_digest((kept or "").encode(), sent.encode())
 
 
-def _end(job: Job, attempt: Attempt, outcome: LeaseOutcome, failure: Failure | None) -> None:
+def _end(
+    job: Job, attempt: Attempt, outcome: LeaseOutcome, *, stage: str | None = None, message: str | None = None
+) -> None:
     attempt.outcome, attempt.ended_unix_s = outcome, time.time()
-    if failure is not None:
-        attempt.stage, attempt.message = failure.stage, failure.message
+    if message is not None:
+        attempt.stage, attempt.message = stage, message
     job.deadline_unix_s = None

@@ -1,22 +1,22 @@
 """Jobs that callers ask for: checked as far as can be now, and put into the queue."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from latcast.errors import NotFoundError
-from latcast.schema import Architecture, FeedSpec, InputError, JobKind, TargetId, to_plain
+from latcast.schema import Architecture, FeedSpec, InputError, TargetId
 from service.db import records, tables
 from service.db.session import Database
 from service.fleet.targets import find_adaptable_target, find_measurable_target
 from service.graphs import store
 from service.jobs import queue
+from service.jobs.payloads import AdaptPayload, ProfilePayload
 from service.settings import Settings
 
-__all__ = ["AdaptRequest", "adapt", "profile"]
+__all__ = ["adapt", "profile"]
 
 
 def profile(
@@ -46,12 +46,11 @@ def profile(
         target = records.target_record(find_measurable_target(session, target_id))
         hashes = [*graph_hashes, *(store.save(session, item) for item in prepared)]
         _require_graphs(session, hashes)
-        payload = {"settings": to_plain(settings_for(target, overrides)), "feeds": records.storable(list(feeds))}
+        payload = ProfilePayload(settings=settings_for(target, overrides), feeds=tuple(feeds))
         return [
             queue.enqueue(
                 session,
-                kind=JobKind.PROFILE,
-                payload=payload,
+                payload,
                 max_attempts=settings.max_attempts,
                 target_id=target_id,
                 graph_hash=graph_hash,
@@ -68,56 +67,31 @@ def _require_graphs(session: Session, hashes: Sequence[str]) -> None:
             raise NotFoundError(f"There is no graph {graph_hash!r}; upload its model first (POST /v1/graphs).")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdaptRequest:
-    """How to adapt.
-
-    Args:
-        samples: how many graphs are measured.
-        sampler: who chooses them.
-        pool: `space` (one or several names) or `graphs` (hashes); empty for the default spaces.
-        settings: how to measure, where it differs from the default.
-        seed: of the pool and the choice.
-    """
-
-    samples: int
-    sampler: str
-    pool: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    seed: int
-
-
-def adapt(database: Database, settings: Settings, *, target_id: TargetId, request: AdaptRequest) -> tables.Job:
+def adapt(database: Database, settings: Settings, *, target_id: TargetId, payload: AdaptPayload) -> tables.Job:
     """A job that has graphs measured, adapts a predictor to them and activates it.
 
     Of a column of a public table nothing is measured: the job adapts to rows of it.
 
     Raises:
         UnknownNameError: nobody registered the sampler or the search space.
+        InputError: the pool names both search spaces and graphs.
         NotFoundError: nobody registered the target, or a graph of the pool.
         ConflictError: no device measures on the target now.
     """
-    _check_names(request)
+    _check_names(payload)
     with database.write.begin() as session:
         find_adaptable_target(session, target_id)
-        if request.pool.get("graphs"):
-            _require_graphs(session, request.pool["graphs"])
-        return queue.enqueue(
-            session,
-            kind=JobKind.ADAPT,
-            payload=asdict(request),
-            max_attempts=settings.max_attempts,
-            target_id=target_id,
-        )
+        if payload.pool.graphs:
+            _require_graphs(session, payload.pool.graphs)
+        return queue.enqueue(session, payload, max_attempts=settings.max_attempts, target_id=target_id)
 
 
-def _check_names(request: AdaptRequest) -> None:
+def _check_names(payload: AdaptPayload) -> None:
     from predictors.samplers.base import get_sampler
     from profilers.search_spaces import get_space
 
-    get_sampler(request.sampler)
-    spaces = request.pool.get("space") or ()
-    for space in [spaces] if isinstance(spaces, str) else spaces:
+    get_sampler(payload.sampler)
+    for space in payload.pool.space:
         get_space(space)
-    if spaces and request.pool.get("graphs"):
+    if payload.pool.space and payload.pool.graphs:
         raise InputError("pool: give either `space` or `graphs`, not both.")

@@ -1,33 +1,15 @@
-"""Adaptation as a job: choose graphs, have them measured (or choose rows of a public table), fit, activate.
+"""Adaptation as a job: choose graphs, have them measured (or choose rows of a public table), fit, activate."""
 
-`POST /v1/targets/{id}/adapt` makes a job of kind `adapt`; `advance` carries every such job on by one step. Steps are
-short transactions with the slow work between them, under a claim that runs out: whichever process dies at whichever
-instant, another one goes on where it was.
-"""
-
-import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-import structlog
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError
-from latcast.schema import (
-    FINISHED_STATES,
-    Architecture,
-    InputError,
-    JobKind,
-    JobState,
-    LatcastError,
-    Target,
-    TargetId,
-    to_plain,
-)
+from latcast.schema import Architecture, InputError, JobState, Target
 from predictors.base import LatencyDataset, Predictor, Query
 from predictors.evaluation.leave_one_out import leave_one_out_ape
 from predictors.samplers.base import get_sampler
@@ -40,6 +22,8 @@ from service.graphs.queries import NetworkQuery
 from service.graphs.resolver import Resolver
 from service.graphs.store import PreparedGraph
 from service.jobs import queue
+from service.jobs.payloads import AdaptPayload, Pool, ProfilePayload
+from service.jobs.steps import Finished, LeasedJob, Steps, Waiting
 from service.learning import datasets
 from service.learning.artifacts import put_artifact
 from service.learning.catalogue import SHIPPED, PredictorCatalogue, StoredPredictor, bases_for
@@ -47,153 +31,190 @@ from service.learning.support_selection import choose_support
 from service.measurements.lookup import GRAPHS, measured_networks, measured_spaces
 from service.settings import Settings
 
-__all__ = ["DEFAULT_SPACES", "advance"]
+__all__ = ["DEFAULT_SPACES", "AdaptationSteps"]
 
 DEFAULT_SPACES = ("zoo", "nasbench201")
 """Where the sampler chooses from when nobody says: whatever users' own graphs are like, these are diverse."""
 POOL_PER_SPACE = 150
 LONGEST_SUPPORT_MS = 200.0
 """Graphs forecast to take longer are not chosen: they cost measuring time and teach little that others do not."""
-CLAIM_SECONDS = 120.0
 MOST_REFITS = 10
 """Larger supports are left out in this many parts: an adaptation to fifty networks may take more than a second."""
 FEWEST_SHARE = 0.5
 """Adapt when at least this share of the support set could be measured; else fail, and say why."""
 
-log = structlog.get_logger(__name__)
 
+class AdaptationSteps(Steps[AdaptPayload]):
+    """Adapts a base predictor to one target and makes the result the target's only active adaptation.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """One step of one job, taken by this process until the claim runs out."""
+    `plan` chooses graphs and makes a measuring job of each; `finish` adapts to what was measured. For a column of a
+    public table everything is measured already, so that `plan` chooses rows and adapts at once.
 
-    job_id: str
-    token: str
-    target_id: TargetId
-    payload: Mapping[str, Any]
-    measured: bool
-    """The support set is measured: fit. Otherwise choose it."""
-
-
-def advance(database: Database, *, settings: Settings, catalogue: PredictorCatalogue, resolver: Resolver) -> bool:
-    """Carry one adaptation on by one step; whether there was one to carry on.
-
-    Never raises for what is wrong with a job: the job fails with a sentence instead.
+    Args:
+        database: with measurements and predictors.
+        settings: of the service.
+        catalogue: of the predictors that can be adapted; renewed for the target in the end.
+        resolver: finds and builds graphs.
     """
-    claim = _claim(database)
-    if claim is None:
-        return False
-    try:
-        target = catalogue.predictors_of(claim.target_id).target
+
+    payload: ClassVar[type[AdaptPayload]] = AdaptPayload
+
+    def __init__(
+        self, database: Database, settings: Settings, *, catalogue: PredictorCatalogue, resolver: Resolver
+    ) -> None:
+        self._database, self._settings = database, settings
+        self._catalogue, self._resolver = catalogue, resolver
+
+    def plan(self, job: LeasedJob[AdaptPayload]) -> Waiting | Finished:
+        """Choose graphs to measure; of a column of a public table, choose rows and adapt to them.
+
+        Raises:
+            ConflictError: there is no base predictor.
+            InputError: there are fewer graphs or rows than are asked for, or none of the pool.
+            UnknownNameError: nobody registered the target, the sampler or the search space.
+        """
+        target = self._target(job)
         if target.origin:
-            _fit_table(database, claim, target, catalogue=catalogue, resolver=resolver)
-            catalogue.renew(target.id)
-        elif claim.measured:
-            _fit(database, claim, catalogue=catalogue, resolver=resolver)
-            catalogue.renew(target.id)
-        else:
-            _plan(database, claim, settings=settings, catalogue=catalogue, resolver=resolver)
-    except LatcastError as error:
-        _give_up(database, claim, str(error))
-    except Exception:
-        log.exception("adaptation failed", job=claim.job_id)
-        _give_up(database, claim, "Adapting failed for a reason that is ours; the service's log has it.")
-    return True
-
-
-def _claim(database: Database) -> Claim | None:
-    """Claim the oldest adaptation that can be carried on."""
-    with database.read() as session:
-        waiting = select(tables.Job.id).where(
-            tables.Job.kind == JobKind.ADAPT, tables.Job.state.in_((JobState.QUEUED, JobState.LEASED))
-        )
-        if session.scalar(waiting.limit(1)) is None:
-            return None
-    with database.write.begin() as session:
-        for job in queue.open_jobs(session, JobKind.ADAPT):
-            states = queue.child_states(session, job.id)
-            taken = job.payload.get("claim", {}).get("until_unix_s", 0.0) > time.time()
-            if taken or set(states) - FINISHED_STATES or job.target_id is None:
-                continue
-            token = secrets.token_hex(8)
-            until = time.time() + CLAIM_SECONDS
-            job.payload = {**job.payload, "claim": {"token": token, "until_unix_s": until}}
-            return Claim(
-                job_id=job.id, token=token, target_id=job.target_id, payload=job.payload, measured=bool(states)
-            )
-    return None
-
-
-def _holds(job: tables.Job, claim: Claim) -> bool:
-    """Whether the job still waits for this claim's step; False after it ran out or the job was cancelled."""
-    return job.state not in FINISHED_STATES and job.payload.get("claim", {}).get("token") == claim.token
-
-
-def _give_up(database: Database, claim: Claim, message: str) -> None:
-    with database.write.begin() as session:
-        if _holds(queue.find(session, claim.job_id, lock=True), claim):
-            queue.fail_job(session, claim.job_id, message)
-
-
-# --- Choosing what to measure -----------------------------------------------------------------------------------
-
-
-def _plan(
-    database: Database, claim: Claim, *, settings: Settings, catalogue: PredictorCatalogue, resolver: Resolver
-) -> None:
-    target = catalogue.predictors_of(claim.target_id).target
-    base = _base(catalogue)
-    pool = _pool(claim.payload, target, resolver)
-    chosen = _choose(pool, base.predictor, claim.payload)
-    prepared = [_prepared(query, resolver) for query in chosen]
-    profile = to_plain(settings_for(target, claim.payload.get("settings")))
-    with database.write.begin() as session:
-        job = queue.find(session, claim.job_id, lock=True)
-        if not _holds(job, claim):
-            return
+            return self._adapted_to_table(job, target)
+        pool = pool_queries(job.payload, target, self._resolver)
+        chosen = choose_queries(pool, self._base(GRAPHS).predictor, job.payload)
+        prepared = [prepared_graph(query, self._resolver) for query in chosen]
         hashes = [query.graph.hash for query in chosen]
-        for item in prepared:
-            if item is not None:
+        settings = settings_for(target, job.payload.settings)
+
+        def write(session: Session) -> None:
+            for item in filter(None, prepared):
                 store.save(session, item)
-        for graph_hash in hashes:
-            queue.enqueue(
-                session,
-                kind=JobKind.PROFILE,
-                payload={"settings": profile, "feeds": []},
-                max_attempts=settings.max_attempts,
-                target_id=claim.target_id,
-                graph_hash=graph_hash,
-                parent_id=job.id,
+            for graph_hash in hashes:
+                queue.enqueue(
+                    session,
+                    ProfilePayload(settings=settings),
+                    max_attempts=self._settings.max_attempts,
+                    target_id=target.id,
+                    graph_hash=graph_hash,
+                    parent_id=job.id,
+                )
+
+        return Waiting(write)
+
+    def finish(self, job: LeasedJob[AdaptPayload]) -> Finished:
+        """Adapt to the graphs that could be measured.
+
+        Raises:
+            ConflictError: too few of them could be, or there is no base predictor.
+        """
+        with self._database.read() as session:
+            children = queue.children(session, job.id)
+            rows = [
+                child.result["measurement_id"] for child in children if child.state == JobState.DONE and child.result
+            ]
+            attempts = [attempt for child in children for attempt in queue.attempts_of(session, child.id)]
+        if len(rows) < max(1, FEWEST_SHARE * len(children)):
+            reasons = " ".join(sorted({attempt.message for attempt in attempts if attempt.message}))
+            raise ConflictError(
+                f"Only {len(rows)} of {len(children)} graphs could be measured, too few to adapt to. "
+                f"Reasons: {reasons or 'the jobs were cancelled.'}"
             )
-        job.payload = {key: value for key, value in job.payload.items() if key != "claim"}
+        return self._adapted(job, self._target(job), self._base(GRAPHS), rows, failed=len(children) - len(rows))
 
+    def _target(self, job: LeasedJob[AdaptPayload]) -> Target:
+        return self._catalogue.predictors_of(job.target_id or "").target
 
-def _base(catalogue: PredictorCatalogue, space: str = GRAPHS) -> StoredPredictor:
-    """What is adapted. A device's own measurements adapt a base that reads any graph; those of architectures adapt
-    the base of their space besides (`service.forecasting.selection`).
-    """
-    bases = bases_for(catalogue.bases(), space)
-    if not bases:
-        raise ConflictError(
-            "There is no base predictor to adapt: train one, or install the package with its artifacts."
+    def _base(self, space: str) -> StoredPredictor:
+        """The base predictor to adapt: a device's own measurements adapt one that reads any graph, rows of a table
+        one that reads their search space.
+        """
+        bases = bases_for(self._catalogue.bases(), space)
+        if not bases:
+            raise ConflictError(
+                "There is no base predictor to adapt: train one, or install the package with its artifacts."
+            )
+        return bases[0]
+
+    def _adapted_to_table(self, job: LeasedJob[AdaptPayload], target: Target) -> Finished:
+        """The outcome of adapting to rows of a public table that the sampler chooses."""
+        asked = job.payload
+        with self._database.read() as session:
+            space = table_space(measured_spaces(session, target), asked.pool, target)
+            rows = measured_networks(session, target, space)
+            if asked.pool.graphs:
+                rows = [row for row in rows if row.name in set(asked.pool.graphs)]
+        base = self._base(space)
+        chosen = choose_support(
+            self._database,
+            self._resolver,
+            rows,
+            base,
+            space,
+            samples=asked.samples,
+            sampler=asked.sampler,
+            seed=asked.seed,
         )
-    return bases[0]
+        return self._adapted(job, target, base, chosen, failed=0)
+
+    def _adapted(
+        self,
+        job: LeasedJob[AdaptPayload],
+        target: Target,
+        base: StoredPredictor,
+        rows: Sequence[int],
+        *,
+        failed: int,
+    ) -> Finished:
+        """The outcome of adapting the base to measurements of the target.
+
+        Args:
+            job: that asks for it.
+            target: to adapt to.
+            base: what is adapted.
+            rows: ids of the measurements.
+            failed: how many graphs could not be measured.
+        """
+        with self._database.read() as session:
+            data = datasets.load_dataset(session, measurement_ids=rows, baseline_speed=True)
+            sentinel_ms = datasets.baseline_sentinel_ms(session, rows)
+        support = self._resolver.readable_rows(data, base.predictor)
+        started = time.perf_counter()
+        adapted = base.predictor.adapt(target, support, support.evidence.get(target.id))
+        adapt_ms = (time.perf_counter() - started) * 1000
+        error = left_out_error(base.predictor, target, support)
+        figures = {
+            "support": len(rows),
+            "failed": failed,
+            "adapt_ms": adapt_ms,
+            "support_loo_median_ape": error,
+            "support_median_ape": error,
+            "sentinel_ms": sentinel_ms,
+        }
+        artifact = adapted.to_artifact()
+
+        def write(session: Session) -> Mapping[str, Any]:
+            adaptation = tables.Adaptation(
+                predictor_id=predictor_row(session, base),
+                target_id=target.id,
+                job_id=job.id,
+                support=list(rows),
+                artifact_digest=put_artifact(session, artifact),
+                metrics=figures,
+                active=True,
+            )
+            activate(session, adaptation)
+            return {"adaptation_id": adaptation.id, **figures}
+
+        return Finished(write, announce=lambda: self._catalogue.renew(target.id))
 
 
-def _pool(payload: Mapping[str, Any], target: Target, resolver: Resolver) -> list[Query]:
+def pool_queries(payload: AdaptPayload, target: Target, resolver: Resolver) -> list[Query]:
     """What the sampler may choose from: the graphs named, or random architectures of the spaces named."""
-    pool = payload.get("pool") or {}
-    if pool.get("graphs"):
+    if payload.pool.graphs:
         return [
             NetworkQuery(target=target, graph_hash=graph_hash, graph=resolver.stored_graph(graph_hash))
-            for graph_hash in pool["graphs"]
+            for graph_hash in payload.pool.graphs
         ]
-    named = pool.get("space") or DEFAULT_SPACES
-    rng = np.random.default_rng(payload.get("seed", 0))
-    names = [named] if isinstance(named, str) else named
+    rng = np.random.default_rng(payload.seed)
     return [
         NetworkQuery(target=target, architecture=architecture, graph=resolver.prepared(architecture).graph)
-        for name in names
+        for name in payload.pool.space or DEFAULT_SPACES
         for architecture in _architectures(name, rng)
     ]
 
@@ -205,114 +226,46 @@ def _architectures(name: str, rng: np.random.Generator) -> list[Architecture]:
     return list(distinct.values())
 
 
-def _choose(pool: Sequence[Query], base: Predictor, payload: Mapping[str, Any]) -> list[Query]:
-    samples = int(payload["samples"])
+def choose_queries(pool: Sequence[Query], base: Predictor, payload: AdaptPayload) -> list[Query]:
+    """The queries of the pool that the sampler chooses, of those that are measured quickly if they are enough.
+
+    Raises:
+        InputError: the pool is smaller than the number of samples.
+    """
     quick = [query for query, ms in zip(pool, base.predict(pool).median_ms, strict=True) if ms <= LONGEST_SUPPORT_MS]
-    candidates = quick if len(quick) >= samples else list(pool)
-    if len(candidates) < samples:
-        raise InputError(f"The pool has {len(candidates)} graphs, fewer than the {samples} samples asked for.")
-    sampler = get_sampler(payload["sampler"])
-    rng = np.random.default_rng([payload.get("seed", 0), 1])
-    return [candidates[index] for index in sampler.choose(candidates, samples, predictor=base, rng=rng)]
+    candidates = quick if len(quick) >= payload.samples else list(pool)
+    if len(candidates) < payload.samples:
+        raise InputError(f"The pool has {len(candidates)} graphs, fewer than the {payload.samples} samples asked for.")
+    sampler = get_sampler(payload.sampler)
+    rng = np.random.default_rng([payload.seed, 1])
+    return [candidates[index] for index in sampler.choose(candidates, payload.samples, predictor=base, rng=rng)]
 
 
-def _prepared(query: Query, resolver: Resolver) -> PreparedGraph | None:
+def prepared_graph(query: Query, resolver: Resolver) -> PreparedGraph | None:
     """What has to be stored before the graph can be measured; None where it is stored already."""
     if query.architecture is None:
         return None
     return PreparedGraph.of(resolver.prepared(query.architecture), query.architecture)
 
 
-# --- Fitting ----------------------------------------------------------------------------------------------------
+def table_space(spaces: Sequence[str], pool: Pool, target: Target) -> str:
+    """The search space of a table's rows to adapt to: the first one, or the first of the pool that has rows.
 
-
-def _fit(database: Database, claim: Claim, *, catalogue: PredictorCatalogue, resolver: Resolver) -> None:
-    base = _base(catalogue)
-    target = catalogue.predictors_of(claim.target_id).target
-    with database.read() as session:
-        children = queue.children(session, claim.job_id)
-        rows = [child.result["measurement_id"] for child in children if child.state == JobState.DONE and child.result]
-        reasons = sorted(
-            {attempt.message or "" for child in children for attempt in queue.attempts_of(session, child.id)}
-        )
-    if len(rows) < max(1, FEWEST_SHARE * len(children)):
-        raise ConflictError(
-            f"Only {len(rows)} of {len(children)} graphs could be measured, too few to adapt to. "
-            f"Reasons: {' '.join(filter(None, reasons)) or 'the jobs were cancelled.'}"
-        )
-    _adapt(database, resolver, claim, target=target, base=base, rows=rows, failed=len(children) - len(rows))
-
-
-def _fit_table(
-    database: Database, claim: Claim, target: Target, *, catalogue: PredictorCatalogue, resolver: Resolver
-) -> None:
-    """Adapt to rows of a public table that the sampler chooses."""
-    payload = claim.payload
-    pool = payload.get("pool") or {}
-    with database.read() as session:
-        space = _space_of_table(measured_spaces(session, target), pool, target)
-        rows = measured_networks(session, target, space)
-        if pool.get("graphs"):
-            rows = [row for row in rows if row.name in set(pool["graphs"])]
-    base = _base(catalogue, space)
-    chosen = choose_support(
-        database,
-        resolver,
-        rows,
-        base,
-        space,
-        samples=int(payload["samples"]),
-        sampler=payload["sampler"],
-        seed=payload.get("seed", 0),
+    Raises:
+        InputError: the table has no rows of the pool's spaces.
+    """
+    wanted = pool.space or ((GRAPHS,) if pool.graphs else tuple(spaces))
+    for space in wanted:
+        if space in spaces:
+            return space
+    has = ", ".join(space or "graphs" for space in spaces) or "nothing"
+    raise InputError(
+        f"The table of target {target.id} ({target.device}) has latencies of {has}, and none of "
+        f"{', '.join(space or 'graphs' for space in wanted) or 'anything'}."
     )
-    _adapt(database, resolver, claim, target=target, base=base, rows=chosen, failed=0)
 
 
-def _space_of_table(spaces: Sequence[str], pool: Mapping[str, Any], target: Target) -> str:
-    """The first search space with rows, or that of the pool which has some."""
-    named = pool.get("space") or ([GRAPHS] if pool.get("graphs") else spaces)
-    wanted = [named] if isinstance(named, str) else named
-    found = [space for space in wanted if space in spaces]
-    if not found:
-        has = ", ".join(space or "graphs" for space in spaces) or "nothing"
-        raise InputError(
-            f"The table of target {target.id} ({target.device}) has latencies of {has}, and none of "
-            f"{', '.join(space or 'graphs' for space in wanted) or 'anything'}."
-        )
-    return found[0]
-
-
-def _adapt(
-    database: Database,
-    resolver: Resolver,
-    claim: Claim,
-    *,
-    target: Target,
-    base: StoredPredictor,
-    rows: Sequence[int],
-    failed: int,
-) -> None:
-    """Adapt the base to measurements, and activate it."""
-    with database.read() as session:
-        data = datasets.load_dataset(session, measurement_ids=rows, baseline_speed=True)
-        sentinel_ms = datasets.baseline_sentinel_ms(session, rows)
-    support = resolver.readable_rows(data, base.predictor)
-    started = time.perf_counter()
-    adapted = base.predictor.adapt(target, support, support.evidence.get(target.id))
-    adapt_ms = (time.perf_counter() - started) * 1000
-    error = _left_out_error(base.predictor, target, support)
-    result = {
-        "support": len(rows),
-        "failed": failed,
-        "adapt_ms": adapt_ms,
-        "support_loo_median_ape": error,
-        "support_median_ape": error,
-        "sentinel_ms": sentinel_ms,
-    }
-    _activate(database, claim, base=base, adapted=adapted, rows=list(rows), result=result)
-
-
-def _left_out_error(base: Predictor, target: Target, support: LatencyDataset) -> float | None:
+def left_out_error(base: Predictor, target: Target, support: LatencyDataset) -> float | None:
     """Median absolute percentage error on networks of the support, each forecast by an adaptation without it.
 
     A share (0.1 is 10 %); None where too few are left to adapt to, as of a support of one network.
@@ -322,38 +275,15 @@ def _left_out_error(base: Predictor, target: Target, support: LatencyDataset) ->
     return None if np.isnan(errors).all() else float(np.nanmedian(errors))
 
 
-def _activate(
-    database: Database,
-    claim: Claim,
-    *,
-    base: StoredPredictor,
-    adapted: Predictor,
-    rows: list[int],
-    result: dict[str, Any],
-) -> None:
-    """Store the adapted predictor, make it the target's only active one, and finish the job: one transaction."""
-    artifact = adapted.to_artifact()
-    with database.write.begin() as session:
-        job = queue.find(session, claim.job_id, lock=True)
-        if not _holds(job, claim):
-            return
-        active = tables.Adaptation.target_id == claim.target_id
-        session.execute(update(tables.Adaptation).where(active).values(active=False))
-        adaptation = tables.Adaptation(
-            predictor_id=_predictor_row(session, base),
-            target_id=claim.target_id,
-            job_id=job.id,
-            support=rows,
-            artifact_digest=put_artifact(session, artifact),
-            metrics=result,
-            active=True,
-        )
-        session.add(adaptation)
-        session.flush()
-        queue.finish_job(session, job.id, {"adaptation_id": adaptation.id, **result})
+def activate(session: Session, adaptation: tables.Adaptation) -> None:
+    """Add the adaptation and make it the only active one of its target."""
+    others = tables.Adaptation.target_id == adaptation.target_id
+    session.execute(update(tables.Adaptation).where(others).values(active=False))
+    session.add(adaptation)
+    session.flush()
 
 
-def _predictor_row(session: Session, base: StoredPredictor) -> str:
+def predictor_row(session: Session, base: StoredPredictor) -> str:
     """Id of the base predictor's row; the shipped one gets a row when something is first adapted from it."""
     if not base.id.startswith(SHIPPED):
         return base.id

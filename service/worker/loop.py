@@ -28,11 +28,11 @@ class Ticker:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Ask it to end, and wait for the call that is under way."""
+        """Ask the thread to end, and wait for the call that is under way."""
         self._stop.set()
         self._thread.join(timeout_s)
 

@@ -30,7 +30,10 @@ from profilers.search_spaces import get_space
 from service.db.session import Database
 from service.forecasting.types import Forecast, QualityPair
 from service.graphs.resolver import Item
+from service.jobs import queue
 from service.settings import Settings
+from service.worker.kinds import service_steps
+from service.worker.runner import JobRunner
 
 DEVICE = Device(
     fingerprint="machine-1",
@@ -156,6 +159,19 @@ class World:
     database: Database
     http: TestClient
     client: Client
+
+    def step(self) -> bool:
+        """Carry a job of the service's own on by one step, as its worker would; whether there was one."""
+        return self.runner().advance()
+
+    def runner(self, *, lease_seconds: float = 120.0, process: str = "tests") -> JobRunner:
+        """A worker for the jobs of the service's own."""
+        forecaster = self.app.state.parts.forecaster
+        steps = service_steps(
+            self.database, self.settings, catalogue=forecaster.catalogue, resolver=forecaster.resolver
+        )
+        worker = queue.Worker(process=process)
+        return JobRunner(self.database, steps, worker=worker, lease_seconds=lease_seconds)
 
     def client_with(self, key: str | None) -> Client:
         """A client that sends this key."""

@@ -16,11 +16,12 @@ from service.api.deps import Admin, AgentOnly, Cursor, Limit, Parts, PartsOf, Re
 from service.db.tables import Job
 from service.fleet import access
 from service.fleet.access import Principal
-from service.jobs import queue, submission
+from service.jobs import queue, reports, submission
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["jobs"])
+AGENT_KINDS = frozenset({JobKind.PROFILE})
 POLL_SECONDS = 0.25
 """How often a waiting call looks again; it holds neither a thread nor a connection in between."""
 
@@ -29,7 +30,7 @@ POLL_SECONDS = 0.25
 def create(body: schemas.JobIn, parts: PartsOf, _caller: Admin) -> schemas.Listed[schemas.JobRef]:
     """Measure graphs on a target (one job for each graph), or adapt a predictor to it."""
     if isinstance(body, schemas.AdaptJobIn):
-        made = [submission.adapt(parts.database, parts.settings, target_id=body.target, request=adapt_request(body))]
+        made = [submission.adapt(parts.database, parts.settings, target_id=body.target, payload=body.payload())]
     else:
         made = submission.profile(
             parts.database,
@@ -42,17 +43,6 @@ def create(body: schemas.JobIn, parts: PartsOf, _caller: Admin) -> schemas.Liste
             feeds=body.feeds,
         )
     return schemas.Listed(items=[views.job_ref(job) for job in made])
-
-
-def adapt_request(body: schemas.AdaptIn) -> submission.AdaptRequest:
-    """What the body asks for, besides the target."""
-    return submission.AdaptRequest(
-        samples=body.samples,
-        sampler=body.sampler,
-        pool=body.pool.model_dump(exclude_none=True),
-        settings=body.settings.overrides(),
-        seed=body.seed,
-    )
 
 
 @router.get("/jobs")
@@ -100,12 +90,13 @@ def _note_agent(parts: Parts, caller: Principal) -> None:
 
 
 def _try_lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
+    worker = queue.Worker(agent_id=caller.agent_id, device_id=caller.device_id)
     with parts.database.read() as session:
-        if caller.device_id is None or not queue.has_work(session, device_id=caller.device_id):
+        if not queue.has_work(session, kinds=AGENT_KINDS, worker=worker):
             return None
     seconds = parts.settings.lease_seconds
     with parts.database.write.begin() as session:
-        job = queue.lease(session, agent=access.agent_of(session, caller), lease_seconds=seconds)
+        job = queue.lease(session, kinds=AGENT_KINDS, worker=worker, lease_seconds=seconds)
         return views.lease_out(job, seconds) if job else None
 
 
@@ -152,7 +143,9 @@ def heartbeat(job_id: str, body: schemas.HeartbeatIn, parts: PartsOf, _caller: A
 def result(job_id: str, body: schemas.ResultIn, parts: PartsOf, _caller: AgentOnly) -> schemas.ReceiptOut:
     """Deliver a measurement. Once this is answered with 2xx it is on disk; a repeat is answered as the first was."""
     with parts.database.write.begin() as session:
-        receipt = queue.complete(session, job_id=job_id, lease_token=body.lease_token, measurement=body.measurement)
+        receipt = reports.take_measurement(
+            session, job_id=job_id, lease_token=body.lease_token, measurement=body.measurement
+        )
     return schemas.ReceiptOut.model_validate(receipt)
 
 
@@ -160,5 +153,5 @@ def result(job_id: str, body: schemas.ResultIn, parts: PartsOf, _caller: AgentOn
 def failure(job_id: str, body: schemas.FailureIn, parts: PartsOf, _caller: AgentOnly) -> schemas.ReceiptOut:
     """Say why nothing was measured; the job returns to the queue while it has attempts left."""
     with parts.database.write.begin() as session:
-        receipt = queue.fail(session, job_id=job_id, lease_token=body.lease_token, failure=body.failure)
+        receipt = reports.take_failure(session, job_id=job_id, lease_token=body.lease_token, failure=body.failure)
     return schemas.ReceiptOut.model_validate(receipt)

@@ -13,7 +13,6 @@ from latcast.errors import NotFoundError
 from latcast.schema import Microbench
 from service.api import schemas, views
 from service.api.deps import Admin, AgentOnly, Cursor, Limit, ModelReader, Parts, PartsOf, Reader
-from service.api.routes.jobs import adapt_request
 from service.db import records, tables
 from service.fleet import access, microbenchmarks
 from service.fleet.targets import find_target
@@ -48,7 +47,7 @@ def show(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetOut:
 @router.post("/targets/{target_id}/adapt", status_code=202)
 def adapt(target_id: str, body: schemas.AdaptIn, parts: PartsOf, _caller: Admin) -> schemas.JobRef:
     """Have graphs measured, adapt a predictor to them and let it answer; follow the job to see it happen."""
-    job = submission.adapt(parts.database, parts.settings, target_id=target_id, request=adapt_request(body))
+    job = submission.adapt(parts.database, parts.settings, target_id=target_id, payload=body.payload())
     return views.job_ref(job)
 
 

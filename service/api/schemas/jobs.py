@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from latcast.schema import Failure, FeedSpec, JobKind, JobState, LeaseOutcome, Measurement, ProfileSettings
 from service.api.schemas.common import In, Name, Positive
 from service.api.schemas.graphs import ArchitectureRef
+from service.jobs.payloads import AdaptPayload, Pool
 
 __all__ = [
     "AdaptIn",
@@ -56,6 +57,11 @@ class PoolIn(In):
     space: Name | list[Name] | None = None
     graphs: list[Name] | None = Field(None, max_length=100_000)
 
+    def record(self) -> Pool:
+        """The pool as jobs keep it."""
+        space = [self.space] if isinstance(self.space, str) else self.space or ()
+        return Pool(space=tuple(space), graphs=tuple(self.graphs or ()))
+
 
 class AdaptIn(In):
     """How to adapt a predictor to a target."""
@@ -65,6 +71,16 @@ class AdaptIn(In):
     pool: PoolIn = PoolIn()
     settings: SettingsIn = SettingsIn()
     seed: int = Field(0, ge=0, lt=2**63)
+
+    def payload(self) -> AdaptPayload:
+        """What the job is asked for."""
+        return AdaptPayload(
+            samples=self.samples,
+            sampler=self.sampler,
+            pool=self.pool.record(),
+            settings=self.settings.overrides(),
+            seed=self.seed,
+        )
 
 
 class ProfileJobIn(In):
@@ -89,11 +105,12 @@ JobIn = Annotated[ProfileJobIn | AdaptJobIn, Field(discriminator="kind")]
 
 
 class AttemptOut(BaseModel):
-    """One lease of a job and how it ended."""
+    """One lease of a job and how it ended; a `released` one is no attempt and shares its number with the next."""
 
     model_config = ConfigDict(from_attributes=True)
     number: int
-    agent_id: str
+    agent_id: str | None = Field(description="Agent that had the lease; null where the service did the job.")
+    process: str | None = Field(description="Process of the service that had the lease; null where an agent had it.")
     outcome: LeaseOutcome | None
     stage: str | None
     message: str | None

@@ -20,7 +20,7 @@ from profilers.search_spaces import get_space
 from service.app import create_app
 from service.db import tables
 from service.forecasting import selection
-from service.learning import adaptation, support_selection
+from service.learning import support_selection
 from service.learning.artifacts import put_artifact
 from service.measurements.table_import import store
 from service.settings import Settings
@@ -37,12 +37,6 @@ ORIGIN = "ours, CC0"
 
 class ImportedWorld(World):
     """A world with tables in it; no agent is running, and steps are taken by hand."""
-
-    def step(self) -> bool:
-        forecaster: Any = self.app.state.parts.forecaster
-        return adaptation.advance(
-            self.database, settings=self.settings, catalogue=forecaster.catalogue, resolver=forecaster.resolver
-        )
 
     def load(self, folder: Path, rows: Sequence[str]) -> dict[str, str]:
         """Import rows of a CSV file; the targets' ids by device and space."""

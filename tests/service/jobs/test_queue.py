@@ -6,15 +6,32 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from latcast.client import Client
 from latcast.errors import ConflictError, LeaseLostError, NotFoundError
-from latcast.schema import Failure, InputError, JobKind
+from latcast.schema import Failure, InputError, JobKind, JobState, ProfileSettings
 from service.db import tables
-from service.jobs import queue
+from service.jobs import queue, reports
+from service.jobs.payloads import AdaptPayload, ProfilePayload
 from tests.service.helpers import DEVICE, OTHER_TARGET, TARGET, World, measurement
 
 MakeWorld = Callable[..., World]
+
+
+MEASURE = ProfilePayload(settings=ProfileSettings(backend="fake"))
+ADAPT = AdaptPayload(samples=2, sampler="random")
+WORKER = queue.Worker(process="here:1")
+
+
+def enqueue_adaptation(session: Session, *, max_attempts: int = 2) -> tables.Job:
+    return queue.enqueue(session, ADAPT, max_attempts=max_attempts, target_id=TARGET.id)
+
+
+def lease_own(world: World, *, lease_seconds: float = 60.0) -> tables.Job | None:
+    """Lease as the service's own worker does; the job's row, detached."""
+    with world.database.write.begin() as session:
+        return queue.lease(session, kinds={JobKind.ADAPT}, worker=WORKER, lease_seconds=lease_seconds)
 
 
 def lease(agent: Client, *, wait_s: float = 0.0) -> dict:
@@ -82,7 +99,7 @@ def test_failing_job_fails_after_its_attempts_with_every_reason(make_world: Make
     assert [row["failure_message"] for row in kept] == ["crash 2", "crash 1"]
 
 
-@pytest.mark.parametrize("stage", sorted(queue.FINAL_STAGES))
+@pytest.mark.parametrize("stage", sorted(reports.FINAL_STAGES))
 def test_failure_that_would_repeat_is_not_tried_again(world: World, stage: str) -> None:
     agent = world.agent()
     world.client.profile(TARGET.id, graphs=[world.graph()])
@@ -114,7 +131,7 @@ def test_lease_that_runs_out_returns_the_job_and_another_agent_finishes_it(make_
     assert taken["id"] == lost["id"]
     assert taken["lease_token"] != lost["lease_token"]
     assert not first.heartbeat(lost["id"], lost["lease_token"])
-    with pytest.raises(LeaseLostError, match="another agent"):
+    with pytest.raises(LeaseLostError, match="another worker"):
         first.result(lost["id"], lost["lease_token"], measurement(graph, ms=9.0))
     assert second.result(taken["id"], taken["lease_token"], measurement(graph))["state"] == "done"
     with pytest.raises(LeaseLostError):
@@ -229,15 +246,12 @@ def test_cancelled_job_is_not_leased_and_ends_the_lease(world: World) -> None:
 def test_cancelling_a_parent_cancels_its_children(world: World) -> None:
     world.agent()
     with world.database.write.begin() as session:
-        parent = queue.enqueue(session, kind=JobKind.ADAPT, payload={}, max_attempts=1, target_id=TARGET.id)
+        parent = enqueue_adaptation(session)
         for _ in range(2):
-            queue.enqueue(
-                session, kind=JobKind.PROFILE, payload={}, max_attempts=1, target_id=TARGET.id, parent_id=parent.id
-            )
+            queue.enqueue(session, MEASURE, max_attempts=1, target_id=TARGET.id, parent_id=parent.id)
     job = world.client.cancel(parent.id)
     assert job["children"] == {"cancelled": 2}
-    with world.database.write.begin() as session, pytest.raises(ConflictError):
-        queue.finish_job(session, parent.id, {})
+    assert lease_own(world) is None
 
 
 def test_finished_job_cannot_be_cancelled(world: World) -> None:
@@ -295,3 +309,87 @@ def test_events_tell_each_change_until_the_end(world: World) -> None:
     states = [line.split('"state":"')[1].split('"')[0] for line in response.text.splitlines() if "data:" in line]
     assert states == ["queued", "leased", "done"]
     assert world.http.get("/v1/jobs/none/events").status_code == 404
+
+
+# --- The service's own worker -----------------------------------------------------------------------------------
+
+
+def test_the_services_own_jobs_are_leased_like_those_of_agents(world: World) -> None:
+    agent = world.agent()
+    with world.database.write.begin() as session:
+        made = enqueue_adaptation(session)
+    assert agent.lease(wait_s=0) is None  # agents measure, and nothing else
+    job = lease_own(world)
+    assert job is not None
+    assert (job.id, job.state, job.attempts) == (made.id, JobState.LEASED, 1)
+    assert lease_own(world) is None
+    with world.database.write.begin() as session:
+        first = queue.complete(session, job_id=job.id, lease_token=job.lease_token, result={"answer": 1})
+        again = queue.complete(session, job_id=job.id, lease_token=job.lease_token, result={"answer": 2})
+    assert first == again
+    shown = world.client.job(job.id)
+    assert (shown["state"], shown["result"]) == ("done", {"answer": 1})
+    assert [(one["process"], one["agent_id"], one["outcome"]) for one in shown["reasons"]] == [("here:1", None, "done")]
+
+
+def test_a_job_waits_for_its_children_and_a_release_is_no_attempt(world: World) -> None:
+    agent = world.agent()
+    graph = world.graph()
+    with world.database.write.begin() as session:
+        parent = enqueue_adaptation(session)
+    job = lease_own(world)
+    assert job is not None
+    with world.database.write.begin() as session:
+        queue.enqueue(session, MEASURE, max_attempts=1, target_id=TARGET.id, graph_hash=graph, parent_id=parent.id)
+        first = queue.release(session, job_id=job.id, lease_token=job.lease_token)
+        assert queue.release(session, job_id=job.id, lease_token=job.lease_token) == first
+    assert first.state == JobState.QUEUED
+    assert world.client.job(job.id)["attempts"] == 0
+    with world.database.read() as session:
+        assert not queue.has_work(session, kinds={JobKind.ADAPT}, worker=WORKER)
+    assert lease_own(world) is None
+    child = lease(agent)
+    assert lease_own(world) is None  # a leased child is not finished either
+    agent.failure(child["id"], child["lease_token"], Failure(stage="memory", message="too large"))
+    again = lease_own(world)
+    assert again is not None
+    assert (again.id, again.attempts) == (job.id, 1)
+
+
+def test_a_final_failure_ends_a_job_and_keeps_what_it_says(world: World) -> None:
+    world.agent()
+    with world.database.write.begin() as session:
+        enqueue_adaptation(session)
+    job = lease_own(world)
+    assert job is not None
+    failure = {"job_id": job.id, "lease_token": job.lease_token, "message": "No base.", "final": True}
+    with world.database.write.begin() as session:
+        first = queue.fail(session, **failure, result={"error": "No base."})
+        assert queue.fail(session, **failure) == first
+    shown = world.client.job(job.id)
+    assert (shown["state"], shown["result"]) == ("failed", {"error": "No base."})
+    assert [one["message"] for one in shown["reasons"]] == ["No base."]
+
+
+def test_whoever_lost_the_lease_can_neither_finish_nor_release_nor_fail_the_job(world: World) -> None:
+    world.agent()
+    with world.database.write.begin() as session:
+        enqueue_adaptation(session)
+    lost = lease_own(world, lease_seconds=0.001)
+    assert lost is not None
+    with world.database.write.begin() as session:
+        assert queue.expire(session, now=time.time() + 10) == 1
+    held = lease_own(world)
+    assert held is not None
+    late = {"job_id": lost.id, "lease_token": lost.lease_token}
+    with world.database.write.begin() as session:
+        for report in (
+            lambda: queue.complete(session, **late, result={}),
+            lambda: queue.release(session, **late),
+            lambda: queue.fail(session, **late, message="late", final=True),
+            lambda: queue.heartbeat(session, **late, lease_seconds=1.0),
+        ):
+            with pytest.raises(LeaseLostError):
+                report()
+        assert queue.heartbeat(session, job_id=held.id, lease_token=held.lease_token, lease_seconds=60.0) > time.time()
+    assert world.client.job(held.id)["state"] == "leased"

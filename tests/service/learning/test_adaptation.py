@@ -1,5 +1,6 @@
 """Adaptation from the request to the forecast, over both databases, with a scripted agent."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -54,14 +55,6 @@ class AdaptingWorld(World):
     def forecaster(self) -> Forecaster:
         found: Forecaster = self.app.state.parts.forecaster
         return found
-
-    def step(self) -> bool:
-        return adaptation.advance(
-            self.database,
-            settings=self.settings,
-            catalogue=self.forecaster.catalogue,
-            resolver=Resolver(self.database, DirectLoader()),
-        )
 
     def request(self, **given: Any) -> str:
         body = {"samples": SAMPLES, "sampler": "random", "pool": {"space": "nasbench201"}, **given}
@@ -287,17 +280,21 @@ def test_a_process_that_dies_in_a_step_is_followed_by_another(
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(adaptation, "_plan", die)
+        patch.setattr(adaptation, "choose_queries", die)
         with pytest.raises(SystemExit):
             world.step()
-    assert not world.step()  # the dead process's claim still holds
+    assert world.client.job(job)["state"] == "leased"
+    assert not world.step()  # the dead process's lease still holds
     with world.database.write.begin() as session:
-        row = queue.find(session, job, lock=True)
-        row.payload = {**row.payload, "claim": {"token": "dead", "until_unix_s": 0.0}}
+        assert queue.expire(session, now=time.time() + 1000) == 1
     assert world.step()
     world.work(agent)
     world.step()
-    assert world.client.job(job)["state"] == "done"
+    finished = world.client.job(job)
+    assert finished["state"] == "done"
+    assert [reason["outcome"] for reason in finished["reasons"]] == ["expired", "released", "done"]
+    assert [reason["process"] for reason in finished["reasons"]] == ["tests"] * 3
+    assert finished["attempts"] == 2
 
 
 def test_a_cancelled_job_stays_cancelled(world: AdaptingWorld) -> None:

@@ -1,0 +1,88 @@
+"""What a job asks for, besides where: one record for each kind of job, and the one way into its row and out again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from latcast.schema import FeedSpec, GraphHash, JobKind, ProfileSettings, from_plain
+from service.db import tables
+from service.db.records import storable
+
+__all__ = ["AdaptPayload", "Payload", "Pool", "ProfilePayload", "parsed", "stored"]
+
+
+class Payload(Protocol):
+    """A frozen record that says what a job of its kind is to do."""
+
+    kind: ClassVar[JobKind]
+
+
+P = TypeVar("P", bound=Payload)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfilePayload:
+    """How to measure a graph.
+
+    Args:
+        settings: of the measurement.
+        feeds: what goes in; the default of the graph where empty.
+    """
+
+    kind: ClassVar[JobKind] = JobKind.PROFILE
+
+    settings: ProfileSettings
+    feeds: tuple[FeedSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """What a sampler may choose from; without either the default spaces (`service.learning.adaptation`).
+
+    Args:
+        space: names of search spaces, of which random architectures are drawn.
+        graphs: hashes of stored graphs, or names of rows of a public table.
+    """
+
+    space: tuple[str, ...] = ()
+    graphs: tuple[GraphHash, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptPayload:
+    """How to adapt a predictor to a target.
+
+    Args:
+        samples: how many graphs are measured.
+        sampler: the name of the sampler that chooses them.
+        pool: what it chooses from.
+        settings: how to measure, where it differs from the default (`profilers.backends.target_settings`).
+        seed: of the pool and the choice.
+    """
+
+    kind: ClassVar[JobKind] = JobKind.ADAPT
+
+    samples: int
+    sampler: str
+    pool: Pool = Pool()
+    settings: Mapping[str, bool | int | float] = field(default_factory=dict)
+    seed: int = 0
+
+
+def stored(payload: Payload) -> dict[str, Any]:
+    """The payload as a job's row keeps it.
+
+    Raises:
+        InputError: a number or a text that the databases cannot keep.
+    """
+    plain: dict[str, Any] = storable(payload)
+    return plain
+
+
+def parsed(cls: type[P], job: tables.Job) -> P:
+    """The payload of a job of the record's kind.
+
+    Raises:
+        InputError: the row holds something else.
+    """
+    return from_plain(cls, job.payload, path=f"payload of job {job.id}")

@@ -1,0 +1,106 @@
+"""What agents report about measuring jobs: a measurement, or why there is none."""
+
+from dataclasses import replace
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from latcast.schema import Failure, InputError, LeaseOutcome, Measurement
+from service.db import records
+from service.db.tables import Job, Target
+from service.db.tables import Measurement as MeasurementRow
+from service.jobs import queue
+from service.jobs.payloads import ProfilePayload, parsed
+from service.jobs.queue import Receipt
+
+__all__ = ["FINAL_STAGES", "MODEL_STAGES", "take_failure", "take_measurement"]
+
+FINAL_STAGES = frozenset({"load", "open", "memory", "unavailable"})
+"""Stages at which trying again would fail in the same way."""
+MODEL_STAGES = frozenset({"load", "open", "run", "timeout", "memory", "crash"})
+"""Stages at which it is the model that failed on the target, rather than the agent."""
+
+
+def take_measurement(session: Session, *, job_id: str, lease_token: str, measurement: Measurement) -> Receipt:
+    """Store what an agent measured and finish the job; a failed measurement is stored too and fails the job.
+
+    A repeat is answered as the first was, and writes nothing. A lease that ran out still delivers as long as
+    nobody else got the job.
+
+    Raises:
+        InputError: the measurement is of another graph or target, or has impossible values.
+        LeaseLostError: the job went on to somebody else, or is finished.
+        NotFoundError: there is no such job.
+    """
+    job, attempt = queue.reported(session, job_id, lease_token)
+    written = session.scalar(select(MeasurementRow.id).where(MeasurementRow.lease_token == lease_token))
+    if written is not None:
+        return Receipt(job_id, job.state, written)
+    queue.require_open(job, attempt)
+    _require_same_work(job, measurement)
+    row = _add_row(session, job, lease_token, measurement)
+    result = {"measurement_id": row.id}
+    if (failure := measurement.failure) is None:
+        receipt = queue.complete(session, job_id=job_id, lease_token=lease_token, result=result)
+    else:
+        receipt = queue.fail(
+            session,
+            job_id=job_id,
+            lease_token=lease_token,
+            message=failure.message,
+            stage=failure.stage,
+            final=True,
+            result=result,
+        )
+    return replace(receipt, measurement_id=row.id)
+
+
+def take_failure(session: Session, *, job_id: str, lease_token: str, failure: Failure) -> Receipt:
+    """Take note that an agent could not measure; the job returns to the queue while attempts are left.
+
+    Stages that would fail in the same way again (`FINAL_STAGES`) fail the job at once. A failure that is the model's
+    (`MODEL_STAGES`) is kept as a measurement without samples too. A repeat writes nothing.
+
+    Raises:
+        LeaseLostError: the job went on to somebody else, or is finished.
+        NotFoundError: there is no such job.
+    """
+    job, attempt = queue.reported(session, job_id, lease_token)
+    first = attempt.outcome != LeaseOutcome.FAILED
+    receipt = queue.fail(
+        session,
+        job_id=job_id,
+        lease_token=lease_token,
+        message=failure.message,
+        stage=failure.stage,
+        final=failure.stage in FINAL_STAGES,
+    )
+    if first and failure.stage in MODEL_STAGES:
+        _keep_failure(session, job, lease_token, failure)
+    return receipt
+
+
+def _keep_failure(session: Session, job: Job, lease_token: str, failure: Failure) -> None:
+    measurement = Measurement(
+        graph=job.graph_hash or "",
+        target=records.target_record(session.get_one(Target, job.target_id)),
+        settings=parsed(ProfilePayload, job).settings,
+        failure=failure,
+    )
+    _add_row(session, job, lease_token, measurement)
+
+
+def _add_row(session: Session, job: Job, lease_token: str, measurement: Measurement) -> MeasurementRow:
+    key = records.feeds_key(parsed(ProfilePayload, job).feeds)
+    row = records.measurement_row(measurement, feeds_key=key, job_id=job.id, lease_token=lease_token)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _require_same_work(job: Job, measurement: Measurement) -> None:
+    if measurement.graph != job.graph_hash or measurement.target.id != job.target_id:
+        raise InputError(
+            f"Job {job.id} asks for graph {job.graph_hash} on target {job.target_id}, but the measurement is of graph "
+            f"{measurement.graph} on target {measurement.target.id}. If the runtime's version changed, register again."
+        )

@@ -1,0 +1,152 @@
+"""The service's own worker: leases its jobs, keeps the leases while their steps run, and writes what comes of them."""
+
+import os
+import socket
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from latcast.errors import LeaseLostError
+from latcast.schema import JobKind, LatcastError
+from service.db import tables
+from service.db.session import Database
+from service.jobs import queue
+from service.jobs.payloads import parsed
+from service.jobs.steps import Finished, LeasedJob, Steps, Waiting
+from service.worker.loop import Ticker
+
+__all__ = ["JobRunner", "this_process"]
+
+HEARTBEATS = 4
+"""How many heartbeats there are in the time of a lease."""
+OUR_FAULT = "The job failed for a reason that is ours; the service's log has it."
+
+log = structlog.get_logger(__name__)
+
+
+def this_process() -> queue.Worker:
+    """This process as a worker; its name tells people which one it is."""
+    return queue.Worker(process=f"{socket.gethostname()}:{os.getpid()}")
+
+
+class JobRunner:
+    """Carries jobs of the service's own on, a step at a time.
+
+    Every step is: lease in a short transaction; do the slow work, while heartbeats keep the lease; write the outcome
+    and end the lease in a second short transaction, only if the lease still holds. What this process holds is in its
+    stack: another one begins the step anew when the lease of a dead one runs out. `advance` is called by one thread.
+
+    Args:
+        database: with the queue.
+        steps: one for each kind of job.
+        worker: who leases.
+        lease_seconds: how long a silent process keeps a job.
+    """
+
+    def __init__(
+        self, database: Database, steps: Collection[Steps[Any]], *, worker: queue.Worker, lease_seconds: float
+    ) -> None:
+        self._database, self._worker, self._lease_seconds = database, worker, lease_seconds
+        self._steps: dict[JobKind, Steps[Any]] = {one.payload.kind: one for one in steps}
+        self._current: tables.Job | None = None
+
+    def advance(self) -> bool:
+        """Carry the oldest job that can be carried on by one step; whether there was one.
+
+        Never raises for what is wrong with a job: the job fails with a sentence instead.
+        """
+        job = self._lease()
+        if job is None:
+            return False
+        self._current = job
+        with self._heartbeats(job):
+            self._step_or_fail(job)
+        self._current = None
+        return True
+
+    def give_back(self) -> None:
+        """Release the job of a step that is still under way, because this process ends; its outcome is dropped."""
+        job = self._current
+        if job is None:
+            return
+        try:
+            with self._database.write.begin() as session:
+                queue.release(session, job_id=job.id, lease_token=job.lease_token or "")
+        except LeaseLostError:
+            log.info("nothing to give back", job=job.id)
+
+    def _lease(self) -> tables.Job | None:
+        with self._database.read() as session:
+            if not queue.has_work(session, kinds=self._steps, worker=self._worker):
+                return None
+        with self._database.write.begin() as session:
+            return queue.lease(session, kinds=self._steps, worker=self._worker, lease_seconds=self._lease_seconds)
+
+    def _step_or_fail(self, job: tables.Job) -> None:
+        try:
+            self._write(job, self._step(job))
+        except LeaseLostError as error:
+            log.info("outcome dropped", job=job.id, reason=str(error))
+        except LatcastError as error:
+            self._fail(job, str(error))
+        except Exception:
+            log.exception("job failed", job=job.id, kind=job.kind)
+            self._fail(job, OUR_FAULT)
+
+    def _step(self, job: tables.Job) -> Waiting | Finished:
+        steps = self._steps[job.kind]
+        leased = LeasedJob(id=job.id, target_id=job.target_id, payload=parsed(steps.payload, job))
+        with self._database.read() as session:
+            planned = bool(queue.child_states(session, job.id))
+        return steps.finish(leased) if planned else steps.plan(leased)
+
+    def _write(self, job: tables.Job, outcome: Waiting | Finished) -> None:
+        lease = {"job_id": job.id, "lease_token": job.lease_token or ""}
+        with self._database.write.begin() as session:
+            queue.require_open(*queue.reported(session, **lease))
+            if isinstance(outcome, Waiting):
+                outcome.write(session)
+                queue.release(session, **lease)
+            else:
+                queue.complete(session, **lease, result=outcome.write(session))
+        if isinstance(outcome, Finished):
+            outcome.announce()
+
+    def _fail(self, job: tables.Job, message: str) -> None:
+        try:
+            with self._database.write.begin() as session:
+                queue.fail(
+                    session,
+                    job_id=job.id,
+                    lease_token=job.lease_token or "",
+                    message=message,
+                    final=True,
+                    result={"error": message},
+                )
+        except LeaseLostError as error:
+            log.info("failure dropped", job=job.id, reason=str(error))
+
+    @contextmanager
+    def _heartbeats(self, job: tables.Job) -> Iterator[None]:
+        """Extend the lease again and again until the block ends."""
+        ticker = Ticker("heartbeats", self._lease_seconds / HEARTBEATS, lambda: self._heartbeat(job))
+        ticker.start()
+        try:
+            yield
+        finally:
+            ticker.stop()
+
+    def _heartbeat(self, job: tables.Job) -> bool:
+        try:
+            with self._database.write.begin() as session:
+                queue.heartbeat(
+                    session,
+                    job_id=job.id,
+                    lease_token=job.lease_token or "",
+                    lease_seconds=self._lease_seconds,
+                )
+        except LeaseLostError as error:
+            log.info("lease lost", job=job.id, reason=str(error))
+        return False
