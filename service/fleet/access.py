@@ -12,11 +12,12 @@ import time
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import Engine, Row, Select, select
 from sqlalchemy.orm import Session
 
 from latcast.errors import AuthenticationError, ConflictError, ForbiddenError, NotFoundError
 from latcast.schema import InputError
+from service.db.pagination import Order, Page, fetch_page
 from service.db.tables import Agent, ApiKey, EnrolmentToken
 from service.settings import Settings
 
@@ -28,6 +29,7 @@ __all__ = [
     "check_bind",
     "create_enrolment_token",
     "create_key",
+    "keys_page",
     "keys_required",
     "redeem",
     "require_scope",
@@ -92,6 +94,15 @@ def revoke_key(session: Session, key_id: str) -> ApiKey:
         raise NotFoundError(f"There is no key {key_id!r}.")
     key.revoked_unix_s = key.revoked_unix_s or time.time()
     return key
+
+
+def keys_page(session: Session, *, limit: int, cursor: str | None = None) -> Page[Row[ApiKey]]:
+    """Keys, oldest first.
+
+    Raises:
+        InputError: a cursor that no page gave.
+    """
+    return fetch_page(session, select(ApiKey), Order("keys", (ApiKey.id,)), limit=limit, cursor=cursor)
 
 
 def create_enrolment_token(session: Session, *, ttl_s: float) -> tuple[EnrolmentToken, str]:

@@ -4,16 +4,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import AuthenticationError
 from latcast.schema import Device, InputError, Target
 from service.db import records, tables
+from service.db.pagination import Order, Page, fetch_page
 from service.fleet import access
 from service.settings import Settings
 
-__all__ = ["Registration", "register"]
+__all__ = ["Registration", "devices_page", "register"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,3 +94,15 @@ def _offer(session: Session, device: tables.Device, targets: Sequence[Target]) -
     for target in {target.id: target for target in targets}.values():
         session.merge(records.target_row(target, device)).offered = True
     session.flush()
+
+
+def devices_page(session: Session, *, limit: int, cursor: str | None = None) -> Page[Row[tables.Device, float | None]]:
+    """Registered machines by id, each with when one of its agents last asked for work.
+
+    Raises:
+        InputError: a cursor that no page gave.
+    """
+    seen = func.max(tables.Agent.seen_unix_s)
+    agents = select(tables.Device, seen).outerjoin(tables.Agent, tables.Agent.device_id == tables.Device.id)
+    order = Order("devices", (tables.Device.id,))
+    return fetch_page(session, agents.group_by(tables.Device.id), order, limit=limit, cursor=cursor)

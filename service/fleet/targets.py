@@ -1,12 +1,14 @@
 """Finding a target, and whether anybody can measure on it or a predictor be adapted to it now."""
 
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError, NotFoundError
 from latcast.schema import TargetId
 from service.db import tables
+from service.db.pagination import Order, Page, fetch_page
 
-__all__ = ["find_adaptable_target", "find_measurable_target", "find_target"]
+__all__ = ["find_adaptable_target", "find_measurable_target", "find_target", "targets_page"]
 
 
 def find_target(session: Session, target_id: TargetId) -> tables.Target:
@@ -46,3 +48,13 @@ def find_adaptable_target(session: Session, target_id: TargetId) -> tables.Targe
     """
     row = find_target(session, target_id)
     return row if row.origin else find_measurable_target(session, target_id)
+
+
+def targets_page(session: Session, *, limit: int, cursor: str | None = None) -> Page[Row[tables.Target]]:
+    """Targets by id.
+
+    Raises:
+        InputError: a cursor that no page gave.
+    """
+    order = Order("targets", (tables.Target.id,))
+    return fetch_page(session, select(tables.Target), order, limit=limit, cursor=cursor)

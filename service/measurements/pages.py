@@ -1,21 +1,20 @@
 """Pages of a target's measurements: filter, sort, and a cursor to go on from."""
 
-import base64
-import binascii
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
-from latcast.schema import InputError, TargetId
+from latcast.errors import NotFoundError
+from latcast.schema import TargetId
 from service.db import records
+from service.db.pagination import Order, Page, fetch_page
 from service.db.tables import Architecture, Measurement
 from service.graphs.store import architectures_of
 
-__all__ = ["Filter", "MeasurementSummary", "Outcome", "Page", "Sort", "iterate", "page", "summaries"]
+__all__ = ["Filter", "MeasurementSummary", "Outcome", "Sort", "iterate", "measurement_row", "page", "summaries"]
 
 Outcome = Literal["measured", "failed", "all"]
 Sort = Literal["id", "-id", "median_ms", "-median_ms"]
@@ -65,15 +64,17 @@ class MeasurementSummary:
     created_unix_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Rows, and the cursor of the next page; None on the last one."""
+ORDERS: Mapping[Sort, Order] = {
+    "id": Order("id", (Measurement.id,)),
+    "-id": Order("-id", (Measurement.id,), descending=True),
+    "median_ms": Order("median_ms", (Measurement.median_ms, Measurement.id)),
+    "-median_ms": Order("-median_ms", (Measurement.median_ms, Measurement.id), descending=True),
+}
 
-    items: tuple[MeasurementSummary, ...]
-    next_cursor: str | None
 
-
-def page(session: Session, wanted: Filter, *, limit: int, cursor: str | None = None, sort: Sort = "-id") -> Page:
+def page(
+    session: Session, wanted: Filter, *, limit: int, cursor: str | None = None, sort: Sort = "-id"
+) -> Page[MeasurementSummary]:
     """One page of measurements.
 
     Args:
@@ -86,27 +87,26 @@ def page(session: Session, wanted: Filter, *, limit: int, cursor: str | None = N
     Raises:
         InputError: a cursor that no page gave, or one of another order.
     """
-    query = _select(wanted, sort)
-    if cursor is not None:
-        query = query.where(_after(sort, *_decode(cursor, sort)))
-    rows = session.scalars(query.limit(limit + 1)).all()
-    more = len(rows) > limit
-    return Page(
-        items=tuple(summaries(session, rows[:limit])), next_cursor=_encode(rows[limit - 1], sort) if more else None
-    )
+    query = _select(wanted)
+    if sort.endswith("median_ms"):
+        query = query.where(Measurement.median_ms.is_not(None))
+    rows = fetch_page(session, query, ORDERS[sort], limit=limit, cursor=cursor)
+    return Page(items=summaries(session, [row for (row,) in rows.items]), next_cursor=rows.next_cursor)
 
 
 def iterate(session: Session, wanted: Filter) -> Iterator[tuple[MeasurementSummary, list[list[float]]]]:
     """Every row that is wanted, oldest first, with the samples of each process in ms."""
-    last = 0
-    while rows := session.scalars(_select(wanted, "id").where(Measurement.id > last).limit(EXPORT_CHUNK)).all():
-        for row, summary in zip(rows, summaries(session, rows), strict=True):
+    cursor: str | None = ""
+    while cursor is not None:
+        rows = fetch_page(session, _select(wanted), ORDERS["id"], limit=EXPORT_CHUNK, cursor=cursor or None)
+        entities = [row for (row,) in rows.items]
+        for row, summary in zip(entities, summaries(session, entities), strict=True):
             yield summary, [run["samples_ms"] for run in row.runs]
-        last = rows[-1].id
+        cursor = rows.next_cursor
         session.expunge_all()
 
 
-def _select(wanted: Filter, sort: Sort) -> Select[Measurement]:
+def _select(wanted: Filter) -> Select[Measurement]:
     query = select(Measurement).where(Measurement.target_id == wanted.target_id)
     if wanted.outcome != "all":
         failed = wanted.outcome == "failed"
@@ -119,40 +119,19 @@ def _select(wanted: Filter, sort: Sort) -> Select[Measurement]:
         graphs = select(Architecture.graph_hash).where(Architecture.space == wanted.space)
         own = select(Architecture.id).where(Architecture.space == wanted.space)
         query = query.where(or_(Measurement.graph_hash.in_(graphs), Measurement.architecture_id.in_(own)))
-    if sort.endswith("median_ms"):
-        query = query.where(Measurement.median_ms.is_not(None))
-    return query.order_by(*_order(sort))
+    return query
 
 
-def _order(sort: Sort) -> list[ColumnElement[Any]]:
-    columns: list[ColumnElement[Any]] = [Measurement.id.expression]
-    if sort.endswith("median_ms"):
-        columns.insert(0, Measurement.median_ms.expression)
-    return [column.desc() for column in columns] if sort.startswith("-") else columns
+def measurement_row(session: Session, measurement_id: int) -> Measurement:
+    """The row of a measurement.
 
-
-def _after(sort: Sort, value: float, row_id: int) -> ColumnElement[bool]:
-    down = sort.startswith("-")
-    beyond = Measurement.id < row_id if down else Measurement.id > row_id
-    if not sort.endswith("median_ms"):
-        return beyond
-    further = Measurement.median_ms < value if down else Measurement.median_ms > value
-    return or_(further, and_(Measurement.median_ms == value, beyond))
-
-
-def _encode(row: Measurement, sort: Sort) -> str:
-    return base64.urlsafe_b64encode(json.dumps([sort, row.median_ms or 0.0, row.id]).encode()).decode()
-
-
-def _decode(cursor: str, sort: Sort) -> tuple[float, int]:
-    try:
-        kept, value, row_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        decoded = float(value), int(row_id)
-    except (binascii.Error, ValueError, TypeError, OverflowError):
-        raise InputError("This cursor is none that a page gave; leave it out to begin at the first page.") from None
-    if kept != sort or abs(decoded[1]) >= 2**63:
-        raise InputError(f"This cursor belongs to another order than sort={sort}; leave it out to begin anew.")
-    return decoded
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = session.get(Measurement, measurement_id) if 0 <= measurement_id < 2**63 else None
+    if row is None:
+        raise NotFoundError(f"There is no measurement {measurement_id}.")
+    return row
 
 
 def summaries(session: Session, rows: Sequence[Measurement]) -> list[MeasurementSummary]:

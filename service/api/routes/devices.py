@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from sqlalchemy import func, select
 
 from service.api import schemas
 from service.api.deps import Admin, Anybody, Cursor, Limit, PartsOf, Reader
@@ -34,18 +33,10 @@ def list_devices(
     parts: PartsOf, _caller: Reader, limit: Limit, cursor: Cursor = None
 ) -> schemas.Listed[schemas.DeviceOut]:
     """Registered machines, by id."""
-    seen = func.max(tables.Agent.seen_unix_s)
-    query = (
-        select(tables.Device, seen)
-        .outerjoin(tables.Agent, tables.Agent.device_id == tables.Device.id)
-        .where(tables.Device.id > (cursor or ""))
-        .group_by(tables.Device.id)
-        .order_by(tables.Device.id)
-        .limit(limit)
-    )
     with parts.database.read() as session:
-        items = [_device_out(row, seen_unix_s) for row, seen_unix_s in session.execute(query)]
-    return schemas.Listed(items=items, next_cursor=items[-1].id if len(items) == limit else None)
+        page = registration.devices_page(session, limit=limit, cursor=cursor)
+        items = [_device_out(row, seen_unix_s) for row, seen_unix_s in page.items]
+    return schemas.Listed(items=items, next_cursor=page.next_cursor)
 
 
 def _device_out(row: tables.Device, seen_unix_s: float | None) -> schemas.DeviceOut:
@@ -77,10 +68,10 @@ def create_key(body: schemas.KeyIn, parts: PartsOf, _caller: Admin) -> schemas.N
 @router.get("/keys")
 def list_keys(parts: PartsOf, _caller: Admin, limit: Limit, cursor: Cursor = None) -> schemas.Listed[schemas.KeyOut]:
     """Keys, oldest first, without their secrets."""
-    query = select(tables.ApiKey).where(tables.ApiKey.id > (cursor or "")).order_by(tables.ApiKey.id).limit(limit)
     with parts.database.read() as session:
-        items = [schemas.KeyOut.model_validate(row) for row in session.scalars(query)]
-    return schemas.Listed(items=items, next_cursor=items[-1].id if len(items) == limit else None)
+        page = access.keys_page(session, limit=limit, cursor=cursor)
+        items = [schemas.KeyOut.model_validate(row) for (row,) in page.items]
+    return schemas.Listed(items=items, next_cursor=page.next_cursor)
 
 
 @router.delete("/keys/{key_id}")

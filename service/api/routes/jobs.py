@@ -8,15 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from sqlalchemy import select
 
 from latcast.schema import FINISHED_STATES, JobKind, JobState
 from service.api import schemas, views
 from service.api.deps import Admin, AgentOnly, Cursor, Limit, Parts, PartsOf, Reader
-from service.db.tables import Job
 from service.fleet import access
 from service.fleet.access import Principal
-from service.jobs import queue, reports, submission
+from service.jobs import listing, queue, reports, submission
 
 __all__ = ["router"]
 
@@ -58,16 +56,12 @@ def list_jobs(
     parent: Annotated[str | None, Query(max_length=64)] = None,
 ) -> schemas.Listed[schemas.JobRef]:
     """Jobs, newest first."""
-    query = select(Job).order_by(Job.id.desc()).limit(limit)
-    wanted = ((Job.state, state), (Job.kind, kind), (Job.target_id, target), (Job.parent_id, parent))
-    for column, value in wanted:
-        if value is not None:
-            query = query.where(column == value)
-    if cursor is not None:
-        query = query.where(Job.id < cursor)
     with parts.database.read() as session:
-        items = [views.job_ref(job) for job in session.scalars(query)]
-    return schemas.Listed(items=items, next_cursor=items[-1].id if len(items) == limit else None)
+        page = listing.jobs_page(
+            session, limit=limit, cursor=cursor, state=state, kind=kind, target=target, parent=parent
+        )
+        items = [views.job_ref(job) for (job,) in page.items]
+    return schemas.Listed(items=items, next_cursor=page.next_cursor)
 
 
 @router.post("/jobs/lease", responses={204: {"description": "No job came within `wait_s`; ask again."}})

@@ -6,16 +6,14 @@ from typing import IO, Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from latcast.errors import NotFoundError
 from latcast.schema import Microbench
 from service.api import schemas, views
 from service.api.deps import Admin, AgentOnly, Cursor, Limit, ModelReader, Parts, PartsOf, Reader
-from service.db import records, tables
+from service.db import records
 from service.fleet import access, microbenchmarks
-from service.fleet.targets import find_target
+from service.fleet.targets import find_target, targets_page
 from service.jobs import submission
 from service.measurements import export, pages
 
@@ -31,10 +29,10 @@ def list_targets(
     parts: PartsOf, _caller: Reader, limit: Limit, cursor: Cursor = None
 ) -> schemas.Listed[schemas.TargetOut]:
     """Targets, by id."""
-    query = select(tables.Target).where(tables.Target.id > (cursor or "")).order_by(tables.Target.id).limit(limit)
     with parts.database.read() as session:
-        items = views.targets_out(session, session.scalars(query).all())
-    return schemas.Listed(items=items, next_cursor=items[-1].id if len(items) == limit else None)
+        page = targets_page(session, limit=limit, cursor=cursor)
+        items = views.targets_out(session, [row for (row,) in page.items])
+    return schemas.Listed(items=items, next_cursor=page.next_cursor)
 
 
 @router.get("/targets/{target_id}")
@@ -101,16 +99,14 @@ def measurements(
     """Measurements of a target with their summaries, a page at a time."""
     with parts.database.read() as session:
         page = pages.page(session, wanted, limit=limit, cursor=cursor, sort=sort)
-    return schemas.MeasurementsPage(items=list(page.items), next_cursor=page.next_cursor)
+    return schemas.MeasurementsPage(items=page.items, next_cursor=page.next_cursor)
 
 
 @router.get("/measurements/{measurement_id}")
 def measurement(measurement_id: int, parts: PartsOf, _caller: Reader) -> schemas.MeasurementOut:
     """One measurement whole: every sample, kernel and counter."""
     with parts.database.read() as session:
-        row = session.get(tables.Measurement, measurement_id) if 0 <= measurement_id < 2**63 else None
-        if row is None:
-            raise NotFoundError(f"There is no measurement {measurement_id}.")
+        row = pages.measurement_row(session, measurement_id)
         return schemas.MeasurementOut(
             job=row.job_id,
             summary=pages.summaries(session, [row])[0],

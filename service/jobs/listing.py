@@ -1,0 +1,32 @@
+"""Lists of jobs."""
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from latcast.schema import JobKind, JobState
+from service.db.pagination import Order, Page, fetch_page
+from service.db.tables import Job
+
+__all__ = ["jobs_page"]
+
+NEWEST_FIRST = Order("jobs", (Job.id,), descending=True)
+
+
+def jobs_page(
+    session: Session,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    state: JobState | None = None,
+    kind: JobKind | None = None,
+    target: str | None = None,
+    parent: str | None = None,
+) -> Page[Row[Job]]:
+    """Jobs, newest first; those of a state, a kind, a target or a parent where one is named.
+
+    Raises:
+        InputError: a cursor that no page gave.
+    """
+    wanted = {Job.state: state, Job.kind: kind, Job.target_id: target, Job.parent_id: parent}
+    query = select(Job).where(*(column == value for column, value in wanted.items() if value is not None))
+    return fetch_page(session, query, NEWEST_FIRST, limit=limit, cursor=cursor)
