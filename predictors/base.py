@@ -243,6 +243,8 @@ class Predictor(ABC):
 
         Raises:
             InputError: too few rows, or queries that the predictor does not read.
+            MissingEvidenceError: needs evidence of a target that the data set does not have.
+            BackendUnavailableError: learning takes a library that is not installed.
         """
 
     @abstractmethod
@@ -256,7 +258,8 @@ class Predictor(ABC):
 
         Raises:
             NotFittedError: before `fit`.
-            MissingEvidenceError: needs evidence that was not given.
+            MissingEvidenceError: needs a measured row, or evidence, that was not given.
+            InputError: needs a measured row, or does not read those of the support.
         """
 
     @abstractmethod
@@ -265,7 +268,7 @@ class Predictor(ABC):
 
         Raises:
             NotFittedError: before `fit`.
-            UnsupportedGraphError: a query it cannot read; names the operators.
+            UnsupportedGraphError: a query that it cannot read.
         """
 
     @abstractmethod

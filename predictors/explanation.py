@@ -136,11 +136,11 @@ class Explanation:
 
     def shares(self, attribute: str) -> dict[str, float]:
         """Share of the forecast by `kind`, `operator` or `bound`, largest first."""
-        found: dict[str, float] = {}
+        shares: dict[str, float] = {}
         for kernel in self.kernels:
             name = getattr(kernel, attribute)
-            found[name] = found.get(name, 0.0) + kernel.share
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+            shares[name] = shares.get(name, 0.0) + kernel.share
+        return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
 def explain(predictor: Predictor, query: Query) -> Explanation:
@@ -148,7 +148,7 @@ def explain(predictor: Predictor, query: Query) -> Explanation:
 
     Raises:
         InputError: the predictor does not sum over kernels.
-        UnsupportedGraphError: it cannot read the graph.
+        NotFittedError: the predictor is not fitted.
     """
     parts = _parts(predictor, query)
     prediction = predictor.predict([query])
@@ -176,14 +176,14 @@ def cost_profile(predictor: Predictor, query: Query) -> dict[str, float]:
     """Share of each class of kernels in the query's forecast, as `Explanation.shares("kind")`.
 
     Raises:
-        InputError, UnsupportedGraphError: as `explain`.
+        InputError, NotFittedError: as `explain`.
     """
     parts = _parts(predictor, query)
-    found: dict[str, float] = {}
+    by_kind: dict[str, float] = {}
     for kernel, ms in zip(parts.kernels, parts.latency_ms.tolist(), strict=True):
-        found[kernel.kind] = found.get(kernel.kind, 0.0) + ms
-    total = sum(found.values())
-    return {kind: ms / total for kind, ms in found.items()}
+        by_kind[kernel.kind] = by_kind.get(kernel.kind, 0.0) + ms
+    total = sum(by_kind.values())
+    return {kind: ms / total for kind, ms in by_kind.items()}
 
 
 def profile_distance(left: Mapping[str, float], right: Mapping[str, float]) -> float:
@@ -194,10 +194,10 @@ def profile_distance(left: Mapping[str, float], right: Mapping[str, float]) -> f
 def measure_next(
     predictor: Predictor, query: Query, candidates: Sequence[Query], measured: Sequence[Query] = ()
 ) -> list[tuple[int, float]]:
-    """Which candidate's measurement would remove most of the doubt about the query.
+    """Which candidate's measurement would remove most of the variance of the query's forecast.
 
-    The doubt is a Gaussian one about log latency, as `adaptation_features` has it; it is conditioned on what is
-    measured, and the variance that one more measurement removes is K_qj² / (K_jj + noise²) (as `greedy_variance`).
+    Log latency is Gaussian, as `adaptation_features` has it; it is conditioned on what is measured, and the variance
+    that one more measurement removes is K_qj² / (K_jj + noise²) (as `greedy_variance`).
 
     Args:
         predictor: with `adaptation_features`; another one gives an empty list.
@@ -216,8 +216,8 @@ def measure_next(
     for row in range(first, len(features)):
         column = covariance[:, row]
         covariance = covariance - np.outer(column, column) / (column[row] + VarianceSampler.noise_log**2)
-    own = np.diag(covariance)[1:first] + VarianceSampler.noise_log**2
-    removed = covariance[0, 1:first] ** 2 / own / max(float(covariance[0, 0]), 1e-12)
+    variance = np.diag(covariance)[1:first] + VarianceSampler.noise_log**2
+    removed = covariance[0, 1:first] ** 2 / variance / max(float(covariance[0, 0]), 1e-12)
     return [(int(index), float(removed[index])) for index in np.argsort(-removed, kind="stable")]
 
 

@@ -18,7 +18,7 @@ class ModelForecast:
     Args:
         graph: content hash of what was forecast.
         latency_ms: median in ms.
-        interval_ms: (low, high) in ms, holding the latency with the asked probability; None where nobody claims one.
+        interval_ms: (low, high) in ms, that holds the latency with the asked probability; None if none is claimed.
     """
 
     graph: GraphHash

@@ -38,7 +38,7 @@ _turn = Lock()
 
 @contextmanager
 def products_on_one_thread() -> Iterator[None]:
-    """For products of matrices that have to be quick: libraries are looked for once, and left alone if they comply.
+    """Run products of matrices that have to be quick: libraries are looked for once, and left alone if they comply.
 
     How many threads a library has holds for the whole process, so callers in several threads take turns.
     """

@@ -87,7 +87,7 @@ class LinearEffects:
         return cls.fit(x, y, targets, scale=scale).calibrated(np.concatenate(scores))
 
     def adapted(self, x: FloatArray, y: FloatArray, target: TargetId) -> Self:
-        """With the posterior of one more target, given its rows; self is unchanged.
+        """The effects with the posterior of one more target, given its rows; self is unchanged.
 
         A target of training starts from what training learned of it, with the spread between targets as its
         variance: a machine whose speed has changed since is followed.
@@ -104,7 +104,7 @@ class LinearEffects:
         return replace(self, effects=self.effects.with_target(target, state, np.abs(error) / np.sqrt(variance)))
 
     def calibrated(self, scores: FloatArray) -> Self:
-        """With more scores of held-out rows, float64 (m,); the intervals of every target follow all of them."""
+        """The effects with more scores of held-out rows, float64 (m,), which every target's intervals follow."""
         return replace(self, effects=self.effects.calibrated(np.concatenate([self.effects.scores, scores])))
 
     def scored(self, x: FloatArray, y: FloatArray, targets: Sequence[TargetId]) -> FloatArray:

@@ -194,8 +194,8 @@ class RandomEffects:
 
     def of(self, target: TargetId) -> TargetEffects:
         """The effects of a target, or the prior's where it was never measured."""
-        known = self.targets.get(target)
-        return known or TargetEffects(mean=self.mean, covariance=self.covariance, tail_scale=_tail_scale(self.scores))
+        effects = self.targets.get(target)
+        return effects or TargetEffects(mean=self.mean, covariance=self.covariance, tail_scale=_tail_scale(self.scores))
 
     def refined(self, targets: Mapping[TargetId, TargetEffects], guess: FloatArray) -> Self:
         """μ and Σ that are most likely given the posteriors of targets, and a guess of Σ, float64 (d, d)."""

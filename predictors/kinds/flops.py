@@ -62,8 +62,8 @@ class FlopsPredictor(Predictor):
         )
         if validation is not None:
             rows = _design(_raw(validation.queries), self.centre_)
-            own = effects.scored(rows, np.log(validation.latency_ms), _target_ids(validation.queries))
-            effects = effects.calibrated(own)
+            scores = effects.scored(rows, np.log(validation.latency_ms), _target_ids(validation.queries))
+            effects = effects.calibrated(scores)
         self.effects_ = effects
         self.seen_ = OperatorRanges.of({query.graph.hash: query.graph for query in data.queries}.values())
         if progress:
@@ -81,7 +81,7 @@ class FlopsPredictor(Predictor):
         return adapted
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
-        """Forecasts; a target that was never seen gets the average over those seen, with their spread as doubt."""
+        """Forecasts; a target without measurements gets the average over targets, with their spread as variance."""
         return self._learned().predict(_design(_raw(queries), self.centre_), _target_ids(queries))
 
     def coverage(self, queries: Sequence[Query]) -> FloatArray:

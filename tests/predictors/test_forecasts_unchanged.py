@@ -370,7 +370,7 @@ def labelled(rng: np.random.Generator, factor: float) -> tuple[Kernels, Labels]:
         tilt=rng.uniform(-1, 1, (48, 2)),
         rows=np.repeat(np.arange(12), 4),
         count=12,
-        doubt=np.zeros(48),
+        unknown_variance=np.zeros(48),
     )
     own = factor * np.where(kinds == CLASSES.index("conv"), 1.4, 1.0) * np.exp(0.3 * kernels.tilt[:, 0])
     times = np.exp(kernels.log_time + 0.1 * rng.standard_normal(48)) * own

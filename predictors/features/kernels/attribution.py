@@ -68,17 +68,17 @@ def _match(
 ) -> list[tuple[KernelTiming, int]]:
     """Each timing with the index of its kernel, or -1."""
     named = [_named_owners(timing, owners) for timing in timings]
-    taken = {index for found in named for index in found[:1]}
+    taken = {index for owned in named for index in owned[:1]}
     free: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index, kernel in enumerate(kernels):
         if index not in taken or kernel.kind in {"gemm", "gemv"}:
             free[_kernel_family(kernel), _predicted_size(kernel)].append(index)
     matched, used = [], set()
-    for timing, found in zip(timings, named, strict=True):
+    for timing, owned in zip(timings, named, strict=True):
         family = _family(timing.operator)
-        same = [index for index in found if index not in used and _kernel_family(kernels[index]) == family]
-        candidates = _candidates(free, timing) if not found or family in _CONVERSIONS else None
-        index = (same or found or [-1])[0] if same or not candidates else candidates.pop(0)
+        same = [index for index in owned if index not in used and _kernel_family(kernels[index]) == family]
+        candidates = _candidates(free, timing) if not owned or family in _CONVERSIONS else None
+        index = (same or owned or [-1])[0] if same or not candidates else candidates.pop(0)
         used.add(index)
         matched.append((timing, index))
     return matched

@@ -114,7 +114,7 @@ def _renumbered(kernel: Kernel, owners: Sequence[tuple[int, ...]]) -> Kernel:
 def _executed_kernels(
     graph: Graph, rules: RewriteRules, constants_outside: Set[str] = frozenset()
 ) -> tuple[Kernel, ...]:
-    """Of a graph, or of a body in graphs that have constants of these names."""
+    """The kernels of a graph, or of a body in graphs that have constants of these names."""
     graph, owners = widened(graph, casts=not rules.joins_chains)
     plan = FusionPlan(graph, constants_outside)
     fuse(plan, rules.level, patterns=owners is None or rules.joins_chains)

@@ -1,4 +1,4 @@
-"""Boosted trees on whole networks, over a smooth part that extrapolates: the baseline nobody may skip.
+"""Boosted trees on whole networks, over a smooth part that extrapolates: the baseline that others have to beat.
 
 Trees on tabular encodings match neural predictors (Luo et al., Neural architecture search with GBDT, 2020). Trees do
 not extrapolate, so they learn the residual of a smooth model: a roofline of graphs, a ridge regression of encodings
@@ -38,7 +38,7 @@ class _Member:
 class BoostedTreesPredictor(Predictor):
     """Mean over cross-validation folds of smooth part plus trees, then a linear map of each target's own.
 
-    Rows outside a fold's training give honest residuals: from these the map's weights, their spread between targets
+    Rows outside a fold's training give held-out residuals: from these the map's weights, their spread between targets
     and the intervals are learned. Where part of a graph's cost was never seen (`coverage`), the intervals widen by
     what the smooth part alone leaves unexplained.
 
@@ -92,7 +92,7 @@ class BoostedTreesPredictor(Predictor):
         features, y, targets = self.reader_.features(data.queries), np.log(data.latency_ms), _target_ids(data.queries)
         level_free, weights = self._without_levels(features, y, targets)
         self.directions_ = self.reader_.fit_contrasts(features, level_free, targets, weights)
-        self.doubt_ = float(np.std(level_free - self.reader_.smooth(features, weights)))
+        self.unseen_std_ = float(np.std(level_free - self.reader_.smooth(features, weights)))
         held_out = self._fit_members(features, level_free, keys, progress)
         self.centre_ = np.concatenate([[held_out.mean()], self._contrasts(features).mean(axis=0)])
         x = self._design(features, held_out)
@@ -113,13 +113,13 @@ class BoostedTreesPredictor(Predictor):
         return adapted
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
-        """Forecasts; a target that was never seen gets the average over those seen, with their spread as doubt."""
+        """Forecasts; a target without measurements gets the average over targets, with their spread as variance."""
         effects = self._learned()
         if not queries:
             return Prediction(median_ms=np.empty(0), log_std=np.empty(0))
         unseen = 1 - self.reader_.coverage(queries)
-        doubt = np.square(unseen * self.doubt_)
-        return effects.predict(self._rows(queries), _target_ids(queries), extra_variance=doubt)
+        extra = np.square(unseen * self.unseen_std_)
+        return effects.predict(self._rows(queries), _target_ids(queries), extra_variance=extra)
 
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Graphs: share of cost in operators and sizes of training. Encodings: share of places with known values."""
@@ -138,7 +138,7 @@ class BoostedTreesPredictor(Predictor):
             arrays[f"smooth.{index}"] = member.weights
             for number, booster in enumerate(member.boosters):
                 arrays[f"trees.{index}.{number}"] = text_to_array(booster.model_to_string())
-        arrays |= {"directions": self.directions_, "centre": self.centre_, "doubt": np.array(self.doubt_)}
+        arrays |= {"directions": self.directions_, "centre": self.centre_, "doubt": np.array(self.unseen_std_)}
         return self.make_artifact(
             arrays=arrays | effects.to_arrays(),
             vocabulary={
@@ -160,7 +160,7 @@ class BoostedTreesPredictor(Predictor):
         ]
         predictor.directions_ = artifact.array("directions")
         predictor.centre_ = artifact.array("centre", ndim=1)
-        predictor.doubt_ = float(artifact.array("doubt", ndim=0))
+        predictor.unseen_std_ = float(artifact.array("doubt", ndim=0))
         predictor.effects_ = LinearEffects.from_artifact(artifact, artifact.vocabulary_entry("targets"))
         return predictor
 
@@ -229,8 +229,8 @@ class BoostedTreesPredictor(Predictor):
 
     def _recalibrated(self, effects: LinearEffects, validation: LatencyDataset) -> LinearEffects:
         x, y = self._rows(validation.queries), np.log(validation.latency_ms)
-        own = effects.scored(x, y, _target_ids(validation.queries))
-        return effects.calibrated(own)
+        scores = effects.scored(x, y, _target_ids(validation.queries))
+        return effects.calibrated(scores)
 
     def _learned(self) -> LinearEffects:
         self.require_fitted("effects_")

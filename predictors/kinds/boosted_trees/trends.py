@@ -128,10 +128,10 @@ class GraphReader(Reader):
         def residuals(log_weights: FloatArray) -> FloatArray:
             return np.asarray(np.logaddexp.reduce(logs + log_weights, axis=1) - y)
 
-        found = least_squares(
+        optimum = least_squares(
             residuals, log_start, loss="soft_l1", f_scale=0.2, bounds=(log_start - 12, log_start + 12)
         )
-        return np.asarray(found.x, dtype=np.float64)
+        return np.asarray(optimum.x, dtype=np.float64)
 
     def smooth(self, features: FloatArray, weights: FloatArray) -> FloatArray:
         """Log of the roofline."""
@@ -159,7 +159,7 @@ class GraphReader(Reader):
 
 
 _RIDGE = 2.0
-"""Of the ridge regressions on encodings."""
+"""Penalty of the ridge regressions on encodings."""
 
 _DIRECTIONS = 5
 """Contrasts of an encoding at most."""
@@ -207,11 +207,11 @@ class EncodingReader(Reader):
     ) -> FloatArray:
         """Principal directions of the targets' weights, float64 (F, c)."""
         names = np.asarray(targets)
-        own = [self.fit_smooth(features[names == name], y[names == name])[1:] for name in sorted(set(targets))]
-        spread = np.array(own) - np.mean(own, axis=0)
+        by_target = [self.fit_smooth(features[names == name], y[names == name])[1:] for name in sorted(set(targets))]
+        spread = np.array(by_target) - np.mean(by_target, axis=0)
         _, size, directions = np.linalg.svd(spread, full_matrices=False)
-        count = min(_DIRECTIONS, len(own) - 1)
-        return np.asarray(directions[:count].T * size[:count] / np.sqrt(max(1, len(own) - 1)))
+        count = min(_DIRECTIONS, len(by_target) - 1)
+        return np.asarray(directions[:count].T * size[:count] / np.sqrt(max(1, len(by_target) - 1)))
 
     def contrasts(self, features: FloatArray, directions: FloatArray) -> FloatArray:
         """Coordinates along the directions, float64 (n, c)."""

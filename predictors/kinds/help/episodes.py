@@ -47,7 +47,7 @@ class MetaTasks:
         self.ranges: dict[TargetId, tuple[float, float]] = {}
         self.embeddings: dict[TargetId, FloatArray] = {}
         self._rows: list[tuple[NDArray[np.int64], Tensor]] = []
-        known = {target: reference_latencies(references, data.subset([]), target) for target in data.targets()}
+        references_ms = {target: reference_latencies(references, data.subset([]), target) for target in data.targets()}
         codes = np.array([unique[architecture] for architecture in architectures])
         for target, rows in data.targets().items():
             kept, low, high = _trimmed(data.latency_ms, np.array(rows), trim)
@@ -56,7 +56,7 @@ class MetaTasks:
             slope, intercept = label_line(low, high)
             labels = torch.from_numpy(((data.latency_ms[kept] - intercept) / slope).astype(np.float32))
             self._rows.append((codes[kept], labels))
-            self.ranges[target], self.embeddings[target] = (low, high), min_max(known[target])
+            self.ranges[target], self.embeddings[target] = (low, high), min_max(references_ms[target])
 
     def episodes(
         self, rng: np.random.Generator, count: int, *, devices: int, query_rows: int, noise: int

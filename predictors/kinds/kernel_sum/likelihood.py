@@ -1,7 +1,7 @@
 """What a target's multipliers say of its labels, and how far labels lie from that.
 
 Log latency of a graph is nearly linear in the multipliers, with the kernels' cost shares as weights, and so is the log
-of all its time in one class. A profiler's times are not what kernels take when nobody looks: each class has a factor
+of all its time in one class. A profiler's times are not what kernels take without a profiler: each class has a factor
 of its own in them, which latencies do not see.
 """
 
@@ -43,7 +43,7 @@ class Likelihood:
         totals = kernels.totals(times)
         shares = kernels.by_class(times) / totals[:, None]
         tilts = kernels.sums(times[:, None] * kernels.tilt) / totals[:, None]
-        unknown = kernels.totals(times**2 * kernels.doubt) / totals**2
+        unknown = kernels.totals(times**2 * kernels.unknown_variance) / totals**2
         variance = self.graph_std**2 + shares**2 @ self.class_std**2 + unknown
         design = [np.ones((kernels.count, 1)), shares, tilts, np.zeros_like(shares)]
         return np.log(totals), np.concatenate(design, axis=1), variance
@@ -55,7 +55,7 @@ class Likelihood:
             kernels: of n graphs.
             labels: their latencies and kernel timings.
             u: float64 (d,), where to linearise.
-            timed: with a row for all time of one class in one graph, where the runtime told it.
+            timed: with a row for all time of one class in one graph, where there are timings.
         """
         log_total, design, variance = self.linearised(kernels, u)
         rows = Rows(design=design, residual=np.log(labels.latency) - log_total, variance=variance)

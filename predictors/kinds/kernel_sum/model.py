@@ -115,7 +115,7 @@ class KernelSum:
             return np.empty(0)
         kernels = self.kernels(queries)
         times = kernels.times(self.multipliers.effects.mean)
-        return np.asarray(kernels.totals(times * (kernels.doubt == 0)) / kernels.totals(times))
+        return np.asarray(kernels.totals(times * (kernels.unknown_variance == 0)) / kernels.totals(times))
 
     def unknown_operators(self, query: Query) -> tuple[str, ...]:
         """Kernels of the query's graph whose operator training has not seen, sorted."""
@@ -127,7 +127,7 @@ class KernelSum:
         return KernelForecasts(
             kernels=predict_kernels(query.graph, ExecutionTraits.of(query.target)),
             latency_ms=kernels.times(state.mean) * self.shared.unit_ms,
-            known=kernels.doubt == 0,
+            known=kernels.unknown_variance == 0,
         )
 
     def features(self, queries: Sequence[Query]) -> FloatArray:
@@ -196,7 +196,7 @@ class KernelSum:
 
 def with_variance(kernels: Kernels, shared: SharedRoofline, batch: KernelBatch) -> Kernels:
     """The kernels, with the variance of those that training knows little of."""
-    return replace(kernels, doubt=np.where(shared.is_known(batch), 0.0, _UNKNOWN_VARIANCE))
+    return replace(kernels, unknown_variance=np.where(shared.is_known(batch), 0.0, _UNKNOWN_VARIANCE))
 
 
 def learn_multipliers(

@@ -92,7 +92,7 @@ class Multipliers:
     def adapted(
         self, kernels: Kernels, labels: Labels, target: TargetId, *, expected: Sequence[FloatArray] = ()
     ) -> "Multipliers":
-        """With the posterior of one more target; self is unchanged.
+        """The multipliers with the posterior of one more target; self is unchanged.
 
         The posterior is averaged over where it may start from and how far it may be from there (see `_starts`), and
         over whether kernel timings are to be believed beside latencies: each by how well it forecasts every graph of
@@ -205,7 +205,7 @@ def _scores_of_large(
 
 
 def _calibrated(effects: RandomEffects, by_target: Mapping[TargetId, FloatArray]) -> RandomEffects:
-    """With the scores of held-out rows: each target's own where it has enough of them, else those of all."""
+    """The effects, calibrated by held-out rows: each target's own where it has enough of them, else those of all."""
     enough = {name: scores for name, scores in by_target.items() if len(scores) >= _CALIBRATING_ROWS}
     calibrated = effects.calibrated(np.concatenate(list(by_target.values())), enough)
     if len(calibrated.scores) <= _KEPT_SCORES:

@@ -96,8 +96,8 @@ def without_call(seen: Observations, call: FloatArray) -> FloatArray:
     rest = np.clip(1 - call / seen.latency, _LEAST_REST, 1.0)
     labels = seen.kernel_time * rest[seen.rows]
     timed = np.bincount(seen.rows, weights=np.isfinite(labels), minlength=len(seen.latency)) > 0
-    told = (seen.table.kinds == CLASSES.index("call")) & (timed & (call > 0))[seen.rows]
-    return np.asarray(np.where(told, np.minimum(call, seen.latency * (1 - _LEAST_REST))[seen.rows], labels))
+    replaced = (seen.table.kinds == CLASSES.index("call")) & (timed & (call > 0))[seen.rows]
+    return np.asarray(np.where(replaced, np.minimum(call, seen.latency * (1 - _LEAST_REST))[seen.rows], labels))
 
 
 def _labels(data: LatencyDataset, table: KernelTable) -> FloatArray:

@@ -1,7 +1,7 @@
 """The trees: what shapes do to a kernel's time beyond its amount of work.
 
 Each of a few folds of graphs trains an ensemble on the others, with an absolute loss on log time, for labels are
-heavy-tailed. Its forecasts for its own fold are honest, and calibrate everything after. A forecast is the folds' mean.
+heavy-tailed. Its held-out forecasts for its own fold calibrate everything after. A forecast is the folds' mean.
 """
 
 import zlib

@@ -101,14 +101,14 @@ class Roofline:
         """
         prior = _prior()
         prior += np.median(log_time - _log_time(prior[kinds], work)) if len(log_time) else 0.0
-        found = prior.copy()
+        log_cost = prior.copy()
         for kind in np.unique(kinds):
             part = kinds == kind
-            found[kind] = _fit_class(work[part], log_time[part], weights[part], prior[kind])
-        return cls(log_cost=found)
+            log_cost[kind] = _fit_class(work[part], log_time[part], weights[part], prior[kind])
+        return cls(log_cost=log_cost)
 
     def with_call(self, time: float) -> Self:
-        """With that time for what a run takes besides its kernels; next to nothing where it is zero."""
+        """The roofline with that time for what a run takes besides its kernels; next to nothing where it is zero."""
         log_cost = self.log_cost.copy()
         call = CLASSES.index("call")
         log_cost[call, 0] = np.log(time) if time > 0 else log_cost[:, 0].min() - _NEGLIGIBLE
@@ -149,5 +149,5 @@ def _fit_class(work: FloatArray, log_time: FloatArray, weights: FloatArray, prio
         return value, np.asarray(slope @ parts + offset / _PRIOR_STD)
 
     bounds = [(middle - _PRIOR_REACH, middle + _PRIOR_REACH) for middle in prior]
-    found = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300})
-    return np.asarray(found.x, dtype=np.float64)
+    optimum = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300})
+    return np.asarray(optimum.x, dtype=np.float64)

@@ -44,7 +44,7 @@ class Kernels:
         tilt: float64 (K, T), what of each kernel a target may weigh differently, besides its class.
         rows: int64 (K,), ascending, which graph.
         count: n.
-        doubt: float64 (K,), variance of log time of kernels that training knows little of; else zero.
+        unknown_variance: float64 (K,), variance of log time of kernels that training knows little of; else zero.
     """
 
     log_time: FloatArray
@@ -52,7 +52,7 @@ class Kernels:
     tilt: FloatArray
     rows: NDArray[np.int64]
     count: int
-    doubt: FloatArray
+    unknown_variance: FloatArray
 
     def times(self, u: FloatArray) -> FloatArray:
         """Time of each kernel at these multipliers, float64 (K,)."""
@@ -66,16 +66,16 @@ class Kernels:
     def sums(self, values: FloatArray) -> FloatArray:
         """Sums of each column over each graph's kernels, float64 (n, c), of (K, c)."""
         starts = np.searchsorted(self.rows, np.arange(self.count + 1))
-        found, filled = np.zeros((self.count, values.shape[1])), np.diff(starts) > 0
+        sums, filled = np.zeros((self.count, values.shape[1])), np.diff(starts) > 0
         if filled.any():
-            found[filled] = np.add.reduceat(values, starts[:-1][filled], axis=0)
-        return found
+            sums[filled] = np.add.reduceat(values, starts[:-1][filled], axis=0)
+        return sums
 
     def by_class(self, times: FloatArray) -> FloatArray:
         """Sums over each graph's kernels of each class, float64 (n, C)."""
         cells = self.rows * len(CLASSES) + self.kinds
-        found = np.bincount(cells, weights=times, minlength=self.count * len(CLASSES))
-        return np.asarray(found.reshape(self.count, len(CLASSES)), dtype=np.float64)
+        sums = np.bincount(cells, weights=times, minlength=self.count * len(CLASSES))
+        return np.asarray(sums.reshape(self.count, len(CLASSES)), dtype=np.float64)
 
     def pick(self, graphs: Sequence[int] | NDArray[np.int64]) -> "Kernels":
         """The kernels of these graphs, which are numbered anew in ascending order."""
@@ -88,7 +88,7 @@ class Kernels:
             tilt=self.tilt[mask],
             rows=np.searchsorted(np.sort(graphs), self.rows[mask]),
             count=len(graphs),
-            doubt=self.doubt[mask],
+            unknown_variance=self.unknown_variance[mask],
         )
 
     def cells(self, times: FloatArray, mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:

@@ -41,15 +41,15 @@ class TargetDescriptors:
 
     @classmethod
     def fit(cls, evidence: Mapping[TargetId, DeviceEvidence], means: Mapping[TargetId, FloatArray]) -> Self | None:
-        """From the targets of which both are known; None where these are too few to learn from."""
-        known = {name: evidence[name].microbench or {} for name in sorted(means) if name in evidence}
-        known = {name: values for name, values in known.items() if values}
-        if len(known) < _FEWEST_TARGETS:
+        """Descriptors of the targets of which both are known; None where these are too few to learn from."""
+        microbench = {name: evidence[name].microbench or {} for name in sorted(means) if name in evidence}
+        microbench = {name: values for name, values in microbench.items() if values}
+        if len(microbench) < _FEWEST_TARGETS:
             return None
-        names = tuple(sorted(set.intersection(*(_usable(values) for values in known.values()))))
+        names = tuple(sorted(set.intersection(*(_usable(values) for values in microbench.values()))))
         if not names:
             return None
-        raw = np.log([[values[name] for name in names] for values in known.values()])
+        raw = np.log([[values[name] for name in names] for values in microbench.values()])
         spread = np.where(raw.std(axis=0) > 0, raw.std(axis=0), 1.0)
         centre = raw.mean(axis=0)
         return cls(
@@ -57,7 +57,7 @@ class TargetDescriptors:
             centre=centre,
             spread=spread,
             vectors=(raw - centre) / spread,
-            means=np.array([means[name] for name in known]),
+            means=np.array([means[name] for name in microbench]),
         )
 
     def expected(self, evidence: DeviceEvidence | None) -> FloatArray | None:
@@ -82,12 +82,12 @@ class TargetDescriptors:
         Raises:
             ArtifactError: arrays are missing or do not fit each other.
         """
-        found = cls(
+        descriptors = cls(
             names=names, **{name: artifact.array(f"descriptors.{name}", ndim=ndim) for name, ndim in _ARRAYS.items()}
         )
-        if found.vectors.shape != (len(found.means), len(names)):
+        if descriptors.vectors.shape != (len(descriptors.means), len(names)):
             raise ArtifactError("The artifact's descriptors do not fit each other: it is corrupt.")
-        return found
+        return descriptors
 
 
 def _usable(values: Mapping[str, float]) -> set[str]:

@@ -53,7 +53,7 @@ class KernelBatch:
             tilt=tilts,
             rows=table.graph,
             count=int(table.graph[-1]) + 1 if len(table) else 0,
-            doubt=np.zeros(len(table)),
+            unknown_variance=np.zeros(len(table)),
         )
 
 
@@ -96,7 +96,7 @@ class TrainingSet:
         return np.flatnonzero(self.owners == target)
 
     def part(self, kernels: Kernels, target: TargetId) -> tuple[Kernels, Labels]:
-        """Of all rows' kernels those of one target, and what was measured of them."""
+        """The kernels of one target out of those of all rows, and what was measured of them."""
         rows = self.rows_of(target)
         mask = np.isin(self.seen.rows, rows)
         return kernels.pick(rows), Labels(latency=self.seen.latency[rows], kernel_time=self.seen.kernel_time[mask])

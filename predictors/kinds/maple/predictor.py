@@ -187,8 +187,8 @@ class MaplePredictor(Predictor):
             spread=artifact.array("spread", ndim=1),
         )
         predictor.level_, predictor.spread_ = (float(value) for value in artifact.array("labels", ndim=1))
-        known = zip(artifact.array("vectors", ndim=2), artifact.array("units_ms", ndim=1), strict=True)
-        devices = [Described(vector=vector, unit_ms=float(unit)) for vector, unit in known]
+        stored = zip(artifact.array("vectors", ndim=2), artifact.array("units_ms", ndim=1), strict=True)
+        devices = [Described(vector=vector, unit_ms=float(unit)) for vector, unit in stored]
         predictor.devices_ = dict(zip(artifact.vocabulary_entry("targets"), devices, strict=True))
         if "adapted" in artifact.arrays:
             unit_ms = float(artifact.array("adapted_ms", ndim=1)[0])

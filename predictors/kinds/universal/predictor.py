@@ -162,6 +162,6 @@ class UniversalPredictor(Predictor):
 
 
 def _arguments_of(reader: type[Predictor], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the values that the reader's constructor takes, in alphabetical order."""
+    """The values that the reader's constructor takes, in alphabetical order."""
     names = signature(reader.__init__).parameters.keys()
     return {name: values[name] for name in sorted(values.keys() & names)}

@@ -1,6 +1,6 @@
 """What a kernel has to do: its class, its work, and the shapes that decide how well it does it.
 
-Everything follows from operators, attributes and shapes; nothing from a runtime's profile. Dimensions are told in the
+Everything follows from operators, attributes and shapes; nothing from a runtime's profile. Dimensions are given in the
 terms of a matrix product wherever there is one: `rows` × `depth` times `depth` × `columns`, `groups` times.
 """
 

@@ -57,9 +57,9 @@ def _fold_constants(plan: FusionPlan, step: Step) -> None:
         return
     if step.operator in _NEVER_FOLDED or plan.graph.nodes[step.main].bodies:
         return
-    given = [tensor for tensor in step.inputs if tensor >= 0]
-    static = step.operator in _STATIC and all(plan.spec(tensor).shape is not None for tensor in given)
-    if static or all(plan.is_constant(tensor) for tensor in given):
+    inputs = [tensor for tensor in step.inputs if tensor >= 0]
+    static = step.operator in _STATIC and all(plan.spec(tensor).shape is not None for tensor in inputs)
+    if static or all(plan.is_constant(tensor) for tensor in inputs):
         plan.fold(step)
 
 
@@ -346,4 +346,4 @@ _RULES: tuple[tuple[Level, set[Pattern], set[Pattern], Rule], ...] = (
     ),
     (Level.EXTENDED, {"Erf", "Gelu"}, {"Add"}, _fuse_bias_gelu),
 )
-"""From which level, in graphs with one of which operators, for steps of which (all where a set is empty), in order."""
+"""Rules in order: (least level, operators of which the graph has one, operators of the steps; all where empty)."""

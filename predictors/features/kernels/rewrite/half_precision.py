@@ -92,7 +92,7 @@ class _Writer:
         self.nodes: list[Node] = []
         self.owners: list[tuple[int, ...]] = []
         self._places: dict[int, dict[str, int]] = {}
-        """By tensor of the original graph: where its value is, by precision."""
+        """Where the value of each tensor of the original graph is, by precision."""
 
     def rename(self, node: Node) -> None:
         """The node's result is what it reads, in whichever precision that is asked for."""
@@ -131,14 +131,14 @@ class _Writer:
         reduced = None
         if shape and isinstance(axis, int):
             reduced = tuple(1 if place == axis % len(shape) else size for place, size in enumerate(shape))
-        found = [source]
+        values = [source]
         for operator, read in parts:
             reduces = operator.startswith("Reduce")
-            target = result if len(found) == len(parts) else self._tensor(_SINGLE, reduced if reduces else shape)
+            target = result if len(values) == len(parts) else self._tensor(_SINGLE, reduced if reduces else shape)
             attributes: dict[str, Attribute] = {"keepdims": 1} if reduces else {}
-            inputs = tuple(found[place] for place in read)
+            inputs = tuple(values[place] for place in read)
             self._write(Node(operator=operator, inputs=inputs, outputs=(target,), attributes=attributes), index)
-            found.append(target)
+            values.append(target)
 
     def _dtype(self, tensor: int) -> str:
         return self.graph.tensors[tensor].dtype if tensor >= 0 else ""

@@ -99,10 +99,10 @@ class _Writer:
             packed = self.constant(dtype, shape)
         else:
             packed = self.node("QuantizeLinear", [tensor, self.scale], [self.tensor(dtype, shape)], owners)
-        found = self.node("DequantizeLinear", [packed, self.scale], [self.tensor(_FLOAT, shape)], owners)
+        readable = self.node("DequantizeLinear", [packed, self.scale], [self.tensor(_FLOAT, shape)], owners)
         if shared:
-            self.readable[tensor] = found
-        return found
+            self.readable[tensor] = readable
+        return readable
 
     def finish(self) -> Graph:
         outputs = tuple(self.read(tensor) for tensor in sorted(self.plan.results) if tensor >= 0)
@@ -142,8 +142,8 @@ def _write_static(writer: _Writer, step: Step) -> None:
 def _write_dynamic(writer: _Writer, step: Step) -> None:
     rule = _DYNAMIC.get(step.operator)
     weights = {"Gather": 0}.get(step.operator, 1)
-    known = rule is not None and len(step.inputs) > weights and step.inputs[weights] in writer.constants
-    if rule is None or not known or not _is_float(writer, step.inputs[weights]):
+    constant = rule is not None and len(step.inputs) > weights and step.inputs[weights] in writer.constants
+    if rule is None or not constant or not _is_float(writer, step.inputs[weights]):
         writer.keep(step, list(step.inputs))
     else:
         rule(writer, step)
@@ -161,16 +161,16 @@ def _dynamic_product(writer: _Writer, step: Step) -> None:
         writer.packed[data] = writer.node("DynamicQuantizeLinear", [data], outputs, owners)
         writer.readable[packed] = scale
     packed = writer.packed[data]
-    own = writer.constant("int8" if step.operator != "Conv" else "uint8", _untransposed(writer, step, weights))
+    quantised = writer.constant("int8" if step.operator != "Conv" else "uint8", _untransposed(writer, step, weights))
     operator = "ConvInteger" if step.operator == "Conv" else "MatMulInteger"
     product = writer.tensor("int32", shape)
     attributes = step.attributes if step.operator == "Conv" else {}
-    writer.node(operator, [packed, own], [product], owners, attributes)
-    found = writer.node("Cast", [product], [writer.tensor(_FLOAT, shape)], owners)
+    writer.node(operator, [packed, quantised], [product], owners, attributes)
+    as_float = writer.node("Cast", [product], [writer.tensor(_FLOAT, shape)], owners)
     scales = [writer.readable[packed], writer.constant(_FLOAT, ())]
     both = writer.node("Mul", scales, [writer.tensor(_FLOAT, ())], owners)
     last = step.outputs[0] if bias < 0 else writer.tensor(_FLOAT, shape)
-    writer.node("Mul", [found, both], [last], owners)
+    writer.node("Mul", [as_float, both], [last], owners)
     if bias >= 0:
         writer.node("Add", [last, bias], [step.outputs[0]], owners)
 
@@ -192,9 +192,9 @@ def _dynamic_recurrence(writer: _Writer, step: Step) -> None:
 def _dynamic_table(writer: _Writer, step: Step) -> None:
     table = writer.constant("int8", writer.plan.spec(step.inputs[0]).shape)
     shape = writer.plan.spec(step.outputs[0]).shape
-    found = writer.tensor("int8", shape)
-    writer.node("Gather", [table, *step.inputs[1:]], [found], tuple(step.nodes), step.attributes)
-    writer.node("DequantizeLinear", [found, writer.scale], [step.outputs[0]], tuple(step.nodes))
+    rows = writer.tensor("int8", shape)
+    writer.node("Gather", [table, *step.inputs[1:]], [rows], tuple(step.nodes), step.attributes)
+    writer.node("DequantizeLinear", [rows, writer.scale], [step.outputs[0]], tuple(step.nodes))
 
 
 _DYNAMIC: Mapping[str, Callable[[_Writer, Step], None]] = {

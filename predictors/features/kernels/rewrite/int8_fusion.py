@@ -113,7 +113,7 @@ def _stays_signed(plan: FusionPlan, tensor: int) -> bool:
 
 
 def fuse_dynamic_product(plan: FusionPlan, step: Step) -> None:
-    """MatMulInteger with Cast, scale and bias; with the quantisation too, where nobody else reads its result."""
+    """MatMulInteger with Cast, scale and bias; with the quantisation too, where no other step reads its result."""
     cast = plan.sole_reader(step) if step.operator == "MatMulInteger" else None
     scaled = plan.sole_reader(cast) if cast is not None and cast.operator == "Cast" else None
     if cast is None or scaled is None or scaled.operator != "Mul":

@@ -42,7 +42,7 @@ PATTERNS: tuple[tuple[str, Pattern], ...] = (
 def find_pattern(plan: FusionPlan, last: Step, pattern: Pattern) -> tuple[list[Step], int] | None:
     """The steps that make up the pattern with `last` as its result, and the tensor bound to `x`.
 
-    Nobody outside the match may need one of the results inside it.
+    No step outside the match may need one of the results inside it.
     """
     found: list[Step] = []
     bound: dict[str, int] = {}
@@ -61,12 +61,12 @@ def _match_step(plan: FusionPlan, step: Step, pattern: Pattern, found: list[Step
     if isinstance(pattern, str):
         return False
     operator, *wanted = pattern
-    given = [tensor for tensor in step.inputs if tensor >= 0]
+    inputs = [tensor for tensor in step.inputs if tensor >= 0]
     if step.operator == "ReduceMean":  # its axes became an input in opset 18
-        given = given[:1]
-    if step.operator != operator or step.activations or len(given) != len(wanted):
+        inputs = inputs[:1]
+    if step.operator != operator or step.activations or len(inputs) != len(wanted):
         return False
-    orders = (given, given[::-1]) if operator in _COMMUTATIVE else (given,)
+    orders = (inputs, inputs[::-1]) if operator in _COMMUTATIVE else (inputs,)
     for order in orders:
         tried_steps, tried_bound = list(found), dict(bound)
         if all(

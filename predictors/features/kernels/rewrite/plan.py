@@ -129,16 +129,16 @@ class FusionPlan:
         return list(self._all)
 
     def steps_of(self, operators: Set[object]) -> list[Step]:
-        """Those of these operators."""
+        """The steps of these operators."""
         steps = self.steps()
         if not self._by_operator:
             for step in steps:
                 self._by_operator.setdefault(step.operator, []).append(step)
-        found = [those for name, those in self._by_operator.items() if name in operators]
-        return list(found[0]) if len(found) == 1 else sorted(chain.from_iterable(found), key=_position)
+        groups = [those for name, those in self._by_operator.items() if name in operators]
+        return list(groups[0]) if len(groups) == 1 else sorted(chain.from_iterable(groups), key=_position)
 
     def live(self, steps: Iterable[Step]) -> Iterator[Step]:
-        """Those of the steps that still stand when their turn comes."""
+        """The steps that still stand when their turn comes."""
         for step in steps:
             if step.alive:
                 yield step
@@ -164,7 +164,7 @@ class FusionPlan:
         return tensor in self.constant
 
     def sole_reader(self, step: Step) -> Step | None:
-        """The one step that reads this step's only result, where nobody else needs it."""
+        """The one step that reads this step's only result, where no other needs it."""
         outputs = step.outputs
         if len(outputs) != 1 and sum([tensor >= 0 for tensor in outputs]) != 1:
             return None
@@ -210,7 +210,7 @@ class FusionPlan:
         self._add(step)
 
     def discard_unread(self, step: Step) -> None:
-        """The step vanishes if nobody reads its results."""
+        """The step vanishes if no step reads its results."""
         if step.alive and not any(
             self.readers(tensor) or tensor in self.results for tensor in step.outputs if tensor >= 0
         ):

@@ -40,9 +40,9 @@ def learned_components(space: FeatureSpace, profiles: FloatArray, gram: FloatArr
     """
     mean = profiles.mean(axis=0)
     spread, outer = profiles - mean, np.outer(mean, mean)
-    found = [spread.T @ spread + _TINY * np.eye(len(mean)), outer]
-    found += [mask * outer for mask in space.masks.values()]
-    return np.array([_unit(covariance, gram) for covariance in found])
+    covariances = [spread.T @ spread + _TINY * np.eye(len(mean)), outer]
+    covariances += [mask * outer for mask in space.masks.values()]
+    return np.array([_unit(covariance, gram) for covariance in covariances])
 
 
 def effect(profile: FloatArray, gram: FloatArray) -> float:

@@ -58,5 +58,5 @@ def _minimise(
     function: Callable[[FloatArray], tuple[float, FloatArray]], start: FloatArray, iterations: int
 ) -> FloatArray:
     bounds = [_BOUNDS] * len(start)
-    found = minimize(function, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
-    return np.asarray(found.x, dtype=np.float64)
+    optimum = minimize(function, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
+    return np.asarray(optimum.x, dtype=np.float64)

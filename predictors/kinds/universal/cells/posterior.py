@@ -14,7 +14,7 @@ from predictors.base import FloatArray
 from predictors.kinds.universal.cells.marginal_likelihood import JITTER
 from predictors.kinds.universal.cells.prior import DevicePrior, Mixture
 
-__all__ = ["CostProfile", "clock_step", "equally_doubtful", "posterior_of"]
+__all__ = ["CostProfile", "clock_step", "equally_uncertain", "posterior_of"]
 
 Members = NDArray[np.intp]
 
@@ -31,7 +31,7 @@ _QUANTILE = 0.95
 """Upper end of the central interval that the tails are fitted at."""
 
 _PRIOR_ERRORS = 10.0
-"""How many left-out errors the belief that the model's doubts are right is worth."""
+"""How many left-out errors the belief that the model's variances are right is worth."""
 
 _CHUNK = 4096
 
@@ -123,13 +123,13 @@ def posterior_of(
     return _collected(prior, problem.part(kept), state)
 
 
-def equally_doubtful(
+def equally_uncertain(
     posterior: CostProfile,
     given: Callable[[FloatArray, FloatArray], CostProfile],
     x: FloatArray,
     latency_ms: FloatArray,
 ) -> CostProfile:
-    """The same forecasts, all with one doubt: the errors of measurements that are left out in turn.
+    """The same forecasts, all with one variance: the errors of measurements that are left out in turn.
 
     Args:
         posterior: given all measurements.
@@ -176,7 +176,7 @@ class _Problem:
     rows: FloatArray
 
     def part(self, members: Members) -> "_Problem":
-        """With these members only."""
+        """The problem with these members only."""
         return replace(self, variances=self.variances[members], noise=self.noise[members])
 
 
@@ -192,7 +192,7 @@ class _State:
     left_out: FloatArray
 
     def kept(self) -> "tuple[_State, Members]":
-        """Without negligible members, and the indices of the others."""
+        """The state without negligible members, and the indices of the others."""
         members = np.flatnonzero(self.weights > _NEGLIGIBLE * self.weights.max())
         weights = self.weights[members] / self.weights[members].sum()
         return _State(weights, self.alpha[members], self.inverse[members], self.left_out), members

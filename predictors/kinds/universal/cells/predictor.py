@@ -13,7 +13,7 @@ from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Query
 from predictors.data.splits import rows_by_target
 from predictors.kinds.universal.cells.components import component_names
-from predictors.kinds.universal.cells.posterior import CostProfile, equally_doubtful, posterior_of
+from predictors.kinds.universal.cells.posterior import CostProfile, equally_uncertain, posterior_of
 from predictors.kinds.universal.cells.prior import DevicePrior, MixtureSettings, learn_prior
 from predictors.kinds.universal.cells.queries import SPACES, common_space, source_rows, texts_of
 from predictors.kinds.universal.cells.unadapted import source_profile, stranger_profile
@@ -149,7 +149,7 @@ class CellPredictor(Predictor):
         conditioned = partial(posterior_of, self._new_device, self._mixture, intercept=self.intercept, tail=self.tail)
         profile = conditioned(x, latency_ms)
         adapted = copy(self)
-        adapted.adapted_ = profile if self.variance else equally_doubtful(profile, conditioned, x, latency_ms)
+        adapted.adapted_ = profile if self.variance else equally_uncertain(profile, conditioned, x, latency_ms)
         return adapted
 
     def predict(self, queries: Sequence[Query]) -> Prediction:

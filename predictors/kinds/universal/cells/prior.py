@@ -96,7 +96,7 @@ class DevicePrior:
         return np.concatenate([learned, fixed_components(self.space, self.gram)])
 
     def without_sources(self) -> "DevicePrior":
-        """With nothing of the sources' profiles: only the space's own components are left, in their scales."""
+        """The prior without the sources' profiles: only the space's own components are left, in their scales."""
         silent = np.arange(len(self.like)) < len(LEARNED) + len(self.space.masks)
         like, unlike = (np.where(silent, _FLOOR, scales) for scales in (self.like, self.unlike))
         return replace(self, profiles=np.zeros_like(self.profiles), like=like, unlike=unlike)
@@ -106,7 +106,7 @@ class DevicePrior:
         return self.space.features(texts) - self.centre
 
     def covariance(self, unlike: float) -> FloatArray:
-        """Of a new device's profile around the mean, float64 (p, p); `unlike` is the weight of the second centre."""
+        """Covariance of a new device's profile, float64 (p, p); `unlike` is the weight of the second centre."""
         variances = (1 - unlike) * np.exp(2 * self.like) + unlike * np.exp(2 * self.unlike)
         return np.asarray(np.tensordot(variances, self.components, axes=1))
 
@@ -183,8 +183,8 @@ def _task(fit: SourceFit, rows: Rows, components: FloatArray, mean: FloatArray) 
 def _unlike_scales(space: FeatureSpace, fits: Sequence[SourceFit], gram: FloatArray) -> FloatArray:
     """Log scales of a device unrelated to the sources: its own costs as wide as each source's own, any slope."""
     size = effect(np.mean([fit.profile for fit in fits], axis=0), gram)
-    own = np.mean([fit.log_scales[: len(space.factors)] for fit in fits], axis=0)
+    fixed = np.mean([fit.log_scales[: len(space.factors)] for fit in fits], axis=0)
     related = np.log(_UNRELATED_SPREAD * size) if len(fits) > 1 else _FLOOR
     learned = {"sources": related, "slope": np.log(size)}
     scales = [learned.get(name, _FLOOR) for name in (*LEARNED, *space.masks)]
-    return np.array([*scales, *np.maximum(own, _FLOOR)])
+    return np.array([*scales, *np.maximum(fixed, _FLOOR)])

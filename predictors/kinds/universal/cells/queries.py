@@ -25,18 +25,18 @@ def texts_of(queries: Sequence[Query], space: FeatureSpace) -> list[str]:
     Raises:
         UnsupportedGraphError: a query without an architecture of the space.
     """
-    found = [
+    texts = [
         query.architecture.text for query in queries if query.architecture and query.architecture.space == space.name
     ]
-    if len(found) != len(queries):
+    if len(texts) != len(queries):
         others = sorted(
             {query.architecture.space if query.architecture else "graphs" for query in queries} - {space.name}
         )
         raise UnsupportedGraphError(
             f"This predictor was fitted on architectures of {space.name!r} and reads no others; "
-            f"{len(queries) - len(found)} of {len(queries)} queries are of {', '.join(others)}."
+            f"{len(queries) - len(texts)} of {len(queries)} queries are of {', '.join(others)}."
         )
-    return found
+    return texts
 
 
 def common_space(queries: Sequence[Query]) -> FeatureSpace | None:

@@ -79,7 +79,7 @@ def fit_source(x: FloatArray, latency_ms: FloatArray, components: FloatArray, rn
 
 
 def _augmented(x: FloatArray, level: FloatArray) -> FloatArray:
-    """With a column for the intercept, relative to the level: float64 (n, p + 1)."""
+    """Features with a column for the intercept, relative to the level: float64 (n, p + 1)."""
     return np.column_stack([x, np.ones(len(x))]) / level[:, None]
 
 

@@ -201,7 +201,7 @@ class KernelEnsemble:
 
     @classmethod
     def of(cls, networks: Sequence[KernelNetwork]) -> Self:
-        """Of networks that read the same inputs."""
+        """The ensemble of networks that read the same inputs."""
         first = {
             name: np.concatenate([getattr(network, name) for network in networks], axis=-1)
             for name in ("numbers", "classes", "operators", "traits", "bias")

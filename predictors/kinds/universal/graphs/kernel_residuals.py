@@ -23,9 +23,9 @@ __all__ = ["KernelResiduals"]
 _REACH = 4.0
 """Distance over the standardised inputs in which the covariance falls to 1/e."""
 _STD = 0.25
-"""Of log time of a kernel that factors leave."""
+"""Standard deviation of what factors leave of a kernel's log time."""
 _NOISE_STD = 0.3
-"""Of one timed kernel; of many alike a quarter of that at best."""
+"""Standard deviation of one timed kernel's noise; of many alike a quarter of that at best."""
 _MOST_ALIKE = 16
 _BOUND = 1.0
 """Residuals of log time beyond it are mistaken attributions rather than shapes."""
@@ -38,7 +38,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelResiduals:
-    """Of one target: n timed kernels, and what each contributes to the forecasts of kernels near it.
+    """The n timed kernels of one target, and what each contributes to the forecasts of kernels near it.
 
     Args:
         numbers: float32 (n, f), inputs of the network, standardised.
@@ -82,12 +82,12 @@ class KernelResiduals:
 
     def correction(self, inputs: KernelInputs) -> FloatArray:
         """To be added to the log time of kernels of this target, float64 (K,)."""
-        found = np.zeros(len(inputs))
+        total = np.zeros(len(inputs))
         for kind in np.unique(self.classes):
             theirs, mine = np.flatnonzero(inputs.classes == kind), self.classes == kind
             if len(theirs):
-                found[theirs] = _covariance(inputs.numbers[theirs], self.numbers[mine]) @ self.weights[mine]
-        return found
+                total[theirs] = _covariance(inputs.numbers[theirs], self.numbers[mine]) @ self.weights[mine]
+        return total
 
     def to_arrays(self, prefix: str) -> dict[str, np.ndarray[Any, Any]]:
         """Arrays for an artifact."""

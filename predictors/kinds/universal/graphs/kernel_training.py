@@ -26,7 +26,7 @@ _LEARNING_RATE = 3e-3
 _WEIGHT_DECAY = 1e-2
 _FORGOTTEN, _EACH_FORGOTTEN = 0.1, 0.2
 """Shares of graphs whose target's traits are hidden in training, all of them or each for itself: forecasts for traits
-that nobody knows are sane, and a runtime's vector says what it can without that of a precision."""
+that training has not seen are sane, and a runtime's vector says what it can without that of a precision."""
 
 _TARGET_PENALTY = 1e-3
 """On squared target factors: they stay where the roofline's fit has put them unless the data insist."""
@@ -58,7 +58,7 @@ class KernelTrainingSet:
 
 
 def train_network(
-    lesson: KernelTrainingSet,
+    training_set: KernelTrainingSet,
     graphs: NDArray[np.int64],
     *,
     width: int,
@@ -70,7 +70,7 @@ def train_network(
     """A network trained on some of the graphs.
 
     Args:
-        lesson: all kernels and graphs.
+        training_set: all kernels and graphs.
         graphs: int64 (m,), those to learn from.
         width: units of each hidden layer.
         epochs: passes over the graphs.
@@ -79,8 +79,8 @@ def train_network(
         progress: called after each epoch.
     """
     with seeded(seed):
-        module = _Module(lesson, width, operators)
-    data = _Tensors.of(lesson)
+        module = _Module(training_set, width, operators)
+    data = _Tensors.of(training_set)
     rng = np.random.default_rng(seed)
 
     def batches() -> Iterator[NDArray[np.int64]]:
@@ -98,7 +98,7 @@ def train_network(
 
 @dataclass(frozen=True, slots=True)
 class _Tensors:
-    """The lesson in torch, and where each graph's kernels are."""
+    """The training set in torch, and where each graph's kernels are."""
 
     numbers: Tensor
     classes: Tensor
@@ -113,20 +113,20 @@ class _Tensors:
     starts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, lesson: KernelTrainingSet) -> "_Tensors":
-        known = np.isfinite(lesson.labels)
+    def of(cls, training_set: KernelTrainingSet) -> "_Tensors":
+        labelled = np.isfinite(training_set.labels)
         return cls(
-            numbers=torch.from_numpy(lesson.inputs.numbers),
-            classes=torch.from_numpy(lesson.inputs.classes),
-            operators=torch.from_numpy(lesson.inputs.operators),
-            traits=torch.from_numpy(lesson.inputs.traits),
-            labels=_floats(np.where(known, lesson.labels, 0.0)),
-            weights=_floats(np.where(known, lesson.weights, 0.0)),
-            base=_floats(lesson.base),
-            log_latency=_floats(lesson.log_latency),
-            tilts=_floats(lesson.tilts),
-            targets=torch.from_numpy(lesson.targets),
-            starts=np.searchsorted(lesson.rows, np.arange(len(lesson.log_latency) + 1)),
+            numbers=torch.from_numpy(training_set.inputs.numbers),
+            classes=torch.from_numpy(training_set.inputs.classes),
+            operators=torch.from_numpy(training_set.inputs.operators),
+            traits=torch.from_numpy(training_set.inputs.traits),
+            labels=_floats(np.where(labelled, training_set.labels, 0.0)),
+            weights=_floats(np.where(labelled, training_set.weights, 0.0)),
+            base=_floats(training_set.base),
+            log_latency=_floats(training_set.log_latency),
+            tilts=_floats(training_set.tilts),
+            targets=torch.from_numpy(training_set.targets),
+            starts=np.searchsorted(training_set.rows, np.arange(len(training_set.log_latency) + 1)),
         )
 
     def kernels_of(self, graphs: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
@@ -144,17 +144,17 @@ def _floats(values: FloatArray) -> Tensor:
 class _Module(nn.Module):
     """The network, and the targets' factors beside it."""
 
-    def __init__(self, lesson: KernelTrainingSet, width: int, operators: int) -> None:
+    def __init__(self, training_set: KernelTrainingSet, width: int, operators: int) -> None:
         super().__init__()
-        self.numbers = nn.Linear(lesson.inputs.numbers.shape[1], width)
+        self.numbers = nn.Linear(training_set.inputs.numbers.shape[1], width)
         self.classes = nn.Embedding(len(CLASSES), width)
         self.operators = nn.Embedding(operators + 1, width, padding_idx=operators)
-        self.traits = nn.Linear(lesson.inputs.traits.shape[1], width, bias=False)
+        self.traits = nn.Linear(training_set.inputs.traits.shape[1], width, bias=False)
         self.hidden = nn.Linear(width, width)
         self.out = nn.Linear(width, 1)
-        targets = int(lesson.targets.max()) + 1
+        targets = int(training_set.targets.max()) + 1
         self.target_classes = nn.Parameter(torch.zeros(targets, len(CLASSES)))
-        self.target_tilts = nn.Parameter(torch.zeros(targets, lesson.tilts.shape[1]))
+        self.target_tilts = nn.Parameter(torch.zeros(targets, training_set.tilts.shape[1]))
         self._one_target = targets == 1
         for table in (self.classes, self.operators):
             nn.init.normal_(table.weight, std=0.1)
@@ -181,9 +181,9 @@ class _Module(nn.Module):
         forecast = self(data, kernels, traits, place)
         penalty = torch.zeros(())
         if not self._one_target:
-            own = data.targets[torch.from_numpy(graphs)][place]
-            forecast = forecast + self.target_classes[own, data.classes[kernels]]
-            forecast = forecast + (self.target_tilts[own] * data.tilts[kernels]).sum(dim=1)
+            targets = data.targets[torch.from_numpy(graphs)][place]
+            forecast = forecast + self.target_classes[targets, data.classes[kernels]]
+            forecast = forecast + (self.target_tilts[targets] * data.tilts[kernels]).sum(dim=1)
             penalty = _TARGET_PENALTY * (self.target_classes.square().sum() + self.target_tilts.square().sum())
         weights = data.weights[kernels]
         by_kernel = (weights * (forecast - data.labels[kernels]).abs()).sum() / weights.sum().clamp(min=1e-6)

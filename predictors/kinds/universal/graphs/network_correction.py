@@ -110,14 +110,16 @@ class NetworkCorrection:
 
     def without_target(self, target: TargetId) -> Self:
         """The correction without what a target's own kernels say."""
-        return replace(self, own_kernels={name: own for name, own in self.own_kernels.items() if name != target})
+        return replace(
+            self, own_kernels={name: residuals for name, residuals in self.own_kernels.items() if name != target}
+        )
 
     def with_target(
         self, target: TargetId, batch: KernelBatch, kernels: Kernels, labels: Labels, u: FloatArray
     ) -> Self:
         """The correction with what a target's timed kernels say; the same where none was timed."""
-        own = KernelResiduals.fit(self._encode(batch), kernels, labels, u)
-        return self if own is None else replace(self, own_kernels={**self.own_kernels, target: own})
+        residuals = KernelResiduals.fit(self._encode(batch), kernels, labels, u)
+        return self if residuals is None else replace(self, own_kernels={**self.own_kernels, target: residuals})
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Arrays for an artifact."""
@@ -155,7 +157,7 @@ class NetworkCorrection:
             operators=tuple(operators),
             traits=tuple(str(name) for name in artifact.vocabulary_entry("habits")),
         )
-        width, own = len(encoding.centre), artifact.vocabulary.get("own_kernels", ())
+        width, own_kernels = len(encoding.centre), artifact.vocabulary.get("own_kernels", ())
         members = range(int(artifact.vocabulary_entry("members")))
         return cls(
             typical=float(artifact.array("encoding.typical", ndim=0)),
@@ -163,7 +165,8 @@ class NetworkCorrection:
             networks=tuple(KernelNetwork.from_artifact(artifact, f"network.{i}.", encoding) for i in members),
             whole_graphs=ResidualTrees.from_artifact(artifact, int(artifact.vocabulary_entry("trees"))),
             own_kernels={
-                str(name): KernelResiduals.from_artifact(artifact, f"own.{i}.", width) for i, name in enumerate(own)
+                str(name): KernelResiduals.from_artifact(artifact, f"own.{i}.", width)
+                for i, name in enumerate(own_kernels)
             },
         )
 

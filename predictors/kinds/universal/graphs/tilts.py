@@ -31,7 +31,7 @@ _MEMBER = np.array([[name in group for group in _GROUPS] for name in CLASSES])
 
 _SHAPES = column_places(("depth", "columns", "rows", "window", "run"))
 _MIDDLES, _SPREADS = np.array([5.0, 4.0, 6.0, 2.5, 4.0]), np.array([3.0, 2.0, 3.0, 1.0, 3.0])
-"""Of these shapes' logarithms."""
+"""Middles and spreads of these shapes' logarithms."""
 _WINDOW, _ACTIVATED = column_places(("window", "activation"))
 _ACTIVATION = 0.5
 _STREAMS = [[WORK_TERMS.index(name) for name in pair] for pair in (

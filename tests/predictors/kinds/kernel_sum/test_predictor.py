@@ -88,7 +88,12 @@ def test_the_roofline_extrapolates_in_proportion_to_work() -> None:
 def test_sums_are_by_graph_and_graphs_without_kernels_have_none() -> None:
     kinds = np.array([CLASSES.index("conv"), CLASSES.index("gemm"), CLASSES.index("conv")])
     kernels = Kernels(
-        log_time=np.zeros(3), kinds=kinds, tilt=np.zeros((3, 1)), rows=np.array([1, 1, 3]), count=5, doubt=np.zeros(3)
+        log_time=np.zeros(3),
+        kinds=kinds,
+        tilt=np.zeros((3, 1)),
+        rows=np.array([1, 1, 3]),
+        count=5,
+        unknown_variance=np.zeros(3),
     )
     values = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]])
     assert_allclose(kernels.sums(values), [[0, 0], [3, 30], [0, 0], [4, 40], [0, 0]])
@@ -108,7 +113,7 @@ def kernels_of_two_classes(rng: np.random.Generator, graphs: int) -> Kernels:
         tilt=np.zeros((2 * graphs, 2)),
         rows=np.repeat(np.arange(graphs), 2),
         count=graphs,
-        doubt=np.zeros(2 * graphs),
+        unknown_variance=np.zeros(2 * graphs),
     )
 
 

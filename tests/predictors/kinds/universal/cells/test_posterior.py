@@ -12,7 +12,7 @@ from predictors.kinds.universal.cells import marginal_likelihood
 from predictors.kinds.universal.cells import posterior
 from predictors.kinds.universal.cells.components import component_names
 from predictors.kinds.universal.cells.fbnet_features import FBNET
-from predictors.kinds.universal.cells.posterior import CostProfile, clock_step, equally_doubtful, posterior_of
+from predictors.kinds.universal.cells.posterior import CostProfile, clock_step, equally_uncertain, posterior_of
 from predictors.kinds.universal.cells.prior import DevicePrior, MixtureSettings, learn_prior
 from profilers.search_spaces.fbnet import FBNet
 
@@ -55,7 +55,7 @@ def test_more_measurements_forecast_better() -> None:
     assert errors[2] < 0.5 * errors[1]
 
 
-def test_one_doubt_for_all_is_that_of_measurements_left_out() -> None:
+def test_one_variance_for_all_is_that_of_measurements_left_out() -> None:
     texts = _texts(12, 50)
     x, measured = prior().centred(texts), _latency(texts, 7)
 
@@ -63,7 +63,7 @@ def test_one_doubt_for_all_is_that_of_measurements_left_out() -> None:
         return posterior_of(prior(), prior().mixture(SETTINGS), x, latency_ms, intercept=1.0, tail=3.0)
 
     usual = given(x, measured)
-    equal = equally_doubtful(usual, given, x, measured)
+    equal = equally_uncertain(usual, given, x, measured)
     fresh = prior().centred(_texts(30, 70))
     assert_array_equal(equal.forecast(fresh)[0], usual.forecast(fresh)[0])
     assert np.ptp(usual.forecast(fresh)[1]) > 0
@@ -71,7 +71,7 @@ def test_one_doubt_for_all_is_that_of_measurements_left_out() -> None:
     errors = [np.log(measured[row] / given(x[rest], measured[rest]).forecast(x[row : row + 1])[0][0])
               for row, rest in enumerate(left_out)]  # fmt: skip
     assert_allclose(equal.forecast(fresh)[1], np.sqrt(np.mean(np.square(errors))))
-    assert equally_doubtful(usual, given, x[:1], measured[:1]) is usual
+    assert equally_uncertain(usual, given, x[:1], measured[:1]) is usual
 
 
 def test_one_outlier_does_little() -> None:
@@ -82,7 +82,7 @@ def test_one_outlier_does_little() -> None:
     assert error(texts, spoiled) < 1.5 * error(texts, measured)
 
 
-def test_doubt_shrinks_where_it_was_measured() -> None:
+def test_variance_shrinks_where_it_was_measured() -> None:
     texts = _texts(30, 50)
     measured = _latency(texts, 7)
     x = prior().centred(texts)

@@ -44,7 +44,7 @@ def _fit(numbers: list[float], kinds: list[int], factors: list[float]) -> Kernel
     count = len(kinds)
     kernels = Kernels(
         log_time=np.zeros(count), kinds=np.array(kinds), tilt=np.zeros((count, 0)), rows=np.arange(count),
-        count=count, doubt=np.zeros(count),
+        count=count, unknown_variance=np.zeros(count),
     )  # fmt: skip
     taken = np.array(factors)
     labels = Labels(latency=taken, kernel_time=taken)
