@@ -247,6 +247,26 @@ class Client:
         answers: list[Plain] = self._service.json("POST", "/predict", json=body, repeat=True)["items"]
         return answers
 
+    def explain(self, target: TargetId, item: Mapping[str, Any], *, level: float = 0.9, nearest: int = 5) -> Plain:
+        """The forecast of an item, as `predict` gives it, and why it is what it is.
+
+        Args:
+            target: to forecast for.
+            item: made by `item`.
+            level: probability that the interval holds the latency, in (0, 1).
+            nearest: measured networks, and proposals of what to measure, at most; 0 looks for neither, which is faster.
+
+        Returns:
+            What `predict` answers, with its `kernels`, the target's `peaks`, the `nearest` measured networks, and what
+            to `measure_next`; see the API's description.
+
+        Raises:
+            InputError: the service cannot use the item.
+            ConflictError: no predictor answers for it.
+        """
+        params = {"level": level, "nearest": nearest}
+        return self._service.json("POST", f"/targets/{target}/explain", json=dict(item), params=params, repeat=True)
+
     def quality(self, target: TargetId) -> list[Plain]:
         """Every measured graph beside its forecast."""
         pairs: list[Plain] = self._service.json("GET", f"/targets/{target}/quality")["pairs"]

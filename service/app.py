@@ -33,7 +33,8 @@ ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.r
 GRAPH_WORKERS = 2
 """Models that are read at a time: one that takes long does not hold up everybody."""
 MODEL_PATHS = (f"{VERSION}/graphs", f"{VERSION}/predict", "/graphs", "/predict")
-"""Paths whose bodies hold models."""
+MODEL_ENDS = ("/explain",)
+"""Beginnings and ends of paths whose bodies hold models."""
 DESCRIPTION = "Forecasts how long a neural network takes on a device before anybody runs it there."
 
 
@@ -129,7 +130,8 @@ def _add_middleware(app: FastAPI, parts: Parts) -> None:
     settings = parts.settings
 
     def limit_of(path: str) -> int:
-        return settings.max_model_bytes if path.startswith(MODEL_PATHS) else settings.max_body_bytes
+        holds_model = path.startswith(MODEL_PATHS) or path.endswith(MODEL_ENDS)
+        return settings.max_model_bytes if holds_model else settings.max_body_bytes
 
     app.add_middleware(BodyLimit, limit_of=limit_of)
     if settings.cors_origins:

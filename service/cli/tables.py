@@ -26,6 +26,8 @@ NARROWEST = 20
 """Characters below which a wrapped column is no longer readable."""
 NAME_LINES = 2
 """Lines above which a wrapped name is easier to read, and to copy, on lines of its own."""
+LONGEST_NAME = 100
+"""Characters above which a name gets a line of its own, even through a pipe."""
 GAP, INDENT = 2, 2
 """Blanks between columns, and before figures below a name."""
 UNLIMITED = 100_000
@@ -113,7 +115,7 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, ou
         _print(Text(title, style="bold"), out)
     widths = layout.widths(out.width)
     beside = layout.figure_widths(out.width)
-    if widths and (beside is None or layout.is_readable(widths)):
+    if widths and (beside is None or layout.is_readable(widths, piped=out.width == UNLIMITED)):
         _print(layout.table(widths), out)
     elif beside:
         layout.print_above(beside, out)
@@ -138,10 +140,10 @@ class _Layout:
         shared = _shared(wrapped, room)
         return [shared.get(index, size) for index, size in enumerate(sizes)]
 
-    def is_readable(self, widths: Sequence[int]) -> bool:
-        """Whether no name is wrapped into more lines than its column allows."""
+    def is_readable(self, widths: Sequence[int], *, piped: bool) -> bool:
+        """Whether no name is wrapped into more lines than its column allows, or pushes its figures far away."""
         return all(
-            size <= column.most_lines * width
+            size <= (LONGEST_NAME if piped and column.most_lines == NAME_LINES else column.most_lines * width)
             for size, width, column in zip(self._sizes(), widths, self.columns, strict=True)
         )
 
@@ -159,12 +161,11 @@ class _Layout:
     def print_above(self, widths: Sequence[int], out: Console) -> None:
         """Print each row's long texts on lines of their own, and its figures below them."""
         headers = [column.header for column in self.columns if column.wraps and column.header]
-        _print(Text(" · ".join(headers), style="bold"), out)
+        _print(Text((" " * GAP).join(headers), style="bold"), out)
         _print(_indented(self._table(widths, [], header=True)), out)
         for row in self.rows:
-            for text, size in zip(row, widths, strict=True):
-                if not size and text.plain:
-                    _print(text, out)
+            texts = [text for text, size in zip(row, widths, strict=True) if not size and text.plain]
+            _print(Text(" " * GAP).join(texts), out)
             _print(_indented(self._table(widths, [row], header=False)), out)
 
     def print_blocks(self, out: Console) -> None:

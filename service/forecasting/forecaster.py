@@ -9,6 +9,8 @@ from latcast.errors import ConflictError
 from latcast.schema import GraphHash, LatcastError, Target, TargetId, UnsupportedGraphError
 from predictors.base import Predictor, Query
 from service.db.session import Database
+from service.forecasting.explainer import Explainer
+from service.forecasting.explanation import ExplainedForecast
 from service.forecasting.selection import PredictorSelection
 from service.forecasting.types import Forecast, QualityPair
 from service.graphs.queries import reads_natively
@@ -35,6 +37,7 @@ class Forecaster:
         self.catalogue = PredictorCatalogue(database)
         self.resolver = Resolver(database, loader)
         self._responders = PredictorSelection(database, self.resolver)
+        self._explainer = Explainer(database, self.resolver)
 
     def forecast(self, target_id: TargetId, items: Sequence[Item], level: float) -> list[Answer]:
         """Answers in the order of the items; an item that cannot be answered has its error instead.
@@ -58,6 +61,35 @@ class Forecaster:
         for space, group in by_space(queries).items():
             answers |= self._answers(predictors, space, group, level)
         return [answers[index] for index in range(len(items))]
+
+    def explain(self, target_id: TargetId, item: Item, level: float, *, most: int) -> ExplainedForecast:
+        """The answer to an item, as `forecast` gives it, and why it is what it is.
+
+        Args:
+            target_id: a registered target.
+            item: whose forecast is explained.
+            level: probability that the interval holds the latency, in (0, 1).
+            most: neighbours and proposals at most.
+
+        Raises:
+            LatcastError: the item cannot be answered; the error that `forecast` has for it.
+        """
+        predictors = self.catalogue.predictors_of(target_id)
+        query = self.resolver.query(item, predictors.target)
+        ((space, queries),) = by_space({0: query}).items()
+        answer = self._answers(predictors, space, queries, level)[0]
+        if isinstance(answer, LatcastError):
+            raise answer
+        return self._explainer.explain(query, answer, self._asked(predictors, space, answer), most=most)
+
+    def _asked(self, predictors: TargetPredictors, space: str, answer: Forecast) -> ServedPredictor | None:
+        """The predictor that answered, or the first choice where a measurement did; None where there is none."""
+        try:
+            chain = self._responders.of(predictors, space)
+        except ConflictError:
+            return None
+        same = [one for one in chain if (one.id, one.adapted) == (answer.predictor, answer.adapted)]
+        return (same or chain)[0]
 
     def quality(self, target_id: TargetId) -> list[QualityPair]:
         """Every measured network of the target beside its forecast, oldest first.

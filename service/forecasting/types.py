@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from latcast.schema import GraphHash, LatcastError, TargetId
-from service.graphs.resolver import Item
+
+if TYPE_CHECKING:
+    from service.forecasting.explanation import ExplainedForecast
+    from service.graphs.resolver import Item
 
 __all__ = ["Forecast", "ForecasterLike", "QualityPair", "Source"]
 
@@ -70,7 +73,7 @@ class ForecasterLike(Protocol):
     Constructed as `Forecaster(settings, session_factory, loader)`.
     """
 
-    def forecast(self, target_id: TargetId, items: Sequence[Item], level: float) -> list[Forecast | LatcastError]:
+    def forecast(self, target_id: TargetId, items: "Sequence[Item]", level: float) -> list[Forecast | LatcastError]:
         """Answers in the order of the items; an item that cannot be answered has its error instead.
 
         Args:
@@ -80,6 +83,20 @@ class ForecasterLike(Protocol):
 
         Raises:
             NotFoundError: nobody registered the target.
+        """
+        ...
+
+    def explain(self, target_id: TargetId, item: "Item", level: float, *, most: int) -> "ExplainedForecast":
+        """The answer to an item and why it is what it is.
+
+        Args:
+            target_id: a registered target.
+            item: whose forecast is explained.
+            level: probability that the interval holds the latency, in (0, 1).
+            most: neighbours and proposals at most.
+
+        Raises:
+            LatcastError: the item cannot be answered; the error that `forecast` has for it.
         """
         ...
 

@@ -28,6 +28,7 @@ from latcast.schema import (
 from profilers.onnx_graph import PreparedModel, bind_shapes, load_graph, strip_weights
 from profilers.search_spaces import get_space
 from service.db.session import Database
+from service.forecasting.explanation import ExplainedForecast, Neighbour
 from service.forecasting.types import Forecast, QualityPair
 from service.graphs.resolver import Item
 from service.jobs import queue
@@ -144,6 +145,13 @@ class FakeForecaster:
             adapted=False,
             predictor="p",
         )
+
+    def explain(self, target_id: str, item: Item, level: float, *, most: int) -> ExplainedForecast:
+        answer = self._answer(item, level)
+        if isinstance(answer, LatcastError):
+            raise answer
+        nearest = tuple(Neighbour(name=f"n{place}", measured_ms=1.0, distance=0.1) for place in range(most))
+        return ExplainedForecast(forecast=answer, no_kernels="A fake has no kernels.", nearest=nearest)
 
     def quality(self, target_id: str) -> list[QualityPair]:
         self._require(target_id)

@@ -3,8 +3,9 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic_core import to_json
 
 from latcast.errors import ConflictError
@@ -12,6 +13,7 @@ from latcast.schema import InputError, LatcastError
 from service.api import schemas
 from service.api.deps import PartsOf, Reader
 from service.api.problems import problem_of
+from service.forecasting.explanation import plain
 from service.forecasting.types import Forecast, ForecasterLike
 from service.graphs.resolver import Item
 
@@ -19,6 +21,10 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["forecasts"])
 Answer = Forecast | LatcastError
+Level = Annotated[float, Query(gt=0, lt=1, description="Probability that the interval holds the latency.")]
+Nearest = Annotated[
+    int, Query(ge=0, le=50, description="Most measured networks, and most proposals; 0 looks for neither.")
+]
 
 
 @router.post("/predict", response_model=schemas.PredictOut)
@@ -35,6 +41,20 @@ def predict(body: schemas.PredictIn, parts: PartsOf, _caller: Reader) -> Respons
     answer = {"target": body.target, "level": body.level, "items": [_out(answer) for answer in answers]}
     # A thousand answers are written in a few ms; checked against the model they would take as long as all the rest.
     return Response(to_json(answer, inf_nan_mode="null"), media_type="application/json")
+
+
+@router.post("/targets/{target_id}/explain")
+def explain(
+    target_id: str, body: schemas.ItemIn, parts: PartsOf, _caller: Reader, level: Level = 0.9, nearest: Nearest = 5
+) -> schemas.ExplanationOut:
+    """Explain the forecast that `/predict` gives for an item: kernels, measured networks like it, and what to measure
+    next. Takes seconds where many networks were measured.
+    """
+    item = _item(body)
+    if isinstance(item, LatcastError):
+        raise item
+    explained = parts.forecaster.explain(target_id, item, level, most=nearest)
+    return schemas.ExplanationOut(target=target_id, level=level, **plain(explained))
 
 
 def _item(item: schemas.ItemIn | LatcastError) -> Item | LatcastError:

@@ -2,7 +2,16 @@
 
 from service.api.schemas.common import In, Listed, Name, Positive, Problem, Text
 from service.api.schemas.devices import DeviceOut, EnrolmentIn, EnrolmentOut, RegisterIn
-from service.api.schemas.forecasts import Dimension, ForecastOut, ItemError, ItemIn, PredictIn, PredictOut, Shapes
+from service.api.schemas.forecasts import (
+    Dimension,
+    ExplanationOut,
+    ForecastOut,
+    ItemError,
+    ItemIn,
+    PredictIn,
+    PredictOut,
+    Shapes,
+)
 from service.api.schemas.graphs import ArchitectureRef, GraphOut
 from service.api.schemas.health import HealthOut
 from service.api.schemas.jobs import (
@@ -38,6 +47,7 @@ __all__ = [
     "Dimension",
     "EnrolmentIn",
     "EnrolmentOut",
+    "ExplanationOut",
     "FailureIn",
     "ForecastOut",
     "GraphOut",

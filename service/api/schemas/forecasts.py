@@ -1,6 +1,6 @@
 """Bodies about forecasts."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
@@ -8,7 +8,7 @@ from latcast.schema import InputError
 from service.api.schemas.common import In, Name, Problem, Text
 from service.forecasting.types import Source
 
-__all__ = ["Dimension", "ForecastOut", "ItemError", "ItemIn", "PredictIn", "PredictOut", "Shapes"]
+__all__ = ["Dimension", "ExplanationOut", "ForecastOut", "ItemError", "ItemIn", "PredictIn", "PredictOut", "Shapes"]
 
 Dimension = Annotated[int, Field(ge=0, lt=2**63)]
 Shapes = dict[Name, Annotated[list[Dimension], Field(max_length=64)]]
@@ -84,3 +84,65 @@ class PredictOut(BaseModel):
     target: str
     level: float
     items: list[ForecastOut | ItemError]
+
+
+class KernelOut(BaseModel):
+    """One kernel's part of a forecast; times are of all its runs in one run of the network."""
+
+    operator: str
+    kind: str = Field(description="Its class, for example `conv_depthwise`.")
+    nodes: tuple[str, ...] = Field(description="Names of the nodes that it covers, or of their outputs.")
+    latency_ms: float
+    share: float = Field(description="Of the sum over kernels, 0–1.")
+    repeats: float = Field(description="How often it runs.")
+    flops: float = Field(description="Of one run.")
+    moved_bytes: float = Field(description="That one run has to read and write at least.")
+    intensity: float = Field(description="FLOPs for each of these bytes.")
+    gflops: float = Field(description="That it achieves, 10⁹ FLOPs in a second.")
+    bound: Literal["compute", "memory", "launch"] = Field(description="What limits it, by the target's roofline.")
+    efficiency: float = Field(description="What the roofline says it would take at best, as a share of its time.")
+    known: bool = Field(description="Whether training has seen its operator in about this size.")
+    measured_ms: float | None = Field(description="What was measured of it; null where nothing was.")
+
+
+class PeaksOut(BaseModel):
+    """What the target can do at best, as its predictor has it."""
+
+    gflops: float = Field(description="10⁹ floating-point operations in a second.")
+    gbytes: float = Field(description="10⁹ bytes of memory traffic in a second.")
+    launch_ms: float = Field(description="Of a kernel that does next to nothing.")
+    ridge: float = Field(description="FLOPs for each byte above which arithmetic is what bounds.")
+
+
+class NeighbourOut(BaseModel):
+    """A measured network of the target that spends its time alike."""
+
+    name: str
+    measured_ms: float
+    distance: float = Field(description="Of the shares of time by class of kernels: 0 is alike, 1 nothing in common.")
+
+
+class ProposalOut(BaseModel):
+    """A network whose measurement would make the forecast surer."""
+
+    space: str
+    text: str
+    forecast_ms: float
+    variance_removed: float = Field(description="Share of the variance of the forecast's logarithm.")
+
+
+class ExplanationOut(ForecastOut):
+    """The answer that `/predict` gives, and why it is what it is; latencies in ms."""
+
+    target: str
+    level: float
+    kernels_ms: float | None = Field(
+        description="What the kernels add up to: the forecast; of a measured network what the predictor says of it."
+    )
+    kernels: list[KernelOut] = Field(description="In order of execution; empty where the predictor has none.")
+    no_kernels: str = Field(description="Why there are no kernels; empty where there are some.")
+    peaks: PeaksOut | None
+    nearest: list[NeighbourOut] = Field(description="The most alike first; empty without kernels.")
+    measure_next: list[ProposalOut] = Field(
+        description="The most useful first; empty for measured networks and imported targets."
+    )

@@ -1,221 +1,183 @@
 """`latcast explain`: why a forecast is what it is, and what would make it surer."""
 
-import math
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from latcast.schema import Architecture, InputError, LatcastError
+from latcast.schema import InputError
 from service.cli.common import KeyOption, ShapeOption, console, find_target, open_client, write_json
-from service.cli.forecast.explain_report import print_explanation
-from service.cli.forecast.explain_sources import Known, MeasuredGraph, from_data, from_nothing, from_service
+from service.cli.forecast.explanation_report import print_explanation
+from service.cli.forecast.networks import GraphOption, SpaceOption, item_of, read_model
 from service.cli.shapes import parse_shapes
+from service.cli.tables import output
 
 if TYPE_CHECKING:
-    from latcast.schema import Graph
     from predictors.base import Query
-    from predictors.explanation import Explanation
+    from service.cli.forecast.local_targets import LocalTarget
+    from service.forecasting.explanation import ExplainedForecast
 
 __all__ = ["explain"]
 
-CLOSEST = 80
-"""Measured graphs, closest in latency in their families, whose kernels are looked at."""
-POOL = 60
 POOL_SPACE = "zoo"
-LONGEST_MS = 500.0
-"""Graphs forecast to take longer are not proposed for measuring."""
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 def explain(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="What to explain the forecast of.")],
+    network: Annotated[
+        str,
+        typer.Argument(
+            metavar="NETWORK", help="An ONNX file; with --space an architecture's text; with --graph a hash."
+        ),
+    ],
     target: Annotated[
         str | None,
         typer.Option(
-            "--target", metavar="T", help="Beginning of the target's id, or words of its label, e.g. 'openvino bf16 1'."
+            "--target",
+            metavar="T",
+            help="Beginning of the target's id, words of its label ('openvino bf16 1'), or the device's name.",
         ),
     ] = None,
+    space: SpaceOption = None,
+    graph: GraphOption = False,
     shape: ShapeOption = None,
     predictor: Annotated[
         str | None,
         typer.Option(help="Kind, a shipped artifact's name, or its file. The house predictor where left out."),
     ] = None,
     data: Annotated[
-        Path, typer.Option(envvar="LATCAST_DATASET", metavar="DIR", help="Measured data set that knows the target.")
+        Path, typer.Option(envvar="LATCAST_DATASET", metavar="DIR", help="Measured data set that has the target.")
     ] = Path("benchmarks/data"),
     server: Annotated[
         str | None,
-        typer.Option("--server", envvar="LATCAST_SERVER", metavar="URL", help="Service that knows it, instead."),
+        typer.Option(
+            "--server", envvar="LATCAST_SERVER", metavar="URL", help="Service whose forecast is explained, instead."
+        ),
     ] = None,
     key: KeyOption = None,
     kernels: Annotated[int, typer.Option(min=1, help="How many kernels to list.")] = 15,
-    nearest: Annotated[int, typer.Option(min=0, help="How many measured graphs, and proposals, to list.")] = 5,
+    nearest: Annotated[
+        int, typer.Option(min=0, max=50, help="How many measured networks, and proposals, to list.")
+    ] = 5,
     json_out: Annotated[
         str | None, typer.Option("--json", metavar="OUT", help="Write everything as JSON; - prints only that.")
     ] = None,
 ) -> None:
-    """Explain a forecast: its kernels, graphs like it that were measured, and what to measure next.
+    """Explain a forecast: its kernels, networks like it that were measured, and what to measure next.
 
     Each kernel has its share, its work, and its place on the target's roofline: bound by arithmetic, by memory, or by
-    being launched. Without a data set and without a service the forecast is that of the predictor as it is shipped.
+    being launched. With a service it is the forecast that `latcast predict` prints. Without one the forecast is made
+    here: for a target of the measured data set, or for this machine by the predictor as it is shipped.
 
     \b
     Examples:
       latcast explain model.onnx --shape x=1,3,224,224
       latcast explain model.onnx --target 'onnxruntime fp32 1 optimisation=all'
-      latcast explain model.onnx --server http://127.0.0.1:8321 --json why.json
+      latcast explain model.onnx --server http://127.0.0.1:8321 --target 3f0c --json why.json
     """
-    from predictors.base import Query
-    from predictors.explanation import explain as explained
-
-    graph = _load(model, parse_shapes(shape or []))
-    with console.status("reading what is known of the target") as status:
-        known = _known(target, predictor, data, server, key)
-        query = Query(target=known.target, graph=graph)
-        explanation = explained(known.predictor, query)
-        status.update("comparing with measured graphs")
-        close = _closest(known, explanation) if nearest else []
-        status.update("looking for what to measure next")
-        proposals = _proposals(known, query, [graph for _, graph in close]) if nearest else []
-    neighbours = sorted((one for one, _ in close), key=lambda one: one.distance)[:nearest]
+    shapes = parse_shapes(shape or [])
+    with console.status("explaining"):
+        if server is not None:
+            if predictor is not None:
+                raise InputError("--predictor is for explanations without a service; --server explains its forecasts.")
+            item = item_of(network, space=space, graph=graph, shapes=shapes)
+            explained = _by_service(server, key, target, item, nearest)
+        elif graph:
+            raise InputError("--graph names a graph of a service: name the service with --server.")
+        else:
+            explained = _by_this_process(network, target, space, shapes, predictor, data, nearest)
+    document = {"model": network if space or graph else Path(network).name, **explained}
     if json_out is not None:
-        write_json(_document(model, known, explanation, neighbours, proposals[:nearest]), json_out)
+        write_json(document, json_out)
     if json_out != "-":
-        out = Console(highlight=False)
-        print_explanation(model.name, known, explanation, neighbours, proposals[:nearest], kernels=kernels, out=out)
+        print_explanation(document, kernels=kernels, out=output())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
-    """A measured graph that spends its time alike.
-
-    Args:
-        name: for people.
-        measured_ms: its latency.
-        distance: of the shares of kernels' classes, 0–1.
-    """
-
-    name: str
-    measured_ms: float
-    distance: float
+def _by_service(
+    server: str, key: str | None, wanted: str | None, item: Mapping[str, Any], nearest: int
+) -> dict[str, Any]:
+    with open_client(server, key) as client:
+        registered = find_target(client.targets(), wanted)
+        explained = client.explain(registered["id"], item, nearest=nearest)
+    target = {"id": registered["id"], "label": registered["label"], "device": registered["device_name"]}
+    return {**explained, "target": target}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """A graph that could be measured next.
+def _by_this_process(
+    network: str, wanted: str | None, space: str | None, shapes: Shapes, predictor: str | None, data: Path, nearest: int
+) -> dict[str, Any]:
+    from service.forecasting.explanation import plain
 
-    Args:
-        space: that it is from.
-        text: the architecture.
-        forecast_ms: how long it would take.
-        variance_removed: share of the variance of the forecast's log that measuring it would remove.
-    """
-
-    space: str
-    text: str
-    forecast_ms: float
-    variance_removed: float
+    local = _local_target(wanted, predictor, data)
+    explained = _explained(local, _query(network, space, shapes, local), nearest)
+    target = {"id": local.target.id, "label": local.target.label, "device": local.device}
+    return {"target": target, **plain(explained)}
 
 
-def _load(path: Path, shapes: dict[str, tuple[int, ...]]) -> "Graph":
-    from profilers.onnx_graph import GraphLoader, inline_external_data
-
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"The model {str(path)!r} cannot be read: {error.strerror}.") from error
-    with GraphLoader() as loader:
-        return loader.load(inline_external_data(content, path.parent), shapes=shapes or None)
-
-
-def _known(target: str | None, predictor: str | None, data: Path, server: str | None, key: str | None) -> Known:
+def _local_target(wanted: str | None, predictor: str | None, data: Path) -> "LocalTarget":
     from predictors.data.measured import ROWS_FILE, read_measured
     from predictors.evaluation.onnx import DEFAULT_PREDICTOR, trained
+    from service.cli.forecast.local_targets import target_of_data, this_machine
 
     base = trained(predictor or DEFAULT_PREDICTOR, lambda: read_measured(data))
-    if server is not None:
-        with open_client(server, key) as client:
-            return from_service(client, find_target(client.targets(), target), base)
     if (data / ROWS_FILE).exists():
-        return from_data(data, target, base)
-    if target is not None:
-        raise InputError(f"There is no measured data set in {str(data)!r} that could know the target {target!r}: name "
+        return target_of_data(data, wanted, base)
+    if wanted is not None:
+        raise InputError(f"There is no measured data set in {str(data)!r} that could have the target {wanted!r}: name "
                          "its folder with --data, or a service with --server.")  # fmt: skip
-    return from_nothing(base)
+    return this_machine(base)
 
 
-def _closest(known: Known, explanation: "Explanation") -> "list[tuple[Neighbour, Graph]]":
-    """Measured graphs of about this latency, of all families, with their distance."""
+def _query(network: str, space: str | None, shapes: Shapes, local: "LocalTarget") -> "Query":
     from predictors.base import Query
-    from predictors.explanation import cost_profile, profile_distance
-
-    own, found = explanation.shares("kind"), []
-    for measured in _candidates(known.measured, explanation.latency_ms):
-        try:
-            graph = measured.load()
-            profile = cost_profile(known.predictor, Query(target=known.target, graph=graph))
-        except LatcastError:
-            continue  # its generator has changed since: others are as good
-        distance = profile_distance(own, profile)
-        found.append((Neighbour(name=measured.name, measured_ms=measured.latency_ms, distance=distance), graph))
-    return found
-
-
-def _candidates(measured: Sequence[MeasuredGraph], latency_ms: float) -> list[MeasuredGraph]:
-    """The closest in latency of each family, then the second closest of each, and so on."""
-    places: Counter[str] = Counter()
-    ranked: list[tuple[int, MeasuredGraph]] = []
-    for graph in sorted(measured, key=lambda graph: abs(math.log(graph.latency_ms / latency_ms))):
-        ranked.append((places[graph.family], graph))
-        places[graph.family] += 1
-    return [graph for _, graph in sorted(ranked, key=lambda item: item[0])[:CLOSEST]]
-
-
-def _proposals(known: Known, query: "Query", measured: "Sequence[Graph]") -> list[Proposal]:
-    """Networks of our own zoo, the one that would tell most about the query first."""
-    from predictors.base import Query
-    from predictors.explanation import measure_next
-
-    pool = _pool(known)
-    forecasts = known.predictor.predict(pool).median_ms
-    quick = [(asked, float(ms)) for asked, ms in zip(pool, forecasts, strict=True) if ms <= LONGEST_MS]
-    queries = [Query(target=known.target, graph=graph) for graph in measured]
-    ranked = measure_next(known.predictor, query, [asked for asked, _ in quick], queries)
-    return [_proposal(*quick[index], share) for index, share in ranked]
-
-
-def _pool(known: Known) -> "list[Query]":
-    import numpy as np
-
-    from predictors.base import Query
+    from profilers.onnx_graph import GraphLoader, inline_external_data
     from profilers.search_spaces import get_space
 
-    rng, space = np.random.default_rng(0), get_space(POOL_SPACE)
-    drawn = {architecture.text: architecture for architecture in (space.sample(rng) for _ in range(POOL))}
-    return [Query(target=known.target, architecture=architecture) for architecture in drawn.values()]
+    if space is not None:
+        return Query(target=local.target, architecture=get_space(space).parse(network))
+    path = Path(network)
+    with GraphLoader() as loader:
+        graph = loader.load(inline_external_data(read_model(path), path.parent), shapes=shapes or None)
+    return Query(target=local.target, graph=graph)
 
 
-def _proposal(query: "Query", forecast_ms: float, share: float) -> Proposal:
-    architecture = query.architecture
-    assert isinstance(architecture, Architecture)  # noqa: S101 - the pool is made of such
-    return Proposal(space=architecture.space, text=architecture.text, forecast_ms=forecast_ms, variance_removed=share)
+def _explained(local: "LocalTarget", query: "Query", nearest: int) -> "ExplainedForecast":
+    """The explanation of a forecast that is made here.
 
+    Raises:
+        InputError: the predictor does not forecast by kernel.
+    """
+    from predictors.base import Query
+    from predictors.explanation import explain as explanation_of
+    from service.forecasting.explanation import ExplainedForecast, candidates, neighbours, pool, proposals
+    from service.forecasting.types import Forecast
 
-def _document(
-    model: Path,
-    known: Known,
-    explanation: "Explanation",
-    neighbours: Sequence[Neighbour],
-    proposals: Sequence[Proposal],
-) -> dict[str, Any]:
-    return {
-        "model": model.name,
-        "target": {"id": known.target.id, "label": known.target.label, "device": known.device},
-        **asdict(explanation),
-        "nearest": [asdict(one) for one in neighbours],
-        "measure_next": [asdict(one) for one in proposals],
-    }
+    predictor, target = local.predictor, local.target
+    explanation = explanation_of(predictor, query)
+    forecast = Forecast(
+        latency_ms=explanation.latency_ms,
+        interval_ms=explanation.interval_ms,
+        source="predicted",
+        coverage=explanation.coverage,
+        adapted=False,
+        kind=predictor.kind,
+        unknown_operators=explanation.unknown_operators,
+    )
+    if not nearest:
+        return ExplainedForecast(forecast=forecast, explanation=explanation)
+    close = [
+        (network, Query(target=target, architecture=network.architecture))
+        for network in candidates(local.measured, explanation.latency_ms)
+    ]
+    asked = [Query(target=target, architecture=architecture) for architecture in pool(POOL_SPACE)]
+    alike = neighbours(predictor, explanation, close)
+    # What can be built and read: of the others the latencies say nothing that the predictor could use.
+    readable = {neighbour.name for neighbour in alike}
+    measured = [known for network, known in close if network.name in readable]
+    return ExplainedForecast(
+        forecast=forecast,
+        explanation=explanation,
+        nearest=tuple(alike[:nearest]),
+        measure_next=tuple(proposals(predictor, query, asked, measured, most=nearest)),
+    )

@@ -1,12 +1,10 @@
 """`latcast predict`: forecasts from the service."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from latcast.schema import InputError
 from service.cli.common import (
     DEFAULT_SERVER,
     KeyOption,
@@ -17,6 +15,7 @@ from service.cli.common import (
     open_client,
     write_json,
 )
+from service.cli.forecast.networks import GraphOption, SpaceOption, item_of
 from service.cli.shapes import parse_shapes
 from service.cli.tables import Column, names, numbers, output, print_table, say
 
@@ -29,8 +28,8 @@ def predict(
         typer.Argument(metavar="NETWORK…", help="ONNX files; with --space, architecture texts; with --graph, hashes."),
     ],
     target: TargetOption = None,
-    space: Annotated[str | None, typer.Option(help="Search space of the texts, for example nasbench201.")] = None,
-    graph: Annotated[bool, typer.Option("--graph", help="The networks are hashes of uploaded graphs.")] = False,
+    space: SpaceOption = None,
+    graph: GraphOption = False,
     shape: ShapeOption = None,
     level: Annotated[float, typer.Option(min=0.01, max=0.999, help="Probability that the interval holds.")] = 0.9,
     server: ServerOption = DEFAULT_SERVER,
@@ -50,7 +49,7 @@ def predict(
         '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|'
     """
     shapes = parse_shapes(shape or [])
-    items = [_item(network, space=space, graph=graph, shapes=shapes) for network in networks]
+    items = [item_of(network, space=space, graph=graph, shapes=shapes) for network in networks]
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
         answers = client.predict(registered["id"], items, level=level)
@@ -63,22 +62,6 @@ def predict(
         typer.echo(f"latcast: {name}: {problem['detail']}", err=True)
     if problems:
         raise typer.Exit(1)
-
-
-def _item(network: str, *, space: str | None, graph: bool, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    from latcast import item
-
-    if space is not None:
-        return item(space=space, text=network)
-    if graph:
-        return item(graph=network)
-    try:
-        model = Path(network).read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"Cannot read {network!r} ({error.strerror}). Give an ONNX file, or --space with an architecture's text."
-        ) from error
-    return item(onnx=model, shapes=shapes)
 
 
 def _print(

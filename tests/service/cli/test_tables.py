@@ -68,6 +68,12 @@ def test_names_that_fit_on_two_lines_are_wrapped_in_their_column() -> None:
     assert lines[1].endswith("1.0")
 
 
+def test_through_a_pipe_very_long_names_have_lines_of_their_own() -> None:
+    assert printed(UNLIMITED, COLUMNS, [("a" * 99, "1", "2", "3")]).count("\n") == 2
+    lines = printed(UNLIMITED, COLUMNS, [("a" * 300, "1", "2", "3")]).splitlines()
+    assert lines[2:] == ["a" * 300, "   1              2  3"]
+
+
 def test_rows_that_fit_in_no_other_way_become_blocks() -> None:
     text = printed(12, [Column("first"), Column("second")], [("aaaaaa", "bbbbbb"), ("c", "d")])
     assert text.splitlines() == ["first:", "aaaaaa", "second:", "bbbbbb", "", "first: c", "second: d"]

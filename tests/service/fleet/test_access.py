@@ -41,6 +41,7 @@ SCOPES = {
     "GET /targets": READ,
     "GET /targets/{target_id}": READ,
     "POST /targets/{target_id}/adapt": {"admin"},
+    "POST /targets/{target_id}/explain": READ,
     "GET /targets/{target_id}/microbench": EVERYBODY,
     "PUT /targets/{target_id}/microbench": {"agent"},
     "GET /targets/{target_id}/measurements": READ,

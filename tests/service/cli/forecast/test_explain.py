@@ -1,8 +1,8 @@
-"""`latcast explain`: what it prints and writes, and where it finds out about the target."""
+"""`latcast explain`: what it asks, prints and writes, with a service and without one."""
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
 
+from latcast import item
 from latcast.schema import InputError, LatcastError, Target, UnknownNameError
 from predictors.data.measured import ROWS_FILE, TARGETS_FILE, MeasuredRow, MeasuredTarget
 from predictors.data.measured.records import About
@@ -18,11 +19,9 @@ from predictors.data.measured.storage import write_rows, write_targets
 from predictors.kinds.kernel_sum import KernelSumPredictor
 from predictors.testing.devices import DEVICES, measure
 from predictors.testing.graphs import random_graph
-from profilers.onnx_graph import load_graph
 from profilers.search_spaces import get_space
 from service.cli.forecast.explain import explain
-from service.cli.forecast.explain_sources import from_service
-from tests.service.helpers import DEVICE, TARGET, measurement, model
+from tests.service.helpers import DEVICE, TARGET, model
 
 TARGETS = [TARGET, Target(device=DEVICE.fingerprint, backend="openvino", backend_version="2026", precision="bf16")]
 
@@ -52,12 +51,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory, base: KernelSumPredictor) -
 
 
 def invoke(folder: Path, *arguments: str) -> str:
+    shape = () if "--shape" in arguments else ("--shape", "x=2,8")
+    return run(str(folder / "m.onnx"), "--predictor", str(folder / "base.safetensors"), *arguments, *shape)
+
+
+def run(*arguments: str) -> str:
     app = typer.Typer()
     app.command()(explain)
-    given = [str(folder / "m.onnx"), "--predictor", str(folder / "base.safetensors"), *arguments]
-    if "--shape" not in arguments:
-        given += ["--shape", "x=2,8"]
-    result = CliRunner().invoke(app, given)
+    result = CliRunner().invoke(app, list(arguments))
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0
@@ -110,32 +111,78 @@ def test_mistakes_are_explained(folder: Path, arguments: list[str], error: type[
 
 
 class Service:
-    """A client of a service that measured some graphs."""
+    """A client of a service that explains."""
 
-    def __init__(self, count: int) -> None:
-        self.models = {load_graph(model(width)).hash: model(width) for width in range(4, 4 + count)}
+    explained: ClassVar[dict[str, Any]] = {
+        "target": TARGET.id, "level": 0.9, "latency_ms": 3.25, "interval_ms": [3.0, 3.5], "source": "predicted",
+        "coverage": 1.0, "adapted": True, "predictor": "adaptation:a", "kind": "kernel_sum", "measurements": 10,
+        "statistic": None, "origin": "", "unknown_operators": [], "kernels_ms": None, "kernels": [],
+        "no_kernels": "It has [no] kernels.", "peaks": None, "nearest": [], "measure_next": [],
+    }  # fmt: skip
 
-    def measurements(self, target: str, **filters: str) -> list[dict[str, object]]:
-        assert filters == {"outcome": "measured", "sort": "-id"}
-        return [
-            {"id": number, "graph": graph, "space": None, "text": None, "median_ms": 2.0}
-            for number, graph in enumerate(self.models)
-        ]
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
 
-    def measurement(self, number: int) -> object:
-        return measurement(list(self.models)[number])
+    def __enter__(self) -> "Service":
+        return self
 
-    def model(self, graph: str) -> bytes:
-        return self.models[graph]
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+    def targets(self) -> list[dict[str, str]]:
+        return [{"id": TARGET.id, "device_name": "bench", "label": TARGET.label}]
+
+    def explain(self, target: str, item: dict[str, Any], *, nearest: int) -> dict[str, Any]:
+        self.asked.append((target, item, nearest))
+        return self.explained
 
 
-def test_a_services_measurements_are_adapted_to(base: KernelSumPredictor) -> None:
-    record = {"id": TARGET.id, "label": TARGET.label, "device_name": "bench"}
-    known = from_service(Service(5), record, base)
-    assert known.target == TARGET
-    assert len(known.measured) == 5
-    query = SimpleNamespace(target=TARGET, graph=known.measured[0].load())
-    before, after = (predictor.predict([query]).median_ms[0] for predictor in (base, known.predictor))
-    assert abs(np.log(after / 2.0)) < abs(np.log(before / 2.0))
-    with pytest.raises(LatcastError, match="Nothing was measured"):
-        from_service(Service(0), record, base)
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Service:
+    service = Service()
+    monkeypatch.setattr("service.cli.forecast.explain.open_client", lambda *_: service)
+    return service
+
+
+def test_a_service_explains_its_own_forecast(folder: Path, service: Service) -> None:
+    text = run(str(folder / "m.onnx"), "--server", "http://x", "--shape", "x=2,8", "--nearest", "3")
+    assert service.asked == [(TARGET.id, item(onnx=model(batch="n"), shapes={"x": (2, 8)}), 3)]
+    assert f"m.onnx on bench, {TARGET.label}" in text
+    assert "forecast 3.250 ms, 90 % interval 3 – 3.5 ms; by kernel_sum, adapted to 10 networks" in " ".join(
+        text.split()
+    )
+    assert "It has [no] kernels." in text
+
+
+def test_a_services_explanation_is_written_as_it_is(service: Service) -> None:
+    document = json.loads(run("text", "--space", "nasbench201", "--server", "http://x", "--json", "-"))
+    target = {"id": TARGET.id, "label": TARGET.label, "device": "bench"}
+    assert document == {"model": "text", **service.explained, "target": target}
+    run("g1-x", "--graph", "--server", "http://x")
+    assert [asked for _, asked, _ in service.asked] == [item(space="nasbench201", text="text"), item(graph="g1-x")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["g1-x", "--graph"], "--server"),
+        (["m.onnx", "--server", "http://x", "--predictor", "flops"], "--predictor"),
+        (["missing.onnx", "--server", "http://x"], "missing.onnx"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(service: Service, arguments: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        run(*arguments)
+    assert service.asked == []
+
+
+def test_an_architecture_is_explained_without_a_service(folder: Path) -> None:
+    text = get_space("nasbench201").sample(np.random.default_rng(3)).text
+    arguments = [text, "--space", "nasbench201", "--data", str(folder), "--target", TARGET.id, "--nearest", "0"]
+    document = json.loads(run(*arguments, "--predictor", str(folder / "base.safetensors"), "--json", "-"))
+    assert document["model"] == text
+    assert (
+        document["kernels_ms"]
+        == document["latency_ms"]
+        == pytest.approx(sum(kernel["latency_ms"] for kernel in document["kernels"]))
+    )
