@@ -1,8 +1,8 @@
-"""Artifacts: a learned predictor as one safetensors file, without pickle.
+"""Artifacts: a fitted predictor as one safetensors file, without pickle.
 
-An artifact is a JSON header, kept as the only metadata entry of a safetensors file, and named arrays. It holds all
-that its predictor needs to rebuild itself. The same artifact always has the same bytes: header keys are sorted, and
-safetensors orders tensors by type and name (https://github.com/huggingface/safetensors).
+An artifact is a JSON header, kept as the only metadata entry of a safetensors file, and named arrays. It holds
+everything that its predictor needs to rebuild itself. The same artifact always has the same bytes: header keys are
+sorted, and safetensors orders tensors by type and name (https://github.com/huggingface/safetensors).
 """
 
 import hashlib
@@ -39,20 +39,20 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A predictor at rest.
+    """A fitted predictor in storable form.
 
     Args:
         kind: name of the predictor, as registered in `latcast.predictors`.
-        hyperparameters: the constructor's arguments, the seed apart.
-        seed: of everything random.
+        hyperparameters: the constructor's arguments without the seed.
+        seed: seed of everything random.
         arrays: learned arrays by name; booleans, integers or floats of any shape.
-        vocabulary: what indices of the arrays mean: operators, target ids, feature names.
+        vocabulary: meaning of the arrays' indices: operators, target ids, feature names.
         feature_version: version of the features that the predictor reads.
-        dataset_digest: of what it was trained on; empty when fitted by hand.
-        library_versions: what wrote the artifact.
-        metrics: what training measured of it.
-        meta: anything else in JSON values.
-        format_version: of the header.
+        dataset_digest: digest of the data set that it was trained on; empty where the predictor was fitted by hand.
+        library_versions: versions of the libraries that wrote the artifact, by name.
+        metrics: figures of the predictor that its training computed.
+        meta: further JSON values.
+        format_version: version of the header.
     """
 
     kind: str
@@ -81,11 +81,11 @@ class Artifact:
         """The artifact in these bytes.
 
         Args:
-            data: what `to_bytes` gave.
-            max_bytes: more than this is refused unread.
+            data: bytes that `to_bytes` returned.
+            max_bytes: size above which the bytes are refused unread.
 
         Raises:
-            ArtifactError: too large, corrupt, truncated, foreign, or of a newer format.
+            ArtifactError: the bytes are too many, corrupt, truncated, no artifact, or of a newer format.
         """
         if len(data) > max_bytes:
             raise ArtifactError(f"The artifact takes {len(data):,} bytes; at most {max_bytes:,} are read.")
@@ -97,7 +97,12 @@ class Artifact:
         return cls(arrays=arrays, **header)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the artifact to `path`, all or nothing; returns the path."""
+        """Write the artifact to `path` atomically; returns the path.
+
+        Raises:
+            ArtifactError: the artifact cannot be stored, see `to_bytes`.
+            OSError: the file cannot be written.
+        """
         target = Path(path)
         draft = target.with_name(f".{target.name}.{uuid4().hex}")
         try:
@@ -112,7 +117,7 @@ class Artifact:
         """Read an artifact from a file, at most `max_bytes` of it.
 
         Raises:
-            ArtifactError: the file cannot be read, or is not an artifact; the message names it.
+            ArtifactError: the file cannot be read, or is no artifact; the message names the file.
         """
         try:
             with Path(path).open("rb") as file:
@@ -126,7 +131,7 @@ class Artifact:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over header and arrays, 64 hexadecimal digits; does not depend on how the file is laid out."""
+        """SHA-256 over header and arrays, 64 hexadecimal digits; independent of the layout of the file."""
         state = hashlib.sha256(self._header_text().encode())
         for name, array in sorted(self.arrays.items()):
             stored = _storable(name, array)
@@ -148,20 +153,20 @@ class Artifact:
             )
 
     def vocabulary_entry(self, name: str) -> Any:
-        """The entry of the vocabulary.
+        """The entry of the vocabulary with that name.
 
         Raises:
-            ArtifactError: there is none.
+            ArtifactError: the vocabulary has no such entry.
         """
         if name not in self.vocabulary:
             raise ArtifactError(f"The artifact of kind {self.kind!r} lacks the vocabulary {name!r}; train it again.")
         return self.vocabulary[name]
 
     def array(self, name: str, *, ndim: int | None = None) -> Array:
-        """The array of that name.
+        """The array with that name.
 
         Raises:
-            ArtifactError: there is none, or it has another number of dimensions.
+            ArtifactError: there is no such array, or it has another number of dimensions.
         """
         if name not in self.arrays:
             raise ArtifactError(f"The artifact of kind {self.kind!r} lacks the array {name!r}; train it again.")
@@ -179,14 +184,14 @@ class Artifact:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of Python and of the installed libraries that a predictor may rest on."""
-    found = {"python": platform.python_version()}
+    """Versions of Python and of the installed libraries that a predictor may depend on, by name."""
+    versions = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def text_to_array(text: str) -> Array:
@@ -198,7 +203,7 @@ def text_from_array(array: Array) -> str:
     """The text that `text_to_array` stored.
 
     Raises:
-        ArtifactError: not UTF-8 bytes.
+        ArtifactError: the array holds no text in UTF-8.
     """
     try:
         return np.asarray(array, dtype=np.uint8).tobytes().decode()
@@ -240,10 +245,12 @@ def _parse_header(data: bytes) -> dict[str, Any]:
 
 
 def _check_header(header: dict[str, Any]) -> dict[str, Any]:
-    found = header.get("format_version")
-    if isinstance(found, int) and found > FORMAT_VERSION:
-        raise ArtifactError(f"The artifact has format version {found}, this latcast reads up to {FORMAT_VERSION}: "
-                            "update latcast.")  # fmt: skip
+    format_version = header.get("format_version")
+    if isinstance(format_version, int) and format_version > FORMAT_VERSION:
+        raise ArtifactError(
+            f"The artifact has format version {format_version}, this latcast reads up to {FORMAT_VERSION}: "
+            "update latcast."
+        )
     for item in fields(Artifact):
         if item.name != "arrays" and not isinstance(header.get(item.name), _HEADER_TYPES[item.name]):
             raise ArtifactError(

@@ -28,14 +28,14 @@ Rows = NDArray[np.intp]
 
 
 def query_key(query: Query) -> str:
-    """What a query is of: its graph's hash, or space and text where only an architecture was given."""
+    """The key of a query's network: its graph's hash, or `space:text` where the query has an architecture alone."""
     if query.has_graph or query.architecture is None:
         return query.graph.hash
     return f"{query.architecture.space}:{query.architecture.text}"
 
 
 def row_keys(data: LatencyDataset) -> list[str]:
-    """What each row is of, see `query_key`.
+    """The key of each row's network, see `query_key`.
 
     Rows of one key on several targets belong on the same side of a split.
     """
@@ -43,7 +43,7 @@ def row_keys(data: LatencyDataset) -> list[str]:
 
 
 def rows_by_target(queries: Sequence[Query]) -> dict[TargetId, list[int]]:
-    """Indices of queries by target."""
+    """The indices of the queries of each target, by target id in order of first appearance."""
     rows: dict[TargetId, list[int]] = {}
     for index, name in enumerate(target_ids([query.target for query in queries])):
         rows.setdefault(name, []).append(index)
@@ -51,9 +51,9 @@ def rows_by_target(queries: Sequence[Query]) -> dict[TargetId, list[int]]:
 
 
 def target_ids(targets: Sequence[Target]) -> list[TargetId]:
-    """The id of each; of an object that comes again it is not computed anew."""
-    known = {id(target): target for target in targets}
-    names = {key: target.id for key, target in known.items()}
+    """The id of each target; it is computed once for an object that occurs several times."""
+    unique = {id(target): target for target in targets}
+    names = {key: target.id for key, target in unique.items()}
     return [names[id(target)] for target in targets]
 
 
@@ -61,15 +61,15 @@ def dataset_digest(data: LatencyDataset) -> str:
     """SHA-256 of the rows, 64 hexadecimal digits; their order does not matter."""
     noise = data.noise_log if data.noise_log is not None else np.zeros(len(data))
     rows = zip(row_keys(data), data.queries, data.latency_ms, noise, strict=True)
-    lines = sorted(f"{query.target.id} {key} {float(ms).hex()} {float(doubt).hex()}" for key, query, ms, doubt in rows)
+    lines = sorted(f"{query.target.id} {key} {float(ms).hex()} {float(error).hex()}" for key, query, ms, error in rows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def merge(*parts: LatencyDataset) -> LatencyDataset:
-    """All rows, in order. Where only some parts know their noise, the others' rows get the median of it.
+    """The rows of all parts, in order. Rows of a part without `noise_log` get the median noise of the other parts.
 
     Raises:
-        InputError: nothing to merge.
+        InputError: no parts are passed.
     """
     if not parts:
         raise InputError("There is no data set to merge.")
@@ -78,7 +78,7 @@ def merge(*parts: LatencyDataset) -> LatencyDataset:
         latency_ms=np.concatenate([part.latency_ms for part in parts]),
         noise_log=_merged_noise(parts),
         kernels=_merged_kernels(parts),
-        evidence={target: known for part in parts for target, known in part.evidence.items()},
+        evidence={target: evidence for part in parts for target, evidence in part.evidence.items()},
     )
 
 
@@ -86,9 +86,9 @@ def group_folds(groups: Sequence[str], folds: int, *, seed: int = 0) -> Iterator
     """(training rows, held-out rows) of each fold; rows of one group are never on both sides.
 
     Args:
-        groups: of each row.
-        folds: wanted; as many as there are groups at most, and none for fewer than two groups.
-        seed: of the assignment, which depends on the set of groups only, not on the rows' order.
+        groups: the group of each row.
+        folds: number of folds wanted. There are at most as many as groups, and none for fewer than two groups.
+        seed: seed of the assignment, which depends on the set of groups only, not on the rows' order.
     """
     names = sorted(set(groups))
     folds = min(folds, len(names))
@@ -102,11 +102,11 @@ def group_folds(groups: Sequence[str], folds: int, *, seed: int = 0) -> Iterator
 
 
 def _merged_noise(parts: Sequence[LatencyDataset]) -> NDArray[np.float64] | None:
-    known = [part.noise_log for part in parts if part.noise_log is not None]
-    if not known:
+    stated = [part.noise_log for part in parts if part.noise_log is not None]
+    if not stated:
         return None
-    usual = float(np.median(np.concatenate(known)))
-    return np.concatenate([np.full(len(p), usual) if p.noise_log is None else p.noise_log for p in parts])
+    typical = float(np.median(np.concatenate(stated)))
+    return np.concatenate([np.full(len(p), typical) if p.noise_log is None else p.noise_log for p in parts])
 
 
 def _merged_kernels(parts: Sequence[LatencyDataset]) -> list[tuple[KernelTiming, ...] | None] | None:

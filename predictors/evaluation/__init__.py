@@ -1,1 +1,1 @@
-"""How good predictors are: metrics, cross-validation, benchmarks."""
+"""Judging predictors: metrics, cross-validation, leave-one-out errors, benchmarks."""

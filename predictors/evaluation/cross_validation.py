@@ -1,4 +1,4 @@
-"""Training a predictor of any kind, with figures of how good it is."""
+"""Training a predictor of any kind, with held-out figures by cross-validation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,23 +26,25 @@ def train(
     groups: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> Predictor:
-    """A predictor fitted on all rows, whose `provenance_` says how good it is on rows that it did not see.
+    """A predictor fitted on all rows, whose `provenance_` has the figures of a cross-validation on held-out rows.
 
     The metrics are `cross_validation` (see `predictors.evaluation.metrics.report`; over all targets, and by target
     under `targets`), `fit_s`, `rows`, and the number of networks. They travel in the artifact.
 
     Args:
-        kind: as registered in `latcast.predictors`.
-        dataset: to learn from.
-        hyperparameters: of the predictor's constructor, the seed apart.
-        seed: of the predictor and of the folds.
-        folds: of the cross-validation; fewer than two leave it out.
-        groups: of each row, never split between folds; by default what the row is of.
-        progress: told of the share done.
+        kind: kind of the predictor, as registered in `latcast.predictors`.
+        dataset: rows of the training set.
+        hyperparameters: arguments of the predictor's constructor without the seed.
+        seed: seed of the predictor and of the folds.
+        folds: number of folds of the cross-validation; fewer than two leave it out.
+        groups: group of each row, which is never split between folds; by default the key of its network.
+        progress: called with the share that is done.
 
     Raises:
-        UnknownNameError: no such kind.
-        InputError: hyperparameters that the kind does not have, or rows it cannot learn from.
+        UnknownNameError: the kind is not registered.
+        ImportError: a library that the kind needs is not installed.
+        InputError: the kind lacks one of the hyperparameters, or cannot learn from the rows.
+        MissingEvidenceError: the kind needs evidence that the data set lacks for one of its targets.
     """
     settings = dict(hyperparameters or {})
     _construct(kind, settings, seed)
@@ -68,9 +70,9 @@ def cross_validate(
     groups: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Figures over rows whose network the predictor did not see: `cross_validation`, and `targets` by target id.
+    """Figures over held-out rows, by networks: `cross_validation` over all targets, and `targets` by target id.
 
-    The arguments are those of `train`. Data of a single network cannot be split and yield no figures.
+    The arguments and the errors are those of `train`. Data of a single network cannot be split and yield no figures.
     """
     keys = row_keys(dataset) if groups is None else list(groups)
     median, spread = np.empty(len(dataset)), np.full(len(dataset), np.nan)
@@ -99,12 +101,12 @@ def _construct(kind: str, hyperparameters: Mapping[str, Any], seed: int) -> Pred
     try:
         return cls(seed=seed, **hyperparameters)
     except TypeError as error:
-        known = ", ".join(sorted(set(cls(seed=seed).hyperparameters()) - {"seed"})) or "none"
-        raise InputError(f"Unknown hyperparameters for {kind!r} ({error}); it has {known}.") from error
+        accepted = ", ".join(sorted(set(cls(seed=seed).hyperparameters()) - {"seed"})) or "none"
+        raise InputError(f"Unknown hyperparameters for {kind!r} ({error}); it has {accepted}.") from error
 
 
 def _within(progress: Progress | None, low: float, high: float) -> Progress | None:
-    """Progress of a part as progress of the whole."""
+    """A function that reports the progress of a part as progress of the whole."""
     if progress is None:
         return None
     return lambda share, what: progress(low + share * (high - low), what)

@@ -1,4 +1,4 @@
-"""What is finished of a run, on disk, so that an interrupted one goes on where it was."""
+"""The finished parts of a run, kept on disk, so that an interrupted run continues where it ended."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ class Journal:
     """JSON values by key, in a file that `profilers.journal` describes.
 
     Args:
-        path: of the file; None keeps nothing on disk.
+        path: path of the file; None keeps nothing on disk.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -28,24 +28,24 @@ class Journal:
         return len(self._values)
 
     def get(self, key: str) -> Any:
-        """The value; None where there is none."""
+        """The value of a key; None where there is none."""
         return self._values.get(key)
 
     def put(self, key: str, value: Any) -> None:
-        """Keep a JSON value; it takes the place of an earlier one."""
+        """Store a JSON value under a key; it replaces an earlier one."""
         self._values[key] = value
         if self._path is not None:
             with JournalWriter(self._path) as writer:
                 writer.append({"key": key, "value": value})
 
     def clear(self) -> None:
-        """Remove the file: the run is complete."""
+        """Remove the file, because the run is complete."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, Any]]:
-    """What the file has; work whose line an interrupt cut short is done again."""
+    """The entries of the file; a line that an interrupt cut short is skipped."""
     for _, line in whole_lines(path):
         try:
             entry = json.loads(line)

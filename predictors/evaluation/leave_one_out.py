@@ -1,8 +1,8 @@
-"""Errors of an adaptation on rows that it has not seen, from the support alone: each network is left out in turn.
+"""Leave-one-out errors of an adaptation, from the support alone: each network is left out in turn.
 
-An adapted predictor fits the rows of its support, so its errors there say nothing of other networks. Leaving each
-network out, adapting to the others and forecasting it does (Stone, Cross-validatory choice and assessment of
-statistical predictions, Journal of the Royal Statistical Society B 36, 1974).
+An adapted predictor fits the rows of its support, so its errors on them underestimate those on other networks. Each
+network is therefore left out, the predictor is adapted to the others, and the network is forecast (Stone,
+Cross-validatory choice and assessment of statistical predictions, Journal of the Royal Statistical Society B 36, 1974).
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from predictors.evaluation.metrics import absolute_percentage_error
 __all__ = ["MOST_REFITS", "leave_one_out_ape"]
 
 MOST_REFITS = 50
-"""Supports of more networks are left out in this many parts: an adaptation may take half a second."""
+"""Largest number of adaptations, each of which may take half a second; a larger support is left out in parts."""
 
 
 def leave_one_out_ape(
@@ -32,14 +32,14 @@ def leave_one_out_ape(
 
     Args:
         base: fitted predictor, before its adaptation to the target.
-        target: whose rows the support has.
+        target: target of the support's rows.
         support: the k rows that the predictor is adapted to.
-        evidence: what else the adaptation reads, as for `Predictor.adapt`.
-        most_refits: adaptations at most.
+        evidence: evidence for the adaptation, as for `Predictor.adapt`.
+        most_refits: largest number of adaptations.
 
     Returns:
-        Shares (0.1 is 10 %), float64 (k,); NaN where the other rows do not suffice for an adaptation, as always where
-        the support has one network.
+        Errors as shares (0.1 is 10 %), float64 (k,); NaN where the other rows do not suffice for an adaptation, as for
+        a support of one network.
 
     Raises:
         NotFittedError: the base is not fitted.

@@ -1,6 +1,7 @@
-"""How good forecasts are. Everything is float64; latencies are in ms; a figure that does not exist is NaN.
+"""Metrics of forecasts. Arrays are float64, latencies are in ms, and a figure that does not exist is NaN.
 
-`report` gives all of them as JSON values, with None instead of NaN.
+`report` gives all of them as JSON values, with None instead of NaN. Functions of two vectors raise `InputError` where
+the vectors differ in length or are not one-dimensional.
 """
 
 import math
@@ -68,7 +69,7 @@ def interval_coverage(measured_ms: ArrayLike, low_ms: ArrayLike, high_ms: ArrayL
 
 
 def interval_width(low_ms: ArrayLike, high_ms: ArrayLike) -> float:
-    """Median of high / low: the factor that an interval spans, 1 for a point."""
+    """Median of high / low, the factor that an interval spans; 1 for a point."""
     low, high = _pair(low_ms, high_ms)
     return _reduce(np.median, high / low)
 
@@ -77,13 +78,16 @@ def report(measured_ms: ArrayLike, prediction: Prediction, *, level: float = 0.9
     """Every figure of one set of forecasts.
 
     Args:
-        measured_ms: (n,), positive.
+        measured_ms: measured latencies (n,), positive.
         prediction: forecasts of the same rows.
-        level: of the intervals that are judged.
+        level: probability of the intervals that are judged, in (0, 1).
 
     Returns:
-        rows, spearman, kendall, median_ape, mape, within_5, within_10, within_20; where the predictor claims an
-        uncertainty also interval_level, interval_coverage and interval_width.
+        rows, spearman, kendall, median_ape, mape, within_5, within_10, within_20; for forecasts with an uncertainty
+        also interval_level, interval_coverage and interval_width.
+
+    Raises:
+        InputError: there are more or fewer forecasts than measured latencies.
     """
     measured, median = _pair(measured_ms, prediction.median_ms)
     figures: dict[str, float] = {

@@ -1,1 +1,1 @@
-"""Graph or architecture → arrays."""
+"""Features: graphs, architectures and devices as arrays."""

@@ -1,7 +1,7 @@
 """Architectures of search spaces as arrays, for predictors that read cells rather than graphs.
 
 Every array is float32 with one row for each architecture; all architectures of a call are of one space. Encodings are
-remembered, since searches and benchmarks ask for the same architectures again and again.
+cached, since searches and benchmarks ask for the same architectures again and again.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,90 +34,100 @@ Float32 = NDArray[np.float32]
 FEATURE_VERSION = "cells-1"
 
 SPACES = ("nasbench201", "fbnet", "ofa_mbv3")
-"""Search spaces whose architectures are understood."""
+"""Search spaces whose architectures can be encoded."""
 
-_REMEMBERED = 65_536
+_CACHED = 65_536
 
 
 def cell_architectures(queries: Sequence[Query], space: str | None = None) -> list[Architecture]:
     """The architectures of the queries.
 
     Args:
-        queries: any.
-        space: that they have to be of; any of `SPACES` where left out.
+        queries: queries with architectures.
+        space: search space that the architectures have to be of; any of `SPACES` where left out.
 
     Raises:
-        UnsupportedGraphError: a query without an architecture, or of another space.
+        UnsupportedGraphError: a query has no architecture, or one of another space.
     """
-    known = (space,) if space else SPACES
-    found = []
+    spaces = (space,) if space else SPACES
+    architectures = []
     for query in queries:
-        if query.architecture is None or query.architecture.space not in known:
+        if query.architecture is None or query.architecture.space not in spaces:
             what = f"the space {query.architecture.space!r}" if query.architecture else "a graph without architecture"
             raise UnsupportedGraphError(
-                f"This predictor reads architectures of {', '.join(known)}, not {what}; use one that reads graphs."
+                f"This predictor reads architectures of {', '.join(spaces)}, not {what}; use one that reads graphs."
             )
-        found.append(query.architecture)
-    return found
+        architectures.append(query.architecture)
+    return architectures
 
 
 def space_of(queries: Sequence[Query]) -> str:
     """The one space that all queries are of.
 
     Raises:
-        UnsupportedGraphError: as `cell_architectures`.
-        InputError: no queries, or of several spaces.
+        UnsupportedGraphError: a query has no architecture, or one of a space that is not among `SPACES`.
+        InputError: there are no queries, or they are of several spaces.
     """
     spaces = sorted({architecture.space for architecture in cell_architectures(queries)})
     if len(spaces) != 1:
-        found = ", ".join(spaces) or "none"
-        raise InputError(f"Cell predictors learn from architectures of one search space, found: {found}.")
+        raise InputError(
+            f"Cell predictors learn from architectures of one search space, found: {', '.join(spaces) or 'none'}."
+        )
     return spaces[0]
 
 
 def layer_one_hot(architectures: Sequence[Architecture]) -> Float32:
-    """Which operator stands at which position: (n, columns), a block of columns for each position.
+    """The operator at each position, one-hot: (n, columns), a block of columns for each position.
 
-    ofa_mbv3: kernel sizes and expansion ratios count as two positions of each block, the resolution as one more;
-    blocks that are not there have zeros.
+    In ofa_mbv3, kernel sizes and expansion ratios count as two positions of each block and the resolution as one more;
+    absent blocks have zeros.
+
+    Raises:
+        InputError: there are no architectures.
     """
     return _stack(_layer_one_hot, architectures)[0]
 
 
-def trained_share(seen: NDArray[np.bool_], architectures: Sequence[Architecture]) -> NDArray[np.float64]:
-    """Share of each architecture's positions whose operator is among those seen there, float64 (n,).
+def trained_share(trained: NDArray[np.bool_], architectures: Sequence[Architecture]) -> NDArray[np.float64]:
+    """Share of each architecture's positions whose operator occurs there in training, float64 (n,).
 
     Args:
-        seen: bool (positions · operators,), the columns of `layer_one_hot` that training has seen.
-        architectures: n of them.
+        trained: bool (columns,), the columns of `layer_one_hot` that are not zero throughout the training set.
+        architectures: n architectures of one space.
     """
     if not architectures:
         return np.empty(0)
     hot = layer_one_hot(architectures)
-    return np.asarray(hot @ seen / hot.sum(axis=1), dtype=np.float64)
+    return np.asarray(hot @ trained / hot.sum(axis=1), dtype=np.float64)
 
 
 def help_arrays(architectures: Sequence[Architecture]) -> tuple[Float32, ...]:
-    """What HELP reads (its appendix and code): a graph for NAS-Bench-201, a flat vector for chains.
+    """The inputs of HELP (its appendix and code): a graph for NAS-Bench-201, a flat vector for chains.
 
     Returns:
         nasbench201: nodes (n, 9, 8) – input, six operators, output and a global node, one-hot by kind – and adjacency
         (n, 9, 9), where row i marks what node i receives from, itself included.
         fbnet: (n, 132), for each position kernel size (2) and expansion with groups (4), zeros for a skip.
         ofa_mbv3: (n, 145), kernel sizes, expansion ratios and resolution.
+
+    Raises:
+        InputError: there are no architectures.
     """
     return _stack(_help_arrays, architectures)
 
 
 def brp_graph(architectures: Sequence[Architecture]) -> tuple[Float32, Float32]:
-    """What BRP-NAS reads (its section 3.1 and code): a graph with a global node in front.
+    """The inputs of BRP-NAS (its section 3.1 and code): a graph with a global node in front.
 
-    Operators `none` and whatever is dead disappear, a skip becomes an edge. A row of the adjacency marks what its node
-    sends to, itself included; the global node sends to all. The paper has no chains: there each node also says where
-    it stands, since the same block costs differently in each stage.
+    Operators `none` and dead operators are removed, a skip becomes an edge. A row of the adjacency marks the nodes that
+    its node sends to, itself included; the global node sends to all. The paper has no chains; in these each node also
+    has its position as a feature, since the same block costs differently in each stage.
 
     Returns:
         nodes (n, v, kinds), adjacency (n, v, v); nasbench201: v = 9, six kinds.
+
+    Raises:
+        InputError: there are no architectures.
     """
     nodes, adjacency = _stack(_brp_graph, architectures)
     return nodes, adjacency
@@ -133,12 +143,12 @@ def _stack(encode: Callable[[Architecture], Arrays], architectures: Sequence[Arc
     return tuple(np.stack(column) for column in zip(*rows, strict=True))
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHED)
 def _encoding(architecture: Architecture) -> Encoding:
     return get_space(architecture.space).encode(architecture)
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHED)
 def _layer_one_hot(architecture: Architecture) -> Arrays:
     encoding = _encoding(architecture)
     if architecture.space == "ofa_mbv3":
@@ -146,7 +156,7 @@ def _layer_one_hot(architecture: Architecture) -> Arrays:
     return (encoding["one_hot"].reshape(-1),)
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHED)
 def _help_arrays(architecture: Architecture) -> Arrays:
     match architecture.space:
         case "nasbench201":
@@ -176,7 +186,7 @@ _KEPT = (2, 3, 4)
 """NAS-Bench-201 operators that stay nodes in BRP-NAS: two convolutions and the pooling."""
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHED)
 def _brp_graph(architecture: Architecture) -> Arrays:
     encoding = _encoding(architecture)
     match architecture.space:
@@ -201,7 +211,7 @@ def _brp_cell(encoding: Encoding) -> Arrays:
 
 
 def _brp_chain(blocks: Float32, present: NDArray[np.bool_], inputs: Float32) -> Arrays:
-    """Nodes: global, input, one for each position, output; features: block, position, what the input is like, kind."""
+    """Nodes: global, input, one for each position, output. Features: block, position, settings of the input, kind."""
     positions, width = blocks.shape
     nodes = np.zeros((positions + 3, width + positions + len(inputs) + 3), np.float32)
     nodes[2:-1, :width] = blocks * present[:, None]
@@ -222,7 +232,7 @@ def _with_global(edges: NDArray[Any]) -> Float32:
 
 
 def _fold(operators: NDArray[np.int64], live: NDArray[np.bool_]) -> NDArray[Any]:
-    """Edges between input, operators and output once dead operators are gone and skips are edges: (8, 8)."""
+    """Edges between input, operators and output after dead operators are removed and skips made edges: (8, 8)."""
     ends = [(-1, 0), *EDGES, (EDGES[-1][1], -1)]
     alive = [True, *live, True]
     edges = np.array(

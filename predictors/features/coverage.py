@@ -1,4 +1,4 @@
-"""How much of a graph lies within what training has seen: operators, and the sizes they came in."""
+"""Coverage of a graph by the training set: the operators in it, and the sizes that they have there."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from predictors.features.flat import moved_bytes, walk
 __all__ = ["OperatorRanges"]
 
 _FLOPS_PER_BYTE = 8.0
-"""Machine balance for weighing nodes: common CPUs and phones do 4 to 16 FLOPs in the time of one byte."""
+"""Machine balance by which nodes are weighed: common CPUs and phones do 4 to 16 FLOPs in the time of one byte."""
 
 _NODE_BYTES = 4096
-"""What starting a kernel costs, in bytes moved meanwhile: keeps a net of tiny nodes from having no cost at all."""
+"""Cost of launching a kernel, in bytes moved in that time; without it, a network of tiny nodes would have no cost."""
 
 _SLACK = 2.0
-"""Work may leave the trained range by this factor before a node counts as unseen."""
+"""Factor by which a node's cost may leave the range of training before the node counts as uncovered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class OperatorRanges:
 
     @classmethod
     def of(cls, graphs: Iterable[Graph]) -> Self:
-        """What these graphs show."""
+        """The ranges of the graphs of a training set."""
         ranges: dict[str, tuple[float, float]] = {}
         for graph in graphs:
             for key, cost, _ in _costs(graph):
@@ -43,24 +43,24 @@ class OperatorRanges:
         return cls(ranges)
 
     def coverage(self, graph: Graph) -> float:
-        """Share of the graph's cost in nodes of known operators and sizes, 0–1; 1 for a graph without nodes."""
-        known = total = 0.0
+        """Share of the graph's cost in nodes whose operator and size are in training, 0–1; 1 without nodes."""
+        covered = total = 0.0
         for key, cost, times in sorted(_costs(graph)):
             total += times * cost
-            known += times * cost * self._has(key, cost)
-        return known / total if total else 1.0
+            covered += times * cost * self._has(key, cost)
+        return covered / total if total else 1.0
 
     def shares(self, graphs: Iterable[Graph]) -> FloatArray:
         """Coverage of each graph, float64 (n,)."""
         return np.array([self.coverage(graph) for graph in graphs], dtype=np.float64)
 
     def to_vocabulary(self) -> dict[str, Any]:
-        """JSON values for an artifact."""
+        """The ranges as JSON values, for an artifact."""
         return {key: list(bounds) for key, bounds in sorted(self.ranges.items())}
 
     @classmethod
     def from_vocabulary(cls, vocabulary: Mapping[str, Any]) -> Self:
-        """What `to_vocabulary` gave."""
+        """The ranges that `to_vocabulary` stored."""
         return cls({key: (float(low), float(high)) for key, (low, high) in vocabulary.items()})
 
     def _has(self, key: str, cost: float) -> bool:

@@ -1,4 +1,4 @@
-"""A device as a vector, out of whatever is known of it."""
+"""Descriptors: a device as a vector, from its counters, microbenchmarks or reference latencies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ DESCRIPTORS = ("counters", "microbench", "reference_latency_ms")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """A device.
+    """A device as its descriptor and its unit of time.
 
     Args:
         vector: float64 (d,), standardised over the devices of training.
-        unit_ms: the device's own unit of time: 1 unless reference latencies tell.
+        unit_ms: geometric mean of the device's reference latencies in ms; 1 for descriptors of another kind.
     """
 
     vector: FloatArray
@@ -31,13 +31,13 @@ class Described:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescriptorReader:
-    """Reads descriptors of one kind.
+    """Reads descriptors of one kind, standardised over the devices of training.
 
     Args:
         kind: one of `DESCRIPTORS`.
-        names: of the entries, in the vector's order.
-        centre: float64 (d,), mean of the devices of training.
-        spread: float64 (d,), their standard deviation; 1 where they do not differ.
+        names: names of the entries, in the vector's order.
+        centre: float64 (d,), mean over the devices of training.
+        spread: float64 (d,), standard deviation over the devices of training; 1 where they do not differ.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class DescriptorReader:
         """The reader for the targets of a data set.
 
         Args:
-            data: with evidence of every target.
+            data: data set with evidence of every target.
             kind: one of `DESCRIPTORS`, or `auto` for the first that every target has.
 
         Raises:
@@ -62,22 +62,22 @@ class DescriptorReader:
         return cls(kind=kind, names=names, centre=centre, spread=np.where(spread > 1e-9, spread, 1.0))
 
     def read(self, support: LatencyDataset, target: TargetId, evidence: DeviceEvidence | None) -> Described:
-        """The device's descriptor, from the evidence, that of the support, or (reference latencies) its rows.
+        """The descriptor of a target, from the evidence, the support's evidence or (reference latencies) its rows.
 
         Raises:
-            MissingEvidenceError: entries are missing.
+            MissingEvidenceError: the target lacks an entry that the devices of training have.
         """
         raw, unit_ms = _raw(self.kind, self.names, support, target, evidence)
         return Described(vector=(raw - self.centre) / self.spread, unit_ms=unit_ms)
 
 
 def _common(data: LatencyDataset, kinds: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """The first kind of which all targets have entries in common, and these."""
+    """The first kind of which all targets have entries in common, and the names of these entries."""
     for kind in kinds:
         if kind == "reference_latency_ms":
             return kind, common_references(data)
-        known = [set(_entries(kind, data.evidence.get(target))) for target in data.targets()]
-        if shared := set.intersection(*known):
+        entries = [set(_entries(kind, data.evidence.get(target))) for target in data.targets()]
+        if shared := set.intersection(*entries):
             return kind, tuple(sorted(shared))
     raise MissingEvidenceError(f"Training needs {' or '.join(kinds)} as evidence of every target.")
 
@@ -89,13 +89,13 @@ def _raw(
     if kind == "reference_latency_ms":
         log_ms = np.log(reference_latencies(names, support, target, evidence))
         return log_ms - log_ms.mean(), float(np.exp(log_ms.mean()))
-    known = {**_entries(kind, support.evidence.get(target)), **_entries(kind, evidence)}
-    missing = [name for name in names if name not in known]
+    entries = {**_entries(kind, support.evidence.get(target)), **_entries(kind, evidence)}
+    missing = [name for name in names if name not in entries]
     if missing:
         raise MissingEvidenceError(f"The device's {kind} lack {missing[0]!r}, which training had of every device.")
-    return np.log(np.maximum([known[name] for name in names], 1e-12)), 1.0
+    return np.log(np.maximum([entries[name] for name in names], 1e-12)), 1.0
 
 
 def _entries(kind: str, evidence: DeviceEvidence | None) -> Mapping[str, float]:
-    found: Mapping[str, float] | None = getattr(evidence, kind) if evidence else None
-    return found or {}
+    entries: Mapping[str, float] | None = getattr(evidence, kind) if evidence else None
+    return entries or {}

@@ -1,7 +1,7 @@
-"""Graph → one flat vector: work in all and by class of operator, shape of the network.
+"""A graph as one flat vector: its work in total and by class of operator, and the shape of the network.
 
-All sums are of integers and only then turned into logarithms, so neither node order nor names can change a value. An
-operator that no class names goes into `other`: its FLOPs and bytes still count.
+Sums are taken over integers and then turned into logarithms, so that neither node order nor names change a value. An
+operator that no class lists belongs to `other`: its FLOPs and bytes still count.
 """
 
 import math
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 FEATURE_VERSION = "flat-1"
-"""Changes whenever a feature's meaning or position does."""
+"""Version of the features, changed whenever the meaning or position of one of them changes."""
 
 OPERATOR_CLASSES: dict[str, tuple[str, ...]] = {
     "pointwise": (),
@@ -74,7 +74,7 @@ OPERATOR_CLASSES: dict[str, tuple[str, ...]] = {
     "control": ("If", "Loop", "Scan"),
     "other": (),
 }  # fmt: skip
-"""Operators by class; the kinds of convolution are told apart by their group and kernel."""
+"""Operators by class; the classes of convolution differ by group and kernel."""
 
 _CLASS_OF = {operator: name for name, operators in OPERATOR_CLASSES.items() for operator in operators}
 _INDEX = {name: position for position, name in enumerate(OPERATOR_CLASSES)}
@@ -87,11 +87,11 @@ FEATURE_NAMES: tuple[str, ...] = (
     *_TOTALS,
     *(f"{name}.{what}" for what in ("flops", "bytes", "nodes") for name in OPERATOR_CLASSES),
 )
-"""Name of each feature: amounts as log(1 + amount), shares as they are."""
+"""Name of each feature: amounts as log(1 + amount), shares unchanged."""
 
 
 def flat_features(graphs: Sequence[Graph]) -> FloatArray:
-    """Feature vectors, float64 (n, len(FEATURE_NAMES)); remembered by graph hash."""
+    """Feature vectors, float64 (n, len(FEATURE_NAMES)); cached by graph hash."""
     if not graphs:
         return np.empty((0, len(FEATURE_NAMES)))
     return np.stack([_cache.get_or_make(graph.hash, partial(_features, graph)) for graph in graphs])
@@ -104,9 +104,9 @@ def operator_class(node: Node, graph: Graph) -> str:
 
 
 def walk(graph: Graph, times: int = 1) -> Iterator[tuple[Node, Graph, int, int]]:
-    """Every node with the graph that it stands in, its FLOPs and how often it runs; bodies are opened.
+    """Each node with the graph that contains it, its FLOPs and how often it runs, bodies included.
 
-    A node with bodies yields its bodies' nodes, times their trips, and itself without their FLOPs.
+    A node with bodies yields the nodes of its bodies, times its trips, and then itself with zero FLOPs.
     """
     for node in graph.nodes:
         for body in node.bodies:
@@ -115,7 +115,7 @@ def walk(graph: Graph, times: int = 1) -> Iterator[tuple[Node, Graph, int, int]]
 
 
 def moved_bytes(node: Node) -> int:
-    """Bytes that a node reads and writes, its parameters included."""
+    """Number of bytes that a node reads and writes, parameters included."""
     return node.parameter_bytes + node.input_bytes + node.output_bytes
 
 
@@ -153,7 +153,7 @@ def _totals(graph: Graph, by_class: "np.ndarray[tuple[int, int], np.dtype[np.obj
 
 
 def _depth(graph: Graph) -> int:
-    """Nodes on the longest path."""
+    """Number of nodes on the longest path."""
     level = dict.fromkeys(range(-1, len(graph.tensors)), 0)
     for node in graph.nodes:
         reached = 1 + max((level[i] for i in node.inputs), default=0)
@@ -162,13 +162,13 @@ def _depth(graph: Graph) -> int:
 
 
 def _batch(graph: Graph) -> int:
-    """First size of the first input, 1 where there is none."""
+    """The first dimension of the first input that has one; 1 where there is none."""
     shapes = [graph.tensors[i].shape for i in graph.inputs]
     return next((shape[0] for shape in shapes if shape), 1)
 
 
 def _narrow_share(graph: Graph) -> float:
-    """Share of tensors' elements whose type takes less than four bytes: how far the network is quantised."""
+    """Share of the tensors' elements whose type takes less than four bytes, as quantised ones do."""
     narrow = sum(spec.elements for spec in graph.tensors if DTYPE_BYTES.get(spec.dtype, 4) < 4)
     return narrow / max(1, sum(spec.elements for spec in graph.tensors))
 

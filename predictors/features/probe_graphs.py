@@ -1,6 +1,6 @@
-"""Graphs that do one thing: compute, move, or launch kernels. What a predictor forecasts for them are its peaks.
+"""Probe graphs, bound by computing, moving bytes, or launching kernels: their forecasts give a predictor's peak rates.
 
-They are written down as records, as `profilers.onnx_graph` would read them: whoever explains a forecast needs no ONNX.
+They are records equal to those that `profilers.onnx_graph` would read, so that explaining a forecast needs no ONNX.
 """
 
 from functools import cache
@@ -13,19 +13,19 @@ __all__ = ["LAUNCHES", "PRODUCT", "SUM_BYTES", "launch_graph", "product_graph", 
 PRODUCT = (512, 1024, 1024)
 """Rows, inner size and columns of the product."""
 SUM_BYTES = 2**24
-"""Of each of the two summands, and of their sum."""
+"""Bytes of each of the two summands, and of their sum."""
 LAUNCHES = 64
-"""Kernels of `launch_graph`."""
+"""Number of kernels of `launch_graph`."""
 
 _OPSET = 17
 _FLOAT_BYTES = 4
 _FLOPS = {"Tanh": 12, "Softmax": 14}
-"""Operations on each element."""
+"""Floating-point operations on each element, by operator."""
 
 
 @cache
 def product_graph() -> Graph:
-    """One matrix product with a constant matrix: bound by computing."""
+    """One matrix product with a constant matrix, bound by computing."""
     rows, inner, columns = PRODUCT
     macs = rows * inner * columns
     tensors = (_tensor("x", rows, inner), _tensor("weight_0", inner, columns), _tensor("MatMul_0", rows, columns))
@@ -34,7 +34,7 @@ def product_graph() -> Graph:
 
 @cache
 def sum_graph() -> Graph:
-    """The sum of two large tensors: bound by moving."""
+    """The sum of two large tensors, bound by moving bytes."""
     shape = (SUM_BYTES // 4096, 4096 // _FLOAT_BYTES)
     tensors = (_tensor("x", *shape), _tensor("y", *shape), _tensor("Add_0", *shape))
     return _graph(tensors, (_node("Add", tensors, (0, 1), 2, flops=prod(shape)),), (0, 1))
@@ -42,7 +42,7 @@ def sum_graph() -> Graph:
 
 @cache
 def launch_graph() -> Graph:
-    """A chain of tiny kernels: bound by launching them."""
+    """A chain of tiny kernels, bound by launching them."""
     operators = ["Softmax" if index % 2 else "Tanh" for index in range(LAUNCHES)]
     names = ["x", *(f"{operator}_{index}" for index, operator in enumerate(operators))]
     tensors = tuple(_tensor(name, 1, 8) for name in names)

@@ -19,12 +19,12 @@ __all__ = [
 
 
 def reference_key(architecture: Architecture) -> str:
-    """How an architecture is named in `DeviceEvidence.reference_latency_ms`, as in `data.splits.row_keys`."""
+    """The key of an architecture in `DeviceEvidence.reference_latency_ms`, the same as in `data.splits.row_keys`."""
     return f"{architecture.space}:{architecture.text}"
 
 
 def architecture_of(key: str) -> Architecture:
-    """The architecture that `reference_key` named."""
+    """The architecture whose `reference_key` is the key."""
     space, _, text = key.partition(":")
     return Architecture(space=space, text=text)
 
@@ -33,10 +33,10 @@ def common_references(data: LatencyDataset) -> tuple[str, ...]:
     """Keys of the architectures whose latencies are evidence of every target, sorted.
 
     Raises:
-        MissingEvidenceError: fewer than two.
+        MissingEvidenceError: fewer than two architectures are evidence of every target.
     """
-    known = [set(data.evidence[t].reference_latency_ms) if t in data.evidence else set() for t in data.targets()]
-    keys = sorted(set.intersection(*known)) if known else []
+    measured = [set(data.evidence[t].reference_latency_ms) if t in data.evidence else set() for t in data.targets()]
+    keys = sorted(set.intersection(*measured)) if measured else []
     if len(keys) < 2:
         raise MissingEvidenceError(
             "Training needs latencies of the same reference architectures, two or more, as evidence of every target."
@@ -52,22 +52,22 @@ def reference_latencies(
     They are taken from the evidence, from that of the support, or from rows of the support.
 
     Raises:
-        MissingEvidenceError: some were not measured; the message names the first.
+        MissingEvidenceError: some of them were not measured; the message names the first.
     """
-    known: dict[str, float] = dict(zip(row_keys(support), map(float, support.latency_ms), strict=True))
+    latencies: dict[str, float] = dict(zip(row_keys(support), map(float, support.latency_ms), strict=True))
     for source in (support.evidence.get(target), evidence):
-        known.update(source.reference_latency_ms if source else {})
-    missing = [key for key in references if key not in known]
+        latencies.update(source.reference_latency_ms if source else {})
+    missing = [key for key in references if key not in latencies]
     if missing:
         raise MissingEvidenceError(
             f"Adapting needs latencies of {len(references)} reference architectures of the target; {len(missing)} were "
             f"not measured, the first is {missing[0]}."
         )
-    return np.array([known[key] for key in references], dtype=np.float64)
+    return np.array([latencies[key] for key in references], dtype=np.float64)
 
 
 def min_max(latency_ms: ArrayLike) -> FloatArray:
-    """Scaled to 0–1; all zeros where they are all equal."""
+    """The latencies scaled to 0–1, float64 (n,), n ≥ 1; zeros where all are equal."""
     values = np.asarray(latency_ms, dtype=np.float64)
     span = float(values.max() - values.min())
     return (values - values.min()) / span if span > 0 else np.zeros_like(values)

@@ -1,1 +1,1 @@
-"""Which networks to measure next on a target."""
+"""Samplers: choosing which networks to measure on a target."""

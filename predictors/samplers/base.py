@@ -1,8 +1,8 @@
-"""What a sampler is, and what samplers share.
+"""The contract of a sampler, and helpers that samplers share.
 
-A sampler sees queries, a predictor and its uncertainty, and never a latency that has not been paid for. It never picks
-a degenerate architecture (one whose input does not reach its output): such networks are a world of their own, and one
-among twenty samples spoils an adaptation.
+A sampler receives queries, a predictor and its uncertainty, and no latency of a network that has not been measured. It
+never chooses a degenerate architecture (one whose input does not reach its output): its latency is unlike that of all
+other networks, and one among twenty samples spoils an adaptation.
 """
 
 from collections.abc import Sequence
@@ -31,20 +31,20 @@ Rows = NDArray[np.intp]
 
 
 class Sampler(Protocol):
-    """Chooses what to measure. Stateless; constructed without arguments."""
+    """Chooses which networks to measure. A sampler is stateless and constructed without arguments."""
 
     name: ClassVar[str]
 
     def choose(
         self, candidates: Sequence[Query], k: int, *, predictor: Predictor | None = None, rng: np.random.Generator
     ) -> list[int]:
-        """Indices of k different candidates, the most wanted first.
+        """The indices of k different candidates, the most informative first.
 
         Args:
             candidates: networks that could be measured on the target.
             k: how many to choose.
-            predictor: what is to be adapted; samplers do without where they can.
-            rng: of everything random.
+            predictor: fitted predictor that is to be adapted; None where there is none.
+            rng: generator of everything random.
 
         Raises:
             InputError: fewer than k candidates are eligible.
@@ -53,10 +53,10 @@ class Sampler(Protocol):
 
 @runtime_checkable
 class HasAdaptationFeatures(Protocol):
-    """A predictor that can say how its doubts about networks hang together before any is measured."""
+    """A predictor with a prior covariance between the log latencies of networks on a new target."""
 
     def adaptation_features(self, queries: Sequence[Query]) -> FloatArray:
-        """Float64 (n, d): inner products of rows are prior covariances of log latency on a new target."""
+        """Features, float64 (n, d), whose inner products are the prior covariances of log latency on a new target."""
 
 
 def sampler_names() -> tuple[str, ...]:
@@ -68,17 +68,17 @@ def get_sampler(name: str) -> Sampler:
     """The sampler of that name.
 
     Raises:
-        UnknownNameError: no such sampler.
+        UnknownNameError: no sampler is registered under that name.
     """
     sampler: Sampler = plugin("samplers", name)()
     return sampler
 
 
 def eligible(candidates: Sequence[Query], k: int) -> Rows:
-    """Indices of the candidates that may be chosen: those that are not degenerate.
+    """Indices of the candidates that are not degenerate, intp (m,), m ≥ k.
 
     Raises:
-        InputError: there are fewer than k, or k is not positive.
+        InputError: fewer than k candidates are eligible, or k is not positive.
     """
     if k < 1:
         raise InputError(f"At least one sample has to be chosen, not {k}.")
@@ -91,7 +91,11 @@ def eligible(candidates: Sequence[Query], k: int) -> Rows:
 
 
 def query_features(queries: Sequence[Query]) -> FloatArray:
-    """Standardised features, float64 (n, F): encodings where all are architectures of one space, else flat ones."""
+    """Standardised features of n queries, float64 (n, F).
+
+    Queries that are architectures of one space without graphs are described by their encodings, others by the flat
+    features of their graphs.
+    """
     bare = common_space(queries) is not None and not any(query.has_graph for query in queries)
     raw = EncodingTable.of(queries).features(queries) if bare else flat_features([query.graph for query in queries])
     spread = raw.std(axis=0)

@@ -36,12 +36,12 @@ def kmeans(points: FloatArray, k: int, rng: np.random.Generator, *, rounds: int 
 
     Args:
         points: float64 (n, d), n ≥ k.
-        k: clusters.
-        rng: of the start.
-        rounds: at most.
+        k: number of clusters.
+        rng: generator of the start.
+        rounds: largest number of iterations.
 
     Returns:
-        Float64 (k, d); clusters that lost their points keep their centre.
+        The centres, float64 (k, d); a cluster that lost its points keeps its centre.
     """
     centres = _spread_start(points, k, rng)
     assigned = np.full(len(points), -1)

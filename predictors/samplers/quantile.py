@@ -12,7 +12,7 @@ __all__ = ["QuantileSampler"]
 
 
 class QuantileSampler:
-    """One from each of k equally large groups by size: by forecast latency, or by FLOPs where nothing forecasts."""
+    """Chooses a network from each of k equal groups by size: by forecast latency, or by FLOPs without a predictor."""
 
     name: ClassVar[str] = "quantile"
 

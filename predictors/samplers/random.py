@@ -12,7 +12,7 @@ __all__ = ["RandomSampler"]
 
 
 class RandomSampler:
-    """Uniformly at random."""
+    """Chooses networks uniformly at random, without replacement."""
 
     name: ClassVar[str] = "random"
 

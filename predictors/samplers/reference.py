@@ -14,10 +14,10 @@ __all__ = ["ReferenceSampler"]
 
 
 class ReferenceSampler:
-    """The same networks on every target, whatever else there is to choose from (HELP, section 3.2).
+    """Chooses the same networks on every target, whichever other candidates there are (HELP, section 3.2).
 
-    First those by which the predictor describes devices, where it does (`references_`), then in an order that follows
-    from a network's text or hash alone: devices measured so can be compared measurement by measurement.
+    The networks by which the predictor describes devices (`references_`) come first, then the others in an order that
+    follows from a network's text or hash alone. Devices measured so can be compared measurement by measurement.
     """
 
     name: ClassVar[str] = "reference"
@@ -26,7 +26,7 @@ class ReferenceSampler:
         self, candidates: Sequence[Query], k: int, *, predictor: Predictor | None = None, rng: np.random.Generator
     ) -> list[int]:
         """See `Sampler.choose`."""
-        known = frozenset(getattr(predictor, "references_", ()))
+        references = frozenset(getattr(predictor, "references_", ()))
         keys = {int(row): query_key(candidates[row]) for row in eligible(candidates, k)}
-        order = sorted(keys, key=lambda row: (keys[row] not in known, sha256(keys[row].encode()).digest(), row))
+        order = sorted(keys, key=lambda row: (keys[row] not in references, sha256(keys[row].encode()).digest(), row))
         return order[:k]

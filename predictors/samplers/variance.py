@@ -12,15 +12,15 @@ __all__ = ["VarianceSampler", "greedy_variance"]
 
 
 class VarianceSampler:
-    """Greedily the networks whose measurement removes most of the doubt about all candidates.
+    """Chooses, one after another, the network whose measurement removes most of the variance of all candidates.
 
-    The doubt is the predictor's own where it has `adaptation_features`, else linear in the networks' features. The
-    chosen depend on the candidates and the predictor alone, `rng` is not used.
+    The prior covariance is the predictor's where it has `adaptation_features`, else that of a linear model in the
+    networks' features. The choice depends on the candidates and the predictor alone; `rng` is not used.
     """
 
     name: ClassVar[str] = "variance"
     noise_log: ClassVar[float] = 0.05
-    """Standard deviation of a measurement's log latency around what a model can say."""
+    """Standard deviation of a measurement's log latency around the model."""
 
     def choose(
         self, candidates: Sequence[Query], k: int, *, predictor: Predictor | None = None, rng: np.random.Generator
@@ -28,8 +28,10 @@ class VarianceSampler:
         """See `Sampler.choose`."""
         rows = eligible(candidates, k)
         asked = [candidates[row] for row in rows]
-        known = isinstance(predictor, HasAdaptationFeatures)
-        features = predictor.adaptation_features(asked) if known else _with_level(query_features(asked))  # type: ignore[union-attr]
+        if isinstance(predictor, HasAdaptationFeatures):
+            features = predictor.adaptation_features(asked)
+        else:
+            features = _with_level(query_features(asked))
         return [int(rows[index]) for index in greedy_variance(features, k, self.noise_log)]
 
 
@@ -41,21 +43,24 @@ def greedy_variance(features: FloatArray, k: int, noise: float) -> list[int]:
     Gaussian process regression: active data selection, 2000).
 
     Args:
-        features: float64 (n, d).
-        k: rows to choose, at most n.
+        features: float64 (n, d), a row for each candidate.
+        k: number of rows to choose, at most n.
         noise: standard deviation of an observation.
+
+    Returns:
+        The indices of the rows, in the order in which they were chosen.
     """
     left = features.copy()
     free = np.ones(len(left), dtype=bool)
     chosen: list[int] = []
     for _ in range(k):
         gram = left.T @ left
-        own = np.einsum("nd,nd->n", left, left) + noise**2
-        gain = np.einsum("nd,nd->n", left @ gram, left) / own
+        observed = np.einsum("nd,nd->n", left, left) + noise**2
+        gain = np.einsum("nd,nd->n", left @ gram, left) / observed
         best = int(np.argmax(np.where(free, gain, -np.inf)))
         chosen.append(best)
         free[best] = False
-        left = _conditioned(left, left[best], own[best])
+        left = _conditioned(left, left[best], observed[best])
     return chosen
 
 
@@ -69,5 +74,5 @@ def _conditioned(features: FloatArray, row: FloatArray, total: float) -> FloatAr
 
 
 def _with_level(features: FloatArray) -> FloatArray:
-    """With a column for the target's level, on which doubt is greatest."""
+    """The features with a column for the target's level, whose prior variance is the largest."""
     return np.column_stack([np.full(len(features), 2.0), features])

@@ -1,4 +1,4 @@
-"""The conformance suite that every predictor passes, shipped with the code. Needs pytest.
+"""The conformance suite that every predictor passes, shipped with the code; it needs pytest.
 
 ```python
 class TestMine(PredictorSuite):
@@ -7,7 +7,7 @@ class TestMine(PredictorSuite):
 ```
 """
 
-from predictors.testing.architectures import architecture_workload
+from predictors.testing.architectures import architecture_workload, operator_workload
 from predictors.testing.devices import DEVICES, NEW_DEVICE, AnalyticDevice, measure
 from predictors.testing.graphs import GraphBuilder, foreign_graph, random_graph, shuffled
 from predictors.testing.suite import PredictorSuite
@@ -24,6 +24,7 @@ __all__ = [
     "default_workload",
     "foreign_graph",
     "measure",
+    "operator_workload",
     "random_graph",
     "shuffled",
 ]

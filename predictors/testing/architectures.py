@@ -1,4 +1,4 @@
-"""A workload for predictors that read architectures: no graph is built."""
+"""Workloads for predictors that read architectures; no graph is built."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ _DIRECTIONS = 3
 _REFERENCES = 10
 _NOISE_LOG = 0.02
 _OPERATOR_COSTS = np.array([0.0, 0.2, 1.0, 3.0, 0.5])
-"""Of NAS-Bench-201's operators, in units of what a device takes for anything."""
+"""Costs of NAS-Bench-201's operators, in units of a device's overhead for each network."""
 
 
 @cache
@@ -30,22 +30,22 @@ def architecture_workload(
 ) -> Workload:
     """Architectures of one space on analytic devices, with ten reference latencies of each device as evidence.
 
-    Every column of a space's encoding costs its own time on a device. Devices differ in speed, by up to sixty times,
-    and along three directions in which columns they are good at. The last device is the new one.
+    Every column of a space's encoding has a cost on each device. Devices differ in speed, by up to sixty times, and in
+    the relative costs of the columns, along three directions. The last device is the new one.
 
     Args:
-        space: of the architectures, which are all different.
-        train: number of architectures to learn from.
-        held_out: number of those to judge by, on the training devices and again on the new one.
-        support: number of those measured on the new device.
+        space: search space of the architectures, which are all different.
+        train: number of architectures in training.
+        held_out: number of held-out architectures, on the training devices and again on the new one.
+        support: number of architectures measured on the new device.
     """
     drawn = _architectures(space, train + 2 * held_out + support + _REFERENCES)
     cuts = np.cumsum([_REFERENCES, train, held_out, support])
     references, *parts = (list(part) for part in np.split(np.array(drawn, dtype=object), cuts))
     table = EncodingTable.of(_queries(drawn, 0))
     evidence = {_target(device).id: _evidence(_measured(references, [device], table)) for device in range(_DEVICES)}
-    known, new = list(range(_DEVICES - 1)), [_DEVICES - 1]
-    data = [_measured(part, devices, table) for part, devices in zip(parts, (known, known, new, new), strict=True)]
+    old, new = list(range(_DEVICES - 1)), [_DEVICES - 1]
+    data = [_measured(part, devices, table) for part, devices in zip(parts, (old, old, new, new), strict=True)]
     return Workload(*(replace(rows, evidence=evidence) for rows in data))
 
 
@@ -53,10 +53,11 @@ def architecture_workload(
 def operator_workload(*, dead_costs: bool) -> Workload:
     """The cells of `architecture_workload` on devices where an operator costs the same wherever it stands.
 
-    For networks that know places by the graph alone: they learn these devices in seconds, and nearly perfectly.
+    It suits graph networks, which tell positions apart by the graph alone: they learn these devices in seconds, and
+    nearly perfectly.
 
     Args:
-        dead_costs: whether operators that do not lie between input and output take their time too.
+        dead_costs: whether operators that do not lie between input and output cost time too.
     """
     parts = architecture_workload()
     data = (parts.train, parts.held_out, parts.support, parts.new_held_out)
@@ -68,30 +69,30 @@ def _by_operator(data: LatencyDataset, dead_costs: bool) -> LatencyDataset:
         encoding, device = get_space(architecture.space).encode(architecture), devices[target]
         pays = np.ones(len(encoding["operators"]), bool) if dead_costs else encoding["live"].astype(bool)
         counts = np.bincount(encoding["operators"][pays], minlength=len(OPERATORS))
-        own = np.random.default_rng(device).uniform(0.5, 1.0, len(OPERATORS))
-        return float(2.0**device * (1 + counts @ (own * _OPERATOR_COSTS)))
+        efficiency = np.random.default_rng(device).uniform(0.5, 1.0, len(OPERATORS))
+        return float(2.0**device * (1 + counts @ (efficiency * _OPERATOR_COSTS)))
 
     devices = {_target(device).id: device for device in range(_DEVICES)}
     named = get_space("nasbench201")
     evidence = {
         target: DeviceEvidence(
             reference_latency_ms={
-                key: cost(target, named.parse(key.partition(":")[2])) for key in known.reference_latency_ms
+                key: cost(target, named.parse(key.partition(":")[2])) for key in measured.reference_latency_ms
             }
         )
-        for target, known in data.evidence.items()
+        for target, measured in data.evidence.items()
     }
     exact = [cost(query.target.id, query.architecture) for query in data.queries if query.architecture]
     return LatencyDataset(queries=data.queries, latency_ms=np.array(exact), evidence=evidence)
 
 
 def _architectures(space: str, count: int) -> list[Architecture]:
-    rng, found = np.random.default_rng(11), dict[Architecture, None]()
-    while len(found) < count:
+    rng, different = np.random.default_rng(11), dict[Architecture, None]()
+    while len(different) < count:
         drawn = get_space(space).sample(rng)
         if not get_space(space).is_degenerate(drawn):
-            found[drawn] = None
-    return list(found)
+            different[drawn] = None
+    return list(different)
 
 
 def _measured(architectures: Sequence[Architecture], devices: Sequence[int], table: EncodingTable) -> LatencyDataset:
@@ -111,9 +112,9 @@ def _on_device(architectures: Sequence[Architecture], device: int, table: Encodi
 
 def _cost(device: int, columns: int) -> FloatArray:
     """Time of each column on the device in ms, float64 (columns,)."""
-    shared, own = np.random.default_rng(0), np.random.default_rng(device + 1)
+    shared, of_device = np.random.default_rng(0), np.random.default_rng(device + 1)
     common, directions = shared.lognormal(0, 1, columns), shared.normal(0, 0.3, (_DIRECTIONS, columns))
-    tilt = own.standard_normal(_DIRECTIONS) @ directions + own.normal(0, 0.03, columns)
+    tilt = of_device.standard_normal(_DIRECTIONS) @ directions + of_device.normal(0, 0.03, columns)
     return np.asarray(common * np.exp(tilt) * 2.0**device / columns)
 
 

@@ -1,4 +1,4 @@
-"""Analytic devices: latency is a known function of the graph, so a suite can fit and judge predictors in seconds."""
+"""Analytic devices, whose latency is a formula of the graph, so that a suite fits and judges predictors in seconds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ __all__ = ["DEVICES", "NEW_DEVICE", "AnalyticDevice", "measure"]
 
 @dataclass(frozen=True, kw_only=True)
 class AnalyticDevice:
-    """A roofline for each node, plus an overhead for each node, times noise.
+    """A device that takes the roofline and an overhead for each node, times noise.
 
-    A node takes max(FLOPs / peak, bytes / bandwidth) + overhead; depthwise convolutions reach a part of the peak only.
+    A node takes max(FLOPs / peak, bytes / bandwidth) + overhead; grouped convolutions reach only a share of the peak.
 
     Args:
-        name: of the device.
-        flops_per_ms: peak throughput.
-        bytes_per_ms: memory bandwidth.
-        overhead_ms: of each node.
-        depthwise_efficiency: part of the peak that grouped convolutions reach.
+        name: name of the device.
+        flops_per_ms: peak throughput in FLOPs per ms.
+        bytes_per_ms: memory bandwidth in bytes per ms.
+        overhead_ms: overhead of each node in ms.
+        depthwise_efficiency: share of the peak that grouped convolutions reach.
         noise_log: standard deviation of log latency between runs.
     """
 
@@ -71,7 +71,14 @@ NEW_DEVICE = AnalyticDevice(
 def measure(
     graphs: Sequence[Graph], devices: Sequence[AnalyticDevice], rng: np.random.Generator, *, noise: bool = True
 ) -> LatencyDataset:
-    """A data set of every graph on every device, device by device, with kernels."""
+    """A data set of every graph on every device, device by device, with kernels.
+
+    Args:
+        graphs: graphs to measure.
+        devices: devices to measure on.
+        rng: generator of the noise.
+        noise: whether latencies have noise; `noise_log` is at least 0.005 in either case.
+    """
     rows = [(device, graph) for device in devices for graph in graphs]
     exact = np.array([device.latency_ms(graph) for device, graph in rows])
     spread = np.array([device.noise_log for device, _ in rows]) * noise

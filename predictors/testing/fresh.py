@@ -1,4 +1,4 @@
-"""Forecasts of an artifact in a process of its own.
+"""Forecasts of an artifact in a fresh process.
 
 `python -m predictors.testing.fresh MODULE:CLASS ARTIFACT QUERIES OUTPUT`
 """
@@ -20,7 +20,7 @@ __all__ = ["main", "write_queries"]
 
 
 def write_queries(queries: Sequence[Query], path: Path) -> None:
-    """Store queries as JSON; graphs that a query would have to build are left to the reader."""
+    """Store queries as JSON; a graph that has not been built is left out and built by the reader."""
     path.write_text(
         json.dumps(
             [
@@ -36,7 +36,11 @@ def write_queries(queries: Sequence[Query], path: Path) -> None:
 
 
 def main(class_name: str, artifact: str, queries: str, output: str) -> None:
-    """Load the artifact with the class `module:name`, forecast the stored queries, store the arrays as .npz."""
+    """Load the artifact with the class `module:name`, forecast the stored queries, and store the arrays as .npz.
+
+    Raises:
+        ArtifactError: the artifact cannot be read, or is not of that class.
+    """
     module, _, name = class_name.partition(":")
     cls: type[Predictor] = getattr(import_module(module), name)
     predictor = cls.from_artifact(Artifact.load(artifact))

@@ -1,4 +1,4 @@
-"""Graphs for the suite, built as records: no ONNX and no search space is needed.
+"""Graphs for the suite, built as records without ONNX or search spaces.
 
 The networks are small convolutional ones (chains, residual blocks, depthwise blocks, a classifier), with shapes and
 work as `profilers.onnx_graph` would report them.
@@ -18,7 +18,7 @@ __all__ = ["GraphBuilder", "foreign_graph", "random_graph", "shuffled"]
 
 
 class GraphBuilder:
-    """Appends nodes and counts their work; tensors are indices, shapes are NCHW."""
+    """Builds a graph node by node and counts the work of each; tensors are indices, shapes are NCHW."""
 
     def __init__(self) -> None:
         self._tensors: list[TensorSpec] = []
@@ -27,19 +27,19 @@ class GraphBuilder:
         self._constants: set[int] = set()
 
     def input(self, *shape: int) -> int:
-        """A float32 input of the graph."""
+        """Add a float32 input to the graph; returns its index."""
         index = self._tensor(shape)
         self._inputs.append(index)
         return index
 
     def shape(self, tensor: int) -> tuple[int, ...]:
-        """Shape of a tensor."""
+        """The shape of a tensor."""
         shape = self._tensors[tensor].shape
         assert shape is not None
         return shape
 
     def conv(self, x: int, channels: int, *, kernel: int = 3, stride: int = 1, groups: int = 1) -> int:
-        """Convolution with bias and "same" padding."""
+        """Append a convolution with bias and "same" padding; returns its output."""
         batch, depth, height, width = self.shape(x)
         out = (batch, channels, -(-height // stride), -(-width // stride))
         weight, bias = self._constant(channels, depth // groups, kernel, kernel), self._constant(channels)
@@ -50,22 +50,22 @@ class GraphBuilder:
         return self.node("Conv", (x, weight, bias), out, attributes, macs=macs, flops=2 * macs + prod(out))
 
     def relu(self, x: int) -> int:
-        """Rectified linear unit."""
+        """Append a rectified linear unit; returns its output."""
         return self.node("Relu", (x,), self.shape(x), flops=prod(self.shape(x)))
 
     def add(self, x: int, y: int) -> int:
-        """Sum of two tensors of one shape."""
+        """Append the sum of two tensors of one shape; returns its output."""
         return self.node("Add", (x, y), self.shape(x), flops=prod(self.shape(x)))
 
     def max_pool(self, x: int) -> int:
-        """2×2 pooling with stride 2."""
+        """Append a 2×2 pooling with stride 2; returns its output."""
         batch, depth, height, width = self.shape(x)
         out = (batch, depth, max(1, height // 2), max(1, width // 2))
         attributes: dict[str, Attribute] = {"kernel_shape": (2, 2), "strides": (2, 2)}
         return self.node("MaxPool", (x,), out, attributes, flops=4 * prod(out))
 
     def classifier(self, x: int, classes: int) -> int:
-        """Global average pooling, flattening, a dense layer."""
+        """Append global average pooling, flattening and a dense layer; returns its output."""
         batch, depth, _, _ = self.shape(x)
         pooled = self.node("GlobalAveragePool", (x,), (batch, depth, 1, 1), flops=prod(self.shape(x)))
         flat = self.node("Flatten", (pooled,), (batch, depth), {"axis": 1})
@@ -131,7 +131,7 @@ class GraphBuilder:
 
 
 def random_graph(rng: np.random.Generator) -> Graph:
-    """A small convolutional network at random: 1e6 to 1e10 FLOPs, 9 to 70 nodes."""
+    """A random small convolutional network of 1e6 to 1e10 FLOPs and 9 to 70 nodes."""
     builder = GraphBuilder()
     channels = int(rng.choice((8, 16, 24, 32)))
     x = builder.input(1, 3, *(int(rng.choice((32, 48, 64, 96))),) * 2)
@@ -169,7 +169,7 @@ def foreign_graph(share: float = 1.0) -> Graph:
     """A network whose cost lies in an operator that the suite's other graphs lack.
 
     Args:
-        share: part of its nodes that are foreign, 0–1.
+        share: share of its nodes that are foreign, 0–1.
     """
     builder = GraphBuilder()
     x = builder.relu(builder.conv(builder.input(1, 3, 32, 32), 16))
@@ -182,9 +182,9 @@ def foreign_graph(share: float = 1.0) -> Graph:
 
 
 def shuffled(graph: Graph, rng: np.random.Generator) -> Graph:
-    """The same computation: other names, tensors in another order, nodes in another topological order.
+    """The same computation with other names, tensors in another order, and nodes in another topological order.
 
-    The hash is another one too, so that nothing remembered by hash can hide a difference.
+    The hash differs too, so that no cache can hide a difference.
     """
     tensor_order = rng.permutation(len(graph.tensors))
     position = {int(old): new for new, old in enumerate(tensor_order)}

@@ -1,4 +1,4 @@
-"""What every predictor has to do, as tests; see `PredictorSuite`."""
+"""The contract of a predictor as tests; see `PredictorSuite`."""
 
 import json
 import subprocess
@@ -35,22 +35,24 @@ SAME = 1e-10
 
 
 class PredictorSuite:
-    """Subclass it, give `make`, and let pytest collect the subclass. What a predictor does not claim is skipped.
+    """The tests of a predictor: a subclass defines `make`, and pytest collects it.
+
+    Tests of capabilities that the predictor does not declare are skipped.
 
     Attributes:
-        scale_rtol: how exactly forecasts follow a change of the unit of time.
-        min_spearman: rank correlation that held-out rows of each trained device reach at least.
+        scale_rtol: relative tolerance with which forecasts follow a change of the unit of time.
+        min_spearman: least rank correlation on held-out rows of each trained device.
     """
 
     scale_rtol: float = 1e-3
     min_spearman: float = 0.9
 
     def make(self, **hyperparameters: Any) -> Predictor:
-        """An unfitted predictor; called with nothing, or with `seed`."""
+        """An unfitted predictor; the suite passes no argument, or `seed`."""
         raise NotImplementedError
 
     def workload(self) -> Workload:
-        """What to learn from; for predictors that read architectures, see `architecture_workload`."""
+        """The data sets of the suite; predictors that read architectures need `architecture_workload`."""
         return default_workload()
 
     @pytest.fixture(scope="class")
@@ -163,11 +165,11 @@ class PredictorSuite:
             fitted.predict([Query(target=queries[0].target, graph=foreign_graph())])
 
     def test_coverage_knows_what_is_foreign(self, fitted: Predictor, data: Workload, queries: list[Query]) -> None:
-        known = fitted.coverage(queries)
-        assert known.shape == (len(queries),)
-        assert known.dtype == np.float64
-        assert ((known >= 0) & (known <= 1)).all()
-        assert np.median(known) > 0.8
+        coverage = fitted.coverage(queries)
+        assert coverage.shape == (len(queries),)
+        assert coverage.dtype == np.float64
+        assert ((coverage >= 0) & (coverage <= 1)).all()
+        assert np.median(coverage) > 0.8
         if data.has_graphs:
             target = queries[0].target
             some, all_of_it = fitted.coverage([Query(target=target, graph=foreign_graph(s)) for s in (0.3, 1.0)])
@@ -186,13 +188,13 @@ class PredictorSuite:
     def test_adapted_intervals_hold_what_they_claim(self, fitted: Predictor, data: Workload) -> None:
         if not (fitted.capabilities.uncertainty and fitted.capabilities.adaptable):
             pytest.skip("claims no uncertainty, or does not adapt")
-        held_out, found = data.new_held_out, list[float]()
+        held_out, coverages = data.new_held_out, list[float]()
         for start in range(5):
             rows = np.arange(len(held_out))
             adapted = _adapted(fitted, held_out.subset(rows[start::20]))
             rest = held_out.subset(rows[rows % 20 != start])
-            found.append(interval_coverage(rest.latency_ms, *adapted.predict(rest.queries).interval_ms(0.9)))
-        assert 0.8 <= np.mean(found) <= 0.98, "mean over supports of 15 rows each"
+            coverages.append(interval_coverage(rest.latency_ms, *adapted.predict(rest.queries).interval_ms(0.9)))
+        assert 0.8 <= np.mean(coverages) <= 0.98, "mean over supports of 15 rows each"
 
     # adapt -------------------------------------------------------------------------------------------------------
 
@@ -217,12 +219,12 @@ class PredictorSuite:
 
     def test_an_empty_support_is_refused_or_works(self, fitted: Predictor, data: Workload) -> None:
         empty, target = data.support.subset([]), data.support.queries[0].target
-        known = data.support.evidence.get(target.id)
+        evidence = data.support.evidence.get(target.id)
         if fitted.capabilities.empty_support:
-            assert np.isfinite(fitted.adapt(target, empty, known).predict(data.support.queries).median_ms).all()
+            assert np.isfinite(fitted.adapt(target, empty, evidence).predict(data.support.queries).median_ms).all()
         else:
             with pytest.raises(LatcastError):
-                fitted.adapt(target, empty, known)
+                fitted.adapt(target, empty, evidence)
 
     def test_missing_evidence_is_named(self, fitted: Predictor, data: Workload) -> None:
         if not fitted.capabilities.evidence:
@@ -240,23 +242,23 @@ class PredictorSuite:
         small = _thinned(data.train)
         expected = _adapted(predictor.fit(small), data.support).predict(queries)
         slower = _adapted(self.make().fit(_scaled(small, 1000)), _scaled(data.support, 1000))
-        found = slower.predict(queries)
-        assert_allclose(found.median_ms, expected.median_ms * 1000, rtol=self.scale_rtol)
-        if expected.log_std is not None and found.log_std is not None:
-            assert_allclose(found.log_std, expected.log_std, rtol=max(self.scale_rtol, 1e-2))
+        scaled = slower.predict(queries)
+        assert_allclose(scaled.median_ms, expected.median_ms * 1000, rtol=self.scale_rtol)
+        if expected.log_std is not None and scaled.log_std is not None:
+            assert_allclose(scaled.log_std, expected.log_std, rtol=max(self.scale_rtol, 1e-2))
 
     def test_an_artifact_rebuilds_itself_in_a_fresh_process(
         self, fitted: Predictor, adapted: Predictor, queries: list[Query], tmp_path: Path
     ) -> None:
         for name, predictor in (("fitted", fitted), ("adapted", adapted)):
             path = predictor.to_artifact().save(tmp_path / f"{name}.safetensors")
-            found = _in_fresh_process(type(predictor), path, queries, tmp_path)
+            arrays = _in_fresh_process(type(predictor), path, queries, tmp_path)
             prediction = predictor.predict(queries)
             # The last bit may differ: linear algebra libraries sum in another order where memory lies differently.
             claims = np.empty(0) if prediction.log_std is None else prediction.log_std
-            assert_allclose(found["median_ms"], prediction.median_ms, rtol=SAME)
-            assert_allclose(found["log_std"], claims, rtol=SAME)
-            assert_allclose(found["coverage"], predictor.coverage(queries), rtol=SAME)
+            assert_allclose(arrays["median_ms"], prediction.median_ms, rtol=SAME)
+            assert_allclose(arrays["log_std"], claims, rtol=SAME)
+            assert_allclose(arrays["coverage"], predictor.coverage(queries), rtol=SAME)
 
     def test_an_artifact_keeps_what_it_is(self, fitted: Predictor) -> None:
         artifact = fitted.to_artifact()
@@ -289,16 +291,16 @@ def _adapted(predictor: Predictor, support: LatencyDataset) -> Predictor:
 
 
 def _thinned(data: LatencyDataset) -> LatencyDataset:
-    """A third of each target's rows: enough for tests that do not judge how good the forecasts are."""
+    """A third of each target's rows, enough for tests that do not judge the accuracy of forecasts."""
     return data.subset([i for rows in data.targets().values() for i in rows[: max(1, len(rows) // 3)]])
 
 
 def _scaled(data: LatencyDataset, factor: float) -> LatencyDataset:
-    """The data set in another unit of time, its kernels and its evidence too."""
+    """The data set in another unit of time, kernels and evidence included."""
     kernels = data.kernels and [
         row and tuple(replace(kernel, time_ms=kernel.time_ms * factor) for kernel in row) for row in data.kernels
     ]
-    evidence = {target: _scaled_evidence(known, factor) for target, known in data.evidence.items()}
+    evidence = {target: _scaled_evidence(one, factor) for target, one in data.evidence.items()}
     return replace(data, latency_ms=data.latency_ms * factor, kernels=kernels, evidence=evidence)
 
 

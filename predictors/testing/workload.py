@@ -1,4 +1,4 @@
-"""What the suite learns from and judges by."""
+"""The data sets by which the suite fits and judges a predictor."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -17,10 +17,10 @@ class Workload:
     """Data sets for one run of the suite, all of different networks.
 
     Args:
-        train: rows of the devices to learn from.
-        held_out: rows of the same devices.
+        train: rows of the training devices.
+        held_out: held-out rows of the same devices.
         support: a few rows of a new device.
-        new_held_out: more rows of the new device.
+        new_held_out: held-out rows of the new device.
     """
 
     train: LatencyDataset
@@ -30,13 +30,19 @@ class Workload:
 
     @property
     def has_graphs(self) -> bool:
-        """Whether its queries have graphs, rather than architectures alone."""
+        """Whether the queries have graphs, rather than architectures alone."""
         return all(query.has_graph for query in self.train.queries)
 
 
 @cache
 def default_workload(train: int = 300, held_out: int = 300, support: int = 20) -> Workload:
-    """Random convolutional networks on the analytic devices; the numbers are of graphs."""
+    """Random convolutional networks on the analytic devices.
+
+    Args:
+        train: number of graphs in training.
+        held_out: number of held-out graphs, on the training devices and again on the new one.
+        support: number of graphs measured on the new device.
+    """
     rng = np.random.default_rng(7)
     graphs = [random_graph(rng) for _ in range(train + held_out + support + held_out)]
     cuts = np.cumsum([train, held_out, support])

@@ -1,4 +1,4 @@
-"""Public latency tables as data sets. Each importer says what it read, what it skipped and why."""
+"""Importers of public latency tables. Each one reports what it read, what it skipped, and why."""
 
 from predictors.data.importers.detect import FORMATS, detect_format, read_any
 from predictors.data.importers.help import import_help

@@ -1,4 +1,4 @@
-"""Which importer reads a path."""
+"""Choosing the importer that reads a path."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +13,14 @@ from predictors.data.importers.table import import_table
 __all__ = ["FORMATS", "detect_format", "read_any"]
 
 FORMATS = ("help", "latbench", "nnlqp", "table")
+"""Names of the formats, one for each importer."""
 
 
 def detect_format(path: Path) -> str:
-    """One of `FORMATS`, by what the path holds.
+    """The format of a file or folder, one of `FORMATS`, by its content.
 
     Raises:
-        InputError: there is nothing, or nothing that any importer reads.
+        InputError: the path does not exist, or holds nothing that any importer reads.
     """
     if not path.exists():
         raise InputError(f"{path} does not exist.")
@@ -45,12 +46,12 @@ def read_any(path: Path, *, kind: str | None = None, origin: str = "", prepare: 
     Args:
         path: file or folder.
         kind: one of `FORMATS`; detected where left out.
-        origin: of a plain table, see `import_table`.
-        prepare: reads ONNX models, see `import_nnlqp`.
+        origin: source and licence of a plain table, see `import_table`.
+        prepare: function that reads ONNX models, see `import_nnlqp`.
 
     Raises:
-        UnknownNameError: no such format.
-        InputError: as the importers.
+        UnknownNameError: `kind` is not one of `FORMATS`.
+        InputError: the path holds nothing that can be imported, or the importer refuses it.
     """
     match kind or detect_format(path):
         case "help":

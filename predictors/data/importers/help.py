@@ -31,7 +31,7 @@ _FOLDERS = {"nasbench201": "nasbench201", "fbnet": "fbnet", "ofa_mbv3": "ofa"}
 
 _BATCH = re.compile(r"(?P<device>.+)_(?P<batch>1|32|64|256)")
 _NO_BATCH = frozenset({"essential_ph_1"})
-"""Devices whose own name ends like a batch size (the Essential PH-1 is a phone)."""
+"""Devices whose name without a batch size ends like one (the Essential PH-1 is a phone)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class LatencyTable:
         return len(self.architectures)
 
     def subset(self, rows: "np.ndarray[Any, np.dtype[np.intp]]") -> Self:
-        """The architectures at these indices, in that order; references that are not among them are lost."""
+        """The table of the architectures at these indices, in that order; references elsewhere are dropped."""
         position = {int(row): index for index, row in enumerate(rows)}
         return type(self)(
             space=self.space,
@@ -90,7 +90,11 @@ def help_folder(data: Path) -> Path:
 
 
 def table_spaces(data: Path) -> tuple[str, ...]:
-    """Search spaces that have a table there."""
+    """Names of the search spaces that have a table in HELP's folder.
+
+    Raises:
+        InputError: the folder holds no tables of HELP.
+    """
     folder = help_folder(data)
     return tuple(space for space, name in _FOLDERS.items() if (folder / name / "latency").is_dir())
 
@@ -99,11 +103,12 @@ def read_table(data: Path, space: str) -> LatencyTable:
     """The table of one search space.
 
     Args:
-        data: see `help_folder`.
+        data: folder that holds HELP's tables, see `help_folder`.
         space: name of the search space.
 
     Raises:
-        InputError: there is none, or one of its files is not what it should be; the message names the file.
+        UnknownNameError: HELP has no table of that search space.
+        InputError: the folder holds no such table, or one of its files is malformed; the message names the file.
     """
     table, skipped = _read(help_folder(data), space)
     if skipped:
@@ -112,7 +117,7 @@ def read_table(data: Path, space: str) -> LatencyTable:
 
 
 def import_help(data: Path) -> Imported:
-    """All columns of all tables in HELP's folder.
+    """All columns of all tables in HELP's folder as one data set.
 
     A device's file that cannot be read is skipped with its reason, as is the table of a search space that is not
     installed; the others are read.
@@ -136,7 +141,7 @@ def import_help(data: Path) -> Imported:
 
 
 def target_of(space: str, device: str) -> Target:
-    """The target that a column of HELP's tables is: its batch size is in the options."""
+    """The target of a column of HELP's tables; the batch size is in its options."""
     match = None if device in _NO_BATCH else _BATCH.fullmatch(device)
     batch = match["batch"] if match else "1"
     return Target(device=device, backend=BACKEND, options={"space": space, "batch": batch}, origin=ORIGIN)
@@ -182,7 +187,7 @@ def _references(path: Path, count: int) -> tuple[int, ...]:
 
 
 def _nasbench201(place: Path) -> list[Architecture]:
-    """`str_arch2idx.pt`: architecture text → index."""
+    """The architectures of `str_arch2idx.pt`, a dictionary from text to index."""
     index = _load(place / "str_arch2idx.pt", dict)
     if not all(isinstance(value, int) for value in index.values()) or sorted(index.values()) != list(range(len(index))):
         raise InputError("str_arch2idx.pt does not number its architectures from 0 on.")
@@ -200,7 +205,7 @@ def _load(path: Path, kind: type) -> Any:
 
 
 def _fbnet(place: Path) -> list[Architecture]:
-    """`metainfo.pt`: the operators of each architecture."""
+    """The architectures of `metainfo.pt`, which lists the operators of each."""
     space = FBNet()
     entries = _load(place / "metainfo.pt", dict).get("arch")
     return [
@@ -209,7 +214,7 @@ def _fbnet(place: Path) -> list[Architecture]:
 
 
 def _ofa(place: Path) -> list[Architecture]:
-    """`ofa_archs.pt`: kernel sizes, expansion ratios, depths and the resolution of each architecture."""
+    """The architectures of `ofa_archs.pt`: kernel sizes, expansion ratios, depths and the resolution of each."""
     space = OFAMobileNetV3()
     entries = _entries(_load(place / "ofa_archs.pt", dict).get("arch"))
     return [

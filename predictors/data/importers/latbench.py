@@ -19,10 +19,10 @@ ORIGIN = "LatBench (github.com/SamsungLabs/eagle), Apache-2.0 licence"
 
 
 def import_latbench(path: Path) -> Imported:
-    """A pickle, or a folder of pickles (`*.pickle`, `*.pkl`); a device is named as its file is.
+    """The latencies of a pickle, or of a folder of pickles (`*.pickle`, `*.pkl`); a device is named as its file is.
 
     Raises:
-        InputError: there is no such file, or none of them could be read.
+        InputError: a folder holds no pickles, or a single file cannot be read. Such a file among several is skipped.
     """
     files = sorted([*path.glob("*.pickle"), *path.glob("*.pkl")]) if path.is_dir() else [path]
     if not files:
@@ -70,7 +70,7 @@ def _read(path: Path) -> bytes:
 
 
 def _text(key: Any) -> str | None:
-    """The cell's text; operators and edges are numbered as in NAS-Bench-201."""
+    """The text of a cell whose operators and edges are numbered as in NAS-Bench-201; None for any other key."""
     if not isinstance(key, tuple | list) or len(key) != len(EDGES):
         return None
     if not all(isinstance(operator, int) and 0 <= operator < len(OPERATORS) for operator in key):

@@ -19,7 +19,7 @@ __all__ = ["ORIGIN", "Prepare", "import_nnlqp"]
 ORIGIN = "NNLQP (github.com/ModelTC/NNLQP), Apache-2.0 licence"
 
 _MODEL_BYTES = 64 * 2**20
-"""NNLQP's files hold no weights: a larger one is none of them."""
+"""Largest file that is read: NNLQP's files hold no weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +31,19 @@ class _Line:
 
 
 Prepare = Callable[[bytes, int], tuple[Graph, bytes]]
-"""Reads a model for a batch size: its graph, and the model for that batch size without its weights."""
+"""A function of a model and a batch size: (graph, model) for that batch size, the model without its weights."""
 
 
 def import_nnlqp(folder: Path, *, prepare: Prepare | None = None) -> Imported:
-    """All lines of `gt.txt` whose ONNX file can be read.
+    """The latencies of all lines of `gt.txt` whose ONNX file can be read.
 
     Args:
-        folder: that holds `gt.txt`, and the files that it names.
-        prepare: reads a model, in this process where left out. Whoever does not trust the files has
-            `profilers.onnx_graph.GraphLoader.prepare` read them in a process with limits.
+        folder: folder that holds `gt.txt` and the files that it names.
+        prepare: function that reads a model; in this process where left out. For files that are not trusted,
+            `profilers.onnx_graph.GraphLoader.prepare` reads them in a process with limits.
 
     Raises:
-        InputError: there is no `gt.txt`, or no line of it could be used; the message has the first reason.
+        InputError: the folder holds no `gt.txt`, or no line of it can be used; the message has the first reason.
     """
     queries, latencies, skipped = list[Query](), list[float](), list[Skipped]()
     graphs, models = dict[tuple[str, int], Graph | str](), dict[str, bytes]()
@@ -102,7 +102,7 @@ def _graph(
     models: dict[str, bytes],
     prepare: Prepare,
 ) -> Graph:
-    """Read once for all platforms; a reason in place of a graph is remembered too."""
+    """The graph of a line, read once for all platforms; a failure is kept in `graphs` too."""
     key = (line.model, line.batch)
     if key not in graphs:
         try:
@@ -110,10 +110,10 @@ def _graph(
             graphs[key], models[graph.hash] = graph, model
         except InputError as error:
             graphs[key] = f"{line.model}: {error}"
-    found = graphs[key]
-    if isinstance(found, str):
-        raise InputError(found)
-    return found
+    graph_or_reason = graphs[key]
+    if isinstance(graph_or_reason, str):
+        raise InputError(graph_or_reason)
+    return graph_or_reason
 
 
 def _read(folder: Path, name: str) -> bytes:
@@ -131,7 +131,7 @@ def _read(folder: Path, name: str) -> bytes:
 
 
 def _prepare(content: bytes, batch: int) -> tuple[Graph, bytes]:
-    """Read a model in this process."""
+    """The graph and the model of a file, read in this process."""
     from profilers.onnx_graph import change_batch, load_graph, strip_weights
 
     model = change_batch(content, batch)

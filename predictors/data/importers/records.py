@@ -1,4 +1,4 @@
-"""What an importer hands back: rows, and an account of what was read and what was left out."""
+"""The result of an importer: rows, and a report of what was read and what was left out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ from predictors.base import FloatArray, LatencyDataset, Query
 __all__ = ["BACKEND", "Column", "ImportReport", "Imported", "Skipped", "collect"]
 
 BACKEND = "imported"
-"""`Target.backend` of a column of a public table: nobody here measured it."""
+"""`Target.backend` of a column of a public table, which no backend of latcast measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """Something that was left out.
+    """A part of a source that was left out.
 
     Args:
-        what: file, line or architecture.
-        reason: a sentence.
-        rows: how many rows it would have been; 0 where that cannot be known.
+        what: file, line or architecture that was left out.
+        reason: the reason, in words.
+        rows: number of rows that it would have given; 0 where that is not known.
     """
 
     what: str
@@ -35,13 +35,13 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """What an importer did.
+    """A summary of one import.
 
     Args:
-        source: what was read.
-        rows: latencies read.
-        targets: columns read, in order.
-        skipped: what was left out, and why.
+        source: description of the file or folder that was read.
+        rows: number of latencies read.
+        targets: targets of the columns read, in order.
+        skipped: parts that were left out, with their reasons.
     """
 
     source: str
@@ -56,9 +56,9 @@ class Imported:
 
     Args:
         dataset: one row for each latency; queries hold an architecture, or a graph where the table came with ONNX.
-        report: what was read and what was not.
+        report: summary of what was read and what was left out.
         models: ONNX without weights by graph hash, where the table came with them.
-        statistic: what each latency is: `mean`, or `reported` where the table does not say.
+        statistic: statistic that each latency is: `mean`, or `reported` where the table does not state it.
     """
 
     dataset: LatencyDataset
@@ -72,9 +72,9 @@ class Column:
     """Latencies of one target.
 
     Args:
-        target: what was measured on.
-        architectures: n of one or several spaces.
-        latency_ms: float64 (n,).
+        target: target of all the latencies.
+        architectures: n architectures of one or several spaces.
+        latency_ms: float64 (n,), in ms.
     """
 
     target: Target
@@ -83,10 +83,16 @@ class Column:
 
 
 def collect(source: str, columns: Sequence[Column], skipped: Sequence[Skipped], *, statistic: str = "mean") -> Imported:
-    """One data set of all columns; `statistic` is what their numbers are.
+    """One data set of all columns.
 
     Latencies that are not finite and positive are left out, as are repetitions of an architecture in a column: the
     first counts.
+
+    Args:
+        source: description of the file or folder that was read.
+        columns: columns of the tables.
+        skipped: parts that the importer left out.
+        statistic: statistic that the latencies are, see `Imported`.
     """
     queries: list[Query] = []
     latencies: list[FloatArray] = []

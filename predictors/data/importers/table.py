@@ -18,18 +18,19 @@ COLUMNS = ("target", "space", "text", "ms")
 _LONGEST_NAME = 200
 
 _LISTED = 100
-"""Rows that the report names one by one; the rest are counted."""
+"""Number of skipped rows that the report names one by one; the others are counted."""
 
 
 def import_table(path: Path, *, origin: str = "") -> Imported:
-    """All rows whose architecture is one of its search space and whose ms is a number.
+    """The rows of a table whose architecture is valid in its search space and whose `ms` is a number.
 
     Args:
-        path: `*.parquet`, or CSV (UTF-8, comma, with a header).
-        origin: where the table is from and under which licence; its file's name by default.
+        path: a file `*.parquet`, or CSV (UTF-8, comma, with a header).
+        origin: source and licence of the table; the file's name by default.
 
     Raises:
-        InputError: not such a file, or columns are missing.
+        InputError: the file cannot be read, or columns are missing.
+        ImportError: the file is Parquet and pyarrow is not installed.
     """
     rows = _parquet(path) if path.suffix == ".parquet" else _csv(path)
     groups = dict[tuple[str, str], tuple[list[Architecture], list[float]]]()

@@ -1,7 +1,7 @@
 """Reading published pickles without running them.
 
-A pickle is a program. This reader knows numbers, texts, tuples, lists, dicts, sets, numpy scalars and torch tensors of
-numbers, and builds these itself; whatever else a file names is refused by that name, before anything of it runs.
+A pickle is a program. This reader builds numbers, texts, tuples, lists, dicts, sets, numpy scalars and torch tensors of
+numbers itself; a file that names anything else is refused with that name, before any of it runs.
 Files of `torch.save` (a zip with a pickle and raw storages inside) are read without torch.
 """
 
@@ -22,7 +22,7 @@ from latcast.schema import InputError
 __all__ = ["MAX_BYTES", "load_pickle", "load_torch"]
 
 MAX_BYTES = 256 * 2**20
-"""Largest file, and largest sum of a zip's unpacked members."""
+"""Largest file that is read, and largest sum of a zip's unpacked members, in bytes."""
 
 _MAX_MEMBERS = 10_000
 _DTYPES = {f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8)} - {"f1"} | {"b1"}
@@ -40,10 +40,10 @@ def load_pickle(data: bytes, *, name: str) -> Any:
 
     Args:
         data: the file's bytes.
-        name: of the file, for messages.
+        name: name of the file, for messages.
 
     Raises:
-        InputError: not a pickle, truncated, too large, or it asks for anything but plain values.
+        InputError: the bytes are no pickle, truncated, too large, or contain anything but plain values.
     """
     return _unpickle(data, {}, name)
 
@@ -52,7 +52,8 @@ def load_torch(path: Path) -> Any:
     """The value in a file of `torch.save`; tensors become numpy arrays, numpy scalars plain numbers.
 
     Raises:
-        InputError: not such a file, corrupt, too large, of torch's format before 1.6, or not of plain values.
+        InputError: the file is corrupt, too large, of torch's format before 1.6, or holds anything but plain values.
+        OSError: the file cannot be read.
     """
     members = _members(path)
     pickles = [member for member in members if member.split("/", 1)[-1] == "data.pkl"]
@@ -107,7 +108,7 @@ class _RefusedError(Exception):
 
 
 def _inspect(data: bytes) -> None:
-    """Refuse what a loader would have to trust: odd opcodes, and memo indices that would reserve gigabytes."""
+    """Refuse opcodes that no table needs, and memo indices that would reserve gigabytes."""
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data), start=1):
         if opcode.name in _FORBIDDEN_OPCODES:
             raise _RefusedError(f"it uses the opcode {opcode.name}, which no table of numbers needs.")
@@ -136,7 +137,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Builder:
-    """A callable that a pickle may name; unlike a function it has no state that the pickle could set."""
+    """A callable that a pickle may name. Unlike a function, it has no state that the pickle could set."""
 
     __slots__ = ("_make",)
 

@@ -18,36 +18,36 @@ __all__ = ["datasheet"]
 
 
 def datasheet(rows: Sequence[MeasuredRow], targets: Sequence[MeasuredTarget], about: About) -> str:
-    """The text, in Markdown.
+    """The datasheet, in Markdown.
 
     Args:
-        rows: all, failures included.
-        targets: that the rows are of.
-        about: what no row says.
+        rows: all rows of the data set, failures included.
+        targets: the targets that the rows name.
+        about: licence and notes.
     """
     used = {row.target for row in rows}
-    known = {measured.target.id: measured for measured in targets if measured.target.id in used}
+    by_id = {measured.target.id: measured for measured in targets if measured.target.id in used}
     parts = (
-        _head(rows, known),
+        _head(rows, by_id),
         _motivation(),
-        _composition(rows, known),
-        _collection(rows, known, about.notes),
+        _composition(rows, by_id),
+        _collection(rows, by_id, about.notes),
         _noise(rows),
         _preparation(rows),
-        _uses(known),
+        _uses(by_id),
         _distribution(about.licence),
     )
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
-def _head(rows: Sequence[MeasuredRow], known: dict[TargetId, MeasuredTarget]) -> Iterator[str]:
+def _head(rows: Sequence[MeasuredRow], by_id: dict[TargetId, MeasuredTarget]) -> Iterator[str]:
     graphs = len({row.graph for row in rows if row.latency_ms is not None})
     kernels = sum(len(row.kernels or ()) for row in rows)
-    devices = {measured.device.fingerprint for measured in known.values()}
+    devices = {measured.device.fingerprint for measured in by_id.values()}
     yield "# Datasheet: measured latencies of generated networks"
     yield ""
     yield (
-        f"{len(rows):,} measurements of {graphs:,} ONNX graphs on {_count(len(known), 'target')} of "
+        f"{len(rows):,} measurements of {graphs:,} ONNX graphs on {_count(len(by_id), 'target')} of "
         f"{_count(len(devices), 'machine')}, with {kernels:,} kernel timings. `rows.parquet` has a line for each "
         "measurement, `targets.parquet` one for each target; this text is written by `latcast dataset pack`."
     )
@@ -62,7 +62,7 @@ def _motivation() -> Iterator[str]:
     )
 
 
-def _composition(rows: Sequence[MeasuredRow], known: dict[TargetId, MeasuredTarget]) -> Iterator[str]:
+def _composition(rows: Sequence[MeasuredRow], by_id: dict[TargetId, MeasuredTarget]) -> Iterator[str]:
     yield from _title("Composition")
     yield (
         "An instance is one measurement: the architecture (space and text, from which latcast's generators build the "
@@ -80,9 +80,9 @@ def _composition(rows: Sequence[MeasuredRow], known: dict[TargetId, MeasuredTarg
     for counts in figures.count_targets(rows):
         sizes = (counts.networks_careful, counts.networks_quick, counts.kernels, counts.again)
         difference = "–" if counts.difference is None else f"{counts.difference:.1%}"
-        described = "yes" if known[counts.target].microbench else "no"
+        described = "yes" if by_id[counts.target].microbench else "no"
         cells = (*(f"{n:,}" for n in sizes), difference, f"{counts.noisy:,}", f"{counts.failed:,}", described)
-        yield f"| {known[counts.target].target.label} | {' | '.join(cells)} |"
+        yield f"| {by_id[counts.target].target.label} | {' | '.join(cells)} |"
     yield ""
     yield "Graphs by family, and on how many targets:"
     yield ""
@@ -101,8 +101,8 @@ def _composition(rows: Sequence[MeasuredRow], known: dict[TargetId, MeasuredTarg
 
 
 def _graphs_by_family(rows: Iterable[MeasuredRow]) -> Counter[str]:
-    found = {(_family(row), row.graph) for row in rows if row.latency_ms is not None}
-    return Counter(family for family, _ in found)
+    pairs = {(_family(row), row.graph) for row in rows if row.latency_ms is not None}
+    return Counter(family for family, _ in pairs)
 
 
 def _family(row: MeasuredRow) -> str:
@@ -119,13 +119,13 @@ def _failures(rows: Iterable[MeasuredRow]) -> Iterator[str]:
 
 
 def _collection(
-    rows: Sequence[MeasuredRow], known: dict[TargetId, MeasuredTarget], notes: Sequence[str]
+    rows: Sequence[MeasuredRow], by_id: dict[TargetId, MeasuredTarget], notes: Sequence[str]
 ) -> Iterator[str]:
     yield from _title("Collection")
-    devices: dict[str, Device] = {measured.device.fingerprint: measured.device for measured in known.values()}
+    devices: dict[str, Device] = {measured.device.fingerprint: measured.device for measured in by_id.values()}
     for device in devices.values():
         yield f"- Machine: {_machine(device)}."
-    versions = {name: version for measured in known.values() for name, version in measured.versions.items()}
+    versions = {name: version for measured in by_id.values() for name, version in measured.versions.items()}
     yield f"- Software: {', '.join(f'{name} {version}' for name, version in sorted(versions.items()))}."
     yield f"- When: {_period(rows)}."
     protocols = sorted({row.protocol_version for row in rows})
@@ -140,7 +140,7 @@ def _collection(
     yield (
         f"- Quick rows ({len(quick):,}): one pinned worker process measures many graphs one after the other, "
         f"{_range(row.samples for row in quick)} samples of each, in 0.08 s where it is fast enough, then a "
-        "profiled session for the kernels. Its memory and caches have seen other graphs before."
+        "profiled session for the kernels. Its memory and caches still hold what other graphs left."
     )
     checked = [row.sentinel_drift for row in rows if row.sentinel_drift is not None]
     yield (
@@ -152,10 +152,10 @@ def _collection(
     if slow:
         low, high = np.quantile(slow, [0.05, 0.95])
         yield (
-            "- Speed: the machine's own changes with what its host has to do. `slowness` is the sentinel's median "
-            "within half a minute over its usual latency on the target, times what graphs that were measured at "
-            f"several times say of the same two minutes: {low:.2f} to {high:.2f} for nine rows in ten that have a "
-            "reading. `latency_ms` is as measured; readers get it divided by `slowness`."
+            "- Speed: the machine's speed changes with the other work of its host. `slowness` is the drift factor: the "
+            "sentinel's median within half a minute over its baseline on the target, times what graphs that were "
+            f"measured at several times show of the same two minutes: {low:.2f} to {high:.2f} for nine rows in ten "
+            "that have a reading. `latency_ms` is as measured; readers get it divided by `slowness`."
         )
     yield (
         "- Sampling: each family of networks equally often, work log-uniform, architectures of finite spaces uniform; "
@@ -183,10 +183,11 @@ def _period(rows: Iterable[MeasuredRow]) -> str:
 
 
 def _range(values: Iterable[int]) -> str:
-    found = sorted(value for value in values if value)
-    if not found:
+    positive = sorted(value for value in values if value)
+    if not positive:
         return "no"
-    return str(found[0]) if found[0] == found[-1] else f"{found[0]}–{found[-1]}"
+    low, high = positive[0], positive[-1]
+    return str(low) if low == high else f"{low}–{high}"
 
 
 def _noise(rows: Sequence[MeasuredRow]) -> Iterator[str]:
@@ -200,10 +201,10 @@ def _noise(rows: Sequence[MeasuredRow]) -> Iterator[str]:
     if spreads:
         yield f"- The processes of a careful row differ by {figures.spread(spreads).p50:.1%} at the median."
     noisy = sum(row.noisy for row in rows)
-    yield f"- {_count(noisy, 'row')} of {len(rows):,} say of themselves that they are noisy."
+    yield f"- {_count(noisy, 'row')} of {len(rows):,} are flagged as noisy."
     yield (
-        "- `noise_log` is the standard error of log latency: half the processes' spread for careful rows, for quick "
-        "ones what explains the repetitions on their target, or 2 % where there are too few of them."
+        "- `noise_log` is the standard error of log latency: half the processes' spread for careful rows; for quick "
+        "rows the error that the repetitions on their target imply, or 2 % where there are too few of them."
     )
 
 
@@ -219,19 +220,19 @@ def _preparation(rows: Sequence[MeasuredRow]) -> Iterator[str]:
     )
 
 
-def _uses(known: dict[TargetId, MeasuredTarget]) -> Iterator[str]:
+def _uses(by_id: dict[TargetId, MeasuredTarget]) -> Iterator[str]:
     yield from _title("Uses, and what is not in it")
     yield "- Made for: predictors of latency, cost models of kernels, samplers, studies of noise."
     yield (
         "- Rows of one graph on several targets belong on the same side of a split; so do graphs of one family when "
         "new families are what is judged."
     )
-    threads = max((measured.target.threads for measured in known.values()), default=0)
+    threads = max((measured.target.threads for measured in by_id.values()), default=0)
     yield (
         "- Not in it: other machines than those named; published or trained models; accuracy; energy; more than "
         f"{_count(threads, 'thread')}; the samples themselves (only their quantiles)."
     )
-    if not any(measured.device.details.get("virtualisation") is None for measured in known.values()):
+    if not any(measured.device.details.get("virtualisation") is None for measured in by_id.values()):
         yield "- The machines are virtual ones, whose neighbours are unknown."
     yield "- Milliseconds of one machine say little about another without an adaptation."
 

@@ -1,11 +1,10 @@
-"""How fast the machine was when a row was measured: the same network's latency drifts with what its host has to do.
+"""The speed of the machine when each row was measured: a network's latency drifts with the other work of its host.
 
 Virtual machines share memory and power with neighbours, and their speed changes by some percent from one quarter of an
-hour to the next. Of networks that were measured in different ones, nobody can tell which is faster by less than that.
-Two things tell how slow the machine was: the sentinel, which runs beside all of them, and graphs that were measured in
-several of these times. The sentinel is small and stays in the caches, and a host that is short of memory slows down
-large networks more; so what the sentinel leaves is an affine function of a network's log latency, for every two
-minutes.
+hour to the next, so networks that were measured in different quarters cannot be ranked more finely than that. The
+sentinel, which runs beside all measurements, and graphs that were measured at several times show how slow the machine
+was. The sentinel is small and stays in the caches, and a host that is short of memory slows down large networks more.
+The drift that the sentinel leaves is therefore an affine function of a network's log latency, for every two minutes.
 """
 
 from collections.abc import Sequence
@@ -23,31 +22,36 @@ from predictors.data.measured.records import MeasuredRow
 __all__ = ["at_baseline_speed", "with_drift_factors"]
 
 _SENTINEL_S = 30.0
-"""To either side."""
+"""Seconds to either side of a row from which the sentinel's readings are taken."""
 
 _WINDOW_S = 120.0
-"""In which the machine is taken to be as slow throughout, for networks of one size."""
+"""Length of a window, in which the drift factor is taken to be constant for networks of one size."""
+
 _DRIFT_LOG = 0.025
-"""How much log drift factor differs between windows beyond the sentinel, as a prior: for a typical network, and for one
-that takes e³ times as long beside that."""
+"""Prior standard deviation, between windows, of the log drift factor that the sentinel leaves: of its intercept (a
+typical network), and of its slope over `_SIZE_SPREAD` in log latency."""
 _SIZE_SPREAD = 3.0
+
 _NOISE_LOG, _NOISY_WEIGHT = 0.04, 0.3
-"""Of single measurements, and what those count that say of themselves that they are noisy."""
+"""Standard deviation of the log latency of a single measurement, and the weight of a row that is flagged as noisy."""
 _DEGREES, _STEPS = 4.0, 6
+"""Degrees of freedom of the Student-t weights, and rounds of reweighting."""
 
 
 def with_drift_factors(rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
-    """The rows with `slowness`: by the sentinel around them, and by graphs of the same minutes that were measured at
-    other times as well. One is the usual speed of a target.
+    """The rows with their drift factors in `slowness`, by target; 1 is the target's baseline speed.
+
+    A factor follows from the sentinel around the row, and from graphs of the same minutes that were measured at other
+    times as well.
     """
-    found = list(rows)
+    corrected = list(rows)
     for places in _by_target(rows).values():
-        own = [rows[place] for place in places]
-        slow = _by_sentinel(own)
-        slow *= np.exp(_by_repetitions(own, slow))
-        for place, value in zip(places, slow, strict=True):
-            found[place] = replace(rows[place], slowness=float(value))
-    return found
+        of_target = [rows[place] for place in places]
+        factors = _by_sentinel(of_target)
+        factors *= np.exp(_by_repetitions(of_target, factors))
+        for place, factor in zip(places, factors, strict=True):
+            corrected[place] = replace(rows[place], slowness=float(factor))
+    return corrected
 
 
 def at_baseline_speed(row: MeasuredRow) -> tuple[float | None, tuple[KernelTiming, ...] | None]:
@@ -65,29 +69,30 @@ def _by_target(rows: Sequence[MeasuredRow]) -> dict[TargetId, list[int]]:
 
 
 def _by_sentinel(rows: Sequence[MeasuredRow]) -> FloatArray:
-    """Its latency around each row over its usual one, float64 (n,); 1 where it did not run."""
+    """Drift factors by the sentinel alone, float64 (n,); 1 where it did not run or the time was not recorded."""
     timed = [row.sentinel_ms if row.time_unix_s is not None else None for row in rows]
     return sentinel_drift_factors(timed, [row.time_unix_s for row in rows], around_s=_SENTINEL_S)
 
 
 def _by_repetitions(rows: Sequence[MeasuredRow], slow: FloatArray) -> FloatArray:
-    """Log drift factor that is left, float64 (n,): a graph's latency is its own, times that of the window.
+    """The log drift factors that the sentinel leaves, float64 (n,).
 
-    Ridge regression on the windows' intercepts and slopes, the graphs' own latencies eliminated; robust by Student-t
-    weights. Graphs that were measured in one window say nothing, and windows that share no graph with others stay at
-    zero.
+    The model is: log latency = intercept of the graph + intercept of the window + slope of the window · log size. It is
+    fitted by ridge regression on the windows' coefficients, with the graphs' intercepts eliminated, robust by Student-t
+    weights. Graphs that were measured in one window alone carry no information, and windows that share no graph with
+    others stay at zero.
     """
     measured = np.flatnonzero([row.latency_ms is not None for row in rows])
     left = np.zeros(len(rows))
     if len(measured) == 0:
         return left
-    known = [rows[place] for place in measured.tolist()]
-    logs = np.log([row.latency_ms or np.nan for row in known]) - np.log(slow[measured])
-    graphs = np.unique([row.graph for row in known], return_inverse=True)[1]
-    windows = np.unique([_window(row) for row in known], return_inverse=True)[1]
+    timed = [rows[place] for place in measured.tolist()]
+    logs = np.log([row.latency_ms or np.nan for row in timed]) - np.log(slow[measured])
+    graphs = np.unique([row.graph for row in timed], return_inverse=True)[1]
+    windows = np.unique([_window(row) for row in timed], return_inverse=True)[1]
     typical = np.bincount(graphs, logs) / np.bincount(graphs)
     design = _design(windows, ((typical - np.median(typical)) / _SIZE_SPREAD)[graphs])
-    trust = np.where([row.noisy for row in known], _NOISY_WEIGHT, 1.0)
+    trust = np.where([row.noisy for row in timed], _NOISY_WEIGHT, 1.0)
     left[measured] = design @ _ridge(design, logs, graphs, trust)
     return left
 
@@ -97,7 +102,7 @@ def _window(row: MeasuredRow) -> int:
 
 
 def _design(windows: NDArray[np.int64], size: FloatArray) -> sparse.csr_array:
-    """An intercept and a slope for each window, (n, 2w)."""
+    """The design matrix, an intercept and a slope for each window: float64 (n, 2w)."""
     count = int(windows.max()) + 1
     places = np.arange(len(windows))
     values = np.concatenate([np.ones(len(windows)), size])
@@ -105,7 +110,7 @@ def _design(windows: NDArray[np.int64], size: FloatArray) -> sparse.csr_array:
 
 
 def _ridge(design: sparse.csr_array, logs: FloatArray, graphs: NDArray[np.int64], trust: FloatArray) -> FloatArray:
-    """Coefficients of logs = graph's own + design, float64 (2w,)."""
+    """Coefficients of the design in logs = intercept of the graph + design · coefficients, float64 (2w,)."""
     count = int(graphs.max()) + 1
     belongs = sparse.csr_array((np.ones(len(graphs)), (graphs, np.arange(len(graphs)))))
     coefficients = np.zeros(design.shape[1])
@@ -113,9 +118,9 @@ def _ridge(design: sparse.csr_array, logs: FloatArray, graphs: NDArray[np.int64]
     for _ in range(_STEPS):
         sums = np.maximum(np.bincount(graphs, weights, count), 1e-300)
         by_graph = belongs @ (design * weights[:, None])
-        own = np.bincount(graphs, weights * logs, count) / sums
+        level = np.bincount(graphs, weights * logs, count) / sums
         precision = (design.T @ (design * weights[:, None]) - by_graph.T @ (by_graph / sums[:, None])).toarray()
-        response = design.T @ (weights * (logs - own[graphs]))
+        response = design.T @ (weights * (logs - level[graphs]))
         ridge = np.eye(len(precision)) * (_NOISE_LOG / _DRIFT_LOG) ** 2
         coefficients = np.asarray(np.linalg.solve(precision + ridge, response))
         residual = logs - design @ coefficients

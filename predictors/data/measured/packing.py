@@ -1,4 +1,4 @@
-"""From campaigns' logs to the data set."""
+"""Packing campaigns' logs into the files of the data set."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +19,8 @@ __all__ = ["DATASHEET_FILE", "pack"]
 
 DATASHEET_FILE, NOTES_FILE = "DATASHEET.md", "notes.md"
 
-USUAL_NOISE_LOG = 0.02
-"""Of single processes, where too few graphs were measured twice to tell."""
+TYPICAL_NOISE_LOG = 0.02
+"""Standard error of log latency of a single process, where fewer than `LEAST_PAIRS` graphs were measured twice."""
 LEAST_NOISE_LOG = 0.005
 LEAST_PAIRS = 10
 
@@ -30,17 +30,18 @@ Verdicts = dict[tuple[Architecture, GraphHash], bool]
 def pack(folders: Sequence[Path], out: Path, *, recheck: bool = False, licence: str = "") -> list[MeasuredRow]:
     """Write rows, targets and datasheet of these campaigns into `out`; returns the rows.
 
-    Whether a text still yields the graph that was measured is looked at once for each row; later packs into the same
-    folder remember it.
+    Whether an architecture still yields the graph that was measured is checked once for each row; later packs into the
+    same folder take the result over.
 
     Args:
-        folders: of campaigns, in order; the lines of a `notes.md` there go into the datasheet.
-        out: folder, made where it is missing.
-        recheck: look again, because a generator has changed.
-        licence: of the data, for the datasheet.
+        folders: folders of campaigns, in order; the lines of a `notes.md` in one go into the datasheet.
+        out: folder to write to; made where it is missing.
+        recheck: check all architectures again, because a generator has changed.
+        licence: licence of the data, for the datasheet.
 
     Raises:
-        InputError: no campaign in a folder, or a broken log.
+        InputError: a folder holds no campaign, or a broken log.
+        LatcastError: pyarrow is not installed.
     """
     out.mkdir(parents=True, exist_ok=True)
     rows = [_row(row) for folder in folders for row in campaign.read_rows(folder)]
@@ -100,43 +101,45 @@ def _with_state(row: MeasuredRow, state: Environment | None) -> MeasuredRow:
 
 
 def _with_repeats(rows: Iterable[MeasuredRow]) -> Iterator[MeasuredRow]:
-    seen: Counter[tuple[TargetId, GraphHash, str]] = Counter()
+    counts: Counter[tuple[TargetId, GraphHash, str]] = Counter()
     for row in rows:
         key = (row.target, row.graph, row.method)
-        yield replace(row, repeat=seen[key])
-        seen[key] += 1
+        yield replace(row, repeat=counts[key])
+        counts[key] += 1
 
 
 def _with_noise(rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
-    """The rows with `noise_log`: a careful row knows its own, quick ones share their target's."""
-    usual = {target: _usual_noise([row for row in rows if row.target == target]) for target in {r.target for r in rows}}
-    return [replace(row, noise_log=_noise(row, usual[row.target])) for row in rows]
+    """The rows with `noise_log`: of its processes for a careful row, of the target's repetitions for a quick one."""
+    typical = {
+        target: _typical_noise([row for row in rows if row.target == target]) for target in {r.target for r in rows}
+    }
+    return [replace(row, noise_log=_noise(row, typical[row.target])) for row in rows]
 
 
-def _noise(row: MeasuredRow, usual: float) -> float | None:
+def _noise(row: MeasuredRow, typical: float) -> float | None:
     if row.process_spread is None:
         return None
-    return max(LEAST_NOISE_LOG, row.process_spread / 2 if row.method == CAREFUL else usual)
+    return max(LEAST_NOISE_LOG, row.process_spread / 2 if row.method == CAREFUL else typical)
 
 
-def _usual_noise(rows: Sequence[MeasuredRow]) -> float:
-    """Standard deviation of log latency that explains the median difference of two normal readings."""
+def _typical_noise(rows: Sequence[MeasuredRow]) -> float:
+    """The standard deviation of log latency under which two normal readings differ by as much at the median."""
     pairs = repeatability(rows, QUICK, noisy=True)
-    return median(pairs) / (0.6745 * 2**0.5) if len(pairs) >= LEAST_PAIRS else USUAL_NOISE_LOG
+    return median(pairs) / (0.6745 * 2**0.5) if len(pairs) >= LEAST_PAIRS else TYPICAL_NOISE_LOG
 
 
 def _targets(folders: Sequence[Path]) -> dict[TargetId, MeasuredTarget]:
-    """What the last note says of each target, with the last microbenchmarks that there are."""
-    found: dict[TargetId, MeasuredTarget] = {}
+    """Each target as its last note describes it, with the last microbenchmarks that were taken on it."""
+    targets: dict[TargetId, MeasuredTarget] = {}
     for folder in folders:
         for note in campaign.read_log(folder, runs=False):
             if isinstance(note, campaign.Note):
-                name, known = note.target.id, found.get(note.target.id)
-                values = note.microbench.values if note.microbench else known.microbench if known else {}
-                found[name] = MeasuredTarget(
+                name, earlier = note.target.id, targets.get(note.target.id)
+                values = note.microbench.values if note.microbench else earlier.microbench if earlier else {}
+                targets[name] = MeasuredTarget(
                     target=note.target, device=note.device, microbench=values, versions=note.versions
                 )
-    return found
+    return targets
 
 
 def _notes(folder: Path) -> list[str]:
@@ -145,7 +148,7 @@ def _notes(folder: Path) -> list[str]:
 
 
 def _verdicts(out: Path) -> Verdicts:
-    """What an earlier pack found out; nothing where there was none, or one by another version."""
+    """What an earlier pack found stale or not; empty where there is none that this version can read."""
     try:
         return {(row.architecture, row.graph): row.stale for row in read_rows(out)}
     except InputError:

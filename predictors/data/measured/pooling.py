@@ -1,8 +1,8 @@
 """Several measurements of one graph on one target, taken together.
 
 A machine's speed drifts by more than a measurement's own noise, and neither the sentinel nor networks of the same
-minutes tell all of it. What a neighbour does makes a network slower, never faster, so of several measurements the lower
-half is the less disturbed.
+minutes reveal all of the drift. A neighbour makes a network slower, never faster, so the lower half of several
+measurements is the less disturbed one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,20 +18,20 @@ from predictors.data.measured.records import MeasuredRow
 __all__ = ["pooled_rows"]
 
 _BEYOND = 0.3
-"""Part of log drift factor that is in doubt."""
+"""Standard error of a log drift factor, as a share of it."""
 _UNSEEN_LOG = 0.05
-"""Standard deviation of log drift factor where no sentinel ran."""
+"""Standard deviation of the log drift factor where no sentinel ran."""
 _LEAST_NOISE_LOG = 0.01
-"""Of any single measurement: two of one graph in quiet minutes differ by more than either says of itself."""
+"""Least standard error of a single measurement: two of one graph in quiet minutes differ by more than either claims."""
 
 
 def pooled_rows(rows: Iterable[MeasuredRow]) -> list[MeasuredRow]:
-    """One row for each graph and target, in the order of first appearance: what all steady measurements say together.
+    """One row for each graph and target, in the order of first appearance, pooled from all steady measurements.
 
-    Its latency is the mean, in logarithms, of the lower half of them (of one, two and three measurements one, one and
-    two) at the machine's baseline speed, weighted by what each says of its noise. Everything else is of the one among
-    these that weighs most and told kernels, if any did; its kernels are scaled to the latency. Where no measurement is
-    steady, all count. Rows without a latency and stale ones are left out.
+    The latency is the geometric mean of the lower half of the measurements (of one, two and three measurements one,
+    one and two) at the machine's baseline speed, weighted by the inverse of their variances. All other fields are those
+    of the measurement among these that weighs most, preferably one with kernels; its kernels are scaled to the latency.
+    Where no measurement is steady, all count. Rows without a latency and stale ones are left out.
     """
     groups: dict[tuple[TargetId, GraphHash], list[MeasuredRow]] = {}
     for row in rows:
@@ -57,6 +57,6 @@ def _pooled(rows: Sequence[MeasuredRow]) -> MeasuredRow:
 
 
 def _variance(row: MeasuredRow) -> float:
-    """Of log latency at baseline speed, by what the row says of itself and of the machine's speed."""
+    """Variance of the row's log latency at baseline speed: of the measurement, and of its drift factor."""
     drift = _UNSEEN_LOG if row.sentinel_ms is None else _BEYOND * float(np.log(row.slowness))
     return max(row.noise_log or 0.0, _LEAST_NOISE_LOG) ** 2 + drift**2

@@ -1,4 +1,4 @@
-"""From the files to what predictors learn from."""
+"""Reading the files of the measured data set as a `LatencyDataset`."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -16,54 +16,55 @@ __all__ = ["read_measured", "to_dataset"]
 
 
 def read_measured(path: Path, *, repeats: bool = False, spaces: Sequence[str] = ()) -> LatencyDataset:
-    """A measured data set. Graphs are built from the architectures when somebody asks for them, once for all targets.
+    """The measured data set in a folder. A graph is built from its architecture on first use, once for all targets.
 
-    Rows that failed have no latency and rows that are stale no graph: neither is part of it (`read_rows` has them).
-    Latencies are those of the machine's baseline speed (`MeasuredRow.slowness`); `read_rows` has them as measured.
+    Rows that failed have no latency and rows that are stale no graph: both are left out (`read_rows` has them).
+    Latencies are stated at the machine's baseline speed (`MeasuredRow.slowness`); `read_rows` has them as measured.
 
     Args:
         path: folder that `latcast dataset pack` wrote.
-        repeats: every measurement of a graph on a target as a row of its own; by default they are taken together
+        repeats: whether every measurement of a graph on a target is a row; by default they are pooled into one
             (`pooled_rows`).
-        spaces: of these search spaces alone; empty means all.
+        spaces: search spaces whose rows are read; empty means all.
 
     Raises:
-        InputError: not such a folder.
+        InputError: the folder holds no such files, or another format.
+        LatcastError: pyarrow is not installed.
     """
     rows = [row for row in read_rows(path) if not spaces or row.space in spaces]
     return to_dataset(rows if repeats else pooled_rows(rows), read_targets(path))
 
 
 def to_dataset(rows: Iterable[MeasuredRow], targets: Iterable[MeasuredTarget]) -> LatencyDataset:
-    """The usable ones of these rows, in order; see `read_measured`.
+    """The rows that have a latency and are not stale, in order, as a data set; see `read_measured`.
 
     Raises:
-        InputError: a row is of a target that is not among `targets`.
+        InputError: a row names a target that is not among `targets`.
     """
     kept = [row for row in rows if row.latency_ms is not None and not row.stale]
-    known = {measured.target.id: measured for measured in targets}
-    unknown = sorted({row.target for row in kept} - set(known))
-    if unknown:
-        raise InputError(f"The rows name the target {unknown[0]}, of which nothing is known.")
+    by_id = {measured.target.id: measured for measured in targets}
+    missing = sorted({row.target for row in kept} - set(by_id))
+    if missing:
+        raise InputError(f"The rows name the target {missing[0]}, which is not among the targets.")
     build = _builder({row.architecture: row.graph for row in kept})
     latencies, kernels = zip(*map(at_baseline_speed, kept), strict=True) if kept else ((), ())
     return LatencyDataset(
         queries=[
-            Query(target=known[row.target].target, architecture=row.architecture, graph_builder=build) for row in kept
+            Query(target=by_id[row.target].target, architecture=row.architecture, graph_builder=build) for row in kept
         ],
         latency_ms=np.array(latencies, dtype=np.float64),
         noise_log=np.array([row.noise_log for row in kept], dtype=np.float64),
         kernels=kernels if any(kernels) else None,
         evidence={
             name: DeviceEvidence(microbench=measured.microbench)
-            for name, measured in known.items()
+            for name, measured in by_id.items()
             if measured.microbench
         },
     )
 
 
 def _builder(hashes: dict[Architecture, GraphHash]) -> Callable[[Architecture], Graph]:
-    """Builds each graph once, and makes sure that it is the one that was measured."""
+    """A function that builds each graph once, and refuses one that is not the graph that was measured."""
     built: dict[Architecture, Graph] = {}
 
     def build(architecture: Architecture) -> Graph:

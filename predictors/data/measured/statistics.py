@@ -34,11 +34,16 @@ class TargetCounts:
     """Rows of one target.
 
     Args:
-        networks_careful, networks_quick, kernels: different graphs measured, by method and kind.
+        target: id of the target.
+        networks_careful: different graphs of networks that were measured carefully.
+        networks_quick: different graphs of networks that were measured quickly.
+        kernels: different graphs of single kernels, by either method.
         again: measurements of a graph that was measured before by the same method.
-        noisy, failed, stale: rows so flagged.
-        difference: median of |a − b| / mean of what was measured twice by one method, noisy rows included, at the
-            machine's baseline speed; None where nothing was.
+        noisy: rows that are flagged as noisy.
+        failed: rows without a latency.
+        stale: rows whose architecture yields another graph by now.
+        difference: median of |a − b| / mean over graphs that were measured twice by one method, noisy rows included, at
+            the machine's baseline speed; None where none was measured twice.
     """
 
     target: TargetId
@@ -54,7 +59,7 @@ class TargetCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """Quantiles of something positive."""
+    """Quantiles and extremes of positive values."""
 
     p5: float
     p50: float
@@ -75,7 +80,7 @@ class Repeats:
 
 def count_targets(rows: Sequence[MeasuredRow]) -> list[TargetCounts]:
     """Counts of each target, in order of first appearance."""
-    return [_count(target, own) for target, own in _grouped(rows, lambda row: row.target).items()]
+    return [_count(target, part) for target, part in _grouped(rows, lambda row: row.target).items()]
 
 
 def _count(target: TargetId, rows: Sequence[MeasuredRow]) -> TargetCounts:
@@ -96,20 +101,20 @@ def _count(target: TargetId, rows: Sequence[MeasuredRow]) -> TargetCounts:
 
 
 def count_families(rows: Sequence[MeasuredRow]) -> dict[str, dict[TargetId, int]]:
-    """Different graphs measured, by family (all kernels together), then by target."""
+    """Number of different graphs measured, by family (all kernels together), then by target."""
     graphs: dict[str, dict[TargetId, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row in rows:
         if row.latency_ms is not None:
             family = KERNELS if row.space == KERNELS else family_of(row.architecture)
             graphs[family][row.target].add(row.graph)
     return {
-        family: {target: len(found) for target, found in by_target.items()}
+        family: {target: len(hashes) for target, hashes in by_target.items()}
         for family, by_target in sorted(graphs.items(), key=lambda item: (item[0] == KERNELS, item[0]))
     }
 
 
 def spread(values: Iterable[float]) -> Spread:
-    """Quantiles of at least one value."""
+    """Quantiles and extremes of at least one value."""
     ordered = sorted(values)
     return Spread(
         p5=quantile(ordered, 0.05),
@@ -121,7 +126,7 @@ def spread(values: Iterable[float]) -> Spread:
 
 
 def latency_histogram(rows: Iterable[MeasuredRow]) -> dict[str, int]:
-    """Rows by latency, three bins in each decade; bins are named after their lower end, empty ones included."""
+    """Number of rows by latency, three bins in each decade, empty ones included; a bin is named after its lower end."""
     places = Counter(floor(BINS_PER_DECADE * log10(row.latency_ms)) for row in rows if row.latency_ms is not None)
     if not places:
         return {}
@@ -132,7 +137,7 @@ def latency_histogram(rows: Iterable[MeasuredRow]) -> dict[str, int]:
 
 
 def dispersion_histogram(rows: Iterable[MeasuredRow]) -> dict[str, int]:
-    """Rows by IQR / median of their samples."""
+    """Number of rows by the dispersion (IQR / median) of their samples."""
     shares = [row.iqr_ms / row.latency_ms for row in rows if row.latency_ms is not None and row.iqr_ms is not None]
     ends = [*DISPERSION_BINS[1:], float("inf")]
     return {
@@ -157,9 +162,9 @@ def repeatability(rows: Iterable[MeasuredRow], method: str, *, noisy: bool = Fal
     """|a − b| / mean of each graph's first two measurements by this method on one target, at baseline speed.
 
     Args:
-        rows: of any targets.
+        rows: rows of any targets.
         method: `careful` or `quick`.
-        noisy: those that say of themselves that they are noisy, too.
+        noisy: whether rows that are flagged as noisy count too.
     """
     by_key: dict[tuple[TargetId, GraphHash], list[float]] = defaultdict(list)
     for row in rows:
@@ -169,12 +174,12 @@ def repeatability(rows: Iterable[MeasuredRow], method: str, *, noisy: bool = Fal
 
 
 def repeats(rows: Sequence[MeasuredRow]) -> list[Repeats]:
-    """Of each method that has pairs."""
-    found = []
+    """The repeatability of each method that has graphs measured twice."""
+    summaries = []
     for method in (CAREFUL, QUICK):
         differences = sorted(repeatability(rows, method))
         if differences:
-            found.append(
+            summaries.append(
                 Repeats(
                     method=method,
                     pairs=len(differences),
@@ -182,7 +187,7 @@ def repeats(rows: Sequence[MeasuredRow]) -> list[Repeats]:
                     p90=quantile(differences, 0.9),
                 )
             )
-    return found
+    return summaries
 
 
 def _grouped(rows: Iterable[MeasuredRow], key: Callable[[MeasuredRow], TargetId]) -> dict[TargetId, list[MeasuredRow]]:

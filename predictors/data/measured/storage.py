@@ -19,7 +19,11 @@ NAMES = tuple(item.name for item in fields(MeasuredRow))
 
 
 def write_rows(path: Path, rows: Sequence[MeasuredRow]) -> None:
-    """Write the rows in their order."""
+    """Write the rows in their order.
+
+    Raises:
+        LatcastError: pyarrow is not installed.
+    """
     arrow = _arrow()
     columns = {name: [getattr(row, name) for row in rows] for name in NAMES}
     columns["counters"] = [list(row.counters.items()) for row in rows]
@@ -28,28 +32,33 @@ def write_rows(path: Path, rows: Sequence[MeasuredRow]) -> None:
 
 
 def write_targets(path: Path, targets: Iterable[MeasuredTarget], about: About) -> None:
-    """Write the targets, and what no row says."""
+    """Write the targets, with the data set's licence and notes.
+
+    Raises:
+        LatcastError: pyarrow is not installed.
+    """
     arrow = _arrow()
     rows = [
         {
-            "id": known.target.id,
-            **to_plain(known.target),
-            "options": list(known.target.options.items()),
-            "device": _pairs(to_plain(known.device), "cache_bytes", "details"),
-            "microbench": list(known.microbench.items()),
-            "versions": list(known.versions.items()),
+            "id": measured.target.id,
+            **to_plain(measured.target),
+            "options": list(measured.target.options.items()),
+            "device": _pairs(to_plain(measured.device), "cache_bytes", "details"),
+            "microbench": list(measured.microbench.items()),
+            "versions": list(measured.versions.items()),
         }
-        for known in targets
+        for measured in targets
     ]
-    said = {**FORMAT, "licence": about.licence, "notes": "\n".join(about.notes)}
-    _write(path, arrow.Table.from_pylist(rows, schema=_target_schema(arrow).with_metadata(said)))
+    metadata = {**FORMAT, "licence": about.licence, "notes": "\n".join(about.notes)}
+    _write(path, arrow.Table.from_pylist(rows, schema=_target_schema(arrow).with_metadata(metadata)))
 
 
 def read_rows(folder: Path) -> list[MeasuredRow]:
-    """All rows, failures and repetitions included.
+    """All rows of a data set, failures and repetitions included.
 
     Raises:
         InputError: the folder holds no such file, or another format.
+        LatcastError: pyarrow is not installed.
     """
     table = _read(folder / ROWS_FILE)
     missing = sorted(set(NAMES) - set(table.column_names))
@@ -62,26 +71,28 @@ def read_rows(folder: Path) -> list[MeasuredRow]:
 
 
 def read_targets(folder: Path) -> list[MeasuredTarget]:
-    """All targets.
+    """All targets of a data set.
 
     Raises:
         InputError: the folder holds no such file, or another format.
+        LatcastError: pyarrow is not installed.
     """
     return [_target(plain) for plain in _read(folder / TARGETS_FILE).to_pylist(maps_as_pydicts="strict")]
 
 
 def read_about(folder: Path) -> About:
-    """What no row says.
+    """The licence and the notes of a data set.
 
     Raises:
         InputError: the folder holds no targets, or another format.
+        LatcastError: pyarrow is not installed.
     """
-    said = {key.decode(): value.decode() for key, value in _read(folder / TARGETS_FILE).schema.metadata.items()}
-    return About(licence=said["licence"], notes=tuple(said["notes"].splitlines()))
+    metadata = {key.decode(): value.decode() for key, value in _read(folder / TARGETS_FILE).schema.metadata.items()}
+    return About(licence=metadata["licence"], notes=tuple(metadata["notes"].splitlines()))
 
 
 def _kernel(timing: KernelTiming) -> dict[str, Any]:
-    """All of a timing but its milliseconds, which are its share of the latency."""
+    """A timing without its milliseconds, which follow from its share and the latency."""
     return {
         "operator": timing.operator,
         "share": timing.share,
@@ -93,22 +104,22 @@ def _kernel(timing: KernelTiming) -> dict[str, Any]:
 
 
 def _timings(column: Any, latencies_ms: Sequence[float]) -> list[tuple[KernelTiming, ...] | None]:
-    """Kernels of each row. Arrow's own way to Python's objects takes ten times as long for nested lists."""
-    found: list[tuple[KernelTiming, ...] | None] = []
+    """The kernels of each row. Arrow's `to_pylist` takes ten times as long for nested lists."""
+    timings: list[tuple[KernelTiming, ...] | None] = []
     for chunk in column.chunks:
         struct, offsets = chunk.values, chunk.offsets.to_pylist()
         parts = [struct.field(name).to_pylist() for name in ("operator", "share", "node", "dtype")]
         kernels = list(
             zip(*parts, *(_tuples(struct.field(f"{side}_shapes")) for side in ("input", "output")), strict=True)
         )
-        for here, valid, (start, stop) in zip(count(len(found)), chunk.is_valid().to_pylist(), pairwise(offsets)):
+        for here, valid, (start, stop) in zip(count(len(timings)), chunk.is_valid().to_pylist(), pairwise(offsets)):
             rows = (_timing(kernel, latencies_ms[here]) for kernel in kernels[start:stop])
-            found.append(tuple(rows) if valid else None)
-    return found
+            timings.append(tuple(rows) if valid else None)
+    return timings
 
 
 def _tuples(lists: Any) -> list[tuple[Any, ...]]:
-    """A list of lists, however deep, as tuples of whole numbers."""
+    """Nested Arrow lists of whole numbers, of any depth, as tuples."""
     inner = lists.values
     values = _tuples(inner) if hasattr(inner, "offsets") else inner.to_numpy().tolist()
     return [tuple(values[start:stop]) for start, stop in pairwise(lists.offsets.to_pylist())]
@@ -128,9 +139,9 @@ def _timing(kernel: tuple[Any, ...], latency_ms: float) -> KernelTiming:
 
 
 def _target(plain: dict[str, Any]) -> MeasuredTarget:
-    given = {name: plain.get(name) for name in ("backend", "backend_version", "precision", "threads", "options")}
+    settings = {name: plain.get(name) for name in ("backend", "backend_version", "precision", "threads", "options")}
     device = from_plain(Device, plain["device"])
-    target = from_plain(Target, {**given, "device": device.fingerprint, "origin": plain["origin"]})
+    target = from_plain(Target, {**settings, "device": device.fingerprint, "origin": plain["origin"]})
     if target.id != plain["id"]:
         raise InputError(f"The target {plain['id']} does not have the id that follows from its fields.")
     return MeasuredTarget(target=target, device=device, microbench=plain["microbench"], versions=plain["versions"])
@@ -155,7 +166,7 @@ def _row_schema(arrow: Any) -> Any:
 
 
 def _scalar(annotation: Any) -> type:
-    """`float` of `float | None`; the hash and the id are texts."""
+    """The scalar type of an annotation: `float` for `float | None`, `str` for hashes and ids."""
     return next(
         cls for cls in (bool, int, float, str) if annotation is cls or cls in getattr(annotation, "__args__", ())
     )
@@ -199,7 +210,7 @@ def _read(path: Path) -> Any:
         table = arrow.parquet.read_table(path)
     except arrow.ArrowException as error:
         raise InputError(f"{path} is not a Parquet file: {error}.") from error
-    found = (table.schema.metadata or {}).get(b"latcast.format", b"?").decode()
-    if found != FORMAT["latcast.format"]:
-        raise InputError(f"{path} has the format {found}, and this version reads {FORMAT['latcast.format']}.")
+    version = (table.schema.metadata or {}).get(b"latcast.format", b"?").decode()
+    if version != FORMAT["latcast.format"]:
+        raise InputError(f"{path} has the format {version}, and this version reads {FORMAT['latcast.format']}.")
     return table

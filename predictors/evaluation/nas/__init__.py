@@ -1,4 +1,4 @@
-"""The benchmark: every predictor on the published tables by one protocol."""
+"""The benchmark on search spaces: every predictor on the published tables, by one protocol."""
 
 from predictors.evaluation.nas.execution import assemble, run
 from predictors.evaluation.nas.protocol import PROTOCOLS

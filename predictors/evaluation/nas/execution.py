@@ -23,7 +23,7 @@ from predictors.evaluation.nas.units import Unit
 __all__ = ["assemble", "run", "run_unit"]
 
 GRAPH_ARCHITECTURES = 2000
-"""Architectures of the table that predictors of graphs are judged on: each graph has to be built."""
+"""Number of architectures that predictors of graphs are judged on, since each graph has to be built."""
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -31,17 +31,17 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def run(
     units: Sequence[Unit], data: Path, journal: Journal, *, workers: int | None = None, progress: Progress | None = None
 ) -> None:
-    """Do the units that the journal lacks.
+    """Run the units that the journal lacks.
 
     Args:
-        units: to do.
+        units: all units of the run.
         data: folder of the tables.
-        journal: takes the rows of each unit by its key.
-        workers: processes, each with one thread; one for each core where left out; 1 works in this process.
+        journal: receives the rows of each unit under its key.
+        workers: number of processes, each with one thread; one for each core where left out; 1 stays in this process.
         progress: called after each unit.
 
     Raises:
-        LatcastError: a unit failed; those that were finished are in the journal.
+        LatcastError: a task does not fit its table, or a unit failed; finished units are in the journal.
     """
     for space in {unit.task.space for unit in units}:
         table = _table(data, space)
@@ -58,20 +58,20 @@ def run(
 
 
 def assemble(units: Sequence[Unit], journal: Journal, *, suite: bool) -> Any:
-    """What `latcast bench nas --json` writes: one document, or a list of them for several combinations.
+    """The JSON that `latcast bench nas --json` writes: one document, or a list of them for several combinations.
 
     Args:
-        units: all of the run.
-        journal: with the rows of all of them.
-        suite: whether documents have `tasks`.
+        units: all units of the run.
+        journal: journal that holds the rows of all units.
+        suite: whether a document has `tasks`.
     """
-    found: dict[tuple[str, str, int], dict[str, list[dict[str, Any]]]] = {}
+    combinations: dict[tuple[str, str, int], dict[str, list[dict[str, Any]]]] = {}
     for unit in units:
         for row in journal.get(unit.key):
             key = (unit.contender.label, row["sampler"], row["shots"])
-            found.setdefault(key, {}).setdefault(unit.task.name, []).append(row)
+            combinations.setdefault(key, {}).setdefault(unit.task.name, []).append(row)
     documents = []
-    for (predictor, sampler, shots), tasks in found.items():
+    for (predictor, sampler, shots), tasks in combinations.items():
         head = {"predictor": predictor, "sampler": sampler, "shots": shots}
         parts = {name: head | summarise(rows) for name, rows in tasks.items()}
         documents.append(head | {"tasks": parts} if suite else next(iter(parts.values())))
@@ -97,7 +97,7 @@ def _results(units: Sequence[Unit], data: Path, workers: int) -> Iterator[tuple[
 
 
 def run_unit(unit: Unit, data: Path) -> list[dict[str, Any]]:
-    """Train once, then adapt to every target with every seed, sampler and number of shots."""
+    """The figures of one unit: train once, then adapt to every target with every seed, sampler and number of shots."""
     predictor = unit.contender.make(seed=unit.training)
     table = _judged(_table(data, unit.task.space), predictor, unit)
     sources = training_rows(
@@ -125,7 +125,7 @@ def _judge(unit: Unit, predictor: Predictor, table: LatencyTable, choice: Choice
 
 
 def _judged(table: LatencyTable, predictor: Predictor, unit: Unit) -> LatencyTable:
-    """The table, or the part of it that predictors of graphs are judged on."""
+    """The part of the table that the predictor is judged on: all of it, unless the predictor reads graphs alone."""
     if "architecture" in predictor.capabilities.inputs or unit.protocol == "help":
         return table
     count = min(GRAPH_ARCHITECTURES, len(table))
@@ -143,7 +143,7 @@ def _cores() -> int:
 
 @contextmanager
 def _single_threaded() -> Iterator[None]:
-    """Processes that start inside use one thread each."""
+    """A context in which processes are started with one thread each."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     try:

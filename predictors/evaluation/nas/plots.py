@@ -1,4 +1,4 @@
-"""Figures as SVG, drawn by hand: a report needs three kinds of them and no plotting library."""
+"""Charts as SVG. The report needs two kinds of them, which take no plotting library."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -12,13 +12,13 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#
 
 
 def bars(title: str, unit: str, groups: Mapping[str, Mapping[str, float]], *, reference: float | None = None) -> str:
-    """Grouped bars.
+    """A chart of grouped bars.
 
     Args:
-        title: above.
-        unit: of the vertical axis.
+        title: title above the chart.
+        unit: unit of the vertical axis.
         groups: group → series → value, not negative.
-        reference: height of a dashed line.
+        reference: value at which a dashed line is drawn.
     """
     names = list(dict.fromkeys(name for values in groups.values() for name in values))
     top = max([value for values in groups.values() for value in values.values()] + [reference or 0.0]) * 1.05 or 1.0
@@ -37,13 +37,13 @@ def bars(title: str, unit: str, groups: Mapping[str, Mapping[str, float]], *, re
 
 
 def lines(title: str, unit: str, across: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
-    """Lines over a few values, which stand at equal distances.
+    """A chart of lines over a few values of x, which are drawn at equal distances.
 
     Args:
-        title: above.
-        unit: of the vertical axis.
-        across: what the horizontal axis counts.
-        series: name → (x, y).
+        title: title above the chart.
+        unit: unit of the vertical axis.
+        across: name of the quantity on the horizontal axis.
+        series: name → points (x, y); at least one point in all.
     """
     ticks = sorted({x for points in series.values() for x, _ in points})
     values = [y for points in series.values() for _, y in points]
@@ -61,7 +61,7 @@ def lines(title: str, unit: str, across: str, series: Mapping[str, Sequence[tupl
 
 
 class _Frame:
-    """Axes, legend and what is drawn between them."""
+    """A chart: axes, legend, and the shapes drawn between them."""
 
     def __init__(self, title: str, unit: str, names: Sequence[str], low: float, high: float) -> None:
         self.width, self.height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM

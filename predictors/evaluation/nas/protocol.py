@@ -1,4 +1,4 @@
-"""Who sees which rows.
+"""The protocols: which rows are in training, which are measured on the target, and which are forecast.
 
 `full`: a source contributes random architectures (by seed), the target's samples are chosen among all, and every
 architecture that was not measured is forecast.
@@ -6,7 +6,7 @@ architecture that was not measured is forecast.
 `help`, as in HELP's code: sources contribute the first architectures of the table; the target's samples come from these
 too, and the following thousand are forecast; of both, the fastest and the slowest tenth are left out.
 
-In both, a predictor that describes devices by reference latencies pays for them out of its samples.
+In both, reference latencies of a predictor that describes devices by them count among its samples.
 """
 
 from collections.abc import Sequence
@@ -40,20 +40,20 @@ PROTOCOLS = ("full", "help")
 HELP_QUERIES = 1000
 _TAIL = 0.1
 _POOL = 1500
-"""Candidates that a sampler looks at: a random part of the table, since some take time for each."""
+"""Number of candidates of a sampler, a random part of the table, since some samplers take time for each."""
 
 Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which samples of a target are measured.
+    """The settings by which samples of a target are chosen.
 
     Args:
-        device: the target.
-        seed: of everything random.
+        device: device of the table that is the target.
+        seed: seed of everything random.
         sampler: name of the sampler.
-        shots: measurements in all.
+        shots: number of measurements, reference latencies included.
     """
 
     device: str
@@ -64,12 +64,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """One target's rows.
+    """The rows of one target.
 
     Args:
-        support: chosen and measured.
-        evidence: reference latencies, where the predictor needs them; they are measured too.
-        test: everything that is forecast.
+        support: rows that the predictor is adapted to.
+        evidence: reference latencies, where the predictor needs them; they count as measurements.
+        test: rows that are forecast.
     """
 
     support: LatencyDataset
@@ -86,15 +86,18 @@ def needs_references(predictor: Predictor) -> bool:
 def training_rows(
     table: LatencyTable, devices: Sequence[str], *, protocol: str, samples: int, seed: int, references: bool
 ) -> LatencyDataset:
-    """Rows of the source devices.
+    """The training set: rows of the source devices.
 
     Args:
-        table: of all devices.
-        devices: to learn from.
+        table: table of all devices.
+        devices: source devices.
         protocol: `full` or `help`.
-        samples: architectures of each device.
-        seed: of the choice.
-        references: add each device's reference latencies as evidence.
+        samples: number of architectures of each device.
+        seed: seed of the choice.
+        references: whether each device's reference latencies are added as evidence.
+
+    Raises:
+        UnknownNameError: the table lacks one of the devices.
     """
     parts = []
     for index, device in enumerate(devices):
@@ -108,7 +111,12 @@ def training_rows(
 
 
 def validation_rows(table: LatencyTable, devices: Sequence[str], *, samples: int) -> LatencyDataset | None:
-    """Rows of the validation devices in HELP's protocol: the architectures that it tests on."""
+    """Rows of the validation devices in HELP's protocol, on the architectures that it tests on; None without devices.
+
+    Raises:
+        UnknownNameError: the table lacks one of the devices.
+        InputError: the table has too few architectures.
+    """
     if not devices:
         return None
     parts = [(device, _without_tails(table, device, samples, samples + HELP_QUERIES)) for device in devices]
@@ -116,17 +124,19 @@ def validation_rows(table: LatencyTable, devices: Sequence[str], *, samples: int
 
 
 def split_target(table: LatencyTable, predictor: Predictor, choice: Choice, *, protocol: str, samples: int) -> Split:
-    """Choose and measure the target's samples.
+    """Choose the target's support, and split its rows.
 
     Args:
-        table: of all devices.
-        predictor: fitted; what it needs is measured, and samplers may ask it.
-        choice: which samples.
+        table: table of all devices.
+        predictor: fitted predictor, whose reference latencies are measured and which samplers may use.
+        choice: target, sampler, number of measurements and seed.
         protocol: `full` or `help`.
-        samples: architectures of each source, where the `help` protocol splits the table.
+        samples: number of architectures of each source, after which the `help` protocol splits the table.
 
     Raises:
-        InputError: the references alone take more measurements than there are, or the table has none.
+        UnknownNameError: the table lacks the device, or the sampler is not registered.
+        InputError: the table lacks reference latencies that the predictor needs, these exceed the shots, or there are
+            too few architectures to choose from.
     """
     device = choice.device
     pool, test = pool_and_test(table, device, protocol=protocol, samples=samples)
@@ -142,7 +152,7 @@ def split_target(table: LatencyTable, predictor: Predictor, choice: Choice, *, p
 
 
 def pool_and_test(table: LatencyTable, device: str, *, protocol: str, samples: int) -> tuple[Rows, Rows]:
-    """(architectures that may be measured, architectures that are forecast unless they were measured)."""
+    """Indices of (architectures that may be measured, architectures that are forecast unless they were measured)."""
     if protocol == "help":
         return (
             _without_tails(table, device, 0, samples),
@@ -196,7 +206,7 @@ def _query(target: Target, architecture: Architecture) -> Query:
 
 @lru_cache(4096)
 def _graph(architecture: Architecture) -> Graph:
-    """Built once for all devices, for predictors that read graphs."""
+    """The graph of an architecture, built once for all devices."""
     from profilers.onnx_graph import load_graph
 
     return load_graph(get_space(architecture.space).to_onnx(architecture))
@@ -204,5 +214,5 @@ def _graph(architecture: Architecture) -> Graph:
 
 def _evidence(table: LatencyTable, device: str) -> DeviceEvidence:
     column = table.column(device)
-    known = {reference_key(table.architectures[row]): float(column[row]) for row in table.references}
-    return DeviceEvidence(reference_latency_ms=known)
+    latencies = {reference_key(table.architectures[row]): float(column[row]) for row in table.references}
+    return DeviceEvidence(reference_latency_ms=latencies)

@@ -1,4 +1,4 @@
-"""Results as a page of tables and figures."""
+"""The report of a benchmark: a page of tables and charts in Markdown."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,11 +14,11 @@ __all__ = ["Result", "read_results", "write_report"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Published:
-    """Figures of a paper on tasks of a suite.
+    """Published figures on the tasks of a suite.
 
     Args:
-        title: of the table.
-        rows: whose, and with what → task → mean Spearman over the task's targets.
+        title: title of the table.
+        rows: label of a method → task → mean Spearman over the task's targets.
     """
 
     title: str
@@ -26,7 +26,7 @@ class _Published:
 
     @property
     def tasks(self) -> list[str]:
-        """In the order of the papers."""
+        """The tasks, in the order of the papers."""
         return list(dict.fromkeys(task for figures in self.rows.values() for task in figures))
 
 
@@ -54,10 +54,11 @@ PUBLISHED = (
         },
     ),
 )
-"""As the NASFLAT repository lists them (https://github.com/abdelfattah-lab/nasflat_latency) and as HELP's tables have
-them (Lee et al., NeurIPS 2021, tables 2 and 3; the mean of FBNet is over its three devices)."""
+"""Figures of the NASFLAT repository (https://github.com/abdelfattah-lab/nasflat_latency) and of HELP (Lee et al.,
+NeurIPS 2021, tables 2 and 3; the mean of FBNet is over its three devices)."""
 
-_USUAL_SHOTS = 20
+_PUBLISHED_SHOTS = 20
+"""Number of measurements in the published figures."""
 
 _INTRODUCTION = """# Benchmarks
 
@@ -81,12 +82,12 @@ class Result:
     """Figures of one predictor on one task.
 
     Args:
-        task: its name; empty where the run had one task of its own.
-        predictor: with hyperparameters.
-        sampler: name.
-        shots: measurements.
-        targets: device → metric → {"mean", "std"} or None.
-        mean: metric → the same.
+        task: name of the task; empty where the run belongs to no suite.
+        predictor: kind of the predictor, with hyperparameters.
+        sampler: name of the sampler.
+        shots: number of measurements.
+        targets: device → metric → {"mean", "std"}, or None where the predictor has no such figure.
+        mean: metric → the same over the targets.
     """
 
     task: str
@@ -98,7 +99,7 @@ class Result:
 
     @property
     def label(self) -> str:
-        """Predictor, sampler."""
+        """Predictor and sampler, for tables and legends."""
         return f"{self.predictor}, {self.sampler}"
 
 
@@ -106,29 +107,29 @@ def read_results(paths: Sequence[Path]) -> list[Result]:
     """All results in files of `latcast bench nas --json`.
 
     Raises:
-        InputError: a file is not one; the message names it.
+        InputError: a file cannot be read or is no such file; the message names it.
     """
-    found: list[Result] = []
+    results: list[Result] = []
     for path in paths:
         try:
-            found += _results(json.loads(path.read_text(encoding="utf-8")))
+            results += _results(json.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
             raise InputError(f"Cannot read {path}: {error.strerror}.") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} was not written by `latcast bench nas --json`.") from error
-    return found
+    return results
 
 
 def write_report(results: Sequence[Result], out: Path, *, notes: str = "") -> list[Path]:
-    """Write the page and its figures.
+    """Write the page and its charts.
 
     Args:
-        results: of any tasks.
-        out: the page; figures go to a folder beside it that is named like it.
-        notes: Markdown that stands after the introduction.
+        results: results of any tasks.
+        out: path of the page; charts go to a folder beside it that is named like it.
+        notes: Markdown that is put after the introduction.
 
     Returns:
-        The figures' paths.
+        The paths of the charts.
 
     Raises:
         InputError: there are no results.
@@ -164,15 +165,15 @@ def _results(document: Any) -> Iterator[Result]:
 
 
 def _overviews(results: Sequence[Result]) -> Iterator[str]:
-    """Spearman of every predictor on the tasks that the literature shares, and coverage beside it."""
+    """For each published suite, Spearman of every predictor by task, and the coverage of those that give intervals."""
     for published in PUBLISHED:
         part = [result for result in results if result.task in published.tasks]
         if not part:
             continue
         tasks = [task for task in published.tasks if any(result.task == task for result in part)]
         rows = [
-            [name, *(f"{known[task]:.3f}" if task in known else "–" for task in tasks)]
-            for name, known in published.rows.items()
+            [name, *(f"{figures[task]:.3f}" if task in figures else "–" for task in tasks)]
+            for name, figures in published.rows.items()
         ]
         yield f"## {published.title}\n"
         yield _markdown(["", *tasks], rows + _by_task(part, tasks, "spearman", "number"))
@@ -183,14 +184,14 @@ def _overviews(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _by_task(results: Sequence[Result], tasks: Sequence[str], metric: str, kind: str) -> list[list[str]]:
-    """A row for each combination of predictor, sampler and samples: first those with the papers' number of samples."""
+    """A row for each combination of predictor, sampler and shots; those with the papers' number of shots come first."""
     rows = []
     heads = dict.fromkeys((result.label, result.shots) for result in results)
-    for label, shots in sorted(heads, key=lambda head: (head[1] != _USUAL_SHOTS, head[1])):
-        known = {
+    for label, shots in sorted(heads, key=lambda head: (head[1] != _PUBLISHED_SHOTS, head[1])):
+        figures = {
             result.task: result.mean[metric] for result in results if (result.label, result.shots) == (label, shots)
         }
-        rows.append([f"{label}, {shots} samples", *(_cell(known.get(task), kind) for task in tasks)])
+        rows.append([f"{label}, {shots} samples", *(_cell(figures.get(task), kind) for task in tasks)])
     return rows
 
 
@@ -205,14 +206,14 @@ def _figures_table(results: Sequence[Result]) -> str:
 def _drawings(task: str, results: Sequence[Result]) -> Iterator[tuple[str, str]]:
     drawn = _drawn(results)
     shots = sorted({result.shots for result in drawn})
-    usual = _USUAL_SHOTS if _USUAL_SHOTS in shots else shots[-1]
-    chosen = [result for result in drawn if result.shots == usual]
+    compared = _PUBLISHED_SHOTS if _PUBLISHED_SHOTS in shots else shots[-1]
+    chosen = [result for result in drawn if result.shots == compared]
     errors = _by_device(chosen, "median_ape")
     if errors:
-        yield f"{task}_error", bars(f"{task}: median APE by device, {usual} samples", "%", errors)
+        yield f"{task}_error", bars(f"{task}: median APE by device, {compared} samples", "%", errors)
     coverage = _by_device(chosen, "coverage_90")
     if coverage:
-        title = f"{task}: how much the 90 % intervals hold, {usual} samples"
+        title = f"{task}: how much the 90 % intervals hold, {compared} samples"
         yield f"{task}_calibration", bars(title, "%", coverage, reference=90.0)
     if len(shots) > 1:
         series: dict[str, list[tuple[float, float]]] = {}
@@ -223,7 +224,10 @@ def _drawings(task: str, results: Sequence[Result]) -> Iterator[tuple[str, str]]
 
 
 def _drawn(results: Sequence[Result]) -> list[Result]:
-    """Of each kind of predictor one, so that a figure can be read: plain before changed, `variance` before others."""
+    """The results of one predictor of each kind, so that a chart stays legible.
+
+    A predictor with default hyperparameters is preferred, then the sampler `variance`.
+    """
     best: dict[str, tuple[str, str]] = {}
     for result in sorted(results, key=lambda item: (":" in item.predictor, item.sampler != "variance")):
         best.setdefault(result.predictor.partition(":")[0], (result.predictor, result.sampler))
@@ -231,13 +235,13 @@ def _drawn(results: Sequence[Result]) -> list[Result]:
 
 
 def _by_device(results: Sequence[Result], metric: str) -> dict[str, dict[str, float]]:
-    """Device → predictor → percent."""
-    found: dict[str, dict[str, float]] = {}
+    """The metric in percent: device → predictor → value."""
+    percent: dict[str, dict[str, float]] = {}
     for result in results:
         for device, figures in result.targets.items():
             if figures.get(metric):
-                found.setdefault(device, {})[result.label] = 100 * figures[metric]["mean"]
-    return found
+                percent.setdefault(device, {})[result.label] = 100 * figures[metric]["mean"]
+    return percent
 
 
 def _cell(metric: Mapping[str, float] | None, kind: str) -> str:

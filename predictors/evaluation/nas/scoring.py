@@ -26,12 +26,15 @@ _TIMED_ROWS = 1000
 
 
 def score(predictor: Predictor, target: Target, split: Split) -> Figures:
-    """Adapt, forecast, and judge; timings are of this process.
+    """Figures of a predictor that is adapted to a target and forecasts it; timings are of this process.
 
     Args:
-        predictor: fitted on other targets.
-        target: to adapt to.
-        split: its rows.
+        predictor: predictor that is fitted on other targets.
+        target: target to adapt to.
+        split: rows of the target.
+
+    Raises:
+        LatcastError: the predictor cannot be adapted to the support, or cannot forecast the rows.
     """
     begin = perf_counter()
     adapted = predictor
@@ -47,11 +50,11 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Mean and standard deviation over seeds, by target and over the targets.
 
     Args:
-        rows: `device`, `seed` and the figures of each.
+        rows: a mapping for each device and seed: `device`, `seed` and the figures.
 
     Returns:
-        `targets`: device → metric → {"mean", "std"} or None where nothing was claimed; `mean`: the same of each seed's
-        mean over the targets.
+        `targets`: device → metric → {"mean", "std"}, or None where no row has the figure; `mean`: the same for each
+        seed's mean over the targets.
     """
     devices = list(dict.fromkeys(row["device"] for row in rows))
     by_device = {device: [row for row in rows if row["device"] == device] for device in devices}
@@ -80,7 +83,7 @@ def _accuracy(test: LatencyDataset, prediction: Prediction) -> Figures:
 
 
 def _predictions_per_s(adapted: Predictor, test: LatencyDataset) -> float:
-    """Of a predictor that has met the architectures before: what a search sees after its first look."""
+    """Forecasts per second of a predictor that has forecast the architectures before, as in a search."""
     queries = test.queries[:_TIMED_ROWS]
     begin = perf_counter()
     adapted.predict(queries)
@@ -92,19 +95,19 @@ def _mean_row(rows: Sequence[Mapping[str, Any]]) -> Figures:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+    present = [value for value in values if value is not None]
+    return float(np.mean(present)) if present else None
 
 
 def _spread(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float] | None]:
-    found: dict[str, dict[str, float] | None] = {}
+    summary: dict[str, dict[str, float] | None] = {}
     for metric in METRICS:
         values = [row[metric] for row in rows if row[metric] is not None]
         deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-        found[metric] = {"mean": _rounded(np.mean(values)), "std": _rounded(deviation)} if values else None
-    return found
+        summary[metric] = {"mean": _rounded(np.mean(values)), "std": _rounded(deviation)} if values else None
+    return summary
 
 
 def _rounded(value: float | np.floating[Any]) -> float:
-    """Six digits: results are kept beside the code, and more say nothing."""
+    """The value with six significant digits: results are kept beside the code, and more digits are noise."""
     return float(f"{value:.6g}")

@@ -1,4 +1,4 @@
-"""Which devices to learn from and which to forecast: the tasks of the literature."""
+"""The tasks of the literature: source devices to learn from and target devices to forecast."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ class Task:
     """Devices to learn from, and devices to adapt to.
 
     Args:
-        name: for example `ND`.
+        name: name of the task, for example `ND`.
         space: search space of the table.
-        sources: devices whose rows training sees.
-        targets: devices of which it sees a few measurements.
-        validation: devices on whose rows training may choose its best state; disjoint from both.
-        source_samples: architectures that each source contributes, where the task says so itself.
+        sources: devices whose rows are in training.
+        targets: devices of which a few measurements are in the support.
+        validation: devices on whose rows training may choose its best state; disjoint from the others.
+        source_samples: number of architectures of each source, where the task prescribes it.
     """
 
     name: str
@@ -72,11 +72,11 @@ DEFAULT_TARGETS: Mapping[str, tuple[str, ...]] = {task.space: task.targets for t
 
 
 def check_task(task: Task, table: LatencyTable) -> None:
-    """Raise unless the table has the task's devices and no target is trained on.
+    """Check that the table has the task's devices and that no target is in training.
 
     Raises:
-        UnknownNameError: a device that the table lacks.
-        InputError: a target among the sources or validation devices, or nothing to learn from or to forecast.
+        UnknownNameError: the table lacks one of the devices.
+        InputError: a target is among the sources or validation devices, or the task has no source or no target.
     """
     for device in (*task.sources, *task.targets, *task.validation):
         if device not in table.latency_ms:

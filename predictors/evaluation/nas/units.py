@@ -1,4 +1,4 @@
-"""What a benchmark run consists of: units of work, each one training and everything that is judged with it."""
+"""The units of work of a benchmark run: one training, and all adaptations that are judged with it."""
 
 import hashlib
 import json
@@ -14,9 +14,10 @@ from predictors.registry import predictor_class
 __all__ = ["SOURCE_SAMPLES", "TRAININGS", "Contender", "Unit", "plan"]
 
 SOURCE_SAMPLES = 900
+"""Number of architectures of each source, unless the task or the caller prescribes another one."""
 
 TRAININGS = {"help": 2, "maple": 2, "brp_nas": 2}
-"""How often predictors are trained that take minutes; the seeds share these and vary the samples."""
+"""Number of trainings of predictors that take minutes; the seeds share them and vary the samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +25,8 @@ class Contender:
     """A predictor with its hyperparameters.
 
     Args:
-        kind: as registered.
-        hyperparameters: that differ from the defaults.
+        kind: kind of the predictor, as registered.
+        hyperparameters: hyperparameters that differ from the defaults.
     """
 
     kind: str
@@ -33,11 +34,12 @@ class Contender:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`kind`, or `kind:name=value,name=value` with JSON values, texts unquoted.
+        """The contender in a text: `kind`, or `kind:name=value,name=value` with JSON values, texts unquoted.
 
         Raises:
-            UnknownNameError: nobody registered the kind.
-            InputError: a hyperparameter that the constructor does not take.
+            UnknownNameError: the kind is not registered.
+            ImportError: a library that the kind needs is not installed.
+            InputError: the constructor does not take one of the hyperparameters.
         """
         kind, _, rest = text.partition(":")
         pairs = [item.partition("=") for item in rest.split(",") if item]
@@ -52,7 +54,11 @@ class Contender:
         return f"{self.kind}:{pairs}" if pairs else self.kind
 
     def make(self, *, seed: int) -> Predictor:
-        """An unfitted predictor."""
+        """An unfitted predictor.
+
+        Raises:
+            UnknownNameError, ImportError, InputError: see `parse`.
+        """
         try:
             return predictor_class(self.kind)(seed=seed, **self.hyperparameters)
         except TypeError as error:
@@ -64,14 +70,14 @@ class Unit:
     """One training, and everything that is judged with it.
 
     Args:
-        task: devices.
-        contender: predictor.
+        task: source and target devices.
+        contender: predictor that is judged.
         protocol: `full` or `help`.
         training: seed of the training.
-        seeds: of the samples.
-        samplers: names.
+        seeds: seeds of the choice of samples.
+        samplers: names of the samplers.
         shots: numbers of measurements.
-        samples: architectures of each source.
+        samples: number of architectures of each source.
     """
 
     task: Task
@@ -85,12 +91,12 @@ class Unit:
 
     @property
     def key(self) -> str:
-        """Identifies the unit among stored results."""
+        """Key of the unit among stored results, 64 hexadecimal digits."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     @property
     def label(self) -> str:
-        """For progress."""
+        """Text for reports of progress."""
         return f"{self.task.name} {self.contender.label} training {self.training}"
 
 
@@ -105,17 +111,17 @@ def plan(
     source_samples: int | None,
     trainings: int | None = None,
 ) -> list[Unit]:
-    """All units: one for each task, predictor and training.
+    """All units of a run: one for each task, predictor and training.
 
     Args:
-        tasks: devices.
-        contenders: predictors.
-        samplers: names.
+        tasks: tasks to run.
+        contenders: predictors to judge.
+        samplers: names of the samplers.
         shots: numbers of measurements.
-        seeds: how many.
+        seeds: number of seeds.
         protocol: `full` or `help`.
-        source_samples: architectures of each source; what the task says where left out, or 900.
-        trainings: that the seeds share; one for each seed where left out, unless `TRAININGS` says fewer.
+        source_samples: number of architectures of each source; by default the task's, or `SOURCE_SAMPLES`.
+        trainings: number of trainings that the seeds share; by default that of `TRAININGS`, or one for each seed.
     """
     units = []
     for task in tasks:

@@ -1,4 +1,4 @@
-"""The benchmark on whole graphs: a few of them are measured, the others are forecast."""
+"""The benchmark on ONNX models: a few of them are measured, the others are forecast."""
 
 from predictors.evaluation.journal import Journal
 from predictors.evaluation.onnx.bases import DEFAULT_PREDICTOR, trained, untrained

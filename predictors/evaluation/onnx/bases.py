@@ -1,4 +1,4 @@
-"""The predictor that a benchmark adapts, by name: shipped, out of a file, or trained on the measured data set."""
+"""The base predictor of a benchmark, by name: shipped, stored in a file, or trained on the measured data set."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,10 +11,10 @@ from predictors.registry import HOUSE_KIND, load_predictor, predictor_kinds, pre
 __all__ = ["DEFAULT_PREDICTOR", "trained", "untrained"]
 
 DEFAULT_PREDICTOR = HOUSE_KIND
-"""What is adapted when nobody says."""
+"""Name of the predictor that is adapted unless another one is named."""
 
 _SHIPPED: Mapping[str, str] = {"universal": "universal-graphs"}
-"""Kind → the shipped artifact that reads any graph."""
+"""Kind → name of the shipped artifact that reads any graph."""
 
 
 def trained(name: str, data: Callable[[], LatencyDataset]) -> Predictor:
@@ -23,21 +23,22 @@ def trained(name: str, data: Callable[[], LatencyDataset]) -> Predictor:
     Args:
         name: a kind, with hyperparameters where they differ from the defaults (`kind:name=value`); the name of a
             shipped artifact; or an artifact's file. A kind that is shipped is not trained again.
-        data: gives what a kind that is not shipped is trained on.
+        data: function that returns the training set of a kind that is not shipped.
 
     Raises:
-        UnknownNameError: none of these.
-        ArtifactError: a broken artifact.
-        InputError: hyperparameters that the kind does not take, or data that it cannot be trained on.
+        UnknownNameError: the name is none of these.
+        ArtifactError: the artifact is broken.
+        ImportError: a library that the kind needs is not installed.
+        InputError: the kind does not take the hyperparameters, or cannot be trained on the data.
     """
     return _finished(name) or _of_kind(name).fit(data())
 
 
 def untrained(name: str) -> Predictor:
-    """A predictor of the same kind and with the same hyperparameters as `trained` gives, before training.
+    """An unfitted predictor of the kind and with the hyperparameters of the one that `trained` returns.
 
     Raises:
-        UnknownNameError, ArtifactError, InputError: as `trained`.
+        UnknownNameError, ArtifactError, ImportError, InputError: see `trained`.
     """
     finished = _finished(name)
     return _of_kind(name) if finished is None else type(finished)(**finished.hyperparameters())

@@ -1,7 +1,7 @@
-"""The document that a benchmark writes.
+"""The figures of a benchmark, as a JSON document.
 
-Each model's figures are averaged over the seeds in which it was forecast; the document's are means (or the median) of
-these over the models. Shares and errors are fractions; a figure that does not exist is null.
+Each model's figures are averaged over the seeds in which it was forecast; the document's figures are means (or the
+median) of these over the models. Shares and errors are fractions; a figure that does not exist is null.
 """
 
 import math
@@ -25,21 +25,22 @@ def document(
     differences: Sequence[float],
     host_drift: float | None = None,
 ) -> dict[str, Any]:
-    """`models`, `failed` and the figures over all models.
+    """The document: `models`, `failed` and the figures over all models.
 
     Args:
-        latency_ms: measured, by name.
-        forecasts: of all seeds.
-        failed: models that the run went on without.
+        latency_ms: measured latencies in ms, by name of the model.
+        forecasts: forecasts of all seeds.
+        failed: models that the run continued without.
         differences: |a − b| / mean of each model's two measurements.
-        host_drift: share by which the machine was slower in the second measurements than in the first.
+        host_drift: share by which the machine was slower in the second measurements than in the first; None where the
+            sentinel did not run.
     """
     by_name: dict[str, list[Forecast]] = {}
     for forecast in forecasts:
         by_name.setdefault(forecast.name, []).append(forecast)
-    known = {name: latency_ms[name] for name in latency_ms if name in by_name}
-    models = [_model(name, measured, by_name[name]) for name, measured in known.items()]
-    errors = {name: [_error(one, measured) for one in by_name[name]] for name, measured in known.items()}
+    measured_ms = {name: latency_ms[name] for name in latency_ms if name in by_name}
+    models = [_model(name, measured, by_name[name]) for name, measured in measured_ms.items()]
+    errors = {name: [_error(one, measured) for one in by_name[name]] for name, measured in measured_ms.items()}
     mean_errors = [fmean(values) for values in errors.values()]
     return {
         "models": models,
@@ -49,7 +50,9 @@ def document(
         "within_10": _mean([_share(values, 0.10) for values in errors.values()]),
         "within_20": _mean([_share(values, 0.20) for values in errors.values()]),
         "spearman": _spearman(models),
-        "coverage_90": _mean([share for name in known if (share := _held(by_name[name], known[name])) is not None]),
+        "coverage_90": _mean(
+            [share for name, ms in measured_ms.items() if (share := _covered(by_name[name], ms)) is not None]
+        ),
         "repeatability": median(differences) if differences else None,
         "host_drift": host_drift,
     }
@@ -74,8 +77,8 @@ def _share(errors: Sequence[float], bound: float) -> float:
     return fmean(error <= bound for error in errors)
 
 
-def _held(forecasts: Sequence[Forecast], measured: float) -> float | None:
-    """Share of the intervals that hold the latency."""
+def _covered(forecasts: Sequence[Forecast], measured: float) -> float | None:
+    """Share of the intervals that contain the latency; None where there are no intervals."""
     return _mean([one.interval_ms[0] <= measured <= one.interval_ms[1] for one in forecasts if one.interval_ms])
 
 
@@ -84,6 +87,6 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _spearman(models: Sequence[Mapping[str, Any]]) -> float | None:
-    """Of the averaged forecasts, as the document shows them."""
+    """Spearman of the averaged forecasts, as the document shows them."""
     value = spearman([model["measured_ms"] for model in models], [model["forecast_ms"] for model in models])
     return None if math.isnan(value) else value

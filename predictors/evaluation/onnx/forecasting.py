@@ -1,4 +1,4 @@
-"""Some of the models are measured, the rest is forecast; by seed."""
+"""Splitting models into a support and a rest, and forecasting the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ __all__ = ["Forecast", "Measured", "forecast_rest", "split_readable"]
 
 _LEVEL = 0.9
 _POOL_SHARE = 0.75
-"""Of the models a sampler sees in each seed: a sampler without chance would choose the same ones every time, and these
-would never be forecast."""
+"""Share of the models among which a sampler chooses in each seed. A deterministic sampler would choose the same ones
+every time otherwise, and these would never be forecast."""
 _MOST_CANDIDATES = 300
-"""Some samplers take time for each."""
+"""Largest number of candidates of a sampler, since some samplers take time for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A model whose latency is known.
+    """A model with its measured latency.
 
     Args:
-        name: unique.
-        query: its graph on the target.
-        latency_ms: what forecasts are compared with.
-        support_ms: what a predictor is told where the model is among the support: one measurement.
-        noise_log: standard error of its log.
-        kernels: timings of that measurement.
+        name: unique name of the model.
+        query: graph of the model on the target.
+        latency_ms: latency that forecasts are compared with, in ms.
+        support_ms: latency of a single measurement in ms, used where the model is in the support.
+        noise_log: standard error of the logarithm of `support_ms`.
+        kernels: kernel timings of the single measurement.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What was said of one model with one support.
+    """The forecast of one model, by an adaptation to one support.
 
     Args:
-        name: of the model.
-        median_ms: the forecast.
-        interval_ms: 90 % of it; None where the predictor claims nothing.
-        known_share: of its cost in operators and sizes that training saw, 0–1.
+        name: name of the model.
+        median_ms: median of the forecast in ms.
+        interval_ms: interval of probability 90 % in ms; None where the predictor gives no uncertainty.
+        known_share: share of the model's cost in operators and sizes that are in training, 0–1.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Forecast:
 
 
 def split_readable(models: Sequence[Measured], predictor: Predictor) -> tuple[list[Measured], list[FailedModel]]:
-    """(models that the predictor can read, the others with the reason)."""
+    """(models that the predictor can read, the others with the reasons)."""
     try:
         predictor.coverage([model.query for model in models])
     except LatcastError as error:
@@ -82,17 +82,21 @@ def forecast_rest(
     seed: int,
     evidence: DeviceEvidence | None = None,
 ) -> list[Forecast]:
-    """Choose `shots` models, adapt to their measurements, forecast all others.
+    """Choose `shots` models as the support, adapt to their measurements, and forecast all others.
 
-    The sampler sees graphs alone, of a random three quarters of the models, and of 300 at most.
+    The sampler chooses by graphs alone, among a random three quarters of the models, at most 300.
 
     Args:
-        models: of one target, more than `shots` of them.
-        predictor: to adapt.
-        sampler: its name.
-        shots: measurements.
-        seed: of the choice.
-        evidence: what else is known of the target.
+        models: models of one target, more than `shots` of them.
+        predictor: predictor to adapt.
+        sampler: name of the sampler.
+        shots: number of measurements in the support.
+        seed: seed of the choice.
+        evidence: further evidence of the target.
+
+    Raises:
+        UnknownNameError: the sampler is not registered.
+        LatcastError: the predictor cannot be adapted, or cannot forecast the others.
     """
     rng = np.random.default_rng(seed)
     count = max(shots, min(_MOST_CANDIDATES, ceil(_POOL_SHARE * len(models))))
@@ -119,12 +123,12 @@ def _dataset(models: Sequence[Measured]) -> LatencyDataset:
 
 def _forecasts(predictor: Predictor, models: Sequence[Measured]) -> list[Forecast]:
     queries = [model.query for model in models]
-    prediction, known = predictor.predict(queries), predictor.coverage(queries)
+    prediction, coverage = predictor.predict(queries), predictor.coverage(queries)
     intervals: list[tuple[float, float] | None] = [None] * len(models)
     if prediction.log_std is not None:
         low, high = prediction.interval_ms(_LEVEL)
         intervals = list(zip(low.tolist(), high.tolist(), strict=True))
-    rows = zip(models, prediction.median_ms.tolist(), intervals, known.tolist(), strict=True)
+    rows = zip(models, prediction.median_ms.tolist(), intervals, coverage.tolist(), strict=True)
     return [
         Forecast(name=model.name, median_ms=median, interval_ms=interval, known_share=share)
         for model, median, interval, share in rows

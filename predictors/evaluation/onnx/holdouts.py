@@ -1,8 +1,8 @@
-"""What a predictor is worth where training has seen nothing of the kind, on the measured data set.
+"""Judging a predictor on whole families or targets of the measured data set that are held out of training.
 
-`families`: for each family of the zoo, training goes without it on all targets; on each target a few of the family's
-networks are told, the rest is forecast. `targets`: for each backend and precision, training goes without all of its
-targets; on each of them a few networks are told, the rest is forecast.
+`families`: each family of the zoo is held out on all targets; on each target a few of its networks are the support, the
+rest is forecast. `targets`: all targets of each backend and precision are held out; on each of them a few networks are
+the support, the rest is forecast.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,18 +25,18 @@ from profilers.search_spaces.families import family_of
 __all__ = ["HOLDOUTS", "Draw", "Holdout", "families", "judge", "repeated", "targets"]
 
 _MOST_ROWS = 400
-"""Of one target that are judged: a random part, since a graph of each has to be built."""
+"""Largest number of rows of one target that are judged, a random part, since the graph of each has to be built."""
 _FEWEST_FORECASTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
-    """What training goes without.
+    """A part of the data set that is held out of training.
 
     Args:
-        name: of the family, or of backend and precision.
-        hidden: int64, rows that training must not see.
-        judged: by target id, those of them that are networks of the zoo or of a search space.
+        name: name of the family, or of backend and precision.
+        hidden: intp (n,), indices of the rows that are held out.
+        judged: target id → indices of those of the rows that are judged: networks of the zoo or of a search space.
     """
 
     name: str
@@ -49,9 +49,9 @@ class Draw:
     """How a held-out part is judged.
 
     Args:
-        sampler: name of what chooses the support.
-        shots: measurements of the support, on each target.
-        seeds: repetitions.
+        sampler: name of the sampler that chooses the support.
+        shots: number of measurements in the support of each target.
+        seeds: number of repetitions.
     """
 
     sampler: str
@@ -60,14 +60,14 @@ class Draw:
 
 
 def families(data: LatencyDataset) -> list[Holdout]:
-    """One for each family of the zoo."""
+    """A held-out part for each family of the zoo."""
     names = np.array([_family(query) for query in data.queries])
-    found = sorted({name for name in names if name.startswith("zoo/")})
-    return [_holdout(data, name.removeprefix("zoo/"), np.flatnonzero(names == name)) for name in found]
+    in_zoo = sorted({name for name in names if name.startswith("zoo/")})
+    return [_holdout(data, name.removeprefix("zoo/"), np.flatnonzero(names == name)) for name in in_zoo]
 
 
 def targets(data: LatencyDataset) -> list[Holdout]:
-    """One for each backend and precision."""
+    """A held-out part for each backend and precision."""
     names = np.array([f"{query.target.backend} {query.target.precision}" for query in data.queries])
     return [_holdout(data, name, np.flatnonzero(names == name)) for name in sorted(set(names))]
 
@@ -83,26 +83,28 @@ def judge(
     *,
     differences: Sequence[float] = (),
 ) -> dict[str, Any]:
-    """Train on the rest, adapt to each target with a few held-out networks, forecast the others.
+    """Train on the rest, adapt to each target with a few held-out networks, and forecast the others.
 
     Args:
-        data: of all targets.
-        holdout: what training goes without.
-        predictor: not trained yet.
-        draw: how to judge.
+        data: data set of all targets.
+        holdout: part that is held out of training.
+        predictor: unfitted predictor.
+        draw: sampler, shots and number of repetitions.
         differences: |a − b| / mean of networks that were measured twice.
 
     Returns:
         The document of `predictors.evaluation.onnx.figures`; names of models begin with the target.
 
     Raises:
-        InputError: nothing remains to train on.
+        InputError: no rows are left to train on.
+        UnknownNameError: the sampler is not registered.
+        LatcastError: the predictor cannot be trained on the rest, or cannot be adapted.
     """
     rest = np.setdiff1d(np.arange(len(data)), holdout.hidden)
     if len(rest) == 0:
         raise InputError(f"Without {holdout.name!r} the data set has no rows to train on.")
     base = predictor.fit(data.subset(rest))
-    known: dict[str, float] = {}
+    latency_ms: dict[str, float] = {}
     forecasts: list[Forecast] = []
     failed: list[FailedModel] = []
     for rows in holdout.judged.values():
@@ -110,24 +112,24 @@ def judge(
         failed += unreadable
         if len(models) < draw.shots + _FEWEST_FORECASTS:
             continue
-        known |= {model.name: model.latency_ms for model in models}
+        latency_ms |= {model.name: model.latency_ms for model in models}
         evidence = data.evidence.get(models[0].query.target.id)
         for seed in range(draw.seeds):
             forecasts += forecast_rest(
                 models, base, sampler=draw.sampler, shots=draw.shots, seed=seed, evidence=evidence
             )
-    return document(known, forecasts, failed, differences=differences)
+    return document(latency_ms, forecasts, failed, differences=differences)
 
 
 def repeated(rows: Sequence[MeasuredRow], pooled: Sequence[MeasuredRow], holdout: Holdout) -> list[float]:
-    """|a − b| / mean of the held-out networks that were measured twice: by careful measurements where there are some.
+    """|a − b| / mean of the held-out networks that were measured twice, by careful measurements where there are any.
 
     Args:
-        rows: all of the data set, repetitions included.
-        pooled: those that the data set's rows are, in their order.
-        holdout: of that data set.
+        rows: all rows of the measured data set, repetitions included.
+        pooled: pooled rows, one for each row of the `LatencyDataset`, in its order.
+        holdout: held-out part of that data set.
     """
-    hidden = {(pooled[row].target, pooled[row].graph) for own in holdout.judged.values() for row in own}
+    hidden = {(pooled[row].target, pooled[row].graph) for judged in holdout.judged.values() for row in judged}
     part = [row for row in rows if (row.target, row.graph) in hidden]
     return repeatability(part, CAREFUL) or repeatability(part, QUICK)
 
@@ -140,8 +142,8 @@ def _holdout(data: LatencyDataset, name: str, rows: NDArray[np.intp]) -> Holdout
             by_target.setdefault(query.target.id, []).append(int(row))
     rng = np.random.default_rng([*name.encode()])
     judged = {
-        target: np.sort(rng.choice(own, size=min(len(own), _MOST_ROWS), replace=False))
-        for target, own in by_target.items()
+        target: np.sort(rng.choice(places, size=min(len(places), _MOST_ROWS), replace=False))
+        for target, places in by_target.items()
     }
     return Holdout(name=name, hidden=rows, judged=judged)
 
@@ -151,10 +153,10 @@ def _family(query: Query) -> str:
 
 
 def _measured(data: LatencyDataset, rows: NDArray[np.intp]) -> list[Measured]:
-    found = []
+    models = []
     for row in rows:
         query, latency = data.queries[row], float(data.latency_ms[row])
-        found.append(
+        models.append(
             Measured(
                 name=f"{query.target.label} ({query.target.id[:6]}): {_text(query)}",
                 query=query,
@@ -164,7 +166,7 @@ def _measured(data: LatencyDataset, rows: NDArray[np.intp]) -> list[Measured]:
                 kernels=None if data.kernels is None else data.kernels[row],
             )
         )
-    return found
+    return models
 
 
 def _text(query: Query) -> str:

@@ -1,4 +1,4 @@
-"""Which models to measure: JSON lines `{"name", "onnx", "feeds", "shapes"}`.
+"""The manifest of a benchmark, which lists its models: JSON lines `{"name", "onnx", "feeds", "shapes"}`.
 
     {"name": "detector", "onnx": "detector.onnx", "feeds": null, "shapes": {"x": [1, 3, 224, 224]}}
 
@@ -23,12 +23,12 @@ _QUOTED = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestEntry:
-    """One model.
+    """A model of a manifest.
 
     Args:
-        name: unique.
-        onnx: the model's file.
-        feeds: an .npz file with its inputs; None to generate them.
+        name: unique name of the model.
+        onnx: file of the model.
+        feeds: an .npz file with its inputs; None where they are generated.
         shapes: whole shape of each input that has dynamic dimensions, by input name.
     """
 
@@ -40,12 +40,12 @@ class ManifestEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedModel:
-    """A model that the benchmark goes on without.
+    """A model that the benchmark continues without.
 
     Args:
-        name: its own, or the line of the manifest.
-        stage: `manifest`, `load`, `feeds`, `measure` or `forecast`.
-        message: a sentence.
+        name: name of the model, or line of the manifest.
+        stage: stage that failed: `manifest`, `load`, `feeds`, `measure` or `forecast`.
+        message: the reason, as a sentence.
     """
 
     name: str
@@ -55,14 +55,19 @@ class FailedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The models of a manifest, and the lines that name none."""
+    """The contents of a manifest.
+
+    Args:
+        entries: models, in order.
+        failed: lines that name no model, with the reasons.
+    """
 
     entries: Sequence[ManifestEntry]
     failed: Sequence[FailedModel]
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The models in a manifest; a line that cannot be understood becomes a failure that says which it is.
+    """The models in a manifest; a malformed line becomes a failure that states its number.
 
     Raises:
         InputError: the file cannot be read, or no line of it names a model.
@@ -79,7 +84,7 @@ def read_manifest(path: Path) -> Manifest:
         try:
             entry = _entry(line, path.parent)
             if entry.name in entries:
-                raise InputError(f"the name {entry.name!r} was there before: give each model one of its own")
+                raise InputError(f"the name {entry.name!r} was there before: give each model a name that no other has")
             entries[entry.name] = entry
         except InputError as error:
             message = f"Line {number} of the manifest is left out: {error}."

@@ -1,4 +1,4 @@
-"""Measuring models carefully, twice each."""
+"""Careful measurements of models and of a target's evidence, kept in a journal."""
 
 import hashlib
 import json
@@ -33,11 +33,11 @@ def careful_settings(
     """Settings of one of a model's two measurements: two fresh processes, kernels included.
 
     Args:
-        backend: runtime.
-        precision: what the backend does to the models.
-        threads: within an operator.
-        seconds: timed in all, warming up not included.
-        timeout_s: of each process.
+        backend: name of the runtime.
+        precision: precision in which the backend runs the models.
+        threads: number of threads within an operator.
+        seconds: seconds that are timed in all, without the warm-up.
+        timeout_s: time limit of each process in seconds.
     """
     share = seconds / _PROCESSES
     return ProfileSettings(
@@ -54,34 +54,34 @@ def careful_settings(
 def measure_once(
     model: Model, *, device: Device, settings: ProfileSettings, journal: Journal, occasion: int
 ) -> Measurement | FailedModel:
-    """One measurement, out of the journal where it is there.
+    """One measurement of a model, taken from the journal where it has one; failures are not stored there.
 
     Args:
-        model: to measure.
+        model: model to measure.
         device: this machine.
-        settings: how.
-        journal: keeps it.
+        settings: settings of the measurement.
+        journal: journal that stores the measurement.
         occasion: 0 at the start of the run, 1 at its end.
     """
     key = _key(model, device, settings, occasion)
     kept = _restored(journal.get(key))
     if kept is not None:
         return kept
-    found = _measured(model, device, settings)
-    if found.failure is not None:  # not kept: another run may have better luck
-        message = f"{found.failure.message} (stage: {found.failure.stage})"
+    measurement = _measured(model, device, settings)
+    if measurement.failure is not None:  # not stored: another run may succeed
+        message = f"{measurement.failure.message} (stage: {measurement.failure.stage})"
         return FailedModel(name=model.name, stage="measure", message=message)
-    journal.put(key, {"name": model.name, "occasion": occasion, "measurement": to_plain(found)})
-    return found
+    journal.put(key, {"name": model.name, "occasion": occasion, "measurement": to_plain(measurement)})
+    return measurement
 
 
 def measure_evidence(
     predictor: Predictor, *, device: Device, settings: ProfileSettings, journal: Journal
 ) -> DeviceEvidence | None:
-    """What the predictor wants to know of the target besides latencies; None where that is nothing.
+    """The microbenchmarks of the target where the predictor uses them as evidence; None otherwise.
 
     Raises:
-        LatcastError: the microbenchmarks cannot be run, and the predictor cannot do without.
+        LatcastError: the microbenchmarks cannot be run, and the predictor needs them.
     """
     capabilities = predictor.capabilities
     needed = "microbench" in capabilities.evidence | capabilities.any_evidence
@@ -99,9 +99,9 @@ def measure_evidence(
 
 
 def _measured(model: Model, device: Device, settings: ProfileSettings) -> Measurement:
-    """Measured with bound shapes; as it is in the file, with feeds of these shapes, where the runtime refuses that.
+    """A measurement of the model with bound shapes, or, where the runtime refuses it, of the unchanged file.
 
-    A branch that never runs may fit other shapes alone, and then a runtime that knows all shapes refuses the model.
+    A branch that never runs may fit other shapes alone, so that a runtime that knows all shapes refuses the model.
     """
     measurement = _attempt(model, model.content(), device, settings)
     if measurement.failure is None or measurement.failure.stage != "open" or not model.shapes:

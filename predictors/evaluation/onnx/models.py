@@ -1,4 +1,4 @@
-"""From a manifest's entry to a model that can be measured and asked about."""
+"""Reading the models of a manifest, with their graphs, shapes and feeds."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ class Model:
     """A model with static shapes.
 
     Args:
-        entry: of the manifest.
-        graph: with the entry's shapes.
-        shapes: whole shape of each input that had dynamic dimensions.
-        feeds: what goes in; None to generate it.
-        digest: of the file, of what lies beside it, of the shapes and the feeds.
+        entry: entry of the manifest.
+        graph: graph of the model with the entry's shapes.
+        shapes: whole shape of each input that had dynamic dimensions, by input name.
+        feeds: arrays of the inputs; None where they are generated.
+        digest: SHA-256 of the file, of its external data, of the shapes and of the feeds.
     """
 
     entry: ManifestEntry
@@ -33,21 +33,24 @@ class Model:
 
     @property
     def name(self) -> str:
-        """The entry's."""
+        """The name of the entry."""
         return self.entry.name
 
     def content(self, *, bound: bool = True) -> bytes:
-        """The model whole; read from the disk, so that not all models are in memory at once.
+        """The model's bytes, weights included; read from disk, so that not all models are in memory at once.
 
         Args:
-            bound: with static shapes, or with whatever shapes the file has.
+            bound: whether the entry's shapes are bound, or those of the file are left.
+
+        Raises:
+            InputError: the file cannot be read any more.
         """
         content = _content(self.entry)
         return bind_shapes(content, self.shapes) if bound and self.shapes else content
 
 
 def read_models(entries: Sequence[ManifestEntry], loader: GraphLoader) -> Iterator[Model | FailedModel]:
-    """Each entry's model, or why there is none."""
+    """The model of each entry, or a failure with the reason."""
     for entry in entries:
         try:
             yield _model(entry, loader)
@@ -85,9 +88,9 @@ def _read(path: Path, what: str, problem: type[InputError] = InputError) -> byte
 
 
 def _shapes(entry: ManifestEntry, packed: bytes | None) -> dict[str, tuple[int, ...]]:
-    """The entry's shapes; those of the feeds where it has none."""
-    given = {} if packed is None else {name: array.shape for name, array in read_npz(packed).items()}
-    return {**given, **entry.shapes}
+    """The shapes of the feeds, overridden by those of the entry."""
+    of_feeds = {} if packed is None else {name: array.shape for name, array in read_npz(packed).items()}
+    return {**of_feeds, **entry.shapes}
 
 
 def _digest(content: bytes, shapes: Mapping[str, tuple[int, ...]], feeds: bytes) -> str:

@@ -1,4 +1,4 @@
-"""One run over a manifest's models."""
+"""One run of the benchmark over the models of a manifest."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ from profilers.onnx_graph import GraphLoader
 __all__ = ["Plan", "run"]
 
 Progress = Callable[[str, int, int, str], None]
-"""Called with the stage, how many of it are done, how many there are, and what is being done."""
+"""A function that is called with the stage, the number of models done, their total, and the present model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to do.
+    """The settings of a run.
 
     Args:
         device: this machine.
-        settings: how to measure.
-        predictor: to adapt.
-        sampler: name of what chooses the support.
-        shots: measurements of the support.
-        seeds: repetitions.
-        evidence: what else is known of the target.
+        settings: settings of each measurement.
+        predictor: predictor to adapt.
+        sampler: name of the sampler that chooses the support.
+        shots: number of measurements in the support.
+        seeds: number of repetitions.
+        evidence: further evidence of the target.
     """
 
     device: Device
@@ -46,10 +46,13 @@ class Plan:
 
 
 def run(manifest: Manifest, plan: Plan, journal: Journal, progress: Progress) -> dict[str, Any]:
-    """Measure all models, measure them again, and forecast those that are not told. Nothing of a model ends the run.
+    """Measure all models twice, and forecast those that are not in the support. A failing model does not end the run.
 
     Returns:
-        What `latcast bench onnx --json` writes.
+        The document that `latcast bench onnx --json` writes, see `predictors.evaluation.onnx.figures`.
+
+    Raises:
+        UnknownNameError: the sampler is not registered.
     """
     failed = list(manifest.failed)
     models = _read(manifest, failed, progress)
@@ -70,12 +73,12 @@ def _read(manifest: Manifest, failed: list[FailedModel], progress: Progress) -> 
     models: list[Model] = []
     with GraphLoader(timeout_s=120.0) as loader:
         total = len(manifest.entries)
-        for index, found in enumerate(read_models(manifest.entries, loader)):
+        for index, outcome in enumerate(read_models(manifest.entries, loader)):
             progress("reading", index + 1, total, manifest.entries[index].name)
-            if isinstance(found, FailedModel):
-                failed.append(found)
+            if isinstance(outcome, FailedModel):
+                failed.append(outcome)
             else:
-                models.append(found)
+                models.append(outcome)
     return models
 
 
@@ -104,23 +107,23 @@ def _measure_all(
     measured = []
     for index, model in enumerate(models):
         progress(stage, index, len(models), model.name)
-        found = measure_once(model, device=plan.device, settings=plan.settings, journal=journal, occasion=occasion)
-        if isinstance(found, FailedModel):
-            failed.append(found)
+        outcome = measure_once(model, device=plan.device, settings=plan.settings, journal=journal, occasion=occasion)
+        if isinstance(outcome, FailedModel):
+            failed.append(outcome)
         else:
-            measured.append((model, found))
+            measured.append((model, outcome))
         progress(stage, index + 1, len(models), model.name)
     return measured
 
 
 def _at_baseline_speed(pairs: Sequence[tuple[Model, Pair]]) -> list[Measured]:
-    """What is known of each model, at the speed that the machine had in the middle of all measurements."""
+    """Each model with its latencies, stated at the machine's median speed over all measurements."""
     measured = [one for _, pair in pairs for one in pair]
     drift = sentinel_drift_factors([one.sentinel_median_ms for one in measured], [one.begun_unix_s for one in measured])
-    return [_known(model, *pair, *slow) for (model, pair), slow in zip(pairs, drift.reshape(-1, 2), strict=True)]
+    return [_pooled(model, *pair, *slow) for (model, pair), slow in zip(pairs, drift.reshape(-1, 2), strict=True)]
 
 
-def _known(model: Model, first: Measurement, again: Measurement, first_slow: float, again_slow: float) -> Measured:
+def _pooled(model: Model, first: Measurement, again: Measurement, first_slow: float, again_slow: float) -> Measured:
     summary = first.summary
     assert summary is not None  # noqa: S101 - failures were left out
     support_ms = summary.median_ms / first_slow

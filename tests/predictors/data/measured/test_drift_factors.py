@@ -23,7 +23,7 @@ def measured(sentinel_ms: float | None, at: float | None, *, target: str = "t", 
     )  # fmt: skip
 
 
-def test_slowness_is_the_sentinel_of_the_minute_over_that_of_all_rows_of_the_target() -> None:
+def test_the_factor_is_the_sentinel_of_the_minute_over_that_of_all_rows_of_the_target() -> None:
     quick, usual, slow = (
         [measured(ms, hour * HOUR + at) for at in range(9)] for hour, ms in ((0, 1.8), (1, 2), (2, 3))
     )
@@ -32,7 +32,7 @@ def test_slowness_is_the_sentinel_of_the_minute_over_that_of_all_rows_of_the_tar
     assert_allclose(found, [0.9] * 9 + [1.0] * 9 + [1.5] * 9 + [1.0])
 
 
-def test_single_readings_are_not_believed() -> None:
+def test_single_readings_of_the_sentinel_are_smoothed() -> None:
     rng = np.random.default_rng(0)
     noisy = [measured(2 * 1.1 ** rng.standard_normal(), float(at)) for at in range(60)]
     found = np.array([one.slowness for one in with_drift_factors(noisy)])
@@ -58,7 +58,7 @@ def hours(effect: float, *, seed: int = 0) -> list[MeasuredRow]:
     return rows
 
 
-def test_repeated_graphs_tell_what_the_sentinel_does_not() -> None:
+def test_repeated_graphs_reveal_drift_that_the_sentinel_misses() -> None:
     rows = hours(0.1)
     logs = np.log([row.latency_ms or 0.0 for row in rows])
     slow = np.log([row.slowness for row in with_drift_factors(rows)])
@@ -74,12 +74,12 @@ def test_where_hours_are_alike_nothing_is_put_right() -> None:
     assert np.abs(np.log([row.slowness for row in with_drift_factors(hours(0.0))])).max() < 0.02
 
 
-def test_graphs_measured_once_say_nothing_of_the_hour() -> None:
+def test_graphs_measured_once_do_not_enter_the_factor() -> None:
     rows = [replace(measured(2.0, HOUR * hour, ms=3.0**hour), graph=str(hour)) for hour in range(5)]
     assert_allclose([row.slowness for row in with_drift_factors(rows)], 1.0)
 
 
-def test_latency_and_kernels_at_the_usual_speed() -> None:
+def test_latency_and_kernels_at_baseline_speed() -> None:
     slow = with_drift_factors([*(measured(2.0, float(at)) for at in range(3)), measured(3.0, HOUR, ms=6.0)])[-1]
     latency, kernels = at_baseline_speed(slow)
     assert latency == pytest.approx(4.0)
@@ -89,7 +89,7 @@ def test_latency_and_kernels_at_the_usual_speed() -> None:
     assert at_baseline_speed(measured(None, None, ms=6.0))[0] == 6.0
 
 
-def test_readers_of_a_data_set_get_the_usual_speed_and_rows_what_was_measured(tmp_path: Path) -> None:
+def test_readers_of_a_data_set_get_the_baseline_speed_and_rows_what_was_measured(tmp_path: Path) -> None:
     rows = [
         row(text, ms=(2.0 * slow,), before=Environment(time_unix_s=HOUR * slow), sentinel_ms=(slow, slow))
         for text, slow in (("conv/in=8,out=8,size=8,kernel=3,stride=1,groups=1,activation=relu", 1.0), (GEMM, 3.0))
