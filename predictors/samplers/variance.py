@@ -28,10 +28,8 @@ class VarianceSampler:
         """See `Sampler.choose`."""
         rows = eligible(candidates, k)
         asked = [candidates[row] for row in rows]
-        if isinstance(predictor, HasAdaptationFeatures):
-            features = predictor.adaptation_features(asked)
-        else:
-            features = _with_level(query_features(asked))
+        stated = isinstance(predictor, HasAdaptationFeatures)
+        features = predictor.adaptation_features(asked) if stated else _with_level(query_features(asked))  # type: ignore[union-attr]
         return [int(rows[index]) for index in greedy_variance(features, k, self.noise_log)]
 
 
