@@ -8,7 +8,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from profilers.onnx_graph import load_graph
-from profilers.onnx_graph.shapes.einsum import einsum_macs
 
 _LIGHT = sorted(
     path
@@ -112,17 +111,3 @@ def test_tree_ensembles_count_trees_times_depth():
         target_treeids=[0, 0, 1, 1], target_nodeids=[1, 2, 1, 2], target_ids=[0] * 4, target_weights=[1.0] * 4,
     )  # fmt: skip
     assert _macs_and_flops(node, [("x", (10, 3))], domains=["ai.onnx.ml"])[1] == 10 * 2 * 2
-
-
-@pytest.mark.parametrize(
-    ("equation", "shapes", "macs"),
-    [
-        ("ij,jk", [(2, 3), (3, 4)], 24),
-        ("...ij,...jk->...ik", [(5, 2, 3), (3, 4)], 120),
-        ("a,b,c->abc", [(2,), (3,), (4,)], 48),
-        ("ij->ji", [(2, 3)], 0),
-        ("ij,jk", [(2, 3)], 0),
-    ],
-)
-def test_einsum(equation, shapes, macs):
-    assert einsum_macs(equation, shapes) == macs

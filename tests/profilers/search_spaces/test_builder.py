@@ -1,9 +1,28 @@
-"""Graphs as they are recorded, and what they cost."""
+"""Graphs as they are recorded, what they cost, and texts of all spaces without ever importing onnx."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import onnx
 import pytest
 
 from profilers.search_spaces.builder import GraphBuilder, Style
+
+WITHOUT_ONNX = """
+import sys
+import numpy as np
+from profilers.search_spaces import get_space, space_names
+
+for name in space_names():
+    space = get_space(name)
+    drawn = space.sample(np.random.default_rng(0))
+    assert space.parse(drawn.text) == drawn
+    space.encode(drawn)
+    space.is_degenerate(drawn)
+    next(space.neighbours(drawn))
+print(len(space_names()), "onnx" in sys.modules)
+"""
 
 
 def test_work_and_bytes_are_counted_while_recording() -> None:
@@ -45,3 +64,19 @@ def test_bodies_belong_to_the_model_and_have_names_of_their_own(opset: int) -> N
     bodies = [attribute.g for attribute in model.graph.node[0].attribute]
     assert {body.node[0].op_type for body in bodies} == {"Relu", "Neg"}
     assert len({body.node[0].output[0] for body in bodies}) == 2
+
+
+@pytest.mark.parametrize(("dtype", "role"), [("float32", "scale"), ("int8", "uniform")])
+def test_a_weight_has_a_role(dtype: str, role: str) -> None:
+    graph = GraphBuilder("g")
+    graph.weight(2, 3, role="scale", dtype=dtype)
+    assert graph.recorded().weights == [("weight_0", (2, 3), role, dtype)]
+
+
+def test_texts_need_no_onnx() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ONNX], capture_output=True, check=True, text=True, cwd=Path(__file__).parents[3]
+    )
+    count, imported = ended.stdout.split()
+    assert int(count) >= 5
+    assert imported == "False"

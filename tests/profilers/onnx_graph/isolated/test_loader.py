@@ -12,18 +12,24 @@ from latcast.schema import (
 )
 from profilers.onnx_graph import GraphLoader, Limits, bind_shapes, load_graph, strip_weights
 from profilers.search_spaces import get_space
-from tests.profilers.onnx_graph.test_hostile import CASES, _proto, _relu
+from tests.profilers.onnx_graph.models import proto_of, relu
+from tests.profilers.onnx_graph.test_parsing import CASES
 
 CELL = get_space("nasbench201").parse(get_space("nasbench201").example)
 
 
 def test_a_loader_answers_as_load_graph_does():
-    good = _proto([_relu()]).SerializeToString()
-    dynamic = _proto([_relu()], shape=("n", 3)).SerializeToString()
+    good = proto_of([relu()]).SerializeToString()
+    dynamic = proto_of([relu()], shape=("n", 3)).SerializeToString()
     with GraphLoader() as loader:
         assert loader.load(good) == load_graph(good)
         assert loader.load(dynamic, shapes={"x": (4, 3)}) == load_graph(dynamic, shapes={"x": (4, 3)})
-        for bad in (b"junk", dynamic, CASES["bomb"][0].SerializeToString(), _proto([_relu()]).SerializeToString()[:20]):
+        for bad in (
+            b"junk",
+            dynamic,
+            CASES["bomb"][0].SerializeToString(),
+            good[:20],
+        ):
             with pytest.raises(InvalidModelError) as there:
                 loader.load(bad)
             with pytest.raises(type(there.value)) as here:
@@ -32,7 +38,7 @@ def test_a_loader_answers_as_load_graph_does():
 
 
 def test_a_prepared_model_is_bound_and_stripped():
-    dynamic = _proto([_relu()], shape=("n", 3)).SerializeToString()
+    dynamic = proto_of([relu()], shape=("n", 3)).SerializeToString()
     with GraphLoader() as loader:
         graph, model = loader.prepare(dynamic, shapes={"x": (4, 3)})
         with pytest.raises(UnboundDimensionError):
@@ -63,8 +69,8 @@ def test_limits_hold_for_built_networks_too():
 
 
 def test_a_loader_survives_timeouts_and_memory():
-    model = _proto([_relu("x", "t0"), *(_relu(f"t{at}", f"t{at + 1}") for at in range(20_000))], outputs=("t1",))
-    good = _proto([_relu()]).SerializeToString()
+    model = proto_of([relu("x", "t0"), *(relu(f"t{at}", f"t{at + 1}") for at in range(20_000))], outputs=("t1",))
+    good = proto_of([relu()]).SerializeToString()
     with GraphLoader(timeout_s=0.2, memory_bytes=2**30) as loader:
         with pytest.raises(InvalidModelError, match=r"longer than 0\.2 s"):
             loader.load(model.SerializeToString())
@@ -74,7 +80,7 @@ def test_a_loader_survives_timeouts_and_memory():
 
 
 def test_the_same_bytes_again_are_not_read_again():
-    dynamic = _proto([_relu()], shape=("n", 3)).SerializeToString()
+    dynamic = proto_of([relu()], shape=("n", 3)).SerializeToString()
     with GraphLoader() as loader:
         first = loader.load(dynamic, shapes={"x": (3, 3)})
         assert loader.load(bytes(bytearray(dynamic)), shapes={"x": (3, 3)}) is first
@@ -88,4 +94,4 @@ def test_a_closed_loader_says_so():
     loader.close()
     loader.close()
     with pytest.raises(LatcastError, match="closed"):
-        loader.load(_proto([_relu()]).SerializeToString())
+        loader.load(proto_of([relu()]).SerializeToString())
