@@ -5,12 +5,9 @@ from functools import cache
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.optimize import check_grad
 
 from predictors.base import FloatArray
-from predictors.kinds.universal.cells import marginal_likelihood
 from predictors.kinds.universal.cells import posterior
-from predictors.kinds.universal.cells.components import component_names
 from predictors.kinds.universal.cells.fbnet_features import FBNET
 from predictors.kinds.universal.cells.posterior import CostProfile, clock_step, equally_uncertain, posterior_of
 from predictors.kinds.universal.cells.prior import DevicePrior, MixtureSettings, learn_prior
@@ -126,23 +123,3 @@ def test_a_latency_stays_positive_and_ordered() -> None:
     assert (median > 0).all()
     assert (np.diff(median) > 0).all()
     assert np.isfinite(spread).all()
-
-
-def test_components_have_unit_effect() -> None:
-    known = prior()
-    assert len(known.components) == len(component_names(FBNET)) == len(known.like)
-    assert_allclose([np.vdot(component, known.gram) for component in known.components], 1, rtol=1e-6)
-
-
-def test_the_gradient_of_the_evidence() -> None:
-    rng = np.random.default_rng(1)
-    factors = rng.standard_normal((2, 12, 3))
-    kernels, residuals = np.einsum("cif,cjf->cij", factors, factors), rng.standard_normal(12)
-
-    def value(scales: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
-        return marginal_likelihood._negative_evidence(scales, kernels, residuals)[0]
-
-    def slope(scales: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-        return marginal_likelihood._negative_evidence(scales, kernels, residuals)[1]
-
-    assert check_grad(value, slope, np.log([0.5, 0.2, 0.3])) < 1e-4

@@ -1,0 +1,79 @@
+"""A fitted sum over kernels is immutable, adapts to targets, and forecasts by kernel."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from latcast.schema import MissingEvidenceError
+from predictors.base import Query
+from predictors.kinds.kernel_sum import KernelSumPredictor
+from predictors.kinds.kernel_sum.model import KernelSum, learn_multipliers
+from predictors.kinds.kernel_sum.shared_roofline import SharedRoofline
+from predictors.testing import DEVICES, NEW_DEVICE, foreign_graph, measure, random_graph
+
+
+@pytest.fixture(scope="module")
+def model() -> KernelSum:
+    rng = np.random.default_rng(0)
+    data = measure([random_graph(rng) for _ in range(40)], DEVICES[:2], rng)
+    return KernelSumPredictor(trees=30, folds=2).fit(data).model
+
+
+def queries(count: int = 5) -> list[Query]:
+    rng = np.random.default_rng(1)
+    return [Query(target=NEW_DEVICE.target, graph=random_graph(rng)) for _ in range(count)]
+
+
+def test_forecasts_are_the_sums_of_their_parts(model: KernelSum) -> None:
+    for query in queries():
+        parts = model.explain(query)
+        assert len(parts.kernels) == len(parts.latency_ms) == len(parts.known)
+        assert_allclose(parts.latency_ms.sum(), model.predict([query]).median_ms[0])
+
+
+def test_adapting_makes_another_model(model: KernelSum) -> None:
+    before = model.predict(queries()).median_ms
+    rng = np.random.default_rng(2)
+    support = measure([random_graph(rng) for _ in range(6)], [NEW_DEVICE], rng)
+    adapted = model.adapted(NEW_DEVICE.target, support, None)
+    assert NEW_DEVICE.target.id in adapted.multipliers.effects.targets
+    assert NEW_DEVICE.target.id not in model.multipliers.effects.targets
+    assert adapted.trained == model.trained
+    assert_array_equal(model.predict(queries()).median_ms, before)
+    with pytest.raises(MissingEvidenceError, match="at least one measured row"):
+        model.adapted(NEW_DEVICE.target, support.subset([]), None)
+
+
+def test_what_training_has_not_seen_lowers_coverage_and_widens_intervals(model: KernelSum) -> None:
+    plain, strange = (Query(target=NEW_DEVICE.target, graph=foreign_graph(share)) for share in (0.0, 0.5))
+    coverage = model.coverage([plain, strange])
+    assert coverage[1] < coverage[0]
+    assert model.unknown_operators(strange) == ("Sinkhorn",)
+    spread = model.predict([plain, strange]).log_std
+    assert spread is not None
+    assert spread[1] > spread[0]
+    assert model.coverage([]).shape == (0,)
+
+
+def test_multipliers_of_training_follow_the_devices_speeds() -> None:
+    rng = np.random.default_rng(3)
+    data = measure([random_graph(rng) for _ in range(20)], DEVICES[:2], rng)
+    shared, training = SharedRoofline.fit(data)
+    table = training.batch.table
+    kernels, multipliers = learn_multipliers(shared, training, np.zeros((len(table), 1)), np.zeros(len(table)))
+    for name in training.target_names:
+        part, labels = training.part(kernels, name)
+        log_total, variance = multipliers.forecast(part, multipliers.effects.of(name))
+        assert abs(np.median(np.log(labels.latency) - log_total)) < 0.1
+        assert (variance > 0).all()
+
+
+def test_a_model_keeps_what_training_left_of_its_targets(model: KernelSum) -> None:
+    target = DEVICES[0].target
+    rng = np.random.default_rng(4)
+    rows = measure([random_graph(rng) for _ in range(5)], DEVICES[:1], rng)
+    slower = model.adapted(target, replace(rows, latency_ms=rows.latency_ms * 2, kernels=None), None)
+    assert_array_equal(slower.trained[target.id].mean, model.multipliers.effects.of(target.id).mean)
+    assert slower.multipliers.effects.of(target.id).mean[0] > model.multipliers.effects.of(target.id).mean[0] + 0.4

@@ -1,0 +1,32 @@
+"""Components of a profile's covariance."""
+
+from functools import cache
+import numpy as np
+from numpy.testing import assert_allclose
+from predictors.kinds.universal.cells.components import component_names
+from predictors.kinds.universal.cells.fbnet_features import FBNET
+from predictors.kinds.universal.cells.prior import DevicePrior, learn_prior
+from profilers.search_spaces.fbnet import FBNet
+
+
+def _texts(count: int, seed: int) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return [FBNet().sample(rng).text for _ in range(count)]
+
+
+def _latency(texts: list[str], device: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    rng = np.random.default_rng(device)
+    costs = np.random.default_rng(99).lognormal(0, 1, 198) * rng.lognormal(0, 0.1, 198)
+    return FBNET.features(texts) @ costs * 1.01 ** rng.standard_normal(len(texts))
+
+
+@cache
+def prior() -> DevicePrior:
+    sources = {f"device{i}": (_texts(120, i), _latency(_texts(120, i), i)) for i in range(4)}
+    return learn_prior(FBNET, sources, seed=0, progress=lambda done, what: None)
+
+
+def test_components_have_unit_effect() -> None:
+    known = prior()
+    assert len(known.components) == len(component_names(FBNET)) == len(known.like)
+    assert_allclose([np.vdot(component, known.gram) for component in known.components], 1, rtol=1e-6)
