@@ -169,6 +169,13 @@ class Prediction:
         """Central interval that holds the latency with probability `level`: (low, high), each float64 (n,)."""
         return self.quantile_ms((1 - level) / 2), self.quantile_ms((1 + level) / 2)
 
+    def claimed_intervals_ms(self, level: float = 0.9) -> list[tuple[float, float] | None]:
+        """The interval of each query as (low, high); None for each where the predictor claims nothing."""
+        if self.log_std is None:
+            return [None] * len(self.median_ms)
+        low, high = self.interval_ms(level)
+        return list(zip(low.tolist(), high.tolist(), strict=True))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:

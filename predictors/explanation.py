@@ -152,10 +152,7 @@ def explain(predictor: Predictor, query: Query) -> Explanation:
     """
     parts = _parts(predictor, query)
     prediction = predictor.predict([query])
-    interval = None
-    if prediction.log_std is not None:
-        low, high = prediction.interval_ms(_LEVEL)
-        interval = float(low[0]), float(high[0])
+    (interval,) = prediction.claimed_intervals_ms(_LEVEL)
     peaks = _peaks(predictor, query.target)
     total = float(parts.latency_ms.sum())
     rows = zip(parts.kernels, parts.latency_ms.tolist(), parts.known.tolist(), strict=True)

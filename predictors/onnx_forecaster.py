@@ -64,8 +64,5 @@ class ModelForecaster:
     def _first(self, model: bytes, shapes: Mapping[str, Sequence[int]] | None) -> ModelForecast:
         graph = self._loader.load(model, shapes=shapes)
         prediction = self._predictor.predict([Query(target=self._target, graph=graph)])
-        interval = None
-        if prediction.log_std is not None:
-            low, high = prediction.interval_ms(self._level)
-            interval = (float(low[0]), float(high[0]))
+        (interval,) = prediction.claimed_intervals_ms(self._level)
         return ModelForecast(graph=graph.hash, latency_ms=float(prediction.median_ms[0]), interval_ms=interval)

@@ -228,10 +228,7 @@ def forecasts(responder: ServedPredictor, queries: Sequence[Query], level: float
     predictor = responder.predictor
     prediction = predictor.predict(queries)
     coverage = predictor.coverage(queries)
-    intervals: list[tuple[float, float] | None] = [None] * len(queries)
-    if prediction.log_std is not None:
-        low, high = prediction.interval_ms(level)
-        intervals = list(zip(low.tolist(), high.tolist(), strict=True))
+    intervals = prediction.claimed_intervals_ms(level)
     return [
         Forecast(
             latency_ms=latency,

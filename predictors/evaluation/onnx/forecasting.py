@@ -124,10 +124,7 @@ def _dataset(models: Sequence[Measured]) -> LatencyDataset:
 def _forecasts(predictor: Predictor, models: Sequence[Measured]) -> list[Forecast]:
     queries = [model.query for model in models]
     prediction, coverage = predictor.predict(queries), predictor.coverage(queries)
-    intervals: list[tuple[float, float] | None] = [None] * len(models)
-    if prediction.log_std is not None:
-        low, high = prediction.interval_ms(_LEVEL)
-        intervals = list(zip(low.tolist(), high.tolist(), strict=True))
+    intervals = prediction.claimed_intervals_ms(_LEVEL)
     rows = zip(models, prediction.median_ms.tolist(), intervals, coverage.tolist(), strict=True)
     return [
         Forecast(name=model.name, median_ms=median, interval_ms=interval, known_share=share)
