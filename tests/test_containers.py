@@ -71,3 +71,9 @@ def test_compose_commands_and_settings_exist(compose: dict[str, Any]) -> None:
     assert {word for word in arguments if word.startswith("--")} <= known
     fields = {f"LATCAST_{field.upper()}" for field in Settings.model_fields}
     assert set(compose["services"]["api"]["environment"]) <= fields
+
+
+def test_image_is_built_out_of_every_package() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    for package in ("latcast", "profilers", "predictors", "service", "migrations"):
+        assert re.search(rf"^COPY {package} {package}$", text, re.MULTILINE), package
