@@ -15,17 +15,14 @@ from service.db import tables
 from service.db.session import Database
 from service.db.statements import chunks
 from service.forecasting.explanation import (
-    ExplainedForecast,
     MeasuredNetwork,
-    Neighbour,
-    Proposal,
     candidates,
     explained_by,
     neighbours,
     pool,
     proposals,
 )
-from service.forecasting.types import Forecast
+from service.forecasting.types import ExplainedForecast, Forecast, Neighbour, Proposal
 from service.graphs.queries import NetworkQuery, reads_natively
 from service.graphs.resolver import Resolver
 from service.graphs.store import architectures_of

@@ -13,13 +13,10 @@ from typing import Any
 from latcast.schema import Architecture, GraphHash, InputError, LatcastError, UnknownNameError, UnsupportedGraphError
 from predictors.base import FloatArray, Predictor, Query
 from predictors.explanation import Explanation, cost_profile, explain, measure_next, profile_distance
-from service.forecasting.types import Forecast
+from service.forecasting.types import ExplainedForecast, Neighbour, Proposal
 
 __all__ = [
-    "ExplainedForecast",
     "MeasuredNetwork",
-    "Neighbour",
-    "Proposal",
     "candidates",
     "explained_by",
     "neighbours",
@@ -69,60 +66,6 @@ class MeasuredNetwork:
             return family_of(self.architecture)
         except UnknownNameError:
             return self.architecture.space
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
-    """A measured network that spends its time alike.
-
-    Args:
-        name: for people.
-        measured_ms: its latency.
-        distance: total variation of the shares of time by class of kernels: 0 is alike, 1 has nothing in common.
-    """
-
-    name: str
-    measured_ms: float
-    distance: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """A network that could be measured next.
-
-    Args:
-        space: the search space that it is of.
-        text: the architecture.
-        forecast_ms: how long it is expected to take.
-        variance_removed: share of the variance of the explained forecast's logarithm that measuring it would remove.
-    """
-
-    space: str
-    text: str
-    forecast_ms: float
-    variance_removed: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainedForecast:
-    """A forecast and why it is what it is.
-
-    Args:
-        forecast: the answer to the item, as `/predict` gives it.
-        explanation: the kernels that the predictor expects, and the target's peaks; None where there are none.
-        no_kernels: why there is no explanation by kernel; empty where there is one.
-        kernel_measured_ms: float64 (kernels,), what was measured of each kernel, NaN where nothing was; None where
-            the network was not measured, or without its kernels.
-        nearest: measured networks, the most alike first.
-        measure_next: what to measure, the most useful first.
-    """
-
-    forecast: Forecast
-    explanation: Explanation | None = None
-    no_kernels: str = ""
-    kernel_measured_ms: FloatArray | None = None
-    nearest: tuple[Neighbour, ...] = ()
-    measure_next: tuple[Proposal, ...] = ()
 
 
 def explained_by(predictor: Predictor, query: Query) -> tuple[Explanation | None, str]:

@@ -10,9 +10,8 @@ from latcast.schema import GraphHash, LatcastError, Target, TargetId, Unsupporte
 from predictors.base import Predictor, Query
 from service.db.session import Database
 from service.forecasting.explainer import Explainer
-from service.forecasting.explanation import ExplainedForecast
 from service.forecasting.selection import PredictorSelection
-from service.forecasting.types import Forecast, QualityPair
+from service.forecasting.types import ExplainedForecast, Forecast, QualityPair
 from service.graphs.queries import reads_natively
 from service.graphs.resolver import Item, Resolver
 from service.graphs.store import GraphLoaderLike

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from latcast.schema import GraphHash, LatcastError, TargetId
 
 if TYPE_CHECKING:
-    from service.forecasting.explanation import ExplainedForecast
+    from predictors.base import FloatArray
+    from predictors.explanation import Explanation
     from service.graphs.resolver import Item
 
-__all__ = ["Forecast", "ForecasterLike", "QualityPair", "Source"]
+__all__ = ["ExplainedForecast", "Forecast", "ForecasterLike", "Neighbour", "Proposal", "QualityPair", "Source"]
 
 Source = Literal["measured", "predicted"]
 
@@ -67,6 +68,60 @@ class QualityPair:
     text: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """A measured network that spends its time alike.
+
+    Args:
+        name: for people.
+        measured_ms: its latency.
+        distance: total variation of the shares of time by class of kernels: 0 is alike, 1 has nothing in common.
+    """
+
+    name: str
+    measured_ms: float
+    distance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A network that could be measured next.
+
+    Args:
+        space: the search space that it is of.
+        text: the architecture.
+        forecast_ms: how long it is expected to take.
+        variance_removed: share of the variance of the explained forecast's logarithm that measuring it would remove.
+    """
+
+    space: str
+    text: str
+    forecast_ms: float
+    variance_removed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedForecast:
+    """A forecast and why it is what it is.
+
+    Args:
+        forecast: the answer to the item, as `/predict` gives it.
+        explanation: the kernels that the predictor expects, and the target's peaks; None where there are none.
+        no_kernels: why there is no explanation by kernel; empty where there is one.
+        kernel_measured_ms: float64 (kernels,), what was measured of each kernel, NaN where nothing was; None where
+            the network was not measured, or without its kernels.
+        nearest: measured networks, the most alike first.
+        measure_next: what to measure, the most useful first.
+    """
+
+    forecast: Forecast
+    explanation: "Explanation | None" = None
+    no_kernels: str = ""
+    kernel_measured_ms: "FloatArray | None" = None
+    nearest: tuple[Neighbour, ...] = ()
+    measure_next: tuple[Proposal, ...] = ()
+
+
 class ForecasterLike(Protocol):
     """What the routes need of `service.forecasting.forecaster.Forecaster`. Thread-safe.
 
@@ -86,7 +141,7 @@ class ForecasterLike(Protocol):
         """
         ...
 
-    def explain(self, target_id: TargetId, item: "Item", level: float, *, most: int) -> "ExplainedForecast":
+    def explain(self, target_id: TargetId, item: "Item", level: float, *, most: int) -> ExplainedForecast:
         """The answer to an item and why it is what it is.
 
         Args:

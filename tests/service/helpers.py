@@ -29,8 +29,7 @@ from latcast.schema import (
 from profilers.onnx_graph import PreparedModel, bind_shapes, load_graph, strip_weights
 from profilers.search_spaces import get_space
 from service.db.session import Database
-from service.forecasting.explanation import ExplainedForecast, Neighbour
-from service.forecasting.types import Forecast, QualityPair
+from service.forecasting.types import ExplainedForecast, Forecast, Neighbour, QualityPair
 from service.graphs.resolver import Item
 from service.jobs import queue
 from service.settings import Settings

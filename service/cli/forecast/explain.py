@@ -16,7 +16,7 @@ from service.cli.tables import output
 if TYPE_CHECKING:
     from predictors.base import Query
     from service.cli.forecast.local_targets import LocalTarget
-    from service.forecasting.explanation import ExplainedForecast
+    from service.forecasting.types import ExplainedForecast
 
 __all__ = ["explain"]
 
@@ -150,8 +150,8 @@ def _explained(local: "LocalTarget", query: "Query", nearest: int) -> "Explained
     """
     from predictors.base import Query
     from predictors.explanation import explain as explanation_of
-    from service.forecasting.explanation import ExplainedForecast, candidates, neighbours, pool, proposals
-    from service.forecasting.types import Forecast
+    from service.forecasting.explanation import candidates, neighbours, pool, proposals
+    from service.forecasting.types import ExplainedForecast, Forecast
 
     predictor, target = local.predictor, local.target
     explanation = explanation_of(predictor, query)
