@@ -44,7 +44,9 @@ def bench_onnx(
     backend: Annotated[str, typer.Option(help="Runtime to measure.")] = DEFAULTS.backend,
     threads: Annotated[int, typer.Option(min=1, help="Threads within an operator.")] = DEFAULTS.threads,
     precision: Annotated[str, typer.Option(help="What the backend does to the models.")] = DEFAULTS.precision,
-    shots: Annotated[int, typer.Option(min=1, help="Models that the predictor is told the latency of.")] = 10,
+    shots: Annotated[
+        int, typer.Option(min=1, help="Models of the support set, which the predictor is adapted to.")
+    ] = 10,
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions of the choice.")] = 10,
     predictor: Annotated[
         str | None,
@@ -52,7 +54,7 @@ def bench_onnx(
             help="KIND, KIND:NAME=VALUE,…, a shipped artifact's name, or its file. The house predictor where left out."
         ),
     ] = None,
-    sampler: Annotated[str, typer.Option(help="What chooses the models that are told.")] = "variance",
+    sampler: Annotated[str, typer.Option(help="What chooses the support set.")] = "variance",
     seconds: Annotated[float, typer.Option(min=0.05, help="Timed seconds of each measurement.")] = 1.0,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one process may take.")] = DEFAULTS.timeout_s,
     measurements: Annotated[
@@ -60,7 +62,7 @@ def bench_onnx(
     ] = None,
     json_out: Annotated[str, typer.Option("--json", metavar="OUT", help="Where to write; - is standard output.")] = "-",
 ) -> None:
-    """Judge forecasts of whole models: a few of them are told, the rest is forecast and compared.
+    """Judge forecasts of whole models: a few of them are the support set, the rest is forecast and compared.
 
     With a manifest of your own ONNX models each is measured twice on this machine, at the start and at the end. A
     model that fails is listed with the reason. With --holdout nothing is measured. An interrupted run goes on where it
