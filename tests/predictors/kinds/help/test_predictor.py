@@ -14,7 +14,7 @@ from predictors.features.cells import help_arrays
 from predictors.features.references import architecture_of, min_max, reference_key
 from predictors.kinds.help.predictor import HelpPredictor
 from predictors.evaluation.metrics import spearman
-from predictors.kinds.help.network import HelpNet, MetaLearner
+from predictors.kinds.help.network import HelpNet
 from predictors.testing import PredictorSuite
 from predictors.testing.architectures import architecture_workload, operator_workload
 from predictors.testing.workload import Workload
@@ -62,30 +62,6 @@ def test_a_cell_is_a_graph_with_a_global_node_that_hears_all() -> None:
     assert adjacency[0, -1].all()
     assert adjacency[0, 0].tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 0]
     assert adjacency[0, 7].tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 0]
-
-
-def test_the_outer_gradient_is_of_second_order() -> None:
-    torch.manual_seed(0)
-    learner = MetaLearner(3, graph=False, embedding=2, width=4, inner_rate=0.1, inner_steps=2, modulation=0.01,
-                          divergence_weight=0.0).double()  # fmt: skip
-    x, y, hardware = torch.randn(6, 3).double(), torch.randn(6).double(), torch.rand(2).double()
-
-    def adapted_loss() -> torch.Tensor:
-        parameters = learner.adapted(dict(learner.net.named_parameters()), hardware, (x,), y)
-        return learner._loss(parameters, hardware, (x,), y)
-
-    weight = learner.net.joint3.weight
-    (exact,) = torch.autograd.grad(adapted_loss(), weight)
-    step, numeric = 1e-6, torch.zeros_like(weight)
-    for index in range(weight.numel()):
-        with torch.no_grad():
-            weight.view(-1)[index] += step
-            above = adapted_loss()
-            weight.view(-1)[index] -= 2 * step
-            below = adapted_loss()
-            weight.view(-1)[index] += step
-        numeric.view(-1)[index] = (above - below) / (2 * step)
-    torch.testing.assert_close(exact, numeric, rtol=1e-4, atol=1e-7)
 
 
 def test_reference_latencies_may_be_rows_of_the_support(fitted: HelpPredictor) -> None:

@@ -3,7 +3,13 @@
 from functools import cache
 import numpy as np
 from numpy.testing import assert_allclose
-from predictors.kinds.universal.cells.components import component_names
+from predictors.kinds.universal.cells.components import (
+    LEARNED,
+    component_names,
+    effect,
+    fixed_components,
+    learned_components,
+)
 from predictors.kinds.universal.cells.fbnet_features import FBNET
 from predictors.kinds.universal.cells.prior import DevicePrior, learn_prior
 from profilers.search_spaces.fbnet import FBNet
@@ -30,3 +36,16 @@ def test_components_have_unit_effect() -> None:
     known = prior()
     assert len(known.components) == len(component_names(FBNET)) == len(known.like)
     assert_allclose([np.vdot(component, known.gram) for component in known.components], 1, rtol=1e-6)
+
+
+def test_components_have_names_in_their_order() -> None:
+    space, gram = FBNET, prior().gram
+    learned, fixed = learned_components(space, prior().profiles, gram), fixed_components(space, gram)
+    assert len(component_names(space)) == len(learned) + len(fixed) == len(prior().components)
+    assert component_names(space)[: len(learned)] == (*LEARNED, *space.masks)
+
+
+def test_effects_are_standard_deviations_over_architectures() -> None:
+    gram = np.diag([4.0, 1.0])
+    assert effect(np.array([1.0, 0.0]), gram) == 2.0
+    assert effect(np.zeros(2), gram) > 0, "logarithms are taken of it"
