@@ -151,6 +151,13 @@ def test_forecasts_of_texts_models_and_hashes(server: Server) -> None:
     assert all(answer["source"] == "predicted" for answer in answers[:5])
 
 
+def test_forecasts_are_explained(server: Server) -> None:
+    for item in ({"space": "zoo", "text": "mobile"}, {"onnx": encoded(model())}):
+        explained = server.client.explain(TARGET.id, item, nearest=2)
+        assert explained["kernels"]
+        assert explained["peaks"]["gflops"] > 0
+
+
 def test_measuring_is_asked_for_by_text_and_by_hash(server: Server) -> None:
     stored = server.client.upload_graph(model())["hash"]
     jobs = server.client.profile(TARGET.id, graphs=[stored], architectures=[("nasbench201", CELL)])
@@ -178,6 +185,7 @@ def test_an_adaptation_chooses_measures_and_fits(server: Server) -> None:
     assert finished["state"] == "done", finished
     answer = server.client.predict(TARGET.id, [{"space": "zoo", "text": "mobile"}])[0]
     assert answer["adapted"], json.dumps(answer)
+    assert server.client.explain(TARGET.id, {"space": "zoo", "text": "mobile"})["nearest"]
     pairs = server.client.quality(TARGET.id)
     assert len(pairs) == SAMPLES
     assert all(pair["graph"] and pair["predicted_ms"] > 0 for pair in pairs)
