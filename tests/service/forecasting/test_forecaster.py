@@ -1,0 +1,127 @@
+"""Answers item by item: measured, forecast by the first predictor that can, or an error of the item's own."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latcast.errors import NotFoundError
+from latcast.schema import (
+    Architecture,
+    Graph,
+    InvalidArchitectureError,
+    InvalidModelError,
+    LatcastError,
+    UnsupportedGraphError,
+)
+from predictors.base import FloatArray, LatencyDataset, Prediction, Query
+from predictors.kinds.flops import FlopsPredictor
+from profilers.onnx_graph import load_graph
+from service.db import records
+from service.db.session import Database, create_engine_for
+from service.forecasting import forecaster as module
+from service.forecasting.forecaster import Forecaster
+from service.forecasting.types import Forecast
+from service.graphs.queries import NetworkQuery
+from service.graphs.resolver import Item
+from service.learning.catalogue import ServedPredictor
+from service.settings import Settings
+from tests.service.helpers import CELL, TARGET, DirectLoader, model
+
+
+class PickyLoader(DirectLoader):
+    """Cannot build one of the networks."""
+
+    def build(self, architecture: Architecture) -> Graph:
+        if "none~0" in architecture.text:
+            raise InvalidModelError("Building the network took longer than 30 s; make it smaller.")
+        return super().build(architecture)
+
+
+class Narrow(FlopsPredictor):
+    """Reads graphs of one node alone, and notes how many it is asked about at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    def predict(self, queries: Sequence[Query]) -> Prediction:
+        self.asked.append(len(queries))
+        if any(len(query.graph.nodes) > 1 for query in queries):
+            raise UnsupportedGraphError("too many nodes")
+        return Prediction(median_ms=np.full(len(queries), 7.0))
+
+    def coverage(self, queries: Sequence[Query]) -> FloatArray:
+        return np.ones(len(queries))
+
+
+def fitted() -> FlopsPredictor:
+    graphs = [load_graph(model(width)) for width in range(1, 13)]
+    queries = [Query(target=TARGET, graph=graph) for graph in graphs]
+    latency_ms = np.array([0.05 + graph.flops / 1e3 for graph in graphs])
+    return FlopsPredictor().fit(LatencyDataset(queries=queries, latency_ms=latency_ms))
+
+
+@pytest.fixture
+def forecaster(new_sqlite: str, tmp_path: Path) -> Iterator[Forecaster]:
+    settings = Settings(database_url=new_sqlite, data_dir=tmp_path)
+    database = Database(create_engine_for(settings))
+    with database.write.begin() as session:
+        session.add(records.target_row(TARGET, None))
+    yield Forecaster(settings, database, PickyLoader())
+    database.close()
+
+
+def test_each_item_has_an_answer_or_an_error_of_its_own(forecaster: Forecaster) -> None:
+    unbuildable = CELL.replace("nor_conv_3x3~0", "none~0", 1)
+    answers = forecaster.forecast(
+        TARGET.id,
+        [
+            Item(space="nasbench201", text=CELL),
+            Item(space="nasbench201", text=unbuildable),
+            Item(space="nasbench201", text="nonsense"),
+            Item(onnx=model()),
+            Item(graph="g1-none"),
+        ],
+        0.9,
+    )
+    assert [type(answer) for answer in answers] == [
+        Forecast, InvalidModelError, InvalidArchitectureError, Forecast, NotFoundError,
+    ]  # fmt: skip
+
+
+def test_an_unknown_target_is_one_error(forecaster: Forecaster) -> None:
+    for items in ([], [Item(onnx=model())]):
+        with pytest.raises(NotFoundError, match="no target"):
+            forecaster.forecast("none", items, 0.9)
+    with pytest.raises(NotFoundError, match="no target"):
+        forecaster.quality("none")
+
+
+def test_what_the_first_cannot_read_goes_to_the_next(forecaster: Forecaster) -> None:
+    narrow, wide = Narrow(), fitted()
+    chain = [ServedPredictor(id="narrow", predictor=narrow, adapted=True),
+             ServedPredictor(id="wide", predictor=wide, adapted=False)]  # fmt: skip
+    cell = NetworkQuery(target=TARGET, architecture=Architecture(space="nasbench201", text=CELL))
+    small = [Query(target=TARGET, graph=load_graph(model(width))) for width in range(1, 4)]
+    answers = forecaster._predicted(chain, dict(enumerate([*small, cell])), level=0.9, target=TARGET)
+    named = [answer.predictor if isinstance(answer, Forecast) else answer for _, answer in sorted(answers.items())]
+    assert named == ["narrow"] * 3 + ["wide"]
+    assert narrow.asked == [4, 2, 2, 1, 1]  # halved until the one that spoils the batch stands alone
+
+
+def test_an_error_that_nobody_answers_stays(forecaster: Forecaster) -> None:
+    graph = forecaster.resolver.built_graph(Architecture(space="nasbench201", text=CELL))
+    alone = [ServedPredictor(id="narrow", predictor=Narrow(), adapted=True)]
+    answers = forecaster._predicted(alone, {0: Query(target=TARGET, graph=graph)}, level=0.9, target=TARGET)
+    assert isinstance(answers[0], LatcastError)
+    assert str(answers[0]) == "too many nodes"
+
+
+def test_queries_are_grouped_by_what_they_are_read_as() -> None:
+    text = NetworkQuery(target=TARGET, architecture=Architecture(space="nasbench201", text=CELL))
+    graph = Query(target=TARGET, graph=load_graph(model()))
+    assert module.by_space({0: graph, 3: text, 4: graph}) == {"": {0: graph, 4: graph}, "nasbench201": {3: text}}
+    assert module.name_of(text, "nasbench201") == CELL
+    assert module.name_of(graph, "") == graph.graph.hash
