@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from latcast.schema import Environment, KernelTiming
 from predictors.data.measured import MeasuredRow, pack, read_measured, read_rows
 from predictors.data.measured.drift_factors import at_baseline_speed, with_drift_factors
-from tests.predictors.data.measured.test_roundtrip import GEMM, campaign, row
+from tests.predictors.data.measured.campaigns import GEMM, campaign, row
 
 HOUR = 3600.0
 
