@@ -8,7 +8,6 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from latcast.schema import Graph, Node
-from predictors.features.coverage import OperatorRanges
 from predictors.features.flat import (
     FEATURE_NAMES,
     OPERATOR_CLASSES,
@@ -102,25 +101,3 @@ def test_an_empty_graph_has_features() -> None:
     empty = Graph(hash="g1-empty", tensors=(), inputs=(), outputs=(), nodes=())
     assert np.isfinite(flat_features([empty])).all()
     assert flat_features([]).shape == (0, len(FEATURE_NAMES))
-    assert OperatorRanges.of([empty]).coverage(empty) == 1.0
-
-
-def test_coverage_is_the_share_of_cost_that_is_known() -> None:
-    graphs = [random_graph(np.random.default_rng(seed)) for seed in range(30)]
-    seen = OperatorRanges.of(graphs)
-    assert_array_equal(seen.shares(graphs), np.ones(30))
-    shares = [seen.coverage(foreign_graph(share)) for share in (0.0, 0.2, 0.5, 1.0)]
-    assert shares == sorted(shares, reverse=True)
-    assert shares[0] > 0.9
-    assert shares[-1] < 0.05
-
-
-def test_sizes_beyond_training_are_not_covered() -> None:
-    seen = OperatorRanges.of([chain(size=32)])
-    assert seen.coverage(chain(size=36)) == 1.0
-    assert seen.coverage(chain(size=256)) < 0.1
-
-
-def test_coverage_survives_json() -> None:
-    seen = OperatorRanges.of([chain()])
-    assert OperatorRanges.from_vocabulary(seen.to_vocabulary()) == seen

@@ -6,13 +6,9 @@ from typing import Any
 
 import pytest
 
-from latcast.schema import InputError, LatcastError, UnknownNameError
-from predictors.data.importers.help import read_table
 from predictors.evaluation.journal import Journal
-from predictors.evaluation.nas import METRICS, SUITES, Contender, Task, assemble, plan, run
+from predictors.evaluation.nas import METRICS, Contender, Task, assemble, plan, run
 from predictors.evaluation.nas.execution import run_unit
-from predictors.evaluation.nas.scoring import summarise
-from predictors.evaluation.nas.tasks import check_task
 from tests.predictors.tables import write_cells
 
 TASK = Task(name="T", space="nasbench201", sources=("1080ti_1", "samsung_s7"), targets=("raspi4", "fpga"))
@@ -57,14 +53,6 @@ def test_several_combinations_are_a_list_and_a_suite_has_tasks(folder: Path) -> 
     assert all(set(item["tasks"]) == {"T"} for item in documents)
 
 
-def test_what_is_not_claimed_is_null() -> None:
-    row = dict.fromkeys(METRICS, 0.5) | {"device": "a", "seed": 0, "coverage_90": None}
-    summary = summarise([row, {**row, "seed": 1, "kendall": None}])
-    assert summary["targets"]["a"]["coverage_90"] is None
-    assert summary["mean"]["coverage_90"] is None
-    assert summary["targets"]["a"]["kendall"] == {"mean": 0.5, "std": 0.0}
-
-
 def test_an_interrupted_run_goes_on_where_it_was(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "partial.jsonl"
     todo, calls = units(), list[int]()
@@ -89,11 +77,6 @@ def test_an_interrupted_run_goes_on_where_it_was(folder: Path, tmp_path: Path, m
     assert not path.exists()
 
 
-def test_other_settings_do_not_reuse_results() -> None:
-    keys = {unit.key for todo in (units(), units(shots=[10]), units(protocol="help")) for unit in todo}
-    assert len(keys) == 6
-
-
 @pytest.mark.slow
 def test_processes_give_the_same_figures(folder: Path) -> None:
     todo, one, two = units(), Journal(None), Journal(None)
@@ -105,41 +88,3 @@ def test_processes_give_the_same_figures(folder: Path) -> None:
         for alone, beside in zip(one.get(unit.key), two.get(unit.key), strict=True):
             assert {**alone, **dict.fromkeys(timed)} == pytest.approx({**beside, **dict.fromkeys(timed)})
     assert reports == [0.5, 1.0]
-
-
-def test_slow_predictors_share_trainings_among_seeds() -> None:
-    todo = plan([TASK], [Contender(kind="help")], samplers=["random"], shots=[20], seeds=5, protocol="full",
-                source_samples=None)  # fmt: skip
-    assert [unit.seeds for unit in todo] == [(0, 2, 4), (1, 3)]
-    assert {unit.samples for unit in todo} == {900}
-    once = plan([TASK], [TREES], samplers=["random"], shots=[20], seeds=3, protocol="full", source_samples=None,
-                trainings=1)  # fmt: skip
-    assert [unit.seeds for unit in once] == [(0, 1, 2)]
-
-
-def test_contenders_are_parsed_and_checked() -> None:
-    contender = Contender.parse("boosted_trees:trees=5,reads=architecture")
-    assert contender.hyperparameters == {"trees": 5, "reads": "architecture"}
-    assert Contender.parse(contender.label) == contender
-    with pytest.raises(UnknownNameError, match="boosted_trees"):
-        Contender.parse("boosted_tree")
-    with pytest.raises(InputError, match="leafs"):
-        Contender.parse("boosted_trees:leafs=3")
-
-
-def test_targets_are_never_trained_on(folder: Path) -> None:
-    table = read_table(folder, "nasbench201")
-    for changes in ({"targets": ("samsung_s7",)}, {"validation": ("fpga",)}, {"targets": ()}, {"sources": ("nokia",)}):
-        task = Task(
-            **{"name": "T", "space": "nasbench201", "sources": TASK.sources, "targets": TASK.targets, **changes}
-        )
-        with pytest.raises(LatcastError):
-            check_task(task, table)
-
-
-def test_the_suites_are_the_published_partitions() -> None:
-    sizes = {task.name: (len(task.sources), len(task.targets)) for task in SUITES["nasflat"]}
-    assert sizes == {"ND": (9, 6), "FD": (9, 3), "F1": (5, 5), "F2": (5, 5), "F3": (5, 5), "F4": (10, 3), "FA": (15, 4)}
-    assert [task.name for task in SUITES["help"]] == ["nasbench201", "fbnet"]
-    for task in (*SUITES["nasflat"], *SUITES["help"]):
-        assert not set(task.targets) & {*task.sources, *task.validation}
