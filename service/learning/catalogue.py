@@ -113,10 +113,10 @@ class PredictorCatalogue:
         """
         now = time.monotonic()
         with self._lock:
-            read_at, known = self._predictors.get(target_id) or (0.0, None)
-        if known is not None and now - read_at < REFRESH_SECONDS:
-            return known
-        predictors = self._read(target_id, known)
+            read_at, previous = self._predictors.get(target_id) or (0.0, None)
+        if previous is not None and now - read_at < REFRESH_SECONDS:
+            return previous
+        predictors = self._read(target_id, previous)
         with self._lock:
             if now >= (self._renewed.get(target_id) or now):
                 self._predictors.put(target_id, (now, predictors))
@@ -135,29 +135,29 @@ class PredictorCatalogue:
         with self._database.read() as session:
             newest = select(tables.Predictor).where(tables.Predictor.active).order_by(tables.Predictor.id.desc())
             rows = [(row.id, row.artifact_digest) for row in session.scalars(newest)]
-        found = []
+        readable = []
         for predictor_id, digest in rows:
             try:
-                found.append(StoredPredictor(id=predictor_id, predictor=self._store.load(digest)))
+                readable.append(StoredPredictor(id=predictor_id, predictor=self._store.load(digest)))
             except ArtifactError as error:
                 log.error("base predictor refused", predictor=predictor_id, reason=str(error))
-        return (*found, *shipped_bases())
+        return (*readable, *shipped_bases())
 
-    def _read(self, target_id: TargetId, known: TargetPredictors | None) -> TargetPredictors:
+    def _read(self, target_id: TargetId, previous: TargetPredictors | None) -> TargetPredictors:
         with self._database.read() as session:
             target = target_record(find_target(session, target_id))
             active = session.scalar(
                 select(tables.Adaptation).where(tables.Adaptation.target_id == target_id, tables.Adaptation.active)
             )
-        adapted = None if active is None else self._adapted(active, known)
+        adapted = None if active is None else self._adapted(active, previous)
         return TargetPredictors(target=target, adapted=adapted, bases=self.bases())
 
-    def _adapted(self, row: tables.Adaptation, known: TargetPredictors | None) -> ServedPredictor | None:
+    def _adapted(self, row: tables.Adaptation, previous: TargetPredictors | None) -> ServedPredictor | None:
         try:
             predictor = self._store.load(row.artifact_digest)
         except ArtifactError as error:
             log.error("adaptation refused, the previous one serves on", adaptation=row.id, reason=str(error))
-            return known.adapted if known else None
+            return previous.adapted if previous else None
         return ServedPredictor(id=f"adaptation:{row.id}", predictor=predictor, adapted=True, support=tuple(row.support))
 
 

@@ -83,8 +83,8 @@ def _reaching(rows: Sequence[MeasuredNetwork], space: str) -> list[MeasuredNetwo
     """Rows without degenerate architectures, of which a support has no use."""
     if not space:
         return list(rows)
-    known = get_space(space)
-    return [row for row in rows if not known.is_degenerate(Architecture(space=space, text=row.name))]
+    search_space = get_space(space)
+    return [row for row in rows if not search_space.is_degenerate(Architecture(space=space, text=row.name))]
 
 
 def adapted_to(

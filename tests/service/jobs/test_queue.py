@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from latcast.client import Client
-from latcast.errors import ConflictError, LeaseLostError, NotFoundError
-from latcast.schema import Failure, InputError, JobKind, JobState, ProfileSettings
+from latcast.errors import ConflictError, LeaseLostError
+from latcast.schema import Failure, JobKind, JobState, ProfileSettings
 from service.db import tables
-from service.jobs import queue, reports
+from service.jobs import queue
 from service.jobs.payloads import AdaptPayload, ProfilePayload
 from tests.service.helpers import DEVICE, OTHER_TARGET, TARGET, World, measurement
 
@@ -45,82 +45,6 @@ def rows(world: World) -> int:
         return session.scalar(select(func.count()).select_from(tables.Measurement)) or 0
 
 
-def test_from_registration_to_result(world: World) -> None:
-    agent = world.agent()
-    graph = world.graph()
-    (made,) = world.client.profile(TARGET.id, graphs=[graph], settings={"processes": 2})
-    job = lease(agent)
-    assert (job["id"], job["graph"], job["kind"]) == (made["id"], graph, "profile")
-    assert job["settings"]["processes"] == 2
-    assert job["settings"]["backend"] == "fake"
-    assert agent.heartbeat(job["id"], job["lease_token"])
-    receipt = agent.result(job["id"], job["lease_token"], measurement(graph, ms=3.0))
-    assert receipt["state"] == "done"
-    done = world.client.job(job["id"])
-    assert done["state"] == "done"
-    assert done["result"] == {"measurement_id": receipt["measurement_id"]}
-    assert world.client.measurement(receipt["measurement_id"]) == measurement(graph, ms=3.0)
-    assert agent.lease(wait_s=0) is None
-
-
-def test_repeated_result_is_answered_alike_and_stored_once(world: World) -> None:
-    agent = world.agent()
-    graph = world.graph()
-    world.client.profile(TARGET.id, graphs=[graph])
-    job = lease(agent)
-    answers = [agent.result(job["id"], job["lease_token"], measurement(graph)) for _ in range(3)]
-    assert answers[0] == answers[1] == answers[2]
-    assert rows(world) == 1
-
-
-def test_repeated_failure_is_answered_alike_and_counts_once(world: World) -> None:
-    agent = world.agent()
-    world.client.profile(TARGET.id, graphs=[world.graph()])
-    job = lease(agent)
-    failure = Failure(stage="crash", message="signal 11")
-    answers = [agent.failure(job["id"], job["lease_token"], failure) for _ in range(2)]
-    assert answers[0] == answers[1]
-    assert answers[0]["state"] == "queued"
-    assert [reason["message"] for reason in world.client.job(job["id"])["reasons"]] == ["signal 11"]
-
-
-def test_failing_job_fails_after_its_attempts_with_every_reason(make_world: MakeWorld) -> None:
-    world = make_world(max_attempts=2)
-    agent = world.agent()
-    world.client.profile(TARGET.id, graphs=[world.graph()])
-    for number in (1, 2):
-        job = lease(agent)
-        agent.failure(job["id"], job["lease_token"], Failure(stage="crash", message=f"crash {number}"))
-    assert agent.lease(wait_s=0) is None
-    failed = world.client.job(job["id"])
-    assert failed["state"] == "failed"
-    assert [reason["message"] for reason in failed["reasons"]] == ["crash 1", "crash 2"]
-    kept = list(world.client.measurements(TARGET.id, outcome="failed"))
-    assert [row["failure_message"] for row in kept] == ["crash 2", "crash 1"]
-
-
-@pytest.mark.parametrize("stage", sorted(reports.FINAL_STAGES))
-def test_failure_that_would_repeat_is_not_tried_again(world: World, stage: str) -> None:
-    agent = world.agent()
-    world.client.profile(TARGET.id, graphs=[world.graph()])
-    job = lease(agent)
-    assert agent.failure(job["id"], job["lease_token"], Failure(stage=stage, message="no"))["state"] == "failed"
-
-
-def test_failed_measurement_is_stored_and_fails_the_job(world: World) -> None:
-    agent = world.agent()
-    graph = world.graph()
-    world.client.profile(TARGET.id, graphs=[graph])
-    job = lease(agent)
-    from dataclasses import replace
-
-    failed = replace(measurement(graph), runs=(), failure=Failure(stage="run", message="NaN"))
-    answer = agent.result(job["id"], job["lease_token"], failed)
-    assert answer["state"] == "failed"
-    assert agent.result(job["id"], job["lease_token"], failed) == answer
-    assert rows(world) == 1
-
-
 def test_lease_that_runs_out_returns_the_job_and_another_agent_finishes_it(make_world: MakeWorld) -> None:
     world = make_world(lease_seconds=0.2)
     first, second = world.agent(), world.agent()
@@ -138,20 +62,6 @@ def test_lease_that_runs_out_returns_the_job_and_another_agent_finishes_it(make_
         first.failure(lost["id"], lost["lease_token"], Failure(stage="crash", message="late"))
     assert rows(world) == 1
     assert [reason["outcome"] for reason in world.client.job(lost["id"])["reasons"]] == ["expired", "done"]
-
-
-def test_late_result_counts_while_nobody_else_has_the_job(make_world: MakeWorld) -> None:
-    world = make_world(lease_seconds=0.1)
-    agent = world.agent()
-    graph = world.graph()
-    world.client.profile(TARGET.id, graphs=[graph])
-    job = lease(agent)
-    deadline = time.monotonic() + 5
-    while world.client.job(job["id"])["state"] != "queued" and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert agent.result(job["id"], job["lease_token"], measurement(graph))["state"] == "done"
-    assert agent.lease(wait_s=0) is None
-    assert rows(world) == 1
 
 
 def test_silence_ends_a_job_after_its_attempts(world: World) -> None:
@@ -216,18 +126,6 @@ def _other_device():
     return replace(DEVICE, fingerprint="machine-2", name="elsewhere")
 
 
-def test_waiting_for_a_job_ends_when_one_comes(world: World) -> None:
-    agent = world.agent()
-    graph = world.graph()
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(agent.lease, wait_s=10)
-        time.sleep(0.3)
-        (made,) = world.client.profile(TARGET.id, graphs=[graph])
-        job = waiting.result(timeout=10)
-    assert job is not None
-    assert job["id"] == made["id"]
-
-
 def test_cancelled_job_is_not_leased_and_ends_the_lease(world: World) -> None:
     agent = world.agent()
     graph = world.graph()
@@ -260,55 +158,6 @@ def test_finished_job_cannot_be_cancelled(world: World) -> None:
     (job,) = world.client.jobs()
     with pytest.raises(ConflictError, match="done already"):
         world.client.cancel(job["id"])
-
-
-def test_result_for_other_work_is_refused_and_the_lease_goes_on(world: World) -> None:
-    agent = world.agent([TARGET, OTHER_TARGET])
-    graph, other = world.graph(4), world.graph(5)
-    world.client.profile(TARGET.id, graphs=[graph])
-    job = lease(agent)
-    for wrong in (measurement(other), measurement(graph, target=OTHER_TARGET)):
-        with pytest.raises(InputError, match="asks for graph"):
-            agent.result(job["id"], job["lease_token"], wrong)
-    assert agent.result(job["id"], job["lease_token"], measurement(graph))["state"] == "done"
-
-
-def test_unknown_token_and_unknown_job(world: World) -> None:
-    agent = world.agent()
-    graph = world.graph()
-    (made,) = world.client.profile(TARGET.id, graphs=[graph])
-    with pytest.raises(LeaseLostError, match="never leased"):
-        agent.result(made["id"], "guess", measurement(graph))
-    with pytest.raises(NotFoundError):
-        agent.result("nothing", "guess", measurement(graph))
-
-
-def test_jobs_are_listed_newest_first_and_filtered(world: World) -> None:
-    agent = world.agent()
-    graph = world.graph()
-    made = world.client.profile(TARGET.id, graphs=[graph] * 3)
-    lease(agent)
-    assert [job["id"] for job in world.client.jobs()] == [job["id"] for job in reversed(made)]
-    assert [job["id"] for job in world.client.jobs(state="leased")] == [made[0]["id"]]
-
-
-def test_events_tell_each_change_until_the_end(world: World) -> None:
-    agent = world.agent()
-    graph = world.graph()
-    (made,) = world.client.profile(TARGET.id, graphs=[graph])
-
-    def work() -> None:
-        time.sleep(0.4)
-        job = lease(agent)
-        time.sleep(0.6)
-        agent.result(job["id"], job["lease_token"], measurement(graph))
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(work)
-        response = world.http.get(f"/v1/jobs/{made['id']}/events")
-    states = [line.split('"state":"')[1].split('"')[0] for line in response.text.splitlines() if "data:" in line]
-    assert states == ["queued", "leased", "done"]
-    assert world.http.get("/v1/jobs/none/events").status_code == 404
 
 
 # --- The service's own worker -----------------------------------------------------------------------------------

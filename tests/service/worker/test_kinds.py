@@ -1,0 +1,21 @@
+"""Every kind of job is done by somebody: agents, or one class of the service's own."""
+
+from latcast.schema import JobKind
+from service.api.routes.jobs import AGENT_KINDS
+from service.db.session import Database
+from service.graphs.resolver import Resolver
+from service.learning.catalogue import PredictorCatalogue
+from service.settings import Settings
+from service.worker.kinds import service_steps
+from tests.service.helpers import DirectLoader
+
+
+def test_each_kind_has_one_place(database: Database) -> None:
+    steps = service_steps(
+        database,
+        Settings(),
+        catalogue=PredictorCatalogue(database),
+        resolver=Resolver(database, DirectLoader()),
+    )
+    kinds = [one.payload.kind for one in steps]
+    assert sorted([*kinds, *AGENT_KINDS]) == sorted(JobKind)
