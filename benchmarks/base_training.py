@@ -1,4 +1,4 @@
-"""From a measured data set to shipped artifacts: loading, judging by cross-validation, the model cards."""
+"""Steps of training a shipped base predictor: loading a measured data set, cross-validation, the model card."""
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -22,11 +22,15 @@ from profilers.search_spaces.families import family_of
 __all__ = ["MAIN_TARGET", "Measured", "judge", "load", "make", "write_card"]
 
 MAIN_TARGET = "fp32 1 thread optimisation=all spinning=off"
-"""End of the label of the target with the most rows: milliseconds of an unadapted base are its."""
+"""End of the label of the target with the most rows, in whose milliseconds an unadapted base forecasts."""
+
 FOLDS = 4
 SUPPORT = 10
+"""Number of measurements in each support."""
 SUPPORT_DRAWS = 3
+"""Number of supports for each held-out family and target."""
 FEWEST_JUDGED = 5
+"""Least number of networks of a family that are left to judge."""
 
 Rows = np.ndarray[Any, np.dtype[np.intp]]
 
@@ -37,11 +41,11 @@ class Measured:
 
     Args:
         dataset: one row for each graph and target.
-        families: of each row, for example `zoo/mobile`.
-        labels: of each row's target.
-        networks: rows that are whole networks: what forecasts are judged on.
+        families: family of each row, for example `zoo/mobile`, str (n,).
+        labels: label of each row's target, str (n,).
+        networks: indices of the rows that are whole networks, on which forecasts are judged.
         difference: median of |a − b| / mean of networks and kernels that were quickly measured twice.
-        machine: what is known of it, for the card.
+        machine: description of the machine, for the card.
     """
 
     dataset: LatencyDataset
@@ -53,15 +57,15 @@ class Measured:
 
     @property
     def main(self) -> Rows:
-        """Whether each row is of the target that most rows are of, bool (n,)."""
+        """Whether each row is of the main target, bool (n,)."""
         return np.array([label.endswith(MAIN_TARGET) for label in self.labels])
 
 
 def load(folder: Path) -> Measured:
-    """What `latcast dataset pack` wrote.
+    """The measured data set in a folder that `latcast dataset pack` wrote.
 
     Raises:
-        InputError: not such a folder.
+        InputError: the folder holds no such files.
     """
     dataset = read_measured(folder)
     families = [family_of(query.architecture) for query in dataset.queries if query.architecture is not None]
@@ -78,18 +82,18 @@ def load(folder: Path) -> Measured:
 
 
 def make(kind: str, seed: int) -> Predictor:
-    """An unfitted predictor."""
+    """An unfitted predictor of a kind, with hyperparameters as `Contender.parse` reads them."""
     return Contender.parse(kind).make(seed=seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """Forecasts of rows that training did not see.
+    """Forecasts of held-out rows.
 
     Args:
-        rows: which.
-        measured: float64 (n,), ms.
-        forecast: of them.
+        rows: indices of n rows.
+        measured: measured latencies in ms, float64 (n,).
+        forecast: forecasts of the rows.
     """
 
     rows: Rows
@@ -97,7 +101,7 @@ class Judged:
     forecast: Prediction
 
     def figures(self, mask: Rows | None = None) -> dict[str, Any]:
-        """As `predictors.evaluation.metrics.report` gives them."""
+        """The figures of `predictors.evaluation.metrics.report`, over the rows of a mask or over all."""
         chosen = np.ones(len(self.rows), dtype=bool) if mask is None else mask
         spread = self.forecast.log_std
         part = Prediction(median_ms=self.forecast.median_ms[chosen], log_std=None if spread is None else spread[chosen])
@@ -105,10 +109,11 @@ class Judged:
 
 
 def judge(measured: Measured, kind: str, seed: int, *, workers: int) -> dict[str, Any]:
-    """Figures over networks that training did not see on any target.
+    """Figures over networks that are held out on all targets.
 
-    `known`: networks of known families on known targets, by target and by family. `families`: whole families left
-    out, as they are and after ten of a family's networks are told.
+    The keys are those of the artifacts that are shipped. `known…`: networks of families and targets in training, over
+    all, by target and by family. `families`: whole held-out families, unadapted. `families_told…`: the same after an
+    adaptation to ten of a family's networks.
     """
     networks = measured.networks
     hashes = [measured.dataset.queries[i].graph.hash for i in networks]
@@ -119,36 +124,36 @@ def judge(measured: Measured, kind: str, seed: int, *, workers: int) -> dict[str
     with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
         futures = [pool.submit(_held_out, *task) for task in tasks]
         for count, future in enumerate(as_completed(futures), 1):
-            (as_is,) = future.result()[0]
-            found = as_is.figures(measured.main[as_is.rows])
-            print(f"{count} of {len(tasks)} folds judged: median error {found['median_ape']:.1%}", flush=True)
+            (unadapted,) = future.result()[0]
+            part = unadapted.figures(measured.main[unadapted.rows])
+            print(f"{count} of {len(tasks)} folds judged: median error {part['median_ape']:.1%}", flush=True)
         done = [future.result() for future in futures]
-    known = _join([one for as_is, _ in done[:FOLDS] for one in as_is])
-    left_out = _join([one for as_is, _ in done[FOLDS:] for one in as_is])
-    told = _join([one for _, adapted in done[FOLDS:] for one in adapted])
-    main = measured.main
-    names, labels = measured.families[known.rows], measured.labels[known.rows]
+    networks_out = _join([one for unadapted, _ in done[:FOLDS] for one in unadapted])
+    families_out = _join([one for unadapted, _ in done[FOLDS:] for one in unadapted])
+    adapted = _join([one for _, parts in done[FOLDS:] for one in parts])
+    labels = measured.labels[networks_out.rows]
     return {
-        "known": known.figures(main[known.rows]),
-        "known_by_target": {str(name): known.figures(labels == name) for name in sorted(set(labels))},
-        "known_by_family": {
-            str(name): known.figures((names == name) & main[known.rows]) for name in sorted(set(names))
-        },
-        "families": left_out.figures(main[left_out.rows]),
-        "families_told": told.figures(main[told.rows]),
-        "families_told_by_family": {
-            str(name): told.figures((measured.families[told.rows] == name) & main[told.rows])
-            for name in sorted(set(measured.families[told.rows]))
-        },
+        "known": networks_out.figures(measured.main[networks_out.rows]),
+        "known_by_target": {str(name): networks_out.figures(labels == name) for name in sorted(set(labels))},
+        "known_by_family": _by_family(measured, networks_out),
+        "families": families_out.figures(measured.main[families_out.rows]),
+        "families_told": adapted.figures(measured.main[adapted.rows]),
+        "families_told_by_family": _by_family(measured, adapted),
     }
 
 
+def _by_family(measured: Measured, judged: Judged) -> dict[str, Any]:
+    """The figures of each family on the main target."""
+    families, main = measured.families[judged.rows], measured.main[judged.rows]
+    return {str(name): judged.figures((families == name) & main) for name in sorted(set(families))}
+
+
 _shared: list[Measured] = []
-"""What forked workers find: graphs that are built already are not sent."""
+"""The data set for forked workers, so that graphs which are built already are not sent."""
 
 
 def _held_out(kind: str, seed: int, outer: Rows, whole_families: bool) -> tuple[list[Judged], list[Judged]]:
-    """(forecasts as they are, forecasts after some of each family and target were told)."""
+    """(unadapted forecasts, forecasts after adaptations to some networks of each family on each target)."""
     measured = _shared[-1]
     data = measured.dataset
     hashes = np.array([query.graph.hash for query in data.queries])
@@ -156,19 +161,19 @@ def _held_out(kind: str, seed: int, outer: Rows, whole_families: bool) -> tuple[
     if whole_families:
         hidden |= np.isin(measured.families, measured.families[outer])
     predictor = make(kind, seed).fit(data.subset(np.flatnonzero(~hidden)))
-    as_is = [_forecast(predictor, measured, outer)]
+    unadapted = [_forecast(predictor, measured, outer)]
     if not whole_families:
-        return as_is, []
-    told = []
+        return unadapted, []
+    adapted = []
     for family in sorted(set(measured.families[outer])):
         for label in sorted(set(measured.labels[outer])):
             rows = outer[(measured.families[outer] == family) & (measured.labels[outer] == label)]
             if len(rows) >= SUPPORT + FEWEST_JUDGED:
-                told += [_told(predictor, measured, rows, seed + draw) for draw in range(SUPPORT_DRAWS)]
-    return as_is, told
+                adapted += [_adapted(predictor, measured, rows, seed + draw) for draw in range(SUPPORT_DRAWS)]
+    return unadapted, adapted
 
 
-def _told(predictor: Predictor, measured: Measured, rows: Rows, seed: int) -> Judged:
+def _adapted(predictor: Predictor, measured: Measured, rows: Rows, seed: int) -> Judged:
     order = np.random.default_rng(seed).permutation(rows)
     support = measured.dataset.subset(order[:SUPPORT])
     return _forecast(predictor.adapt(support.queries[0].target, support), measured, order[SUPPORT:])
@@ -196,24 +201,32 @@ def _join(parts: Sequence[Judged]) -> Judged:
 
 
 def write_card(path: Path, measured: Measured, kind: str, figures: dict[str, Any], size_bytes: int) -> None:
-    """The model card, in Markdown."""
+    """Write the model card, in Markdown.
+
+    Args:
+        path: file of the card, named after the artifact.
+        measured: data set of the training.
+        kind: kind of the predictor.
+        figures: figures of `judge`.
+        size_bytes: size of the artifact.
+    """
     families = measured.families
     kernels = sum(family.startswith("kernels/") for family in families)
     overall = {
-        "networks not seen, families and target known": figures["known"],
-        "families not seen": figures["families"],
-        "families not seen, ten of the family told": figures["families_told"],
+        "held-out networks, family and target in training": figures["known"],
+        "held-out families": figures["families"],
+        "held-out families, ten of the family in the support": figures["families_told"],
     }
     lines = [
         f"# {path.stem}",
         "",
         f"A base predictor that latcast ships: {kind}, for any ONNX graph. Adapt it to your machine with about ten",
-        "measured networks; without that its milliseconds are those of the machine below. How it works is told in",
-        f"`docs/{kind}.md`.",
+        "measured networks; without that its milliseconds are those of the machine below. It is described",
+        f"in `docs/reference/{kind}.md`.",
         "",
         "## Data and protocol",
         "",
-        f"- {len(families):,} rows of the measured data set (`benchmarks/data`, its datasheet tells the protocol):",
+        f"- {len(families):,} rows of the measured data set (`benchmarks/data`, its datasheet states the protocol):",
         f"  {len(measured.networks):,} of whole networks, {kernels:,} of one or a few kernels, on "
         f"{len(set(measured.labels))} targets. No published model is",
         "  among them.",
@@ -223,20 +236,20 @@ def write_card(path: Path, measured: Measured, kind: str, figures: dict[str, Any
         "",
         "## Accuracy",
         "",
-        "Cross-validation over whole networks, four folds; a network that is judged was seen on no target. On ONNX",
+        "Cross-validation over whole networks, four folds; a judged network is in training on no target. On ONNX",
         f"Runtime, {MAIN_TARGET}:",
         "",
         *_table(overall),
         "",
-        "Networks not seen, by target:",
+        "Held-out networks, by target:",
         "",
         *_table(figures["known_by_target"]),
         "",
-        "Networks not seen, by family:",
+        "Held-out networks, by family:",
         "",
         *_table(figures["known_by_family"]),
         "",
-        "Families not seen, ten of the family told:",
+        "Held-out families, ten of the family in the support:",
         "",
         *_table(figures["families_told_by_family"]),
         "",

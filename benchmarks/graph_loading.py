@@ -1,10 +1,10 @@
-"""How long it takes from ONNX bytes to a forecast, beside what onnx's own shape inference takes on the same bytes.
+"""Times the way from ONNX bytes to a forecast, beside shape inference by onnx on the same bytes.
 
     python -m benchmarks.graph_loading [--predictor NAME] [--rounds N] [MODEL.onnx ...]
 
 Every step is timed in every round, one after the other, and figures are medians over the rounds: a machine that changes
-its speed changes all of them alike. Every round has models of its own that nobody has seen before: the built-in
-networks in another resolution or length, so that all their shapes are new; files with another activation at their end.
+its speed changes all of them alike. Every round has models that no cache holds: the built-in networks in another
+resolution or length, so that all their shapes are new, and files with another activation at their end.
 The worker process that reads them has started and read other models. Shape inference is
 `onnx.shape_inference.infer_shapes(bytes)`, which parses the bytes, infers, and parses what it inferred.
 """
@@ -32,7 +32,7 @@ from profilers.search_spaces import get_space
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
-COLUMNS = ("shape inference", "load_graph", "loader", "kernels", "predict", "first time", "known")
+COLUMNS = ("shape inference", "load_graph", "loader", "kernels", "predict", "first time", "cached")
 TRANSFORMER = (
     "text_transformer/vocabulary=5403,length={length},features=384,depth=9,head_size=64,ratio=4,placement=pre,"
     "normalisation=layer,positions=learned,mask=none,projection=separate,feed_forward=plain,activation=gelu,"
@@ -50,42 +50,42 @@ def main() -> None:
         "--predictor", default="universal-graphs", choices=pretrained_names(), help="[universal-graphs]"
     )
     parser.add_argument("--rounds", type=int, default=15, help="[15]")
-    given = parser.parse_args()
-    predictor = pretrained(given.predictor)
+    arguments = parser.parse_args()
+    predictor = pretrained(arguments.predictor)
     target = Target(device="any", backend="onnxruntime", backend_version="1", precision="fp32", threads=1, options={})
     print(f"{'ms, and multiples of shape inference':38}" + "".join(f"{name:>18}" for name in COLUMNS))
     with GraphLoader() as loader:
         timer = Timer(predictor, target, loader)
         timer.round(variants(LIGHT / "light_squeezenet.onnx"), 0)
-        for name, make in networks(given.models):
-            rounds = [timer.round(make, index) for index in range(given.rounds)]
+        for name, make in networks(arguments.models):
+            rounds = [timer.round(make, index) for index in range(arguments.rounds)]
             print(f"{name:38}" + figures([statistics.median(column) for column in zip(*rounds, strict=True)]))
 
 
 def figures(medians: Sequence[float]) -> str:
-    """Milliseconds, and how many times the first that is."""
+    """A line of the table: milliseconds, and multiples of the first column."""
     base, *others = medians
     return f"{base:18.3f}" + "".join(f"{value:10.3f} {value / base:6.2f}×" for value in others)
 
 
 class Timer:
-    """Times the way of a model, as a whole and in parts."""
+    """Times the way from a model to its forecast, as a whole and in parts."""
 
     def __init__(self, predictor: Predictor, target: Target, loader: GraphLoader) -> None:
         self._predictor, self._target, self._loader = predictor, target, loader
         self._forecaster = ModelForecaster(predictor, target, loader)
 
     def round(self, make: Callable[[int], bytes], index: int) -> list[float]:
-        """Milliseconds of each of `COLUMNS`, for variants of the model that nobody has seen."""
+        """Milliseconds of each of `COLUMNS`, for variants of the model that no cache holds."""
         whole, parts, here = (make(3 * index + part) for part in range(3))
         base = milliseconds(lambda: shape_inference.infer_shapes(whole))
         first = milliseconds(lambda: self._forecaster.forecast(whole))
-        again = bytes(memoryview(whole))  # as it comes in anew: another object, whose hash is not known
-        known = milliseconds(lambda: self._forecaster.forecast(again))
-        return [base, milliseconds(lambda: load_graph(here)), *self._parts(parts), first, known]
+        again = bytes(memoryview(whole))  # another object with the same bytes, as of a second request
+        cached = milliseconds(lambda: self._forecaster.forecast(again))
+        return [base, milliseconds(lambda: load_graph(here)), *self._parts(parts), first, cached]
 
     def _parts(self, model: bytes) -> Iterator[float]:
-        """Of the way to a forecast: to a graph through the worker, to kernels, to latency."""
+        """Milliseconds of the steps to a forecast: to a graph through the worker, to kernels, to latency."""
         yield milliseconds(lambda: self._loader.load(model))
         graph = self._loader.load(model)
         yield milliseconds(lambda: kernel_table(graph))
@@ -93,14 +93,14 @@ class Timer:
 
 
 def milliseconds(action: Callable[[], object]) -> float:
-    """How long an action takes."""
+    """The duration of an action in ms."""
     start = time.perf_counter()
     action()
     return 1e3 * (time.perf_counter() - start)
 
 
 def networks(files: Sequence[Path]) -> Iterator[tuple[str, Callable[[int], bytes]]]:
-    """Names, and the variants of each."""
+    """The name of each network, with the function that makes its variants."""
     zoo = get_space("zoo")
     yield "ResNet-50, batch normalisation apart", lambda index: resnet(160 + 32 * index, folded=False)
     yield "ResNet-50, batch normalisation folded", lambda index: resnet(160 + 32 * index, folded=True)
@@ -112,7 +112,7 @@ def networks(files: Sequence[Path]) -> Iterator[tuple[str, Callable[[int], bytes
 
 
 def variants(path: Path) -> Callable[[int], bytes]:
-    """The network in a file with one more activation, each of another slope, on its first output."""
+    """A function that adds an activation, each time of another slope, to the first output of a file's network."""
 
     def variant(index: int) -> bytes:
         model = ModelProto.FromString(path.read_bytes())
@@ -166,7 +166,7 @@ def _convolution(builder: GraphBuilder, x: Tensor, channels: int, window: int, s
 
 
 def chain(side: int, blocks: int) -> bytes:
-    """Residual blocks of three nodes each, whose windows change."""
+    """A network of residual blocks of three nodes each, whose windows differ."""
     builder = GraphBuilder("chain")
     x = builder.input("input", (1, 16, side, side))
     for index in range(blocks):

