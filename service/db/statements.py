@@ -24,7 +24,10 @@ def chunks(values: Collection[T]) -> Iterator[list[T]]:
 
 
 def insert_missing(bind: Connection | Session, table: type[tables.Base]) -> sqlite.Insert | postgresql.Insert:
-    """An insertion into the table that leaves out rows whose keys are there; give it values, or rows to select."""
+    """An insertion into the table that leaves out rows whose keys are there; give it values, or rows to select.
+
+    What is selected needs a WHERE: SQLite would read what follows as part of a join.
+    """
     if _dialect(bind) == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()

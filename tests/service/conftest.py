@@ -10,12 +10,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from latcast.client import Client
+from latcast.schema import Failure
 from service.app import create_app
 from service.db.migrate import head_revision
 from service.db.session import Database, create_engine_for, upgrade
 from service.db.tables import Base
 from service.settings import Settings
-from tests.service.helpers import DirectLoader, FakeForecaster, World, run_sql
+from tests.service.helpers import DEVICE, OTHER_TARGET, TARGET, DirectLoader, FakeForecaster, World, run_sql
 
 
 @pytest.fixture(scope="session")
@@ -110,3 +111,29 @@ def make_world(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Worl
 def world(make_world: Callable[..., World]) -> World:
     """An open service."""
     return make_world()
+
+
+@pytest.fixture
+def measured(world: World) -> World:
+    """Five graphs of 1 to 5 ms, the third measured twice (noisy the second time), one failed."""
+    agent = world.agent([TARGET, OTHER_TARGET])
+    for width in range(1, 6):
+        world.measure(agent, width, ms=float(width))
+    world.measure(agent, 3, ms=30.0, noisy=True)
+    world.client.profile(TARGET.id, graphs=[world.graph(9)])
+    job = agent.lease(wait_s=0)
+    assert job is not None
+    agent.failure(job["id"], job["lease_token"], Failure(stage="open", message="=cmd|' /C calc'!A0"))
+    return world
+
+
+@pytest.fixture
+def keyed(make_world: Callable[..., World]) -> tuple[World, dict[str, str]]:
+    """A service with a key of each scope."""
+    world = make_world()
+    admin = world.client.create_key("admin")["key"]
+    world.client.key = admin
+    client = world.client.create_key("client")["key"]
+    token = world.client.create_enrolment_token()["enrolment_token"]
+    agent = world.client_with(None).register(DEVICE, [TARGET], enrolment_token=token)["agent_key"]
+    return world, {"admin": admin, "client": client, "agent": agent}

@@ -28,6 +28,7 @@ from latcast.schema import (
 )
 from profilers.onnx_graph import PreparedModel, bind_shapes, load_graph, strip_weights
 from profilers.search_spaces import get_space
+from service.db import records, tables
 from service.db.session import Database
 from service.forecasting.types import ExplainedForecast, Forecast, Neighbour, QualityPair
 from service.graphs.resolver import Item
@@ -220,3 +221,27 @@ class World:
         found = measurement(graph, ms=ms, noisy=noisy, sentinel_ms=sentinel_ms, at_unix_s=at_unix_s)
         receipt = agent.result(job["id"], job["lease_token"], found)
         return int(receipt["measurement_id"])
+
+
+def add_import(world: World, *, ms: float = 7.0) -> str:
+    """A row of a public table."""
+    target = Target(device="pixel", backend="imported", origin="table.csv (MIT)")
+    with world.database.write.begin() as session:
+        session.add(records.target_row(target, None))
+        architecture = tables.Architecture(space="nasbench201", text=CELL)
+        session.add(architecture)
+        session.flush()
+        session.add(
+            tables.Measurement(
+                target_id=target.id,
+                architecture_id=architecture.id,
+                statistic="mean",
+                median_ms=ms,
+                settings={},
+                feeds=[],
+                runs=[],
+                sentinel_ms=[],
+                protocol_version=0,
+            )
+        )
+    return target.id

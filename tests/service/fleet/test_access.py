@@ -1,18 +1,15 @@
 """Who may do what."""
 
-import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from fastapi.routing import APIRoute
 from sqlalchemy import select
 
 from latcast.errors import AuthenticationError, ConflictError, ForbiddenError, NotFoundError
 from latcast.schema import InputError
 from service.db import tables
 from service.fleet import access
-from tests.service.helpers import DEVICE, TARGET, World
+from tests.service.helpers import World
 
 MakeWorld = Callable[..., World]
 OPEN = {"GET /healthz", "GET /readyz", "POST /devices/register"}
@@ -53,18 +50,6 @@ SCOPES = {
     "GET /predictors/{predictor_id}": READ,
     "GET /metrics": READ,
 }
-
-
-@pytest.fixture
-def keyed(make_world: MakeWorld) -> tuple[World, dict[str, str]]:
-    """A service with a key of each scope."""
-    world = make_world()
-    admin = world.client.create_key("admin")["key"]
-    world.client.key = admin
-    client = world.client.create_key("client")["key"]
-    token = world.client.create_enrolment_token()["enrolment_token"]
-    agent = world.client_with(None).register(DEVICE, [TARGET], enrolment_token=token)["agent_key"]
-    return world, {"admin": admin, "client": client, "agent": agent}
 
 
 def calls(world: World) -> dict[str, tuple[str, set[str]]]:
@@ -143,63 +128,6 @@ def test_required_keys_close_a_service_without_any(make_world: MakeWorld) -> Non
     assert world.client.readiness()["ready"]
 
 
-def test_enrolment_token_serves_one_device_and_expires(keyed: tuple[World, dict[str, str]]) -> None:
-    from dataclasses import replace
-
-    world, _ = keyed
-    stranger = world.client_with(None)
-    other = replace(DEVICE, fingerprint="machine-2")
-    with pytest.raises(AuthenticationError, match="enrolment token"):
-        stranger.register(other, [])
-    with pytest.raises(AuthenticationError, match="unknown"):
-        stranger.register(other, [], enrolment_token="latcast_guess")
-    token = world.client.create_enrolment_token()["enrolment_token"]
-    first = stranger.register(other, [], enrolment_token=token)
-    assert stranger.register(other, [], enrolment_token=token)["device_id"] == first["device_id"]
-    with pytest.raises(AuthenticationError, match="another device"):
-        stranger.register(replace(DEVICE, fingerprint="machine-3"), [], enrolment_token=token)
-    short = world.client.create_enrolment_token(ttl_s=0.05)["enrolment_token"]
-    time.sleep(0.1)
-    with pytest.raises(AuthenticationError, match="expired"):
-        stranger.register(other, [], enrolment_token=short)
-
-
-def test_refused_registration_leaves_nothing(keyed: tuple[World, dict[str, str]]) -> None:
-    from dataclasses import replace
-
-    world, _ = keyed
-    with pytest.raises(AuthenticationError):
-        world.client_with(None).register(replace(DEVICE, fingerprint="machine-2"), [])
-    assert len(world.client.devices()) == 1
-
-
-def test_agent_registers_again_with_its_own_key(keyed: tuple[World, dict[str, str]]) -> None:
-    world, keys = keyed
-    again = world.client_with(keys["agent"]).register(DEVICE, [TARGET])
-    assert again["agent_key"] is None
-    assert again["target_ids"] == [TARGET.id]
-
-
-def test_registering_twice_is_the_same_device_and_updates_it(world: World) -> None:
-    from dataclasses import replace
-
-    first = world.client.register(DEVICE, [TARGET])
-    second = world.client.register(replace(DEVICE, name="renamed"), [TARGET])
-    assert first["device_id"] == second["device_id"]
-    (device,) = world.client.devices()
-    assert device["device"]["name"] == "renamed"
-    assert device["created_unix_s"] < device["registered_unix_s"]
-
-
-def test_targets_have_to_be_the_devices_own(world: World) -> None:
-    from dataclasses import replace
-
-    with pytest.raises(InputError, match="belongs to device"):
-        world.client.register(DEVICE, [replace(TARGET, device="another")])
-    with pytest.raises(InputError, match="origin"):
-        world.client.register(DEVICE, [replace(TARGET, origin="table.csv")])
-
-
 def test_leasing_needs_an_agent(world: World) -> None:
     with pytest.raises(AuthenticationError, match="register the device first"):
         world.client.lease(wait_s=0)
@@ -223,18 +151,3 @@ def test_other_addresses_need_keys(world: World, host: str) -> None:
 def test_scope_error_names_what_is_needed() -> None:
     with pytest.raises(ForbiddenError, match="scope admin; yours has client"):
         access.require_scope(access.Principal(scope="client"), ("admin",))
-
-
-def test_routes_hold_no_connection_for_their_callers(world: World) -> None:
-    """A dependency that yields would keep its session for as long as a call waits."""
-    import inspect
-
-    def generators(route: APIRoute) -> list[Any]:
-        pending, found = [route.dependant], []
-        while pending:
-            dependant = pending.pop()
-            pending += dependant.dependencies
-            found += [d.call for d in dependant.dependencies if d.call and inspect.isgeneratorfunction(d.call)]
-        return found
-
-    assert not [call for route in world.app.routes if isinstance(route, APIRoute) for call in generators(route)]

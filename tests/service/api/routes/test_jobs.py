@@ -1,14 +1,19 @@
-"""The calls about jobs: lease with a wait, listing, events."""
+"""Jobs over REST: from lease to result, calls that wait, lists, and streams of changes."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+
+import pytest
 
 from latcast.client import Client
+from service.api import schemas
+from service.api.deps import Parts
+from service.api.routes import jobs
+from service.fleet.access import Principal
 from tests.service.helpers import TARGET, World, measurement
 
 
-def lease(agent: Client) -> dict:
-    job = agent.lease(wait_s=0)
+def lease(agent: Client, *, wait_s: float = 0.0) -> dict:
+    job = agent.lease(wait_s=wait_s)
     assert job is not None
     return job
 
@@ -31,16 +36,27 @@ def test_from_registration_to_result(world: World) -> None:
     assert agent.lease(wait_s=0) is None
 
 
-def test_waiting_for_a_job_ends_when_one_comes(world: World) -> None:
+def test_waiting_for_a_job_ends_when_one_comes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = world.agent()
     graph = world.graph()
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(agent.lease, wait_s=10)
-        time.sleep(0.3)
-        (made,) = world.client.profile(TARGET.id, graphs=[graph])
-        job = waiting.result(timeout=10)
-    assert job is not None
-    assert job["id"] == made["id"]
+    made: list[str] = []
+    look = jobs._try_lease
+
+    def look_twice(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
+        """The first look finds nothing; a job comes before the second."""
+        if made:
+            return look(parts, caller)
+        assert look(parts, caller) is None
+        made.append(world.client.profile(TARGET.id, graphs=[graph])[0]["id"])
+        return None
+
+    monkeypatch.setattr(jobs, "_try_lease", look_twice)
+    assert lease(agent, wait_s=30)["id"] == made[0]
+
+
+def test_a_call_for_a_job_waits_no_longer_than_the_service_allows(make_world: Callable[..., World]) -> None:
+    world = make_world(max_lease_wait_s=0.01)
+    assert world.agent().lease(wait_s=3600) is None
 
 
 def test_jobs_are_listed_newest_first_and_filtered(world: World) -> None:
@@ -52,20 +68,30 @@ def test_jobs_are_listed_newest_first_and_filtered(world: World) -> None:
     assert [job["id"] for job in world.client.jobs(state="leased")] == [made[0]["id"]]
 
 
-def test_events_tell_each_change_until_the_end(world: World) -> None:
+def test_events_tell_each_change_until_the_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = world.agent()
     graph = world.graph()
     (made,) = world.client.profile(TARGET.id, graphs=[graph])
+    leased: list[dict] = []
+    look = jobs.show
 
-    def work() -> None:
-        time.sleep(0.4)
-        job = lease(agent)
-        time.sleep(0.6)
-        agent.result(job["id"], job["lease_token"], measurement(graph))
+    def change_and_look(job_id: str, parts: Parts, caller: Principal) -> schemas.JobOut:
+        """The job is leased before the first look, as it was at the second, and done before the third."""
+        if not leased:
+            leased.append(lease(agent))
+        elif len(leased) == 2:
+            agent.result(made["id"], leased[0]["lease_token"], measurement(graph))
+        else:
+            leased.append({})
+        return look(job_id, parts, caller)
 
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(work)
-        response = world.http.get(f"/v1/jobs/{made['id']}/events")
+    monkeypatch.setattr(jobs, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(jobs, "show", change_and_look)
+    response = world.http.get(f"/v1/jobs/{made['id']}/events")
+    assert response.headers["content-type"].startswith("text/event-stream")
     states = [line.split('"state":"')[1].split('"')[0] for line in response.text.splitlines() if "data:" in line]
     assert states == ["queued", "leased", "done"]
+
+
+def test_a_stream_of_a_job_that_is_not_there_is_refused(world: World) -> None:
     assert world.http.get("/v1/jobs/none/events").status_code == 404

@@ -92,27 +92,3 @@ def test_answers_are_what_the_description_says(world: World) -> None:
     assert parsed.model_dump(mode="json") == answers
     assert [type(answer) for answer in parsed.items] == [schemas.ForecastOut, schemas.ItemError]
     assert set(answers["items"][0]) == set(schemas.ForecastOut.model_fields)
-
-
-def test_quality_pairs(world: World) -> None:
-    world.agent()
-    assert world.client.quality(TARGET.id) == [
-        {"graph": "g", "space": None, "text": None, "measured_ms": 1.0, "predicted_ms": 1.1, "support": False}
-    ]
-
-
-def test_adapt_is_a_job_and_names_are_checked_at_once(world: World) -> None:
-    world.agent()
-    job = world.client.adapt(TARGET.id, samples=3, sampler="random", pool={"space": "nasbench201"}, seed=7)
-    kept = world.client.job(job["id"])
-    assert (kept["kind"], kept["state"], kept["request"]["samples"]) == ("adapt", "queued", 3)
-    with pytest.raises(InputError, match="Unknown sampler"):
-        world.client.adapt(TARGET.id, sampler="best")
-    with pytest.raises(InputError, match="Unknown search space"):
-        world.client.adapt(TARGET.id, pool={"space": ["nasbench201", "none"]})
-    with pytest.raises(InputError, match="not both"):
-        world.client.adapt(TARGET.id, pool={"space": "zoo", "graphs": ["g"]})
-    with pytest.raises(NotFoundError, match="no graph"):
-        world.client.adapt(TARGET.id, pool={"graphs": ["g"]})
-    with pytest.raises(NotFoundError):
-        world.client.adapt("none")

@@ -1,0 +1,39 @@
+"""Targets over REST: what lists tell of them, their quality, and adaptations that are asked for."""
+
+import pytest
+
+from latcast.errors import NotFoundError
+from latcast.schema import InputError
+from tests.service.helpers import OTHER_TARGET, TARGET, World
+
+
+def test_targets_count_their_measurements(measured: World) -> None:
+    targets = {target["id"]: target for target in measured.client.targets()}
+    assert targets[TARGET.id]["measurements"] == 6
+    assert targets[OTHER_TARGET.id]["measurements"] == 0
+    assert targets[TARGET.id]["label"] == TARGET.label
+    assert targets[TARGET.id] == measured.client.target(TARGET.id)
+
+
+def test_quality_pairs(world: World) -> None:
+    world.agent()
+    assert world.client.quality(TARGET.id) == [
+        {"graph": "g", "space": None, "text": None, "measured_ms": 1.0, "predicted_ms": 1.1, "support": False}
+    ]
+
+
+def test_adapt_is_a_job_and_names_are_checked_at_once(world: World) -> None:
+    world.agent()
+    job = world.client.adapt(TARGET.id, samples=3, sampler="random", pool={"space": "nasbench201"}, seed=7)
+    kept = world.client.job(job["id"])
+    assert (kept["kind"], kept["state"], kept["request"]["samples"]) == ("adapt", "queued", 3)
+    with pytest.raises(InputError, match="Unknown sampler"):
+        world.client.adapt(TARGET.id, sampler="best")
+    with pytest.raises(InputError, match="Unknown search space"):
+        world.client.adapt(TARGET.id, pool={"space": ["nasbench201", "none"]})
+    with pytest.raises(InputError, match="not both"):
+        world.client.adapt(TARGET.id, pool={"space": "zoo", "graphs": ["g"]})
+    with pytest.raises(NotFoundError, match="no graph"):
+        world.client.adapt(TARGET.id, pool={"graphs": ["g"]})
+    with pytest.raises(NotFoundError):
+        world.client.adapt("none")

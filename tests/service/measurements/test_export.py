@@ -1,0 +1,43 @@
+"""Exports: every row in CSV, which no spreadsheet runs as formulas, and every sample in Parquet."""
+
+import csv
+import io
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.service.helpers import CELL, OTHER_TARGET, TARGET, World, add_import
+
+
+def test_csv_holds_every_row_and_no_formula(measured: World, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    measured.client.export(TARGET.id, path, file_format="csv")
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    assert len(rows) == 7
+    assert float(rows[0]["median_ms"]) == pytest.approx(1.05)
+    assert rows[-1]["failure_message"] == "'=cmd|' /C calc'!A0"
+    cells = [value for row in rows for value in row.values() if value]
+    assert not [cell for cell in cells if cell[0] in "=+-@\t\r"]
+
+
+def test_parquet_holds_every_sample(measured: World, tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    measured.client.export(TARGET.id, path)
+    table = pq.read_table(path)
+    assert table.num_rows == 7
+    assert table["samples_ms"][0].as_py() == [[1.0, 1.0, 1.0], [pytest.approx(1.1)]]
+    assert table["failure_message"][6].as_py() == "=cmd|' /C calc'!A0"  # Parquet runs no formulas
+    measured.client.export(OTHER_TARGET.id, path)
+    assert pq.read_table(path).num_rows == 0
+
+
+def test_export_of_an_imported_target(measured: World, tmp_path: Path) -> None:
+    target = add_import(measured)
+    measured.client.export(target, tmp_path / "rows.csv", file_format="csv")
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "rows.csv").read_text()))
+    assert (row["statistic"], row["text"]) == ("mean", CELL)
+    (listed,) = measured.client.measurements(target)
+    assert measured.http.get(f"/v1/measurements/{listed['id']}").status_code == 422
+    shown = measured.client.target(target)
+    assert (shown["device_id"], shown["device_name"], shown["origin"]) == (None, "pixel", "table.csv (MIT)")

@@ -1,0 +1,42 @@
+"""Measurements in lists: sorted, filtered, page by page, each with its summary."""
+
+import pytest
+
+from latcast.schema import InputError
+from tests.service.helpers import TARGET, World, measurement
+
+
+@pytest.mark.parametrize("sort", ["id", "-id", "median_ms", "-median_ms"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_pages_together_are_the_whole(measured: World, sort: str, limit: int) -> None:
+    rows = list(measured.client.measurements(TARGET.id, sort=sort, limit=limit))
+    name = sort.removeprefix("-")
+    values = [row[name] for row in rows]
+    assert values == sorted(values, reverse=sort.startswith("-"))
+    assert len({row["id"] for row in rows}) == len(rows) == (7 if name == "id" else 6)
+
+
+def test_filters(measured: World) -> None:
+    def count(**filters: object) -> int:
+        return len(list(measured.client.measurements(TARGET.id, **filters)))
+
+    assert count(outcome="measured") == 6
+    assert count(outcome="failed") == 1
+    assert count(noisy=True) == 1
+    assert count(graph=measured.graph(3)) == 2
+    assert count(space="nasbench201") == 0
+
+
+def test_cursors_are_checked(measured: World) -> None:
+    page = measured.http.get(f"/v1/targets/{TARGET.id}/measurements?limit=2&sort=id").json()
+    for cursor, sort in (("x", "id"), (page["next_cursor"], "-id"), ("W10=", "id"), ("bnVsbA==", "id")):
+        with pytest.raises(InputError, match="cursor"):
+            list(measured.client.measurements(TARGET.id, cursor=cursor, sort=sort))
+
+
+def test_row_shows_its_summary_and_the_whole_record(measured: World) -> None:
+    row = next(measured.client.measurements(TARGET.id, sort="id"))
+    assert row["median_ms"] == pytest.approx(1.05)
+    assert (row["samples"], row["peak_memory_bytes"], row["statistic"]) == (4, 1000, "samples")
+    assert measured.http.get(f"/v1/measurements/{row['id']}").json()["summary"] == row
+    assert measured.client.measurement(row["id"]) == measurement(row["graph"], ms=1.0)
