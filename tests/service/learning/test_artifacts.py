@@ -1,0 +1,71 @@
+"""Artifacts in the database: kept once, verified when they are read, and base predictors in lists."""
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select
+
+from latcast.errors import NotFoundError
+from latcast.schema import Architecture, ArtifactError, Target
+from predictors.artifact import Artifact
+from predictors.base import LatencyDataset, Query
+from predictors.kinds.lookup_table import LookupTablePredictor
+from service.db import tables
+from service.db.session import Database
+from service.learning import artifacts
+from service.learning.artifacts import ArtifactStore, find_predictor, predictors_page, put_artifact
+from tests.service.helpers import CELL
+
+
+@pytest.fixture
+def artifact() -> Artifact:
+    """Of a predictor that read one row."""
+    query = Query(target=Target(device="d", backend="b"), architecture=Architecture(space="nasbench201", text=CELL))
+    return LookupTablePredictor().fit(LatencyDataset(queries=[query], latency_ms=np.array([3.0]))).to_artifact()
+
+
+def test_an_artifact_is_kept_once_and_read_once(database: Database, artifact: Artifact) -> None:
+    with database.write.begin() as session:
+        digest = put_artifact(session, artifact)
+        assert put_artifact(session, artifact) == digest
+        assert session.scalar(select(func.count()).select_from(tables.Artifact)) == 1
+    store = ArtifactStore(database)
+    assert isinstance(store.load(digest), LookupTablePredictor)
+    with database.write.begin() as session:
+        session.get_one(tables.Artifact, digest).content = b"other bytes"
+    assert store.load(digest) is store.load(digest)
+    with pytest.raises(ArtifactError, match="corrupt"):
+        ArtifactStore(database).load(digest)
+    with pytest.raises(ArtifactError, match="not in the database"):
+        store.load("none")
+
+
+def test_an_artifact_that_is_refused_pushes_none_out_of_memory(
+    database: Database, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "CACHED_PREDICTORS", 1)
+    with database.write.begin() as session:
+        digest = put_artifact(session, artifact)
+        session.add(tables.Artifact(digest="copy", content=artifact.to_bytes()))
+    store = ArtifactStore(database)
+    first = store.load(digest)
+    with pytest.raises(ArtifactError):
+        store.load("copy")  # its digest is not that of its bytes, and nothing is forgotten for it
+    assert store.load(digest) is first
+
+
+def test_base_predictors_are_listed_newest_first_and_found(database: Database) -> None:
+    ids = []
+    for number in range(3):
+        with database.write.begin() as session:
+            session.add(tables.Artifact(digest=f"d{number}", content=b"x"))
+            session.flush()
+            session.add(row := tables.Predictor(kind="flops", artifact_digest=f"d{number}", metrics={}))
+            session.flush()
+            ids.append(row.id)
+    with database.read() as session:
+        page = predictors_page(session, limit=2)
+        rest = predictors_page(session, limit=2, cursor=page.next_cursor)
+        assert [row.id for part in (page, rest) for (row,) in part.items] == ids[::-1]
+        assert find_predictor(session, ids[0]).artifact_digest == "d0"
+        with pytest.raises(NotFoundError, match="GET /v1/predictors"):
+            find_predictor(session, "none")
