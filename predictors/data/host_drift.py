@@ -2,7 +2,7 @@
 
 Clocks are lowered as a machine warms up, and virtual machines share memory and power with neighbours: a network is
 measured some percent slower than half an hour before, at times by half. The sentinel that runs beside each measurement
-tells by how much. Ten measurements that were taken at different speeds say little of which network is the slower one.
+shows by how much. Measurements that were taken at different speeds do not rank networks.
 """
 
 from collections.abc import Sequence

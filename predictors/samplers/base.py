@@ -42,7 +42,7 @@ class Sampler(Protocol):
 
         Args:
             candidates: networks that could be measured on the target.
-            k: how many to choose.
+            k: number of candidates to choose.
             predictor: fitted predictor that is to be adapted; None where there is none.
             rng: generator of everything random.
 

@@ -122,10 +122,10 @@ def test_a_changed_byte_never_crashes(position: int, value: int) -> None:
     content = bytearray(example().to_bytes())
     content[position % len(content)] = value
     try:
-        found = Artifact.from_bytes(bytes(content))
+        result = Artifact.from_bytes(bytes(content))
     except ArtifactError:
         return
-    assert isinstance(found.kind, str)
+    assert isinstance(result.kind, str)
 
 
 def _with_header(header: object) -> bytes:

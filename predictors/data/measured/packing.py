@@ -148,7 +148,7 @@ def _notes(folder: Path) -> list[str]:
 
 
 def _verdicts(out: Path) -> Verdicts:
-    """What an earlier pack found stale or not; empty where there is none that this version can read."""
+    """Whether each row of an earlier pack was stale; empty where there is no pack that this version can read."""
     try:
         return {(row.architecture, row.graph): row.stale for row in read_rows(out)}
     except InputError:

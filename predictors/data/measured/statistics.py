@@ -70,7 +70,14 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeats:
-    """How far two steady measurements of one graph on one target, by one method, lie apart: |a − b| / mean."""
+    """Differences |a − b| / mean of two steady measurements of one graph on one target by one method.
+
+    Args:
+        method: `careful` or `quick`.
+        pairs: number of pairs.
+        p50: median difference.
+        p90: 90th percentile of the differences.
+    """
 
     method: str
     pairs: int

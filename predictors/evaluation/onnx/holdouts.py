@@ -46,7 +46,7 @@ class Holdout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """How a held-out part is judged.
+    """The settings by which a held-out part is judged.
 
     Args:
         sampler: name of the sampler that chooses the support.

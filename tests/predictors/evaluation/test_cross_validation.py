@@ -35,8 +35,8 @@ def test_figures_travel_in_the_artifact(data: LatencyDataset) -> None:
 
 
 def test_figures_are_of_networks_that_were_not_seen(data: LatencyDataset) -> None:
-    found = cross_validate("flops", data, {}, seed=1)
-    whole = found["cross_validation"]
+    result = cross_validate("flops", data, {}, seed=1)
+    whole = result["cross_validation"]
     assert whole["rows"] == 180
     assert 0.8 <= whole["interval_coverage"] <= 0.98
     memory = default_workload().train

@@ -20,11 +20,11 @@ FEW_VALUES = hnp.arrays(np.float64, st.integers(2, 30), elements=st.sampled_from
 @given(FEW_VALUES, st.randoms(use_true_random=False))
 def test_spearman_agrees_with_scipy_where_values_tie(values: np.ndarray, random: object) -> None:
     other = np.roll(values, 1) + values % 2
-    found = metrics.spearman(values, other)
+    result = metrics.spearman(values, other)
     if np.ptp(values) == 0 or np.ptp(other) == 0:
-        assert math.isnan(found)
+        assert math.isnan(result)
     else:
-        assert found == pytest.approx(spearmanr(values, other).statistic, abs=1e-12)
+        assert result == pytest.approx(spearmanr(values, other).statistic, abs=1e-12)
 
 
 @given(hnp.arrays(np.float64, st.integers(3, 20), elements=st.floats(0.5, 100.0), unique=True))
@@ -56,11 +56,11 @@ def test_intervals() -> None:
 
 def test_report_is_json_and_claims_no_intervals_without_uncertainty() -> None:
     measured = np.array([1.0, 2.0, 3.0])
-    found = metrics.report(measured, Prediction(median_ms=measured * 1.04))
-    assert found["rows"] == 3
-    assert found["spearman"] == pytest.approx(1.0)
-    assert found["within_5"] == 1.0
-    assert "interval_coverage" not in found
+    result = metrics.report(measured, Prediction(median_ms=measured * 1.04))
+    assert result["rows"] == 3
+    assert result["spearman"] == pytest.approx(1.0)
+    assert result["within_5"] == 1.0
+    assert "interval_coverage" not in result
     claimed = metrics.report(measured, Prediction(median_ms=measured * 1.04, log_std=np.full(3, 0.1)))
     assert claimed["interval_coverage"] == 1.0
     assert claimed["interval_level"] == 0.9
@@ -69,10 +69,10 @@ def test_report_is_json_and_claims_no_intervals_without_uncertainty() -> None:
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_figures_that_do_not_exist_are_null(rows: int) -> None:
-    found = metrics.report(np.ones(rows), Prediction(median_ms=np.ones(rows), log_std=np.ones(rows)))
-    assert found["spearman"] is None
-    assert found["kendall"] is None
-    json.dumps(found, allow_nan=False)
+    result = metrics.report(np.ones(rows), Prediction(median_ms=np.ones(rows), log_std=np.ones(rows)))
+    assert result["spearman"] is None
+    assert result["kendall"] is None
+    json.dumps(result, allow_nan=False)
 
 
 def test_vectors_of_different_length_are_refused() -> None:

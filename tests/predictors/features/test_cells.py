@@ -81,9 +81,9 @@ def test_a_skip_that_computes_nothing_is_no_node() -> None:
 def test_seen_operators_are_counted_by_position() -> None:
     first = get_space("nasbench201").parse("|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|")
     second = get_space("nasbench201").parse("|none~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|")
-    seen = np.asarray(layer_one_hot([first]).any(axis=0))
-    assert trained_share(seen, [first, second]).tolist() == pytest.approx([1.0, 5 / 6])
-    assert trained_share(seen, []).shape == (0,)
+    trained = np.asarray(layer_one_hot([first]).any(axis=0))
+    assert trained_share(trained, [first, second]).tolist() == pytest.approx([1.0, 5 / 6])
+    assert trained_share(trained, []).shape == (0,)
 
 
 def test_only_architectures_of_one_known_space_are_read() -> None:

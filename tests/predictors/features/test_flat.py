@@ -38,8 +38,8 @@ def test_operators_are_in_one_class_each() -> None:
 
 def test_convolutions_are_told_apart() -> None:
     graph = chain()
-    found = [operator_class(node, graph) for node in graph.nodes if node.operator == "Conv"]
-    assert found == ["convolution", "depthwise", "pointwise", "grouped"]
+    result = [operator_class(node, graph) for node in graph.nodes if node.operator == "Conv"]
+    assert result == ["convolution", "depthwise", "pointwise", "grouped"]
 
 
 def test_work_is_counted_once_in_all_and_by_class() -> None:

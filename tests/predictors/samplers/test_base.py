@@ -63,6 +63,6 @@ def test_eligible_counts_what_is_left() -> None:
 
 
 def test_features_are_standardised() -> None:
-    found = query_features(list(default_workload().support.queries))
-    assert_allclose(found.mean(axis=0), 0, atol=1e-12)
-    assert_allclose(np.square(found).sum(axis=1).mean(), 1.0)
+    result = query_features(list(default_workload().support.queries))
+    assert_allclose(result.mean(axis=0), 0, atol=1e-12)
+    assert_allclose(np.square(result).sum(axis=1).mean(), 1.0)

@@ -12,17 +12,17 @@ from predictors.samplers.variance import VarianceSampler, greedy_variance
 
 def _total_variance(features: np.ndarray, chosen: list[int], noise: float) -> float:
     kernel = features @ features.T
-    seen = kernel[np.ix_(chosen, chosen)] + noise**2 * np.eye(len(chosen))
-    return float(np.trace(kernel - kernel[:, chosen] @ np.linalg.solve(seen, kernel[chosen])))
+    trained = kernel[np.ix_(chosen, chosen)] + noise**2 * np.eye(len(chosen))
+    return float(np.trace(kernel - kernel[:, chosen] @ np.linalg.solve(trained, kernel[chosen])))
 
 
 def test_greedy_variance_takes_the_best_next_row() -> None:
     features, noise = np.random.default_rng(3).standard_normal((15, 4)), 0.3
     chosen: list[int] = []
-    for found in greedy_variance(features, 6, noise):
+    for result in greedy_variance(features, 6, noise):
         left = [row for row in range(15) if row not in chosen]
         best = min(left, key=lambda row: _total_variance(features, [*chosen, row], noise))
-        assert found == best
+        assert result == best
         chosen.append(best)
 
 

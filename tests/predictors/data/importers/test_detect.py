@@ -18,8 +18,8 @@ def test_each_format_is_recognised(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "gt.txt").write_text("")
     (tmp_path / "d.csv").write_text(f"target,space,text,ms\na,nasbench201,{NASBench201.example},1\n")
-    found = {name: detect_format(tmp_path / name) for name in ("a", "b", "b/x.pickle", "c", "d.csv")}
-    assert found == {"a": "help", "b": "latbench", "b/x.pickle": "latbench", "c": "nnlqp", "d.csv": "table"}
+    result = {name: detect_format(tmp_path / name) for name in ("a", "b", "b/x.pickle", "c", "d.csv")}
+    assert result == {"a": "help", "b": "latbench", "b/x.pickle": "latbench", "c": "nnlqp", "d.csv": "table"}
     assert read_any(tmp_path / "a").report.rows == 20
     assert read_any(tmp_path / "b").report.rows == 1
     assert read_any(tmp_path / "d.csv", origin="mine").report.targets[0].origin == "mine"

@@ -40,9 +40,9 @@ def test_plain_values_survive(value: Any, protocol: int) -> None:
 @pytest.mark.parametrize("kind", ["i1", "i8", "u2", "f4", "f8", ">f8", "b1"])
 def test_numpy_scalars_become_numbers(kind: str) -> None:
     value = np.dtype(kind).type(1)
-    found = load_pickle(pickle.dumps([value], protocol=2), name="x")
-    assert found == [1]
-    assert type(found[0]) in (int, float, bool)
+    result = load_pickle(pickle.dumps([value], protocol=2), name="x")
+    assert result == [1]
+    assert type(result[0]) in (int, float, bool)
 
 
 @pytest.mark.parametrize(
@@ -108,11 +108,11 @@ def test_tensors_become_arrays(tmp_path: Path) -> None:
         "d": torch.tensor(7, dtype=torch.int64),
     }
     torch.save(value, tmp_path / "tensors.pt")
-    found = load_torch(tmp_path / "tensors.pt")
-    assert found["a"].tolist() == value["a"].tolist()
-    assert found["b"].tolist() == [True, False]
-    assert found["c"].size == 0
-    assert found["d"] == 7
+    result = load_torch(tmp_path / "tensors.pt")
+    assert result["a"].tolist() == value["a"].tolist()
+    assert result["b"].tolist() == [True, False]
+    assert result["c"].size == 0
+    assert result["d"] == 7
 
 
 def test_tensors_that_reach_beyond_their_storage_are_refused(tmp_path: Path) -> None:

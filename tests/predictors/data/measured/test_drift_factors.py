@@ -28,15 +28,15 @@ def test_the_factor_is_the_sentinel_of_the_minute_over_that_of_all_rows_of_the_t
         [measured(ms, hour * HOUR + at) for at in range(9)] for hour, ms in ((0, 1.8), (1, 2), (2, 3))
     )
     other = [measured(7.0, HOUR, target="other")]
-    found = [one.slowness for one in with_drift_factors([*quick, *usual, *slow, *other])]
-    assert_allclose(found, [0.9] * 9 + [1.0] * 9 + [1.5] * 9 + [1.0])
+    result = [one.slowness for one in with_drift_factors([*quick, *usual, *slow, *other])]
+    assert_allclose(result, [0.9] * 9 + [1.0] * 9 + [1.5] * 9 + [1.0])
 
 
 def test_single_readings_of_the_sentinel_are_smoothed() -> None:
     rng = np.random.default_rng(0)
     noisy = [measured(2 * 1.1 ** rng.standard_normal(), float(at)) for at in range(60)]
-    found = np.array([one.slowness for one in with_drift_factors(noisy)])
-    assert np.abs(np.log(found)).max() < 0.25 * np.abs(np.log([one.sentinel_ms / 2 for one in noisy])).max()  # type: ignore[operator]
+    result = np.array([one.slowness for one in with_drift_factors(noisy)])
+    assert np.abs(np.log(result)).max() < 0.25 * np.abs(np.log([one.sentinel_ms / 2 for one in noisy])).max()  # type: ignore[operator]
 
 
 def test_where_no_sentinel_ran_rows_stay_as_they_are() -> None:

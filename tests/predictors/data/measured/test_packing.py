@@ -17,30 +17,30 @@ from tests.predictors.data.measured.campaigns import CONV, GEMM, ONE, TWO, campa
 def test_every_field_survives(tmp_path: Path) -> None:
     state = Environment(time_unix_s=1e9, load_1m=0.5, steal_share=0.01)
     measured = row(ms=(1.0, 1.1), before=state, sentinel_ms=(2.0, 2.05))
-    (found,) = pack([campaign(tmp_path / "log", measured)], tmp_path / "data")
+    (result,) = pack([campaign(tmp_path / "log", measured)], tmp_path / "data")
     (reread,) = read_rows(tmp_path / "data")
-    assert replace(reread, kernels=found.kernels) == found
+    assert replace(reread, kernels=result.kernels) == result
     summary = measured.measurement.summary
     assert summary is not None
-    assert (found.latency_ms, found.p10_ms, found.iqr_ms) == (summary.median_ms, summary.p10_ms, summary.iqr_ms)
-    assert (found.method, found.processes, found.samples, found.peak_memory_bytes) == ("careful", 2, 6, 1000)
-    assert found.sentinel_drift == pytest.approx(0.025)
-    assert (found.time_unix_s, found.load_1m, found.steal_share) == (1e9, 0.5, 0.01)
-    assert found.counters == {"page-faults": 2.0}
-    assert found.architecture == measured.architecture
+    assert (result.latency_ms, result.p10_ms, result.iqr_ms) == (summary.median_ms, summary.p10_ms, summary.iqr_ms)
+    assert (result.method, result.processes, result.samples, result.peak_memory_bytes) == ("careful", 2, 6, 1000)
+    assert result.sentinel_drift == pytest.approx(0.025)
+    assert (result.time_unix_s, result.load_1m, result.steal_share) == (1e9, 0.5, 0.01)
+    assert result.counters == {"page-faults": 2.0}
+    assert result.architecture == measured.architecture
 
 
 def test_failures_are_rows_without_latency(tmp_path: Path) -> None:
     failed = replace(row().measurement, runs=(), failure=Failure(stage="timeout", message="Too slow."))
     pack([campaign(tmp_path / "log", replace(row(), measurement=failed), row(GEMM))], tmp_path / "data")
-    found, _ = read_rows(tmp_path / "data")
-    assert (found.latency_ms, found.noise_log, found.failure_stage) == (None, None, "timeout")
-    assert found.failure_message == "Too slow."
+    result, _ = read_rows(tmp_path / "data")
+    assert (result.latency_ms, result.noise_log, result.failure_stage) == (None, None, "timeout")
+    assert result.failure_message == "Too slow."
 
 
 def test_a_graph_that_changed_is_kept_as_stale(tmp_path: Path) -> None:
     pack([campaign(tmp_path / "log", row(graph="0" * 64), row(GEMM))], tmp_path / "data")
-    assert [found.stale for found in read_rows(tmp_path / "data")] == [True, False]
+    assert [result.stale for result in read_rows(tmp_path / "data")] == [True, False]
 
 
 def test_verdicts_are_taken_over_until_rechecked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,8 @@ def measured(ms: float, **fields: object) -> MeasuredRow:
 
 
 def pooled(*rows: MeasuredRow) -> MeasuredRow:
-    (found,) = pooled_rows(rows)
-    return found
+    (result,) = pooled_rows(rows)
+    return result
 
 
 def usual(row: MeasuredRow) -> float:
@@ -33,11 +33,11 @@ def usual(row: MeasuredRow) -> float:
 
 def test_a_single_measurement_stays_as_it_is() -> None:
     row = measured(3.0)
-    found = pooled(row)
-    assert found.latency_ms == pytest.approx(3.0)
-    assert found.noise_log == pytest.approx(0.02)
-    assert found.kernels is not None
-    assert found.kernels[0].time_ms == pytest.approx(1.5)
+    result = pooled(row)
+    assert result.latency_ms == pytest.approx(3.0)
+    assert result.noise_log == pytest.approx(0.02)
+    assert result.kernels is not None
+    assert result.kernels[0].time_ms == pytest.approx(1.5)
 
 
 def test_the_lower_half_counts() -> None:
@@ -46,22 +46,22 @@ def test_the_lower_half_counts() -> None:
 
 
 def test_more_measurements_are_less_noisy() -> None:
-    found = pooled(measured(1.0), measured(1.04))
-    assert found.noise_log == pytest.approx(0.02 / 2**0.5)
+    result = pooled(measured(1.0), measured(1.04))
+    assert result.noise_log == pytest.approx(0.02 / 2**0.5)
 
 
 def test_kernels_are_scaled_to_the_latency() -> None:
-    found = pooled(measured(1.0), measured(1.04), measured(1.5))
-    assert found.kernels is not None
-    assert found.latency_ms is not None
-    assert found.kernels[0].time_ms == pytest.approx(found.latency_ms / 2)
-    assert found.kernels[0].share == 0.5
+    result = pooled(measured(1.0), measured(1.04), measured(1.5))
+    assert result.kernels is not None
+    assert result.latency_ms is not None
+    assert result.kernels[0].time_ms == pytest.approx(result.latency_ms / 2)
+    assert result.kernels[0].share == 0.5
 
 
 def test_kernels_are_taken_from_one_that_told_them() -> None:
     rows = [measured(1.0, kernels=None, noise_log=0.01), measured(1.02), measured(2.0)]
-    found = pooled(*rows)
-    assert found.kernels == (replace(found.kernels[0], time_ms=pytest.approx(found.latency_ms / 2)),)  # type: ignore[index,operator]
+    result = pooled(*rows)
+    assert result.kernels == (replace(result.kernels[0], time_ms=pytest.approx(result.latency_ms / 2)),)  # type: ignore[index,operator]
 
 
 def test_noisy_measurements_count_only_where_there_is_no_other() -> None:
@@ -90,10 +90,10 @@ def test_failures_and_stale_rows_are_left_out() -> None:
 @given(st.lists(st.floats(0.5, 2.0), min_size=1, max_size=6), st.randoms())
 def test_within_what_was_measured_and_whatever_the_order(values: list[float], random: object) -> None:
     rows = [measured(value) for value in values]
-    found = usual(pooled(*rows))
-    assert min(values) * (1 - 1e-9) <= found <= max(values) * (1 + 1e-9)
+    result = usual(pooled(*rows))
+    assert min(values) * (1 - 1e-9) <= result <= max(values) * (1 + 1e-9)
     random.shuffle(rows)  # type: ignore[attr-defined]
-    assert usual(pooled(*rows)) == pytest.approx(found)
+    assert usual(pooled(*rows)) == pytest.approx(result)
 
 
 @given(st.floats(0.01, 100.0))

@@ -30,9 +30,9 @@ def test_the_datasheet_is_computed_from_the_rows(rows: list[MeasuredRow]) -> Non
 
 
 def test_rows_make_sense(rows: list[MeasuredRow]) -> None:
-    known = {target.target.id for target in read_targets(DATA)}
+    expected = {target.target.id for target in read_targets(DATA)}
     for row in rows:
-        assert row.target in known
+        assert row.target in expected
         assert (row.latency_ms is None) == bool(row.failure_stage)
         if row.latency_ms is not None:
             assert row.p10_ms is not None

@@ -40,22 +40,22 @@ def split(table: LatencyTable, predictor: Any, *, protocol: str = "full", seed: 
 
 
 def test_every_architecture_is_measured_or_forecast(table: LatencyTable) -> None:
-    found = split(table, LookupTablePredictor())
-    assert len(found.support) == 20
-    assert len(found.test) == len(table) - 20
-    assert texts(found.support.queries).isdisjoint(texts(found.test.queries))
-    assert found.evidence is None
+    result = split(table, LookupTablePredictor())
+    assert len(result.support) == 20
+    assert len(result.test) == len(table) - 20
+    assert texts(result.support.queries).isdisjoint(texts(result.test.queries))
+    assert result.evidence is None
 
 
 @pytest.mark.parametrize("shots", [10, 20])
 def test_references_are_paid_for(table: LatencyTable, shots: int) -> None:
-    found = split(table, Describing(), shots=shots)
-    assert found.evidence is not None
+    result = split(table, Describing(), shots=shots)
+    assert result.evidence is not None
     references = {reference_key(table.architectures[row]) for row in table.references}
-    assert set(found.evidence.reference_latency_ms) == references
-    assert len(found.support) == shots - 10
-    assert len(found.test) == len(table) - shots
-    assert not {f"nasbench201:{text}" for text in texts(found.test.queries)} & references
+    assert set(result.evidence.reference_latency_ms) == references
+    assert len(result.support) == shots - 10
+    assert len(result.test) == len(table) - shots
+    assert not {f"nasbench201:{text}" for text in texts(result.test.queries)} & references
     with pytest.raises(InputError, match="too few"):
         split(table, Describing(), shots=9)
 
@@ -76,16 +76,16 @@ def test_the_protocol_of_help_trims_both_tails(table: LatencyTable) -> None:
         outside = np.setdiff1d(np.arange(start, stop), rows)
         low, high = column[rows].min(), column[rows].max()
         assert ((column[outside] <= low) | (column[outside] >= high)).all()
-    found = split(table, LookupTablePredictor(), protocol="help")
-    assert texts(found.support.queries) <= {table.architectures[row].text for row in pool}
-    assert texts(found.test.queries) == {table.architectures[row].text for row in test}
+    result = split(table, LookupTablePredictor(), protocol="help")
+    assert texts(result.support.queries) <= {table.architectures[row].text for row in pool}
+    assert texts(result.test.queries) == {table.architectures[row].text for row in test}
 
 
 def test_sources_contribute_as_many_rows_as_asked(table: LatencyTable) -> None:
     devices = ("1080ti_1", "samsung_s7")
     rows = training_rows(table, devices, protocol="full", samples=50, seed=3, references=True)
     assert [len(part) for part in rows.targets().values()] == [50, 50]
-    assert all(len(known.reference_latency_ms) == 10 for known in rows.evidence.values())
+    assert all(len(expected.reference_latency_ms) == 10 for expected in rows.evidence.values())
     again = training_rows(table, devices, protocol="full", samples=50, seed=3, references=False)
     assert texts(again.queries) == texts(rows.queries)
     assert again.evidence == {}

@@ -25,8 +25,8 @@ def model(*, rows: "int | str" = "n", name: str = "w") -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def loader():
-    with GraphLoader() as found:
-        yield found
+    with GraphLoader() as result:
+        yield result
 
 
 def read(loader, *entries):
