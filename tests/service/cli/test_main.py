@@ -8,18 +8,11 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from latcast.schema import InputError, UnknownNameError
-from service.cli.common import find_target
 from service.cli.main import app, missing_extra
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 NOBODY_THERE = "http://127.0.0.1:9"
-TARGETS = [
-    {"id": "aabb", "device_name": "pi", "label": "onnxruntime 1 thread"},
-    {"id": "aacc", "device_name": "pi", "label": "onnxruntime 4 threads"},
-    {"id": "ffff", "device_name": "server", "label": "onnxruntime 1 thread"},
-]
 
 
 def latcast(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -84,36 +77,6 @@ def test_failures_are_sentences(arguments: list[str], words: list[str], tmp_path
 )
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert latcast(*arguments).returncode == 2
-
-
-def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
-    here = {"LATCAST_DATA_DIR": str(tmp_path)}
-    secret = latcast("keys", "create", "--scope", "admin", "--name", "ops", **here).stdout.strip()
-    assert len(secret) > 40
-    listed = latcast("keys", "list", **here).stdout
-    assert "ops" in listed
-    assert secret not in listed
-    key_id = next(word for word in listed.split() if len(word) == 24 and word.isalnum())
-    assert latcast("keys", "revoke", key_id, **here).returncode == 0
-    assert latcast("keys", "revoke", "nobody", **here).returncode == 1
-    assert latcast("keys", "enrol", **here).stdout.strip() != secret
-
-
-@pytest.mark.parametrize(("wanted", "found"), [("aabb", "aabb"), ("f", "ffff"), ("server", "ffff"), ("aab", "aabb")])
-def test_a_target_is_named_by_id_beginning_or_device(wanted: str, found: str) -> None:
-    assert find_target(TARGETS, wanted)["id"] == found
-
-
-def test_a_target_that_is_not_clear_is_asked_for() -> None:
-    assert find_target(TARGETS[:1], None)["id"] == "aabb"
-    with pytest.raises(InputError, match=r"aabb.*aacc"):
-        find_target(TARGETS, "pi")
-    with pytest.raises(InputError, match="--target"):
-        find_target(TARGETS, None)
-    with pytest.raises(UnknownNameError, match="zzz"):
-        find_target(TARGETS, "zzz")
-    with pytest.raises(InputError, match="latcast agent"):
-        find_target([], None)
 
 
 def test_missing_module_names_the_extra() -> None:

@@ -1,0 +1,73 @@
+"""Jobs that are waited for: what is handed back, and the sentence where one was not done."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from latcast.schema import LatcastError
+from service.cli import progress
+from service.cli.progress import follow, follow_all, left_out_error, reason
+
+
+def job(name: str, state: str, **more: Any) -> dict[str, Any]:
+    return {"id": name, "state": state, "children": {}, "result": None, "reasons": [], **more}
+
+
+class Service:
+    """A client whose jobs go through the states that are listed for them, one at each question."""
+
+    def __init__(self, **states: list[str]) -> None:
+        self.states = states
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        states = self.states[job_id]
+        return job(job_id, states.pop(0) if len(states) > 1 else states[0])
+
+    def wait(self, job_id: str, *, timeout_s: float, poll_s: float, on_change: Any) -> dict[str, Any]:
+        on_change(job(job_id, "waiting", children={"done": 1, "failed": 1, "queued": 2}))
+        return self.job(job_id)
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=80)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "POLL_SECONDS", 0.0)
+
+
+def test_a_job_that_is_done_is_handed_back(console: Console) -> None:
+    assert follow(Service(a=["done"]), "a", what="measuring", console=console) == job("a", "done")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_a_job_that_is_not_done_is_a_sentence(console: Console, state: str) -> None:
+    with pytest.raises(LatcastError, match=f"The job a {state}: no reason was kept"):
+        follow(Service(a=[state]), "a", what="measuring", console=console)  # type: ignore[arg-type]
+
+
+def test_jobs_are_handed_over_as_they_finish(console: Console) -> None:
+    service = Service(a=["queued", "leased", "failed"], b=["queued", "done"], c=["done"])
+    finished: list[tuple[str, str]] = []
+
+    def on_done(job: dict[str, Any]) -> None:
+        finished.append((job["id"], job["state"]))
+
+    follow_all(service, ["a", "b", "c"], what="measuring", console=console, on_done=on_done)  # type: ignore[arg-type]
+    assert finished == [("b", "done"), ("a", "failed"), ("c", "done")]
+
+
+def test_the_reason_is_the_error_of_the_result_else_the_last_message() -> None:
+    attempts = [{"message": "first"}, {"message": "last"}, {"message": ""}]
+    assert reason(job("a", "failed", result={"error": "Too few."}, reasons=attempts)) == "Too few."
+    assert reason(job("a", "failed", reasons=attempts)) == "last"
+    assert reason(job("a", "failed", result={}, reasons=attempts[2:])) == "no reason was kept."
+
+
+def test_the_error_of_an_adaptation_is_that_of_networks_left_out() -> None:
+    assert left_out_error({"support_loo_median_ape": 0.0512}) == "median error 5.1% on each when it is left out"
+    assert left_out_error({"support_loo_median_ape": None}) == left_out_error({}) == "too few of them to tell its error"

@@ -1,0 +1,61 @@
+"""`latcast serve`: the settings that its options make, and what it does before it listens."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+from typer.testing import CliRunner
+
+from latcast.schema import InputError
+from service.cli.main import app
+from service.db.session import create_engine_for
+from service.fleet.access import create_key
+from service.settings import Settings
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What would have been served."""
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr("uvicorn.run", lambda app, **options: calls.append({"app": app, **options}))
+    monkeypatch.setattr("service.app.create_app", lambda settings: settings)
+    return calls
+
+
+def serve(*arguments: str) -> None:
+    result = CliRunner().invoke(app, ["serve", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+def test_options_win_over_the_environment(
+    served: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATCAST_PORT", "9001")
+    monkeypatch.setenv("LATCAST_DATA_DIR", str(tmp_path / "elsewhere"))
+    serve("--data-dir", str(tmp_path / "data"), "--require-keys")
+    (call,) = served
+    settings = call["app"]
+    assert (settings.port, settings.data_dir, settings.require_keys) == (9001, tmp_path / "data", True)
+    assert (call["host"], call["port"]) == ("127.0.0.1", 9001)
+
+
+def test_the_folder_is_made_and_the_database_migrated(served: list[dict[str, Any]], tmp_path: Path) -> None:
+    serve("--data-dir", str(tmp_path / "a" / "b"))
+    engine = create_engine_for(served[0]["app"])
+    with Session(engine) as session:
+        assert create_key(session, scope="admin", name="ops")
+    engine.dispose()
+
+
+def test_an_open_address_needs_a_key(served: list[dict[str, Any]], tmp_path: Path) -> None:
+    open_to_all = ("--data-dir", str(tmp_path), "--host", "0.0.0.0")
+    with pytest.raises(InputError, match=r"Refusing to listen on 0\.0\.0\.0 without keys.*latcast keys create"):
+        serve(*open_to_all)
+    assert served == []
+    engine = create_engine_for(Settings(data_dir=tmp_path))
+    with Session(engine) as session, session.begin():
+        create_key(session, scope="admin", name="ops")
+    engine.dispose()
+    serve(*open_to_all)
+    assert served[0]["host"] == "0.0.0.0"
