@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import ClassVar
 
 import pytest
 from sqlalchemy import func, select
@@ -19,7 +20,10 @@ from latcast.client import Client
 from latcast.errors import LeaseLostError, UnavailableError
 from service.db import tables
 from service.db.session import Database, create_engine_for
+from service.jobs.payloads import AdaptPayload
+from service.jobs.steps import Finished, LeasedJob, Steps
 from service.settings import Settings
+from service.worker.runner import JobRunner, this_process
 from tests.service.helpers import DEVICE, TARGET, measurement, model
 
 SERVER = """
@@ -44,6 +48,39 @@ AGENT = """
         client.heartbeat(job["id"], job["lease_token"])
         time.sleep(0.1)
 """
+WORKER = """
+    import time
+    from service.db.session import Database, create_engine_for
+    from service.jobs.payloads import AdaptPayload
+    from service.jobs.steps import Steps
+    from service.settings import Settings
+    from service.worker.runner import JobRunner, this_process
+
+    class Stuck(Steps):
+        payload = AdaptPayload
+
+        def plan(self, job):
+            print("planning", job.id, flush=True)
+            time.sleep(600)
+
+        def finish(self, job):
+            raise AssertionError("nothing was planned")
+
+    database = Database(create_engine_for(Settings()))
+    JobRunner(database, [Stuck()], worker=this_process(), lease_seconds=0.5).advance()
+"""
+
+
+class WholeAdaptation(Steps[AdaptPayload]):
+    """Adapts in one step, to nothing."""
+
+    payload: ClassVar[type[AdaptPayload]] = AdaptPayload
+
+    def plan(self, job: LeasedJob[AdaptPayload]) -> Finished:
+        return Finished(lambda _session: {"samples": job.payload.samples})
+
+    def finish(self, job: LeasedJob[AdaptPayload]) -> Finished:
+        raise AssertionError("nothing was planned")
 
 
 def free_port() -> int:
@@ -158,3 +195,28 @@ def test_killed_agent_loses_its_job_to_another(database_url: str) -> None:
         assert job["id"] == made["id"]
         assert other.result(job["id"], job["lease_token"], measurement(graph))["state"] == "done"
         assert [reason["outcome"] for reason in client.job(made["id"])["reasons"]] == ["expired", "done"]
+
+
+@pytest.mark.slow
+def test_killed_worker_loses_its_job_to_another(database_url: str) -> None:
+    port = free_port()
+    with server(database_url, port):
+        client = Client(f"http://127.0.0.1:{port}")
+        client.register(DEVICE, [TARGET])
+        made = client.adapt(TARGET.id, samples=3, sampler="random")
+        doomed = start(WORKER, LATCAST_DATABASE_URL=database_url)
+        assert doomed.stdout is not None
+        assert doomed.stdout.readline().split() == ["planning", made["id"]]
+        database = Database(create_engine_for(Settings(database_url=database_url)))
+        other = JobRunner(database, [WholeAdaptation()], worker=this_process(), lease_seconds=60.0)
+        time.sleep(1)  # twice the lease: heartbeats keep it
+        assert not other.advance()
+        kill(doomed)
+        deadline = time.monotonic() + 10
+        while not other.advance() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        database.close()
+        job = client.job(made["id"])
+        assert (job["state"], job["result"]) == ("done", {"samples": 3})
+        assert [reason["outcome"] for reason in job["reasons"]] == ["expired", "done"]
+        assert job["reasons"][0]["process"].endswith(f":{doomed.pid}")

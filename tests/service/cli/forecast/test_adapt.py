@@ -1,0 +1,58 @@
+"""`latcast adapt`: what is asked of the service, and what is said in the end."""
+
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from latcast.client import Client
+from service.cli.main import app
+from service.db import records
+from tests.service.helpers import TARGET, World
+
+
+@pytest.fixture
+def served(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A service that the command finds."""
+    monkeypatch.setattr("service.cli.forecast.adapt.open_client", lambda _server, _key: world.client_with(None))
+    return world
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["adapt", *arguments])
+
+
+def test_the_request_is_what_the_options_say_and_the_job_is_told(served: World) -> None:
+    served.agent()
+    done = run("--samples", "3", "--sampler", "random", "--space", "zoo", "--seed", "5", "--no-wait")
+    assert done.exit_code == 0, done.output
+    job = served.client.job(done.output.strip())
+    assert (job["kind"], job["target"]) == ("adapt", TARGET.id)
+    assert job["request"] == {
+        "samples": 3, "sampler": "random", "pool": {"space": ["zoo"], "graphs": []}, "settings": {}, "seed": 5
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(0.05, "median error 5.0% on each when it is left out"), (None, "too few of them to tell its error")],
+)
+def test_the_end_says_how_well_it_forecasts(
+    served: World, monkeypatch: pytest.MonkeyPatch, error: float | None, said: str
+) -> None:
+    with served.database.write.begin() as session:
+        session.add(records.target_row(TARGET, None))
+    result = {"support": 3, "adapt_ms": 12.4, "support_loo_median_ape": error}
+    monkeypatch.setattr(Client, "adapt", lambda *_args, **_options: {"id": "j"})
+    monkeypatch.setattr(Client, "job", lambda *_: {"state": "done", "children": {}, "result": result})
+    done = run()
+    assert done.exit_code == 0, done.output
+    assert f"from 3 networks in 12 ms; {said}." in " ".join(done.output.split())
+
+
+def test_a_target_that_nobody_measures_on_is_refused_with_a_sentence(served: World) -> None:
+    with served.database.write.begin() as session:
+        session.add(records.target_row(TARGET, None))
+    done = run()
+    assert done.exit_code != 0
+    assert "Nobody measures on target" in str(done.exception or done.output)
