@@ -1,13 +1,14 @@
 """Graph → the kernels that a runtime will execute, as records and as arrays."""
 
-from collections.abc import Sequence, Set
+from collections import ChainMap
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latcast.schema import Graph, GraphHash, Node
+from latcast.schema import Graph, GraphHash, ModelLimitError, Node
 from predictors.features.kernels.cost.classes import CLASSES
 from predictors.features.kernels.cost.shapes import SHAPE_FEATURES
 from predictors.features.kernels.cost.work import CALL, Kernel, describe_reorder, describe_step
@@ -16,7 +17,7 @@ from predictors.features.kernels.rewrite.half_precision import widened
 from predictors.features.kernels.rewrite.int8_conversion import quantise_graph
 from predictors.features.kernels.rewrite.layout import assign_layouts
 from predictors.features.kernels.rewrite.openvino_fusion import is_view, join_chains, take_in_views
-from predictors.features.kernels.rewrite.plan import FusionPlan
+from predictors.features.kernels.rewrite.plan import MOST_STEPS, FusionPlan
 from predictors.features.kernels.traits import DEFAULT_TRAITS, ExecutionTraits, Level, RewriteRules
 from profilers.caching import Cache
 
@@ -44,6 +45,8 @@ _IN_8_BITS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Ma
 """A graph with any of these, or a QLinear operator, is quantised already, and is not quantised again."""
 _CONVERSIONS = {"reorder", "transpose"}
 """Classes of changes of layout, which stand before what they are made for."""
+_Names = ChainMap[str, None]
+"""Names of constants, from the inmost graph to the outmost."""
 _COLUMN = {name: index for index, name in enumerate((*WORK_FEATURES, *SHAPE_FEATURES))}
 _SHAPE_OF = itemgetter(*SHAPE_FEATURES)
 _CACHE_ENTRIES = 20_000
@@ -111,10 +114,9 @@ def _renumbered(kernel: Kernel, owners: Sequence[tuple[int, ...]]) -> Kernel:
     return replace(kernel, nodes=tuple(sorted({old for node in kernel.nodes for old in owners[node]})))
 
 
-def _executed_kernels(
-    graph: Graph, rules: RewriteRules, constants_outside: Set[str] = frozenset()
-) -> tuple[Kernel, ...]:
+def _executed_kernels(graph: Graph, rules: RewriteRules, constants_outside: _Names | None = None) -> tuple[Kernel, ...]:
     """The kernels of a graph, or of a body in graphs that have constants of these names."""
+    constants_outside = constants_outside or ChainMap()
     graph, owners = widened(graph, casts=not rules.joins_chains)
     plan = FusionPlan(graph, constants_outside)
     fuse(plan, rules.level, patterns=owners is None or rules.joins_chains)
@@ -122,7 +124,7 @@ def _executed_kernels(
     return kernels if owners is None else tuple(_renumbered(kernel, owners) for kernel in kernels)
 
 
-def _fused_kernels(plan: FusionPlan, rules: RewriteRules, constants_outside: Set[str]) -> tuple[Kernel, ...]:
+def _fused_kernels(plan: FusionPlan, rules: RewriteRules, constants_outside: _Names) -> tuple[Kernel, ...]:
     if rules.joins_chains:
         join_chains(plan)
     reorders = assign_layouts(plan, rules.level)
@@ -132,10 +134,13 @@ def _fused_kernels(plan: FusionPlan, rules: RewriteRules, constants_outside: Set
     kernels = [describe_step(plan, step) for step in steps if not _is_function(plan, step.main)]
     kernels += [describe_reorder(plan, reorder) for reorder in reorders]
     nodes, tensors = plan.graph.nodes, plan.graph.tensors
-    constants = {*constants_outside, *(tensors[tensor].name for tensor in plan.constant)}
-    for step in steps:
-        if nodes[step.main].bodies:
-            kernels += _body_kernels(nodes[step.main], step.main, rules, constants)
+    holders = [step.main for step in steps if nodes[step.main].bodies]
+    constants = {tensors[tensor].name for tensor in plan.constant} if holders else set()
+    scope = constants_outside.new_child(dict.fromkeys(constants))
+    for index in holders:
+        kernels += _body_kernels(nodes[index], index, rules, scope)
+    if len(kernels) > MOST_STEPS:
+        raise ModelLimitError("kernels", allowed=MOST_STEPS, found=f"{len(kernels):,}")
     return tuple(
         sorted(kernels, key=lambda kernel: (kernel.anchor, bool(kernel.nodes) or kernel.kind not in _CONVERSIONS))
     )
@@ -146,7 +151,7 @@ def _is_function(plan: FusionPlan, index: int) -> bool:
     return bool(node.bodies) and node.operator not in {"If", "Loop", "Scan"}
 
 
-def _body_kernels(node: Node, index: int, rules: RewriteRules, constants: Set[str]) -> list[Kernel]:
+def _body_kernels(node: Node, index: int, rules: RewriteRules, constants: _Names) -> list[Kernel]:
     work = [body.flops for body in node.bodies]
     branches = node.operator == "If"
     running = [body for body in node.bodies if not branches or body.flops == max(work)]

@@ -118,7 +118,8 @@ CALL = Kernel(
 _described: dict[Hashable, Callable[..., Kernel]] = {}
 """Kernels but for their places, for networks repeat their steps; all are forgotten when there are too many."""
 _MOST_DESCRIBED = 20_000
-_MOST_ATTRIBUTES = 64
+_MOST_ATTRIBUTES, _MOST_TENSORS = 64, 64
+"""What has more is described anew: its description would take more memory than it saves time."""
 _EMPTY = dict.fromkeys(SHAPE_FEATURES, 0.0)
 
 
@@ -139,6 +140,8 @@ def _signature(plan: FusionPlan, step: Step) -> Hashable | None:
     """Everything that a description reads of the plan; None for a choice, which looks at its condition, and bodies."""
     node, tensors, constant = plan.graph.nodes[step.main], plan.graph.tensors, plan.constant
     if step.operator == "Where" or node.bodies or len(node.attributes) > _MOST_ATTRIBUTES:
+        return None
+    if len(step.inputs) + len(step.outputs) + len(step.activations) > _MOST_TENSORS:
         return None
     reads = [None if at < 0 else (tensors[at].dtype, tensors[at].shape, at in constant) for at in step.inputs]
     writes = [None if at < 0 else (tensors[at].dtype, tensors[at].shape) for at in step.outputs]

@@ -6,7 +6,8 @@ activations); other CPU runtimes do much the same. Written against optimised gra
 compare with.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from itertools import chain
 from math import prod
 
 from predictors.features.kernels.rewrite.int8_fusion import (
@@ -32,6 +33,7 @@ _RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLi
 _NEVER_FOLDED = _RANDOM | {"DequantizeLinear"}
 _STATIC = {"Shape", "Size"}
 Rule = Callable[[FusionPlan, Step], None]
+"""Changes the plan at one step. A rule that remembers what it has met is a class, made anew for each plan."""
 
 
 def fuse(plan: FusionPlan, level: Level = Level.ALL, *, patterns: bool = True) -> None:
@@ -46,8 +48,9 @@ def fuse(plan: FusionPlan, level: Level = Level.ALL, *, patterns: bool = True) -
     for needed, present, starts, rule in _RULES:
         if level < needed or (present and operators.isdisjoint(present)) or (rule in _FINDING and not patterns):
             continue
+        apply = rule() if isinstance(rule, type) else rule
         for step in plan.live(plan.steps_of(starts) if starts else plan.steps()):
-            rule(plan, step)
+            apply(plan, step)
 
 
 def _fold_constants(plan: FusionPlan, step: Step) -> None:
@@ -65,7 +68,7 @@ def _fold_constants(plan: FusionPlan, step: Step) -> None:
 
 def _drop_no_operations(plan: FusionPlan, step: Step) -> None:
     source, result = step.inputs[0] if step.inputs else -1, step.outputs[0]
-    if source < 0 or any(plan.readers(tensor) for tensor in step.outputs[1:] if tensor >= 0):
+    if source < 0 or any(plan.count_readers(tensor) for tensor in step.outputs[1:] if tensor >= 0):
         return
     before, after = plan.spec(source), plan.spec(result)
     same = before.shape is not None and before.shape == after.shape and before.dtype == after.dtype
@@ -75,42 +78,73 @@ def _drop_no_operations(plan: FusionPlan, step: Step) -> None:
         plan.bypass(step, source)
 
 
-def _drop_repetitions(plan: FusionPlan, step: Step) -> None:
-    """Two steps that compute the same from the same are computed once."""
-    first = step.inputs[0] if step.inputs else -1
-    rivals = plan.readers(first if first >= 0 else next((tensor for tensor in step.inputs if tensor >= 0), -1))
-    if len(rivals) < 2 or step.operator in _NEVER_FOLDED or plan.graph.nodes[step.main].bodies:
-        return
-    for other in rivals:
-        same = (
-            other.operator == step.operator and other.inputs == step.inputs and len(other.outputs) == len(step.outputs)
-        )
-        if same and other.position < step.position and dict(other.attributes) == dict(step.attributes):
-            plan.unify(step, other)
+class _DropRepetitions:
+    """Two steps that compute the same from the same are computed once: the first one."""
+
+    def __init__(self) -> None:
+        self._first: dict[Hashable, Step] = {}
+
+    def __call__(self, plan: FusionPlan, step: Step) -> None:
+        if step.operator in _NEVER_FOLDED or all(tensor < 0 for tensor in step.inputs):
             return
+        key = (step.operator, tuple(step.inputs), len(step.outputs), frozenset(step.attributes.items()))
+        first = self._first.setdefault(key, step)
+        if first is not step and not plan.graph.nodes[step.main].bodies:
+            plan.unify(step, first)
 
 
-def _join_slices(plan: FusionPlan, step: Step) -> None:
+class _JoinSlices:
     """Slices of one tensor that share one of its axes out among them are a Split."""
-    if step.operator != "Slice" or plan.graph.opset < 13:
-        return
-    whole = plan.shape(step.inputs[0])
-    axis = _cut_axis(plan, step, whole)
-    parts = [other for other in plan.readers(step.inputs[0]) if _cut_axis(plan, other, whole) == axis]
-    if any(reader.operator == "Slice" for part in parts for reader in plan.readers(part.outputs[0])):
-        return  # every second row, then column: pixels become channels
-    if axis >= 0 and len(parts) > 1 and sum(plan.shape(part.outputs[0])[axis] for part in parts) == whole[axis]:
-        plan.join(parts, "Split", step.inputs[0])
+
+    def __init__(self) -> None:
+        self._parts: dict[tuple[int, int], list[Step]] = {}
+        self._cut_again: dict[tuple[int, int], Iterator[Step]] = {}
+        """Readers of the parts, from the first one that was a Slice when it was last looked for."""
+
+    def __call__(self, plan: FusionPlan, step: Step) -> None:
+        source = step.inputs[0]
+        whole = plan.shape(source)
+        axis = _cut_axis(plan, step, whole)
+        if plan.graph.opset < 13 or axis < 0:
+            return
+        key = source, axis
+        if key not in self._parts:
+            self._parts[key] = [other for other in plan.readers(source) if _cut_axis(plan, other, whole) == axis]
+        parts = self._parts[key]
+        if len(parts) < 2 or self._are_cut_again(plan, key):
+            return  # every second row, then column: pixels become channels
+        if sum(plan.shape(part.outputs[0])[axis] for part in parts) == whole[axis]:
+            plan.join(parts, "Split", source)
+        self._parts[key] = []
+
+    def _are_cut_again(self, plan: FusionPlan, key: tuple[int, int]) -> bool:
+        """Whether a Slice reads one of the parts; no step becomes one, so what was none is not looked at again."""
+        if key not in self._cut_again:
+            parts = self._parts[key]
+            self._cut_again[key] = iter([reader for part in parts for reader in plan.readers(part.outputs[0])])
+        for reader in self._cut_again[key]:
+            if reader.alive and reader.operator == "Slice":
+                self._cut_again[key] = chain([reader], self._cut_again[key])
+                return True
+        return False
 
 
-def _join_gathers(plan: FusionPlan, step: Step) -> None:
+class _JoinGathers:
     """Gathers that each take one place of an axis, as many as it has, are a Split: they are taken to differ."""
-    axis = _taken_axis(plan, step)
-    if axis < 0 or plan.graph.opset < 13:
-        return
-    parts = [other for other in plan.readers(step.inputs[0]) if _taken_axis(plan, other) == axis]
-    if len(parts) > 1 and len(parts) == plan.shape(step.inputs[0])[axis]:
-        plan.join(parts, "Split", step.inputs[0])
+
+    def __init__(self) -> None:
+        self._parts: dict[tuple[int, int], list[Step]] = {}
+
+    def __call__(self, plan: FusionPlan, step: Step) -> None:
+        axis = _taken_axis(plan, step)
+        if axis < 0 or plan.graph.opset < 13:
+            return
+        key = source, _ = step.inputs[0], axis
+        if key not in self._parts:
+            self._parts[key] = [other for other in plan.readers(source) if _taken_axis(plan, other) == axis]
+        parts = self._parts[key]
+        if len(parts) > 1 and len(parts) == plan.shape(source)[axis]:
+            plan.join(parts, "Split", source)
 
 
 def _taken_axis(plan: FusionPlan, step: Step) -> int:
@@ -192,9 +226,10 @@ def _transposes_interfere(plan: FusionPlan, last: Step, steps: list[Step], sourc
 
 def _is_transposed(plan: FusionPlan, step: Step) -> bool:
     """A Transpose, or the Add of two of them, through which the runtime pushes them."""
+    if step.operator != "Add":
+        return step.operator == "Transpose"
     producers = [plan.producer(tensor) for tensor in step.inputs]
-    both = all(producer is not None and producer.operator == "Transpose" for producer in producers)
-    return step.operator == "Transpose" or (step.operator == "Add" and both)
+    return all(producer is not None and producer.operator == "Transpose" for producer in producers)
 
 
 def _is_inverse(first: tuple[int, ...], then: tuple[int, ...]) -> bool:
@@ -270,8 +305,9 @@ def _fuse_skip_normalisation(plan: FusionPlan, step: Step) -> None:
 
 def _adds_bias(plan: FusionPlan, step: Step) -> bool:
     """An Add of a constant vector."""
-    vectors = [tensor for tensor in step.inputs if plan.is_constant(tensor) and len(plan.shape(tensor)) == 1]
-    return step.operator == "Add" and len(step.inputs) == 2 and len(vectors) == 1
+    if step.operator != "Add" or len(step.inputs) != 2:
+        return False
+    return sum(plan.is_constant(tensor) and len(plan.shape(tensor)) == 1 for tensor in step.inputs) == 1
 
 
 def _fuse_bias_gelu(plan: FusionPlan, step: Step) -> None:
@@ -313,14 +349,15 @@ _FINDING = {
 }
 """Rules that find operators which the graph has taken apart; ONNX Runtime does not look for these among halves."""
 _ANY: set[Pattern] = set()
+_Remembering = type[_DropRepetitions] | type[_JoinSlices] | type[_JoinGathers]
 _PACKING: set[Pattern] = {"QuantizeLinear", "DequantizeLinear"}
-_RULES: tuple[tuple[Level, set[Pattern], set[Pattern], Rule], ...] = (
+_RULES: tuple[tuple[Level, set[Pattern], set[Pattern], Rule | _Remembering], ...] = (
     (Level.DISABLED, _ANY, set(SCALED_OPERATORS), name_operands),
     (Level.BASIC, _ANY, _ANY, _fold_constants),
     (Level.BASIC, _ANY, {*_REMOVED, *_SHAPING, *_GATHERING}, _drop_no_operations),
-    (Level.BASIC, _ANY, _ANY, _drop_repetitions),
-    (Level.EXTENDED, _ANY, {"Slice"}, _join_slices),
-    (Level.EXTENDED, _ANY, {"Gather"}, _join_gathers),
+    (Level.BASIC, _ANY, _ANY, _DropRepetitions),
+    (Level.EXTENDED, _ANY, {"Slice"}, _JoinSlices),
+    (Level.EXTENDED, _ANY, {"Gather"}, _JoinGathers),
     (Level.BASIC, _ANY, {"Reshape"}, _join_reshapes),
     (Level.BASIC, _ANY, {"Pad"}, _fuse_pad),
     (Level.BASIC, _ANY, {"Relu"}, _fuse_relu_clip),

@@ -6,6 +6,7 @@ DequantizeLinear reads are never unpacked when the model is loaded.
 """
 
 from collections.abc import Mapping
+from itertools import accumulate
 
 from predictors.features.kernels.rewrite.plan import FusionPlan, Step
 
@@ -87,13 +88,15 @@ def fuse_node_unit(plan: FusionPlan, step: Step) -> None:
 def _split_in_8_bits(plan: FusionPlan, step: Step) -> None:
     """A Split between a DequantizeLinear and as many QuantizeLinear as it has parts."""
     origin = _packed(plan, step.inputs[0])
-    readers = [plan.readers(tensor) for tensor in step.outputs]
-    if origin is None or any(len(those) != 1 or those[0].operator != "QuantizeLinear" for those in readers):
+    if origin is None or any(plan.count_readers(tensor) != 1 for tensor in step.outputs):
         return
-    if plan.results.intersection(step.outputs) or any(_stays_signed(plan, those[0].outputs[0]) for those in readers):
+    readers = [reader for tensor in step.outputs for reader in plan.readers(tensor)]
+    if any(reader.operator != "QuantizeLinear" for reader in readers):
         return
-    outputs = [those[0].outputs[0] for those in readers]
-    merged = plan.merge([step, *(those[0] for those in readers)], main=step, last=step)
+    outputs = [reader.outputs[0] for reader in readers]
+    if plan.results.intersection(step.outputs) or any(_stays_signed(plan, tensor) for tensor in outputs):
+        return
+    merged = plan.merge([step, *readers], main=step, last=step)
     plan.replace(merged, "Split", [origin.inputs[0], *step.inputs[1:2]], outputs)
     plan.discard_unread(origin)
 
@@ -108,8 +111,9 @@ def _stays_signed(plan: FusionPlan, tensor: int) -> bool:
     """Whether a value of int8 remains that: with one reader the runtime makes it uint8, which its x86 kernels want."""
     if plan.spec(tensor).dtype != "int8" or plan.is_constant(tensor):
         return False
-    unpacked = [reader for reader in plan.readers(tensor) if reader.operator == "DequantizeLinear"]
-    return sum(len(plan.readers(reader.outputs[0])) for reader in unpacked) > 1
+    unpacked = (reader for reader in plan.readers(tensor) if reader.operator == "DequantizeLinear")
+    total = accumulate(plan.count_readers(reader.outputs[0]) for reader in unpacked)
+    return any(readers > 1 for readers in total)
 
 
 def fuse_dynamic_product(plan: FusionPlan, step: Step) -> None:
@@ -139,7 +143,7 @@ def _is_vector(plan: FusionPlan, tensor: int) -> bool:
 
 
 def _join_quantiser(plan: FusionPlan, quantiser: Step, product: Step) -> None:
-    readers = [reader for tensor in quantiser.outputs if tensor >= 0 for reader in plan.readers(tensor)]
+    readers = (reader for tensor in quantiser.outputs if tensor >= 0 for reader in plan.readers(tensor))
     if any(reader is not product for reader in readers) or not product.inputs[1:]:
         return
     operands = [quantiser.inputs[0], *product.inputs[1:]]

@@ -246,7 +246,7 @@ def _hard_swish_of_conv(plan: FusionPlan, step: Step, layouts: _Layouts) -> bool
         conv = plan.producer(gate.inputs[0])
         if conv is None or not _is_blocked_conv(conv) or conv.activations or gate.inputs[0] in plan.results:
             continue
-        if isclose(slope, 1 / 6, rel_tol=1e-4) and middle == 0.5 and len(plan.readers(gate.inputs[0])) == 2:
+        if isclose(slope, 1 / 6, rel_tol=1e-4) and middle == 0.5 and plan.count_readers(gate.inputs[0]) == 2:
             conv.activations.append("HardSwish")
             layouts.write_blocked(plan.merge([conv, gate, step], main=conv, last=step))
             return True

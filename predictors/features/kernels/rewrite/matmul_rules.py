@@ -1,5 +1,7 @@
 """What ONNX Runtime takes into a product of matrices: what is added, scalar factors, and swaps of axes."""
 
+from collections.abc import Set
+
 from predictors.features.kernels.rewrite.plan import FusionPlan, Step
 
 __all__ = ["fuse_matmul_add", "fuse_matmul_neighbours"]
@@ -35,23 +37,34 @@ def fuse_matmul_neighbours(plan: FusionPlan, step: Step) -> None:
     if reader is not None and _scaled_tensor(plan, reader) == step.outputs[0]:
         step = plan.merge([step, reader], main=step, last=reader)
     for place in (0, 1):
-        while (merged := _take_in_argument(plan, step, place)) is not None:
-            step = merged
+        _take_in_argument(plan, step, place)
         _take_in_batches(plan, step, place)
 
 
-def _take_in_argument(plan: FusionPlan, product: Step, place: int) -> Step | None:
-    """The product, together with the scalar factor or the swap before one argument; None where there is neither."""
-    source = plan.producer(product.inputs[place])
-    if source is None or plan.sole_reader(source) is not product:
-        return None
-    replaced = source.inputs[0] if _swaps_last_two(source) else _scaled_tensor(plan, source)
-    if replaced < 0:
-        return None
-    both = [*product.inputs[:place], replaced, *product.inputs[place + 1 : 2]]
-    merged = plan.merge([source, product], main=product, last=product)
-    merged.inputs = [*both, *(tensor for tensor in merged.inputs if tensor not in both)]
-    return merged
+def _take_in_argument(plan: FusionPlan, product: Step, place: int) -> None:
+    """Make the product take in the scalar factors and swaps before one argument."""
+    arguments, steps, reader = product.inputs[:2], [], product
+    while (source := plan.producer(arguments[place])) is not None:
+        if not _is_read_by(plan, source, {reader, product}):
+            break
+        replaced = source.inputs[0] if _swaps_last_two(source) else _scaled_tensor(plan, source)
+        if replaced < 0:
+            break
+        steps.append(source)
+        arguments[place], reader = replaced, source
+    if steps:
+        merged = plan.merge([*steps, product], main=product, last=product)
+        merged.inputs = [*arguments, *(tensor for tensor in merged.inputs if tensor not in arguments)]
+
+
+def _is_read_by(plan: FusionPlan, step: Step, readers: Set[Step]) -> bool:
+    """Whether these steps alone read the step's only result."""
+    results = [tensor for tensor in step.outputs[:2] if tensor >= 0]
+    if len(step.outputs) > 1 or not results or results[0] in plan.results:
+        return False
+    return 0 < plan.count_readers(results[0]) <= len(readers) and all(
+        reader in readers for reader in plan.readers(results[0])
+    )
 
 
 def _take_in_batches(plan: FusionPlan, product: Step, place: int) -> None:

@@ -37,14 +37,14 @@ def join_chains(plan: FusionPlan) -> None:
 
 def take_in_views(plan: FusionPlan) -> None:
     """Views cost nothing; their nodes belong to the step whose result they show, whose kernel carries their name."""
+    shown: dict[Step, Step | None] = {}
     for step in plan.steps():
         if step.operator not in _VIEWS or step.inputs[0] < 0:
             continue
         source = plan.producer(step.inputs[0])
-        while source is not None and source.operator in _VIEWS:
-            source = plan.producer(source.inputs[0])
-        if source is not None:
-            source.nodes = sorted({*source.nodes, *step.nodes})
+        shown[step] = source = shown.get(source, source) if source is not None else None
+        if source is not None and source.operator not in _VIEWS:
+            source.take_nodes(step)
 
 
 def is_view(step: Step) -> bool:
@@ -88,7 +88,8 @@ def _join_elementwise(plan: FusionPlan, step: Step) -> None:
         reader = plan.sole_reader(step)
         if reader is None or reader.operator not in _ELEMENTWISE or not _same_shape(plan, step, reader):
             return
-        reader.activations = [step.operator, *step.activations, *reader.activations]
+        reader.take_activations(step)
+        reader.activations.append(step.operator)
         step = plan.merge([step, reader], main=reader, last=reader)
 
 

@@ -61,10 +61,12 @@ def _match_step(plan: FusionPlan, step: Step, pattern: Pattern, found: list[Step
     if isinstance(pattern, str):
         return False
     operator, *wanted = pattern
+    if step.operator != operator or step.activations:
+        return False
     inputs = [tensor for tensor in step.inputs if tensor >= 0]
     if step.operator == "ReduceMean":  # its axes became an input in opset 18
         inputs = inputs[:1]
-    if step.operator != operator or step.activations or len(inputs) != len(wanted):
+    if len(inputs) != len(wanted):
         return False
     orders = (inputs, inputs[::-1]) if operator in _COMMUTATIVE else (inputs,)
     for order in orders:
