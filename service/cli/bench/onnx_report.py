@@ -18,7 +18,7 @@ FIGURES = {
     "within_20": "±20 %",
     "spearman": "Spearman",
     "coverage_90": "90 % holds",
-    "repeatability": "repeatability",
+    "repeatability": "repeated",
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from service.cli.tables import Cell, Column, names, numbers, print_table, say
+from service.cli.tables import Cell, names, numbers, print_table, say
 
 __all__ = ["print_explanation"]
 
@@ -71,7 +71,7 @@ def _print_kernels(document: Plain, most: int, out: Console) -> None:
     if rest := ordered[most:]:
         rows.append(_rest(rest, measured=measured))
     headers = ("share", "ms", *(["measured"] if measured else []), "FLOP/B", "GFLOP/s", "bound by", "at best")
-    columns = [names("operator"), names("node"), Column("class"), *map(numbers, headers)]
+    columns = [names("operator"), names("class"), names("node"), *map(numbers, headers)]
     title = f"kernels: {min(most, len(ordered))} of {len(ordered)}, by share of the forecast"
     print_table(columns, rows, out=out, title=title)
 
@@ -88,10 +88,10 @@ def _kernel(kernel: Plain, *, measured: bool) -> list[Cell]:
     times = f" ×{kernel['repeats']:g}" if kernel["repeats"] != 1 else ""
     return [
         kernel["operator"] + times,
-        kernel["nodes"][-1] if kernel["nodes"] else "",
         kernel["kind"] if kernel["known"] else Text(f"{kernel['kind']} ?", style="yellow"),
+        kernel["nodes"][-1] if kernel["nodes"] else "",
         f"{kernel['share']:.1%}",
-        f"{kernel['latency_ms']:.3f}",
+        _ms(kernel["latency_ms"]),
         *([_ms(kernel["measured_ms"])] if measured else []),
         f"{kernel['intensity']:.3g}",
         f"{kernel['gflops']:.3g}",
@@ -105,11 +105,13 @@ def _rest(kernels: Sequence[Plain], *, measured: bool) -> list[Cell]:
     share, latency_ms = (sum(kernel[key] for kernel in kernels) for key in ("share", "latency_ms"))
     seen = [kernel["measured_ms"] for kernel in kernels if kernel["measured_ms"] is not None]
     others = [_ms(sum(seen) if seen else None)] if measured else []
-    return [f"{len(kernels)} others", "", "", f"{share:.1%}", f"{latency_ms:.3f}", *others, "", "", "", ""]
+    return [f"{len(kernels)} others", "", "", f"{share:.1%}", _ms(latency_ms), *others, "", "", "", ""]
 
 
 def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if value < 100 else f"{value:.1f}"
 
 
 def _print_nearest(nearest: Sequence[Plain], out: Console) -> None:

@@ -10,16 +10,13 @@ from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
 from latcast.schema import (
-    CounterReading,
     InputError,
-    KernelTiming,
     LatcastError,
     Measurement,
     UnboundDimensionError,
     from_plain,
 )
 from service.cli.main import app
-from service.cli.tables import output
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 QUICK = ("--processes", "1", "--max-seconds", "0.02")
@@ -135,30 +132,3 @@ def test_wrong_usage_ends_with_2(wrong: tuple[str, ...]) -> None:
 def test_help_has_examples() -> None:
     shown = profile("--help")
     assert "latcast profile model.onnx --shape image=1,3,224,224" in shown
-
-
-def test_counters_are_shown_with_units_and_reasons() -> None:
-    from service.cli.measure.profile_report import _counter_rows
-
-    reading = CounterReading(
-        values={"cpu-cycles": 2.5e9, "task-clock": 3e6},
-        enabled_ns={"cpu-cycles": 100, "task-clock": 100},
-        running_ns={"cpu-cycles": 25, "task-clock": 100},
-        absent={"LLC-loads": "No such [event].", "LLC-stores": "No such [event]."},
-    )
-    rows = dict(_counter_rows(reading))
-    assert rows["cpu-cycles"] == "2.50 G (counted for 25% of the time)"
-    assert rows["task-clock"] == "3.000 ms"
-    assert str(rows["not counted"]) == "LLC-loads, LLC-stores: No such [event]."
-
-
-def test_kernels_are_listed_by_share(capsys: pytest.CaptureFixture[str]) -> None:
-    from service.cli.measure.profile_report import _print_kernels
-
-    timings = tuple(
-        KernelTiming(operator=f"op{i}", share=share, time_ms=share) for i, share in enumerate((0.2, 0.5, 0.3))
-    )
-    _print_kernels(timings, 2, output())
-    title, header, *rows = capsys.readouterr().out.strip().splitlines()
-    assert title == "kernels: 2 of 3, by share of the time"
-    assert [row.split()[0] for row in (header, *rows)] == ["operator", "op1", "op2"]

@@ -1,0 +1,65 @@
+"""Targets of a measured data set are found by id and by words, and bring what was measured on them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
+
+from latcast.schema import InputError, Target, UnknownNameError
+from predictors.data.measured import ROWS_FILE, TARGETS_FILE, MeasuredRow, MeasuredTarget
+from predictors.data.measured.records import About
+from predictors.data.measured.storage import write_rows, write_targets
+from service.cli.forecast.local_targets import target_of_data, this_machine
+from tests.service.helpers import DEVICE
+
+PREDICTOR: Any = object()
+TARGETS = [
+    Target(device=DEVICE.fingerprint, backend="openvino", backend_version="2026", precision=precision)
+    for precision in ("fp32", "bf16")
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    rows = [
+        MeasuredRow(space=space, text=text, graph="", target=TARGETS[1].id, method="quick", latency_ms=ms, stale=stale)
+        for space, text, ms, stale in (
+            ("zoo", "mobile/a", 1.0, False),
+            ("zoo", "mobile/a", 2.0, False),
+            ("zoo", "mobile/old", 3.0, True),
+            ("zoo", "mobile/failed", None, False),
+            ("kernels", "conv/a", 4.0, False),
+        )
+    ]
+    write_rows(folder / ROWS_FILE, rows)
+    write_targets(folder / TARGETS_FILE, [MeasuredTarget(target=target, device=DEVICE) for target in TARGETS], About())
+    return folder
+
+
+@pytest.mark.parametrize("wanted", [TARGETS[1].id[:6], "BF16", f"bf16 {DEVICE.name}"])
+def test_a_target_is_named_by_its_id_or_by_words(folder: Path, wanted: str) -> None:
+    local = target_of_data(folder, wanted, PREDICTOR)
+    assert (local.target, local.device, local.predictor) == (TARGETS[1], DEVICE.processor, PREDICTOR)
+
+
+def test_networks_are_the_newest_rows_with_a_latency(folder: Path) -> None:
+    (network,) = target_of_data(folder, "bf16", PREDICTOR).measured
+    assert (network.name, network.latency_ms) == ("zoo/mobile/a", 2.0)
+
+
+def test_a_target_that_is_not_clear_is_asked_for(folder: Path) -> None:
+    with pytest.raises(InputError, match="Several targets fit"):
+        target_of_data(folder, "openvino", PREDICTOR)
+    with pytest.raises(UnknownNameError, match="bf16"):
+        target_of_data(folder, "tpu", PREDICTOR)
+    with pytest.raises(UnknownNameError, match="default settings"):
+        target_of_data(folder, None, PREDICTOR)
+
+
+def test_this_machine_has_no_measurements() -> None:
+    local = this_machine(PREDICTOR)
+    assert local.measured == ()
+    assert local.target.backend == "onnxruntime"

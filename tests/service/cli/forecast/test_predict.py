@@ -1,0 +1,49 @@
+"""`latcast predict`: a row for each network, errors beside them, and JSON."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from latcast import item
+from service.cli.main import app
+from tests.service.cli.doubles import LISTED, FakeClient
+
+TEXT = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
+FORECAST = {"latency_ms": 3.2012, "interval_ms": [2.9, 3.5], "source": "predicted", "coverage": 0.985, "adapted": True}
+MEASURED = {"latency_ms": 1.5, "interval_ms": None, "source": "measured", "coverage": 1.0, "adapted": True}
+ERROR = {"error": {"detail": "Nobody [knows] it."}}
+
+
+def predict(client: FakeClient, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
+    monkeypatch.setattr("service.cli.forecast.predict.open_client", lambda *_: client)
+    return CliRunner().invoke(app, ["predict", *arguments])
+
+
+def test_each_network_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    unadapted = {**FORECAST, "adapted": False}
+    client = FakeClient(predict=[[FORECAST, MEASURED, unadapted]])
+    done = predict(client, monkeypatch, "--space", "nasbench201", TEXT, "b", "c", "--level", "0.8")
+    assert done.exit_code == 0
+    words = " ".join(done.stdout.split())
+    assert f"bench · {LISTED['label']}" in words
+    for row in ("3.201 2.900 – 3.500 98% predicted", "1.500 no claim 100% measured", "predicted, not adapted"):
+        assert row in words
+    assert "80 % interval" in words
+    assert TEXT in done.stdout.replace("\n", "")
+    assert client.asked[-1] == (
+        "predict", (LISTED["id"], [item(space="nasbench201", text=text) for text in (TEXT, "b", "c")]), {"level": 0.8}
+    )  # fmt: skip
+
+
+def test_an_error_spoils_no_other_row_and_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = predict(FakeClient(predict=[[ERROR, MEASURED]]), monkeypatch, "--graph", "g1-[x]", "g1-y")
+    assert done.exit_code == 1
+    assert done.stderr == "latcast: g1-[x]: Nobody [knows] it.\n"
+    assert "g1-[x]" in done.stdout
+    assert "1.500" in done.stdout
+
+
+def test_json_has_the_answers_as_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = predict(FakeClient(predict=[[FORECAST]]), monkeypatch, "--graph", "g1-x", "--json", "-")
+    assert json.loads(done.stdout) == {"target": LISTED["id"], "level": 0.9, "items": [FORECAST]}

@@ -1,0 +1,178 @@
+"""Every table of every command at 80 columns, with long names: no line is wider, and no character is lost.
+
+A table is printed at 80 columns and as wide as it is. Whatever the layout, both have the same characters: what is cut
+or replaced by an ellipsis is missed.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from latcast.schema import KernelTiming, Microbench, Target
+from predictors.data.measured import MeasuredRow, MeasuredTarget
+from predictors.features.kernels import CLASSES
+from profilers.campaign import Recipe
+from profilers.campaign.tally import Tally
+from profilers.microbench import ENTRIES
+from profilers.onnx_graph import load_graph
+from profilers.targets import Kind
+from service.cli.bench import nas
+from service.cli.bench.onnx_report import print_holdouts, print_result
+from service.cli.data.dataset import _print_bars, _print_families, _print_targets
+from service.cli.demo import demo
+from service.cli.demo.comparison import Comparison
+from service.cli.fleet.targets import _print_impossible, _print_listed, _print_possible
+from service.cli.forecast import predict
+from service.cli.forecast.explanation_report import print_explanation
+from service.cli.main import app
+from service.cli.measure import campaign
+from service.cli.measure.microbench import print_microbench
+from service.cli.measure.profile_report import print_report
+from service.cli.tables import UNLIMITED
+from tests.service.cli.bench.test_onnx_report import FIGURES, MODELS
+from tests.service.cli.doubles import LISTED
+from tests.service.cli.forecast.test_explanation_report import DOCUMENT, KERNEL
+from tests.service.helpers import DEVICE, measurement, model
+
+WIDTH = 80
+NAME = "zoo/mobile/block=ghost,depth=4,width=32,stages=5,expansion=3,kernel=7,[head]=1280,squeeze=no,batch=1"
+NODE = "/model/backbone/features/features.17/block/block.3/[block.3.0]/depthwise/Conv_quantised_output_0"
+LONG = Target(
+    device="machine-1", backend="onnxruntime", backend_version="1.32.0", precision="int8_dynamic", threads=16,
+    options={"optimisation": "extended", "spinning": "off", "another_option": "with_a_long_value"},
+)  # fmt: skip
+Printer = Callable[[Console], None]
+TIMING = KernelTiming(
+    operator="SkipSimplifiedLayerNormalization", share=0.5, time_ms=123.456,
+    input_shapes=((1, 1024, 28, 28), (1024, 1024, 3, 3), (1024,)), output_shapes=((1, 1024, 28, 28),),
+)  # fmt: skip
+RESULT = {**FIGURES, "models": [{**MODELS[0], "name": NAME, "measured_ms": 12345.678}], "failed": [
+    {"name": NAME, "stage": "load", "message": f"The model {NODE} cannot be read."}]}  # fmt: skip
+LONG_KERNEL = {
+    **KERNEL, "operator": "SkipSimplifiedLayerNormalization", "kind": max(CLASSES, key=len), "nodes": [NODE],
+    "repeats": 1000, "latency_ms": 12345.678, "measured_ms": 12345.678, "known": False,
+}  # fmt: skip
+EXPLAINED = {
+    **DOCUMENT,
+    "kernels": [LONG_KERNEL, KERNEL],
+    "nearest": [{"name": NAME, "measured_ms": 12345.678, "distance": 0.25}],
+    "measure_next": [{"space": "zoo", "text": NAME, "forecast_ms": 12345.678, "variance_removed": 1.0}],
+}
+MICROBENCH = Microbench(
+    target=LONG,
+    values={entry.name: 12345.678 for entry in ENTRIES[1:]},
+    spread={entry.name: 12.0 for entry in ENTRIES[1:]},
+    missing={ENTRIES[0].name: f"It could not be timed, for {NODE} is missing."},
+)
+KINDS = [
+    Kind(backend="onnxruntime", version="1.32.0", precision=precision, most_threads=16, reason=reason,
+         options={"optimisation": ("all", "disabled", "basic", "extended"), "free": ()})
+    for reason in ("", f"The runtime lacks {NODE}, which has to be installed first.")
+    for precision in ("fp32", "int8_dynamic", "int8_static", "bf16", "as_given")
+]  # fmt: skip
+ROWS = [
+    MeasuredRow(space="zoo", text=f"{'family' * 8}/{number}", graph="g", target=LONG.id, method="quick", latency_ms=1.0)
+    for number in range(3)
+]
+FORECAST = {"latency_ms": 12345.678, "interval_ms": [11111.111, 22222.222], "source": "predicted", "coverage": 1.0}
+MEAN = {figure: {"mean": 0.98765, "std": 0.0} for figure in ("spearman", "median_ape", "within_10", "coverage_90")}
+TALLIES = [Tally(target=LONG, settings=measurement("g").settings, networks=123456, kernels=123456)]
+
+
+def profile_report(out: Console) -> None:
+    taken = measurement("g", ms=2.0, target=LONG)
+    long = replace(taken, runs=tuple(replace(run, kernels=(TIMING,) * 3, counters=None) for run in taken.runs))
+    print_report(NAME, DEVICE, load_graph(model()), long, kernels=2, console=out)
+
+
+def on_module(module: Any, attribute: str, call: Callable[[], None]) -> Printer:
+    """A printer of what prints on a console of its module."""
+
+    def printer(out: Console) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, attribute, out)
+            call()
+
+    return printer
+
+
+def forecasts(out: Console) -> None:
+    answers: list[dict[str, Any]] = [{**FORECAST, "adapted": False}, {"error": {}}, {**FORECAST, "adapted": True}]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predict, "output", lambda: out)
+        predict._print([NAME, NODE, "m.onnx"], answers, target=LISTED, level=0.999)
+
+
+TABLES: dict[str, Printer] = {
+    "profile": profile_report,
+    "predict": forecasts,
+    "explain": lambda out: print_explanation(EXPLAINED, kernels=1, out=out),
+    "targets": lambda out: _print_listed([{**LISTED, "label": LONG.label, "device_name": NODE}, LISTED], out),
+    "targets --here": lambda out: _print_possible(KINDS[:5], out),
+    "targets --here, impossible": lambda out: _print_impossible(KINDS[5:], out),
+    "bench nas": on_module(
+        nas,
+        "console",
+        lambda: nas._print_summary(
+            [{"predictor": "boosted_trees:trees=100,folds=5,boosters=4", "sampler": "variance", "shots": 20,
+              "tasks": {"nasbench201": {"mean": MEAN}, "fbnet": {"mean": MEAN}}}]
+        ),
+    ),
+    "bench onnx": lambda out: print_result(RESULT, out),
+    "bench onnx --holdout": lambda out: print_holdouts({NAME: RESULT, "b": RESULT}, out),
+    "dataset stats, targets": lambda out: _print_targets(ROWS, [MeasuredTarget(target=LONG, device=DEVICE)], out),
+    "dataset stats, families": lambda out: _print_families(ROWS, out),
+    "dataset stats, bars": lambda out: _print_bars("share", {TIMING.operator: (2.0, "100.0%"), "x": (1.0, "5%")}, out),
+    "microbench": lambda out: print_microbench(MICROBENCH, out),
+    "campaign --dry-run": on_module(
+        campaign, "console", lambda: campaign._print_plan(TALLIES, Recipe(), 10.0, microbench=True)
+    ),
+    "campaign": on_module(campaign, "console", lambda: campaign._print_summary(TALLIES)),
+    "demo, machine": on_module(demo, "out", demo.show_machine),
+    "demo": on_module(
+        demo,
+        "out",
+        lambda: demo.show(
+            [Comparison(name="light x", measured_ms=12345.678, forecast_ms=12345.678, interval_ms=(11111.1, 22222.2))],
+            {**dict.fromkeys(("median_ape", "within_10", "within_20", "spearman", "coverage_90"), 0.9),
+             "host_drift": 0.1, "measure_s": 60.0, "forecast_s": 0.5},
+        ),
+    ),
+}  # fmt: skip
+
+
+def printed(printer: Printer, width: int, *, terminal: bool = False) -> str:
+    out = Console(width=width, force_terminal=terminal, color_system=None, highlight=False)
+    with out.capture() as captured:
+        printer(out)
+    return captured.get()
+
+
+def characters(text: str) -> Counter[str]:
+    return Counter("".join(text.split()))
+
+
+@pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
+@pytest.mark.parametrize("name", TABLES)
+def test_nothing_is_lost_at_80_columns(name: str, terminal: bool) -> None:
+    narrow = printed(TABLES[name], WIDTH, terminal=terminal)
+    wide = printed(TABLES[name], UNLIMITED)
+    assert max(map(len, narrow.splitlines())) <= WIDTH
+    assert characters(narrow) == characters(wide)
+
+
+def test_keys_are_whole_at_80_columns(new_sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATCAST_DATABASE_URL", new_sqlite)
+    CliRunner().invoke(app, ["keys", "create", "--scope", "admin", "--name", NODE])
+    shown = {}
+    for columns in ("80", ""):
+        monkeypatch.setenv("COLUMNS", columns)
+        shown[columns] = CliRunner().invoke(app, ["keys", "list"]).stdout
+    assert max(map(len, shown["80"].splitlines())) <= WIDTH
+    assert characters(shown["80"]) == characters(shown[""])
+    assert NODE in shown[""]
