@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
 
+from latcast.schema import InputError, KernelTiming, LatcastError
 from predictors.data.measured import ROWS_FILE, TARGETS_FILE, MeasuredRow, MeasuredTarget
 from predictors.data.measured.records import About
 from predictors.data.measured.storage import write_rows, write_targets
@@ -42,3 +43,22 @@ def test_figures_are_drawn_beside(folder: Path, tmp_path: Path) -> None:
     figures = list((tmp_path / "svg").iterdir())
     assert "latency.svg" in [figure.name for figure in figures]
     assert all("<svg" in figure.read_text() for figure in figures)
+
+
+def test_bars_are_as_long_as_their_figures(folder: Path) -> None:
+    shares = {"FusedConv": 0.75, "Relu": 0.25}
+    kernels = tuple(KernelTiming(operator=name, share=share, time_ms=share) for name, share in shares.items())
+    row = MeasuredRow(space="zoo", text="mobile/0", graph="g", target=TARGET.id, method="careful", latency_ms=1.0,
+                      kernels=kernels)  # fmt: skip
+    write_rows(folder / ROWS_FILE, [row])
+    lines = CliRunner().invoke(app, ["dataset", "stats", str(folder)], env={"COLUMNS": "80"}).stdout.splitlines()
+    drawn = {line.split()[0]: (line.count("█"), line.split()[-1]) for line in lines if "█" in line}
+    assert drawn["FusedConv"] == (40, "75.0%")
+    assert drawn["Relu"] == (13, "25.0%")
+
+
+def test_a_folder_without_a_data_set_or_a_campaign_is_said(tmp_path: Path) -> None:
+    with pytest.raises(LatcastError, match="dataset pack"):
+        CliRunner().invoke(app, ["dataset", "stats", str(tmp_path)], catch_exceptions=False)
+    with pytest.raises(InputError, match="campaign"):
+        CliRunner().invoke(app, ["dataset", "pack", str(tmp_path)], catch_exceptions=False)

@@ -56,3 +56,16 @@ def test_a_target_that_nobody_measures_on_is_refused_with_a_sentence(served: Wor
     done = run()
     assert done.exit_code != 0
     assert "Nobody measures on target" in str(done.exception or done.output)
+
+
+def test_an_adaptation_that_fails_says_why(served: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served.database.write.begin() as session:
+        session.add(records.target_row(TARGET, None))
+    failed = {"state": "failed", "children": {}, "result": {"error": "Only 1 of 4 was measured."}, "reasons": []}
+    monkeypatch.setattr(Client, "adapt", lambda *_args, **_options: {"id": "j"})
+    monkeypatch.setattr(Client, "job", lambda *_: failed)
+    assert "The job j failed: Only 1 of 4 was measured." in str(run().exception)
+
+
+def test_how_many_are_measured_has_limits() -> None:
+    assert run("--samples", "0").exit_code == 2

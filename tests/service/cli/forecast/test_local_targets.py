@@ -7,10 +7,11 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
 
-from latcast.schema import InputError, Target, UnknownNameError
+from latcast.schema import InputError, ProfileSettings, Target, UnknownNameError
 from predictors.data.measured import ROWS_FILE, TARGETS_FILE, MeasuredRow, MeasuredTarget
 from predictors.data.measured.records import About
 from predictors.data.measured.storage import write_rows, write_targets
+from profilers.backends import get_backend
 from service.cli.forecast.local_targets import target_of_data, this_machine
 from tests.service.helpers import DEVICE
 
@@ -63,3 +64,14 @@ def test_this_machine_has_no_measurements() -> None:
     local = this_machine(PREDICTOR)
     assert local.measured == ()
     assert local.target.backend == "onnxruntime"
+
+
+def test_where_nobody_names_one_the_only_target_is_meant_or_that_of_the_default_settings(tmp_path: Path) -> None:
+    settings = ProfileSettings()
+    options = dict(get_backend(settings.backend).default_options)
+    default = Target(device=DEVICE.fingerprint, backend=settings.backend, backend_version="1", options=options)
+    write_rows(tmp_path / ROWS_FILE, [])
+    for targets, expected in ((TARGETS[:1], TARGETS[0]), ([*TARGETS, default], default)):
+        described = [MeasuredTarget(target=target, device=DEVICE) for target in targets]
+        write_targets(tmp_path / TARGETS_FILE, described, About())
+        assert target_of_data(tmp_path, None, PREDICTOR).target == expected

@@ -60,8 +60,3 @@ def test_what_cannot_be_measured_is_said(tmp_path: Path, arguments: list[str], m
     result = run(app, ["campaign", "--hours", "0.001", "--out", str(tmp_path), *arguments])
     assert result.exit_code != 0
     assert message in str(result.exception)
-
-
-def test_a_folder_without_a_data_set_is_said(tmp_path: Path) -> None:
-    result = run(app, ["dataset", "stats", str(tmp_path)])
-    assert "dataset pack" in str(result.exception)
