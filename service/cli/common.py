@@ -72,17 +72,17 @@ def open_client(server: str, key: str | None) -> "Client":
 
 
 @contextmanager
-def open_database(**given: Any) -> "Iterator[tuple[Database, Settings]]":
+def open_database(**options: Any) -> "Iterator[tuple[Database, Settings]]":
     """The database that `latcast serve` uses with the same settings, migrated; closed at the end.
 
     Args:
-        given: settings by name; those that are None are read from the environment.
+        options: settings by name; those that are None are read from the environment.
     """
     from service.db.migrate import upgrade
     from service.db.session import Database, create_engine_for
     from service.settings import Settings
 
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    settings = Settings(**{name: value for name, value in options.items() if value is not None})
     database = Database(create_engine_for(settings))
     try:
         upgrade(database.engine)

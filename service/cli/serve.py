@@ -42,10 +42,10 @@ def serve(
     from service.fleet.access import check_bind
     from service.settings import Settings
 
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "host": host, "port": port, "data_dir": data_dir, "database_url": database_url, "require_keys": require_keys,
     }  # fmt: skip
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    settings = Settings(**{name: value for name, value in options.items() if value is not None})
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     engine = create_engine_for(settings)
     upgrade(engine)

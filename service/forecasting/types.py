@@ -57,7 +57,7 @@ class QualityPair:
         graph: hash of the graph; None where a public table has no graph.
         space, text: the architecture, where it is one.
         measured_ms, predicted_ms: latencies in ms.
-        support: the row was in the adaptation's support set, so its forecast is no honest one.
+        support: the row was in the adaptation's support set, so its forecast is not held-out.
     """
 
     graph: GraphHash | None

@@ -45,7 +45,7 @@ DataOption = Annotated[
 def bench_nas(
     data: DataOption = Path("data"),
     suite: Annotated[Suite | None, typer.Option(help="All tasks of the literature instead of one of your own.")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="Of the suite; repeatable. [all of it]")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Task of the suite; repeatable. [all of it]")] = None,
     space: Annotated[str, typer.Option(help="Search space of the table.")] = "nasbench201",
     sources: Annotated[str, typer.Option(metavar="A,B", help="Devices to learn from; HELP's when left out.")] = "",
     targets: Annotated[str, typer.Option(metavar="C,D", help="Devices to forecast; HELP's when left out.")] = "",
@@ -145,11 +145,11 @@ def _tasks(suite: Suite | None, only: "Sequence[str]", space: str, sources: str,
 
 
 def _some_of(tasks: "Sequence[Task]", only: "Sequence[str]") -> "Sequence[Task]":
-    known = {task.name: task for task in tasks}
+    by_name = {task.name: task for task in tasks}
     for name in only:
-        if name not in known:
-            raise UnknownNameError("task of the suite", name, list(known))
-    return [known[name] for name in only or known]
+        if name not in by_name:
+            raise UnknownNameError("task of the suite", name, list(by_name))
+    return [by_name[name] for name in only or by_name]
 
 
 def _partial(json_out: str) -> Path | None:

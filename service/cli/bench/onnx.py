@@ -85,10 +85,10 @@ def bench_onnx(
     draw = Draw(sampler=sampler, shots=shots, seeds=seeds)
     if holdout is not None:
         journal = Journal(_beside(json_out))
-        found = _hold_out(holdout, only or [], data, name, draw, journal)
-        write_json(found, json_out)
+        results = _hold_out(holdout, only or [], data, name, draw, journal)
+        write_json(results, json_out)
         journal.clear()
-        print_holdouts(found, console)
+        print_holdouts(results, console)
         return
     assert manifest is not None  # noqa: S101 - one of them is there
     settings = careful_settings(
@@ -170,16 +170,16 @@ def _hold_out(
     rows = read_rows(path)
     pooled = pooled_rows(rows)
     data = to_dataset(pooled, read_targets(path))
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     parts = _chosen(HOLDOUTS[kind.value](data), only)
     with _bars() as bars:
         task = bars.add_task("held out", total=len(parts), what="")
         for part in parts:
             bars.update(task, what=escape(part.name))
             differences = repeated(rows, pooled, part)
-            found[part.name] = _judged(data, part, predictor, draw, journal, differences)
+            results[part.name] = _judged(data, part, predictor, draw, journal, differences)
             bars.update(task, advance=1, what="")
-    return found
+    return results
 
 
 def _chosen(parts: "Sequence[Holdout]", only: Sequence[str]) -> "list[Holdout]":

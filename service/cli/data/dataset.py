@@ -33,7 +33,7 @@ def pack(
     recheck: Annotated[
         bool, typer.Option("--recheck", help="Build every graph again, because a generator has changed.")
     ] = False,
-    licence: Annotated[str, typer.Option(help="Of the data, as the datasheet says it.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the data, as the datasheet says it.")] = "",
 ) -> None:
     """Write rows and targets as Parquet, and a datasheet.
 

@@ -69,9 +69,9 @@ def _read(path: Path, kind: str | None, origin: str, on_model: Callable[[int], N
     from predictors.data.importers import detect_format, read_any
     from profilers.onnx_graph import GraphLoader
 
-    found = kind or detect_format(path)
-    if origin and found != "table":
-        raise InputError(f"--origin is for CSV and Parquet tables; tables of the kind {found!r} bring their own.")
+    table_kind = kind or detect_format(path)
+    if origin and table_kind != "table":
+        raise InputError(f"--origin is for CSV and Parquet tables; tables of the kind {table_kind!r} bring their own.")
     loader, models = GraphLoader(), Counter[str]()
 
     def prepare(model: bytes, batch: int) -> "PreparedModel":
@@ -80,7 +80,7 @@ def _read(path: Path, kind: str | None, origin: str, on_model: Callable[[int], N
         return loader.prepare(model, batch=batch)
 
     try:
-        imported = read_any(path, kind=found, origin=origin, prepare=prepare)
+        imported = read_any(path, kind=table_kind, origin=origin, prepare=prepare)
     finally:
         loader.close()
     if not imported.report.rows:

@@ -40,7 +40,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A forecast beside the truth, all in ms.
+    """A forecast beside its measurement, all in ms.
 
     Args:
         name: of the graph.
@@ -70,7 +70,7 @@ def light_models() -> dict[str, bytes]:
 
 
 def evaluation_graphs(seed: int, *, cells: int = 5, zoo: int = 6) -> list[Named]:
-    """Graphs that nobody trained on: random NAS-Bench-201 cells, random zoo graphs, and all `light` models."""
+    """Graphs that are not in training: random NAS-Bench-201 cells, random zoo graphs, and all `light` models."""
     rng = np.random.default_rng([seed, 20])
     picked = [named for space, count in (("nasbench201", cells), ("zoo", zoo)) for named in drawn(space, count, rng)]
     return picked + [Named(name=f"light {name}", onnx=model) for name, model in light_models().items()]
@@ -100,14 +100,14 @@ def compared(
         measured: by the graph's name; graphs without a latency are left out.
         baseline_ms: the sentinel's latency while the predictor was adapted.
     """
-    known = [
-        (graph.name, answer, found, found.summary.median_ms)
+    pairs = [
+        (graph.name, answer, measurement, measurement.summary.median_ms)
         for graph, answer in answers
-        if (found := measured.get(graph.name)) is not None and found.summary is not None
+        if (measurement := measured.get(graph.name)) is not None and measurement.summary is not None
     ]
     drift = sentinel_drift_factors(
-        [found.sentinel_median_ms for _, _, found, _ in known],
-        [found.begun_unix_s for _, _, found, _ in known],
+        [measurement.sentinel_median_ms for _, _, measurement, _ in pairs],
+        [measurement.begun_unix_s for _, _, measurement, _ in pairs],
         baseline_ms=baseline_ms,
     )
     return [
@@ -118,7 +118,7 @@ def compared(
             forecast_ms=answer["latency_ms"],
             interval_ms=tuple(answer["interval_ms"]),
         )
-        for (name, answer, _, latency_ms), slow in zip(known, drift.tolist(), strict=True)
+        for (name, answer, _, latency_ms), slow in zip(pairs, drift.tolist(), strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""`latcast demo`: the whole way of the data on this machine, with forecasts beside the truth."""
+"""`latcast demo`: the whole way of the data on this machine, with forecasts beside measurements."""
 
 import signal
 import tempfile

@@ -22,7 +22,7 @@ def adapt(
     graph: Annotated[
         list[str] | None, typer.Option(help="Hash of an uploaded graph to choose from; repeatable.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random pool.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random pool.")] = 0,
     wait: Annotated[bool, typer.Option(help="Wait until it is done.")] = True,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,

@@ -174,7 +174,7 @@ def _explained(local: "LocalTarget", query: "Query", nearest: int) -> "Explained
     alike = neighbours(predictor, explanation, close)
     # What can be built and read: of the others the latencies say nothing that the predictor could use.
     readable = {neighbour.name for neighbour in alike}
-    measured = [known for network, known in close if network.name in readable]
+    measured = [asked_about for network, asked_about in close if network.name in readable]
     return ExplainedForecast(
         forecast=forecast,
         explanation=explanation,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["campaign"]
 
 SECONDS_PER_NETWORK, SECONDS_PER_CAREFUL, SECONDS_PER_KERNEL = 0.6, 1.8, 0.12
-"""Of a usual machine: for the estimates of --dry-run."""
+"""What they take on most machines: for the estimates of --dry-run."""
 MICROBENCH_SECONDS = 15
 
 
@@ -34,10 +34,11 @@ def campaign(
         typer.Option(metavar="PATTERN", help="Only these families, for example zoo/* or kernels/conv* [default: all]"),
     ] = None,
     careful_share: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Of the networks, measured in fresh sandboxed processes.")
+        float,
+        typer.Option(min=0.0, max=1.0, help="Share of the networks that is measured in fresh sandboxed processes."),
     ] = 0.1,
     kernels: Annotated[int, typer.Option(min=0, help="Graphs of a single kernel for each network.")] = 2,
-    seed: Annotated[int, typer.Option(help="Of the graphs that are drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the graphs that are drawn.")] = 0,
     again: Annotated[
         bool, typer.Option("--again", help="Measure what the log has once more, the least measured first.")
     ] = False,

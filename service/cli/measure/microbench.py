@@ -44,11 +44,11 @@ def microbench(
     settings = ProfileSettings(
         backend=backend, precision=precision, threads=threads, options=parse_pairs(option or [], "--option")
     )
-    found = _run(settings)
+    microbenchmark = _run(settings)
     if json_out is not None:
-        write_json(_document(found), json_out)
+        write_json(_document(microbenchmark), json_out)
     if json_out != "-":
-        print_microbench(found)
+        print_microbench(microbenchmark)
 
 
 def _run(settings: ProfileSettings) -> Microbench:
@@ -64,41 +64,45 @@ def _run(settings: ProfileSettings) -> Microbench:
         )
 
 
-def _document(found: Microbench) -> dict[str, Any]:
+def _document(microbenchmark: Microbench) -> dict[str, Any]:
     from profilers.microbench import ENTRIES
 
-    rates = {entry.name: entry.rate(found.values[entry.name]) for entry in ENTRIES if entry.name in found.values}
-    return {**to_plain(found), "rates": {name: rate for name, rate in rates.items() if rate}}
+    rates = {
+        entry.name: entry.rate(microbenchmark.values[entry.name])
+        for entry in ENTRIES
+        if entry.name in microbenchmark.values
+    }
+    return {**to_plain(microbenchmark), "rates": {name: rate for name, rate in rates.items() if rate}}
 
 
-def print_microbench(found: Microbench, out: Console | None = None) -> None:
+def print_microbench(microbenchmark: Microbench, out: Console | None = None) -> None:
     """Print microbenchmarks for people.
 
     Args:
-        found: what to print.
+        microbenchmark: what to print.
         out: where to; standard output by default.
     """
     from profilers.microbench import ENTRIES
 
     out = out or output()
-    say(found.target.label, out)
+    say(microbenchmark.target.label, out)
     columns = [names("kernel"), numbers("time"), numbers("achieved"), numbers("spread")]
-    print_table(columns, [(entry.about, *_cells(entry, found)) for entry in ENTRIES], out=out)
-    for entry, why in found.missing.items():
+    print_table(columns, [(entry.about, *_cells(entry, microbenchmark)) for entry in ENTRIES], out=out)
+    for entry, why in microbenchmark.missing.items():
         say(f"{entry}: {why}", out, style="dim")
-    say(Text.assemble(f"{found.seconds:.1f} s. ", _steadiness(found)), out)
+    say(Text.assemble(f"{microbenchmark.seconds:.1f} s. ", _steadiness(microbenchmark)), out)
 
 
-def _cells(entry: "Entry", found: Microbench) -> tuple[str, str, str]:
-    value = found.values.get(entry.name)
+def _cells(entry: "Entry", microbenchmark: Microbench) -> tuple[str, str, str]:
+    value = microbenchmark.values.get(entry.name)
     if value is None:
         return "missing", "", ""
     text = f"{value:.4g} ms" if entry.name.endswith("_ms") else f"{value:.2f} ×"
-    return text, entry.rate(value), f"{found.spread[entry.name]:.1%}"
+    return text, entry.rate(value), f"{microbenchmark.spread[entry.name]:.1%}"
 
 
-def _steadiness(found: Microbench) -> tuple[str, str]:
+def _steadiness(microbenchmark: Microbench) -> tuple[str, str]:
     """A sentence and its style."""
-    if found.noisy:
+    if microbenchmark.noisy:
         return "Noisy: the host was busy meanwhile; stop other programs and measure again.", "yellow"
     return "Spread: (highest − lowest) / value, between processes.", ""

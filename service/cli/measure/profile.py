@@ -82,8 +82,8 @@ def _model(text: str, space: str | None, shapes: Mapping[str, tuple[int, ...]]) 
 def _build(space: str, text: str) -> bytes:
     from profilers.search_spaces import get_space
 
-    known = get_space(space)
-    return known.to_onnx(known.parse(text))
+    search_space = get_space(space)
+    return search_space.to_onnx(search_space.parse(text))
 
 
 def _read(path: Path, what: str) -> bytes:
