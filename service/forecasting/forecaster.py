@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from latcast.errors import ConflictError
 from latcast.schema import GraphHash, LatcastError, Target, TargetId, UnsupportedGraphError
@@ -22,6 +24,8 @@ from service.measurements.representative import representative_ids
 from service.settings import Settings
 
 __all__ = ["Forecaster"]
+
+log = structlog.get_logger(__name__)
 
 Answer = Forecast | LatcastError
 Queries = dict[int, Query]
@@ -55,8 +59,8 @@ class Forecaster:
         for index, item in enumerate(items):
             try:
                 queries[index] = self.resolver.query(item, predictors.target)
-            except LatcastError as error:
-                answers[index] = error
+            except Exception as error:  # noqa: BLE001 - one item's error must not spoil the others' answers
+                answers[index] = failure(error)
         for space, group in by_space(queries).items():
             answers |= self._answers(predictors, space, group, level)
         return [answers[index] for index in range(len(items))]
@@ -172,8 +176,8 @@ class Forecaster:
         for index, query in queries.items():
             try:
                 readable[index] = self.resolver.readable(query, predictor)
-            except LatcastError as error:
-                errors[index] = error
+            except Exception as error:  # noqa: BLE001 - one item's error must not spoil the others' answers
+                errors[index] = failure(error)
         return readable, errors
 
 
@@ -214,9 +218,9 @@ def attempt(responder: ServedPredictor, queries: Sequence[Query], level: float, 
     """Forecasts in one batch; when some query spoils the batch, in halves until it stands alone."""
     try:
         return forecasts(responder, queries, level, target)
-    except LatcastError as error:
+    except Exception as error:  # noqa: BLE001 - one query's error must not spoil the others' forecasts
         if len(queries) == 1:
-            return [error]
+            return [failure(error)]
     middle = len(queries) // 2
     parts = (queries[:middle], queries[middle:])
     return [answer for part in parts for answer in attempt(responder, part, level, target)]
@@ -229,22 +233,52 @@ def forecasts(responder: ServedPredictor, queries: Sequence[Query], level: float
     coverage = predictor.coverage(queries)
     intervals = prediction.claimed_intervals_ms(level)
     return [
-        Forecast(
-            latency_ms=latency,
-            interval_ms=interval,
-            source="predicted",
-            coverage=share,
-            adapted=responder.adapted,
-            predictor=responder.id,
-            kind=predictor.kind,
-            measurements=len(responder.support),
-            origin=target.origin,
-            unknown_operators=predictor.unknown_operators(query),
+        sensible(
+            Forecast(
+                latency_ms=latency,
+                interval_ms=interval,
+                source="predicted",
+                coverage=share,
+                adapted=responder.adapted,
+                predictor=responder.id,
+                kind=predictor.kind,
+                measurements=len(responder.support),
+                origin=target.origin,
+                unknown_operators=predictor.unknown_operators(query),
+            )
         )
         for latency, interval, share, query in zip(
             prediction.median_ms.tolist(), intervals, coverage.tolist(), queries, strict=True
         )
     ]
+
+
+def sensible(forecast: Forecast) -> Answer:
+    """The forecast, or the item's error where its latency or an end of its interval is no positive number."""
+    times = (forecast.latency_ms, *(forecast.interval_ms or ()))
+    if all(np.isfinite(time) and time > 0 for time in times):
+        return forecast
+    return UnsupportedGraphError(
+        "No sensible forecast of this network: its latency would be no positive number of milliseconds. An attribute "
+        "or a size in the model is probably out of range; check it with onnx.checker.check_model."
+    )
+
+
+def failure(error: Exception) -> LatcastError:
+    """The error of one item; an exception that nobody foresaw is logged, and a sentence stands for it.
+
+    Raises:
+        SQLAlchemyError: the database's errors are not the item's.
+    """
+    if isinstance(error, SQLAlchemyError):
+        raise error
+    if isinstance(error, LatcastError):
+        return error
+    log.error("an item of a forecast failed", exc_info=error)
+    return UnsupportedGraphError(
+        "This network could not be forecast: it led to an error in the service, which the service's log describes. "
+        "Check the model with onnx.checker.check_model, and report the error if it passes."
+    )
 
 
 def measured(known: MeasuredLatency, level: float, *, origin: str) -> Forecast:

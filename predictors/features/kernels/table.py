@@ -3,12 +3,13 @@
 from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latcast.schema import Graph, GraphHash, ModelLimitError, Node
+from latcast.schema import Graph, GraphHash, ModelLimitError, Node, UnsupportedGraphError
 from predictors.features.kernels.cost.classes import CLASSES
 from predictors.features.kernels.cost.shapes import SHAPE_FEATURES
 from predictors.features.kernels.cost.work import CALL, Kernel, describe_reorder, describe_step
@@ -47,6 +48,8 @@ _CONVERSIONS = {"reorder", "transpose"}
 """Classes of changes of layout, which stand before what they are made for."""
 _Names = ChainMap[str, None]
 """Names of constants, from the inmost graph to the outmost."""
+_NAMES = (*WORK_FEATURES, *SHAPE_FEATURES)
+_SIGNED = {"axis", "padding"}
 _COLUMN = {name: index for index, name in enumerate((*WORK_FEATURES, *SHAPE_FEATURES))}
 _SHAPE_OF = itemgetter(*SHAPE_FEATURES)
 _CACHE_ENTRIES = 20_000
@@ -92,11 +95,26 @@ def predict_kernels(graph: Graph, traits: ExecutionTraits = DEFAULT_TRAITS) -> t
     Kernels of a body (If, Loop, Scan, a function) carry the node that holds it, and run as often as it does;
     of an If the branch with more work is taken to run, branches of equal work half the time each. The first kernel is
     always the call itself.
+
+    Raises:
+        ModelLimitError: it has more kernels than are told apart.
+        UnsupportedGraphError: a node's inputs, attributes and shapes do not fit its operator.
     """
     return _predicted(graph, traits.rewrite_rules)
 
 
 def _predicted(graph: Graph, rules: RewriteRules) -> tuple[Kernel, ...]:
+    """The kernels; what the rules stumble over, for the reader of files does not check it, is the graph's fault."""
+    try:
+        return _rewritten(graph, rules)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise UnsupportedGraphError(
+            "The kernels of the network cannot be foreseen: some node has too few inputs, or inputs and attributes "
+            "that do not fit its operator. Check the model with onnx.checker.check_model."
+        ) from error
+
+
+def _rewritten(graph: Graph, rules: RewriteRules) -> tuple[Kernel, ...]:
     if rules.precision == "fp32" or any(_in_8_bits(node.operator) for node in graph.nodes):
         return (CALL, *_executed_kernels(graph, rules))
     plan = FusionPlan(graph)
@@ -111,7 +129,12 @@ def _in_8_bits(operator: str) -> bool:
 
 def _renumbered(kernel: Kernel, owners: Sequence[tuple[int, ...]]) -> Kernel:
     """The kernel, with the nodes of the graph before it was quantised or widened."""
-    return replace(kernel, nodes=tuple(sorted({old for node in kernel.nodes for old in owners[node]})))
+    several = {id(owners[node]): owners[node] for node in kernel.nodes}
+    if len(several) == 1:
+        (nodes,) = several.values()  # the same tuple for all that was written for a step, as they may be many
+    else:
+        nodes = tuple(sorted({old for those in several.values() for old in those}))
+    return replace(kernel, nodes=nodes)
 
 
 def _executed_kernels(graph: Graph, rules: RewriteRules, constants_outside: _Names | None = None) -> tuple[Kernel, ...]:
@@ -170,6 +193,8 @@ def _tabulate(graph: Graph, rules: RewriteRules) -> KernelTable:
         max(kernel.output_bytes for kernel in kernels),
     )
     rows = [_row(kernel, context) for kernel in kernels]
+    for kernel, row in zip(kernels, rows, strict=True):
+        _check(kernel, row)
     width = len(WORK_FEATURES) + len(SHAPE_FEATURES)
     return KernelTable(
         kinds=np.array([_CLASS_INDEX[kernel.kind] for kernel in kernels], dtype=np.int64),
@@ -179,6 +204,18 @@ def _tabulate(graph: Graph, rules: RewriteRules) -> KernelTable:
         known=np.array([kernel.known for kernel in kernels], dtype=np.bool_),
         graph=np.zeros(len(kernels), dtype=np.int64),
     )
+
+
+def _check(kernel: Kernel, row: Sequence[float]) -> None:
+    """Sizes and counts are finite and none is negative; an axis and a padding may be."""
+    if min(row) >= 0 and isfinite(sum(row)):
+        return
+    odd = {_NAMES[place] for place, value in enumerate(row) if not isfinite(value) or value < 0}
+    if odd - _SIGNED or not all(map(isfinite, row)):
+        raise UnsupportedGraphError(
+            f"Node {kernel.anchor} ({kernel.operator}) has attributes or shapes that do not fit the operator: its "
+            f"{', '.join(sorted(odd))} would be negative or infinite. Check the model with onnx.checker.check_model."
+        )
 
 
 def _row(kernel: Kernel, context: tuple[float, float]) -> list[float]:

@@ -1,10 +1,12 @@
 """Answers item by item: measured, forecast by the first predictor that can, or an error of the item's own."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from latcast.errors import NotFoundError
 from latcast.schema import (
@@ -125,3 +127,43 @@ def test_queries_are_grouped_by_what_they_are_read_as() -> None:
     assert module.by_space({0: graph, 3: text, 4: graph}) == {"": {0: graph, 4: graph}, "nasbench201": {3: text}}
     assert module.name_of(text, "nasbench201") == CELL
     assert module.name_of(graph, "") == graph.graph.hash
+
+
+class Brittle(FlopsPredictor):
+    """Fails unforeseen at graphs of more than one node."""
+
+    def predict(self, queries: Sequence[Query]) -> Prediction:
+        if any(len(query.graph.nodes) > 1 for query in queries):
+            raise ZeroDivisionError
+        return Prediction(median_ms=np.full(len(queries), 7.0))
+
+    def coverage(self, queries: Sequence[Query]) -> FloatArray:
+        return np.ones(len(queries))
+
+
+def test_an_unforeseen_failure_is_its_items_error_alone(forecaster: Forecaster) -> None:
+    chain = [ServedPredictor(id="brittle", predictor=Brittle(), adapted=True)]
+    cell = NetworkQuery(target=TARGET, architecture=Architecture(space="nasbench201", text=CELL))
+    good = Query(target=TARGET, graph=load_graph(model(2)))
+    answers = forecaster._predicted(chain, {0: good, 1: cell, 2: good}, level=0.9, target=TARGET)
+    assert [type(answers[index]) for index in range(3)] == [Forecast, UnsupportedGraphError, Forecast]
+    assert "could not be forecast" in str(answers[1])
+
+
+def test_errors_of_the_database_are_not_the_items() -> None:
+    with pytest.raises(OperationalError):
+        module.failure(OperationalError("select", {}, Exception("gone")))
+
+
+@pytest.mark.parametrize("latency_ms", [np.nan, np.inf, 0.0, -1.0])
+def test_a_forecast_that_is_no_positive_time_is_its_items_error(latency_ms: float) -> None:
+    forecast = Forecast(
+        latency_ms=latency_ms, interval_ms=None, source="predicted", coverage=1.0, adapted=False, measurements=0,
+        origin="measured",
+    )  # fmt: skip
+    answer = module.sensible(forecast)
+    assert isinstance(answer, UnsupportedGraphError)
+    assert "no positive number" in str(answer)
+    sound = replace(forecast, latency_ms=1.0, interval_ms=(0.5, 2.0))
+    assert module.sensible(sound) is sound
+    assert isinstance(module.sensible(replace(sound, interval_ms=(0.5, np.inf))), UnsupportedGraphError)

@@ -73,7 +73,7 @@ def describe_broadcast(plan: FusionPlan, step: Step, shape: Shape) -> Work:
         if kinds is not None and now != kinds:
             break
         kinds, run = now, run * out[axis]
-    shape.update(run=run, axis=min(prod(item) for item in shapes), variant=float(any(kinds or ())))
+    shape.update(run=run, axis=min(map(prod, shapes), default=0), variant=float(any(kinds or ())))
     if step.channels_first:
         run = prod(out) // max(1, out[-1])
         shape["run"] = run

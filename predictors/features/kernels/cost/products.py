@@ -3,6 +3,7 @@
 from functools import lru_cache
 from math import prod
 
+from latcast.schema import UnsupportedGraphError
 from predictors.features.kernels.cost.shapes import Shape, Work, count_elements, whole_blocks, whole_columns
 from predictors.features.kernels.rewrite.layout import BLOCK
 from predictors.features.kernels.rewrite.plan import FusionPlan, Step
@@ -26,7 +27,7 @@ def describe_conv(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     data, weights, out = plan.shape(step.inputs[0]), plan.shape(step.inputs[1]), plan.shape(step.outputs[0])
     if len(weights) < 3 or len(out) != len(weights):
         return 0.0, count_elements(plan, step)
-    groups, window, plane = step.integer("group", 1), prod(weights[2:]), prod(out[2:])
+    groups, window, plane = _groups(step), prod(weights[2:]), prod(out[2:])
     strides, dilations, pads = step.ints("strides", (1,)), step.ints("dilations", (1,)), step.ints("pads")
     depth, rows, channels = weights[1] * window, plane * out[0], out[1]
     shape |= {
@@ -44,6 +45,18 @@ def describe_conv(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     inside = _share_of_lines(out[2], data[2], weights[2], strides[0], (pads[0] if pads else 0, dilations[0]))
     macs = rows * whole_blocks(channels) * depth * inside
     return macs, rows * channels + macs * _edge_share(pads, strides, out)
+
+
+def _groups(step: Step) -> int:
+    """Groups of a convolution's channels.
+
+    Raises:
+        UnsupportedGraphError: there is none.
+    """
+    groups = step.integer("group", 1)
+    if groups < 1:
+        raise UnsupportedGraphError(f"A {step.operator} has group = {groups}; it has to be at least 1.")
+    return groups
 
 
 @lru_cache(maxsize=4096)
@@ -86,7 +99,9 @@ def describe_affine(plan: FusionPlan, step: Step, shape: Shape) -> Work:
 def describe_conv_transpose(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """A transposed convolution: a product at each input position, then scattered additions."""
     data, weights = plan.shape(step.inputs[0]), plan.shape(step.inputs[1])
-    groups, window = step.integer("group", 1), prod(weights[2:])
+    if len(weights) < 3 or len(data) != len(weights):
+        return 0.0, count_elements(plan, step)
+    groups, window = _groups(step), prod(weights[2:])
     rows = data[0] * prod(data[2:])
     shape.update(rows=rows, columns=weights[1] * window, depth=data[1] // groups, groups=groups, window=window)
     shape.update(window_width=weights[-1], stride=prod(step.ints("strides", (1,))), channels_in=data[1])
@@ -129,7 +144,7 @@ def describe_few_bits(plan: FusionPlan, step: Step, shape: Shape) -> Work:
 
 def describe_rnn(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """RNN, GRU, LSTM: one product for all inputs, then one for each step, which reads the weights again."""
-    data, recurrence = plan.shape(step.inputs[0]), plan.shape(step.inputs[2])
+    data, recurrence = plan.shape(step.inputs[0]), plan.shape(step.inputs[2]) if len(step.inputs) > 2 else ()
     if len(data) != 3 or len(recurrence) != 3:
         return 0.0, count_elements(plan, step)
     sequence, batch, size = data if not step.integer("layout", 0) else (data[1], data[0], data[2])

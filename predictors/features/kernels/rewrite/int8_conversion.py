@@ -125,6 +125,7 @@ def _write_static(writer: _Writer, step: Step) -> None:
         writer.keep(step, [writer.read(tensor) for tensor in step.inputs])
         return
     bias = 2 if step.operator in {"Conv", "Gemm", "ConvTranspose"} else -1
+    owners = tuple(step.nodes)  # one tuple for all that is written: both may be long
     inputs = []
     for place, tensor in enumerate(step.inputs):
         weights = tensor in writer.constants
@@ -132,11 +133,11 @@ def _write_static(writer: _Writer, step: Step) -> None:
             inputs.append(tensor)
         else:
             dtype = "int32" if place == bias else "int8" if weights else "uint8"
-            inputs.append(writer.pack(tensor, dtype, tuple(step.nodes), shared=not weights))
+            inputs.append(writer.pack(tensor, dtype, owners, shared=not weights))
     writer.keep(step, inputs)
     for tensor in results:
         if _is_float(writer, tensor):
-            writer.pack(tensor, "uint8", tuple(step.nodes), shared=True)
+            writer.pack(tensor, "uint8", owners, shared=True)
 
 
 def _write_dynamic(writer: _Writer, step: Step) -> None:
