@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 from sqlalchemy.exc import OperationalError
 
 from latcast.errors import NotFoundError
@@ -167,3 +168,23 @@ def test_a_forecast_that_is_no_positive_time_is_its_items_error(latency_ms: floa
     sound = replace(forecast, latency_ms=1.0, interval_ms=(0.5, 2.0))
     assert module.sensible(sound) is sound
     assert isinstance(module.sensible(replace(sound, interval_ms=(0.5, np.inf))), UnsupportedGraphError)
+
+
+def conv(group: int) -> bytes:
+    node = helper.make_node("Conv", ["x", "w"], ["y"], group=group)
+    shapes = {"x": [1, 4, 8, 8], "w": [4, 4, 3, 3]}
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    graph = helper.make_graph([node], "graph", inputs, outputs)
+    opsets = [helper.make_opsetid("", 17)]
+    return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString())
+
+
+def test_convolutions_without_groups_spoil_no_other_answer(forecaster: Forecaster) -> None:
+    items = [Item(onnx=conv(0)), Item(onnx=model()), Item(onnx=conv(-3)), Item(onnx=conv(1))]
+    refused, sound, negative, whole = forecaster.forecast(TARGET.id, items, 0.9)
+    assert isinstance(refused, LatcastError)
+    assert isinstance(negative, LatcastError)
+    assert "group" in str(refused)
+    assert isinstance(sound, Forecast)
+    assert isinstance(whole, Forecast)
