@@ -10,8 +10,8 @@ from starlette.types import Lifespan
 
 from profilers.onnx_graph.isolated.loader import GraphLoader
 from service.api import problems
-from service.api.deps import Parts
-from service.api.middleware import BodyLimit, RequestContext
+from service.api.deps import Parts, identify
+from service.api.middleware import BodyLimit, JsonLimit, KeyBeforeBody, RequestContext
 from service.api.rate_limits import RateLimiter
 from service.api.routes import devices, graphs, health, jobs, predict, predictors, targets
 from service.api.schemas import Problem
@@ -35,6 +35,10 @@ GRAPH_WORKERS = 2
 MODEL_PATHS = (f"{VERSION}/graphs", f"{VERSION}/predict", "/graphs", "/predict")
 MODEL_ENDS = ("/explain",)
 """Beginnings and ends of paths whose bodies hold models."""
+UNCOUNTED_ENDS = ("/graphs", "/result")
+"""Ends of paths whose bodies are models, or hold every sample and kernel of a measurement."""
+KEYLESS_ENDS = ("/devices/register",)
+"""Ends of paths whose bodies hold an enrolment token in place of a key."""
 DESCRIPTION = "Forecasts how long a neural network takes on a device before anybody runs it there."
 
 
@@ -133,7 +137,16 @@ def _add_middleware(app: FastAPI, parts: Parts) -> None:
         holds_model = path.startswith(MODEL_PATHS) or path.endswith(MODEL_ENDS)
         return settings.max_model_bytes if holds_model else settings.max_body_bytes
 
+    def values_of(path: str) -> int | None:
+        return None if path.endswith(UNCOUNTED_ENDS) else settings.max_json_values
+
+    app.add_middleware(JsonLimit, limit_of=values_of)
     app.add_middleware(BodyLimit, limit_of=limit_of)
+    app.add_middleware(
+        KeyBeforeBody,
+        identify=lambda secret, address: identify(parts, secret, address),
+        keyless=lambda path: path.endswith(KEYLESS_ENDS),
+    )
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -25,6 +25,9 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; other than loopback needs keys.")
     port: int = Field(8321, ge=0, le=65535, description="Port to listen on.")
+    forwarded_allow_ips: str = Field(
+        "", description="Proxies, separated by commas, whose X-Forwarded-For is believed; none by default."
+    )
     require_keys: bool = Field(False, description="Refuse calls without a key even before the first key is made.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins, separated by commas, whose pages may call the API; none by default."
@@ -40,7 +43,8 @@ class Settings(BaseSettings):
 
     max_body_bytes: Bytes = Field(16 * 2**20, description="Largest request body, apart from models.")
     max_model_bytes: Bytes = Field(256 * 2**20, description="Largest ONNX upload in bytes.")
-    max_predict_items: int = Field(1000, ge=1, description="Most items in one call for forecasts.")
+    max_json_values: int = Field(200_000, ge=1000, description="Most values in a JSON body, apart from results.")
+    max_predict_items: int = Field(1000, ge=1, le=10_000, description="Most items in one call for forecasts.")
     max_page_size: int = Field(1000, ge=1, description="Most rows on one page.")
     rate_per_second: float = Field(100.0, ge=0, description="Calls per second for each key or address; 0: no limit.")
     rate_burst: int = Field(400, ge=1, description="Calls that may come at once before the rate counts.")

@@ -1,7 +1,8 @@
 """What routes ask for: the application's parts, and who calls."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -18,7 +19,8 @@ from service.operations.metrics import Metrics
 from service.operations.readiness import ArtifactCheck
 from service.settings import Settings
 
-__all__ = ["Admin", "AgentOnly", "Anybody", "Cursor", "Limit", "ModelReader", "Parts", "PartsOf", "Reader"]
+__all__ = ["Admin", "AgentOnly", "Anybody", "Cursor", "Limit", "ModelReader", "Parts", "PartsOf", "Reader",
+           "address_of", "identify"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,23 +61,33 @@ class Allow:
             RateLimitedError: too many calls.
         """
         secret = credentials.credentials if credentials else None
-        needless = secret is None and not self._scopes
-        principal = Principal() if needless else self._known(request, parts, secret)
-        parts.limiter.take(principal.key_id or _address(request))
+        principal: Principal | None = getattr(request.state, "principal", None)  # of a call with a body
+        if principal is None:
+            needless = secret is None and not self._scopes
+            principal = Principal() if needless else identify(parts, secret, address_of(request.client))
+        parts.limiter.take(principal.key_id or address_of(request.client))
         access.require_scope(principal, self._scopes or ("admin", "agent", "client"))
         return principal
 
-    def _known(self, request: Request, parts: Parts, secret: str | None) -> Principal:
-        try:
-            with parts.database.read() as session:
-                return access.authenticate(session, secret, parts.settings)
-        except AuthenticationError:
-            parts.limiter.take(_address(request))
-            raise
+
+def identify(parts: Parts, secret: str | None, address: str) -> Principal:
+    """Who calls with this key; a key that is refused counts against the caller's address.
+
+    Raises:
+        AuthenticationError: a key is needed, or the one that came is unknown or revoked.
+        RateLimitedError: too many refused keys.
+    """
+    try:
+        with parts.database.read() as session:
+            return access.authenticate(session, secret, parts.settings)
+    except AuthenticationError:
+        parts.limiter.take(address)
+        raise
 
 
-def _address(request: Request) -> str:
-    return f"address {request.client.host if request.client else 'unknown'}"
+def address_of(client: Sequence[Any] | None) -> str:
+    """How the limiter names a caller without a key; `client` is (host, port), None where it is not known."""
+    return f"address {client[0] if client else 'unknown'}"
 
 
 Anybody = Annotated[Principal, Depends(Allow())]

@@ -1,4 +1,4 @@
-"""Around every call: a request id, security headers, the body's limit, a log line, metrics, and no naked error."""
+"""Around every call: a request id, security headers, the key before the body, the body's limits, and no naked error."""
 
 import re
 import secrets
@@ -6,14 +6,18 @@ import time
 from collections.abc import Callable
 
 import structlog
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.problems import problem, problem_response
+from latcast.schema import LatcastError
+from service.api.deps import address_of
+from service.api.problems import DATABASE_AWAY, error_response, problem, problem_response, unavailable_response
+from service.fleet.access import Principal
 from service.operations.metrics import Metrics
 
-__all__ = ["BodyLimit", "RequestContext"]
+__all__ = ["BodyLimit", "JsonLimit", "KeyBeforeBody", "RequestContext"]
 
 log = structlog.get_logger("service.access")
 
@@ -31,6 +35,9 @@ DOCS_POLICY = (
 )
 """The interactive description loads its scripts from a public network."""
 DOCS_PATHS = ("/docs", "/redoc")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""What metrics tell apart; whatever else a caller makes up is `other`."""
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -59,7 +66,8 @@ class RequestContext:
     def _account(self, scope: Scope, call: "_Call") -> None:
         seconds = time.perf_counter() - call.started
         route = getattr(scope.get("route"), "path", "unknown")
-        self._metrics.observe_call(scope["method"], route, call.status, seconds)
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._metrics.observe_call(method, route, call.status, seconds)
         log.info("call", method=scope["method"], path=scope["path"], status=call.status, ms=round(seconds * 1000, 1))
 
 
@@ -90,6 +98,100 @@ class _Call:
             return
         detail = f"Something went wrong on our side; the service's log has it under request {self.request_id}."
         await problem_response(problem(500, "internal", detail))(self._scope, receive, self.send)
+
+
+class KeyBeforeBody:
+    """Refuses a call whose key is not valid before a byte of its body is read, and notes whose key it is.
+
+    Args:
+        app: what is inside.
+        identify: (key or None, address) → who calls; raises a `LatcastError` for a key that is refused.
+        keyless: whether a path is answered without a key, because its body holds a secret of its own.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, identify: Callable[[str | None, str], Principal], keyless: Callable[[str], bool]
+    ) -> None:
+        self._app, self._identify, self._keyless = app, identify, keyless
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one call (ASGI)."""
+        if scope["type"] == "http" and scope["method"] in WITH_BODY:
+            secret = _bearer(Headers(scope=scope).get("authorization", ""))
+            if secret is not None or not self._keyless(scope["path"]):
+                try:
+                    principal = await run_in_threadpool(self._identify, secret, address_of(scope.get("client")))
+                except LatcastError as error:
+                    await error_response(error)(scope, receive, send)
+                    return
+                except DATABASE_AWAY as error:
+                    await unavailable_response(error)(scope, receive, send)
+                    return
+                scope.setdefault("state", {})["principal"] = principal
+        await self._app(scope, receive, send)
+
+
+def _bearer(header: str) -> str | None:
+    scheme, _, secret = header.partition(" ")
+    return secret.strip() or None if scheme.lower() == "bearer" else None
+
+
+class JsonLimit:
+    """Refuses JSON of more values than a route takes before it is parsed: a megabyte of them becomes a hundred.
+
+    Commas and opening brackets are counted, those within strings too: it takes no longer than copying the body.
+
+    Args:
+        app: what is inside.
+        limit_of: path → most values; None where bodies are not JSON, or are bounded otherwise.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit_of: Callable[[str], int | None]) -> None:
+        self._app, self._limit_of = app, limit_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one call (ASGI)."""
+        limit = self._limit_of(scope["path"]) if _has_body(scope) else None
+        if limit is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await _whole(receive)
+        except HTTPException as error:
+            await problem_response(problem(error.status_code, "body-too-large", error.detail))(scope, receive, send)
+            return
+        count = sum(body.count(mark) for mark in (b",", b"[", b"{"))
+        if count > limit:
+            detail = f"The JSON holds more than {limit:,} values (it has about {count:,}); send several calls."
+            await problem_response(problem(413, "body-too-large", detail, limit=limit))(scope, receive, send)
+            return
+        await self._app(scope, _replayed(body, receive), send)
+
+
+def _has_body(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["method"] in WITH_BODY
+
+
+async def _whole(receive: Receive) -> bytes:
+    parts, more = [], True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
 
 
 class BodyLimit:

@@ -16,10 +16,21 @@ from starlette.exceptions import HTTPException
 from latcast.errors import URN, AuthenticationError, RateLimitedError, UnavailableError, problem_type
 from latcast.schema import LatcastError
 
-__all__ = ["MEDIA_TYPE", "install", "problem", "problem_of", "problem_response"]
+__all__ = [
+    "DATABASE_AWAY",
+    "MEDIA_TYPE",
+    "error_response",
+    "install",
+    "problem",
+    "problem_of",
+    "problem_response",
+    "unavailable_response",
+]
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
+"""How SQLAlchemy says that the database cannot be reached or written now."""
 log = structlog.get_logger(__name__)
 
 
@@ -54,7 +65,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(LatcastError, _on_latcast)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_validation)
-    for unavailable in (OperationalError, InterfaceError, PoolTimeoutError):
+    for unavailable in DATABASE_AWAY:
         app.add_exception_handler(unavailable, _on_database)
     app.add_exception_handler(IntegrityError, _on_integrity)
     app.add_exception_handler(DataError, _on_data)
@@ -62,6 +73,11 @@ def install(app: FastAPI) -> None:
 
 def _on_latcast(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, LatcastError)  # noqa: S101 - registered for this class
+    return error_response(error)
+
+
+def error_response(error: LatcastError) -> JSONResponse:
+    """The problem that an error is, as a response with the headers that belong to it."""
     content = problem_of(error)
     if content["status"] == http.HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("unexpected error", exc_info=error)
@@ -99,6 +115,11 @@ def _on_validation(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _on_database(_request: Request, error: Exception) -> JSONResponse:
+    return unavailable_response(error)
+
+
+def unavailable_response(error: Exception) -> JSONResponse:
+    """The problem that one of `DATABASE_AWAY` is."""
     log.error("database unavailable", error=type(error).__name__, reason=str(getattr(error, "orig", error)))
     detail = "The database cannot be reached or written now. Nothing was stored; try again in a moment."
     return problem_response(problem(503, "unavailable", detail), {"Retry-After": str(RETRY_AFTER_S)})

@@ -7,6 +7,9 @@ import typer
 
 __all__ = ["serve"]
 
+SHUTDOWN_S = 8
+"""How long calls that are under way may take once the service is asked to end; containers are killed after ten."""
+
 
 def serve(
     host: Annotated[
@@ -51,4 +54,13 @@ def serve(
     upgrade(engine)
     check_bind(settings, engine)
     engine.dispose()
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=bool(settings.forwarded_allow_ips),
+        forwarded_allow_ips=settings.forwarded_allow_ips or None,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )

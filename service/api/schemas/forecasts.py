@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from latcast.schema import InputError
 from service.api.schemas.common import In, Name, Problem, Text
@@ -24,8 +25,14 @@ class ItemIn(In):
     shapes: Shapes = Field(default_factory=dict, description="Whole shape of each input with dynamic dimensions.")
 
 
+MOST_ITEMS = 10_000
+"""Whatever the settings say: each item that does not fit is looked at by itself."""
+
+
 def _keep_problems(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     """Items that do not fit become their own errors and spoil no other; all are checked at once while none is bad."""
+    if isinstance(value, list) and len(value) > MOST_ITEMS:
+        raise PydanticCustomError("too_many", f"one call takes at most {MOST_ITEMS:,} items; send several calls")
     try:
         return handler(value)
     except ValidationError:

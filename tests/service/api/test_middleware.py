@@ -1,9 +1,12 @@
 """Around every call: security headers, a request id, CORS, and bodies within their limits."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
+
+from starlette.types import ASGIApp, Message
 
 from service.api.problems import MEDIA_TYPE
-from tests.service.helpers import World
+from tests.service.helpers import TARGET, World
 
 MakeWorld = Callable[..., World]
 
@@ -39,3 +42,61 @@ def test_bodies_above_the_limit_are_refused_announced_or_not(make_world: MakeWor
             assert response.headers["content-type"] == MEDIA_TYPE
             if status == 413:
                 assert "1,000 bytes" in response.json()["detail"] or "5,000 bytes" in response.json()["detail"]
+
+
+async def status_of_unread_body(app: ASGIApp, path: str, headers: Sequence[tuple[bytes, bytes]]) -> int:
+    """The status of a POST whose body raises when somebody reads it."""
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        raise AssertionError("the body was read")
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+             "headers": [(b"content-type", b"application/json"), *headers], "client": ("127.0.0.1", 1),
+             "server": ("testserver", 80), "scheme": "http", "http_version": "1.1", "root_path": ""}  # fmt: skip
+    await app(scope, receive, send)
+    return statuses[0]
+
+
+def test_a_body_is_not_read_before_its_key(keyed: tuple[World, dict[str, str]]) -> None:
+    world, keys = keyed
+    for path in ("/v1/predict", "/v1/graphs", "/v1/jobs", "/predict", "/nothing"):
+        for headers in ((), ((b"authorization", b"Bearer latcast_guessed"),)):
+            assert asyncio.run(status_of_unread_body(world.app, path, headers)) == 401, path
+    wrong_scope = world.http.post("/v1/jobs", json={}, headers={"authorization": f"Bearer {keys['agent']}"})
+    assert wrong_scope.status_code == 403
+
+
+def test_registering_needs_no_key_but_its_token(keyed: tuple[World, dict[str, str]]) -> None:
+    world, _ = keyed
+    response = world.http.post("/v1/devices/register", json={})
+    assert response.status_code == 422
+
+
+def test_json_of_too_many_values_is_refused_before_it_is_parsed(make_world: MakeWorld) -> None:
+    world = make_world(max_json_values=1000)
+    headers = {"content-type": "application/json"}
+    for body in (b'{"items":[' + b"1," * 2000, b"[" * 2000, b'{"a":{' * 600):
+        response = world.http.post("/v1/predict", content=body, headers=headers)
+        assert response.status_code == 413
+        assert "more than 1,000 values" in response.json()["detail"]
+    assert world.http.post("/v1/predict", content=b"[" * 900, headers=headers).status_code in {400, 422}
+
+
+def test_items_are_not_looked_at_one_by_one_when_there_are_too_many(make_world: MakeWorld) -> None:
+    world = make_world(max_json_values=1_000_000)
+    response = world.http.post("/v1/predict", json={"target": TARGET.id, "items": [1] * 10_001})
+    assert response.status_code == 422
+    assert "at most 10,000 items" in response.json()["detail"]
+
+
+def test_made_up_methods_are_counted_as_one(world: World) -> None:
+    for place in range(5):
+        world.http.request(f"MADEUP{place}", "/healthz")
+    text = world.http.get("/metrics").text
+    assert "MADEUP" not in text
+    assert 'method="other"' in text
