@@ -162,10 +162,9 @@ def test_work_and_memory_grow_near_linearly(shape: Callable[[int], bytes], trait
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("traits", TRAITS.values(), ids=TRAITS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_large_graphs_grow_near_linearly(shape: Callable[[int], bytes], traits: ExecutionTraits) -> None:
-    assert_near_linear(shape, traits, 8000, 64_000)
+def test_large_graphs_grow_near_linearly(shape: Callable[[int], bytes]) -> None:
+    assert_near_linear(shape, TRAITS["onnxruntime"], 2000, 16_000)
 
 
 def test_too_many_steps_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
