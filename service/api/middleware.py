@@ -9,6 +9,7 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latcast.schema import LatcastError
@@ -157,6 +158,8 @@ class JsonLimit:
             return
         try:
             body = await _whole(receive)
+        except ClientDisconnect:
+            return
         except HTTPException as error:
             await problem_response(problem(error.status_code, "body-too-large", error.detail))(scope, receive, send)
             return
@@ -176,6 +179,8 @@ async def _whole(receive: Receive) -> bytes:
     parts, more = [], True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
     return b"".join(parts)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from starlette.types import ASGIApp, Message
 
+from service.api.middleware import JsonLimit
 from service.api.problems import MEDIA_TYPE
 from tests.service.helpers import TARGET, World
 
@@ -100,3 +101,23 @@ def test_made_up_methods_are_counted_as_one(world: World) -> None:
     text = world.http.get("/metrics").text
     assert "MADEUP" not in text
     assert 'method="other"' in text
+
+
+def test_a_body_that_breaks_off_reaches_no_route() -> None:
+    messages: list[Message] = [
+        {"type": "http.request", "body": b"[1", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def route(*_: object) -> None:
+        raise AssertionError("half a body was taken for a whole one")
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(_: Message) -> None:
+        raise AssertionError("nobody is there to be answered")
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/jobs"}
+    asyncio.run(JsonLimit(route, limit_of=lambda _: 1000)(scope, receive, send))
+    assert not messages
