@@ -148,7 +148,7 @@ class Client:
         return self._service.json("POST", "/architectures", json={"space": space, "text": text}, repeat=True)
 
     def graph(self, graph_hash: GraphHash) -> Plain:
-        """What a stored graph consists of."""
+        """The summary of a stored graph: its operators, work, parameters and activations."""
         return self._service.json("GET", f"/graphs/{graph_hash}")
 
     def model(self, graph_hash: GraphHash) -> bytes:

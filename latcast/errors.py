@@ -1,4 +1,4 @@
-"""What the service refuses and why; extends the tree of `latcast.schema.errors`.
+"""The errors with which the service refuses calls; they extend the tree of `latcast.schema.errors`.
 
 ```
 LatcastError
@@ -174,7 +174,7 @@ _BY_STATUS: Mapping[int, type[LatcastError]] = {
     502: UnavailableError,
     504: UnavailableError,
 }
-"""What an answer is whose slug nobody here knows: a proxy's, or one of a newer service."""
+"""The errors, by status, of answers whose slug is not in the table: a proxy's, or one of a newer service."""
 
 
 def problem_type(error: LatcastError) -> ProblemType:

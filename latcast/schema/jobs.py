@@ -1,4 +1,4 @@
-"""What kinds of work there are, which states it has, and how a lease of it ends.
+"""The kinds of jobs, the states that a job has, and the ways in which a lease ends.
 
 The service, its tables, clients, agents and commands all use these; the values are what stands in JSON and in columns.
 """
@@ -9,7 +9,7 @@ __all__ = ["FINISHED_STATES", "JobKind", "JobState", "LeaseOutcome"]
 
 
 class JobKind(StrEnum):
-    """What a job is for."""
+    """The kind of work that a job asks for."""
 
     PROFILE = "profile"
     """Measure one graph on one target; agents do it."""

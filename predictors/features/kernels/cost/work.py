@@ -119,7 +119,7 @@ _described: dict[Hashable, Callable[..., Kernel]] = {}
 """Kernels but for their places, for networks repeat their steps; all are forgotten when there are too many."""
 _MOST_DESCRIBED = 20_000
 _MOST_ATTRIBUTES, _MOST_TENSORS = 64, 64
-"""What has more is described anew: its description would take more memory than it saves time."""
+"""Kernels with more are described anew each time: a cached description would take more memory than it saves time."""
 _EMPTY = dict.fromkeys(SHAPE_FEATURES, 0.0)
 
 
