@@ -11,6 +11,7 @@ from starlette.types import Lifespan
 from profilers.onnx_graph.isolated.loader import GraphLoader
 from service.api import problems
 from service.api.deps import Parts, identify
+from service.api.door.origins import NamedHosts, SameSite
 from service.api.middleware import BodyLimit, JsonLimit, KeyBeforeBody, RequestContext
 from service.api.rate_limits import RateLimiter
 from service.api.routes import devices, graphs, health, jobs, predict, predictors, targets
@@ -154,4 +155,6 @@ def _add_middleware(app: FastAPI, parts: Parts) -> None:
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
         )
+    app.add_middleware(SameSite, origins=settings.cors_origins)
+    app.add_middleware(NamedHosts, listens_on=settings.host, allowed=settings.allowed_hosts)
     app.add_middleware(RequestContext, metrics=parts.metrics)

@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     forwarded_allow_ips: str = Field(
         "", description="Proxies, separated by commas, whose X-Forwarded-For is believed; none by default."
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Names, separated by commas, by which the service may be called beside loopback ones."
+    )
     require_keys: bool = Field(False, description="Refuse calls without a key even before the first key is made.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins, separated by commas, whose pages may call the API; none by default."
@@ -49,7 +52,7 @@ class Settings(BaseSettings):
     rate_per_second: float = Field(100.0, ge=0, description="Calls per second for each key or address; 0: no limit.")
     rate_burst: int = Field(400, ge=1, description="Calls that may come at once before the rate counts.")
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -29,6 +29,7 @@ __all__ = [
     "check_bind",
     "create_enrolment_token",
     "create_key",
+    "is_loopback",
     "keys_page",
     "keys_required",
     "redeem",
@@ -179,7 +180,7 @@ def check_bind(settings: Settings, engine: Engine) -> None:
     Raises:
         InputError: the address can be reached from elsewhere and nothing asks for keys.
     """
-    if _is_loopback(settings.host):
+    if is_loopback(settings.host):
         return
     with Session(engine) as session:
         if not keys_required(session, settings):
@@ -190,7 +191,8 @@ def check_bind(settings: Settings, engine: Engine) -> None:
             )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a name or address reaches nobody but this host."""
     if host == "localhost":
         return True
     try:

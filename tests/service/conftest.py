@@ -19,6 +19,14 @@ from service.settings import Settings
 from tests.service.helpers import DEVICE, OTHER_TARGET, TARGET, DirectLoader, FakeForecaster, World, run_sql
 
 
+@pytest.fixture(scope="session", autouse=True)
+def allowed_name() -> Iterator[None]:
+    """The name by which Starlette's test client calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATCAST_ALLOWED_HOSTS", "testserver")
+        yield
+
+
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file at the newest revision, to be copied."""

@@ -1,0 +1,1 @@
+"""What a call passes before a route sees it."""
