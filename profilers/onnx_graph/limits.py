@@ -15,6 +15,9 @@ class Limits:
         model_bytes: size of the file.
         nodes: nodes in all graphs together, local functions expanded and bodies included.
         initializers: initializers and Constant nodes in all graphs together.
+        declared: tensors whose type (`value_info`) or quantisation is declared, in all graphs together.
+        opsets: operator sets that are imported.
+        functions: local functions.
         node_inputs: inputs or outputs of one node.
         graph_inputs: inputs or outputs of one graph.
         depth: how deep bodies and local functions may be nested.
@@ -30,6 +33,9 @@ class Limits:
     model_bytes: int = 2**30
     nodes: int = 100_000
     initializers: int = 100_000
+    declared: int = 400_000
+    opsets: int = 1000
+    functions: int = 10_000
     node_inputs: int = 4096
     graph_inputs: int = 4096
     depth: int = 16

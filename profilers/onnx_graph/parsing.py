@@ -39,6 +39,7 @@ def parse_model(model: bytes, limits: Limits) -> Source:
         raise InvalidModelError(
             "These bytes are not an ONNX model, or it is truncated: they do not parse. Copy or export the file again."
         ) from None
+    proto.ClearField("training_info")  # how to train it: no runtime that is measured reads it
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
         raise InvalidModelError("These bytes are not an ONNX model: there is no graph in them.")
     return read_model(proto, limits)
@@ -62,10 +63,12 @@ class _Reader:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._texts: list[str] = []
-        self._nodes = self._initializers = 0
+        self._nodes = self._initializers = self._declared = 0
         self._domains: frozenset[str] = DOMAINS
 
     def model(self, model: ModelProto) -> Source:
+        self._limits.check("opsets", len(model.opset_import), "operator sets")
+        self._limits.check("functions", len(model.functions), "local functions")
         if not model.opset_import:
             raise InvalidModelError("The model imports no operator set (opset_import is empty).")
         for entry in model.opset_import:
@@ -93,6 +96,8 @@ class _Reader:
             self._names([info.name for info in infos], f"graph {what}")
             for info in infos:
                 self._type(info.type, info.name)
+        self._declared += len(declared) + len(graph.quantization_annotation)
+        self._limits.check("declared", self._declared, "tensors whose type or quantisation is declared")
         self._names([info.name for info in declared], "tensor")
         self._initializers += len(graph.initializer) + len(graph.sparse_initializer)
         self._limits.check("initializers", self._initializers)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from latcast.schema import InvalidModelError
+from profilers.onnx_graph.comments import drop_comments
 from profilers.onnx_graph.constants import holds_denormals
 from profilers.onnx_graph.dtypes import FLOATS
 from profilers.onnx_graph.limits import Limits
@@ -32,7 +33,7 @@ def strip_weights(model: bytes, *, limits: Limits = _DEFAULT) -> bytes:
 
     Float tensors and quantised weights above 16 elements, initializers and Constant nodes alike, become placeholders.
     Everything whose values matter stays: shapes, indices, scales, zero points, and weights that hold denormals.
-    The graph hash stays the same.
+    The graph hash stays the same. Comments go too (`profilers.onnx_graph.comments`).
 
     Args:
         model: a whole ONNX file.
@@ -42,6 +43,7 @@ def strip_weights(model: bytes, *, limits: Limits = _DEFAULT) -> bytes:
         InvalidModelError: as `load_graph`.
     """
     source = parse_model(model, limits)
+    drop_comments(source)
     uses = _all_uses(source)
     for tensor, name in _constants(source):
         role = tensor.role  # of a model that was refilled

@@ -1,6 +1,7 @@
 """Executed kernels' times → the predicted kernels that they belong to."""
 
-from collections import defaultdict
+from bisect import bisect_right
+from collections import defaultdict, deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,11 +40,7 @@ def attribute_timings(
     kernels are in its time already.
     """
     kernels = predict_kernels(graph, traits)
-    owners: dict[int, list[int]] = defaultdict(list)
-    for index, kernel in sorted(enumerate(kernels), key=lambda item: -item[1].macs):
-        for node in kernel.nodes:
-            owners[node].append(index)
-    matched = _match(kernels, owners, [timing for timing in timings if timing.operator not in _CONTAINERS])
+    matched = _match(kernels, _Owners(kernels), [each for each in timings if each.operator not in _CONTAINERS])
     seen = {index for _, index in matched}
     missing = [index for index, kernel in enumerate(kernels) if index not in seen and kernel.kind != "call"]
     result = np.full(len(kernels), np.nan)
@@ -52,50 +49,79 @@ def attribute_timings(
         if index < 0:
             waiting += 0.0 if timing.operator.startswith("Reorder") else timing.time_ms
             continue
-        whole = next((other for other in missing if previous < other < index), -1) if waiting else -1
+        whole = _first_after(missing, previous, index) if waiting else -1
         if whole >= 0:
             result[whole] = np.nansum([result[whole], waiting])
         result[index] = np.nansum([result[index], timing.time_ms, waiting if whole < 0 else 0.0])
         waiting, previous = 0.0, index
     if waiting and previous >= 0:
-        last = next((other for other in missing if other > previous), previous)
+        last = _first_after(missing, previous, len(kernels))
+        last = previous if last < 0 else last
         result[last] = np.nansum([result[last], waiting])
     return result
 
 
+def _first_after(ascending: Sequence[int], low: int, high: int) -> int:
+    """The first number between two others, both left out; -1 where there is none."""
+    place = bisect_right(ascending, low)
+    return ascending[place] if place < len(ascending) and ascending[place] < high else -1
+
+
+class _Owners:
+    """The kernels that cover each node, those with most work first."""
+
+    def __init__(self, kernels: Sequence[Kernel]) -> None:
+        self._first: dict[int, int] = {}
+        self._of_family: dict[tuple[int, str], deque[int]] = defaultdict(deque)
+        for index, kernel in sorted(enumerate(kernels), key=lambda item: -item[1].macs):
+            family = _kernel_family(kernel)
+            for node in kernel.nodes:
+                self._first.setdefault(node, index)
+                self._of_family[node, family].append(index)
+
+    def first(self, timing: KernelTiming) -> int:
+        """The kernel that covers the timing's node; -1 where none does, or the timing is a change of layout's.
+
+        Conversions of layouts carry the name of what they convert.
+        """
+        if timing.node is None or timing.operator.startswith("Reorder"):
+            return -1
+        return self._first.get(timing.node, -1)
+
+    def unused(self, timing: KernelTiming, used: set[int]) -> int:
+        """The first kernel of the timing's node and family that has no timing yet; -1 where there is none."""
+        waiting = self._of_family.get((-1 if timing.node is None else timing.node, _family(timing.operator)))
+        while waiting and waiting[0] in used:
+            waiting.popleft()  # a kernel that is used stays used, so that each is passed over once
+        return waiting[0] if waiting else -1
+
+
 def _match(
-    kernels: Sequence[Kernel], owners: dict[int, list[int]], timings: Sequence[KernelTiming]
+    kernels: Sequence[Kernel], owners: _Owners, timings: Sequence[KernelTiming]
 ) -> list[tuple[KernelTiming, int]]:
     """Each timing with the index of its kernel, or -1."""
-    named = [_named_owners(timing, owners) for timing in timings]
-    taken = {index for owned in named for index in owned[:1]}
-    free: dict[tuple[str, int], list[int]] = defaultdict(list)
+    named = [owners.first(timing) for timing in timings]
+    taken = set(named)
+    free: dict[tuple[str, int], deque[int]] = defaultdict(deque)
     for index, kernel in enumerate(kernels):
         if index not in taken or kernel.kind in {"gemm", "gemv"}:
             free[_kernel_family(kernel), _predicted_size(kernel)].append(index)
-    matched, used = [], set()
-    for timing, owned in zip(timings, named, strict=True):
-        family = _family(timing.operator)
-        same = [index for index in owned if index not in used and _kernel_family(kernels[index]) == family]
-        candidates = _candidates(free, timing) if not owned or family in _CONVERSIONS else None
-        index = (same or owned or [-1])[0] if same or not candidates else candidates.pop(0)
+    matched, used = [], set[int]()
+    for timing, first in zip(timings, named, strict=True):
+        same = owners.unused(timing, used) if first >= 0 else -1
+        open_to_all = first < 0 or _family(timing.operator) in _CONVERSIONS
+        candidates = _candidates(free, timing) if open_to_all else None
+        index = same if same >= 0 else candidates.popleft() if candidates else first
         used.add(index)
         matched.append((timing, index))
     return matched
 
 
-def _candidates(free: dict[tuple[str, int], list[int]], timing: KernelTiming) -> list[int] | None:
+def _candidates(free: dict[tuple[str, int], deque[int]], timing: KernelTiming) -> deque[int] | None:
     """Kernels of the timing's family and size that nothing has named; OpenVINO does not say which way it reorders."""
     size = _executed_size(timing)
     families = ("ReorderInput", "ReorderOutput") if timing.operator == "Reorder" else (_family(timing.operator),)
     return next((found for family in families if (found := free.get((family, size)))), None)
-
-
-def _named_owners(timing: KernelTiming, owners: dict[int, list[int]]) -> list[int]:
-    """The kernels that cover the timing's node; conversions of layouts carry the name of what they convert."""
-    if timing.node is None or timing.operator.startswith("Reorder"):
-        return []
-    return owners.get(timing.node, [])
 
 
 def _family(operator: str) -> str:

@@ -71,12 +71,12 @@ def profile(
 
 def _model(text: str, space: str | None, shapes: Mapping[str, tuple[int, ...]]) -> "tuple[bytes, Graph]":
     """The model's bytes with static shapes, and its graph."""
-    from profilers.onnx_graph import bind_shapes, load_graph
+    from profilers.onnx_graph import GraphLoader, bind_shapes
 
     content = _read(Path(text), "model") if space is None else _build(space, text)
-    if shapes:
-        content = bind_shapes(content, shapes)
-    return content, load_graph(content)
+    with GraphLoader() as loader:  # a file that crashes its reader is an error of the file, not the end of the command
+        graph = loader.load(content, shapes=shapes or None)
+    return bind_shapes(content, shapes) if shapes else content, graph
 
 
 def _build(space: str, text: str) -> bytes:

@@ -132,3 +132,25 @@ def test_wrong_usage_ends_with_2(wrong: tuple[str, ...]) -> None:
 def test_help_has_examples() -> None:
     shown = profile("--help")
     assert "latcast profile model.onnx --shape image=1,3,224,224" in shown
+
+
+def crashing(operator: str, outputs: int, **attributes: int) -> bytes:
+    """A model at which the shape inference of onnx ends its process."""
+    node = helper.make_node(operator, ["x"] * (3 if operator == "LayerNormalization" else 1),
+                            [f"y{place}" for place in range(outputs)], **attributes)  # fmt: skip
+    infos = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3])]
+    graph = helper.make_graph([node], "g", infos, [helper.make_tensor_value_info("y0", TensorProto.FLOAT, None)])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    return bytes(proto.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [crashing("LayerNormalization", 3, axis=2**31), crashing("Split", 3, num_outputs=1)],
+    ids=["SIGSEGV", "SIGABRT"],
+)
+def test_a_model_that_crashes_its_reader_gets_a_sentence(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "crash.onnx"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"onnx\.checker"):
+        profile(str(path), *FAKE)
