@@ -20,7 +20,7 @@ from typing import IO, Any, Self
 from latcast.schema import Failure, from_plain, to_plain
 from profilers.host.child_limits import ChildLimits
 from profilers.host.children import broken_answer, explain_end, kill, start_child
-from profilers.host.messages import Message, read_message, receive_message, send_message, write_message
+from profilers.host.messages import Message, Pieces, read_message, receive_message, send_message, write_message
 
 __all__ = ["ANSWER_BYTES", "ChildEndedError", "LongLivedChild", "Requests"]
 
@@ -91,7 +91,7 @@ class LongLivedChild:
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
         return self._process.stdout.fileno()
 
-    def ask(self, header: dict[str, Any], payload: bytes = b"") -> None:
+    def ask(self, header: dict[str, Any], payload: bytes | Pieces = b"") -> None:
         """Send a request of JSON values, and bytes that go with them.
 
         Raises:
@@ -110,7 +110,9 @@ class LongLivedChild:
         """
         return self._receive(ANSWER_BYTES, self._deadline(timeout_s))
 
-    def exchange(self, header: dict[str, Any], payload: bytes = b"", *, largest: int = ANSWER_BYTES) -> Message:
+    def exchange(
+        self, header: dict[str, Any], payload: bytes | Pieces = b"", *, largest: int = ANSWER_BYTES
+    ) -> Message:
         """The one answer to a request; both are within the time of the limits.
 
         Args:
@@ -125,9 +127,9 @@ class LongLivedChild:
         self._send(header, payload, deadline)
         return self._receive(largest, deadline)
 
-    def _send(self, header: dict[str, Any], payload: bytes, deadline: float) -> None:
+    def _send(self, header: dict[str, Any], payload: bytes | Pieces, deadline: float) -> None:
         try:
-            send_message(self._requests, (header, payload), deadline)
+            send_message(self._requests, header, payload, deadline)
         except TimeoutError:
             raise self._lost(None) from None
         except OSError:

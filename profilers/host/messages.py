@@ -4,12 +4,27 @@ import json
 import os
 import select
 import struct
+from collections.abc import Iterator
+from itertools import chain
 from time import monotonic
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
-__all__ = ["Message", "read_message", "receive_message", "send_message", "write_message"]
+__all__ = ["Message", "Pieces", "read_message", "receive_message", "send_message", "write_message"]
 
 Message = tuple[dict[str, Any], bytes]
+
+
+class Pieces(Protocol):
+    """Bytes that come a piece at a time."""
+
+    def __len__(self) -> int:
+        """How many bytes."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The pieces."""
+        ...
+
 
 _LENGTHS = struct.Struct("<QQ")
 _CHUNK = 1 << 20
@@ -39,20 +54,20 @@ def read_message(stream: IO[bytes], *, largest: int) -> Message | None:
     return dict(json.loads(header)), body
 
 
-def send_message(descriptor: int, message: Message, deadline: float) -> None:
+def send_message(descriptor: int, header: dict[str, Any], payload: bytes | Pieces, deadline: float) -> None:
     """Send a message into a pipe that does not block.
 
     Args:
         descriptor: pipe to write to.
-        message: header and payload.
+        header: JSON values.
+        payload: bytes that go with them.
         deadline: time of the monotonic clock, in s.
 
     Raises:
         TimeoutError: the deadline is over.
         OSError: the other end is closed.
     """
-    header, payload = message
-    for part in (_head(header, (payload,)), payload):
+    for part in chain((_head(header, (payload,)),), (payload,) if isinstance(payload, bytes) else payload):
         left = memoryview(part)
         while left:
             try:
@@ -105,7 +120,7 @@ def _wait(descriptor: int, event: int, deadline: float) -> None:
         raise TimeoutError
 
 
-def _head(header: dict[str, Any], payload: tuple[bytes, ...]) -> bytes:
+def _head(header: dict[str, Any], payload: tuple[bytes | Pieces, ...]) -> bytes:
     head = json.dumps(header, separators=(",", ":")).encode()
     return _LENGTHS.pack(len(head), sum(map(len, payload))) + head
 

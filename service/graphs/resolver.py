@@ -7,6 +7,7 @@ from latcast.schema import Architecture, Graph, GraphHash, InputError, Target
 from predictors.base import LatencyDataset, Predictor, Query
 from profilers.caching import Cache
 from profilers.onnx_graph.isolated.loader import PreparedModel
+from profilers.onnx_graph.isolated.model_file import ModelFile
 from profilers.search_spaces import get_space
 from service.db.session import Database
 from service.graphs import store
@@ -34,7 +35,7 @@ class Item:
     space: str | None = None
     text: str | None = None
     graph: GraphHash | None = None
-    onnx: bytes | None = None
+    onnx: bytes | ModelFile | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 

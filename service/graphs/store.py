@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from latcast.errors import NotFoundError
 from latcast.schema import Architecture, Graph, GraphHash
 from profilers.onnx_graph.isolated.loader import PreparedModel
+from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.db import records, tables
 from service.db.statements import chunks, insert_missing
 
@@ -36,11 +37,11 @@ class GraphLoaderLike(Protocol):
     Thread-safe. Nothing else in the service reads or writes ONNX.
     """
 
-    def load(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+    def load(self, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
         """The graph of a model."""
         ...
 
-    def prepare(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> PreparedModel:
+    def prepare(self, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None) -> PreparedModel:
         """The graph, and the model with its shapes bound and its weights stripped."""
         ...
 
@@ -79,7 +80,7 @@ class PreparedGraph:
 
 
 def prepare(
-    loader: GraphLoaderLike, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None
+    loader: GraphLoaderLike, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None
 ) -> PreparedGraph:
     """Read a model within limits, bind its shapes and take its weights out.
 

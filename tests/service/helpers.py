@@ -27,6 +27,7 @@ from latcast.schema import (
     UnknownNameError,
 )
 from profilers.onnx_graph import PreparedModel, bind_shapes, load_graph, strip_weights
+from profilers.onnx_graph.isolated.model_file import ModelFile
 from profilers.search_spaces import get_space
 from service.db import records, tables
 from service.db.session import Database
@@ -109,11 +110,11 @@ def run_sql(url: str, *statements: str) -> None:
 class DirectLoader:
     """Reads and builds models in this process."""
 
-    def load(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
-        return load_graph(model, shapes=_tuples(shapes))
+    def load(self, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+        return load_graph(whole(model), shapes=_tuples(shapes))
 
-    def prepare(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> PreparedModel:
-        bound = bind_shapes(model, _tuples(shapes) or {}) if shapes else model
+    def prepare(self, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None) -> PreparedModel:
+        bound = bind_shapes(whole(model), _tuples(shapes) or {}) if shapes else whole(model)
         return PreparedModel(self.load(model, shapes=shapes), strip_weights(bound))
 
     def build(self, architecture: Architecture) -> Graph:
@@ -121,6 +122,10 @@ class DirectLoader:
 
     def prepare_architecture(self, architecture: Architecture) -> PreparedModel:
         return self.prepare(get_space(architecture.space).to_onnx(architecture))
+
+
+def whole(model: bytes | ModelFile) -> bytes:
+    return model if isinstance(model, bytes) else b"".join(model)
 
 
 def _tuples(shapes: Mapping[str, Sequence[int]] | None) -> dict[str, tuple[int, ...]] | None:
@@ -143,7 +148,7 @@ class FakeForecaster:
             return UnknownNameError("search space", item.space, ["toy"])
         if item.onnx is not None:
             try:
-                load_graph(item.onnx)
+                load_graph(whole(item.onnx))
             except LatcastError as error:
                 return error
         latency_ms = float(len(item.text or "x"))

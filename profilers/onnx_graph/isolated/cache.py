@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import Generic, TypeVar
 
 from profilers.caching import Cache
+from profilers.onnx_graph.isolated.model_file import ModelFile
 
 __all__ = ["KnownModels"]
 
@@ -26,15 +27,17 @@ class KnownModels(Generic[V]):
     def __init__(self, size: int = 256) -> None:
         self._values: Cache[_Key, V] = Cache(size)
 
-    def get(self, model: bytes, shapes: Mapping[str, Sequence[int]] | None = None) -> V | None:
+    def get(self, model: bytes | ModelFile, shapes: Mapping[str, Sequence[int]] | None = None) -> V | None:
         """The value of a model whose inputs have these shapes; None where there is none."""
         return self._values.get(_key(model, shapes))
 
-    def keep(self, model: bytes, shapes: Mapping[str, Sequence[int]] | None, value: V) -> V:
+    def keep(self, model: bytes | ModelFile, shapes: Mapping[str, Sequence[int]] | None, value: V) -> V:
         """Remember a value, and give it back; the one that nobody asked for the longest is forgotten."""
         return self._values.put(_key(model, shapes), value)
 
 
-def _key(model: bytes, shapes: Mapping[str, Sequence[int]] | None) -> _Key:
+def _key(model: bytes | ModelFile, shapes: Mapping[str, Sequence[int]] | None) -> _Key:
     bound = tuple(sorted((name, tuple(shape)) for name, shape in shapes.items())) if shapes else ()
+    if isinstance(model, ModelFile):
+        return model.digest(), bound
     return model if len(model) <= _WHOLE_BYTES else blake2b(model).digest(), bound

@@ -14,6 +14,7 @@ from profilers.host.messages import Message
 from profilers.onnx_graph.isolated.arrays import unpack_arrays
 from profilers.onnx_graph.isolated.cache import KnownModels
 from profilers.onnx_graph.isolated.encoding import decode_error, decode_graph, malformed_answer
+from profilers.onnx_graph.isolated.model_file import ModelFile
 from profilers.onnx_graph.limits import Limits
 
 __all__ = ["GraphLoader", "PreparedModel"]
@@ -69,7 +70,7 @@ class GraphLoader:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def load(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+    def load(self, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
         """The graph of a model.
 
         Args:
@@ -83,7 +84,7 @@ class GraphLoader:
         return known or self._known.keep(model, shapes, self._read(model, shapes, strip=False).graph)
 
     def prepare(
-        self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None, batch: int | None = None
+        self, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None, batch: int | None = None
     ) -> PreparedModel:
         """The graph, and the model with its shapes bound and its weights stripped.
 
@@ -131,7 +132,12 @@ class GraphLoader:
         self._idle.put(None)  # whoever waits for a worker wakes up and sees that there are none
 
     def _read(
-        self, model: bytes, shapes: Mapping[str, Sequence[int]] | None, *, strip: bool, batch: int | None = None
+        self,
+        model: bytes | ModelFile,
+        shapes: Mapping[str, Sequence[int]] | None,
+        *,
+        strip: bool,
+        batch: int | None = None,
     ) -> PreparedModel:
         self._limits.check("model_bytes", len(model), "bytes")
         plain = None if shapes is None else {name: list(shape) for name, shape in shapes.items()}
@@ -141,7 +147,7 @@ class GraphLoader:
         named = {"space": architecture.space, "text": architecture.text}
         return self._ask({"operation": "build", "strip": strip, **named}, b"")
 
-    def _ask(self, header: dict[str, Any], model: bytes) -> PreparedModel:
+    def _ask(self, header: dict[str, Any], model: bytes | ModelFile) -> PreparedModel:
         answer, payload = self._exchange(header, model)
         if "error" in answer:
             raise decode_error(answer["error"])
@@ -152,7 +158,7 @@ class GraphLoader:
             raise malformed_answer() from None
         return PreparedModel(decode_graph(graph), stripped)
 
-    def _exchange(self, header: dict[str, Any], model: bytes) -> Message:
+    def _exchange(self, header: dict[str, Any], model: bytes | ModelFile) -> Message:
         worker = self._idle.get()
         healthy = False
         try:

@@ -51,8 +51,8 @@ def test_a_message_that_is_too_large_is_refused() -> None:
 
 def test_what_follows_a_message_stays_for_the_next_call(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
-    send_message(writing, ({"first": 1}, b"one"), soon())
-    send_message(writing, ({"second": 2}, b""), soon())
+    send_message(writing, {"first": 1}, b"one", soon())
+    send_message(writing, {"second": 2}, b"", soon())
     assert receive_message(reading, largest=100, deadline=soon()) == ({"first": 1}, b"one")
     assert receive_message(reading, largest=100, deadline=soon()) == ({"second": 2}, b"")
 
@@ -62,7 +62,7 @@ def test_waiting_ends_at_the_deadline(pipe: tuple[int, int]) -> None:
     with pytest.raises(TimeoutError):
         receive_message(reading, largest=100, deadline=soon())
     with pytest.raises(TimeoutError):
-        send_message(writing, ({}, bytes(2**20)), soon())
+        send_message(writing, {}, bytes(2**20), soon())
     with pytest.raises(ValueError, match="too large"):
         receive_message(reading, largest=100, deadline=soon())
 

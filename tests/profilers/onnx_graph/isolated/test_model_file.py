@@ -1,0 +1,35 @@
+"""Models in files: read as models in memory are, without being held."""
+
+import io
+from hashlib import blake2b
+
+from profilers.onnx_graph.isolated.cache import KnownModels
+from profilers.onnx_graph.isolated.loader import GraphLoader
+from profilers.onnx_graph.isolated.model_file import PIECE_BYTES, ModelFile
+from tests.service.helpers import model
+
+
+def test_pieces_are_the_bytes_in_order_however_often_they_are_read() -> None:
+    content = bytes(range(256)) * (PIECE_BYTES // 100)
+    file = ModelFile(io.BytesIO(content))
+    assert len(file) == len(content)
+    for _ in range(2):
+        assert b"".join(file) == content
+    assert max(map(len, file)) == PIECE_BYTES
+    assert file.digest() == blake2b(content).digest()
+    assert file.start(4) == content[:4]
+
+
+def test_a_loader_reads_a_file_as_it_reads_bytes() -> None:
+    with GraphLoader() as loader:
+        file = ModelFile(io.BytesIO(model(batch="n")))
+        shapes = {"x": (3, 8)}
+        assert loader.load(file, shapes=shapes) == loader.load(model(batch="n"), shapes=shapes)
+        assert loader.prepare(file, shapes=shapes) == loader.prepare(model(batch="n"), shapes=shapes)
+
+
+def test_a_file_that_was_read_before_is_known_by_its_digest() -> None:
+    seen: KnownModels[int] = KnownModels()
+    seen.keep(ModelFile(io.BytesIO(b"one")), None, 1)
+    assert seen.get(ModelFile(io.BytesIO(b"one"))) == 1
+    assert seen.get(ModelFile(io.BytesIO(b"two"))) is None
