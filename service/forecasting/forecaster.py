@@ -1,6 +1,6 @@
 """Answers `POST /v1/predict`: what the database knows, else what a predictor says (`service.forecasting.selection`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -14,7 +14,7 @@ from service.db.session import Database
 from service.forecasting.explainer import Explainer
 from service.forecasting.selection import PredictorSelection
 from service.forecasting.types import ExplainedForecast, Forecast, QualityPair
-from service.graphs.queries import reads_natively
+from service.graphs.queries import reads_natively, wants_graph
 from service.graphs.resolver import Item, Resolver
 from service.graphs.store import GraphLoaderLike
 from service.learning import datasets
@@ -28,6 +28,8 @@ __all__ = ["Forecaster"]
 log = structlog.get_logger(__name__)
 
 Answer = Forecast | LatcastError
+BATCH_NODES = 5000
+"""Nodes of the graphs that are forecast at once."""
 Queries = dict[int, Query]
 """Queries by the place of their item."""
 
@@ -164,7 +166,8 @@ class Forecaster:
             if not left:
                 break
             asked, failed = self._readable(left, responder.predictor)
-            outcomes = attempt(responder, list(asked.values()), level, target) if asked else []
+            parts = batches(list(asked.values()), responder.predictor)
+            outcomes = [answer for part in parts for answer in attempt(responder, part, level, target)]
             answers |= failed | dict(zip(asked, outcomes, strict=True))
             left = {index: query for index, query in asked.items() if isinstance(answers[index], UnsupportedGraphError)}
         return answers
@@ -212,6 +215,19 @@ def pair_of(
         predicted_ms=answer.latency_ms,
         support=support,
     )
+
+
+def batches(queries: Sequence[Query], predictor: Predictor) -> Iterator[Sequence[Query]]:
+    """The queries, in order, in parts whose features fit into memory together: those of a node take about 10 KiB."""
+    start = nodes = 0
+    for place, query in enumerate(queries):
+        size = len(query.graph.nodes) if wants_graph(predictor, query) else 1
+        if place > start and nodes + size > BATCH_NODES:
+            yield queries[start:place]
+            start, nodes = place, 0
+        nodes += size
+    if queries:
+        yield queries[start:]
 
 
 def attempt(responder: ServedPredictor, queries: Sequence[Query], level: float, target: Target) -> list[Answer]:

@@ -66,12 +66,12 @@ def require_contained(entry: Entry, outcome: Outcome) -> None:
     if entry.says:
         assert re.search(entry.says, answer.sentence), answer.sentence or answer.body[:2000]
     else:
-        assert answer.sentence == ""
+        assert answer.sentence == "", answer.sentence
     assert answer.sentence.isprintable(), "sentences reach terminals: nothing foreign may act there"
     if answer.status == 200 and answer.item is not None and not entry.says:
         require_finite(answer.item)
-    assert outcome.grew_mib <= entry.grows_mib
-    assert outcome.workers_mib <= entry.workers_mib
+    assert outcome.grew_mib <= entry.grows_mib, f"the server grew by {outcome.grew_mib:.0f} MiB"
+    assert outcome.workers_mib <= entry.workers_mib, f"workers took {outcome.workers_mib:.0f} MiB"
 
 
 def require_finite(item: dict[str, object]) -> None:

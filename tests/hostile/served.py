@@ -1,5 +1,6 @@
 """A real `latcast serve` in a process of its own, with a watchdog over its memory, and what it answers."""
 
+import base64
 import json
 import os
 import re
@@ -19,7 +20,7 @@ import httpx2
 import psutil
 
 from latcast.client import Client
-from tests.service.helpers import DEVICE, TARGET
+from tests.service.helpers import CELL, DEVICE, TARGET, model
 
 ROOT = Path(__file__).parents[2]
 MIB = 2**20
@@ -181,6 +182,9 @@ class Served:
             self._admin = self._admin or self.client.create_key("admin")["key"]
             self.client.key = self._admin
         self.agent_key: str = self.client.register(DEVICE, [TARGET])["agent_key"]
+        onnx = base64.b64encode(model()).decode()
+        # What a service keeps in any case is there before the first attack.
+        self.client.predict(TARGET.id, [{"space": "nasbench201", "text": CELL}, {"onnx": onnx}])
 
     @property
     def is_alive(self) -> bool:

@@ -114,6 +114,17 @@ def test_what_the_first_cannot_read_goes_to_the_next(forecaster: Forecaster) -> 
     assert narrow.asked == [4, 2, 2, 1, 1]  # halved until the one that spoils the batch stands alone
 
 
+def test_batches_have_few_enough_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH_NODES", 3)
+    one = Query(target=TARGET, graph=load_graph(model()))
+    two = Query(target=TARGET, graph=replace(one.graph, nodes=one.graph.nodes * 2))
+    four = Query(target=TARGET, graph=replace(one.graph, nodes=one.graph.nodes * 4))
+    queries = [one, one, two, one, four, one, one, one, one]
+    parts = list(module.batches(queries, FlopsPredictor()))
+    assert parts == [[one, one], [two, one], [four], [one, one, one], [one]]
+    assert list(module.batches([], FlopsPredictor())) == []
+
+
 def test_an_error_that_nobody_answers_stays(forecaster: Forecaster) -> None:
     graph = forecaster.resolver.built_graph(Architecture(space="nasbench201", text=CELL))
     alone = [ServedPredictor(id="narrow", predictor=Narrow(), adapted=True)]
