@@ -26,6 +26,8 @@ class SearchSpace(ABC):
     """Number of architectures; None where the space is a generator without end."""
     example: ClassVar[str]
     """A valid text, for messages and `--help`."""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Further names that people use; capitals, blanks and signs do not count."""
 
     @abstractmethod
     def parse(self, text: str) -> Architecture:

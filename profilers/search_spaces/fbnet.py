@@ -68,6 +68,7 @@ class FBNet(SearchSpace):
     """
 
     name: ClassVar[str] = "fbnet"
+    aliases: ClassVar[tuple[str, ...]] = ("fbnetv1", "fbnet_v1")
     size: ClassVar[int | None] = len(OPERATORS) ** POSITIONS
     example: ClassVar[str] = "|".join(
         ("k3_e1", "k3_e6", "skip", "k5_e3", "k3_e1_g2", "k5_e6", "k5_e1", "skip", "k3_e3", "k5_e6", "k3_e3",

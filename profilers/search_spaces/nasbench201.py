@@ -64,6 +64,7 @@ class NASBench201(SearchSpace):
     """
 
     name: ClassVar[str] = "nasbench201"
+    aliases: ClassVar[tuple[str, ...]] = ("nb201", "nas201", "natsbench", "natsbench_tss")
     size: ClassVar[int | None] = len(OPERATORS) ** len(EDGES)
     example: ClassVar[str] = (
         "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"

@@ -53,6 +53,10 @@ TEMPLATES = (
 BLOCK = re.compile(r"k([0-9])e([0-9])", re.ASCII)
 HEAD = re.compile(r"r([0-9]{3}):", re.ASCII)
 
+SETTING = re.compile(r"""["'](ks|e|d|r)["']\s*:\s*(\[[0-9,\s]*\]|[0-9]+)""", re.ASCII)
+"""A setting of a dictionary: its name and its number or list of numbers."""
+LONGEST_DICTIONARY = 2000
+
 Stage = tuple[tuple[int, int], ...]
 """(kernel size, expansion ratio) of each of a stage's two to four blocks."""
 
@@ -81,6 +85,7 @@ class OFAMobileNetV3(SearchSpace):
     """
 
     name: ClassVar[str] = "ofa_mbv3"
+    aliases: ClassVar[tuple[str, ...]] = ("ofa", "mbv3", "ofa_mobilenetv3", "mobilenetv3")
     size: ClassVar[int | None] = sum((len(KERNELS) * len(EXPANSIONS)) ** depth for depth in DEPTHS) ** len(
         TEMPLATES
     ) * len(RESOLUTIONS)
@@ -89,11 +94,29 @@ class OFAMobileNetV3(SearchSpace):
     def parse(self, text: str) -> Architecture:
         """The architecture; the text is its own normal form.
 
+        A dictionary of settings as the public code prints it (`{"ks": [...], "e": [...], "d": [...], "r": [224]}`,
+        as JSON or as Python writes it) is read, too, see `from_settings`.
+
         Raises:
             InvalidArchitectureError: not a resolution and five stages.
         """
+        if text.lstrip().startswith("{"):
+            return self._from_dictionary(text)
         self._choices(text)
         return Architecture(space=self.name, text=text)
+
+    def _from_dictionary(self, text: str) -> Architecture:
+        numbers = {name: _numbers(values) for name, values in SETTING.findall(text[:LONGEST_DICTIONARY])}
+        blocks = MAX_DEPTH * len(TEMPLATES)
+        for name, count in (("ks", blocks), ("e", blocks), ("d", len(TEMPLATES)), ("r", 1)):
+            if len(numbers.get(name, ())) != count:
+                problem = f"the dictionary needs {name!r}, a list of {count} numbers"
+                raise self._invalid(text, 0, problem)
+        if any(depth not in DEPTHS for depth in numbers["d"]):
+            raise self._invalid(text, 0, f"the depths 'd' have to be among {', '.join(map(str, DEPTHS))}")
+        return self.from_settings(
+            kernels=numbers["ks"], expansions=numbers["e"], depths=numbers["d"], resolution=numbers["r"][0]
+        )
 
     def from_settings(
         self, *, kernels: Sequence[int], expansions: Sequence[int], depths: Sequence[int], resolution: int
@@ -189,6 +212,10 @@ class OFAMobileNetV3(SearchSpace):
 
     def _invalid(self, text: str, position: int, problem: str) -> InvalidArchitectureError:
         return invalid(self.name, text, position, problem, self.example)
+
+
+def _numbers(values: str) -> list[int]:
+    return [int(number) for number in re.findall(r"[0-9]{1,4}", values)]
 
 
 def _text(choices: Choices) -> str:

@@ -6,9 +6,11 @@ from predictors.data.importers.latbench import import_latbench
 from predictors.data.importers.nnlqp import import_nnlqp
 from predictors.data.importers.records import Imported, ImportReport, Skipped
 from predictors.data.importers.table import import_table
+from predictors.data.importers.tool_reports import TOOLS, import_tool_report
 
 __all__ = [
     "FORMATS",
+    "TOOLS",
     "ImportReport",
     "Imported",
     "Skipped",
@@ -17,5 +19,6 @@ __all__ = [
     "import_latbench",
     "import_nnlqp",
     "import_table",
+    "import_tool_report",
     "read_any",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from latcast.schema import InputError, UnknownNameError
 from predictors.data.importers.help import help_folder, import_help
@@ -13,7 +14,15 @@ from predictors.data.importers.table import import_table
 __all__ = ["FORMATS", "detect_format", "read_any"]
 
 FORMATS = ("help", "latbench", "nnlqp", "table")
-"""Names of the formats, one for each importer."""
+"""Names of the formats of tables, one for each importer."""
+
+_SUFFIXES: Mapping[str, str] = {
+    ".csv": "table",
+    ".tsv": "table",
+    ".parquet": "table",
+    ".pickle": "latbench",
+    ".pkl": "latbench",
+}
 
 
 def detect_format(path: Path) -> str:
@@ -25,9 +34,8 @@ def detect_format(path: Path) -> str:
     if not path.exists():
         raise InputError(f"{path} does not exist.")
     if path.is_file():
-        by_suffix: Mapping[str, str] = {".csv": "table", ".parquet": "table", ".pickle": "latbench", ".pkl": "latbench"}
-        if path.suffix in by_suffix:
-            return by_suffix[path.suffix]
+        if path.suffix.lower() in _SUFFIXES:
+            return _SUFFIXES[path.suffix.lower()]
     elif (path / "gt.txt").is_file():
         return "nnlqp"
     elif any([*path.glob("*.pickle"), *path.glob("*.pkl")]):
@@ -36,11 +44,14 @@ def detect_format(path: Path) -> str:
         return "help"
     raise InputError(
         f"{path} holds nothing that can be imported: HELP's data folder, LatBench pickles, a folder with gt.txt and "
-        "ONNX files, or a CSV or Parquet file with the columns target, space, text and ms."
+        "ONNX files, or a CSV or Parquet file with the columns target, space, text and ms. The output of a "
+        "benchmarking tool is imported together with --model and --device."
     )
 
 
-def read_any(path: Path, *, kind: str | None = None, origin: str = "", prepare: Prepare | None = None) -> Imported:
+def read_any(
+    path: Path, *, kind: str | None = None, origin: str = "", prepare: Prepare | None = None, **table: Any
+) -> Imported:
     """Read a path with the importer that fits.
 
     Args:
@@ -48,6 +59,7 @@ def read_any(path: Path, *, kind: str | None = None, origin: str = "", prepare: 
         kind: one of `FORMATS`; detected where left out.
         origin: source and licence of a plain table, see `import_table`.
         prepare: function that reads ONNX models, see `import_nnlqp`.
+        **table: how a plain table is written, see `import_table`.
 
     Raises:
         UnknownNameError: `kind` is not one of `FORMATS`.
@@ -61,7 +73,7 @@ def read_any(path: Path, *, kind: str | None = None, origin: str = "", prepare: 
         case "nnlqp":
             return import_nnlqp(path, prepare=prepare)
         case "table":
-            return import_table(path, origin=origin)
+            return import_table(path, origin=origin, **table)
         case other:
             raise UnknownNameError("format", other, FORMATS)
 

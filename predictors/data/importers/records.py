@@ -1,5 +1,6 @@
 """The result of an importer: rows, and a report of what was read and what was left out."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -7,8 +8,15 @@ import numpy as np
 
 from latcast.schema import Architecture, GraphHash, Target
 from predictors.base import FloatArray, LatencyDataset, Query
+from profilers.search_spaces import get_space
 
 __all__ = ["BACKEND", "Column", "ImportReport", "Imported", "Skipped", "collect"]
+
+_OFF = 1000.0
+"""Latencies this many times above or below their column's median are failures that were written as numbers."""
+_FEWEST = 5
+"""Rows below which a median says nothing."""
+_SHOWN = 80
 
 BACKEND = "imported"
 """`Target.backend` of a column of a public table, which no backend of latcast measured."""
@@ -42,12 +50,14 @@ class ImportReport:
         rows: number of latencies read.
         targets: targets of the columns read, in order.
         skipped: parts that were left out, with their reasons.
+        remarks: sentences on latencies that were read but may not be what they seem.
     """
 
     source: str
     rows: int
     targets: tuple[Target, ...]
     skipped: tuple[Skipped, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,48 +92,77 @@ class Column:
     latency_ms: FloatArray
 
 
-def collect(source: str, columns: Sequence[Column], skipped: Sequence[Skipped], *, statistic: str = "mean") -> Imported:
+def collect(
+    source: str,
+    columns: Sequence[Column],
+    skipped: Sequence[Skipped],
+    *,
+    statistic: str = "mean",
+    remarks: Sequence[str] = (),
+) -> Imported:
     """One data set of all columns.
 
-    Latencies that are not finite and positive are left out, as are repetitions of an architecture in a column: the
-    first counts.
+    Latencies are left out that are not finite and positive, or a thousand times off their column's median (but of
+    networks whose input never reaches their output). Where a column has an architecture several times, the median
+    counts.
 
     Args:
         source: description of the file or folder that was read.
         columns: columns of the tables.
         skipped: parts that the importer left out.
         statistic: statistic that the latencies are, see `Imported`.
+        remarks: remarks of the importer.
     """
     queries: list[Query] = []
-    latencies: list[FloatArray] = []
-    dropped = list(skipped)
+    latencies: list[float] = []
+    dropped, said = list(skipped), list(remarks)
     for column in columns:
-        keep, reasons = _usable(column)
+        good, reasons = _usable(column)
         dropped += reasons
-        queries += [
-            Query(target=column.target, architecture=column.architectures[i]) for i in np.flatnonzero(keep).tolist()
-        ]
-        latencies.append(column.latency_ms[keep])
-    data = LatencyDataset(queries=queries, latency_ms=np.concatenate([np.empty(0), *latencies]))
-    targets = tuple(dict.fromkeys(column.target.id for column in columns))
+        grouped = defaultdict[Architecture, list[float]](list)
+        for index in np.flatnonzero(good).tolist():
+            grouped[column.architectures[index]].append(float(column.latency_ms[index]))
+        queries += [Query(target=column.target, architecture=architecture) for architecture in grouped]
+        latencies += [float(np.median(values)) for values in grouped.values()]
+        if repeated := int(good.sum()) - len(grouped):
+            said.append(f"{_name(column)}: {_rows(repeated)} an architecture; the median of its rows counts.")
+    data = LatencyDataset(queries=queries, latency_ms=np.array(latencies, dtype=np.float64))
     by_id = {column.target.id: column.target for column in columns}
     report = ImportReport(
-        source=source, rows=len(data), targets=tuple(by_id[name] for name in targets), skipped=tuple(dropped)
+        source=source, rows=len(data), targets=tuple(by_id.values()), skipped=tuple(dropped), remarks=tuple(said)
     )
     return Imported(dataset=data, report=report, statistic=statistic)
 
 
 def _usable(column: Column) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], list[Skipped]]:
     good = np.isfinite(column.latency_ms) & (column.latency_ms > 0)
-    first: dict[Architecture, int] = {}
-    for index, architecture in enumerate(column.architectures):
-        if good[index]:
-            first.setdefault(architecture, index)
-    keep = np.zeros(len(good), dtype=np.bool_)
-    keep[list(first.values())] = True
-    name, reasons = f"{column.target.device} {column.target.options.get('space', '')}".strip(), []
+    reasons = []
     if bad := int((~good).sum()):
-        reasons.append(Skipped(what=name, reason="the latency is not a positive number of ms", rows=bad))
-    if repeated := int(good.sum() - keep.sum()):
-        reasons.append(Skipped(what=name, reason="the architecture occurs twice; the first counts", rows=repeated))
-    return keep, reasons
+        reasons.append(Skipped(what=_name(column), reason="the latency is not a positive number of ms", rows=bad))
+    if good.sum() >= _FEWEST:
+        median = float(np.median(column.latency_ms[good]))
+        ratio = np.where(good, column.latency_ms, median) / median
+        off = (ratio >= _OFF) | (ratio <= 1 / _OFF)
+        for index in np.flatnonzero(off & good).tolist():
+            architecture = column.architectures[index]
+            if not get_space(architecture.space).is_degenerate(architecture):  # which takes no time indeed
+                good[index] = False
+                reasons.append(_off(column, index, median))
+    return good, reasons
+
+
+def _off(column: Column, index: int, median: float) -> Skipped:
+    text, ms = column.architectures[index].text, column.latency_ms[index]
+    return Skipped(
+        what=f"{_name(column)}, {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}",
+        reason=f"{ms:.3g} ms is a thousand times off the median of its target, {median:.3g} ms",
+        rows=1,
+    )
+
+
+def _name(column: Column) -> str:
+    return f"{column.target.device} {column.target.options.get('space', '')}".strip()
+
+
+def _rows(repeated: int) -> str:
+    return "1 row repeats" if repeated == 1 else f"{repeated:,} rows repeat"

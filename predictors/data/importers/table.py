@@ -1,108 +1,161 @@
 """A plain table, CSV or Parquet: a row for each latency with the columns target, space, text and ms."""
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from latcast.schema import Architecture, InputError, Target
+from latcast.schema import Architecture, InputError, Target, UnknownNameError
+from predictors.data.importers.latency_cells import UNITS, latency_ms
+from predictors.data.importers.plausibility import remarks_on
 from predictors.data.importers.records import BACKEND, Column, Imported, Skipped, collect
+from predictors.data.importers.table_files import COLUMNS, TableFile, open_table
 from profilers.search_spaces import get_space
 
 __all__ = ["COLUMNS", "import_table"]
-
-COLUMNS = ("target", "space", "text", "ms")
 
 _LONGEST_NAME = 200
 
 _LISTED = 100
 """Number of skipped rows that the report names one by one; the others are counted."""
 
+_MOST_VALUES = 50
+"""A column with more values than this tells networks apart, not data sets."""
 
-def import_table(path: Path, *, origin: str = "") -> Imported:
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A usable row; `others` are its cells in columns that no latency needs."""
+
+    target: str
+    architecture: Architecture
+    ms: float
+    others: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Read:
+    """The usable rows of a table, and what was skipped."""
+
+    rows: list[_Row] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    unlisted: int = 0
+
+    def skip(self, number: int, reason: str) -> None:
+        if len(self.skipped) < _LISTED:
+            self.skipped.append(Skipped(what=f"row {number}", reason=reason, rows=1))
+        else:
+            self.unlisted += 1
+
+    def all_skipped(self) -> list[Skipped]:
+        rest = Skipped(what="further rows", reason="they cannot be read either", rows=self.unlisted)
+        return [*self.skipped, *([rest] if self.unlisted else [])]
+
+
+def import_table(
+    path: Path,
+    *,
+    origin: str = "",
+    columns: Mapping[str, str] | None = None,
+    fixed: Mapping[str, str] | None = None,
+    unit: str | None = None,
+) -> Imported:
     """The rows of a table whose architecture is valid in its search space and whose `ms` is a number.
 
+    Columns may have other usual names (`device`, `arch`, `latency_us`), cells may carry units, and tables that are
+    not separated by commas may have decimal commas. Where architectures occur several times in a target and another
+    column tells those rows apart (a data set, a batch size), each of its values is a target of its own.
+
     Args:
-        path: a file `*.parquet`, or CSV (UTF-8, comma, with a header).
+        path: a file `*.parquet`, or CSV with a header, see `open_table`.
         origin: source and licence of the table; the file's name by default.
+        columns: names that columns have in the file by their names in `COLUMNS`.
+        fixed: values of columns that the file lacks, such as the `target` of all rows.
+        unit: one of `UNITS`, of latencies that carry none; what the column's name states, or ms, by default.
 
     Raises:
         InputError: the file cannot be read, or columns are missing.
+        UnknownNameError: `unit` is no unit, or `columns` names what no row needs.
         ImportError: the file is Parquet and pyarrow is not installed.
     """
-    rows = _parquet(path) if path.suffix == ".parquet" else _csv(path)
-    groups = dict[tuple[str, str], tuple[list[Architecture], list[float]]]()
-    skipped, unlisted = list[Skipped](), 0
-    for number, row in enumerate(rows, start=1):
+    if unit is not None and unit not in UNITS:
+        raise UnknownNameError("unit", unit, tuple(UNITS))
+    for name in columns or ():
+        if name not in COLUMNS:
+            raise UnknownNameError("column of a table", name, COLUMNS)
+    with open_table(path, columns=columns or {}, fixed=fixed or {}) as table:
+        read = _read(table, unit or table.unit or "ms")
+    split, remarks = _telling_columns(table, read.rows)
+    groups = _groups(read.rows, table, split, origin or path.name)
+    if unit is None and table.unit is None and table.column.lower() != "ms":
+        remarks.append(f"The column {table.column!r} names no unit and is taken as ms; --unit says otherwise.")
+    remarks += remarks_on(groups, unit=unit or table.unit or "ms")
+    return collect(path.name, groups, read.all_skipped(), statistic="reported", remarks=remarks)
+
+
+def _read(table: TableFile, unit: str) -> _Read:
+    read = _Read()
+    for number, row in enumerate(table.rows, start=1):
         try:
-            target, architecture, ms = _row(row)
+            target, architecture = _what(row)
+            ms = latency_ms(row["ms"], unit=unit, decimal_comma=table.decimal_comma)
         except InputError as error:
-            if len(skipped) < _LISTED:
-                skipped.append(Skipped(what=f"row {number}", reason=str(error), rows=1))
-            else:
-                unlisted += 1
+            read.skip(number, str(error))
             continue
-        architectures, latencies = groups.setdefault((target, architecture.space), ([], []))
-        architectures.append(architecture)
-        latencies.append(ms)
-    if unlisted:
-        skipped.append(Skipped(what="further rows", reason="they cannot be read either", rows=unlisted))
-    columns = [
-        Column(
-            target=_target(*key, origin or path.name), architectures=texts, latency_ms=np.array(ms, dtype=np.float64)
-        )
-        for key, (texts, ms) in groups.items()
-    ]
-    return collect(path.name, columns, skipped, statistic="reported")
+        others = tuple(str("" if row[name] is None else row[name]).strip() for name in table.others)
+        read.rows.append(_Row(target, architecture, ms, others))
+    return read
 
 
-def _target(device: str, space: str, origin: str) -> Target:
-    return Target(device=device, backend=BACKEND, options={"space": space}, origin=origin)
-
-
-def _row(row: dict[str, Any]) -> tuple[str, Architecture, float]:
+def _what(row: Mapping[str, Any]) -> tuple[str, Architecture]:
     target, space, text = (row[name] for name in COLUMNS[:3])
     if not (isinstance(target, str) and target and isinstance(space, str) and isinstance(text, str)):
         raise InputError("target, space and text have to be texts.")
     if len(target) > _LONGEST_NAME or not target.isprintable():
         raise InputError(f"a target's name takes at most {_LONGEST_NAME} characters that can be printed.")
-    try:
-        ms = float(row["ms"])
-    except (TypeError, ValueError):
-        raise InputError(f"ms is {str(row['ms'])[:40]!r}, not a number.") from None
-    return target, get_space(space).parse(text), ms
+    return target, get_space(space.strip()).parse(text.strip())
 
 
-def _csv(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            _check(path, reader.fieldnames or ())
-            yield from reader
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path.name} is not a CSV file in UTF-8: {error}.") from error
+def _telling_columns(table: TableFile, rows: Sequence[_Row]) -> tuple[tuple[int, ...], list[str]]:
+    """Indices of the other columns that tell rows of one architecture and target apart, and a remark on them."""
+    repeated = _repeated(rows)
+    split: tuple[int, ...] = ()
+    for index, name in enumerate(table.others):
+        values = {row.others[index] for row in rows}
+        if (
+            not repeated
+            or not 1 < len(values) <= _MOST_VALUES
+            or name.lower() in ("seed", "run", "repetition", "trial")
+        ):
+            continue
+        fewer = _repeated(rows, (*split, index))
+        if fewer < repeated:
+            split, repeated = (*split, index), fewer
+    names = " and ".join(repr(table.others[index]) for index in split)
+    remark = f"The column {names} tells rows of one network apart: each of its values is a target of its own."
+    return split, [remark] if split else []
 
 
-def _parquet(path: Path) -> Iterator[dict[str, Any]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            _check(path, file.schema_arrow.names)
-            for batch in file.iter_batches(columns=list(COLUMNS)):
-                yield from batch.to_pylist()
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error}.") from error
-    except pyarrow.ArrowException as error:
-        raise InputError(f"{path.name} is not a Parquet file: {error}.") from error
+def _repeated(rows: Sequence[_Row], split: Sequence[int] = ()) -> int:
+    """Number of rows beyond the first of the same target, architecture and values of the columns `split`."""
+    return len(rows) - len({(row.target, row.architecture, *(row.others[index] for index in split)) for row in rows})
 
 
-def _check(path: Path, names: Iterable[str]) -> None:
-    missing = [name for name in COLUMNS if name not in set(names)]
-    if missing:
-        raise InputError(f"{path.name} lacks the column {missing[0]!r}; its columns have to be {', '.join(COLUMNS)}.")
+def _groups(rows: Sequence[_Row], table: TableFile, split: Sequence[int], origin: str) -> list[Column]:
+    grouped = defaultdict[tuple[str, ...], list[_Row]](list)
+    for row in rows:
+        grouped[row.target, row.architecture.space, *(row.others[index] for index in split)].append(row)
+    return [_column(key, members, [table.others[index] for index in split], origin) for key, members in grouped.items()]
+
+
+def _column(key: tuple[str, ...], rows: Sequence[_Row], names: Sequence[str], origin: str) -> Column:
+    device, space, *values = key
+    options = {"space": space, **{name: value or "none" for name, value in zip(names, values, strict=True)}}
+    return Column(
+        target=Target(device=device, backend=BACKEND, options=options, origin=origin),
+        architectures=[row.architecture for row in rows],
+        latency_ms=np.array([row.ms for row in rows], dtype=np.float64),
+    )

@@ -1,15 +1,15 @@
 """`latcast import`: public latency tables as targets of the service."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from latcast.schema import InputError
-from service.cli.common import console, open_database
+from service.cli.common import console, open_database, parse_pairs
 
 if TYPE_CHECKING:
     from predictors.data.importers import Imported, ImportReport
@@ -33,24 +33,48 @@ def import_table(
     origin: Annotated[
         str, typer.Option(help="Where a CSV or Parquet table is from and its licence; its file's name by default.")
     ] = "",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WHAT=NAME", help="Name of a column of the table: target=, space=, text= or ms=."),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Unit of latencies that name none: ns, us, ms or s; ms where left out.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Device of all rows of a table without such a column, or of a tool's output.")
+    ] = None,
+    space: Annotated[
+        str | None, typer.Option(help="Search space of all rows of a table without such a column.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="ONNX model whose latency PATH, the output of a benchmarking tool, states.")
+    ] = None,
+    shape: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=SIZES", help="Shape of an input of --model, for dynamic sizes.")
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the service's database, as for serve.")] = None,
     database_url: Annotated[str | None, typer.Option(help="Address of the service's database, as for serve.")] = None,
 ) -> None:
-    """Import a public latency table: each of its devices becomes a target that `latcast predict` answers for.
+    """Import latencies that others measured: each of their devices becomes a target that `latcast predict` answers for.
 
     Reads HELP's data folder; LatBench pickles (a file or a folder of them); a folder of ONNX files with NNLQP's
-    gt.txt; or a CSV or Parquet file with the columns target, space, text and ms. Works on the database directly, with
-    the settings of `latcast serve`, which may be running. All of it is imported or nothing; importing again adds
-    what is new.
+    gt.txt; a CSV or Parquet file with the columns target, space, text and ms; or, with --model and --device, the
+    output of onnxruntime_perf_test, trtexec (its log or --exportTimes), TensorFlow Lite's benchmark_model or
+    OpenVINO's benchmark_app. Works on the database directly, with the settings of `latcast serve`, which may be
+    running. All of it is imported or nothing; importing again adds what is new.
 
     \b
     Examples:
       latcast import HELP/data
       latcast import latbench/
       latcast import latencies.csv --origin 'measured by us, CC0'
+      latcast import pixel.csv --device 'Pixel 8' --space fbnet --column text=arch --unit s
+      latcast import times.json --model net.onnx --device 'Jetson Orin, fp16'
     """
     from service.measurements.table_import import store
 
+    fixed = {name: value for name, value in (("target", device), ("space", space)) if value is not None}
+    table = {"columns": parse_pairs(column or [], "--column"), "fixed": fixed, "unit": unit}
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
     ) as progress:
@@ -59,19 +83,48 @@ def import_table(
         def tell(done: float, what: str) -> None:
             progress.update(task, completed=done, total=1.0, description=what)
 
-        imported = _read(path, kind, origin, lambda count: progress.update(task, description=f"{count:,} models read"))
+        if model is not None:
+            imported = _read_tool_report(path, model, device or "", shape or [])
+        else:
+            imported = _read(
+                path, kind, origin, table, lambda count: progress.update(task, description=f"{count:,} models read")
+            )
         with open_database(data_dir=data_dir, database_url=database_url) as (database, settings):
             stored = store(database, imported, progress=tell)
     _say(imported, stored, settings)
 
 
-def _read(path: Path, kind: str | None, origin: str, on_model: Callable[[int], None]) -> "Imported":
+def _read_tool_report(path: Path, model: Path, device: str, shapes: Sequence[str]) -> "Imported":
+    from predictors.data.importers import import_tool_report
+    from profilers.onnx_graph import GraphLoader
+    from service.cli.shapes import parse_shapes
+
+    try:
+        content = model.read_bytes()
+    except OSError as error:
+        raise InputError(f"Cannot read {model}: {error.strerror}.") from error
+    loader = GraphLoader()
+    try:
+        bound = parse_shapes(shapes)
+        return import_tool_report(
+            path, device=device, model=content, prepare=lambda onnx: loader.prepare(onnx, shapes=bound)
+        )
+    finally:
+        loader.close()
+
+
+def _read(
+    path: Path, kind: str | None, origin: str, table: dict[str, Any], on_model: Callable[[int], None]
+) -> "Imported":
     from predictors.data.importers import detect_format, read_any
     from profilers.onnx_graph import GraphLoader
 
     table_kind = kind or detect_format(path)
-    if origin and table_kind != "table":
-        raise InputError(f"--origin is for CSV and Parquet tables; tables of the kind {table_kind!r} bring their own.")
+    if table_kind != "table" and (origin or any(table.values())):
+        raise InputError(
+            "--origin, --column, --unit, --device and --space are for CSV and Parquet tables; tables of the kind "
+            f"{table_kind!r} bring their own."
+        )
     loader, models = GraphLoader(), Counter[str]()
 
     def prepare(model: bytes, batch: int) -> "PreparedModel":
@@ -80,7 +133,7 @@ def _read(path: Path, kind: str | None, origin: str, on_model: Callable[[int], N
         return loader.prepare(model, batch=batch)
 
     try:
-        imported = read_any(path, kind=table_kind, origin=origin, prepare=prepare)
+        imported = read_any(path, kind=table_kind, origin=origin, prepare=prepare, **table)
     finally:
         loader.close()
     if not imported.report.rows:
@@ -96,7 +149,7 @@ def _say(imported: "Imported", stored: "Stored", settings: "Settings") -> None:
     from sqlalchemy import make_url
 
     report = imported.report
-    typer.echo(f"Read {report.source}: {report.rows:,} latencies of {_targets(len(report.targets))}.")
+    typer.echo(f"Read {report.source}: {_latencies(report.rows)} of {_targets(len(report.targets))}.")
     for line in _by_space(report):
         typer.echo(f"  {line}")
     for item in report.skipped[:LISTED]:
@@ -104,8 +157,14 @@ def _say(imported: "Imported", stored: "Stored", settings: "Settings") -> None:
     if len(report.skipped) > LISTED:
         rest = sum(item.rows for item in report.skipped[LISTED:])
         typer.echo(f"Skipped {len(report.skipped) - LISTED} more things ({rest:,} rows).")
+    for remark in report.remarks:
+        typer.echo(f"Note: {remark}")
     place = make_url(settings.url).render_as_string(hide_password=True)
     typer.echo(_changes(stored) + f" ({place})")
+
+
+def _latencies(count: int) -> str:
+    return "1 latency" if count == 1 else f"{count:,} latencies"
 
 
 def _targets(count: int) -> str:
@@ -116,7 +175,9 @@ def _by_space(report: "ImportReport") -> list[str]:
     """A line for each search space with its devices."""
     devices: dict[str, list[str]] = {}
     for target in report.targets:
-        devices.setdefault(target.options.get("space", ""), []).append(target.device)
+        options = {name: value for name, value in target.options.items() if name not in ("space", "batch")}
+        extra = f" ({', '.join(f'{name} {value}' for name, value in options.items())})" if options else ""
+        devices.setdefault(target.options.get("space", "models"), []).append(f"{target.device}{extra}")
     return [
         f"{space}: {', '.join(names[:NAMED])}{f' and {len(names) - NAMED} more' if len(names) > NAMED else ''}"
         for space, names in devices.items()
@@ -125,8 +186,8 @@ def _by_space(report: "ImportReport") -> list[str]:
 
 def _changes(stored: "Stored") -> str:
     if not (stored.added or stored.changed):
-        return f"Nothing is new: all {stored.known:,} latencies were there already."
-    parts = [f"Added {stored.added:,} latencies and {_targets(stored.targets)}."]
+        return f"Nothing is new: {_latencies(stored.known)} were there already."
+    parts = [f"Added {_latencies(stored.added)} and {_targets(stored.targets)}."]
     if stored.changed:
         parts.append(f"{stored.changed:,} latencies differ from what was imported before; the new values count now.")
     if stored.known:

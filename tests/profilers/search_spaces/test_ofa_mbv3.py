@@ -1,5 +1,7 @@
 """Once-for-all's MobileNetV3: the conformance suite, and the published figures."""
 
+import json
+
 import numpy as np
 import onnx
 import pytest
@@ -67,3 +69,21 @@ def test_the_image_is_as_large_as_the_text_says(resolution):
 def test_an_error_names_the_place():
     with pytest.raises(InvalidArchitectureError, match="at character 10, found 'k5e5' instead of a block"):
         SPACE.parse(SPACE.example.replace("k5e3", "k5e5"))
+
+
+def test_dictionaries_of_settings_are_texts_too() -> None:
+    names = {"kernels": "ks", "expansions": "e", "depths": "d", "resolution": "r"}
+    settings = {names[name]: value for name, value in SETTINGS.items()}
+    right = SPACE.from_settings(**SETTINGS)
+    assert SPACE.parse(json.dumps(settings)) == SPACE.parse(str({"wid": None, **settings, "r": [204]})) == right
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"ks": [3]}', '{"ks": 3, "e": 3, "d": 2, "r": 224}', "{" * 5000])
+def test_dictionaries_that_lack_something_name_it(text: str) -> None:
+    with pytest.raises(InvalidArchitectureError, match="the dictionary needs 'ks', a list of 20 numbers"):
+        SPACE.parse(text)
+
+
+def test_depths_of_a_dictionary_are_checked() -> None:
+    with pytest.raises(InvalidArchitectureError, match="depths 'd' have to be among 2, 3, 4"):
+        SPACE.parse(json.dumps({"ks": [3] * 20, "e": [3] * 20, "d": [9] * 5, "r": 224}))

@@ -32,10 +32,20 @@ def test_latencies_that_are_not_positive_numbers_are_left_out() -> None:
     assert "positive" in skipped.reason
 
 
-def test_the_first_usable_latency_of_an_architecture_counts() -> None:
+def test_the_median_of_repeated_rows_counts_and_is_remarked() -> None:
     imported = collect("x", [column("a", np.nan, 2.0, 3.0, 4.0, texts="ssst")], [])
-    assert imported.dataset.latency_ms.tolist() == [2.0, 4.0]
-    assert [(item.rows, "twice" in item.reason) for item in imported.report.skipped] == [(1, False), (1, True)]
+    assert imported.dataset.latency_ms.tolist() == [2.5, 4.0]
+    assert [item.rows for item in imported.report.skipped] == [1]
+    assert imported.report.remarks == ("a zoo: 1 row repeats an architecture; the median of its rows counts.",)
+
+
+def test_latencies_a_thousand_times_off_are_named_and_left_out() -> None:
+    imported = collect("x", [column("a", 2.0, 2.5, 1e10, 3.0, 1e-10, 2.4)], [])
+    assert imported.dataset.latency_ms.tolist() == [2.0, 2.5, 3.0, 2.4]
+    assert [(item.what, item.rows) for item in imported.report.skipped] == [("a zoo, c", 1), ("a zoo, e", 1)]
+    assert "1e+10 ms is a thousand times off the median of its target" in imported.report.skipped[0].reason
+    few = collect("x", [column("a", 2.0, 1e10, 3.0)], [])
+    assert len(few.dataset) == 3, "three rows have no median to speak of"
 
 
 def test_what_the_importer_skipped_comes_first() -> None:

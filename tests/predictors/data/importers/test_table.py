@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from latcast.schema import InputError
+from latcast.schema import InputError, UnknownNameError
 from predictors.data.importers import import_table
 from profilers.search_spaces.nasbench201 import NASBench201
 
@@ -47,16 +47,18 @@ def test_each_row_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         f"a,nasbench201,{OTHER},fast",
         f"a,nasbench201,{OTHER},0",
         f",nasbench201,{OTHER},1",
-        "a,nasbench201",
+        f"a,nasbench201,{OTHER}",
     )
     imported = import_table(write(tmp_path / "t.csv", *rows))
-    assert imported.dataset.latency_ms.tolist() == [1.0]
+    assert imported.dataset.latency_ms.tolist() == [1.5]
     skipped = {item.what: item.reason for item in imported.report.skipped}
-    assert sum(skipped.rows for skipped in imported.report.skipped) == 7
+    assert sum(skipped.rows for skipped in imported.report.skipped) == 6
     assert "nowhere" in skipped["row 4"]
     assert "not a number" in skipped["row 5"]
     assert "texts" in skipped["row 7"]
-    assert {"row 3", "row 8", "a nasbench201"} <= set(skipped)
+    assert "failed run" in skipped["row 6"]
+    assert "failed run" in skipped["row 8"]
+    assert "row 3" in skipped
 
 
 def test_many_bad_rows_are_counted_not_listed(tmp_path: Path) -> None:
@@ -69,7 +71,67 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'ms'"):
         import_table(write(tmp_path / "t.csv", "a,b,c", header="target,space,text"))
     (tmp_path / "u.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="UTF-8"):
+    with pytest.raises(InputError, match="UTF-16"):
         import_table(tmp_path / "u.csv")
     with pytest.raises(InputError, match="Cannot read"):
         import_table(tmp_path / "absent.csv")
+
+
+CELLS = [cell.text for cell in NASBench201().neighbours(NASBench201().parse(CELL))][:24]
+
+
+def test_columns_and_spaces_have_the_names_that_people_use(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "t.csv", f"phone,NAS-Bench-201,{CELL},2500", header="Device,Search Space,arch_str,Latency (µs)"
+    )
+    imported = import_table(path)
+    assert imported.dataset.latency_ms.tolist() == [2.5]
+    assert imported.dataset.queries[0].architecture.space == "nasbench201"
+    assert imported.report.remarks == ()
+    unnamed = import_table(write(tmp_path / "u.csv", f"p,nb201,{CELL},2", header="target,space,text,latency"))
+    assert unnamed.report.remarks == ("The column 'latency' names no unit and is taken as ms; --unit says otherwise.",)
+
+
+def test_columns_that_a_table_lacks_or_calls_otherwise_are_given(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", f"{CELL},0.5", header="cell,measured")
+    imported = import_table(
+        path, columns={"text": "cell", "ms": "measured"}, fixed={"target": "phone", "space": "nasbench201"}, unit="s"
+    )
+    assert imported.dataset.latency_ms.tolist() == [500.0]
+    assert imported.report.targets[0].device == "phone"
+    with pytest.raises(InputError, match=r"no column 'x'; its columns are 'cell', 'measured'"):
+        import_table(path, columns={"ms": "x"}, fixed={"target": "p", "space": "s", "text": "t"})
+    with pytest.raises(UnknownNameError, match="microseconds"):
+        import_table(path, unit="hours")
+    with pytest.raises(UnknownNameError, match="Unknown column of a table 'name'"):
+        import_table(path, columns={"name": "cell"})
+
+
+def test_a_column_that_tells_rows_of_a_network_apart_makes_targets(tmp_path: Path) -> None:
+    rows = [
+        f"phone,nasbench201,{cell},{data},{ms}" for cell in CELLS[:4] for data, ms in (("cifar10", 3), ("imagenet", 1))
+    ]
+    imported = import_table(write(tmp_path / "t.csv", *rows, header="target,space,text,dataset,ms"))
+    assert [target.options["dataset"] for target in imported.report.targets] == ["cifar10", "imagenet"]
+    assert len(imported.dataset) == 8
+    assert "column 'dataset' tells rows of one network apart" in imported.report.remarks[0]
+    rows = [f"phone,nasbench201,{cell},{seed},3" for cell in CELLS[:4] for seed in (1, 2)]
+    seeds = import_table(write(tmp_path / "s.csv", *rows, header="target,space,text,seed,ms"))
+    assert len(seeds.report.targets) == 1, "runs of one measurement are no targets"
+
+
+def test_rows_that_look_like_seconds_or_two_targets_are_remarked(tmp_path: Path) -> None:
+    rows = [f"phone,nasbench201,{cell},{0.002 + index / 10_000}" for index, cell in enumerate(CELLS)]
+    (remark,) = import_table(write(tmp_path / "t.csv", *rows)).report.remarks
+    assert "--unit s?" in remark
+    rows = [f"phone,nasbench201,{cell},{(3 if index % 2 else 90) + index / 10}" for index, cell in enumerate(CELLS)]
+    (remark,) = import_table(write(tmp_path / "u.csv", *rows)).report.remarks
+    assert "two clusters" in remark
+
+
+def test_networks_that_compute_nothing_may_take_no_time(tmp_path: Path) -> None:
+    nothing = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+    rows = [f"pi,nasbench201,{cell},25" for cell in CELLS[:6]] + [f"pi,nasbench201,{nothing},0.01"]
+    assert len(import_table(write(tmp_path / "t.csv", *rows)).dataset) == 7
+    failed = import_table(write(tmp_path / "u.csv", *rows[:-1], f"pi,nasbench201,{CELL},0.01"))
+    assert len(failed.dataset) == 6

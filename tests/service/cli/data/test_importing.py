@@ -37,12 +37,12 @@ def write(folder: Path, *rows: str) -> Path:
 def test_it_says_what_it_read_skipped_and_why_and_that_nothing_is_new(new_sqlite: str, tmp_path: Path) -> None:
     path = write(tmp_path, f"phone,nasbench201,{CELL},2", "phone,nasbench201,broken,2", f"pi,nowhere,{CELL},1")
     first = invoke(path, "--database-url", new_sqlite, "--origin", "ours, CC0")
-    assert "1 latencies of 1 target" in first
+    assert "1 latency of 1 target" in first
     assert "nasbench201: phone" in first
     assert "Skipped row 2" in first
     assert "'nowhere'" in first
-    assert "Added 1 latencies and 1 target" in first
-    assert "Nothing is new: all 1 latencies" in invoke(path, "--database-url", new_sqlite, "--origin", "ours, CC0")
+    assert "Added 1 latency and 1 target" in first
+    assert "Nothing is new: 1 latency" in invoke(path, "--database-url", new_sqlite, "--origin", "ours, CC0")
 
 
 def test_every_kind_of_table(new_sqlite: str, tmp_path: Path) -> None:
@@ -52,8 +52,8 @@ def test_every_kind_of_table(new_sqlite: str, tmp_path: Path) -> None:
     (tmp_path / "nn").mkdir()
     (tmp_path / "nn" / "a.onnx").write_bytes(model(3))
     (tmp_path / "nn" / "gt.txt").write_text("1 a.onnx 1 2.5 net 2\n")
-    for name, added in (("repo", "40"), ("lat", "2"), ("nn", "1")):
-        assert f"Added {added} latencies" in invoke(tmp_path / name, "--database-url", new_sqlite)
+    for name, added in (("repo", "40 latencies"), ("lat", "2 latencies"), ("nn", "1 latency")):
+        assert f"Added {added}" in invoke(tmp_path / name, "--database-url", new_sqlite)
 
 
 def test_foreign_files_change_nothing_and_say_what_is_wrong(new_sqlite: str, tmp_path: Path) -> None:
@@ -94,3 +94,28 @@ def test_options_that_do_not_fit_are_refused(new_sqlite: str, tmp_path: Path) ->
     write_cells(tmp_path / "data", count=20, devices=("fpga",))
     with pytest.raises(InputError, match="--origin"):
         invoke(tmp_path / "data", "--origin", "mine", "--database-url", new_sqlite)
+
+
+def test_a_table_of_another_tool_and_the_output_of_a_benchmark(new_sqlite: str, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(f"arch;t\n{CELL};0,0125\n", encoding="utf-16")
+    said = invoke(
+        tmp_path / "p.csv", "--device", "Pixel 8", "--space", "nb201", "--column", "text=arch", "--column", "ms=t",
+        "--unit", "s", "--database-url", new_sqlite,
+    )  # fmt: skip
+    assert "nasbench201: Pixel 8" in said
+    (tmp_path / "m.onnx").write_bytes(model(3))
+    (tmp_path / "times.json").write_text('[{"latencyMs": 2.5}]')
+    said = invoke(
+        tmp_path / "times.json", "--model", tmp_path / "m.onnx", "--device", "Orin", "--database-url", new_sqlite
+    )
+    assert "Read times.json (trtexec, median): 1 latency of 1 target." in said
+    assert "models: Orin (tool trtexec)" in said
+    engine = create_engine_for(Settings(database_url=new_sqlite))
+    with Database(engine).read() as session:
+        assert sorted(session.scalars(select(tables.Measurement.median_ms))) == [2.5, 12.5]
+
+
+def test_options_of_tables_are_refused_for_other_kinds(new_sqlite: str, tmp_path: Path) -> None:
+    write_cells(tmp_path / "data", count=20, devices=("fpga",))
+    with pytest.raises(InputError, match="bring their own"):
+        invoke(tmp_path, "--unit", "s", "--database-url", new_sqlite)

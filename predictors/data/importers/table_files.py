@@ -1,0 +1,181 @@
+"""Reading the rows of a CSV or Parquet file, whatever its encoding, separator and names of columns."""
+
+import codecs
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from latcast.schema import InputError
+from predictors.data.importers.latency_cells import unit_of_header
+
+__all__ = ["COLUMNS", "TableFile", "open_table"]
+
+COLUMNS = ("target", "space", "text", "ms")
+"""The columns that a row needs."""
+
+_SEPARATORS = ",;\t|"
+_MOST_COLUMNS = 200
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_ALIASES: Mapping[str, tuple[str, ...]] = {
+    "target": ("target", "device", "hardware", "platform", "device_name"),
+    "space": ("space", "search_space", "searchspace"),
+    "text": ("text", "architecture", "arch", "arch_str", "network", "config"),
+    "ms": ("ms", "latency", "latency_ms", "time", "time_ms", "runtime", "duration", "median_ms", "mean_ms"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFile:
+    """The rows of a file and how they are written.
+
+    Args:
+        rows: a mapping for each row, from the names in `COLUMNS` and in `others` to cells.
+        unit: unit that the name of the latencies' column states, None where it states none.
+        column: name of the latencies' column in the file.
+        others: names of the columns that no latency needs.
+        decimal_comma: whether a comma may be a decimal sign, because another character separates the columns.
+    """
+
+    rows: Iterator[Mapping[str, Any]]
+    unit: str | None
+    column: str
+    others: tuple[str, ...]
+    decimal_comma: bool = False
+
+
+@contextmanager
+def open_table(path: Path, *, columns: Mapping[str, str], fixed: Mapping[str, str]) -> Iterator[TableFile]:
+    """The rows of a table; errors while they are read are InputErrors, too.
+
+    Args:
+        path: a file `*.parquet`, or text with a header in UTF-8 or UTF-16 and columns apart by comma, semicolon, tab
+            or bar.
+        columns: names that columns have in the file by their names in `COLUMNS`, where they are none that are usual.
+        fixed: values of columns that the file lacks.
+
+    Raises:
+        InputError: the file cannot be read, or columns are missing.
+        ImportError: the file is Parquet and pyarrow is not installed.
+    """
+    with (_parquet if path.suffix == ".parquet" else _csv)(path, columns, fixed) as table:
+        yield table
+
+
+@contextmanager
+def _csv(path: Path, columns: Mapping[str, str], fixed: Mapping[str, str]) -> Iterator[TableFile]:
+    try:
+        with path.open(encoding=_encoding(path), newline="") as file:
+            separator = _separator(file)
+            reader = csv.reader(file, delimiter=separator)
+            header = [name.strip() for name in next(reader, [])]
+            places = _places(path, header, columns, fixed)
+            rows = (_row(places, cells, fixed) for cells in reader if any(cells))
+            yield _table(places, header, rows, decimal_comma=separator != ",")
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}.") from error
+    except UnicodeError as error:
+        raise InputError(f"{path.name} is not text in UTF-8 or UTF-16: {error}. Save it as CSV UTF-8.") from error
+    except csv.Error as error:
+        raise InputError(f"{path.name} is not a CSV file: {error}.") from error
+
+
+@contextmanager
+def _parquet(path: Path, columns: Mapping[str, str], fixed: Mapping[str, str]) -> Iterator[TableFile]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            header = list(file.schema_arrow.names)
+            places = _places(path, header, columns, fixed)
+            named = {name: header[place] for name, place in places.items()}
+            rows = (
+                {**fixed, **{name: row[column] for name, column in named.items()}}
+                for batch in file.iter_batches(columns=list(named.values()))
+                for row in batch.to_pylist()
+            )
+            yield _table(places, header, rows)
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error}.") from error
+    except pyarrow.ArrowException as error:
+        raise InputError(f"{path.name} is not a Parquet file: {error}.") from error
+
+
+def _table(
+    places: Mapping[str, int], header: Sequence[str], rows: Iterator[Mapping[str, Any]], *, decimal_comma: bool = False
+) -> TableFile:
+    column = header[places["ms"]]
+    others = tuple(name for name in places if name not in COLUMNS)
+    unit = unit_of_header(column)
+    return TableFile(rows=rows, unit=unit, column=column, others=others, decimal_comma=decimal_comma)
+
+
+def _encoding(path: Path) -> str:
+    """The encoding by the file's first bytes; without a mark, every other byte a zero tells UTF-16."""
+    with path.open("rb") as file:
+        start = file.read(200)
+    for mark, encoding in _MARKS:
+        if start.startswith(mark):
+            return encoding
+    if len(start) >= 4 and not any(start[1:20:2]):
+        return "utf-16-le"
+    return "utf-16-be" if len(start) >= 4 and not any(start[0:20:2]) else "utf-8"
+
+
+def _separator(file: IO[str]) -> str:
+    """The character that occurs most in the header; comma where none does."""
+    start = file.tell()
+    header = file.readline(100_000)
+    file.seek(start)
+    return max(_SEPARATORS, key=header.count)
+
+
+def _places(path: Path, header: Sequence[str], columns: Mapping[str, str], fixed: Mapping[str, str]) -> dict[str, int]:
+    """Index of each column by its name in `COLUMNS`; columns that no latency needs keep their own."""
+    if len(header) > _MOST_COLUMNS:
+        raise InputError(f"{path.name} has {len(header):,} columns; at most {_MOST_COLUMNS} are read.")
+    places = {}
+    for name in COLUMNS:
+        if name not in fixed:
+            places[name] = _place(path, header, name, columns.get(name))
+    taken = set(places.values())
+    rest = {column: place for place, column in enumerate(header) if place not in taken and column not in COLUMNS}
+    return {**places, **rest}
+
+
+def _place(path: Path, header: Sequence[str], name: str, wanted: str | None) -> int:
+    if wanted is not None:
+        if wanted in header:
+            return header.index(wanted)
+        raise InputError(f"{path.name} has no column {wanted!r}; its columns are {_listed(header)}.")
+    plain = [_plain(column) for column in header]
+    for alias in _ALIASES[name]:
+        if alias in plain:
+            return plain.index(alias)
+    raise InputError(
+        f"{path.name} lacks the column {name!r}; its columns are {_listed(header)}. A table has the columns "
+        f"{', '.join(COLUMNS)}: say which is which, as in `--column {name}=NAME`, "
+        f"{'or what it would hold in every row' if name != 'ms' else 'and its unit with --unit'}."
+    )
+
+
+def _plain(column: str) -> str:
+    """A column's name in small letters without its unit; `ms` itself stays."""
+    name = column.strip().lower()
+    unit = unit_of_header(name)
+    if unit is None or name == "ms":
+        return name.replace(" ", "_")
+    rest = name.rstrip(")]")[: -len(unit)].rstrip(" _([/-")
+    return rest.replace(" ", "_") or "ms"
+
+
+def _listed(header: Sequence[str]) -> str:
+    shown = [repr(name[:40]) for name in header[:12]]
+    return ", ".join(shown) + (f" and {len(header) - 12} more" if len(header) > 12 else "") if shown else "none"
+
+
+def _row(places: Mapping[str, int], cells: Sequence[str], fixed: Mapping[str, str]) -> dict[str, Any]:
+    return {**fixed, **{name: cells[place] if place < len(cells) else None for name, place in places.items()}}
