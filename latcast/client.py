@@ -33,6 +33,7 @@ from latcast.transport import ServiceTransport
 __all__ = ["Client"]
 
 Plain = dict[str, Any]
+MODEL_TYPE = "application/octet-stream"
 LEASE_MARGIN_S = 10.0
 """How much longer than its long poll a call for a job may take."""
 
@@ -115,7 +116,7 @@ class Client:
         """A job to do; None when none came within `wait_s`."""
         timeout = httpx2.Timeout(self.timeout_s, read=wait_s + LEASE_MARGIN_S)
         response = self._service.send("POST", "/jobs/lease", json={"wait_s": wait_s}, timeout=timeout)
-        return None if response.status_code == 204 else response.json()
+        return None if response.status_code == 204 else self._service.plain_of(response)
 
     def heartbeat(self, job_id: str, lease_token: str) -> bool:
         """Extend a lease; False when it has ended and the work should stop."""
@@ -140,7 +141,7 @@ class Client:
     def upload_graph(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Plain:
         """Store an ONNX model's graph: `hash` and what it consists of. Weights are not kept."""
         params = {"shapes": json.dumps(to_plain(shapes))} if shapes else {}
-        headers = {"Content-Type": "application/octet-stream"}
+        headers = {"Content-Type": MODEL_TYPE}
         return self._service.json("POST", "/graphs", content=model, params=params, headers=headers, repeat=True)
 
     def upload_architecture(self, space: str, text: str) -> Plain:
@@ -153,7 +154,10 @@ class Client:
 
     def model(self, graph_hash: GraphHash) -> bytes:
         """The ONNX model of a stored graph, without its weights."""
-        return self._service.send("GET", f"/graphs/{graph_hash}/model").content
+        response = self._service.send("GET", f"/graphs/{graph_hash}/model")
+        if response.headers.get("Content-Type", "").startswith(MODEL_TYPE):
+            return response.content
+        raise self._service.unexpected(response)
 
     # --- Jobs ---------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ LatcastError
     │   └── LeaseLostError    409  the lease ran out, or somebody else holds it
     ├── BodyTooLargeError     413
     ├── RateLimitedError      429  says after how many seconds to try again
+    ├── UnexpectedAnswerError 502  somebody else answered in the service's place
     └── UnavailableError      503  database or disk cannot be reached now
 ```
 
@@ -51,6 +52,7 @@ __all__ = [
     "RateLimitedError",
     "ServiceError",
     "UnavailableError",
+    "UnexpectedAnswerError",
     "error_of_problem",
     "problem_type",
 ]
@@ -110,6 +112,12 @@ class RateLimitedError(ServiceError):
         super().__init__(message)
 
 
+class UnexpectedAnswerError(ServiceError):
+    """What came back is no answer of a latcast service: a page, a redirect, JSON of another shape."""
+
+    status = 502
+
+
 class UnavailableError(ServiceError):
     """Something that the service stands on cannot be reached now; trying again later may help."""
 
@@ -162,6 +170,7 @@ PROBLEMS: Mapping[type[LatcastError], ProblemType] = {
     LeaseLostError: ProblemType(LeaseLostError.status, "lease-lost"),
     BodyTooLargeError: ProblemType(BodyTooLargeError.status, "body-too-large"),
     RateLimitedError: ProblemType(RateLimitedError.status, "rate-limited"),
+    UnexpectedAnswerError: ProblemType(UnexpectedAnswerError.status, "unexpected-answer"),
     UnavailableError: ProblemType(UnavailableError.status, "unavailable"),
 }
 """How each class of the error trees travels. The first class of a slug is what its problem is read as: a failure of the

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from latcast.errors import RateLimitedError, UnavailableError, error_of_problem
+from latcast.errors import URN, RateLimitedError, UnavailableError, UnexpectedAnswerError, error_of_problem
 from latcast.schema import LatcastError
 
 __all__ = ["API", "ServiceTransport"]
@@ -17,6 +17,9 @@ API = "/v1"
 """Prefix of the paths that the client speaks."""
 ATTEMPTS = 4
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
+PROBLEM_TYPE = "application/problem+json"
+AWAY = frozenset({429, 502, 503, 504})
+"""Statuses that say, whoever gives them, that the same call may be answered later."""
 
 
 class ServiceTransport:
@@ -45,8 +48,21 @@ class ServiceTransport:
         self._http.close()
 
     def json(self, method: str, path: str, *, repeat: bool = False, **request: Any) -> dict[str, Any]:
-        """The body of a call's answer; see `send`."""
-        plain: dict[str, Any] = self.send(method, path, repeat=repeat, **request).json()
+        """The body of a call's answer, which is a JSON object; see `send`."""
+        return self.plain_of(self.send(method, path, repeat=repeat, **request))
+
+    def plain_of(self, response: httpx2.Response) -> dict[str, Any]:
+        """The JSON object that an answer holds.
+
+        Raises:
+            UnexpectedAnswerError: it holds anything else.
+        """
+        try:
+            plain = response.json()
+        except ValueError:
+            plain = None
+        if not isinstance(plain, dict):
+            raise self.unexpected(response)
         return plain
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
@@ -71,6 +87,7 @@ class ServiceTransport:
         Raises:
             LatcastError: what the service refused, as the error that it is there.
             UnavailableError: the service cannot be reached.
+            UnexpectedAnswerError: somebody else answered: a proxy, another server, a page to log in.
         """
         attempts = ATTEMPTS if repeat or method == "GET" else 1
         for attempt in range(1, attempts):
@@ -83,10 +100,10 @@ class ServiceTransport:
     def _send_once(self, method: str, path: str, **request: Any) -> httpx2.Response:
         try:
             response = self._http.request(method, API + path, **request)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise self._unreachable(error) from error
-        if response.is_error:
-            raise _error_of(response)
+        if not response.is_success:
+            raise self._error_of(response)
         return response
 
     def download(self, path: str, file: Path) -> None:
@@ -98,13 +115,13 @@ class ServiceTransport:
         """
         try:
             with self._http.stream("GET", API + path) as response:
-                if response.is_error:
+                if not response.is_success:
                     response.read()
-                    raise _error_of(response)
+                    raise self._error_of(response)
                 with file.open("wb") as out:
                     for chunk in response.iter_bytes():
                         out.write(chunk)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise self._unreachable(error) from error
 
     def readiness(self) -> dict[str, Any]:
@@ -115,14 +132,33 @@ class ServiceTransport:
         """
         try:
             response = self._http.get("/readyz")
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise self._unreachable(error) from error
-        ready: dict[str, Any] = response.json()
-        return ready
+        return self.plain_of(response)
 
     def _unreachable(self, error: Exception) -> UnavailableError:
         reason = str(error) or type(error).__name__
         return UnavailableError(f"The service at {self.base_url} cannot be reached: {reason}. Is `latcast serve` up?")
+
+    def unexpected(self, response: httpx2.Response) -> UnexpectedAnswerError:
+        """The error that an answer is which no latcast service gives."""
+        return UnexpectedAnswerError(
+            f"{self.base_url} answered {_described(response)}, as no latcast service does: is that its address, and "
+            "does a proxy stand in between?"
+        )
+
+    def _error_of(self, response: httpx2.Response) -> LatcastError:
+        """The error that an answer stands for: a problem of the service's own, else what its status says."""
+        error = _problem_of(response)
+        if error is None and response.status_code not in AWAY:
+            return self.unexpected(response)
+        if error is None:
+            detail = f"{self.base_url} answered {response.status_code} without saying why; try again later."
+            error = RateLimitedError(detail) if response.status_code == 429 else UnavailableError(detail)
+        if isinstance(error, RateLimitedError):
+            wait = response.headers.get("Retry-After", "1")
+            error.retry_after_s = float(wait) if wait.isdigit() else 1.0
+        return error
 
 
 def _pause_s(attempt: int, error: LatcastError) -> float:
@@ -131,15 +167,25 @@ def _pause_s(attempt: int, error: LatcastError) -> float:
     return float(min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0))
 
 
-def _error_of(response: httpx2.Response) -> LatcastError:
-    """The error that an answer stands for, whether it is a problem or not."""
+def _problem_of(response: httpx2.Response) -> LatcastError | None:
+    """The error that a problem of the service's own is; None where the answer is none, whatever its status says."""
+    if _media_type(response) != PROBLEM_TYPE:
+        return None
     try:
         problem = response.json()
-        error = error_of_problem(problem, status=response.status_code)
-    except (ValueError, KeyError, TypeError):
-        detail = f"The service answered {response.status_code} without saying why."
-        error = error_of_problem({"detail": detail, "type": ""}, status=response.status_code)
-    if isinstance(error, RateLimitedError):
-        wait = response.headers.get("Retry-After", "1")
-        error.retry_after_s = float(wait) if wait.isdigit() else 1.0
-    return error
+        if not problem["type"].startswith(URN) or problem["status"] != response.status_code:
+            return None
+        return error_of_problem(problem, status=response.status_code)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _described(response: httpx2.Response) -> str:
+    kind = _media_type(response) or "no content type"
+    if response.is_redirect and response.next_request is not None:
+        return f"{response.status_code}, a redirect to {response.next_request.url.host}"
+    return f"{response.status_code} with {kind}"
+
+
+def _media_type(response: httpx2.Response) -> str:
+    return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()

@@ -5,11 +5,26 @@ from typing import Protocol
 
 from latcast.schema import Failure, FeedSpec, GraphHash, JobKind, LatcastError, Measurement, ProfileSettings
 
-__all__ = ["Job", "JobSource", "SourceUnavailableError"]
+__all__ = ["AgentRefusedError", "Job", "JobSource", "ReportRefusedError", "SourceFailedError", "SourceUnavailableError"]
 
 
 class SourceUnavailableError(LatcastError):
     """The source cannot be reached at this moment; the same call may succeed later."""
+
+
+class SourceFailedError(SourceUnavailableError):
+    """The source, or somebody in its place, answered with something that is no answer to this call.
+
+    The same call may succeed later, too; but it may be this very call that fails, while others are answered.
+    """
+
+
+class ReportRefusedError(LatcastError):
+    """The source will never take this report: its lease is lost, or what it says cannot be."""
+
+
+class AgentRefusedError(LatcastError):
+    """The source takes nothing from this agent any more, for example because its key was revoked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +53,9 @@ class Job:
 class JobSource(Protocol):
     """Where jobs come from and reports go.
 
-    Every call may raise `SourceUnavailableError` (tried again later) or another `LatcastError` (final: the lease is
-    lost, the report refused). `heartbeat` is called from another thread than the rest, at the same time.
+    Every call may raise `SourceUnavailableError` (tried again later) and `AgentRefusedError` (ends the agent); `result`
+    and `failure` may raise `ReportRefusedError`, too, and `model` another `LatcastError`, which fails the job.
+    `heartbeat` is called from another thread than the rest, at the same time.
     """
 
     def lease(self) -> Job | None:

@@ -17,10 +17,10 @@ from latcast.schema import (
     InvalidModelError,
     LatcastError,
     Measurement,
-    from_plain,
-    to_plain,
 )
-from profilers.agent.jobs import Job, JobSource, SourceUnavailableError
+from profilers.agent.backoff import Backoff
+from profilers.agent.jobs import AgentRefusedError, Job, JobSource, ReportRefusedError, SourceUnavailableError
+from profilers.agent.outbox import Outbox
 from profilers.agent.spool import Spool
 from profilers.caching import Cache
 from profilers.onnx_graph import load_graph
@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CACHE_BYTES = 256 * 2**20
-FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 30.0
 HEARTBEATS_PER_LEASE = 3
 HEARTBEAT_JOIN_S = 1.0
 """A heartbeat that hangs in the network may end later: it does no harm."""
@@ -45,7 +44,7 @@ class AgentEvent:
     """Something that those who watch an agent may want to show.
 
     Args:
-        kind: `leased`, `progress`, `measured`, `failed`, `abandoned`, `away` or `back`.
+        kind: `leased`, `progress`, `measured`, `failed`, `abandoned`, `kept`, `away` or `back`.
         message: one line for people.
         job: the job that it is about, if any.
         share: how much of the job is done, 0–1.
@@ -79,6 +78,9 @@ def run_agent(
 ) -> None:
     """Work until `stop` is set: lease a job, measure its graph, report; pause longer and longer while it is away.
 
+    Whatever the source does, but refuse the agent, the agent goes on, and a measurement is given up only when it is
+    acknowledged, or when the source says that it will never take it.
+
     Args:
         source: jobs and reports; see `JobSource`.
         device: this machine.
@@ -90,7 +92,8 @@ def run_agent(
         measure: `profilers.timing.sandbox.measure`, or what a test puts in its place.
 
     Raises:
-        LatcastError: the source refuses this agent for good, for example because its key was revoked.
+        AgentRefusedError: the source refuses this agent for good, for example because its key was revoked. Results
+            that were not acknowledged are in the spool.
     """
     _Agent(
         source=source,
@@ -98,7 +101,7 @@ def run_agent(
         backends=backends,
         stop=stop,
         on_event=on_event or no_progress,
-        spool=None if spool is None else Spool(spool),
+        outbox=Outbox(None if spool is None else Spool(spool)),
         measure=measure,
     ).run()
 
@@ -110,28 +113,22 @@ class _Agent:
     backends: Collection[str]
     stop: Event
     on_event: OnEvent
-    spool: Spool | None
+    outbox: Outbox
     measure: Measure
 
     def __post_init__(self) -> None:
         self._models: Cache[GraphHash, bytes] = Cache(CACHE_BYTES, weigh=len)
 
     def run(self) -> None:
-        self._deliver_spooled()
         while not self.stop.is_set():
-            job = self._persistently(self.source.lease)
+            job = self._persistently(self._next_job)
             if job is not None:
                 self._work(job)
 
-    def _deliver_spooled(self) -> None:
-        """Report what an earlier life of this agent measured."""
-        for record in self.spool.pending() if self.spool else ():
-            try:
-                job, measurement = from_plain(Job, record["job"]), from_plain(Measurement, record["measurement"])
-            except (KeyError, InputError) as error:
-                log.warning("a spooled result cannot be read any more and is left where it is: %s", error)
-                continue
-            self._deliver(job, measurement)
+    def _next_job(self) -> Job | None:
+        """A new job, after what is still to be reported."""
+        self._deliver()
+        return self.source.lease()
 
     def _work(self, job: Job) -> None:
         self._tell("leased", f"Measuring {job.graph[:14]} with {job.settings.backend}.", job)
@@ -141,15 +138,15 @@ class _Agent:
         except _AbandonedError as error:
             self._tell("abandoned", str(error), job)
             if self.stop.is_set():
-                self._give_back(job)
+                self._give_back(job, "The agent was stopped before it finished.")
             return
-        self._deliver(job, report)
+        self._report(job, report)
 
     def _measured(self, job: Job, lost: Event) -> Measurement | Failure:
         """What came out; whatever goes wrong here is a report, for the agent has to live on."""
         try:
             return self._try_to_measure(job, lost)
-        except (_AbandonedError, SourceUnavailableError):
+        except (_AbandonedError, AgentRefusedError):
             raise
         except InvalidModelError as error:
             return Failure(stage="load", message=str(error))
@@ -188,7 +185,9 @@ class _Agent:
                 try:
                     if not self.source.heartbeat(job):
                         lost.set()
-                except LatcastError as error:
+                except AgentRefusedError:
+                    lost.set()  # the next call of the agent's own thread is refused, too, and ends it
+                except Exception as error:  # noqa: BLE001 - the next beat may be answered
                     log.warning("heartbeat failed: %s", error)
 
         thread = Thread(target=beat, name="heartbeat", daemon=True)
@@ -199,56 +198,57 @@ class _Agent:
             done.set()
             thread.join(HEARTBEAT_JOIN_S)
 
-    def _deliver(self, job: Job, report: Measurement | Failure) -> None:
-        """Report until it is acknowledged, or refused for good, or the agent has to stop; spooled results then stay."""
+    def _report(self, job: Job, report: Measurement | Failure) -> None:
+        """Report until it finds its end, or the agent has to stop; measurements then stay in the spool."""
         if isinstance(report, Failure):
             self._tell("failed", f"{report.stage}: {report.message}", job)
-            self._send(job, lambda: self.source.failure(job, report))
-            return
-        summary = report.summary
-        text = f"{summary.median_ms:.3f} ms" if summary else "no samples"
-        self.on_event(AgentEvent(kind="measured", message=text, job=job, share=1.0, measurement=report))
-        if self.spool:
-            self.spool.keep(job.lease_token, {"job": to_plain(job), "measurement": to_plain(report)})
-        if self._send(job, lambda: self.source.result(job, report)) and self.spool:
-            self.spool.drop(job.lease_token)
+        else:
+            summary = report.summary
+            text = f"{summary.median_ms:.3f} ms" if summary else "no samples"
+            self.on_event(AgentEvent(kind="measured", message=text, job=job, share=1.0, measurement=report))
+        self.outbox.put(job, report)
+        self._persistently(self._deliver)
 
-    def _send(self, job: Job, report: Callable[[], None]) -> bool:
-        """Whether the report found its end: taken, or refused for good; False where the agent stopped before."""
+    def _deliver(self) -> None:
+        self.outbox.deliver(self._send, put_off=self._put_off)
 
-        def send() -> bool:
-            report()
-            return True
-
+    def _send(self, job: Job, report: Measurement | Failure) -> None:
         try:
-            return bool(self._persistently(send))
-        except LatcastError as error:
+            if isinstance(report, Failure):
+                self.source.failure(job, report)
+            else:
+                self.source.result(job, report)
+        except ReportRefusedError as error:
             self._tell("abandoned", f"The report was refused: {error}", job)
-            return True
+            if isinstance(report, Measurement):
+                self._give_back(job, f"The measurement was refused: {error}")
 
-    def _give_back(self, job: Job) -> None:
-        """Tell the source, once, that the job is free again, so that it is measured before the lease runs out."""
+    def _put_off(self, job: Job, why: str) -> None:
+        self._tell("kept", f"{why} The report is sent again later.", job)
+
+    def _give_back(self, job: Job, why: str) -> None:
+        """Tell the source, once, that the job is free again, so that it need not wait for the lease to run out."""
         try:
-            self.source.failure(job, Failure(stage="internal", message="The agent was stopped before it finished."))
+            self.source.failure(job, Failure(stage="internal", message=why))
         except LatcastError as error:
-            log.warning("the job could not be given back: %s", error)
+            log.info("the job could not be given back: %s", error)
 
     def _persistently(self, call: Callable[[], T]) -> T | None:
         """What `call` returns, tried again with growing pauses while the source is away.
 
         It is tried once even when we have to stop: a result that is there deserves an attempt. None if that failed.
         """
-        delay_s = FIRST_DELAY_S
+        backoff, away = Backoff(), False
         while True:
             try:
                 answer = call()
             except SourceUnavailableError as error:
-                self._tell("away", f"{error} Trying again in {delay_s:g} s.")
-                if self.stop.wait(delay_s):
+                away, pause_s = True, backoff.pause_s()
+                self._tell("away", f"{error} Trying again in {pause_s:.1f} s.")
+                if self.stop.wait(pause_s):
                     return None
-                delay_s = min(2 * delay_s, LONGEST_DELAY_S)
             else:
-                if delay_s > FIRST_DELAY_S:
+                if away:
                     self._tell("back", "The service answers again.")
                 return answer
 

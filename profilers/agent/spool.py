@@ -40,16 +40,29 @@ class Spool:
 
     def pending(self) -> Iterator[dict[str, Any]]:
         """All records, oldest first; a file that is no JSON object is renamed, not deleted."""
-        for path in sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
+        for path in sorted(self._folder.glob("*.json"), key=_written_ns):
             try:
                 record = json.loads(path.read_bytes())
-            except ValueError:
+            except (OSError, ValueError):
                 record = None
             if isinstance(record, dict):
                 yield record
             else:
-                log.warning("%s is broken and set aside", path)
-                path.replace(path.with_suffix(".broken"))
+                self._set_aside(path)
+
+    def _set_aside(self, path: Path) -> None:
+        log.warning("%s is broken and set aside", path)
+        try:
+            path.replace(path.with_suffix(".broken"))
+        except OSError as error:
+            log.warning("%s stays where it is: %s", path, error)
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def _written_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

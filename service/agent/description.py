@@ -56,6 +56,8 @@ def describe_targets(
             return
         except LatcastError as error:
             say(f"{target.label} stays without microbenchmarks for now: {error}")
+        except (KeyError, TypeError) as error:
+            say(f"{target.label} stays without microbenchmarks: the answer cannot be read ({type(error).__name__}).")
 
 
 def is_due(client: Client, target: Target) -> bool:

@@ -1,5 +1,6 @@
 """The SDK: each call as the service expects it, repeated only where that does no harm."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import httpx2
 import pytest
 
 from latcast import Client, item, transport
-from latcast.errors import NotFoundError, UnavailableError
+from latcast.errors import NotFoundError, UnavailableError, UnexpectedAnswerError
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
@@ -23,7 +24,8 @@ def client(handler: Handler) -> Client:
 
 def problem(status: int, slug: str = "x", **headers: str) -> httpx2.Response:
     body = {"type": f"urn:latcast:problem:{slug}", "title": "t", "status": status, "detail": "What to do."}
-    return httpx2.Response(status, json=body, headers=headers)
+    headers["Content-Type"] = "application/problem+json"
+    return httpx2.Response(status, content=json.dumps(body).encode(), headers=headers)
 
 
 def test_only_harmless_calls_are_repeated() -> None:
@@ -81,6 +83,15 @@ def test_key_goes_with_every_call_and_can_change() -> None:
     service.key = None
     service.targets()
     assert sent == ["Bearer key-1", "Bearer key-2", None]
+
+
+def test_a_page_is_no_model_and_no_job() -> None:
+    page = client(lambda _request: httpx2.Response(200, html="<html>log in</html>"))
+    for call in (lambda: page.model("g"), page.lease, page.readiness):
+        with pytest.raises(UnexpectedAnswerError, match="200 with text/html"):
+            call()
+    headers = {"Content-Type": "application/octet-stream"}
+    assert client(lambda _request: httpx2.Response(200, content=b"onnx", headers=headers)).model("g") == b"onnx"
 
 
 def test_unreachable_service_is_not_ready() -> None:

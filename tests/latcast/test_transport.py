@@ -1,5 +1,6 @@
 """Calls over HTTP: refusals as errors with the service's sentence, repeats with pauses, pages and files."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from latcast.errors import (
     RateLimitedError,
     ServiceError,
     UnavailableError,
+    UnexpectedAnswerError,
 )
 from latcast.schema import InputError, InvalidModelError, LatcastError, NotFittedError
 from latcast.transport import ServiceTransport
@@ -38,7 +40,8 @@ def service(handler: Handler) -> ServiceTransport:
 
 def problem(status: int, slug: str = "x", **headers: str) -> httpx2.Response:
     body = {"type": f"urn:latcast:problem:{slug}", "title": "t", "status": status, "detail": "What to do."}
-    return httpx2.Response(status, json=body, headers=headers)
+    headers["Content-Type"] = "application/problem+json"
+    return httpx2.Response(status, content=json.dumps(body).encode(), headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +71,35 @@ def test_problems_are_raised_as_the_errors_they_are(status: int, slug: str, erro
 def test_answers_without_a_problem_still_make_a_sentence() -> None:
     with pytest.raises(UnavailableError, match="502 without saying why"):
         service(lambda _request: httpx2.Response(502, text="<html>")).send("POST", "/x")
-    with pytest.raises(ServiceError, match="418"):
+    with pytest.raises(UnexpectedAnswerError, match="418 with application/json"):
         service(lambda _request: httpx2.Response(418, json=["tea"])).send("POST", "/x")
+
+
+OURS = {"type": "urn:latcast:problem:authentication", "status": 401, "detail": "The key was revoked."}
+ANSWERS = {
+    "a page": httpx2.Response(200, html="<html>log in</html>"),
+    "another JSON": httpx2.Response(200, json=[1]),
+    "cut JSON": httpx2.Response(200, content=b'{"a":'),
+    "a proxy's refusal": httpx2.Response(401, html="<html>"),
+    "another's problem": httpx2.Response(403, json={"type": "about:blank", "status": 403, "detail": "No."}),
+    "an error of the server": httpx2.Response(500, text="Internal Server Error"),
+    "a problem that is no problem": httpx2.Response(401, json=OURS),
+    "a problem of another status": httpx2.Response(
+        500, content=json.dumps(OURS).encode(), headers={"Content-Type": "application/problem+json"}
+    ),
+    "a redirect": httpx2.Response(307, headers={"Location": "https://login.example/?to=secret"}),
+    "nothing new": httpx2.Response(304),
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_what_others_answer_is_no_word_of_the_service(what: str) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="no latcast service") as caught:
+        service(lambda _request: ANSWERS[what]).json("POST", "/x")
+    assert type(caught.value) is UnexpectedAnswerError
+    assert "secret" not in str(caught.value)
+    if what == "a redirect":
+        assert "a redirect to login.example" in str(caught.value)
 
 
 def test_service_that_comes_back_is_not_noticed(pauses: list[float]) -> None:

@@ -105,14 +105,14 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def server(url: str, port: int) -> Iterator[subprocess.Popen[str]]:
+def server(url: str, port: int, *, lease_seconds: float = 0.5) -> Iterator[subprocess.Popen[str]]:
     process = start(
         SERVER,
         str(port),
         LATCAST_DATABASE_URL=url,
         LATCAST_RATE_PER_SECOND="0",
         LATCAST_LOG_LEVEL="error",
-        LATCAST_LEASE_SECONDS="0.5",
+        LATCAST_LEASE_SECONDS=str(lease_seconds),
         LATCAST_TICK_SECONDS="0.05",
     )
     try:

@@ -9,15 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from latcast.errors import AuthenticationError, ForbiddenError
 from service.cli.common import DEFAULT_SERVER, ServerOption, console, open_client, parse_pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from latcast.schema import Device, Target
     from profilers.agent.run import AgentEvent
 
 __all__ = ["agent"]
 
 When = Literal["auto", "always", "never"]
 
+REFUSALS = (AuthenticationError, ForbiddenError)
+REFUSED = 3
+"""Exit code of an agent whose key or token the service does not take: starting it again is of no use."""
 LEASE_WAIT_S = 5.0
 """How long one call for a job waits: an interrupt is noticed between two calls."""
 
@@ -54,8 +61,9 @@ def agent(
     """Register this machine and work: lease a job, measure its graph in child processes with limits, report.
 
     First it describes each target to the service by microbenchmarks (ten seconds; again after 30 days). Runs until it
-    is interrupted. While the service is away it waits; a result that was not acknowledged is kept in
-    the state folder and sent when the service is back.
+    is interrupted. While the service is away, or a proxy answers in its place, it waits; a result that was not
+    acknowledged is kept in the state folder and sent when the service is back. It ends by itself, with exit code 3,
+    only where the service refuses its key or token.
 
     \b
     Examples:
@@ -66,11 +74,8 @@ def agent(
     """
     from dataclasses import replace
 
-    from profilers.agent.run import run_agent
     from profilers.host.device import describe_device
-    from service.agent.description import describe_targets
-    from service.agent.enrolment import enrol, offered_targets
-    from service.agent.job_source import ServiceJobSource
+    from service.agent.enrolment import offered_targets
 
     device = describe_device()
     if name:
@@ -80,17 +85,56 @@ def agent(
     targets = offered_targets(device, backends, threads or [1], precisions=precision or ["fp32"], options=options)
     folder = state.expanduser() / sha256(f"{server} {device.fingerprint}".encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        _work(server, token, device, targets, backends=backends, folder=folder, microbench=microbench)
+    except REFUSALS as error:
+        console.print(f"latcast: {error}", markup=False)
+        raise typer.Exit(REFUSED) from error
+
+
+def _work(
+    server: str,
+    token: str | None,
+    device: "Device",
+    targets: "Sequence[Target]",
+    *,
+    backends: "Sequence[str]",
+    folder: Path,
+    microbench: When,
+) -> None:
+    """Register and work until interrupted.
+
+    Raises:
+        AuthenticationError, ForbiddenError: the service refuses the agent's key or token.
+    """
+    from profilers.agent.jobs import AgentRefusedError
+    from profilers.agent.run import run_agent
+    from service.agent.description import describe_targets
+    from service.agent.enrolment import enrol
+    from service.agent.job_source import ServiceJobSource
+    from service.agent.patience import until_answered
+
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     say = partial(console.print, markup=False)
-    key = enrol(server, device, targets, token=token, folder=folder, say=say)
+    key = until_answered(
+        lambda: enrol(server, device, targets, token=token, folder=folder, say=say), stop=stop, say=say
+    )
+    if key is None:
+        return
     with open_client(server, key) as client:
         say(f"{device.name} offers {', '.join(target.label for target in targets)} to {server}.")
         describe_targets(client, device, targets, when=microbench, stop=stop, say=say)
         console.print("Waiting for jobs; interrupt to end.")
         source = ServiceJobSource(client, wait_s=LEASE_WAIT_S)
-        run_agent(source, device=device, backends=backends, stop=stop, on_event=tell, spool=folder / "spool")
+        try:
+            run_agent(source, device=device, backends=backends, stop=stop, on_event=tell, spool=folder / "spool")
+        except AgentRefusedError as error:
+            raise AuthenticationError(
+                f"The service refuses this agent: {error} It ends; results that were not taken wait in "
+                f"{folder / 'spool'} for an agent with a key (latcast agent --token …)."
+            ) from error
     console.print("Ended.")
 
 

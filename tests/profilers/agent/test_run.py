@@ -12,15 +12,15 @@ from onnx import TensorProto, helper
 from latcast.schema import (
     Device,
     Failure,
-    LatcastError,
     Measurement,
     ProcessRun,
     ProfileSettings,
     Target,
     to_plain,
 )
+from profilers.agent import backoff, outbox
 from profilers.agent import run as run_module
-from profilers.agent.jobs import Job, SourceUnavailableError
+from profilers.agent.jobs import AgentRefusedError, Job, ReportRefusedError, SourceFailedError, SourceUnavailableError
 from profilers.agent.run import AgentEvent, run_agent
 from profilers.agent.spool import Spool
 from profilers.onnx_graph import load_graph
@@ -90,8 +90,8 @@ def stop() -> Event:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "FIRST_DELAY_S", 0.001)
-    monkeypatch.setattr(run_module, "LONGEST_DELAY_S", 0.004)
+    monkeypatch.setattr(backoff, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(backoff, "LONGEST_PAUSE_S", 0.004)
 
 
 def worked(source: Source, measure: Callable[..., Measurement] | None = None, **options: Any) -> list[AgentEvent]:
@@ -157,20 +157,60 @@ def test_while_the_service_is_away_every_call_is_tried_again(call: str, stop: Ev
     assert [event.kind for event in events if event.kind in ("away", "back")] == ["away"] * 4 + ["back"]
 
 
-def test_a_refused_report_is_dropped_and_the_agent_goes_on(stop: Event, tmp_path: Path) -> None:
-    source = Source(JOB, replace(JOB, id="2"), stop=stop)
-    source.errors["result"] = [LatcastError("The lease is lost.")]
+def test_a_refused_report_is_dropped_with_its_reason_and_the_agent_goes_on(stop: Event, tmp_path: Path) -> None:
+    source = Source(JOB, replace(JOB, id="2", lease_token="other"), stop=stop)
+    source.errors["result"] = [ReportRefusedError("This cannot be.")]
     events = worked(source, spool=tmp_path)
-    assert source.reports == [("2", DONE)]
+    refusal = Failure(stage="internal", message="The measurement was refused: This cannot be.")
+    assert source.reports == [("1", refusal), ("2", DONE)]
     assert "abandoned" in [event.kind for event in events]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_revoked_key_ends_the_agent(stop: Event) -> None:
-    source = Source(stop=stop)
-    source.errors["lease"] = [LatcastError("The key was revoked.")]
-    with pytest.raises(LatcastError, match="revoked"):
-        worked(source)
+def test_a_report_that_the_source_fails_at_waits_while_other_work_goes_on(
+    stop: Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "PATIENCE_S", 0.0)
+    source = Source(JOB, replace(JOB, id="2", lease_token="other"), stop=stop)
+    source.errors["result"] = [SourceFailedError("500 with text/html")]
+    events = worked(source, spool=tmp_path)
+    assert source.reports == [("2", DONE)]
+    assert [event.job and event.job.id for event in events if event.kind == "kept"] == ["1"]
+    assert len(list(tmp_path.iterdir())) == 1
+    later = Source(stop=Event())
+    worked(later, spool=tmp_path)
+    assert later.reports == [("1", DONE)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_short_failure_of_the_source_is_not_noticed(stop: Event) -> None:
+    source = Source(JOB, stop=stop)
+    source.errors["result"] = [SourceFailedError("500")] * 3
+    source.errors["lease"] = [SourceFailedError("<html>")] * 3
+    worked(source)
+    assert source.reports == [("1", DONE)]
+
+
+@pytest.mark.parametrize("call", ["lease", "model", "result"])
+def test_a_revoked_key_ends_the_agent_and_its_results_stay(call: str, stop: Event, tmp_path: Path) -> None:
+    source = Source(JOB, stop=stop)
+    source.errors[call] = [AgentRefusedError("The key was revoked.")]
+    with pytest.raises(AgentRefusedError, match="revoked"):
+        worked(source, spool=tmp_path)
+    assert source.reports == []
+    assert len(list(tmp_path.iterdir())) == (call == "result")
+
+
+def test_a_disk_that_takes_nothing_loses_no_result(
+    stop: Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Spool, "keep", full)
+    source = Source(JOB, stop=stop)
+    worked(source, spool=tmp_path)
+    assert source.reports == [("1", DONE)]
 
 
 def test_a_lost_lease_ends_the_measurement_and_nothing_is_reported(stop: Event) -> None:

@@ -1,12 +1,17 @@
 """Every refusal is a problem detail (RFC 9457) with a sentence."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from fastapi.testclient import TestClient
+from sqlalchemy import event, text
+from sqlalchemy.exc import DatabaseError, InternalError, NotSupportedError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from latcast import transport
 from latcast.errors import PROBLEMS, RateLimitedError, ServiceError
@@ -17,9 +22,12 @@ from latcast.schema import (
     UnknownNameError,
     UnsupportedGraphError,
     UnsupportedOperatorError,
+    to_plain,
 )
 from service.api.problems import MEDIA_TYPE, problem_of
-from tests.service.helpers import TARGET, World
+from service.app import create_app
+from service.settings import Settings
+from tests.service.helpers import TARGET, DirectLoader, World, measurement, run_sql
 
 MakeWorld = Callable[..., World]
 
@@ -128,17 +136,98 @@ def test_lone_surrogates_and_zero_bytes_are_refused(world: World) -> None:
         assert world.http.post("/v1/predict", content=item, headers=headers).status_code in (404, 422)
 
 
-def test_lost_database_is_503_and_comes_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_args: object, **_kwargs: object) -> None:
-        raise OperationalError("SELECT 1", {}, Exception("database or disk is full"))
-
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OperationalError("SELECT 1", {}, Exception("database or disk is full /secret/place")), "no space left"),
+        (
+            OperationalError("SELECT 1", {}, Exception("server closed the connection /secret/place")),
+            "cannot be reached",
+        ),
+        (DatabaseError("SELECT 1", {}, Exception("database disk image is malformed")), "damaged"),
+        (InternalError("INSERT", {}, Exception("cannot execute INSERT in a read-only transaction")), "only be read"),
+        (ProgrammingError("SELECT 1", {}, Exception('relation "target" does not exist')), "restart `latcast serve`"),
+        (NotSupportedError("SELECT 1", {}, Exception("oops")), "cannot be reached"),
+        (PoolTimeoutError("QueuePool limit of size 10 overflow 20 reached"), "too busy"),
+    ],
+)
+def test_lost_database_is_503_with_its_cause_and_comes_back(
+    world: World, error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(world.app.state.parts.database, "read", broken)
+        patch.setattr(world.app.state.parts.database, "read", Mock(side_effect=error))
         response = world.http.get("/v1/targets")
     assert response.status_code == 503
     assert response.headers["retry-after"]
-    assert "full" not in response.text
+    assert sentence in response.json()["detail"]
+    assert "secret" not in response.text
     assert world.http.get("/v1/targets").status_code == 200
+
+
+@contextmanager
+def read_only(world: World) -> Iterator[None]:
+    """A database that takes no writes, as a standby during a failover does."""
+    engine, url = world.database.engine, world.settings.url
+    if engine.dialect.name == "sqlite":
+
+        def forbid(connection: Any, _record: object) -> None:
+            connection.execute("PRAGMA query_only = ON")
+
+        event.listen(engine, "connect", forbid)
+        undo = partial(event.remove, engine, "connect", forbid)
+    else:
+        run_sql(url, f"ALTER DATABASE {engine.url.database} SET default_transaction_read_only = on")
+        reset = f"ALTER DATABASE {engine.url.database} RESET default_transaction_read_only"
+        undo = partial(run_sql, url, "SET default_transaction_read_only = off", reset)
+    engine.dispose()
+    try:
+        yield
+    finally:
+        undo()
+        engine.dispose()
+
+
+def test_a_database_that_can_only_be_read_is_503_for_writers_alone(world: World) -> None:
+    agent, graph = world.agent(), world.graph()
+    world.client.profile(TARGET.id, graphs=[graph])
+    job = agent.lease(wait_s=0)
+    assert job is not None
+    body = {"lease_token": job["lease_token"], "measurement": to_plain(measurement(graph))}
+    headers = {"Authorization": f"Bearer {agent.key}"}
+    with read_only(world):
+        response = world.http.post(f"/v1/jobs/{job['id']}/result", json=body, headers=headers)
+        assert world.http.get("/v1/targets").status_code == 200
+    assert response.status_code == 503
+    assert response.headers["retry-after"]
+    assert "can only be read now" in response.json()["detail"]
+    assert agent.result(job["id"], job["lease_token"], measurement(graph))["state"] == "done"
+
+
+@pytest.mark.parametrize("where", [0, 4096])
+def test_a_damaged_sqlite_file_is_503(new_sqlite: str, where: int) -> None:
+    with open(new_sqlite.removeprefix("sqlite:///"), "r+b") as file:
+        file.seek(where)
+        file.write(b"\xff" * 4096 * 100)
+    app = create_app(Settings(database_url=new_sqlite, log_level="error"), loader=DirectLoader(), forecaster=Mock())
+    with TestClient(app, raise_server_exceptions=False) as http:
+        answers = [http.get("/v1/targets"), http.post("/v1/keys", json={"scope": "admin"})]
+    for answer in answers:
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"]
+        assert "damaged: restore it from a copy" in answer.json()["detail"]
+
+
+def test_a_table_that_is_missing_is_503(world: World) -> None:
+    with world.database.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE predictor RENAME TO predictor_away"))
+    try:
+        response = world.http.get("/v1/predictors")
+    finally:
+        with world.database.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE predictor_away RENAME TO predictor"))
+    assert response.status_code == 503
+    assert "restart `latcast serve`" in response.json()["detail"]
+    assert world.http.get("/v1/predictors").status_code == 200
 
 
 def test_mistakes_of_ours_are_500_without_their_content(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
