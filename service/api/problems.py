@@ -30,6 +30,8 @@ __all__ = [
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+SHOWN_CHARACTERS = 200
+"""Most of an address that a sentence repeats."""
 DATABASE_AWAY = (DBAPIError, PoolTimeoutError)
 """How SQLAlchemy says that the database cannot be reached, read or written now; of the errors that a driver raises
 only those about values (`DataError`, `IntegrityError`) are the caller's."""
@@ -54,9 +56,17 @@ log = structlog.get_logger(__name__)
 
 
 def problem(status: int, slug: str, detail: str, **extras: Any) -> dict[str, Any]:
-    """A problem detail."""
+    """A problem detail; its sentence quotes foreign texts, so nothing in it acts in a terminal."""
     title = http.HTTPStatus(status).phrase
-    return {"type": URN + slug, "title": title, "status": status, "detail": detail, **extras}
+    return {"type": URN + slug, "title": title, "status": status, "detail": _on_one_line(detail), **extras}
+
+
+def _on_one_line(text: str) -> str:
+    """A text whose control characters are spelt out, for example `\\x1b`; line breaks become blanks."""
+    if text.isprintable():
+        return text
+    line = "".join(" " if character in "\r\n\t" else character for character in text)
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
 
 
 def problem_of(error: LatcastError) -> dict[str, Any]:
@@ -113,9 +123,10 @@ def _headers(error: LatcastError) -> dict[str, str]:
 
 def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    path, method = request.url.path[:SHOWN_CHARACTERS], request.method[:SHOWN_CHARACTERS]
     detail = {
-        404: f"There is nothing at {request.url.path}; /docs lists what there is.",
-        405: f"{request.method} is not possible at {request.url.path}; /docs lists what is.",
+        404: f"There is nothing at {path}; /docs lists what there is.",
+        405: f"{method} is not possible at {path}; /docs lists what is.",
         400: "The body is not valid JSON.",
     }.get(error.status_code, str(error.detail))
     slug = http.HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")

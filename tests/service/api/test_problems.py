@@ -24,7 +24,7 @@ from latcast.schema import (
     UnsupportedOperatorError,
     to_plain,
 )
-from service.api.problems import MEDIA_TYPE, problem_of
+from service.api.problems import MEDIA_TYPE, problem, problem_of
 from service.app import create_app
 from service.settings import Settings
 from tests.service.helpers import TARGET, DirectLoader, World, measurement, run_sql
@@ -63,6 +63,17 @@ def test_every_error_of_the_service_is_raised_by_the_client(world: World, cls: t
     }
     if isinstance(read, RateLimitedError):
         assert read.retry_after_s == 7.0
+
+
+def test_sentences_hold_nothing_that_acts_in_a_terminal() -> None:
+    foreign = "No target '\x1b]0;gone\x07[red]\u009b2J\u202e\ud800é'.\nAnother line."
+    shown = problem(404, "not-found", foreign)["detail"]
+    assert shown == r"No target '\x1b]0;gone\x07[red]\x9b2J\u202e\ud800é'. Another line."
+
+
+def test_sentences_repeat_no_long_address(world: World) -> None:
+    detail = world.http.get("/" + "a" * 5000).json()["detail"]
+    assert detail == f"There is nothing at /{'a' * 199}; /docs lists what there is."
 
 
 def test_an_unlisted_error_is_what_its_nearest_ancestor_is() -> None:
