@@ -152,7 +152,6 @@ def odd_keys(served: Served) -> Answer:
         "Bearer " + "a" * 10_000,
         f"bearer\t{secret}",
         f"Bearer {secret}x",
-        "\xff",
     ):
         answer = served.call("GET", "/v1/targets", key=False, headers={"Authorization": value})
         assert answer.status == 401, value

@@ -696,7 +696,7 @@ def foreign_domain() -> Made:
     return model([helper.make_node("Do", ["x"], ["y"], domain="evil.org")], domains=["evil.org"])
 
 
-@hostile("control characters|Unsupported operators", fault="F20")
+@hostile("control characters|Unsupported operators")
 def domain_that_moves_the_cursor() -> Made:
     return model([helper.make_node("Do\n", ["x"], ["y"], domain="\x1b]0;pwned\x07")])
 
