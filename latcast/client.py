@@ -90,9 +90,15 @@ class Client:
         body = {"device": to_plain(device), "targets": to_plain(targets), "enrolment_token": enrolment_token}
         return self._service.json("POST", "/devices/register", json=body, repeat=True)
 
-    def create_enrolment_token(self, *, ttl_s: float | None = None) -> Plain:
-        """A token with which one device can register: `enrolment_token`, `expires_unix_s`."""
-        return self._service.json("POST", "/keys/enrolment", json={"ttl_s": ttl_s})
+    def create_enrolment_token(self, *, ttl_s: float | None = None, device: str | None = None) -> Plain:
+        """A token with which one device can register once: `enrolment_token`, `expires_unix_s`.
+
+        Args:
+            ttl_s: how long it is valid, in s; the service's default where left out.
+            device: id or name of the registered device that it lets in again; left out, it admits a new device.
+        """
+        body = {"ttl_s": ttl_s} if device is None else {"ttl_s": ttl_s, "device": device}
+        return self._service.json("POST", "/keys/enrolment", json=body)
 
     def create_key(self, scope: Literal["admin", "client"], *, name: str = "") -> Plain:
         """A new key; its `key` is shown this once."""

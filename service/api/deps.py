@@ -79,7 +79,11 @@ def identify(parts: Parts, secret: str | None, address: str) -> Principal:
     """
     try:
         with parts.database.read() as session:
-            return access.authenticate(session, secret, parts.settings)
+            principal = access.authenticate(session, secret, parts.settings)
+        if principal.first_call and secret is not None:
+            with parts.database.write.begin() as session:
+                access.note_first_use(session, secret)
+        return principal
     except AuthenticationError:
         parts.limiter.take(address)
         raise

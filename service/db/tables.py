@@ -117,7 +117,7 @@ class Target(Base):
 
 
 class ApiKey(Base):
-    """A key; only its SHA-256 is kept."""
+    """A key; only its SHA-256 is kept. `first_used_unix_s` tells when the first call came with an agent's key."""
 
     __tablename__ = "api_key"
     __table_args__ = (CheckConstraint("scope IN ('admin', 'agent', 'client')", name="scope"),)
@@ -128,16 +128,23 @@ class ApiKey(Base):
     name: Mapped[str] = mapped_column(default="")
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
     revoked_unix_s: Mapped[float | None]
+    first_used_unix_s: Mapped[float | None]
 
 
 class EnrolmentToken(Base):
-    """A token with which one device registers; only its SHA-256 is kept."""
+    """A token with which one device registers once; only its SHA-256 is kept.
+
+    `device_id` is the registered device that it lets in again, empty where it admits a new one. `used_by` is the device
+    that it admitted, with the key `api_key_id`.
+    """
 
     __tablename__ = "enrolment_token"
 
     digest: Mapped[str] = mapped_column(primary_key=True)
     expires_unix_s: Mapped[float]
+    device_id: Mapped[str | None] = mapped_column(ForeignKey("device.id"))
     used_by: Mapped[str | None] = mapped_column(ForeignKey("device.id"))
+    api_key_id: Mapped[str | None] = mapped_column(ForeignKey("api_key.id"))
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
 
 

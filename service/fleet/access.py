@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from sqlalchemy import Engine, Row, Select, select
+from sqlalchemy import Engine, Row, Select, select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import AuthenticationError, ConflictError, ForbiddenError, NotFoundError
@@ -29,15 +29,20 @@ __all__ = [
     "check_bind",
     "create_enrolment_token",
     "create_key",
+    "find_token",
+    "find_unused_key",
     "is_loopback",
     "keys_page",
     "keys_required",
-    "redeem",
+    "note_first_use",
+    "replace_secret",
     "require_scope",
+    "require_valid",
     "revoke_key",
 ]
 
 Scope = Literal["admin", "agent", "client"]
+REFUSED = "The key is unknown or was revoked; ask an admin for a new one."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +54,14 @@ class Principal:
         key_id: of the key, None without one.
         agent_id: the agent whose key it is.
         device_id: the agent's device.
+        first_call: whether no call came with this agent's key before; `note_first_use` takes note of this one.
     """
 
     scope: Scope | None = None
     key_id: str | None = None
     agent_id: str | None = None
     device_id: str | None = None
+    first_call: bool = False
 
 
 def _new_secret() -> str:
@@ -106,31 +113,63 @@ def keys_page(session: Session, *, limit: int, cursor: str | None = None) -> Pag
     return fetch_page(session, select(ApiKey), Order("keys", (ApiKey.id,)), limit=limit, cursor=cursor)
 
 
-def create_enrolment_token(session: Session, *, ttl_s: float) -> tuple[EnrolmentToken, str]:
-    """A new token with which one device can register: its row and the secret, which cannot be had again."""
+def replace_secret(session: Session, key: ApiKey) -> str:
+    """A new secret for a key whose first one got lost on its way; the first one opens nothing any more."""
     secret = _new_secret()
-    token = EnrolmentToken(digest=_digest(secret), expires_unix_s=time.time() + ttl_s)
+    key.digest = _digest(secret)
+    session.flush()
+    return secret
+
+
+def create_enrolment_token(
+    session: Session, *, ttl_s: float, device_id: str | None = None
+) -> tuple[EnrolmentToken, str]:
+    """A new token with which one device can register once: its row and the secret, which cannot be had again.
+
+    Args:
+        session: in a transaction.
+        ttl_s: how long it is valid, in s.
+        device_id: the registered device that it lets in again; None for a token that admits a new device.
+    """
+    secret = _new_secret()
+    token = EnrolmentToken(digest=_digest(secret), expires_unix_s=time.time() + ttl_s, device_id=device_id)
     session.add(token)
     session.flush()
     return token, secret
 
 
-def redeem(session: Session, secret: str, *, device_id: str) -> None:
-    """Use an enrolment token for a device that is registered in this transaction.
-
-    The same device may use its token again until it expires, so that a lost answer does not lock it out.
+def find_token(session: Session, secret: str) -> EnrolmentToken:
+    """The enrolment token with this secret, locked: of calls with one token, one at a time goes on.
 
     Raises:
-        AuthenticationError: the token is unknown, expired, or another device used it.
+        AuthenticationError: the token is unknown or expired.
     """
-    token = session.get(EnrolmentToken, _digest(secret), with_for_update=True)
+    token = session.get(EnrolmentToken, _digest(secret), with_for_update=True, populate_existing=True)
     if token is None or not secrets.compare_digest(token.digest, _digest(secret)):
         raise AuthenticationError("The enrolment token is unknown; ask an admin for a new one.")
     if token.expires_unix_s < time.time():
         raise AuthenticationError("The enrolment token has expired; ask an admin for a new one.")
-    if token.used_by not in (None, device_id):
-        raise AuthenticationError("The enrolment token was used by another device; ask an admin for a new one.")
-    token.used_by = device_id
+    return token
+
+
+def find_unused_key(session: Session, key_id: str | None) -> ApiKey | None:
+    """The agent's key with this id, locked; None where a call came with it already, or it was revoked."""
+    key = session.get(ApiKey, key_id, with_for_update=True, populate_existing=True) if key_id else None
+    return key if key and key.first_used_unix_s is None and key.revoked_unix_s is None else None
+
+
+def note_first_use(session: Session, secret: str) -> None:
+    """Take note of the first call with an agent's key: from now on its enrolment token opens nothing.
+
+    Raises:
+        AuthenticationError: the key was replaced or revoked since the caller was identified.
+    """
+    of_key = (ApiKey.digest == _digest(secret), ApiKey.revoked_unix_s.is_(None))
+    session.execute(
+        update(ApiKey).where(*of_key, ApiKey.first_used_unix_s.is_(None)).values(first_used_unix_s=time.time())
+    )
+    if session.scalar(select(ApiKey.id).where(*of_key)) is None:
+        raise AuthenticationError(REFUSED)
 
 
 def keys_required(session: Session, settings: Settings) -> bool:
@@ -154,14 +193,33 @@ def authenticate(session: Session, secret: str | None, settings: Settings) -> Pr
         select(ApiKey, Agent).outerjoin(Agent, Agent.api_key_id == ApiKey.id).where(ApiKey.digest == _digest(secret))
     ).one_or_none()
     if row is None or not secrets.compare_digest(row[0].digest, _digest(secret)) or row[0].revoked_unix_s is not None:
-        raise AuthenticationError("The key is unknown or was revoked; ask an admin for a new one.")
+        raise AuthenticationError(REFUSED)
     key, agent = row
     return Principal(
         scope=cast(Scope, key.scope) if required else None,
         key_id=key.id,
         agent_id=agent.id if agent else None,
         device_id=agent.device_id if agent else None,
+        first_call=agent is not None and key.first_used_unix_s is None,
     )
+
+
+def require_valid(session: Session, principal: Principal, *, lock: bool = False) -> None:
+    """Make sure that the caller's key was not revoked while the call waited.
+
+    Args:
+        session: in a transaction.
+        principal: who calls.
+        lock: whether a revocation has to wait for the end of this transaction, which writes.
+
+    Raises:
+        AuthenticationError: the key was revoked.
+    """
+    if principal.key_id is None:
+        return
+    key = select(ApiKey.id).where(ApiKey.id == principal.key_id, ApiKey.revoked_unix_s.is_(None))
+    if session.scalar(key.with_for_update(read=True) if lock else key) is None:
+        raise AuthenticationError(REFUSED)
 
 
 def require_scope(principal: Principal, scopes: tuple[Scope, ...]) -> None:

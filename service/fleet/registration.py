@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
 
-from latcast.errors import AuthenticationError
+from latcast.errors import AuthenticationError, NotFoundError
 from latcast.schema import Device, InputError, Target
 from service.db import records, tables
 from service.db.pagination import Order, Page, fetch_page
 from service.fleet import access
 from service.settings import Settings
 
-__all__ = ["Registration", "devices_page", "register"]
+__all__ = ["Registration", "devices_page", "find_device", "register"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,22 +44,41 @@ def register(
     """Register a device, or bring its description up to date.
 
     The device's own agent key is enough to register again; otherwise a service with keys asks for an enrolment
-    token, or for an admin's key. Targets that are no longer named take no more jobs.
+    token, or for an admin's key. A token admits one new device, or the registered device that it was made for, whose
+    earlier keys end with that. It works once; while no call came with the key that it brought, the same device may
+    ask again, as after an answer that got lost, and its key is replaced. Targets that are no longer named take no
+    more jobs.
 
     Raises:
-        AuthenticationError: neither a valid token nor a key that allows it.
+        AuthenticationError: neither a key that allows it, nor a token that is valid for this device.
         InputError: a target of another device, or values that cannot be stored.
     """
     _check_targets(device, targets)
+    device_id = records.device_id(device.fingerprint)
+    is_itself = principal.device_id == device_id
+    token = None if is_itself else _admit(session, settings, principal, device_id, enrolment_token)
     row = session.merge(records.device_row(device))
     row.registered_unix_s = time.time()
     session.flush()
-    key = None
-    if principal.device_id != row.id:
-        _admit(session, settings, principal, row.id, enrolment_token)
-        key = _new_agent(session, row)
+    key = None if is_itself else _agent_key(session, row, token)
     _offer(session, row, targets)
     return Registration(device_id=row.id, agent_key=key, target_ids=tuple(target.id for target in targets))
+
+
+def find_device(session: Session, wanted: str) -> tables.Device:
+    """The registered device with this id, or the only one with this name.
+
+    Raises:
+        NotFoundError: there is none.
+        InputError: several devices have the name; the message lists their ids.
+    """
+    named = select(tables.Device).where((tables.Device.id == wanted) | (tables.Device.name == wanted))
+    rows = session.scalars(named.order_by(tables.Device.id).limit(20)).all()
+    if not rows:
+        raise NotFoundError(f"There is no device {wanted!r}; GET /v1/devices lists them.")
+    if len(rows) > 1 and wanted not in {row.id for row in rows}:
+        raise InputError(f"Several devices are called {wanted!r}; name one by its id: {', '.join(r.id for r in rows)}.")
+    return next((row for row in rows if row.id == wanted), rows[0])
 
 
 def _check_targets(device: Device, targets: Sequence[Target]) -> None:
@@ -74,19 +93,66 @@ def _check_targets(device: Device, targets: Sequence[Target]) -> None:
 
 
 def _admit(
-    session: Session, settings: Settings, principal: access.Principal, device_id: str, token: str | None
-) -> None:
-    if token is not None:
-        access.redeem(session, token, device_id=device_id)
-    elif principal.scope != "admin" and access.keys_required(session, settings):
-        raise AuthenticationError("Registering needs an enrolment token: ask an admin (latcast keys enrol).")
+    session: Session, settings: Settings, principal: access.Principal, device_id: str, secret: str | None
+) -> tables.EnrolmentToken | None:
+    """The token that lets the device in; None where it needs none."""
+    if secret is not None:
+        token = access.find_token(session, secret)
+        _require_fit(session, token, device_id)
+        return token
+    if principal.scope != "admin" and access.keys_required(session, settings):
+        raise AuthenticationError(
+            "Registering needs an enrolment token: ask an admin for one (latcast keys enrol; for a device that was "
+            f"registered before, latcast keys enrol --device {device_id})."
+        )
+    return None
 
 
-def _new_agent(session: Session, device: tables.Device) -> str:
+def _require_fit(session: Session, token: tables.EnrolmentToken, device_id: str) -> None:
+    if token.used_by not in (None, device_id):
+        raise AuthenticationError("The enrolment token was used by another device; ask an admin for a new one.")
+    if token.used_by is not None:
+        if access.find_unused_key(session, token.api_key_id) is None:
+            raise AuthenticationError(f"The enrolment token was used already. {_again(device_id)}")
+    elif token.device_id not in (None, device_id):
+        raise AuthenticationError("The enrolment token was made for another device; ask an admin for a new one.")
+    elif token.device_id is None and session.get(tables.Device, device_id) is not None:
+        raise AuthenticationError(
+            f"This device is registered already, and the enrolment token admits a new one. {_again(device_id)}"
+        )
+
+
+def _again(device_id: str) -> str:
+    return (
+        "Start the agent with the state folder that has its key; if the key is lost or revoked, an admin lets the "
+        f"device in again with a token made for it: latcast keys enrol --device {device_id}."
+    )
+
+
+def _agent_key(session: Session, device: tables.Device, token: tables.EnrolmentToken | None) -> str:
+    if token is None:
+        return _new_agent(session, device)[1]
+    unused = access.find_unused_key(session, token.api_key_id)
+    if unused is not None:
+        return access.replace_secret(session, unused)
+    _revoke_keys(session, device)
+    key, secret = _new_agent(session, device)
+    token.used_by, token.api_key_id = device.id, key.id
+    session.flush()
+    return secret
+
+
+def _new_agent(session: Session, device: tables.Device) -> tuple[tables.ApiKey, str]:
     key, secret = access.create_key(session, scope="agent", name=device.name)
     session.add(tables.Agent(device_id=device.id, api_key_id=key.id))
     session.flush()
-    return secret
+    return key, secret
+
+
+def _revoke_keys(session: Session, device: tables.Device) -> None:
+    earlier = select(tables.Agent.api_key_id).where(tables.Agent.device_id == device.id)
+    for key_id in session.scalars(earlier).all():
+        access.revoke_key(session, key_id)
 
 
 def _offer(session: Session, device: tables.Device, targets: Sequence[Target]) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, aliased
 
 from latcast.errors import ConflictError, LeaseLostError, NotFoundError
 from latcast.schema import FINISHED_STATES, JobKind, JobState, LeaseOutcome, TargetId
-from service.db.tables import Attempt, Job, Target
+from service.db.tables import Agent, Attempt, Job, Target
 from service.jobs.payloads import Payload, stored
 
 __all__ = [
@@ -207,14 +207,23 @@ def _leasable(kinds: Collection[JobKind], worker: Worker) -> tuple[ColumnElement
     return (*conditions, Job.target_id.in_(offered))
 
 
-def heartbeat(session: Session, *, job_id: str, lease_token: str, lease_seconds: float) -> float:
+def heartbeat(
+    session: Session, *, job_id: str, lease_token: str, lease_seconds: float, device_id: str | None = None
+) -> float:
     """Extend the lease; the new deadline in seconds since 1970.
 
+    Args:
+        session: in a transaction.
+        job_id: of the job.
+        lease_token: of the lease.
+        lease_seconds: from now to the new deadline.
+        device_id: the device that asks, if it is one; the lease has to be its own.
+
     Raises:
-        LeaseLostError: the lease ran out, the job was cancelled or is finished.
+        LeaseLostError: the lease ran out or is another device's, the job was cancelled or is finished.
         NotFoundError: there is no such job.
     """
-    job = find(session, job_id, lock=True)
+    job, _ = reported(session, job_id, lease_token, device_id=device_id)
     if job.state != JobState.LEASED or not _same(job.lease_token, lease_token):
         raise LeaseLostError(f"This lease of job {job_id} has ended (the job is {job.state}); stop working on it.")
     job.deadline_unix_s = time.time() + lease_seconds
@@ -313,18 +322,30 @@ def release(session: Session, *, job_id: str, lease_token: str) -> Receipt:
     return Receipt(job_id, job.state)
 
 
-def reported(session: Session, job_id: str, lease_token: str) -> tuple[Job, Attempt]:
+def reported(session: Session, job_id: str, lease_token: str, *, device_id: str | None = None) -> tuple[Job, Attempt]:
     """The job that a report is about, locked, and the lease that it comes from, which may have ended.
 
+    Args:
+        session: in a transaction.
+        job_id: of the job.
+        lease_token: of the lease.
+        device_id: the device that reports, if it is one; whichever of its keys it uses, the lease has to be its own.
+
     Raises:
-        LeaseLostError: the job was never leased with this token.
+        LeaseLostError: the job was never leased with this token, or not by this device.
         NotFoundError: there is no such job.
     """
     job = find(session, job_id, lock=True)
     attempt = session.get(Attempt, lease_token)
     if attempt is None or attempt.job_id != job_id:
         raise LeaseLostError(f"Job {job_id} was never leased with this token.")
+    if device_id is not None and _device_of(session, attempt) != device_id:
+        raise LeaseLostError(f"Job {job_id} was leased by another device; only that one reports with this token.")
     return job, attempt
+
+
+def _device_of(session: Session, attempt: Attempt) -> str | None:
+    return session.scalar(select(Agent.device_id).where(Agent.id == attempt.agent_id))
 
 
 def require_open(job: Job, attempt: Attempt) -> None:

@@ -21,18 +21,27 @@ MODEL_STAGES = frozenset({"load", "open", "run", "timeout", "memory", "crash"})
 """Stages at which it is the model that failed on the target, rather than the agent."""
 
 
-def take_measurement(session: Session, *, job_id: str, lease_token: str, measurement: Measurement) -> Receipt:
+def take_measurement(
+    session: Session, *, job_id: str, lease_token: str, measurement: Measurement, device_id: str | None = None
+) -> Receipt:
     """Store what an agent measured and finish the job; a failed measurement is stored too and fails the job.
 
     A repeat is answered as the first was, and writes nothing. A lease that ran out still delivers as long as
     nobody else got the job.
 
+    Args:
+        session: in a transaction.
+        job_id: of the job.
+        lease_token: of the lease.
+        measurement: what was measured.
+        device_id: the device that reports; the lease has to be its own. None where it is known to be.
+
     Raises:
         InputError: the measurement is of another graph or target, or has impossible values.
-        LeaseLostError: the job went on to somebody else, or is finished.
+        LeaseLostError: the lease is another device's, the job went on to somebody else, or is finished.
         NotFoundError: there is no such job.
     """
-    job, attempt = queue.reported(session, job_id, lease_token)
+    job, attempt = queue.reported(session, job_id, lease_token, device_id=device_id)
     written = session.scalar(select(MeasurementRow.id).where(MeasurementRow.lease_token == lease_token))
     if written is not None:
         return Receipt(job_id, job.state, written)
@@ -55,17 +64,26 @@ def take_measurement(session: Session, *, job_id: str, lease_token: str, measure
     return replace(receipt, measurement_id=row.id)
 
 
-def take_failure(session: Session, *, job_id: str, lease_token: str, failure: Failure) -> Receipt:
+def take_failure(
+    session: Session, *, job_id: str, lease_token: str, failure: Failure, device_id: str | None = None
+) -> Receipt:
     """Take note that an agent could not measure; the job returns to the queue while attempts are left.
 
     Stages that would fail in the same way again (`FINAL_STAGES`) fail the job at once. A failure that is the model's
     (`MODEL_STAGES`) is kept as a measurement without samples too. A repeat writes nothing.
 
+    Args:
+        session: in a transaction.
+        job_id: of the job.
+        lease_token: of the lease.
+        failure: why nothing was measured.
+        device_id: the device that reports; the lease has to be its own. None where it is known to be.
+
     Raises:
-        LeaseLostError: the job went on to somebody else, or is finished.
+        LeaseLostError: the lease is another device's, the job went on to somebody else, or is finished.
         NotFoundError: there is no such job.
     """
-    job, attempt = queue.reported(session, job_id, lease_token)
+    job, attempt = queue.reported(session, job_id, lease_token, device_id=device_id)
     first = attempt.outcome != LeaseOutcome.FAILED
     receipt = queue.fail(
         session,

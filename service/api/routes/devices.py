@@ -51,9 +51,11 @@ def _device_out(row: tables.Device, seen_unix_s: float | None) -> schemas.Device
 
 @router.post("/keys/enrolment", status_code=201)
 def create_enrolment_token(body: schemas.EnrolmentIn, parts: PartsOf, _caller: Admin) -> schemas.EnrolmentOut:
-    """A token with which one device can register."""
+    """A token with which one new device can register once, or a registered one that lost its key."""
+    ttl_s = body.ttl_s or parts.settings.enrolment_ttl_s
     with parts.database.write.begin() as session:
-        token, secret = access.create_enrolment_token(session, ttl_s=body.ttl_s or parts.settings.enrolment_ttl_s)
+        device_id = None if body.device is None else registration.find_device(session, body.device).id
+        token, secret = access.create_enrolment_token(session, ttl_s=ttl_s, device_id=device_id)
         return schemas.EnrolmentOut(enrolment_token=secret, expires_unix_s=token.expires_unix_s)
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from latcast.errors import AuthenticationError
 from latcast.schema import FINISHED_STATES, JobKind, JobState
 from service.api import schemas, views
 from service.api.deps import Admin, AgentOnly, Cursor, Limit, Parts, PartsOf, Reader
@@ -20,6 +21,8 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["jobs"])
 AGENT_KINDS = frozenset({JobKind.PROFILE})
+NOBODY = ""
+"""The device of a caller without an agent's key, as on an open service: no lease is its own."""
 POLL_SECONDS = 0.25
 """How often a waiting call looks again; it holds neither a thread nor a connection in between."""
 
@@ -66,7 +69,10 @@ def list_jobs(
 
 @router.post("/jobs/lease", responses={204: {"description": "No job came within `wait_s`; ask again."}})
 async def lease(body: schemas.LeaseIn, request: Request, parts: PartsOf, caller: AgentOnly) -> schemas.LeaseOut | None:
-    """Get the oldest job for one of the targets that the agent's device offers; waits for one to come."""
+    """Get the oldest job for one of the targets that the agent's device offers; waits for one to come.
+
+    A key that is revoked meanwhile ends the call with 401.
+    """
     until = time.monotonic() + min(body.wait_s, parts.settings.max_lease_wait_s)
     await run_in_threadpool(_note_agent, parts, caller)
     while True:
@@ -86,10 +92,12 @@ def _note_agent(parts: Parts, caller: Principal) -> None:
 def _try_lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
     worker = queue.Worker(agent_id=caller.agent_id, device_id=caller.device_id)
     with parts.database.read() as session:
+        access.require_valid(session, caller)
         if not queue.has_work(session, kinds=AGENT_KINDS, worker=worker):
             return None
     seconds = parts.settings.lease_seconds
     with parts.database.write.begin() as session:
+        access.require_valid(session, caller, lock=True)
         job = queue.lease(session, kinds=AGENT_KINDS, worker=worker, lease_seconds=seconds)
         return views.lease_out(job, seconds) if job else None
 
@@ -114,38 +122,61 @@ ShownJob = Annotated[schemas.JobOut, Depends(show)]
 
 @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
 async def events(job: ShownJob, parts: PartsOf, caller: Reader) -> AsyncIterable[ServerSentEvent]:
-    """The job now, and each time it changes, until it is finished."""
+    """The job now, and each time it changes, until it is finished or the caller's key is revoked."""
     yield ServerSentEvent(event="job", data=job)
     while job.state not in FINISHED_STATES:
         await asyncio.sleep(POLL_SECONDS)
-        last, job = job, await run_in_threadpool(show, job.id, parts, caller)
+        try:
+            last, job = job, await run_in_threadpool(_look_again, job.id, parts, caller)
+        except AuthenticationError:
+            return
         if job != last:
             yield ServerSentEvent(event="job", data=job)
 
 
+def _look_again(job_id: str, parts: Parts, caller: Principal) -> schemas.JobOut:
+    with parts.database.read() as session:
+        access.require_valid(session, caller)
+        return views.job_out(session, queue.find(session, job_id))
+
+
 @router.post("/jobs/{job_id}/heartbeat")
-def heartbeat(job_id: str, body: schemas.HeartbeatIn, parts: PartsOf, _caller: AgentOnly) -> schemas.HeartbeatOut:
+def heartbeat(job_id: str, body: schemas.HeartbeatIn, parts: PartsOf, caller: AgentOnly) -> schemas.HeartbeatOut:
     """Extend the lease; 409 when it has ended, and then stop working on the job."""
     with parts.database.write.begin() as session:
         deadline = queue.heartbeat(
-            session, job_id=job_id, lease_token=body.lease_token, lease_seconds=parts.settings.lease_seconds
+            session,
+            job_id=job_id,
+            lease_token=body.lease_token,
+            lease_seconds=parts.settings.lease_seconds,
+            device_id=caller.device_id or NOBODY,
         )
     return schemas.HeartbeatOut(deadline_unix_s=deadline)
 
 
 @router.post("/jobs/{job_id}/result")
-def result(job_id: str, body: schemas.ResultIn, parts: PartsOf, _caller: AgentOnly) -> schemas.ReceiptOut:
+def result(job_id: str, body: schemas.ResultIn, parts: PartsOf, caller: AgentOnly) -> schemas.ReceiptOut:
     """Deliver a measurement. Once this is answered with 2xx it is on disk; a repeat is answered as the first was."""
     with parts.database.write.begin() as session:
         receipt = reports.take_measurement(
-            session, job_id=job_id, lease_token=body.lease_token, measurement=body.measurement
+            session,
+            job_id=job_id,
+            lease_token=body.lease_token,
+            measurement=body.measurement,
+            device_id=caller.device_id or NOBODY,
         )
     return schemas.ReceiptOut.model_validate(receipt)
 
 
 @router.post("/jobs/{job_id}/failure")
-def failure(job_id: str, body: schemas.FailureIn, parts: PartsOf, _caller: AgentOnly) -> schemas.ReceiptOut:
+def failure(job_id: str, body: schemas.FailureIn, parts: PartsOf, caller: AgentOnly) -> schemas.ReceiptOut:
     """Say why nothing was measured; the job returns to the queue while it has attempts left."""
     with parts.database.write.begin() as session:
-        receipt = reports.take_failure(session, job_id=job_id, lease_token=body.lease_token, failure=body.failure)
+        receipt = reports.take_failure(
+            session,
+            job_id=job_id,
+            lease_token=body.lease_token,
+            failure=body.failure,
+            device_id=caller.device_id or NOBODY,
+        )
     return schemas.ReceiptOut.model_validate(receipt)

@@ -19,9 +19,16 @@ class RegisterIn(In):
 
 
 class EnrolmentIn(In):
-    """How long the token is valid; the service's default where left out."""
+    """How long the token is valid, and whom it admits."""
 
-    ttl_s: Annotated[float, Field(gt=0, le=30 * 86_400)] | None = None
+    ttl_s: Annotated[float, Field(gt=0, le=30 * 86_400)] | None = Field(
+        None, description="In s; the service's default where left out."
+    )
+    device: Name | None = Field(
+        None,
+        description="Id of the registered device, or its name if no other has it, that the token lets in again, "
+        "and whose earlier keys end then; left out, the token admits a new device.",
+    )
 
 
 class EnrolmentOut(BaseModel):

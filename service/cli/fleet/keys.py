@@ -58,18 +58,31 @@ def create(
 
 
 @keys.command("enrol")
-def enrol() -> None:
+def enrol(
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Let this registered device in again, which lost its key: its id, or its name if no other has it.",
+        ),
+    ] = None,
+) -> None:
     """Make a token with which one device can register, and print it: it works once and expires.
 
+    It admits a new device, or with --device the one that is named, whose earlier keys end when it registers.
+
     \b
-    Example (the second line on the device):
+    Examples (the second line on the device):
       latcast keys enrol
       latcast agent --server https://latcast.example --token latcast_…
+      latcast keys enrol --device pi-07
     """
     from service.fleet.access import create_enrolment_token
+    from service.fleet.registration import find_device
 
     with _session() as (session, settings):
-        _, secret = create_enrolment_token(session, ttl_s=settings.enrolment_ttl_s)
+        device_id = None if device is None else find_device(session, device).id
+        _, secret = create_enrolment_token(session, ttl_s=settings.enrolment_ttl_s, device_id=device_id)
     typer.echo(secret)
     typer.echo(f"Valid for {settings.enrolment_ttl_s / 60:.0f} minutes.", err=True)
 

@@ -1,15 +1,19 @@
 """Jobs over REST: from lease to result, calls that wait, lists, and streams of changes."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from latcast.client import Client
+from latcast.errors import AuthenticationError, LeaseLostError
+from latcast.schema import Failure
 from service.api import schemas
 from service.api.deps import Parts
 from service.api.routes import jobs
 from service.fleet.access import Principal
-from tests.service.helpers import TARGET, World, measurement
+from tests.service.helpers import DEVICE, TARGET, World, measurement
 
 
 def lease(agent: Client, *, wait_s: float = 0.0) -> dict:
@@ -73,7 +77,7 @@ def test_events_tell_each_change_until_the_end(world: World, monkeypatch: pytest
     graph = world.graph()
     (made,) = world.client.profile(TARGET.id, graphs=[graph])
     leased: list[dict] = []
-    look = jobs.show
+    look = jobs._look_again
 
     def change_and_look(job_id: str, parts: Parts, caller: Principal) -> schemas.JobOut:
         """The job is leased before the first look, as it was at the second, and done before the third."""
@@ -86,11 +90,102 @@ def test_events_tell_each_change_until_the_end(world: World, monkeypatch: pytest
         return look(job_id, parts, caller)
 
     monkeypatch.setattr(jobs, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(jobs, "show", change_and_look)
+    monkeypatch.setattr(jobs, "_look_again", change_and_look)
     response = world.http.get(f"/v1/jobs/{made['id']}/events")
     assert response.headers["content-type"].startswith("text/event-stream")
     states = [line.split('"state":"')[1].split('"')[0] for line in response.text.splitlines() if "data:" in line]
     assert states == ["queued", "leased", "done"]
+
+
+def test_a_key_that_is_revoked_while_it_waits_gets_no_job(
+    keyed: tuple[World, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, keys = keyed
+    look, has_work = jobs._try_lease, jobs.queue.has_work
+
+    def revoke_and_look(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
+        """A job comes, and the key is revoked, before the first look."""
+        world.client.profile(TARGET.id, graphs=[world.graph()])
+        revoke_agents(world)
+        return look(parts, caller)
+
+    monkeypatch.setattr(jobs, "_try_lease", revoke_and_look)
+    with pytest.raises(AuthenticationError, match="revoked"):
+        world.client_with(keys["agent"]).lease(wait_s=30)
+    assert [job["state"] for job in world.client.jobs()] == ["queued"]
+
+    fresh = world.client.create_enrolment_token(device=DEVICE.name)["enrolment_token"]
+    key = world.client_with(None).register(DEVICE, [TARGET], enrolment_token=fresh)["agent_key"]
+
+    def find_and_revoke(*arguments: Any, **options: Any) -> bool:
+        """The key is revoked between the look and the lease."""
+        found = has_work(*arguments, **options)
+        revoke_agents(world)
+        return found
+
+    monkeypatch.setattr(jobs, "_try_lease", look)
+    monkeypatch.setattr(jobs.queue, "has_work", find_and_revoke)
+    with pytest.raises(AuthenticationError, match="revoked"):
+        world.client_with(key).lease(wait_s=30)
+    assert [job["state"] for job in world.client.jobs()] == ["queued"]
+
+
+def revoke_agents(world: World) -> None:
+    for key in world.client.api_keys():
+        if key["scope"] == "agent":
+            world.client.revoke_key(key["id"])
+
+
+def test_a_stream_ends_when_its_key_is_revoked(
+    keyed: tuple[World, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, keys = keyed
+    (made,) = world.client.profile(TARGET.id, graphs=[world.graph()])
+    look = jobs._look_again
+
+    def revoke_and_look(job_id: str, parts: Parts, caller: Principal) -> schemas.JobOut:
+        (row,) = [key for key in world.client.api_keys() if key["scope"] == "client"]
+        world.client.revoke_key(row["id"])
+        return look(job_id, parts, caller)
+
+    monkeypatch.setattr(jobs, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(jobs, "_look_again", revoke_and_look)
+    headers = {"Authorization": f"Bearer {keys['client']}"}
+    response = world.http.get(f"/v1/jobs/{made['id']}/events", headers=headers)
+    assert response.status_code == 200
+    assert response.text.count("event: job") == 1
+
+
+def test_a_lease_belongs_to_the_device_that_it_was_given_to(keyed: tuple[World, dict[str, str]]) -> None:
+    world, keys = keyed
+    token = world.client.create_enrolment_token()["enrolment_token"]
+    other = replace(DEVICE, fingerprint="machine-2", name="thief")
+    thief = world.client_with(world.client_with(None).register(other, [], enrolment_token=token)["agent_key"])
+    graph = world.graph()
+    world.client.profile(TARGET.id, graphs=[graph])
+    agent = world.client_with(keys["agent"])
+    job = lease(agent)
+    lease_of = (job["id"], job["lease_token"])
+    assert not thief.heartbeat(*lease_of)
+    with pytest.raises(LeaseLostError, match="another device"):
+        thief.result(*lease_of, measurement(graph, ms=123456.0))
+    with pytest.raises(LeaseLostError, match="another device"):
+        thief.failure(*lease_of, Failure(stage="load", message="no"))
+    assert agent.heartbeat(*lease_of)
+    fresh = world.client.create_enrolment_token(device=DEVICE.name)["enrolment_token"]
+    again = world.client_with(world.client_with(None).register(DEVICE, [TARGET], enrolment_token=fresh)["agent_key"])
+    assert again.result(*lease_of, measurement(graph))["state"] == "done", "the same device with its newer key"
+    with pytest.raises(LeaseLostError, match="another device"):
+        thief.result(*lease_of, measurement(graph))
+
+
+def test_reports_need_an_agents_key_on_an_open_service_too(world: World) -> None:
+    graph = world.graph()
+    agent = world.agent()
+    world.client.profile(TARGET.id, graphs=[graph])
+    job = lease(agent)
+    with pytest.raises(LeaseLostError, match="another device"):
+        world.client.result(job["id"], job["lease_token"], measurement(graph))
 
 
 def test_a_stream_of_a_job_that_is_not_there_is_refused(world: World) -> None:

@@ -45,6 +45,11 @@ def test_a_key_that_is_not_there_cannot_be_revoked() -> None:
         keys("revoke", "nobody")
 
 
+def test_a_token_for_a_device_names_one_that_is_there() -> None:
+    with pytest.raises(NotFoundError, match="no device 'pi-07'"):
+        keys("enrol", "--device", "pi-07")
+
+
 def test_a_token_comes_with_the_time_that_it_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LATCAST_ENROLMENT_TTL_S", "1800")
     first, second = keys("enrol"), keys("enrol")
