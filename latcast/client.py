@@ -144,9 +144,22 @@ class Client:
 
     # --- Graphs -------------------------------------------------------------------------------------------------
 
-    def upload_graph(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Plain:
-        """Store an ONNX model's graph: `hash` and what it consists of. Weights are not kept."""
-        params = {"shapes": json.dumps(to_plain(shapes))} if shapes else {}
+    def upload_graph(
+        self,
+        model: bytes,
+        *,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        dims: Mapping[str, int] | None = None,
+    ) -> Plain:
+        """Store an ONNX model's graph: `hash` and what it consists of. Weights are not kept.
+
+        Args:
+            model: a whole ONNX file, or a weight-stripped one.
+            shapes: whole shape of each input that has dynamic dimensions, by input name.
+            dims: size of each symbol of such dimensions, by symbol; whole shapes count before them.
+        """
+        sizes = {"shapes": shapes, "dims": dims}
+        params = {name: json.dumps(to_plain(value)) for name, value in sizes.items() if value}
         headers = {"Content-Type": MODEL_TYPE}
         return self._service.json("POST", "/graphs", content=model, params=params, headers=headers, repeat=True)
 

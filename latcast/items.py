@@ -16,8 +16,18 @@ def item(
     graph: GraphHash | None = None,
     onnx: bytes | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
+    dims: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """One item for `Client.predict`: `space` with `text`, or `graph`, or `onnx` with `shapes`."""
+    """One item for `Client.predict`.
+
+    Args:
+        space: search space of an architecture, with its `text`.
+        text: of the architecture.
+        graph: hash of a graph that was uploaded.
+        onnx: bytes of an ONNX model.
+        shapes: for `onnx`, the whole shape of each input with dynamic dimensions, by input name.
+        dims: for `onnx`, the size of each symbol of such dimensions, by symbol.
+    """
     encoded = None if onnx is None else base64.b64encode(onnx).decode()
-    members = {"space": space, "text": text, "graph": graph, "onnx": encoded, "shapes": shapes and to_plain(shapes)}
-    return {name: value for name, value in members.items() if value is not None}
+    members = {"space": space, "text": text, "graph": graph, "onnx": encoded, "shapes": shapes, "dims": dims}
+    return {name: to_plain(value) for name, value in members.items() if value is not None}

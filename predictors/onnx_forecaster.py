@@ -29,7 +29,13 @@ class ModelForecast:
 class ReadsModels(Protocol):
     """Reads foreign models in a process with limits: `profilers.onnx_graph.GraphLoader`."""
 
-    def load(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+    def load(
+        self,
+        model: bytes,
+        *,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        dims: Mapping[str, int] | None = None,
+    ) -> Graph:
         """The graph of a model."""
         ...
 
@@ -48,21 +54,31 @@ class ModelForecaster:
         self._predictor, self._target, self._loader, self._level = predictor, target, loader, level
         self._known: KnownModels[ModelForecast] = KnownModels()
 
-    def forecast(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> ModelForecast:
+    def forecast(
+        self,
+        model: bytes,
+        *,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        dims: Mapping[str, int] | None = None,
+    ) -> ModelForecast:
         """The forecast for a model.
 
         Args:
             model: a whole ONNX file, or a weight-stripped one.
             shapes: whole shape of each input that has dynamic dimensions, by input name.
+            dims: size of each symbol of such dimensions, by symbol; whole shapes count before them.
 
         Raises:
             InvalidModelError: the model cannot be read, or is too large.
             UnsupportedGraphError: the predictor has no forecast for such a graph.
         """
-        return self._known.get(model, shapes) or self._known.keep(model, shapes, self._first(model, shapes))
+        kept = self._known.get(model, shapes, dims)
+        return kept or self._known.keep(model, shapes, self._first(model, shapes, dims), dims)
 
-    def _first(self, model: bytes, shapes: Mapping[str, Sequence[int]] | None) -> ModelForecast:
-        graph = self._loader.load(model, shapes=shapes)
+    def _first(
+        self, model: bytes, shapes: Mapping[str, Sequence[int]] | None, dims: Mapping[str, int] | None
+    ) -> ModelForecast:
+        graph = self._loader.load(model, shapes=shapes, dims=dims)
         prediction = self._predictor.predict([Query(target=self._target, graph=graph)])
         (interval,) = prediction.claimed_intervals_ms(self._level)
         return ModelForecast(graph=graph.hash, latency_ms=float(prediction.median_ms[0]), interval_ms=interval)

@@ -3,6 +3,7 @@
 from latcast.schema.codec import from_plain, to_plain
 from latcast.schema.device import Availability, Device, DeviceEvidence, Environment, Target, TargetId
 from latcast.schema.errors import (
+    UNKNOWN_RANK,
     ArtifactError,
     BackendUnavailableError,
     InputError,
@@ -40,6 +41,7 @@ __all__ = [
     "FINISHED_STATES",
     "MICROBENCH_VERSION",
     "PROTOCOL_VERSION",
+    "UNKNOWN_RANK",
     "Architecture",
     "ArtifactError",
     "Attribute",

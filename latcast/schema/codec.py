@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def to_plain(value: Any) -> Any:
-    """A record, or any nesting of records, mappings and sequences, as JSON values."""
+    """A record, or any nesting of records, mappings, sequences and NumPy's numbers and arrays, as JSON values."""
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: to_plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
@@ -28,7 +28,10 @@ def to_plain(value: Any) -> Any:
         return [to_plain(item) for item in sorted(value)]
     if isinstance(value, tuple | list):
         return [to_plain(item) for item in value]
-    return value.value if isinstance(value, Enum) else value
+    if isinstance(value, Enum):
+        return value.value
+    # NumPy's numbers and arrays, and tensors of other libraries, without importing any of them.
+    return value.tolist() if callable(getattr(value, "tolist", None)) else value
 
 
 def from_plain(cls: type[T], value: Any, *, path: str = "") -> T:

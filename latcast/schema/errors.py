@@ -21,10 +21,12 @@ A message is one or two sentences for the person who caused it: what was wrong, 
 that failed is not an exception but a `Failure` record (see `measurement.py`).
 """
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 __all__ = [
+    "UNKNOWN_RANK",
     "ArtifactError",
     "BackendUnavailableError",
     "InputError",
@@ -40,6 +42,9 @@ __all__ = [
     "UnsupportedGraphError",
     "UnsupportedOperatorError",
 ]
+
+UNKNOWN_RANK = "of unknown rank"
+"""What stands for the symbol of an input whose number of dimensions the model does not declare."""
 
 
 class LatcastError(Exception):
@@ -72,15 +77,60 @@ class UnboundDimensionError(InvalidModelError):
     """Inputs with dynamic dimensions that the caller did not bind.
 
     Args:
-        dimensions: (input name, axis position, symbol or "") of each unbound dimension.
+        dimensions: (input name, axis position, symbol or "") of each unbound dimension; the symbol is `UNKNOWN_RANK`
+            for an input without a declared rank.
+        declared: shape of each input as the model declares it, for the examples in the message: a size, a symbol, or
+            "" for each dimension; None for an unknown rank.
     """
 
-    def __init__(self, dimensions: Sequence[tuple[str, int, str]]) -> None:
-        self.dimensions = tuple(dimensions)
-        listed = ", ".join(f"{name}[{axis}]" + (f" ({symbol})" if symbol else "") for name, axis, symbol in dimensions)
-        example = self.dimensions[0][0] if self.dimensions else "x"
-        super().__init__(f"Dynamic dimensions are not bound: {listed}. Give the whole shape of each such input, "
-                         f"for example --shape {example}=1,3,224,224 (REST: \"shapes\").")  # fmt: skip
+    def __init__(
+        self,
+        dimensions: Sequence[tuple[str, int, str]],
+        *,
+        declared: Mapping[str, Sequence[int | str] | None] | None = None,
+    ) -> None:
+        self.dimensions, self.declared = tuple(dimensions), dict(declared or {})
+        listed = ", ".join(_dimension(*dimension) for dimension in dimensions)
+        super().__init__(f"Dynamic dimensions are not bound: {listed}. {self._advice()}")
+
+    def _advice(self) -> str:
+        names = dict.fromkeys(name for name, _, _ in self.dimensions)
+        shapes = {name: self.declared.get(name) for name in names}
+        symbols = {
+            part: _example_size(axis, len(shape))
+            for shape in shapes.values()
+            if shape
+            for axis, part in enumerate(shape)
+            if isinstance(part, str) and part
+        }
+        by_symbol = " ".join(f"--dim {shlex.quote(f'{symbol}={size}')}" for symbol, size in symbols.items())
+        by_shape = " ".join(f"--shape {shlex.quote(f'{name}={self._example(name)}')}" for name in list(names)[:3])
+        whole = f"whole shape{'s' if len(names) > 1 else ''}, for example {by_shape}"
+        scalars = " (no sizes after the `=` for a scalar)" if None in shapes.values() else ""
+        if by_symbol:
+            return f'Give sizes of symbols, for example {by_symbol}, or {whole}{scalars} (REST: "dims", "shapes").'
+        return f'Give the {whole}{scalars} (REST: "shapes").'
+
+    def _example(self, name: str) -> str:
+        """Sizes of an input that fit what the model declares of it."""
+        rank = 1 + max((axis for other, axis, _ in self.dimensions if other == name), default=0)
+        shape = self.declared.get(name) or [""] * rank
+        return ",".join(
+            str(part if isinstance(part, int) else _example_size(axis, len(shape))) for axis, part in enumerate(shape)
+        )
+
+
+def _dimension(name: str, axis: int, symbol: str) -> str:
+    if symbol == UNKNOWN_RANK:
+        return f"{name} ({symbol})"
+    return f"{name}[{axis}]" + (f" ({symbol})" if symbol else "")
+
+
+def _example_size(axis: int, rank: int) -> int:
+    """A size that such a dimension often has: one image of three channels, or one text of 128 tokens."""
+    if axis == 0:
+        return 1
+    return (3 if axis == 1 else 224) if rank == 4 else 128
 
 
 class UnsupportedOperatorError(InvalidModelError):

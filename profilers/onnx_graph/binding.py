@@ -1,15 +1,22 @@
-"""Dynamic dimensions of the inputs are bound by the caller, by input name and axis position."""
+"""Dynamic dimensions of the inputs are bound by the caller: whole shapes by input name, or sizes by symbol."""
 
+import operator
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
 
 from onnx import TypeProto, ValueInfoProto
 
-from latcast.schema import InvalidModelError, UnboundDimensionError
+from latcast.schema import UNKNOWN_RANK, InvalidModelError, UnboundDimensionError
 
-__all__ = ["Shapes", "bind_inputs"]
+__all__ = ["Dims", "Shapes", "bind_inputs"]
 
 Shapes = Mapping[str, Sequence[int]]
 """Whole shape of each input that has dynamic dimensions, by input name."""
+
+Dims = Mapping[str, int]
+"""Size of each symbol of the inputs' shapes, by the symbol's name."""
 
 _LARGEST = 2**31 - 1
 
@@ -17,24 +24,33 @@ _NAMELESS = frozenset({"", "none", "unk", "unknown", "dynamic"})
 """What exporters write for any size, besides signs such as `?` and `-1`: such symbols say nothing of each other."""
 
 
-def bind_inputs(inputs: Sequence[ValueInfoProto], shapes: Shapes | None) -> None:
+def bind_inputs(inputs: Sequence[ValueInfoProto], shapes: Shapes | None, dims: Dims | None = None) -> None:
     """Set the sizes of the fed inputs in place.
+
+    A whole shape counts first, then what `dims` says of a symbol, then the size that whole shapes give the symbol on
+    another input, where they agree. So a symbol that stands for two sizes, as runtimes allow, gets them by whole
+    shapes.
 
     Raises:
         UnboundDimensionError: dynamic dimensions remain; lists all of them.
-        InvalidModelError: a shape for an unknown input, of the wrong rank, at odds with a fixed size, negative,
-            or two sizes for one symbol.
+        InvalidModelError: a shape for an unknown input, of the wrong rank, at odds with a fixed size or negative, or a
+            size for a symbol that no input has.
     """
-    _refuse_unknown(shapes or {}, [info.name for info in inputs])
-    symbols: dict[str, tuple[int, str]] = {}
-    unbound: list[tuple[str, int, str]] = []
-    for info in inputs:
-        if info.type.WhichOneof("value") == "tensor_type":
-            if shapes and info.name in shapes:
-                _bind(info.name, info.type, tuple(shapes[info.name]), symbols)
-            unbound += _unbound(info.name, info.type)
+    shapes, dims = shapes or {}, dims or {}
+    tensors = [info for info in inputs if info.type.WhichOneof("value") == "tensor_type"]
+    _refuse_unknown(shapes, [info.name for info in inputs])
+    _check_dims(dims, tensors)
+    implied: dict[str, set[int]] = defaultdict(set)
+    for info in tensors:
+        if info.name in shapes:
+            _bind(info.name, info.type, shapes[info.name], implied)
+    agreed = {symbol: next(iter(sizes)) for symbol, sizes in implied.items() if len(sizes) == 1}
+    declared = {info.name: _declared(info.type) for info in tensors}
+    for info in tensors:
+        _fill(info.type, {**agreed, **dims})
+    unbound = [dimension for info in tensors for dimension in _unbound(info.name, info.type)]
     if unbound:
-        raise UnboundDimensionError(unbound)
+        raise UnboundDimensionError(unbound, declared=declared)
 
 
 def _refuse_unknown(shapes: Shapes, names: list[str]) -> None:
@@ -46,47 +62,87 @@ def _refuse_unknown(shapes: Shapes, names: list[str]) -> None:
             )
 
 
-def _bind(name: str, type_proto: TypeProto, shape: tuple[int, ...], symbols: dict[str, tuple[int, str]]) -> None:
+def _check_dims(dims: Dims, inputs: Sequence[ValueInfoProto]) -> None:
+    shapes = [info.type.tensor_type.shape for info in inputs]
+    symbols = list(dict.fromkeys(dim.dim_param for shape in shapes for dim in shape.dim if dim.dim_param))
+    for symbol, size in dims.items():
+        if symbol not in symbols:
+            close = get_close_matches(symbol, symbols, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            listed = ", ".join(symbols[:20]) or "none"
+            raise InvalidModelError(
+                f"A size was given for the symbol {symbol!r}, which no input's shape has.{hint} Symbols are: {listed}."
+            )
+        if _size_of(size) is None:
+            raise InvalidModelError(f"The size {size} of the symbol {symbol!r} is no integer in 0..2^31-1.")
+
+
+def _bind(name: str, type_proto: TypeProto, shape: Sequence[int], implied: dict[str, set[int]]) -> None:
     tensor = type_proto.tensor_type
-    given = "×".join(map(str, shape))
-    if any(isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= _LARGEST for size in shape):
+    sizes = [size for given in shape if (size := _size_of(given)) is not None]
+    written = "×".join(map(str, shape)) or "that of a scalar"
+    if len(sizes) != len(shape):
         raise InvalidModelError(
-            f"The shape {given} for the input {name!r} holds a size that is no integer in 0..2^31-1."
+            f"The shape {written} for the input {name!r} holds a size that is no integer in 0..2^31-1."
         )
     if not tensor.HasField("shape"):
-        for _ in shape:
+        tensor.shape.SetInParent()
+        for _ in sizes:
             tensor.shape.dim.add()
-    if len(tensor.shape.dim) != len(shape):
+    if len(tensor.shape.dim) != len(sizes):
         raise InvalidModelError(f"The input {name!r} has {len(tensor.shape.dim)} dimensions, but the shape given for "
-                                f"it, {given}, has {len(shape)}.")  # fmt: skip
-    for axis, (dim, size) in enumerate(zip(tensor.shape.dim, shape, strict=True)):
-        where = f"{name}[{axis}]"
+                                f"it, {written}, has {len(sizes)}.")  # fmt: skip
+    for axis, (dim, size) in enumerate(zip(tensor.shape.dim, sizes, strict=True)):
         if dim.dim_value > 0 and dim.dim_value != size:
             raise InvalidModelError(
-                f"The model fixes {where} at {dim.dim_value}, but the shape given for it says {size}."
+                f"The model fixes {name}[{axis}] at {dim.dim_value}, but the shape given for it says {size}."
             )
         if _is_name(dim.dim_param):
-            known, first = symbols.setdefault(dim.dim_param, (size, where))
-            if known != size:
-                raise InvalidModelError(f"The dimension {dim.dim_param!r} is bound to {known} at {first} and to {size} "
-                                        f"at {where}: one symbol has one size.")  # fmt: skip
+            implied[dim.dim_param].add(size)
         dim.dim_value = size
+
+
+def _size_of(value: Any) -> int | None:
+    """The size as an int, whether Python's or NumPy's; None where it is none that a dimension can have."""
+    try:
+        size = operator.index(value)
+    except TypeError:
+        return None
+    return size if not isinstance(value, bool) and 0 <= size <= _LARGEST else None
+
+
+def _fill(type_proto: TypeProto, sizes: Dims) -> None:
+    """Set the dimensions whose symbols have sizes."""
+    for dim in type_proto.tensor_type.shape.dim:
+        if dim.dim_param in sizes:
+            dim.dim_value = operator.index(sizes[dim.dim_param])
 
 
 def _is_name(symbol: str) -> bool:
     return symbol.casefold() not in _NAMELESS and any(character.isalpha() for character in symbol)
 
 
+def _declared(type_proto: TypeProto) -> tuple[int | str, ...] | None:
+    """The sizes that the model declares of an input, "" or a symbol where it leaves one open; None without a rank."""
+    tensor = type_proto.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    return tuple(
+        dim.dim_value if dim.HasField("dim_value") else dim.dim_param if _is_name(dim.dim_param) else ""
+        for dim in tensor.shape.dim
+    )
+
+
 def _unbound(name: str, type_proto: TypeProto) -> list[tuple[str, int, str]]:
     tensor = type_proto.tensor_type
     if not tensor.HasField("shape"):
-        return [(name, 0, "of unknown rank")]
-    found = []
+        return [(name, 0, UNKNOWN_RANK)]
+    unbound = []
     for axis, dim in enumerate(tensor.shape.dim):
         if not dim.HasField("dim_value"):
-            found.append((name, axis, dim.dim_param))
+            unbound.append((name, axis, dim.dim_param))
         elif not 0 <= dim.dim_value <= _LARGEST:
             raise InvalidModelError(
                 f"The model fixes {name}[{axis}] at {dim.dim_value}, which is no size in 0..2^31-1."
             )
-    return found
+    return unbound

@@ -1,7 +1,7 @@
 """ONNX bytes to a `Graph`."""
 
 from latcast.schema import Graph, InvalidModelError
-from profilers.onnx_graph.binding import Shapes, bind_inputs
+from profilers.onnx_graph.binding import Dims, Shapes, bind_inputs
 from profilers.onnx_graph.functions import inline_functions
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.parsing import parse_model
@@ -18,7 +18,9 @@ _OVERRIDABLE_SINCE = 4
 """First version of the format in which an initializer that is an input too is no constant: it may be overridden."""
 
 
-def load_graph(model: bytes, *, shapes: Shapes | None = None, limits: Limits = _DEFAULT) -> Graph:
+def load_graph(
+    model: bytes, *, shapes: Shapes | None = None, dims: Dims | None = None, limits: Limits = _DEFAULT
+) -> Graph:
     """The graph of an ONNX model, with static shapes, the work of each node and the content hash.
 
     Safe for hostile bytes as far as one process can be: nothing is read from disk, no constant is materialised, and
@@ -28,15 +30,16 @@ def load_graph(model: bytes, *, shapes: Shapes | None = None, limits: Limits = _
     Args:
         model: a whole ONNX file, or a weight-stripped one.
         shapes: whole shape of each input that has dynamic dimensions, by input name.
+        dims: size of each symbol of such dimensions, by symbol; whole shapes count before them.
         limits: caps on the model.
 
     Raises:
-        UnboundDimensionError: dynamic dimensions that `shapes` does not bind.
+        UnboundDimensionError: dynamic dimensions that neither `shapes` nor `dims` bind.
         UnsupportedOperatorError: operators of an unknown domain or version.
         ModelLimitError: a limit is exceeded.
         InvalidModelError: anything else that is wrong with the model or the shapes.
     """
-    source = _bound(model, shapes, limits)
+    source = _bound(model, shapes, dims, limits)
     opsets = _opset_versions(source)
     overridable = source.graph.overridable if source.proto.ir_version >= _OVERRIDABLE_SINCE else frozenset()
     context = Context(limits, opsets, constant_uses(source.graph), overridable=overridable)
@@ -47,19 +50,22 @@ def load_graph(model: bytes, *, shapes: Shapes | None = None, limits: Limits = _
     return walk(source.graph, inputs, context, salt=repr(sorted(opsets.items())).encode()).graph
 
 
-def bind_shapes(model: bytes, shapes: Shapes, *, limits: Limits = _DEFAULT) -> bytes:
+def bind_shapes(
+    model: bytes, shapes: Shapes | None = None, *, dims: Dims | None = None, limits: Limits = _DEFAULT
+) -> bytes:
     """The model with the inputs' sizes fixed; what it declares of other tensors' shapes is dropped.
 
     Args:
         model: a whole ONNX file, or a weight-stripped one.
         shapes: whole shape of each input that has dynamic dimensions, by input name.
+        dims: size of each symbol of such dimensions, by symbol; whole shapes count before them.
         limits: caps on the model.
 
     Raises:
         InvalidModelError: as `load_graph`.
     """
     source = parse_model(model, limits)
-    bind_inputs(source.graph.fed, shapes)
+    bind_inputs(source.graph.fed, shapes, dims)
     return _without_shapes(source)
 
 
@@ -94,9 +100,9 @@ def _without_shapes(source: Source) -> bytes:
     return bytes(proto.SerializeToString())
 
 
-def _bound(model: bytes, shapes: Shapes | None, limits: Limits) -> Source:
+def _bound(model: bytes, shapes: Shapes | None, dims: Dims | None, limits: Limits) -> Source:
     source = parse_model(model, limits)
-    bind_inputs(source.graph.fed, shapes)
+    bind_inputs(source.graph.fed, shapes, dims)
     return inline_functions(source, limits)
 
 

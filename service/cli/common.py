@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_SERVER",
     "WORTH_SAYING",
+    "DimOption",
     "KeyOption",
     "ServerOption",
     "ShapeOption",
@@ -57,6 +58,14 @@ ShapeOption = Annotated[
         "--shape",
         metavar="NAME=SIZES",
         help="Shape of an input with dynamic dimensions: x=1,3,224,224 or x=1x3x224x224; repeatable.",
+    ),
+]
+DimOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dim",
+        metavar="SYMBOL=SIZE",
+        help="Size of a symbol of the inputs' shapes: batch=1; repeatable. Whole shapes count before it.",
     ),
 ]
 

@@ -30,6 +30,7 @@ class Item:
         graph: hash of a graph that was uploaded before.
         onnx: an ONNX model.
         shapes: for `onnx`, the whole shape of each input with dynamic dimensions, by input name.
+        dims: for `onnx`, the size of each symbol of such dimensions, by symbol.
     """
 
     space: str | None = None
@@ -37,6 +38,7 @@ class Item:
     graph: GraphHash | None = None
     onnx: bytes | ModelFile | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    dims: Mapping[str, int] = field(default_factory=dict)
 
 
 class Resolver:
@@ -61,7 +63,7 @@ class Resolver:
             NotFoundError: nobody uploaded the graph.
         """
         if item.onnx is not None:
-            graph = self._loader.load(item.onnx, shapes=item.shapes)
+            graph = self._loader.load(item.onnx, shapes=item.shapes, dims=item.dims)
             self._stored.put(graph.hash, graph)
             return NetworkQuery(target=target, graph_hash=graph.hash, graph=graph)
         if item.graph is not None:

@@ -37,11 +37,23 @@ class GraphLoaderLike(Protocol):
     Thread-safe. Nothing else in the service reads or writes ONNX.
     """
 
-    def load(self, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+    def load(
+        self,
+        model: bytes | ModelFile,
+        *,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        dims: Mapping[str, int] | None = None,
+    ) -> Graph:
         """The graph of a model."""
         ...
 
-    def prepare(self, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None) -> PreparedModel:
+    def prepare(
+        self,
+        model: bytes | ModelFile,
+        *,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        dims: Mapping[str, int] | None = None,
+    ) -> PreparedModel:
         """The graph, and the model with its shapes bound and its weights stripped."""
         ...
 
@@ -80,14 +92,18 @@ class PreparedGraph:
 
 
 def prepare(
-    loader: GraphLoaderLike, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None
+    loader: GraphLoaderLike,
+    model: bytes | ModelFile,
+    *,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    dims: Mapping[str, int] | None = None,
 ) -> PreparedGraph:
     """Read a model within limits, bind its shapes and take its weights out.
 
     Raises:
         InvalidModelError: the model cannot be read, exceeds a limit or has unbound dimensions.
     """
-    return PreparedGraph.of(loader.prepare(model, shapes=shapes))
+    return PreparedGraph.of(loader.prepare(model, shapes=shapes, dims=dims))
 
 
 def prepare_architecture(loader: GraphLoaderLike, architecture: Architecture) -> PreparedGraph:

@@ -231,8 +231,8 @@ def models() -> dict[str, Any]:
 
 
 class _Loader:
-    def load(self, data: bytes, *, shapes: Any = None) -> Graph:
-        return load_graph(data, shapes=shapes)
+    def load(self, data: bytes, *, shapes: Any = None, dims: Any = None) -> Graph:
+        return load_graph(data, shapes=shapes, dims=dims)
 
 
 # Cells ---------------------------------------------------------------------------------------------------------------

@@ -22,9 +22,9 @@ class _CountingLoader:
     def __init__(self) -> None:
         self.loaded = 0
 
-    def load(self, model: bytes, *, shapes=None) -> Graph:
+    def load(self, model: bytes, *, shapes=None, dims=None) -> Graph:
         self.loaded += 1
-        return load_graph(model, shapes=shapes)
+        return load_graph(model, shapes=shapes, dims=dims)
 
 
 @pytest.fixture(scope="module")

@@ -110,12 +110,24 @@ def run_sql(url: str, *statements: str) -> None:
 class DirectLoader:
     """Reads and builds models in this process."""
 
-    def load(self, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
-        return load_graph(whole(model), shapes=_tuples(shapes))
+    def load(
+        self,
+        model: bytes | ModelFile,
+        *,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        dims: Mapping[str, int] | None = None,
+    ) -> Graph:
+        return load_graph(whole(model), shapes=_tuples(shapes), dims=dims)
 
-    def prepare(self, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None) -> PreparedModel:
-        bound = bind_shapes(whole(model), _tuples(shapes) or {}) if shapes else whole(model)
-        return PreparedModel(self.load(model, shapes=shapes), strip_weights(bound))
+    def prepare(
+        self,
+        model: bytes | ModelFile,
+        *,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        dims: Mapping[str, int] | None = None,
+    ) -> PreparedModel:
+        bound = bind_shapes(whole(model), _tuples(shapes), dims=dims) if shapes or dims else whole(model)
+        return PreparedModel(self.load(model, shapes=shapes, dims=dims), strip_weights(bound))
 
     def build(self, architecture: Architecture) -> Graph:
         return self.prepare_architecture(architecture).graph

@@ -1,9 +1,9 @@
-"""The manifest of a benchmark, which lists its models: JSON lines `{"name", "onnx", "feeds", "shapes"}`.
+"""The manifest of a benchmark, which lists its models: JSON lines `{"name", "onnx", "feeds", "shapes", "dims"}`.
 
     {"name": "detector", "onnx": "detector.onnx", "feeds": null, "shapes": {"x": [1, 3, 224, 224]}}
 
-`feeds` (an .npz file of the inputs) and `shapes` (of inputs with dynamic dimensions) may be null or left out. Paths are
-relative to the manifest. Other members are ignored.
+`feeds` (an .npz file of the inputs), `shapes` (of inputs with dynamic dimensions) and `dims` (sizes of the symbols of
+such dimensions) may be null or left out. Paths are relative to the manifest. Other members are ignored.
 """
 
 import json
@@ -30,12 +30,14 @@ class ManifestEntry:
         onnx: file of the model.
         feeds: an .npz file with its inputs; None where they are generated.
         shapes: whole shape of each input that has dynamic dimensions, by input name.
+        dims: size of each symbol of such dimensions, by symbol.
     """
 
     name: str
     onnx: Path
     feeds: Path | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    dims: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ def _entry(line: bytes, folder: Path) -> ManifestEntry:
         onnx=_path(value.get("onnx"), "onnx", folder),
         feeds=None if feeds is None else _path(feeds, "feeds", folder),
         shapes=_shapes(value.get("shapes") or {}),
+        dims=_dims(value.get("dims") or {}),
     )
 
 
@@ -132,6 +135,12 @@ def _shapes(value: Any) -> dict[str, tuple[int, ...]]:
         if not isinstance(sizes, list) or not all(type(size) is int and size >= 0 for size in sizes):
             raise InputError(f"the shape of {_quoted(name)} is no list of sizes but {_quoted(sizes)}")
     return {name: tuple(sizes) for name, sizes in value.items()}
+
+
+def _dims(value: Any) -> dict[str, int]:
+    if not isinstance(value, dict) or not all(type(size) is int and size >= 0 for size in value.values()):
+        raise InputError(f"'dims' is no object of one size by symbol but {_quoted(value)}")
+    return dict(value)
 
 
 def _quoted(value: Any) -> str:

@@ -104,7 +104,7 @@ def _measured(model: Model, device: Device, settings: ProfileSettings) -> Measur
     A branch that never runs may fit other shapes alone, so that a runtime that knows all shapes refuses the model.
     """
     measurement = _attempt(model, model.content(), device, settings)
-    if measurement.failure is None or measurement.failure.stage != "open" or not model.shapes:
+    if measurement.failure is None or measurement.failure.stage != "open" or not (model.shapes or model.entry.dims):
         return measurement
     again = _attempt(model, model.content(bound=False), device, settings)
     return measurement if again.failure else again

@@ -22,7 +22,7 @@ class Model:
         graph: graph of the model with the entry's shapes.
         shapes: whole shape of each input that had dynamic dimensions, by input name.
         feeds: arrays of the inputs; None where they are generated.
-        digest: SHA-256 of the file, of its external data, of the shapes and of the feeds.
+        digest: SHA-256 of the file, of its external data, of the shapes and sizes of symbols, and of the feeds.
     """
 
     entry: ManifestEntry
@@ -46,7 +46,8 @@ class Model:
             InputError: the file cannot be read any more.
         """
         content = _content(self.entry)
-        return bind_shapes(content, self.shapes) if bound and self.shapes else content
+        dims = self.entry.dims
+        return bind_shapes(content, self.shapes, dims=dims) if bound and (self.shapes or dims) else content
 
 
 def read_models(entries: Sequence[ManifestEntry], loader: GraphLoader) -> Iterator[Model | FailedModel]:
@@ -64,7 +65,7 @@ def _model(entry: ManifestEntry, loader: GraphLoader) -> Model:
     content = _content(entry)
     packed = None if entry.feeds is None else _read(entry.feeds, "feeds file", InvalidFeedsError)
     shapes = _shapes(entry, packed)
-    graph = loader.load(content, shapes=shapes or None)
+    graph = loader.load(content, shapes=shapes or None, dims=entry.dims or None)
     if packed is None:
         feed_specs(graph)  # raises where no feeds can be made
     return Model(
@@ -72,7 +73,7 @@ def _model(entry: ManifestEntry, loader: GraphLoader) -> Model:
         graph=graph,
         shapes=shapes,
         feeds=None if packed is None else load_feeds(packed, graph),
-        digest=_digest(content, shapes, packed or b""),
+        digest=_digest(content, shapes, entry.dims, packed or b""),
     )
 
 
@@ -93,6 +94,7 @@ def _shapes(entry: ManifestEntry, packed: bytes | None) -> dict[str, tuple[int, 
     return {**of_feeds, **entry.shapes}
 
 
-def _digest(content: bytes, shapes: Mapping[str, tuple[int, ...]], feeds: bytes) -> str:
-    parts = [hashlib.sha256(content).hexdigest(), repr(sorted(shapes.items())), hashlib.sha256(feeds).hexdigest()]
+def _digest(content: bytes, shapes: Mapping[str, tuple[int, ...]], dims: Mapping[str, int], feeds: bytes) -> str:
+    sizes = repr(sorted(shapes.items())) + (repr(sorted(dims.items())) if dims else "")
+    parts = [hashlib.sha256(content).hexdigest(), sizes, hashlib.sha256(feeds).hexdigest()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

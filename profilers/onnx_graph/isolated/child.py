@@ -52,12 +52,12 @@ def _refuse(requests: Requests, error: InputError) -> None:
 
 def _read(header: dict[str, Any], payload: bytes, limits: Limits) -> Arrays:
     """The graph of a model and, where wanted, the model with its shapes bound and its weights stripped."""
-    shapes, batch = header["shapes"], header["batch"]
+    shapes, dims, batch = header["shapes"], header["dims"], header["batch"]
     if batch is not None:
         payload = change_batch(payload, batch, limits=limits)
-    arrays = {"graph": bytes_array(encode_graph(load_graph(payload, shapes=shapes, limits=limits)))}
+    arrays = {"graph": bytes_array(encode_graph(load_graph(payload, shapes=shapes, dims=dims, limits=limits)))}
     if header["strip"]:
-        bound = bind_shapes(payload, shapes, limits=limits) if shapes else payload
+        bound = bind_shapes(payload, shapes, dims=dims, limits=limits) if shapes or dims else payload
         arrays["model"] = bytes_array(strip_weights(bound, limits=limits))
     return arrays
 
@@ -65,7 +65,11 @@ def _read(header: dict[str, Any], payload: bytes, limits: Limits) -> Arrays:
 def _build(header: dict[str, Any], payload: bytes, limits: Limits) -> Arrays:
     """The same for the network that a text of a search space names."""
     architecture = Architecture(space=header["space"], text=header["text"])
-    return _read({**header, "shapes": None, "batch": None}, _space(architecture.space).to_onnx(architecture), limits)
+    return _read(
+        {**header, "shapes": None, "dims": None, "batch": None},
+        _space(architecture.space).to_onnx(architecture),
+        limits,
+    )
 
 
 @lru_cache(maxsize=64)

@@ -73,7 +73,7 @@ def encode_error(error: InputError) -> dict[str, Any]:
     if isinstance(error, ModelLimitError):
         return {"kind": kind, "limit": error.limit, "allowed": error.allowed, "found": error.found}
     if isinstance(error, UnboundDimensionError):
-        return {"kind": kind, "dimensions": error.dimensions}
+        return {"kind": kind, "dimensions": error.dimensions, "declared": error.declared}
     if isinstance(error, UnsupportedOperatorError):
         return {"kind": kind, "operators": error.operators}
     if isinstance(error, UnknownNameError):
@@ -85,7 +85,7 @@ def decode_error(plain: Any) -> InputError:
     """The error that `encode_error` wrote; anything malformed becomes an `InvalidModelError`."""
     try:
         return _ERRORS.get(str(plain["kind"]), _ERRORS["InvalidModelError"])(plain)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return InvalidModelError("The model is refused; the reason was lost on its way.")
 
 
@@ -97,13 +97,20 @@ _ERRORS: dict[str, Callable[[dict[str, Any]], InputError]] = {
         str(item["limit"]), allowed=int(item["allowed"]), found=str(item["found"])
     ),
     "UnboundDimensionError": lambda item: UnboundDimensionError(
-        [(str(name), int(axis), str(symbol)) for name, axis, symbol in item["dimensions"]]
+        [(str(name), int(axis), str(symbol)) for name, axis, symbol in item["dimensions"]],
+        declared={str(name): _declared(shape) for name, shape in item["declared"].items()},
     ),
     "UnknownNameError": lambda item: UnknownNameError(
         str(item["what"]), str(item["name"]), [str(name) for name in item["known"]]
     ),
     "UnsupportedOperatorError": lambda item: UnsupportedOperatorError([str(name) for name in item["operators"]]),
 }
+
+
+def _declared(shape: Any) -> list[int | str] | None:
+    if shape is None:
+        return None
+    return [part if isinstance(part, int) else str(part) for part in shape]
 
 
 def _add_graph(graph: Graph, numbers: list[int]) -> list[Any]:

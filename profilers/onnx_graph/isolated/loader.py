@@ -70,33 +70,46 @@ class GraphLoader:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def load(self, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+    def load(
+        self,
+        model: bytes | ModelFile,
+        *,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        dims: Mapping[str, int] | None = None,
+    ) -> Graph:
         """The graph of a model.
 
         Args:
             model: a whole ONNX file, or a weight-stripped one.
             shapes: whole shape of each input that has dynamic dimensions, by input name.
+            dims: size of each symbol of such dimensions, by symbol; whole shapes count before them.
 
         Raises:
             InvalidModelError: as `load_graph`, or reading it took too much time or memory or crashed.
         """
-        known = None if self._closed else self._known.get(model, shapes)
-        return known or self._known.keep(model, shapes, self._read(model, shapes, strip=False).graph)
+        kept = None if self._closed else self._known.get(model, shapes, dims)
+        return kept or self._known.keep(model, shapes, self._read(model, shapes, dims, strip=False).graph, dims)
 
     def prepare(
-        self, model: bytes | ModelFile, *, shapes: Mapping[str, Sequence[int]] | None = None, batch: int | None = None
+        self,
+        model: bytes | ModelFile,
+        *,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        dims: Mapping[str, int] | None = None,
+        batch: int | None = None,
     ) -> PreparedModel:
         """The graph, and the model with its shapes bound and its weights stripped.
 
         Args:
             model: a whole ONNX file, or a weight-stripped one.
             shapes: whole shape of each input that has dynamic dimensions, by input name.
+            dims: size of each symbol of such dimensions, by symbol; whole shapes count before them.
             batch: first dimension of all inputs, in place of what the file says; see `change_batch`.
 
         Raises:
             InvalidModelError: as `load`.
         """
-        return self._read(model, shapes, strip=True, batch=batch)
+        return self._read(model, shapes, dims, strip=True, batch=batch)
 
     def build(self, architecture: Architecture) -> Graph:
         """The graph of the network that an architecture's text stands for.
@@ -135,13 +148,15 @@ class GraphLoader:
         self,
         model: bytes | ModelFile,
         shapes: Mapping[str, Sequence[int]] | None,
+        dims: Mapping[str, int] | None,
         *,
         strip: bool,
         batch: int | None = None,
     ) -> PreparedModel:
         self._limits.check("model_bytes", len(model), "bytes")
         plain = None if shapes is None else {name: list(shape) for name, shape in shapes.items()}
-        return self._ask({"operation": "read", "shapes": plain, "strip": strip, "batch": batch}, model)
+        bound = {"shapes": plain, "dims": None if dims is None else dict(dims)}
+        return self._ask({"operation": "read", **bound, "strip": strip, "batch": batch}, model)
 
     def _build(self, architecture: Architecture, *, strip: bool) -> PreparedModel:
         named = {"space": architecture.space, "text": architecture.text}

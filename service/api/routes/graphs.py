@@ -1,7 +1,7 @@
 """Graphs: upload, look at, fetch."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import TypeAdapter, ValidationError
@@ -13,9 +13,12 @@ from service.graphs import store
 
 __all__ = ["router"]
 
+T = TypeVar("T")
+
 router = APIRouter(tags=["graphs"])
 OCTET_STREAM = "application/octet-stream"
 _shapes = TypeAdapter(schemas.Shapes)
+_dims = TypeAdapter(schemas.Dims)
 
 Shapes = Annotated[
     str | None,
@@ -23,6 +26,14 @@ Shapes = Annotated[
         max_length=20_000,
         description="JSON object: whole shape of each input with dynamic dimensions.",
         examples=['{"x": [1, 3, 224, 224]}'],
+    ),
+]
+Dims = Annotated[
+    str | None,
+    Query(
+        max_length=20_000,
+        description="JSON object: size of each symbol of such dimensions; whole shapes count before them.",
+        examples=['{"batch": 1, "seq": 128}'],
     ),
 ]
 
@@ -33,9 +44,10 @@ def upload(
     parts: PartsOf,
     _caller: Reader,
     shapes: Shapes = None,
+    dims: Dims = None,
 ) -> schemas.GraphOut:
     """Store a model's graph. Weights are left out; the same graph twice is once."""
-    prepared = store.prepare(parts.loader, model, shapes=parse_shapes(shapes))
+    prepared = store.prepare(parts.loader, model, shapes=parse_shapes(shapes), dims=parse_dims(dims))
     with parts.database.write.begin() as session:
         return views.graph_out(session, store.find(session, store.save(session, prepared)))
 
@@ -55,12 +67,25 @@ def parse_shapes(text: str | None) -> dict[str, Any] | None:
     Raises:
         InputError: not a JSON object of lists of sizes.
     """
+    return _parsed(_shapes, text, 'shapes: give a JSON object such as {"x": [1, 3, 224, 224]}, sizes from 0 up.')
+
+
+def parse_dims(text: str | None) -> dict[str, int] | None:
+    """The sizes of symbols that a query parameter holds.
+
+    Raises:
+        InputError: not a JSON object of sizes.
+    """
+    return _parsed(_dims, text, 'dims: give a JSON object such as {"batch": 1, "seq": 128}, sizes from 0 up.')
+
+
+def _parsed(kind: TypeAdapter[T], text: str | None, problem: str) -> T | None:
     if text is None:
         return None
     try:
-        return _shapes.validate_python(json.loads(text))
+        return kind.validate_python(json.loads(text))
     except (ValidationError, ValueError, RecursionError):
-        raise InputError('shapes: give a JSON object such as {"x": [1, 3, 224, 224]}, sizes from 0 up.') from None
+        raise InputError(problem) from None
 
 
 @router.get("/graphs/{graph_hash}")

@@ -70,7 +70,7 @@ def _item(item: schemas.ItemIn | LatcastError) -> Item | LatcastError:
     except (binascii.Error, ValueError):
         return InputError("onnx: not valid base64; encode the model's bytes in the standard alphabet.")
     shapes = {name: tuple(shape) for name, shape in item.shapes.items()}
-    return Item(space=item.space, text=item.text, graph=item.graph, onnx=onnx, shapes=shapes)
+    return Item(space=item.space, text=item.text, graph=item.graph, onnx=onnx, shapes=shapes, dims=item.dims)
 
 
 def _answer(

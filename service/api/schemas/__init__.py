@@ -4,6 +4,7 @@ from service.api.schemas.common import In, Listed, Name, Positive, Problem, Text
 from service.api.schemas.devices import DeviceOut, EnrolmentIn, EnrolmentOut, RegisterIn
 from service.api.schemas.forecasts import (
     Dimension,
+    Dims,
     ExplanationOut,
     ForecastOut,
     ItemError,
@@ -45,6 +46,7 @@ __all__ = [
     "AttemptOut",
     "DeviceOut",
     "Dimension",
+    "Dims",
     "EnrolmentIn",
     "EnrolmentOut",
     "ExplanationOut",

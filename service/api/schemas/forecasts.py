@@ -9,20 +9,34 @@ from latcast.schema import InputError
 from service.api.schemas.common import In, Name, Problem, Text
 from service.forecasting.types import Source
 
-__all__ = ["Dimension", "ExplanationOut", "ForecastOut", "ItemError", "ItemIn", "PredictIn", "PredictOut", "Shapes"]
+__all__ = [
+    "Dimension",
+    "Dims",
+    "ExplanationOut",
+    "ForecastOut",
+    "ItemError",
+    "ItemIn",
+    "PredictIn",
+    "PredictOut",
+    "Shapes",
+]
 
 Dimension = Annotated[int, Field(ge=0, lt=2**63)]
 Shapes = dict[Name, Annotated[list[Dimension], Field(max_length=64)]]
+Dims = dict[Name, Dimension]
 
 
 class ItemIn(In):
-    """One network, as `space` and `text`, as `graph` (hash), or as `onnx` (base64) with `shapes`."""
+    """One network, as `space` and `text`, as `graph` (hash), or as `onnx` (base64) with `shapes` and `dims`."""
 
     space: Name | None = None
     text: Text | None = None
     graph: Name | None = None
     onnx: str | None = Field(None, description="An ONNX model in base64.")
     shapes: Shapes = Field(default_factory=dict, description="Whole shape of each input with dynamic dimensions.")
+    dims: Dims = Field(
+        default_factory=dict, description="Size of each symbol of such dimensions; whole shapes count before them."
+    )
 
 
 MOST_ITEMS = 10_000

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import InputError
-from service.cli.common import KeyOption, ShapeOption, console, find_target, open_client, write_json
+from service.cli.common import DimOption, KeyOption, ShapeOption, console, find_target, open_client, write_json
 from service.cli.forecast.explanation_report import print_explanation
 from service.cli.forecast.networks import GraphOption, SpaceOption, item_of, read_model
-from service.cli.shapes import parse_shapes
+from service.cli.shapes import Sizes, parse_sizes
 from service.cli.tables import output
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 POOL_SPACE = "zoo"
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 def explain(
@@ -42,6 +41,7 @@ def explain(
     space: SpaceOption = None,
     graph: GraphOption = False,
     shape: ShapeOption = None,
+    dim: DimOption = None,
     predictor: Annotated[
         str | None,
         typer.Option(help="Kind, a shipped artifact's name, or its file. The house predictor where left out."),
@@ -73,20 +73,21 @@ def explain(
     \b
     Examples:
       latcast explain model.onnx --shape x=1,3,224,224
+      latcast explain encoder.onnx --dim batch=1 --dim seq=128
       latcast explain model.onnx --target 'onnxruntime fp32 1 optimisation=all'
       latcast explain model.onnx --server http://127.0.0.1:8321 --target 3f0c --json why.json
     """
-    shapes = parse_shapes(shape or [])
+    sizes = parse_sizes(shape, dim)
     with console.status("explaining"):
         if server is not None:
             if predictor is not None:
                 raise InputError("--predictor is for explanations without a service; --server explains its forecasts.")
-            item = item_of(network, space=space, graph=graph, shapes=shapes)
+            item = item_of(network, space=space, graph=graph, sizes=sizes)
             explained = _by_service(server, key, target, item, nearest)
         elif graph:
             raise InputError("--graph names a graph of a service: name the service with --server.")
         else:
-            explained = _by_this_process(network, target, space, shapes, predictor, data, nearest)
+            explained = _by_this_process(network, target, space, sizes, predictor, data, nearest)
     document = {"model": network if space or graph else Path(network).name, **explained}
     if json_out is not None:
         write_json(document, json_out)
@@ -105,12 +106,12 @@ def _by_service(
 
 
 def _by_this_process(
-    network: str, wanted: str | None, space: str | None, shapes: Shapes, predictor: str | None, data: Path, nearest: int
+    network: str, wanted: str | None, space: str | None, sizes: Sizes, predictor: str | None, data: Path, nearest: int
 ) -> dict[str, Any]:
     from service.forecasting.explanation import plain
 
     local = _local_target(wanted, predictor, data)
-    explained = _explained(local, _query(network, space, shapes, local), nearest)
+    explained = _explained(local, _query(network, space, sizes, local), nearest)
     target = {"id": local.target.id, "label": local.target.label, "device": local.device}
     return {"target": target, **plain(explained)}
 
@@ -129,7 +130,7 @@ def _local_target(wanted: str | None, predictor: str | None, data: Path) -> "Loc
     return this_machine(base)
 
 
-def _query(network: str, space: str | None, shapes: Shapes, local: "LocalTarget") -> "Query":
+def _query(network: str, space: str | None, sizes: Sizes, local: "LocalTarget") -> "Query":
     from predictors.base import Query
     from profilers.onnx_graph import GraphLoader, inline_external_data
     from profilers.search_spaces import get_space
@@ -138,7 +139,8 @@ def _query(network: str, space: str | None, shapes: Shapes, local: "LocalTarget"
         return Query(target=local.target, architecture=get_space(space).parse(network))
     path = Path(network)
     with GraphLoader() as loader:
-        graph = loader.load(inline_external_data(read_model(path), path.parent), shapes=shapes or None)
+        content = inline_external_data(read_model(path), path.parent)
+        graph = loader.load(content, shapes=sizes.shapes or None, dims=sizes.dims or None)
     return Query(target=local.target, graph=graph)
 
 

@@ -1,12 +1,12 @@
 """Networks as people name them on the command line: files, architectures' texts, hashes."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from latcast.schema import InputError
+from service.cli.shapes import Sizes
 
 __all__ = ["GraphOption", "SpaceOption", "item_of", "read_model"]
 
@@ -14,14 +14,14 @@ SpaceOption = Annotated[str | None, typer.Option(help="Search space of the texts
 GraphOption = Annotated[bool, typer.Option("--graph", help="The networks are hashes of uploaded graphs.")]
 
 
-def item_of(network: str, *, space: str | None, graph: bool, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+def item_of(network: str, *, space: str | None, graph: bool, sizes: Sizes) -> dict[str, Any]:
     """What the service is asked about a network.
 
     Args:
         network: path of an ONNX file; with `space` an architecture's text; with `graph` a hash.
         space: search space of the text.
         graph: the network is named by its hash.
-        shapes: of inputs with dynamic dimensions, for a file.
+        sizes: what dynamic dimensions are bound to, for a file.
 
     Raises:
         InputError: the file cannot be read.
@@ -32,7 +32,7 @@ def item_of(network: str, *, space: str | None, graph: bool, shapes: Mapping[str
         return item(space=space, text=network)
     if graph:
         return item(graph=network)
-    return item(onnx=read_model(Path(network)), shapes=shapes)
+    return item(onnx=read_model(Path(network)), shapes=sizes.shapes or None, dims=sizes.dims or None)
 
 
 def read_model(path: Path) -> bytes:

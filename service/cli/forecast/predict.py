@@ -7,6 +7,7 @@ import typer
 
 from service.cli.common import (
     DEFAULT_SERVER,
+    DimOption,
     KeyOption,
     ServerOption,
     ShapeOption,
@@ -16,7 +17,7 @@ from service.cli.common import (
     write_json,
 )
 from service.cli.forecast.networks import GraphOption, SpaceOption, item_of
-from service.cli.shapes import parse_shapes
+from service.cli.shapes import parse_sizes
 from service.cli.tables import Column, names, numbers, output, print_table, say
 
 __all__ = ["predict"]
@@ -31,6 +32,7 @@ def predict(
     space: SpaceOption = None,
     graph: GraphOption = False,
     shape: ShapeOption = None,
+    dim: DimOption = None,
     level: Annotated[float, typer.Option(min=0.01, max=0.999, help="Probability that the interval holds.")] = 0.9,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
@@ -45,11 +47,12 @@ def predict(
     \b
     Examples:
       latcast predict model.onnx --shape x=1,3,224,224
+      latcast predict encoder.onnx --dim batch=1 --dim seq=128
       latcast predict --target 3f0c --space nasbench201 \\
         '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|'
     """
-    shapes = parse_shapes(shape or [])
-    items = [item_of(network, space=space, graph=graph, shapes=shapes) for network in networks]
+    sizes = parse_sizes(shape, dim)
+    items = [item_of(network, space=space, graph=graph, sizes=sizes) for network in networks]
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
         answers = client.predict(registered["id"], items, level=level)

@@ -1,14 +1,13 @@
 """`latcast profile`: measure one model on this machine."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from latcast.schema import InputError, LatcastError, Measurement, ProfileSettings, to_plain
-from service.cli.common import ShapeOption, console, parse_pairs, write_json
-from service.cli.shapes import parse_shapes
+from service.cli.common import DimOption, ShapeOption, console, parse_pairs, write_json
+from service.cli.shapes import Sizes, parse_sizes
 
 if TYPE_CHECKING:
     from latcast.schema import Device, Graph
@@ -22,6 +21,7 @@ DEFAULTS = ProfileSettings()
 def profile(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file; with --space an architecture's text.")],
     shape: ShapeOption = None,
+    dim: DimOption = None,
     feeds: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Inputs, instead of generated ones.")] = None,
     space: Annotated[str | None, typer.Option(metavar="NAME", help="Search space that MODEL is a text of.")] = None,
     backend: Annotated[str, typer.Option(help="Runtime to measure.")] = DEFAULTS.backend,
@@ -46,6 +46,7 @@ def profile(
     Examples:
       latcast profile model.onnx
       latcast profile model.onnx --shape image=1,3,224,224 --threads 4
+      latcast profile encoder.onnx --dim batch=1 --dim seq=128
       latcast profile model.onnx --feeds inputs.npz --json result.json
       latcast profile model.onnx --option optimisation=basic --kernels 30
       latcast profile --space nasbench201 \\
@@ -61,7 +62,7 @@ def profile(
         timeout_s=timeout,
         kernels=kernels > 0,
     )
-    content, graph = _model(model, space, parse_shapes(shape or []))
+    content, graph = _model(model, space, parse_sizes(shape, dim))
     arrays = _feeds(feeds, graph)
     device, measurement = _measure(content, graph, settings, arrays)
     _show(model if space else Path(model).name, device, graph, measurement, kernels=kernels, json_out=json_out)
@@ -69,14 +70,15 @@ def profile(
         raise LatcastError(f"{measurement.failure.message} (stage: {measurement.failure.stage})")
 
 
-def _model(text: str, space: str | None, shapes: Mapping[str, tuple[int, ...]]) -> "tuple[bytes, Graph]":
+def _model(text: str, space: str | None, sizes: Sizes) -> "tuple[bytes, Graph]":
     """The model's bytes with static shapes, and its graph."""
     from profilers.onnx_graph import GraphLoader, bind_shapes
 
     content = _read(Path(text), "model") if space is None else _build(space, text)
     with GraphLoader() as loader:  # a file that crashes its reader is an error of the file, not the end of the command
-        graph = loader.load(content, shapes=shapes or None)
-    return bind_shapes(content, shapes) if shapes else content, graph
+        graph = loader.load(content, shapes=sizes.shapes or None, dims=sizes.dims or None)
+    bound = bool(sizes.shapes or sizes.dims)
+    return bind_shapes(content, sizes.shapes, dims=sizes.dims) if bound else content, graph
 
 
 def _build(space: str, text: str) -> bytes:

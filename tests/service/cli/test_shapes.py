@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from service.cli.shapes import parse_shapes
+from service.cli.shapes import parse_curve, parse_shapes, parse_sizes
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,40 @@ def test_mistakes_are_named(texts: list[str], words: str) -> None:
     with pytest.raises(typer.BadParameter, match="--shape") as caught:
         parse_shapes(texts)
     assert words in str(caught.value)
+
+
+def test_symbols_have_sizes_beside_whole_shapes() -> None:
+    sizes = parse_sizes(["x=1,3"], ["batch=2", "a=b=4", "past length=0"])
+    assert sizes.shapes == {"x": (1, 3)}
+    assert sizes.dims == {"batch": 2, "a=b": 4, "past length": 0}
+    assert sizes.label == ""
+
+
+def test_several_sizes_of_symbols_make_a_curve_of_all_combinations() -> None:
+    curve = parse_curve(None, ["batch=1,2", "seq=8", "heads=[4,4,2]"])
+    assert [tuple(point.dims.values()) for point in curve] == [(1, 8, 4), (1, 8, 2), (2, 8, 4), (2, 8, 2)]
+    assert [point.label for point in curve][-1] == "batch=2, heads=2"
+    assert [point.elements for point in curve] == [4, 2, 8, 4]
+    assert [point.dims for point in parse_curve([], [])] == [{}]
+
+
+@pytest.mark.parametrize(
+    ("dims", "words"),
+    [
+        (["batch"], "has no '='"),
+        (["batch="], "has no size"),
+        (["=2"], "names no symbol"),
+        (["batch=n"], "the size 'n' is not a whole number"),
+        (["n=1", "n=2"], "the symbol 'n' twice"),
+        ([f"{name}={','.join(map(str, range(11)))}" for name in "abc"], "more than 1,000 combinations"),
+    ],
+)
+def test_mistakes_in_dims_are_named(dims: list[str], words: str) -> None:
+    with pytest.raises(typer.BadParameter, match="--dim") as caught:
+        parse_curve(None, dims)
+    assert words in str(caught.value)
+
+
+def test_a_command_of_one_network_takes_one_size_of_a_symbol() -> None:
+    with pytest.raises(typer.BadParameter, match="'n' several sizes"):
+        parse_sizes(None, ["n=1,2"])

@@ -26,9 +26,11 @@ class CountingLoader(DirectLoader):
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
 
-    def load(self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+    def load(
+        self, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None, dims: Mapping[str, int] | None = None
+    ) -> Graph:
         self.calls["load"] += 1
-        return super().load(model, shapes=shapes)
+        return super().load(model, shapes=shapes, dims=dims)
 
     def build(self, architecture: Architecture) -> Graph:
         self.calls["build"] += 1
