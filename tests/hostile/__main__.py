@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 
 import httpx2
 
-from tests.hostile import bodies, connections, models
+from tests.hostile import bodies, connections, models, reports
 from tests.hostile.entry import Entry, require_contained, try_out
 from tests.hostile.served import Served
 
-CORPORA = (models.ENTRIES, bodies.ENTRIES, connections.ENTRIES)
+CORPORA = (models.ENTRIES, bodies.ENTRIES, connections.ENTRIES, reports.ENTRIES)
 HEAD = ("entry", "", "status", "s", "MiB server / workers", "sentence")
 
 
