@@ -3,10 +3,11 @@
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from profilers.host.private_files import write_private
 
 __all__ = ["Spool"]
 
@@ -26,13 +27,7 @@ class Spool:
 
     def keep(self, key: str, record: Mapping[str, Any]) -> None:
         """Write a record; it is on the disk when this returns. The key may be a secret: only its digest is used."""
-        path = self._path(key)
-        draft = path.with_suffix(".draft")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(record, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        write_private(self._path(key), json.dumps(record))
 
     def drop(self, key: str) -> None:
         """Forget a record; nothing happens where there is none."""

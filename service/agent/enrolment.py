@@ -1,6 +1,5 @@
 """How a machine becomes an agent: which targets it offers, and the key that it registers and works with."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from latcast.schema import BackendUnavailableError, Device, InputError, ProfileS
 from profilers.backends import get_backend
 from profilers.backends.checks import checked_options
 from profilers.backends.target_settings import target_for
+from profilers.host.private_files import restrict, write_private
 from profilers.targets import why_not
 
 __all__ = ["enrol", "offered_targets", "read_key", "write_key"]
@@ -91,11 +91,12 @@ def enrol(
 def read_key(folder: Path) -> str | None:
     """The agent's key, if it registered before."""
     path = folder / "key"
-    return path.read_text(encoding="utf-8").strip() if path.exists() else None
+    if not path.exists():
+        return None
+    restrict(path)
+    return path.read_text(encoding="utf-8").strip() or None  # a crash of version 0.1 could leave it empty
 
 
 def write_key(folder: Path, key: str) -> None:
-    """Keep the key readable for its owner alone."""
-    descriptor = os.open(folder / "key", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(key)
+    """Keep the key readable for its owner alone; it is on the disk when this returns."""
+    write_private(folder / "key", key)

@@ -49,7 +49,7 @@ def serve(
         "host": host, "port": port, "data_dir": data_dir, "database_url": database_url, "require_keys": require_keys,
     }  # fmt: skip
     settings = Settings(**{name: value for name, value in options.items() if value is not None})
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_engine_for(settings)
     upgrade(engine)
     check_bind(settings, engine)

@@ -1,12 +1,13 @@
 """What an agent offers, and the key that it registers with."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from latcast.schema import InputError, UnknownNameError
 from profilers.host.device import describe_device
-from service.agent.enrolment import offered_targets
+from service.agent.enrolment import offered_targets, read_key, write_key
 
 DEVICE = replace(describe_device(), logical_cores=4)
 
@@ -42,3 +43,18 @@ def test_what_cannot_be_offered_is_refused_in_a_sentence(changes: dict[str, obje
 def test_an_unknown_backend_is_refused_with_those_there_are() -> None:
     with pytest.raises(UnknownNameError, match="onnxruntime"):
         offered_targets(DEVICE, ["abacus"], [1])
+
+
+def test_the_key_is_kept_whole_and_for_the_owner_alone(tmp_path: Path) -> None:
+    assert read_key(tmp_path) is None
+    write_key(tmp_path, "latcast_secret")
+    assert read_key(tmp_path) == "latcast_secret"
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "key").chmod(0o644)
+    read_key(tmp_path)
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_that_a_crash_left_empty_is_none(tmp_path: Path) -> None:
+    (tmp_path / "key").touch()
+    assert read_key(tmp_path) is None

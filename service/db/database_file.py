@@ -1,0 +1,36 @@
+"""The file of the embedded database, its owner's alone: it holds measurements, lease tokens and digests of keys."""
+
+import logging
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from profilers.host.private_files import restrict
+
+__all__ = ["keep_private"]
+
+log = logging.getLogger(__name__)
+
+COMPANIONS = ("", "-wal", "-shm", "-journal")
+"""What SQLite keeps beside the database; new ones get its rights."""
+
+
+def keep_private(path: Path) -> None:
+    """Make the file and its folder where they are missing, for their owner alone, and take others' rights to the file.
+
+    What cannot be kept from others is told in a warning, and so is a folder in which others could replace the file; a
+    folder that was there already is left as it is, for it may hold more than the database.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # it is there already; else SQLite says why it cannot be made
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    for companion in (Path(f"{path}{ending}") for ending in COMPANIONS):
+        with suppress(FileNotFoundError):
+            if not restrict(companion):
+                log.warning(
+                    "%s can be read by other users and belongs to one: its owner should chmod 600 it", companion
+                )
+    mode = path.parent.stat().st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+        log.warning("other users can replace files in %s, where the database is: chmod go-w it", path.parent)

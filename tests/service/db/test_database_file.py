@@ -1,0 +1,71 @@
+"""The database's file, its log and its folder are the owner's alone."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.db import database_file
+from service.db.session import create_engine_for, upgrade
+from service.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _common_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+
+
+def test_a_new_database_is_the_owners_alone_from_the_first_byte(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    engine = create_engine_for(settings)
+    assert modes(settings.data_dir) == {"latcast.db": 0o600}
+    upgrade(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM job")
+        assert modes(settings.data_dir) == dict.fromkeys(("latcast.db", "latcast.db-wal", "latcast.db-shm"), 0o600)
+    engine.dispose()
+    assert settings.data_dir.stat().st_mode & 0o777 == 0o700
+
+
+def test_an_older_looser_database_is_tightened_and_its_folder_left(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tmp_path.chmod(0o755)
+    path = tmp_path / "old.db"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE row (id INTEGER)")
+    assert modes(tmp_path)["old.db-wal"] == 0o644
+    create_engine_for(Settings(database_url=f"sqlite:///{path}")).dispose()
+    assert set(modes(tmp_path).values()) == {0o600}
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    assert not caplog.records
+    connection.close()
+
+
+def test_what_stays_open_to_others_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "theirs.db"
+    path.touch(mode=0o644)
+    tmp_path.chmod(0o777)
+    monkeypatch.setattr(database_file, "restrict", lambda path: not path.stat())  # a companion that is not there raises
+    database_file.keep_private(path)
+    file, folder = (record.getMessage() for record in caplog.records)
+    assert "chmod 600" in file
+    assert "chmod go-w" in folder
+
+
+def test_a_database_in_memory_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for url in ("sqlite://", "sqlite:///:memory:"):
+        create_engine_for(Settings(database_url=url)).dispose()
+    assert not list(tmp_path.iterdir())
