@@ -112,6 +112,8 @@ class Environment:
         governor: frequency governor.
         temperature_c: temperature of the hottest sensor, in °C.
         throttled: whether the host reports thermal or power throttling.
+        quota_throttled_share: share of the periods of a container's CPU quota, since the previous reading, in which
+            the quota stopped its processes, 0–1.
         available_memory_bytes: memory that could be had.
         versions: what software took part, for example `{"python": …, "onnxruntime": …, "kernel": …}`.
     """
@@ -124,6 +126,7 @@ class Environment:
     governor: str | None = None
     temperature_c: float | None = None
     throttled: bool | None = None
+    quota_throttled_share: float | None = None
     available_memory_bytes: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 

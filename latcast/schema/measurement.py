@@ -136,6 +136,7 @@ class ProcessRun:
         warmup_runs: runs before the first sample.
         load_ms: time from bytes to a ready session, in ms.
         kernels: per-kernel timings, where asked for and offered.
+        no_kernels: why there are none although they were asked for; empty otherwise.
         counters: counters over the timed region.
         peak_memory_bytes: most memory that the child had at a time.
     """
@@ -145,6 +146,7 @@ class ProcessRun:
     warmup_runs: int = 0
     load_ms: float = 0.0
     kernels: tuple[KernelTiming, ...] | None = None
+    no_kernels: str = ""
     counters: CounterReading | None = None
     peak_memory_bytes: int = 0
 
@@ -187,8 +189,8 @@ class Measurement:
         before, after: the host's state around the measurement.
         runs: one for each child process; empty on failure.
         failure: why there are no samples, else None.
-        noisy: the sentinel drifted more than 5 % twice, other programs held the processor twice, or the processes
-            disagree by more than 20 %.
+        noisy: the sentinel drifted more than 5 % twice, other programs held the processor twice, a CPU quota stopped
+            the processes in more than 5 % of its periods, or the processes disagree by more than 20 %.
         sentinel_ms: the sentinel's latencies in ms before and after each process, empty when not asked for.
         protocol_version: version of the timing protocol.
     """

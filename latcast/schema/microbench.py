@@ -22,7 +22,8 @@ class Microbench:
         spread: entry → (highest − lowest) / value of what each process for itself would say.
         missing: entry → why the target has none.
         before, after: the host's state around the run.
-        noisy: the sentinel drifted more than 5 % in most processes, or these differ by more than 20 % in most entries.
+        noisy: the sentinel drifted more than 5 % in most processes, these differ by more than 20 % in most entries, or
+            a CPU quota stopped them in more than 5 % of its periods.
         sentinel_ms: its latency in ms before and after each process.
         seconds: duration of the run.
         version: version of the probes.

@@ -10,10 +10,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from latcast.schema import Availability, BackendUnavailableError, InvalidModelError, ProfileSettings, TensorSpec
+from latcast.schema import (
+    Availability,
+    BackendUnavailableError,
+    InvalidModelError,
+    LatcastError,
+    ProfileSettings,
+    TensorSpec,
+)
 from profilers.backends.base import Backend, Feeds, KernelRecord, Session
 from profilers.backends.checks import check_precision, checked_options, memory_error, probe_package
-from profilers.backends.repetition import PROFILED_WARMUP_RUNS, run_profiled
+from profilers.backends.repetition import MOST_RUNS, PROFILED_WARMUP_RUNS, run_profiled
 from profilers.quantisation import INT8_PRECISIONS, prepared
 
 __all__ = ["OnnxRuntimeBackend", "OnnxRuntimeSession"]
@@ -29,6 +36,9 @@ LEVELS = {
 SPINNING = {"off": "0", "on": "1"}
 WARNINGS_AND_WORSE_ARE_QUIET = 3
 CODES = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
+MOST_TRACE_BYTES = 128 * 2**20
+"""Of a profiler's trace, a third of a kilobyte an event: it is read into memory, several times its size."""
+LEAST_TRACED_RUNS = 3
 DTYPES = {"float": "float32", "double": "float64"}
 
 
@@ -130,7 +140,7 @@ class OnnxRuntimeSession(Session):
         return options
 
     def _profiled(self, feeds: Feeds, folder: Path) -> tuple[KernelRecord, ...]:
-        from profilers.backends.onnxruntime_trace import name_nodes_by_output, read_kernels  # imports onnx
+        from profilers.backends.onnxruntime_trace import has_loops, name_nodes_by_output, read_kernels  # imports onnx
 
         model, tensors = name_nodes_by_output(self._model)
         options = self._session_options()
@@ -140,11 +150,17 @@ class OnnxRuntimeSession(Session):
         options.optimized_model_filepath = str(optimised)
         _discard_weights(options, folder)
         session = self._create(model, options)
-        for _ in range(PROFILED_WARMUP_RUNS):
+        session.run(self._output_names, feeds)
+        warmup, most = PROFILED_WARMUP_RUNS, MOST_RUNS
+        if has_loops(model):
+            warmup, most = _affordable(_trace_bytes(session))
+            session = self._create(model, options)
             session.run(self._output_names, feeds)
-        run_profiled(lambda: session.run(self._output_names, feeds))
+        for _ in range(warmup - 1):
+            session.run(self._output_names, feeds)
+        run_profiled(lambda: session.run(self._output_names, feeds), most=most)
         trace = Path(session.end_profiling())
-        return read_kernels(trace, optimised, tensors=tensors, warmup=PROFILED_WARMUP_RUNS)
+        return read_kernels(trace, optimised, tensors=tensors, warmup=warmup)
 
 
 def _import_runtime() -> Any:
@@ -154,6 +170,33 @@ def _import_runtime() -> Any:
     except ImportError as error:
         raise BackendUnavailableError(f"ONNX Runtime cannot be imported: {error}.") from error
     return onnxruntime
+
+
+def _trace_bytes(session: Any) -> int:
+    """Size of the trace of what a session has run so far; the trace is deleted."""
+    path = Path(session.end_profiling())
+    size = path.stat().st_size
+    path.unlink()
+    return size
+
+
+def _affordable(trace_bytes: int) -> tuple[int, int]:
+    """(warming runs, runs) of a loop's body that a trace can hold.
+
+    Args:
+        trace_bytes: size of the trace of one run.
+
+    Raises:
+        LatcastError: not even three runs.
+    """
+    runs = MOST_TRACE_BYTES // max(1, trace_bytes)
+    if runs < LEAST_TRACED_RUNS:
+        raise LatcastError(
+            f"One run makes {trace_bytes / 2**20:,.0f} MiB of the profiler's records, because its loops run often: "
+            "their kernels are not timed one by one."
+        )
+    warmup = min(PROFILED_WARMUP_RUNS, runs // 3)
+    return warmup, min(runs - warmup, MOST_RUNS)
 
 
 def _discard_weights(options: Any, folder: Path) -> None:

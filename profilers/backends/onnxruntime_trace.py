@@ -27,7 +27,7 @@ import onnx
 from profilers.backends.base import KernelRecord
 from profilers.quantisation import original_tensors
 
-__all__ = ["name_nodes_by_output", "read_kernels"]
+__all__ = ["has_loops", "name_nodes_by_output", "read_kernels"]
 
 Event = dict[str, Any]
 
@@ -51,6 +51,12 @@ def name_nodes_by_output(model: bytes) -> tuple[bytes, frozenset[str]]:
         node.name = produced[0] if produced else ""
         tensors.update(produced)
     return proto.SerializeToString(), frozenset(tensors)
+
+
+def has_loops(model: bytes) -> bool:
+    """Whether a node of the model runs others several times, so that the size of a trace is unknown beforehand."""
+    nodes = _all_nodes(onnx.load_model_from_string(model).graph)
+    return any(node.op_type in CONTAINERS - {"If"} for node in nodes)
 
 
 def _all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

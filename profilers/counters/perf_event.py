@@ -170,12 +170,27 @@ def _explain(error: OSError) -> str:
         return ("This machine offers no such hardware event, as most virtual machines: "
                 "give it a virtual PMU, or measure on the host.")  # fmt: skip
     if error.errno in (errno.EACCES, errno.EPERM):
-        return (f"The kernel forbids it (perf_event_paranoid = {_paranoid()}): run "
-                "`sysctl kernel.perf_event_paranoid=2`, or give the process CAP_PERFMON (in a container also a seccomp "
-                "profile that allows perf_event_open).")  # fmt: skip
+        return _explain_refusal(_paranoid())
     if error.errno == errno.ENOSYS:
-        return "This operating system has no perf events: use Linux with CONFIG_PERF_EVENTS."
+        if sys.platform != "linux":
+            return "This operating system has no perf events: measure on Linux."
+        return (f"The call perf_event_open is missing: the container's seccomp profile hides it ({_ALLOW}), or the "
+                "kernel was built without CONFIG_PERF_EVENTS.")  # fmt: skip
     return f"The kernel refused it: {error.strerror}."
+
+
+_ALLOW = "run with `--security-opt seccomp=PROFILE` that allows it, or with `--cap-add PERFMON`"
+_OWN_PROCESSES = 2
+"""The highest `perf_event_paranoid` with which a process may count its own events in user mode."""
+
+
+def _explain_refusal(paranoid: str) -> str:
+    """Who forbids the events: the kernel's setting if that is strict enough to, else the container."""
+    if paranoid.lstrip("-").isdigit() and int(paranoid) <= _OWN_PROCESSES:
+        return (f"The container's seccomp profile or a security module forbids perf_event_open ({_ALLOW}); the "
+                f"kernel's own setting would allow it (perf_event_paranoid = {paranoid}).")  # fmt: skip
+    return (f"The kernel forbids it (perf_event_paranoid = {paranoid}): run `sysctl kernel.perf_event_paranoid=2` on "
+            f"the host, or give the process CAP_PERFMON; seccomp has to pass it, too ({_ALLOW}).")  # fmt: skip
 
 
 def _paranoid() -> str:

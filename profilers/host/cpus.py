@@ -4,7 +4,9 @@ import os
 import re
 from pathlib import Path
 
-__all__ = ["choose_cpus", "cpus_for", "pin"]
+from latcast.schema import Device, InputError
+
+__all__ = ["choose_cpus", "cpus_for", "pin", "refuse_more_threads_than_cpus"]
 
 CPUS = "sys/devices/system/cpu"
 
@@ -31,6 +33,25 @@ def choose_cpus(threads: int, *, allowed: frozenset[int], root: Path = Path("/")
     first = list(cores.values())
     others = [cpu for cpu in ranked if cpu not in first]
     return frozenset([*first, *others][:threads])
+
+
+def refuse_more_threads_than_cpus(threads: int, device: Device) -> None:
+    """Refuse what would measure threads that wait for each other.
+
+    Args:
+        threads: threads within an operator.
+        device: this machine, with the CPUs that the scheduler and the container's quota grant.
+
+    Raises:
+        InputError: there are fewer CPUs.
+    """
+    if threads > device.logical_cores:
+        count = device.logical_cores
+        granted = "1 CPU" if count == 1 else f"{count} CPUs"
+        raise InputError(
+            f"{threads} threads cannot be measured: this process may use {granted} (its CPU set and quota counted), so "
+            f"threads would wait for each other. Use --threads {count} or fewer, or grant more CPUs."
+        )
 
 
 def _speed(root: Path, cpu: int) -> int:

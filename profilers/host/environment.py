@@ -10,9 +10,16 @@ from pathlib import Path
 from latcast.schema import Environment
 from profilers.host.host_files import CPUS, HOST, HostFiles, psutil_memory
 
-__all__ = ["EnvironmentReader"]
+__all__ = ["EnvironmentReader", "stopped_by_quota"]
 
+QUOTA_SHARE = 0.05
+"""Share of a CPU quota's periods; processes that are stopped in fewer are not disturbed by it."""
 SOFTWARE = ("onnxruntime", "openvino", "numpy")
+
+
+def stopped_by_quota(environment: Environment | None) -> bool:
+    """Whether a container's CPU quota stopped its processes often since the reading before this one."""
+    return environment is not None and (environment.quota_throttled_share or 0.0) > QUOTA_SHARE
 
 
 class _State(HostFiles):
@@ -46,6 +53,20 @@ class _State(HostFiles):
         ticks = [int(field) for field in line[1].split()[:8]] if line else []
         return (ticks[7], sum(ticks)) if len(ticks) == 8 else None
 
+    def quota_periods(self) -> tuple[int, int] | None:
+        """(periods in which a CPU quota stopped us, all its periods) so far, of the quota that did so most often."""
+        counts = []
+        for group in self.groups("cpu"):
+            stopped, periods = (self.field_of(f"{group}/cpu.stat", name) for name in ("nr_throttled", "nr_periods"))
+            if periods:
+                counts.append((stopped or 0, periods))
+        return max(counts, default=None)
+
+    def field_of(self, path: str, key: str) -> int | None:
+        """The number behind a key and a blank."""
+        match = re.search(rf"^{key} (\d+)$", self.text(path), re.MULTILINE)
+        return int(match[1]) if match else None
+
     def available_memory_bytes(self) -> int:
         available = self.kib("proc/meminfo", "MemAvailable") or psutil_memory()[1]
         limit = self.memory_limit()
@@ -63,6 +84,7 @@ class EnvironmentReader:
     def __init__(self, root: Path = HOST) -> None:
         self._host = _State(root)
         self._ticks, self._throttle_count = self._host.cpu_ticks(), self._host.throttle_count()
+        self._quota = self._host.quota_periods()
 
     def read(self) -> Environment:
         """The state now."""
@@ -78,6 +100,7 @@ class EnvironmentReader:
             governor=host.governor() or None,
             temperature_c=host.temperature_c(),
             throttled=self._throttled(),
+            quota_throttled_share=self._quota_share(),
             available_memory_bytes=host.available_memory_bytes(),
             versions=_versions(host),
         )
@@ -89,6 +112,14 @@ class EnvironmentReader:
             return None
         elapsed = now[1] - before[1]
         return max(0, now[0] - before[0]) / elapsed if elapsed > 0 else 0.0
+
+    def _quota_share(self) -> float | None:
+        before, now = self._quota, self._host.quota_periods()
+        self._quota = now
+        if now is None:
+            return None
+        stopped, periods = (late - early for late, early in zip(now, before or (0, 0), strict=True))
+        return min(1.0, max(0, stopped) / periods) if periods > 0 else 0.0
 
     def _throttled(self) -> bool | None:
         before, now = self._throttle_count, self._host.throttle_count()

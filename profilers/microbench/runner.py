@@ -17,9 +17,9 @@ from latcast.schema import (
 )
 from profilers.backends import get_backend
 from profilers.backends.target_settings import target_for
-from profilers.host.cpus import cpus_for
+from profilers.host.cpus import cpus_for, refuse_more_threads_than_cpus
 from profilers.host.device import describe_device
-from profilers.host.environment import EnvironmentReader
+from profilers.host.environment import EnvironmentReader, stopped_by_quota
 from profilers.host.exclusive import alone_on_this_host
 from profilers.host.one_shot import OneShotChildren
 from profilers.microbench.child import OPENING_FILE, ProbeAnswer, ProbeRequest, single
@@ -60,14 +60,18 @@ def run_microbench(
     Raises:
         LatcastError: not one probe could be timed; says why.
         UnknownNameError: no such backend.
+        InputError: more threads than CPUs.
     """
-    target, host = target_for(device or describe_device(), settings), EnvironmentReader()
+    device = device or describe_device()
+    refuse_more_threads_than_cpus(settings.threads, device)
+    target, host = target_for(device, settings), EnvironmentReader()
     (progress or no_progress)(0.0, "waiting for other measurements")
     with tempfile.TemporaryDirectory(prefix="latcast-") as folder, alone_on_this_host():
         bench = _Bench(Path(folder), settings)
         bench.prepare()
         before, start = host.read(), time.monotonic()
         bench.run(progress or no_progress, start + TOTAL_SECONDS)
+        after = host.read()
     values, spread = _combine([answer.samples_ms for answer in bench.answers], settings.threads)
     return Microbench(
         target=target,
@@ -75,8 +79,8 @@ def run_microbench(
         spread=spread,
         missing=missing_entries(values, bench.reasons),
         before=before,
-        after=host.read(),
-        noisy=bench.noisy or median(spread.values()) > PROCESS_SPREAD,
+        after=after,
+        noisy=bench.noisy or median(spread.values()) > PROCESS_SPREAD or stopped_by_quota(after),
         sentinel_ms=tuple(bench.sentinel_ms),
         seconds=time.monotonic() - start,
     )

@@ -28,9 +28,11 @@ from profilers.timing.failures import failure_of
 from profilers.timing.loop import profile
 from profilers.timing.sentinel import prepared_sentinel, sentinel_latency_ms
 
-__all__ = ["FEEDS_FILE", "MODEL_FILE", "SENTINEL_FILE", "ProfileAnswer", "ProfileRequest", "answer"]
+__all__ = ["FEEDS_FILE", "MEASURED_FILE", "MODEL_FILE", "SENTINEL_FILE", "ProfileAnswer", "ProfileRequest", "answer"]
 
 MODEL_FILE, SENTINEL_FILE, FEEDS_FILE = "model.onnx", "sentinel.onnx", "feeds.npz"
+MEASURED_FILE = "measured"
+"""Written once the samples are taken: what ends the process afterwards need not cost the latency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,10 @@ def _profile(request: ProfileRequest, folder: Path) -> ProfileAnswer:
     gc.disable()  # a collection in the middle of a sample would be the model's fault
     before = _sentinel(settings, backend, folder)
     with closing(CombinedReader([PerfEventReader(), ProcessReader()])) as counters:
-        run = profile(model, feeds, backend, settings, counters=counters, producers=request.producers)
+        run = profile(
+            model, feeds, backend, settings, counters=counters, producers=request.producers,
+            on_samples=(folder / MEASURED_FILE).touch if settings.kernels else None,
+        )  # fmt: skip
     return ProfileAnswer(run=run, sentinel_ms=(*before, *_sentinel(settings, backend, folder)))
 
 

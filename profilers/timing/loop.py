@@ -4,7 +4,6 @@ Nothing is deleted and nothing is averaged away: every sample is kept, summaries
 `docs/guides/measuring.md` describes the protocol; a change of it that changes latencies raises `PROTOCOL_VERSION`.
 """
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
@@ -29,6 +28,7 @@ LEAST_SAMPLES = 3
 LEAST_TIMED_SHARE = 0.2
 """Least share of `max_seconds`: samples that agree within the first milliseconds say nothing of the next hundred."""
 LONGEST_BLOCK = 1000
+LONGEST_WORDS = 300
 CHECK_GROWTH = 1.2
 """Stability is checked whenever the number of samples has grown by this factor: rarely, because checking evicts the
 model's data from the caches."""
@@ -43,6 +43,7 @@ def profile(
     counters: CounterReader,
     clock: Clock = time.perf_counter_ns,
     producers: Mapping[str, int] | None = None,
+    on_samples: Callable[[], object] | None = None,
 ) -> ProcessRun:
     """Measure one model in this process.
 
@@ -54,6 +55,7 @@ def profile(
         counters: opened before this call, so that the session's threads are counted too.
         clock: nanoseconds; tests give one that they move themselves.
         producers: tensor name → index of the node in `Graph.nodes` that produces it; kernels are matched through it.
+        on_samples: called once the samples are taken, before kernels are timed.
 
     Raises:
         BackendUnavailableError: the runtime is missing.
@@ -68,13 +70,18 @@ def profile(
         with counters:
             samples_ms = _collect(session, feeds, settings, clock, block)
         peak_bytes = peak_memory_bytes()
-        kernels = _kernels(session, feeds, median(samples_ms), producers or {}) if settings.kernels else None
+        if on_samples is not None:
+            on_samples()
+        kernels, no_kernels = None, ""
+        if settings.kernels:
+            kernels, no_kernels = _kernels(session, feeds, median(samples_ms), producers or {})
     return ProcessRun(
         samples_ms=tuple(samples_ms),
         runs_per_sample=block,
         warmup_runs=len(warmup_ms),
         load_ms=load_ms,
         kernels=kernels,
+        no_kernels=no_kernels,
         counters=counters.read(runs=len(samples_ms) * block),
         peak_memory_bytes=peak_bytes,
     )
@@ -138,14 +145,25 @@ def _is_stable(samples_ms: Sequence[float], share: float) -> bool:
 
 def _kernels(
     session: Session, feeds: Feeds, latency_ms: float, producers: Mapping[str, int]
-) -> tuple[KernelTiming, ...] | None:
-    """Kernel timings; a runtime that can run the model but not profile it still has a latency."""
+) -> tuple[tuple[KernelTiming, ...] | None, str]:
+    """Kernel timings, or why there are none; a runtime that can run the model but not profile it has a latency."""
     try:
         records = session.kernels(feeds)
-    except (LatcastError, MemoryError) as error:
-        sys.stderr.write(f"No kernel timings: {error}\n")
-        return None
-    return None if records is None else kernel_timings(records, latency_ms, producers)
+        if records is None:
+            return None, "This backend times no kernels."
+        return kernel_timings(records, latency_ms, producers), ""
+    except Exception as error:  # noqa: BLE001 - whatever a profiler raises, the samples are taken
+        return None, _words(error)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, LatcastError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "The profiler's records need more memory than the model may use."
+    if isinstance(error, OSError):
+        return f"The profiler's records cannot be written: {error.strerror or error}. Free space in TMPDIR."
+    return f"The profiler's records cannot be read ({type(error).__name__}: {error})."[:LONGEST_WORDS]
 
 
 def kernel_timings(

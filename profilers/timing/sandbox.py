@@ -25,12 +25,19 @@ from latcast.schema import (
 from profilers.backends import get_backend
 from profilers.backends.target_settings import target_for
 from profilers.feeds import describe_feeds, feed_specs
-from profilers.host.cpus import cpus_for
-from profilers.host.environment import EnvironmentReader
+from profilers.host.cpus import cpus_for, refuse_more_threads_than_cpus
+from profilers.host.environment import EnvironmentReader, stopped_by_quota
 from profilers.host.exclusive import alone_on_this_host
 from profilers.host.one_shot import OneShotChildren
 from profilers.progress import Progress, no_progress
-from profilers.timing.child import FEEDS_FILE, MODEL_FILE, SENTINEL_FILE, ProfileAnswer, ProfileRequest
+from profilers.timing.child import (
+    FEEDS_FILE,
+    MEASURED_FILE,
+    MODEL_FILE,
+    SENTINEL_FILE,
+    ProfileAnswer,
+    ProfileRequest,
+)
 from profilers.timing.limits import limits_of
 from profilers.timing.sentinel import DRIFT, drift, sentinel_model
 
@@ -74,16 +81,18 @@ def measure(
         InvalidModelError: the bytes are not a model that can be read.
         InvalidFeedsError: no feeds can be made for its inputs.
         UnknownNameError: no such backend.
+        InputError: more threads than CPUs.
     """
+    refuse_more_threads_than_cpus(settings.threads, device)
     graph = graph or _load(model)
     feeds = feed_specs(graph) if feeds is None else feeds
     target, host = target_for(device, settings), EnvironmentReader()
     before = host.read()
-    with TemporaryDirectory(prefix="latcast-", ignore_cleanup_errors=True) as name:  # mode 0700
-        folder = Path(name)
-        _lay_out(folder, model, settings, feeds)
-        sandbox = _Sandbox(folder, model, settings, feeds, _producers(graph))
-        outcome = _repeat(sandbox, settings, progress or no_progress)
+    try:
+        outcome = _in_a_folder(model, settings, feeds, _producers(graph), progress or no_progress)
+    except OSError as error:
+        outcome = _Outcome(failure=_no_room(error))
+    after = host.read()
     failed = outcome.failure is not None
     measurement = Measurement(
         graph=graph.hash,
@@ -91,14 +100,32 @@ def measure(
         settings=settings,
         feeds=describe_feeds(feeds) if isinstance(feeds, Mapping) else tuple(feeds),
         before=before,
-        after=host.read(),
+        after=after,
         runs=() if failed else outcome.runs,
         failure=outcome.failure,
-        noisy=outcome.noisy,
+        noisy=outcome.noisy or stopped_by_quota(after),
         sentinel_ms=outcome.sentinel_ms,
     )
     summary = measurement.summary
     return replace(measurement, noisy=True) if summary and summary.process_spread > PROCESS_SPREAD else measurement
+
+
+def _in_a_folder(
+    model: bytes, settings: ProfileSettings, feeds: Feeds, producers: Mapping[str, int], progress: Progress
+) -> "_Outcome":
+    with TemporaryDirectory(prefix="latcast-", ignore_cleanup_errors=True) as name:  # mode 0700
+        folder = Path(name)
+        _lay_out(folder, model, settings, feeds)
+        return _repeat(_Sandbox(folder, model, settings, feeds, producers), settings, progress)
+
+
+def _no_room(error: OSError) -> Failure:
+    """The failure of a measurement whose files could not be written."""
+    return Failure(
+        stage="internal",
+        message=f"The folder for temporary files cannot take the model: {error.strerror or error}"
+        f"{f' ({error.filename})' if error.filename else ''}. Free space there, or set TMPDIR to another folder.",
+    )
 
 
 def _load(model: bytes) -> Graph:
@@ -144,6 +171,9 @@ def _one_more(sandbox: "_Sandbox", outcome: _Outcome, *, kernels: bool) -> _Outc
     """
     answer = sandbox.profile(kernels=kernels)
     readings = _readings(answer)
+    if kernels and isinstance(answer, Failure) and sandbox.had_latency():
+        answer = _without_kernels(sandbox, answer)
+        readings += _readings(answer)
     if _disturbed(answer) and not outcome.noisy:
         answer = sandbox.profile(kernels=kernels)
         readings += _readings(answer)
@@ -152,6 +182,14 @@ def _one_more(sandbox: "_Sandbox", outcome: _Outcome, *, kernels: bool) -> _Outc
         return replace(seen, failure=answer)
     runs = (*outcome.runs, answer.run) if answer.run else outcome.runs
     return replace(seen, runs=runs, noisy=outcome.noisy or _disturbed(answer))
+
+
+def _without_kernels(sandbox: "_Sandbox", lost: Failure) -> ProfileAnswer | Failure:
+    """One more process for the latency alone, after one that ended while it timed kernels."""
+    answer = sandbox.profile(kernels=False)
+    if isinstance(answer, Failure) or answer.run is None:
+        return answer
+    return replace(answer, run=replace(answer.run, no_kernels=lost.message))
 
 
 def _readings(answer: ProfileAnswer | Failure) -> tuple[float, ...]:
@@ -192,6 +230,7 @@ class _Sandbox:
         self, folder: Path, model: bytes, settings: ProfileSettings, feeds: Feeds, producers: Mapping[str, int]
     ) -> None:
         self._model, self._settings, self._feeds, self._producers = model, settings, feeds, producers
+        self._folder = folder
         self._children = OneShotChildren("profilers.timing.child", ProfileAnswer, folder)
 
     def prepare(self) -> Failure | None:
@@ -209,7 +248,12 @@ class _Sandbox:
         """One fresh process that measures the model."""
         return self._ask("profile", kernels=kernels)
 
+    def had_latency(self) -> bool:
+        """Whether the last process had taken its samples when it ended."""
+        return (self._folder / MEASURED_FILE).exists()
+
     def _ask(self, task: str, *, kernels: bool = False) -> ProfileAnswer | Failure:
+        (self._folder / MEASURED_FILE).unlink(missing_ok=True)
         with alone_on_this_host():
             return self._children.ask(self._request(task, kernels), limits_of(self._settings))
 

@@ -104,5 +104,8 @@ def _cells(entry: "Entry", microbenchmark: Microbench) -> tuple[str, str, str]:
 def _steadiness(microbenchmark: Microbench) -> tuple[str, str]:
     """A sentence and its style."""
     if microbenchmark.noisy:
+        share = microbenchmark.after.quota_throttled_share if microbenchmark.after else None
+        if share:
+            return f"Noisy: the container's CPU quota stopped the process in {share:.0%} of its periods.", "yellow"
         return "Noisy: the host was busy meanwhile; stop other programs and measure again.", "yellow"
     return "Spread: (highest − lowest) / value, between processes.", ""

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from latcast.schema import CounterReading, Device, Graph, KernelTiming, Measurement, Summary
+from profilers.host.environment import stopped_by_quota
 from service.cli.tables import Cell, names, numbers, output, print_pairs, print_table, say
 
 __all__ = ["print_report"]
@@ -42,7 +43,8 @@ def print_report(
     if measurement.kernels:
         _print_kernels(measurement.kernels, kernels, out)
     elif kernels:
-        say("The backend gave no kernel timings.", out)
+        reason = measurement.runs[0].no_kernels or "The backend gave none."
+        say(f"No kernel timings. {reason}", out)
 
 
 def _latency_rows(measurement: Measurement, summary: Summary) -> Iterator[tuple[str, Cell]]:
@@ -56,6 +58,10 @@ def _latency_rows(measurement: Measurement, summary: Summary) -> Iterator[tuple[
 
 
 def _steadiness(measurement: Measurement, summary: Summary) -> Text:
+    if measurement.after is not None and stopped_by_quota(measurement.after):
+        share = measurement.after.quota_throttled_share
+        return Text(f"noisy: the CPU quota of this container stopped the process in {share:.0%} of its periods; raise "
+                    "the quota (`docker run --cpus`, `CPUQuota=`) and measure again", style="yellow")  # fmt: skip
     if measurement.noisy:
         return Text("noisy: the host was busy, or changed its speed, while it was measured; stop other programs and "
                     "measure again", style="yellow")  # fmt: skip

@@ -36,9 +36,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) ->
     ("refusing", "words"),
     [
         (errno.ENOENT, "virtual PMU"),
-        (errno.EACCES, "perf_event_paranoid=2"),
-        (errno.EPERM, "CAP_PERFMON"),
-        (errno.ENOSYS, "use Linux"),
+        (errno.ENOSYS, "container's seccomp profile hides it"),
         (errno.EMFILE, "Too many open files"),
     ],
     indirect=["refusing"],
@@ -50,6 +48,20 @@ def test_events_that_are_refused_say_why_and_what_helps(refusing: PerfEventReade
     with refusing:
         pass
     assert refusing.read().values == {}
+
+
+CONTAINER, KERNEL = "The container's seccomp", "The kernel forbids it"
+
+
+@pytest.mark.parametrize(
+    ("paranoid", "first"), [("2", CONTAINER), ("-1", CONTAINER), ("3", KERNEL), ("unknown", KERNEL)]
+)
+def test_advice_is_not_what_was_done_already(paranoid: str, first: str) -> None:
+    said = perf_module._explain_refusal(paranoid)
+    assert said.startswith(first)
+    assert f"perf_event_paranoid = {paranoid}" in said
+    assert ("sysctl" in said) == (first == KERNEL)
+    assert "--cap-add PERFMON" in said
 
 
 def test_multiplexed_counts_are_scaled_and_unscheduled_ones_absent(monkeypatch: pytest.MonkeyPatch) -> None:

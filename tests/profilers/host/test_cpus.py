@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from profilers.host.cpus import choose_cpus, cpus_for, pin
+from latcast.schema import Device, InputError
+from profilers.host.cpus import choose_cpus, cpus_for, pin, refuse_more_threads_than_cpus
 
 Unpack = Callable[[str], Path]
 
@@ -43,3 +44,11 @@ def test_a_process_is_pinned_to_cpus_that_it_may_use() -> None:
 def test_a_host_without_affinities_pins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert cpus_for(2) == ()
+
+
+def test_threads_that_would_wait_for_each_other_are_refused() -> None:
+    device = Device(fingerprint="f", name="n", machine="m", processor="p", physical_cores=2, logical_cores=2,
+                    memory_bytes=1)  # fmt: skip
+    refuse_more_threads_than_cpus(2, device)
+    with pytest.raises(InputError, match=r"3 threads cannot be measured: this process may use 2 CPUs.*--threads 2 or"):
+        refuse_more_threads_than_cpus(3, device)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from profilers.host.environment import EnvironmentReader
+from profilers.host.environment import EnvironmentReader, stopped_by_quota
 
 Unpack = Callable[[str], Path]
 
@@ -55,3 +55,32 @@ def test_a_host_that_tells_nothing_still_has_a_state(tmp_path: Path) -> None:
     assert state.available_memory_bytes is not None
     assert state.available_memory_bytes > 0
     assert state.versions["python"]
+
+
+def quota(root: Path, stopped: int, periods: int, *, folder: str = "sys/fs/cgroup") -> None:
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / folder / "cpu.stat").write_text(f"usage_usec 1\nnr_periods {periods}\nnr_throttled {stopped}\n")
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "folder"),
+    [
+        ("0::/\n", "sys/fs/cgroup"),
+        ("0::/a/b\n", "sys/fs/cgroup/a"),
+        ("1:cpu,cpuacct:/x\n", "sys/fs/cgroup/cpu,cpuacct/x"),
+    ],
+)
+def test_a_quota_counts_since_the_reading_before(tmp_path: Path, cgroup: str, folder: str) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(cgroup)
+    assert EnvironmentReader(tmp_path).read().quota_throttled_share is None
+    quota(tmp_path, 10, 100, folder=folder)
+    reader = EnvironmentReader(tmp_path)
+    quota(tmp_path, 70, 169, folder=folder)
+    state = reader.read()
+    assert state.quota_throttled_share == pytest.approx(60 / 69)
+    assert stopped_by_quota(state)
+    again = reader.read()
+    assert again.quota_throttled_share == 0.0
+    assert not stopped_by_quota(again)
+    assert not stopped_by_quota(None)

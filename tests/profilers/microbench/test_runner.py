@@ -27,7 +27,7 @@ from profilers.microbench import ENTRIES, microbench, run_microbench, runner
 from profilers.microbench.child import OPENING_FILE, ProbeAnswer, ProbeRequest
 from profilers.microbench.probes import PROBES
 
-DEVICE = Device(fingerprint="f", name="here", machine="x86_64", processor="p", physical_cores=1, logical_cores=1,
+DEVICE = Device(fingerprint="f", name="here", machine="x86_64", processor="p", physical_cores=1, logical_cores=2,
                 memory_bytes=2**30)  # fmt: skip
 FAKE = ProfileSettings(backend="fake", options={"latency_us": "10"})
 SMALL = ("chain_short", "chain_long", "gemm_64", "softmax_12x128")

@@ -1,5 +1,6 @@
 """The timing loop, with a clock that only the fake backend moves."""
 
+import json
 from collections.abc import Callable, Iterator
 from itertools import chain, pairwise, repeat
 from statistics import median
@@ -7,7 +8,7 @@ from statistics import median
 import pytest
 from onnx import TensorProto, helper
 
-from latcast.schema import CounterReading, FeedSpec, ProcessRun, ProfileSettings
+from latcast.schema import CounterReading, FeedSpec, LatcastError, ProcessRun, ProfileSettings
 from profilers.backends.base import KernelRecord
 from profilers.backends.fake import FakeBackend, FakeSession
 from profilers.counters.null import NullReader
@@ -136,9 +137,19 @@ def test_kernels_that_nobody_wants_are_not_measured() -> None:
     assert measured(repeat(3.0), kernels=False)[0].kernels is None
 
 
-@pytest.mark.parametrize("fault", [MemoryError, lambda: None])
-def test_a_runtime_without_a_profiler_still_has_a_latency(
-    fault: Callable[[], Exception | None], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (MemoryError, "need more memory"),
+        (lambda: None, "times no kernels"),
+        (lambda: OSError(28, "No space left on device"), "No space left on device"),
+        (lambda: json.JSONDecodeError("Unterminated string", "", 0), "cannot be read (JSONDecodeError"),
+        (lambda: KeyError("args"), "cannot be read (KeyError"),
+        (lambda: LatcastError("Its loops run often."), "Its loops run often."),
+    ],
+)
+def test_whatever_keeps_kernels_from_being_timed_leaves_the_latency(
+    fault: Callable[[], Exception | None], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def kernels(self: FakeSession, feeds: object) -> None:
         error = fault()
@@ -148,6 +159,7 @@ def test_a_runtime_without_a_profiler_still_has_a_latency(
     monkeypatch.setattr(FakeSession, "kernels", kernels)
     run, _, _ = measured(repeat(3.0))
     assert run.kernels is None
+    assert words in run.no_kernels
     assert median(run.samples_ms) == 3.0
 
 

@@ -19,6 +19,7 @@ from latcast.schema import (
     CounterReading,
     Device,
     Failure,
+    InputError,
     InvalidModelError,
     Measurement,
     ProcessRun,
@@ -27,6 +28,7 @@ from latcast.schema import (
     from_plain,
     to_plain,
 )
+from profilers.feeds import feed_specs
 from profilers.onnx_graph import load_graph, placeholder
 from profilers.timing import sandbox
 from profilers.timing.child import ProfileAnswer
@@ -181,8 +183,8 @@ def _eventually(condition: Callable[[], T | None]) -> T:
 class Script:
     """A sandbox whose processes answer what the test says."""
 
-    def __init__(self, *answers: ProfileAnswer | Failure) -> None:
-        self.answers, self.kernels = list(answers), []
+    def __init__(self, *answers: ProfileAnswer | Failure, measured: bool = False) -> None:
+        self.answers, self.kernels, self.measured = list(answers), [], measured
 
     def prepare(self) -> None:
         return None
@@ -190,6 +192,9 @@ class Script:
     def profile(self, *, kernels: bool) -> ProfileAnswer | Failure:
         self.kernels.append(kernels)
         return self.answers.pop(0)
+
+    def had_latency(self) -> bool:
+        return self.measured
 
 
 def run_of(latency_ms: float, busy: float = 1.0, interruptions: int = 0) -> ProcessRun:
@@ -256,3 +261,48 @@ def test_progress_is_told_and_may_stop_the_measurement() -> None:
     with pytest.raises(Enough):
         measure(small_model(), device=DEVICE, settings=replace(QUICK, processes=2), progress=progress)
     assert told == [0.0, 0.5]
+
+
+def test_a_process_that_ends_while_it_times_kernels_costs_no_latency() -> None:
+    killed = Failure(stage="memory", message="The process was killed.")
+    script = Script(killed, CALM, measured=True)
+    outcome = sandbox._one_more(script, sandbox._Outcome(), kernels=True)
+    assert outcome.failure is None
+    assert [run.no_kernels for run in outcome.runs] == ["The process was killed."]
+    assert script.kernels == [True, False]
+    early = Script(killed, CALM)
+    assert sandbox._one_more(early, sandbox._Outcome(), kernels=True).failure == killed
+    assert sandbox._one_more(Script(killed, measured=True), sandbox._Outcome(), kernels=False).failure == killed
+
+
+def test_the_mark_of_taken_samples_is_of_the_last_process(tmp_path: Path) -> None:
+    model = small_model()
+    box = sandbox._Sandbox(tmp_path, model, QUICK, feed_specs(load_graph(model)), {})
+    sandbox._lay_out(tmp_path, model, QUICK, ())
+    assert isinstance(box.profile(kernels=True), ProfileAnswer)
+    assert box.had_latency()
+    assert isinstance(box.profile(kernels=False), ProfileAnswer)
+    assert not box.had_latency()
+
+
+def test_a_folder_that_takes_no_files_is_a_failure_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "/full/model.onnx")
+
+    monkeypatch.setattr(sandbox, "_lay_out", full)
+    failure = measure(small_model(), device=DEVICE, settings=QUICK).failure
+    assert failure is not None
+    assert failure.message == (
+        "The folder for temporary files cannot take the model: No space left on device (/full/model.onnx). "
+        "Free space there, or set TMPDIR to another folder."
+    )
+
+
+def test_a_quota_that_stopped_the_processes_makes_a_measurement_noisy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "stopped_by_quota", lambda environment: environment is not None)
+    assert measure(small_model(), device=DEVICE, settings=QUICK).noisy
+
+
+def test_more_threads_than_cpus_are_not_measured() -> None:
+    with pytest.raises(InputError, match="2 threads cannot be measured"):
+        measure(small_model(), device=DEVICE, settings=replace(QUICK, threads=2))

@@ -1,9 +1,19 @@
 """The report of `latcast profile`: units, reasons, and kernels by their share."""
 
+from typing import Any
+
 import pytest
 
-from latcast.schema import CounterReading, KernelTiming
-from service.cli.measure.profile_report import _counter_rows, _print_kernels
+from latcast.schema import (
+    CounterReading,
+    Environment,
+    KernelTiming,
+    Measurement,
+    ProcessRun,
+    ProfileSettings,
+    Target,
+)
+from service.cli.measure.profile_report import _counter_rows, _print_kernels, _steadiness
 from service.cli.tables import output
 
 
@@ -28,3 +38,18 @@ def test_kernels_are_listed_by_share(capsys: pytest.CaptureFixture[str]) -> None
     title, header, *rows = capsys.readouterr().out.strip().splitlines()
     assert title == "kernels: 2 of 3, by share of the time"
     assert [row.split()[0] for row in (header, *rows)] == ["operator", "op1", "op2"]
+
+
+def measured(**changes: Any) -> Measurement:
+    run = ProcessRun(samples_ms=(1.0, 1.0), no_kernels="The disk is full.")
+    target = Target(device="d", backend="fake")
+    return Measurement(graph="g1-x", target=target, settings=ProfileSettings(), feeds=(), runs=(run,), **changes)
+
+
+def test_a_quota_is_named_where_it_disturbed() -> None:
+    measurement = measured(noisy=True, after=Environment(time_unix_s=0.0, quota_throttled_share=0.87))
+    assert measurement.summary is not None
+    said = str(_steadiness(measurement, measurement.summary))
+    assert "CPU quota of this container stopped the process in 87% of its periods" in said
+    busy = measured(noisy=True, after=Environment(time_unix_s=0.0, quota_throttled_share=0.0))
+    assert "the host was busy" in str(_steadiness(busy, measurement.summary))
