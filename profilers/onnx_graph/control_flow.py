@@ -12,6 +12,8 @@ from profilers.onnx_graph.work import Work
 __all__ = ["Body", "control_flow_outputs", "control_flow_work"]
 
 _LARGEST_TRIPS = 2**31 - 1
+_SCAN_OF_BATCHES = 8
+"""The one opset whose Scan takes lengths of sequences first and has batches as the first axis of all else."""
 
 
 class Body(NamedTuple):
@@ -31,18 +33,20 @@ Inputs = Sequence[Value | None]
 _Result = tuple[list[Value], list[Body], int]
 
 
-def control_flow_outputs(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
+def control_flow_outputs(node: SourceNode, inputs: Inputs, walk_body: WalkBody, *, opset: int) -> _Result:
     """Outputs, bodies (in the order of their attributes' names) and trips of a node with bodies.
 
     Args:
         node: If, Loop, Scan, or another operator that takes bodies.
         inputs: of the node.
         walk_body: walks one body, given the values of its inputs.
+        opset: version of ai.onnx; in 8, Scan had an axis of batches.
 
     Raises:
         InvalidModelError: bodies whose inputs or outputs do not match the node.
     """
-    rule = {"If": _if, "Loop": _loop, "Scan": _scan}.get(node.operation.operator, _unknown)
+    scan = _scan_of_batches if opset == _SCAN_OF_BATCHES else _scan
+    rule = {"If": _if, "Loop": _loop, "Scan": scan}.get(node.operation.operator, _unknown)
     outputs, bodies, trips = rule(node, inputs, walk_body)
     if len(outputs) != len(node.outputs):
         raise InvalidModelError(f"The body of a {node.operation.operator} node gives {len(outputs)} outputs, but the "
@@ -191,6 +195,26 @@ def _scan(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
         for value, name, axis in zip(walked.outputs[states:], node.outputs[states:], out_axes, strict=False)
     ]
     return [*final, *scans], [Body(walked)], 1 if length is None else length
+
+
+def _scan_of_batches(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
+    """Scan of opset 8: states are (batch, …), what is scanned (batch, length, …), the body sees neither axis."""
+    body = _only_body(node)
+    scanned = int(node.operation.plain.get("num_scan_inputs", 0))  # type: ignore[arg-type]
+    values = [value for value in inputs[1:] if value is not None]
+    states = len(values) - scanned
+    if scanned < 1 or states < 0 or len(body.inputs) != len(values) or len(body.outputs) < states:
+        raise InvalidModelError("The body of a Scan node does not take and give what the node passes through it.")
+    batch, length = (_along(values[states].dims, axis) for axis in (0, 1))
+    dims = [_without(value.dims, 0) for value in values]
+    dims[states:] = [_without(shape, 0) for shape in dims[states:]]
+    formal = [_renamed(value, info.name, shape) for value, info, shape in zip(values, body.inputs, dims, strict=True)]
+    walked = walk_body(body, formal)
+    outputs = [
+        _renamed(value, name, _with(value.dims if place < states else _with(value.dims, 0, length), 0, batch))
+        for place, (value, name) in enumerate(zip(walked.outputs, node.outputs, strict=False))
+    ]
+    return outputs, [Body(walked)], 1 if batch is None or length is None else batch * length
 
 
 def _axes(operation: Operation, name: str, count: int) -> tuple[int, ...]:

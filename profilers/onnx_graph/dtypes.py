@@ -18,7 +18,9 @@ _CODES = {name: code for code, name in DTYPE_NAMES.items()}
 FLOATS = frozenset({"float32", "float16", "bfloat16", "float64"})
 """Types of weights and activations whose values are arbitrary."""
 
-INTEGERS = frozenset({"int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "int4", "uint4"})
+INTEGERS = frozenset(
+    {"int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "int4", "uint4", "int2", "uint2"}
+)
 
 
 def dtype_name(code: int) -> str:

@@ -191,7 +191,7 @@ class _Walk:
         def walk_body(body: SourceGraph, formal: Sequence[Value]) -> Walked:
             return walk(body, formal, self._context, parent=self._scope)
 
-        outputs, bodies, trips = control_flow_outputs(node, inputs, walk_body)
+        outputs, bodies, trips = control_flow_outputs(node, inputs, walk_body, opset=self._context.opsets.get("", 0))
         for value in outputs:
             self._complete(value)
         self._merkle.node(node.operation, inputs, outputs, [body.walked.digest for body in bodies])

@@ -92,3 +92,17 @@ def test_scan_runs_along_its_sequence():
     assert graph.nodes[0].trips == 5
     assert graph.nodes[0].flops == 5 * 6
     assert shapes_of(graph)["ys"] == (5, 3)
+
+
+def test_scan_of_opset_8_has_batches_first():
+    body = helper.make_graph(
+        [helper.make_node("Add", ["s", "v"], ["s2"]), helper.make_node("Relu", ["s2"], ["o"])],
+        "body",
+        [helper.make_tensor_value_info(name, F, None) for name in ("s", "v")],
+        [helper.make_tensor_value_info(name, F, None) for name in ("s2", "o")],
+    )
+    node = helper.make_node("Scan", ["", "s0", "x"], ["sn", "ys"], body=body, num_scan_inputs=1)
+    inputs, outputs = [("s0", F, (2, 3)), ("x", F, (2, 5, 3))], [("sn", F), ("ys", F)]
+    graph = load_graph(made([node], inputs, outputs, opset=8))
+    assert (graph.nodes[0].trips, graph.nodes[0].flops) == (2 * 5, 2 * 5 * 6)
+    assert (shapes_of(graph)["sn"], shapes_of(graph)["ys"]) == ((2, 3), (2, 5, 3))
