@@ -28,6 +28,8 @@ __all__ = [
 PROTOCOL_VERSION = 1
 """Version of the timing protocol (docs/guides/measuring.md); part of what a measurement says of itself."""
 
+LEAST_NOISE_LOG, MOST_NOISE_LOG = 0.005, 5.0
+
 FailureStage = str
 """`load`, `open`, `run`, `timeout`, `memory`, `crash`, `unavailable` or `internal`."""
 
@@ -173,8 +175,8 @@ class Summary:
 
     @property
     def noise_log(self) -> float:
-        """Standard error of log latency, from the spread between processes; at least 0.5 %."""
-        return max(0.005, self.process_spread / 2)
+        """Standard error of log latency, from the spread between processes; from 0.5 % to a factor of about 150."""
+        return min(MOST_NOISE_LOG, max(LEAST_NOISE_LOG, self.process_spread / 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +253,7 @@ class Measurement:
             p90_ms=quantile(samples, 0.9),
             iqr_ms=quantile(samples, 0.75) - quantile(samples, 0.25),
             samples=len(samples),
-            process_spread=(max(medians) - min(medians)) / centre,
+            process_spread=(max(medians) - min(medians)) / centre if centre else 0.0,
         )
 
 

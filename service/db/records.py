@@ -40,11 +40,13 @@ __all__ = [
     "device_row",
     "feeds_key",
     "graph_summary",
+    "is_latency",
     "is_storable_text",
     "kernel_record",
     "measurement_record",
     "measurement_row",
     "storable",
+    "summary_of_runs",
     "summary_record",
     "target_record",
     "target_row",
@@ -52,6 +54,8 @@ __all__ = [
 
 DEFAULT_FEEDS = "default"
 """`feeds_key` of a measurement that was asked for without feeds of its own."""
+SHORTEST_MS, LONGEST_MS = 1e-9, 1e9
+"""Latencies in ms that can be: means, ratios and logarithms of whatever lies between them are finite."""
 INT64 = range(-(2**63), 2**63)
 
 
@@ -193,8 +197,23 @@ def _check_outcome(measurement: Measurement) -> None:
     if (measurement.failure is None) != bool(measurement.runs):
         raise InputError("A measurement has either the runs of its processes or a failure; send exactly one of them.")
     for index, run in enumerate(measurement.runs):
-        if not run.samples_ms or not all(0 < sample < math.inf for sample in run.samples_ms):
-            raise InputError(f"runs[{index}].samples_ms: there has to be a sample, and each has to be positive (ms).")
+        if not run.samples_ms:
+            raise InputError(f"runs[{index}].samples_ms: there has to be a sample.")
+        _check_times(f"runs[{index}].samples_ms", run.samples_ms)
+    _check_times("sentinel_ms", measurement.sentinel_ms)
+
+
+def _check_times(path: str, times_ms: Sequence[float]) -> None:
+    wrong = next((ms for ms in times_ms if not is_latency(ms)), None)
+    if wrong is not None:
+        raise InputError(
+            f"{path}: each time has to be positive, between {SHORTEST_MS:g} and {LONGEST_MS:g} ms; found {wrong:g}."
+        )
+
+
+def is_latency(ms: float | None) -> bool:
+    """Whether it is a number of ms that something can take."""
+    return ms is not None and SHORTEST_MS <= ms <= LONGEST_MS
 
 
 def _run_plain(run: ProcessRun) -> dict[str, Any]:
@@ -257,9 +276,14 @@ def measurement_record(row: tables.Measurement) -> Measurement:
 
 def summary_record(row: tables.Measurement | Row[Any]) -> Summary | None:
     """Summary of a row's samples (only `runs` counts); None where it has none (a failure, or a number of a table)."""
-    runs = tuple(ProcessRun(samples_ms=tuple(run["samples_ms"])) for run in row.runs)
+    return summary_of_runs(row.runs)
+
+
+def summary_of_runs(runs: Sequence[Mapping[str, Any]]) -> Summary | None:
+    """Summary of the samples of processes as rows keep them; None where there are none."""
+    processes = tuple(ProcessRun(samples_ms=tuple(run["samples_ms"])) for run in runs)
     nowhere = Target(device="", backend="")  # a summary looks at samples alone
-    return Measurement(graph="", target=nowhere, settings=ProfileSettings(), runs=runs).summary
+    return Measurement(graph="", target=nowhere, settings=ProfileSettings(), runs=processes).summary
 
 
 def _run_records(row: tables.Measurement) -> tuple[ProcessRun, ...]:

@@ -12,6 +12,7 @@ from service.db.tables import Measurement as MeasurementRow
 from service.jobs import queue
 from service.jobs.payloads import ProfilePayload, parsed
 from service.jobs.queue import Receipt
+from service.jobs.report_checks import clipped, require_fit
 
 __all__ = ["FINAL_STAGES", "MODEL_STAGES", "take_failure", "take_measurement"]
 
@@ -37,7 +38,8 @@ def take_measurement(
         device_id: the device that reports; the lease has to be its own. None where it is known to be.
 
     Raises:
-        InputError: the measurement is of another graph or target, or has impossible values.
+        InputError: the measurement is of another graph or target, was not taken as the job asks, or has impossible
+            values.
         LeaseLostError: the lease is another device's, the job went on to somebody else, or is finished.
         NotFoundError: there is no such job.
     """
@@ -47,6 +49,9 @@ def take_measurement(
         return Receipt(job_id, job.state, written)
     queue.require_open(job, attempt)
     _require_same_work(job, measurement)
+    if measurement.failure is not None:
+        measurement = replace(measurement, failure=clipped(measurement.failure))
+    require_fit(parsed(ProfilePayload, job), measurement)
     row = _add_row(session, job, lease_token, measurement)
     result = {"measurement_id": row.id}
     if (failure := measurement.failure) is None:
@@ -80,9 +85,11 @@ def take_failure(
         device_id: the device that reports; the lease has to be its own. None where it is known to be.
 
     Raises:
+        InputError: nothing fails at the stage.
         LeaseLostError: the lease is another device's, the job went on to somebody else, or is finished.
         NotFoundError: there is no such job.
     """
+    failure = clipped(failure)
     job, attempt = queue.reported(session, job_id, lease_token, device_id=device_id)
     first = attempt.outcome != LeaseOutcome.FAILED
     receipt = queue.fail(

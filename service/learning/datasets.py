@@ -59,7 +59,7 @@ def load_dataset(
         target_ids = [target_id]
     if measurement_ids is None:
         measurement_ids = representative_ids(session, target_ids=target_ids, imported=imported)
-    rows = _load_rows(session, sorted(measurement_ids))
+    rows = [row for row in _load_rows(session, sorted(measurement_ids)) if records.is_latency(row.median_ms)]
     kernels = _kernels(session, [row.id for row in rows])
     noise = [summary.noise_log for row in rows if (summary := records.summary_record(row)) is not None]
     drift = _drift_factors(rows) if baseline_speed else np.ones(len(rows))
@@ -86,7 +86,8 @@ def _drift_factors(rows: Sequence[tables.Measurement]) -> FloatArray:
 
 
 def _sentinel_ms(row: tables.Measurement) -> float | None:
-    return median(row.sentinel_ms) if row.sentinel_ms else None
+    readings = [ms for ms in row.sentinel_ms if records.is_latency(ms)]  # others were stored once
+    return median(readings) if readings else None
 
 
 def baseline_sentinel_ms(session: Session, row_ids: Collection[int]) -> float | None:

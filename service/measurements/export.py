@@ -15,7 +15,7 @@ from service.measurements.pages import Filter, MeasurementSummary, iterate
 __all__ = ["csv_lines", "write_parquet"]
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-ROWS_PER_GROUP = 1000
+ROWS_PER_GROUP, SAMPLES_PER_GROUP = 1000, 500_000
 SCHEMA = pa.schema(
     [
         ("id", pa.int64()),
@@ -65,12 +65,14 @@ def _line(values: list[Any]) -> str:
 
 
 def write_parquet(session: Session, wanted: Filter, out: IO[bytes]) -> None:
-    """Write the rows with their samples as Parquet."""
+    """Write the rows with their samples as Parquet; as many samples are in memory as a group of rows holds."""
     with pq.ParquetWriter(out, SCHEMA, compression="zstd") as writer:
         group: list[dict[str, Any]] = []
+        count = 0
         for row, samples in iterate(session, wanted):
             group.append({**asdict(row), "samples_ms": samples})
-            if len(group) == ROWS_PER_GROUP:
+            count += sum(map(len, samples))
+            if len(group) == ROWS_PER_GROUP or count >= SAMPLES_PER_GROUP:
                 writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
-                group = []
+                group, count = [], 0
         writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))

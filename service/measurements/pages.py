@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Select, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from latcast.errors import NotFoundError
 from latcast.schema import TargetId
 from service.db import records
 from service.db.pagination import Order, Page, fetch_page
+from service.db.statements import chunks
 from service.db.tables import Architecture, Measurement
 from service.graphs.store import architectures_of
 
@@ -19,6 +20,11 @@ __all__ = ["Filter", "MeasurementSummary", "Outcome", "Sort", "iterate", "measur
 Outcome = Literal["measured", "failed", "all"]
 Sort = Literal["id", "-id", "median_ms", "-median_ms"]
 EXPORT_CHUNK = 500
+ROWS_WITH_SAMPLES = 4
+WITHOUT_SAMPLES = tuple(
+    defer(column) for column in (Measurement.runs, Measurement.settings, Measurement.before, Measurement.after)
+)
+"""Lists need none of these of the rows themselves; one row's samples may take megabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,18 +96,23 @@ def page(
     query = _select(wanted)
     if sort.endswith("median_ms"):
         query = query.where(Measurement.median_ms.is_not(None))
-    rows = fetch_page(session, query, ORDERS[sort], limit=limit, cursor=cursor)
+    rows = fetch_page(session, query.options(*WITHOUT_SAMPLES), ORDERS[sort], limit=limit, cursor=cursor)
     return Page(items=summaries(session, [row for (row,) in rows.items]), next_cursor=rows.next_cursor)
 
 
 def iterate(session: Session, wanted: Filter) -> Iterator[tuple[MeasurementSummary, list[list[float]]]]:
-    """Every row that is wanted, oldest first, with the samples of each process in ms."""
+    """Every row that is wanted, oldest first, with the samples of each process in ms.
+
+    A few rows' samples are in memory at a time, however long the rows are.
+    """
     cursor: str | None = ""
     while cursor is not None:
-        rows = fetch_page(session, _select(wanted), ORDERS["id"], limit=EXPORT_CHUNK, cursor=cursor or None)
+        query = _select(wanted).options(*WITHOUT_SAMPLES)
+        rows = fetch_page(session, query, ORDERS["id"], limit=EXPORT_CHUNK, cursor=cursor or None)
         entities = [row for (row,) in rows.items]
-        for row, summary in zip(entities, summaries(session, entities), strict=True):
-            yield summary, [run["samples_ms"] for run in row.runs]
+        texts = _texts(session, entities)
+        for row, runs in _with_runs(session, entities):
+            yield _summary(row, texts.get(row.id), runs), [run["samples_ms"] for run in runs]
         cursor = rows.next_cursor
         session.expunge_all()
 
@@ -135,13 +146,30 @@ def measurement_row(session: Session, measurement_id: int) -> Measurement:
 
 
 def summaries(session: Session, rows: Sequence[Measurement]) -> list[MeasurementSummary]:
-    """Rows as they stand in lists."""
+    """Rows as they stand in lists, in their order."""
+    texts = _texts(session, rows)
+    listed = {row.id: _summary(row, texts.get(row.id), runs) for row, runs in _with_runs(session, rows)}
+    return [listed[row.id] for row in rows]
+
+
+def _texts(session: Session, rows: Sequence[Measurement]) -> dict[int, Any]:
+    """The architecture of each row that is of one, by the row's id."""
     texts = architectures_of(session, {row.graph_hash for row in rows if row.graph_hash})
-    return [_summary(row, texts.get(row.graph_hash or "") or row.architecture) for row in rows]
+    named = {row.id: texts.get(row.graph_hash or "") or row.architecture for row in rows}
+    return {row_id: architecture for row_id, architecture in named.items() if architecture is not None}
 
 
-def _summary(row: Measurement, architecture: Any) -> MeasurementSummary:
-    summary = records.summary_record(row)
+def _with_runs(session: Session, rows: Sequence[Measurement]) -> Iterator[tuple[Measurement, list[Any]]]:
+    """Each row with the processes that measured, a few of which are in memory at a time; in the order of ids."""
+    by_id = {row.id: row for row in rows}
+    for part in chunks(sorted(by_id)):
+        query = select(Measurement.id, Measurement.runs).where(Measurement.id.in_(part)).order_by(Measurement.id)
+        for row_id, runs in session.execute(query, execution_options={"yield_per": ROWS_WITH_SAMPLES}):
+            yield by_id[row_id], runs
+
+
+def _summary(row: Measurement, architecture: Any, runs: list[Any]) -> MeasurementSummary:
+    summary = records.summary_of_runs(runs)
     return MeasurementSummary(
         id=row.id,
         target=row.target_id,
@@ -159,6 +187,6 @@ def _summary(row: Measurement, architecture: Any) -> MeasurementSummary:
         failure_stage=row.failure_stage,
         failure_message=row.failure_message,
         feeds_key=row.feeds_key,
-        peak_memory_bytes=max((run["peak_memory_bytes"] for run in row.runs), default=0),
+        peak_memory_bytes=max((run["peak_memory_bytes"] for run in runs), default=0),
         created_unix_s=row.created_unix_s,
     )

@@ -1,7 +1,8 @@
 """The measurement that represents a network on a target.
 
 A network may have been measured often. Measurements with default feeds count, and of them the newest one that is not
-noisy, else the newest: to learn from, to answer with, and to choose a support set of.
+noisy, else the newest: to learn from, to answer with, and to choose a support set of. Rows whose latency cannot be (of
+before such were refused) represent nothing.
 """
 
 from collections.abc import Callable, Collection, Hashable, Iterable
@@ -11,7 +12,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from latcast.schema import TargetId
-from service.db.records import DEFAULT_FEEDS
+from service.db.records import DEFAULT_FEEDS, is_latency
 from service.db.representative import representatives
 from service.db.tables import Measurement, Target
 
@@ -29,7 +30,7 @@ def representative_measurements(rows: Iterable[Any], *, key: Callable[[Any], K])
         rows: with at least `COLUMNS`, of one target or with the target in the key.
         key: what the row is of.
     """
-    measured = (row for row in rows if row.median_ms is not None and row.feeds_key == DEFAULT_FEEDS)
+    measured = (row for row in rows if is_latency(row.median_ms) and row.feeds_key == DEFAULT_FEEDS)
     return representatives(measured, key=key)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from latcast.schema import Failure, FeedSpec, JobKind, JobState, LeaseOutcome, Measurement, ProfileSettings
 from service.api.schemas.common import In, Name, Positive
@@ -29,12 +29,18 @@ __all__ = [
 ]
 
 
+MOST_PROCESSES, MOST_SAMPLES = 20, 10_000
+MOST_ITEMS = {"runs": MOST_PROCESSES, "samples_ms": MOST_SAMPLES, "kernels": 200_000}
+MOST_OTHER_ITEMS = 1000
+"""Items of the lists in a report; the job's settings bound them further."""
+
+
 class SettingsIn(In):
     """How to measure, where it differs from the default; what identifies the target is given by the target."""
 
-    processes: int | None = Field(None, ge=1, le=20)
-    min_samples: int | None = Field(None, ge=1, le=10_000)
-    max_samples: int | None = Field(None, ge=1, le=10_000)
+    processes: int | None = Field(None, ge=1, le=MOST_PROCESSES)
+    min_samples: int | None = Field(None, ge=1, le=MOST_SAMPLES)
+    max_samples: int | None = Field(None, ge=1, le=MOST_SAMPLES)
     max_seconds: Positive | None = None
     warmup_seconds: Annotated[float, Field(ge=0, le=600)] | None = None
     stable_iqr: Annotated[float, Field(gt=0, le=10)] | None = None
@@ -172,11 +178,27 @@ class HeartbeatOut(BaseModel):
     deadline_unix_s: float
 
 
+def _bounded(value: Any, *, path: str = "measurement") -> Any:
+    """The value, whose lists are looked at before their items are.
+
+    Raises:
+        ValueError: a list that no measurement has; says which.
+    """
+    for name, item in value.items() if isinstance(value, dict) else ():
+        where = f"{path}.{name}"
+        if isinstance(item, list):
+            if len(item) > MOST_ITEMS.get(name, MOST_OTHER_ITEMS):
+                raise ValueError(f"{where}: {len(item):,} items are more than a measurement has")
+            for index, part in enumerate(item if name == "runs" else ()):
+                _bounded(part, path=f"{where}[{index}]")
+    return value
+
+
 class ResultIn(In):
     """What was measured."""
 
     lease_token: Name
-    measurement: Measurement
+    measurement: Annotated[Measurement, BeforeValidator(_bounded)]
 
 
 class FailureIn(In):

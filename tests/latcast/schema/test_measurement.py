@@ -47,3 +47,9 @@ def test_what_the_processes_say_together() -> None:
     assert measurement.counters is None
     assert measurement.sentinel_median_ms == 2.0
     assert measurement.begun_unix_s is None
+
+
+def test_processes_that_disagree_beyond_measure_still_have_a_finite_noise():
+    summary = _measurement(1e-6, 1e-6, 1e6).summary
+    assert summary is not None
+    assert summary.noise_log == 5.0

@@ -1,5 +1,6 @@
 """Answers item by item: measured, forecast by the first predictor that can, or an error of the item's own."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from service.graphs.queries import NetworkQuery
 from service.graphs.resolver import Item
 from service.learning.catalogue import ServedPredictor
 from service.settings import Settings
-from tests.service.helpers import CELL, TARGET, DirectLoader, model
+from tests.service.helpers import CELL, TARGET, DirectLoader, World, add_row, model
 
 
 class PickyLoader(DirectLoader):
@@ -199,3 +200,14 @@ def test_convolutions_without_groups_spoil_no_other_answer(forecaster: Forecaste
     assert "group" in str(refused)
     assert isinstance(sound, Forecast)
     assert isinstance(whole, Forecast)
+
+
+def test_a_latency_that_cannot_be_is_no_answer(world: World) -> None:
+    """Such a row was stored before reports were checked; quality has to go on without it."""
+    world.agent()
+    add_row(world, world.graph(), median_ms=math.inf, runs=[{"samples_ms": [1.7e308] * 2, "peak_memory_bytes": 0}])
+    real = Forecaster(world.settings, world.database, PickyLoader())
+    assert real.quality(TARGET.id) == []
+    (answer,) = real.forecast(TARGET.id, [Item(graph=world.graph())], 0.9)
+    assert isinstance(answer, Forecast)
+    assert answer.source == "predicted"

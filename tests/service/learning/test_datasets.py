@@ -9,8 +9,9 @@ from latcast.schema import Architecture
 from service.db import tables
 from service.graphs.resolver import Resolver
 from service.learning import datasets
+from service.measurements.lookup import GRAPHS, measured_latencies
 from service.measurements.representative import representative_ids
-from tests.service.helpers import CELL, OTHER_TARGET, TARGET, DirectLoader, World, add_import, measurement
+from tests.service.helpers import CELL, OTHER_TARGET, TARGET, DirectLoader, World, add_import, add_row, measurement
 
 
 def test_at_usual_speed_a_slow_hour_is_taken_out(world: World) -> None:
@@ -102,3 +103,22 @@ def test_manifest_names_exactly_the_rows(measured: World) -> None:
         other, _ = datasets.freeze_dataset(session, target_ids=[OTHER_TARGET.id])
     assert first.rows == len(rows) == 5
     assert first.rows_digest == again.rows_digest != other.rows_digest
+
+
+def test_rows_that_cannot_be_spoil_nothing(measured: World) -> None:
+    """Such rows were stored before reports were checked."""
+    run = {"samples_ms": [1.7e308, 1.7e308], "peak_memory_bytes": 0}
+    add_row(measured, measured.graph(1), median_ms=np.inf, runs=[run])
+    add_row(measured, measured.graph(2), median_ms=2.0, runs=[{**run, "samples_ms": [2.0]}], sentinel_ms=[0.0, 0.2])
+    add_row(measured, measured.graph(8), median_ms=8.0, runs=[{**run, "samples_ms": [8.0]}], sentinel_ms=[0.0])
+    with measured.database.read() as session:
+        every = list(session.scalars(select(tables.Measurement.id).where(tables.Measurement.median_ms.is_not(None))))
+        for ids in (None, every):
+            data = datasets.load_dataset(session, target_id=TARGET.id, measurement_ids=ids, baseline_speed=True)
+            assert np.isfinite(data.latency_ms).all()
+            assert data.noise_log is not None
+            assert np.isfinite(data.noise_log).all()
+        assert datasets.baseline_sentinel_ms(session, every) == pytest.approx(0.2)
+        names = [measured.graph(width) for width in (1, 2, 8)]
+        answers = measured_latencies(session, TARGET, GRAPHS, names)
+    assert [answers[name].median_ms for name in names] == [pytest.approx(1.05), 2.0, 8.0]

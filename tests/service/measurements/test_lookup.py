@@ -1,5 +1,7 @@
 """Latencies of a target by network, as what was measured answers them."""
 
+from dataclasses import replace
+
 import pytest
 
 from latcast.schema import from_plain
@@ -27,6 +29,6 @@ def test_measured_with_other_feeds_is_another_key(world: World) -> None:
     job = agent.lease(wait_s=0)
     assert job is not None
     assert [from_plain(FeedSpec, plain) for plain in job["feeds"]] == [feed]
-    agent.result(job["id"], job["lease_token"], measurement(graph))
+    agent.result(job["id"], job["lease_token"], replace(measurement(graph), feeds=(feed,)))
     with world.database.read() as session:
         assert measured_latencies(session, TARGET, GRAPHS, [graph]) == {}

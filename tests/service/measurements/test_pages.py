@@ -1,9 +1,15 @@
 """Measurements in lists: sorted, filtered, page by page, each with its summary."""
 
+import io
+import tracemalloc
+from collections.abc import Callable
+
 import pytest
 
 from latcast.schema import InputError
-from tests.service.helpers import TARGET, World, measurement
+from service.measurements.export import write_parquet
+from service.measurements.pages import Filter, page
+from tests.service.helpers import TARGET, World, add_row, measurement
 
 
 @pytest.mark.parametrize("sort", ["id", "-id", "median_ms", "-median_ms"])
@@ -40,3 +46,31 @@ def test_row_shows_its_summary_and_the_whole_record(measured: World) -> None:
     assert (row["samples"], row["peak_memory_bytes"], row["statistic"]) == (4, 1000, "samples")
     assert measured.http.get(f"/v1/measurements/{row['id']}").json()["summary"] == row
     assert measured.client.measurement(row["id"]) == measurement(row["graph"], ms=1.0)
+
+
+ROWS, SAMPLES = 40, 50_000
+
+
+def test_long_rows_are_listed_and_exported_a_few_at_a_time(world: World) -> None:
+    """Rows of before reports had limits: the samples of one take 2 MB once they are read."""
+    world.agent()
+    graph = world.graph()
+    run = {"samples_ms": [1.5] * SAMPLES, "peak_memory_bytes": 7}
+    for _ in range(ROWS):
+        add_row(world, graph, median_ms=1.5, runs=[run])
+    wanted = Filter(target_id=TARGET.id)
+    with world.database.read() as session:
+        assert most_bytes(lambda: page(session, wanted, limit=100).items) < 20 * 2**20
+        listed = page(session, wanted, limit=100).items
+        assert [(row.samples, row.peak_memory_bytes) for row in listed] == [(SAMPLES, 7)] * ROWS
+        assert most_bytes(lambda: write_parquet(session, wanted, io.BytesIO())) < 40 * 2**20
+
+
+def most_bytes(call: Callable[[], object]) -> int:
+    """The most memory that Python's objects took during a call."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

@@ -31,12 +31,14 @@ def test_from_registration_to_result(world: World) -> None:
     assert job["settings"]["processes"] == 2
     assert job["settings"]["backend"] == "fake"
     assert agent.heartbeat(job["id"], job["lease_token"])
-    receipt = agent.result(job["id"], job["lease_token"], measurement(graph, ms=3.0))
+    taken = measurement(graph, ms=3.0)
+    taken = replace(taken, settings=replace(taken.settings, processes=2))
+    receipt = agent.result(job["id"], job["lease_token"], taken)
     assert receipt["state"] == "done"
     done = world.client.job(job["id"])
     assert done["state"] == "done"
     assert done["result"] == {"measurement_id": receipt["measurement_id"]}
-    assert world.client.measurement(receipt["measurement_id"]) == measurement(graph, ms=3.0)
+    assert world.client.measurement(receipt["measurement_id"]) == taken
     assert agent.lease(wait_s=0) is None
 
 
