@@ -4,12 +4,14 @@ import typer
 
 from service.cli.bench.nas import bench_nas, bench_report
 from service.cli.bench.onnx import bench_onnx
+from service.cli.bench.serve import bench_serve
 
 __all__ = ["bench"]
 
 bench = typer.Typer(
-    help="Benchmark predictors on published latency tables, or on your own models.", no_args_is_help=True
+    help="Benchmark predictors on published latency tables or your own models, and the service.", no_args_is_help=True
 )
 bench.command("nas")(bench_nas)
 bench.command("report")(bench_report)
 bench.command("onnx")(bench_onnx)
+bench.command("serve")(bench_serve)

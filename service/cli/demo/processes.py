@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,19 +27,31 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(arguments: Sequence[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    arguments: Sequence[str],
+    *,
+    log: Path,
+    module: str = "service.cli.main",
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
     """`latcast <arguments>` as a process of its own that ends with the block, its output in a file.
+
+    Args:
+        arguments: of the module's command line.
+        log: file that the output is added to.
+        module: what runs.
+        environment: variables besides those of this process.
 
     It gets its own process group: an interrupt at the terminal reaches the caller alone, which then ends it in order.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "service.cli.main", *arguments],
+            [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "ORT_DISABLE_TELEMETRY": "1"},
+            env={**os.environ, "ORT_DISABLE_TELEMETRY": "1", **(environment or {})},
         )
     try:
         yield process

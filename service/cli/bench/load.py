@@ -1,0 +1,127 @@
+"""Load on an HTTP server: callers that send one prepared call after the other over a connection of their own."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle
+
+from latcast.schema import LatcastError, quantile
+
+__all__ = ["Call", "Load", "drive", "prepared"]
+
+_LONGEST_HEAD = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Bytes of an HTTP/1.1 call as they are sent."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What callers saw.
+
+    Args:
+        calls: number of answered calls.
+        seconds: from the first call's start to the last one's end.
+        p50_ms, p99_ms: quantiles of the time between a call and its whole answer.
+        answer_bytes: size of the last answer's body.
+    """
+
+    calls: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    answer_bytes: int
+
+    @property
+    def per_second(self) -> float:
+        """Answered calls a second, of all callers together."""
+        return self.calls / self.seconds
+
+
+def prepared(path: str, body: bytes, *, host: str, content_type: str = "application/json") -> Call:
+    """A POST as it goes over the wire."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return Call(head.encode("ascii") + body)
+
+
+def drive(port: int, calls: Sequence[Call], *, callers: int, seconds: float, warmup: int = 3) -> Load:
+    """Let callers call a server on loopback for some time.
+
+    Args:
+        port: of the server.
+        calls: each caller sends them in turn, beginning at another one than the others.
+        callers: number of connections, each with one open call at a time.
+        seconds: no call begins later; each caller sends at least one.
+        warmup: calls of each caller that are not counted.
+
+    Raises:
+        LatcastError: an answer is no 200; quotes it.
+    """
+    return asyncio.run(_drive(port, calls, callers, seconds, warmup))
+
+
+async def _drive(port: int, calls: Sequence[Call], callers: int, seconds: float, warmup: int) -> Load:
+    started = asyncio.Barrier(callers)
+    tasks = [_caller(port, calls[index % len(calls) :] + calls[: index % len(calls)], started, seconds, warmup)  # type: ignore[operator]
+             for index in range(callers)]  # fmt: skip
+    seen = await asyncio.gather(*tasks)
+    taken_ms = sorted(ms for times, _, _, _ in seen for ms in times)
+    first, last = min(start for _, start, _, _ in seen), max(end for _, _, end, _ in seen)
+    return Load(
+        calls=len(taken_ms),
+        seconds=last - first,
+        p50_ms=quantile(taken_ms, 0.5),
+        p99_ms=quantile(taken_ms, 0.99),
+        answer_bytes=seen[-1][3],
+    )
+
+
+async def _caller(
+    port: int, calls: Sequence[Call], started: asyncio.Barrier, seconds: float, warmup: int
+) -> tuple[list[float], float, float, int]:
+    """(times in ms, start, end, bytes of the last answer) of one caller."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=_LONGEST_HEAD)
+    turn = cycle(calls)
+    times: list[float] = []
+    try:
+        for _ in range(warmup):
+            size = await _call(reader, writer, next(turn))
+        await started.wait()
+        start = end = time.perf_counter()
+        while not times or end - start < seconds:
+            before = time.perf_counter()
+            size = await _call(reader, writer, next(turn))
+            end = time.perf_counter()
+            times.append((end - before) * 1000)
+        return times, start, end, size
+    finally:
+        writer.close()
+
+
+async def _call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, call: Call) -> int:
+    """Send a call and read its whole answer; the size of its body."""
+    writer.write(call.content)
+    await writer.drain()
+    head = await reader.readuntil(b"\r\n\r\n")
+    status = head[9:12]
+    length = _content_length(head)
+    body = await reader.readexactly(length)
+    if status != b"200":
+        raise LatcastError(
+            f"The server answered {status.decode(errors='replace')}: {body[:300].decode(errors='replace')}"
+        )
+    return length
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line.partition(b":")[2])
+    raise LatcastError("The server's answer has no Content-Length.")

@@ -1,0 +1,310 @@
+"""`latcast bench serve`: how fast the service answers, beside an application that only sends its bodies back."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from service.cli.bench.load import Call, Load, drive, prepared
+from service.cli.common import console, write_json
+from service.cli.demo.processes import free_port, running, wait_for
+from service.cli.tables import names, numbers, output, print_table, say
+
+__all__ = ["bench_serve"]
+
+SPACE = "nasbench201"
+DEVICES = 10
+MEASURED = 2_000
+"""Networks whose latency the benchmark's table has; all others are forecast."""
+TEXTS = 10_000
+MODELS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """One way of asking.
+
+    Args:
+        name: for the table.
+        callers: connections that ask at the same time.
+        bodies: JSON bodies of the service's calls, which the echo gets, too.
+        forecasts: networks in each call.
+        fresh: whether each body is sent once at most, because the second time it is known.
+    """
+
+    name: str
+    callers: int
+    bodies: Sequence[bytes]
+    forecasts: int
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The service beside the echo, medians over rounds.
+
+    Args:
+        form: name of the form.
+        callers: connections.
+        calls_per_second, forecasts_per_second: of the service.
+        p50_ms, p99_ms: of the service's answers.
+        throughput_ratio: the service's calls a second ÷ the echo's.
+        p99_ratio: the service's p99 ÷ the echo's.
+        calls: answered in all rounds.
+    """
+
+    form: str
+    callers: int
+    calls_per_second: float
+    forecasts_per_second: float
+    p50_ms: float
+    p99_ms: float
+    throughput_ratio: float
+    p99_ratio: float
+    calls: int
+
+
+def bench_serve(
+    seconds: Annotated[float, typer.Option(min=0.2, help="Duration of each measurement.")] = 3.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each form; medians are reported.")] = 3,
+    form: Annotated[list[str] | None, typer.Option(help="Form to measure; repeatable. [all of them]")] = None,
+    json_out: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; - prints only that.")
+    ] = None,
+) -> None:
+    """Measure the service's speed on this machine: start it with a table of its own, and call it beside an echo.
+
+    The echo is an application of the same framework and server that parses each body and sends it back. Both run in
+    processes of their own and are called in turns, so that ratios hold on busy machines, too. Nothing leaves the
+    machine; the database is a temporary one.
+
+    \b
+    Examples:
+      latcast bench serve
+      latcast bench serve --form single --seconds 10
+      latcast bench serve --json speed.json
+    """
+    with TemporaryDirectory(prefix="latcast-bench-") as folder, ExitStack() as stack:
+        bench = _Bench(Path(folder), stack)
+        forms = _forms(bench.targets, bench.own_target, form)
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
+        ) as bar:
+            task = bar.add_task("measuring", total=rounds * len(forms))
+            report = _report(bench, forms, rounds, seconds, lambda name: bar.update(task, advance=1, description=name))
+    if json_out is not None:
+        write_json(report, json_out)
+    if json_out != "-":
+        _print(report)
+
+
+class _Bench:
+    """The service with a table of its own and the echo, each in a process.
+
+    Args:
+        folder: for the database and the logs.
+        stack: ends the processes.
+    """
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        say("Importing a table and starting the service …", console)
+        self.targets = _fill(folder)
+        self.port, self.echo_port = free_port(), free_port()
+        log = folder / "service.log"
+        arguments = ["serve", "--port", str(self.port), "--data-dir", str(folder)]
+        self.service = stack.enter_context(running(arguments, log=log, environment={"LATCAST_RATE_PER_SECOND": "0"}))
+        wait_for(lambda: _answers(self.port, "/readyz"), process=self.service, log=log, what="The service")
+        self.own_target = _register(self.port)
+        echo_log = folder / "echo.log"
+        self.echo = stack.enter_context(running([str(self.echo_port)], log=echo_log, module="service.cli.bench.echo"))
+        wait_for(lambda: _answers(self.echo_port, "/docs"), process=self.echo, log=echo_log, what="The echo")
+
+    def rss_bytes(self) -> int:
+        """Memory of the service with its workers."""
+        import psutil
+
+        process = psutil.Process(self.service.pid)
+        return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
+
+
+def _fill(folder: Path) -> list[str]:
+    """Import a table of NAS-Bench-201 on ten devices that are a sum of layers each; ids of its targets."""
+    import numpy as np
+
+    from latcast.schema import Target
+    from predictors.data.importers.records import BACKEND, Column, collect
+    from predictors.features.cells import layer_one_hot
+    from service.cli.common import open_database
+    from service.measurements.table_import import store
+
+    cells = _cells()[:MEASURED]
+    layers, rng = layer_one_hot(cells), np.random.default_rng(1)
+    columns = []
+    for index in range(DEVICES):
+        layer_ms = rng.lognormal(0, 1, layers.shape[1])
+        target = Target(
+            device=f"bench-{index}", backend=BACKEND, options={"space": SPACE}, origin="made by the benchmark"
+        )
+        columns.append(
+            Column(target=target, architectures=cells, latency_ms=np.asarray(1 + layers @ layer_ms, dtype=np.float64))
+        )
+    with open_database(data_dir=folder, database_url=f"sqlite:///{folder / 'latcast.db'}") as (database, _):
+        store(database, collect("benchmark", columns, []))
+    return [column.target.id for column in columns]
+
+
+def _cells() -> Any:
+    """Distinct cells in a fixed random order: first those of the table, then those that are asked for."""
+    import numpy as np
+
+    from profilers.search_spaces import get_space
+
+    space, rng = get_space(SPACE), np.random.default_rng(0)
+    drawn: dict[str, Any] = {}
+    while len(drawn) < MEASURED + TEXTS:
+        cell = space.sample(rng)
+        drawn.setdefault(cell.text, cell)
+    return list(drawn.values())
+
+
+def _register(port: int) -> str:
+    """Register this machine as a device; the id of a target of it, whose latencies the base predictor forecasts."""
+    from latcast.client import Client
+    from latcast.schema import ProfileSettings
+    from profilers.backends.target_settings import target_for
+    from profilers.host.device import describe_device
+
+    device = describe_device()
+    with Client(f"http://127.0.0.1:{port}") as client:
+        answer = client.register(device, [target_for(device, ProfileSettings())])
+    return str(answer["target_ids"][0])
+
+
+def _answers(port: int, path: str) -> bool:
+    import httpx2
+
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}{path}", trust_env=False).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+# --- Forms of calls ----------------------------------------------------------------------------------------------
+
+
+def _forms(targets: Sequence[str], own_target: str, wanted: Sequence[str] | None) -> list[Form]:
+    from latcast.schema import UnknownNameError
+
+    forms = list(_all_forms(targets, own_target))
+    for name in wanted or ():
+        if name not in {form.name for form in forms}:
+            raise UnknownNameError("form of calls", name, sorted({form.name for form in forms}))
+    return [form for form in forms if not wanted or form.name in wanted]
+
+
+def _all_forms(targets: Sequence[str], own_target: str) -> Iterator[Form]:
+    items = [{"space": SPACE, "text": cell.text} for cell in _cells()[MEASURED:]]
+    single = [_body(targets[0], [item]) for item in items[:2000]]
+    for callers in (1, 16):
+        yield Form(name="single", callers=callers, bodies=single, forecasts=1)
+    thousands = [_body(targets[0], items[start : start + 1000]) for start in range(0, TEXTS, 1000)]
+    for callers in (1, 16):
+        yield Form(name="list of 1,000", callers=callers, bodies=thousands, forecasts=1000)
+    yield Form(name="ten targets", callers=1, bodies=[_body(target, items[:100]) for target in targets], forecasts=100)
+    models = [_body(own_target, [{"onnx": base64.b64encode(model).decode()}]) for model in _models()]
+    yield Form(name="new ONNX", callers=1, bodies=models, forecasts=1, fresh=True)
+
+
+def _body(target: str, items: Sequence[Mapping[str, Any]]) -> bytes:
+    return json.dumps({"target": target, "items": list(items)}).encode()
+
+
+def _models() -> list[bytes]:
+    """ONNX models that the service has not met, of some hundred nodes each."""
+    from profilers.search_spaces import get_space
+
+    space = get_space(SPACE)
+    return [space.to_onnx(cell) for cell in _cells()[-MODELS:]]
+
+
+# --- Measuring -----------------------------------------------------------------------------------------------------
+
+
+def _report(
+    bench: _Bench, forms: Sequence[Form], rounds: int, seconds: float, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    before, results = bench.rss_bytes(), []
+    for form in forms:
+        pairs = []
+        for turn in range(rounds):
+            tell(form.name)
+            pairs.append(_pair(bench, form, seconds, turn, rounds))
+        results.append(_result(form, pairs))
+    return {
+        "results": [asdict(result) for result in results],
+        "rss_bytes": {"before": before, "after": bench.rss_bytes()},
+        "rounds": rounds,
+        "seconds": seconds,
+    }
+
+
+def _pair(bench: _Bench, form: Form, seconds: float, turn: int, rounds: int) -> tuple[Load, Load]:
+    """(service, echo) of one round."""
+    calls = [prepared("/v1/predict", body, host="127.0.0.1") for body in form.bodies]
+    echoed = [prepared("/echo", body, host="127.0.0.1") for body in form.bodies]
+    if form.fresh:  # each body once: a part of them for each round, called one by one
+        part = calls[turn::rounds]
+        return _once(bench.port, part), _once(bench.echo_port, echoed[turn::rounds])
+    return (
+        drive(bench.port, calls, callers=form.callers, seconds=seconds),
+        drive(bench.echo_port, echoed, callers=form.callers, seconds=seconds),
+    )
+
+
+def _once(port: int, calls: Sequence[Call]) -> Load:
+    """Every call once, one after the other."""
+    loads = [drive(port, [call], callers=1, seconds=0.0, warmup=0) for call in calls]
+    times = sorted(load.p50_ms for load in loads)
+    from latcast.schema import quantile
+
+    return Load(
+        calls=len(times), seconds=sum(times) / 1000, p50_ms=quantile(times, 0.5), p99_ms=quantile(times, 0.99),
+        answer_bytes=loads[-1].answer_bytes,
+    )  # fmt: skip
+
+
+def _result(form: Form, pairs: Sequence[tuple[Load, Load]]) -> Result:
+    service = [load for load, _ in pairs]
+    return Result(
+        form=form.name,
+        callers=form.callers,
+        calls_per_second=median(load.per_second for load in service),
+        forecasts_per_second=median(load.per_second for load in service) * form.forecasts,
+        p50_ms=median(load.p50_ms for load in service),
+        p99_ms=median(load.p99_ms for load in service),
+        throughput_ratio=median(load.per_second / echo.per_second for load, echo in pairs),
+        p99_ratio=median(load.p99_ms / echo.p99_ms for load, echo in pairs),
+        calls=sum(load.calls for load in service),
+    )
+
+
+def _print(report: Mapping[str, Any]) -> None:
+    out = output()
+    columns = [names("form"), numbers("callers"), numbers("forecasts/s"), numbers("p50"), numbers("p99"),
+               numbers("of echo's calls"), numbers("p99 / echo's")]  # fmt: skip
+    rows = [
+        (each["form"], str(each["callers"]), f"{each['forecasts_per_second']:,.0f}", f"{each['p50_ms']:.2f} ms",
+         f"{each['p99_ms']:.2f} ms", f"{each['throughput_ratio']:.2f}", f"{each['p99_ratio']:.1f} ×")
+        for each in report["results"]
+    ]  # fmt: skip
+    print_table(columns, rows, out=out, title=f"medians of {report['rounds']} rounds of {report['seconds']:g} s")
+    before, after = (report["rss_bytes"][name] / 2**20 for name in ("before", "after"))
+    say(f"Memory of the service with its workers: {before:,.0f} MiB before, {after:,.0f} MiB after.", out)
