@@ -22,6 +22,7 @@ from latcast.schema import (
     Target,
     TargetId,
 )
+from predictors.networks import Network
 from profilers.progress import Progress
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ class Query:
         return self._build() if self._graph is None else self._graph
 
     @property
+    def network(self) -> Network:
+        """What features are read off: the graph, or what was read off it in another process."""
+        return self.graph
+
+    @property
     def has_graph(self) -> bool:
         """Whether a graph was given (rather than built from the architecture)."""
         return self._graph is not None
@@ -98,6 +104,8 @@ class LatencyDataset:
         latency_ms: float64 (n,), positive, in ms.
         noise_log: float64 (n,), standard error of log latency; None where unknown.
         kernels: per row the kernels' timings, or None; None when no row has any.
+        kernel_ms: per row the same by the kernels that are foreseen (`predictors.features.kernels.attribute_timings`),
+            float64 (kernels,) in ms, where that was done in another process; else None.
         evidence: what is known of each target besides its rows.
     """
 
@@ -105,6 +113,7 @@ class LatencyDataset:
     latency_ms: FloatArray
     noise_log: FloatArray | None = None
     kernels: Sequence[tuple[KernelTiming, ...] | None] | None = None
+    kernel_ms: Sequence[FloatArray | None] | None = None
     evidence: Mapping[TargetId, DeviceEvidence] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -124,6 +133,7 @@ class LatencyDataset:
             latency_ms=self.latency_ms[index],
             noise_log=None if self.noise_log is None else self.noise_log[index],
             kernels=None if self.kernels is None else [self.kernels[i] for i in index],
+            kernel_ms=None if self.kernel_ms is None else [self.kernel_ms[i] for i in index],
             evidence=self.evidence,
         )
 
@@ -192,6 +202,8 @@ class Capabilities:
         useful_evidence: fields of `DeviceEvidence` that it can do without, but forecasts better with.
         kernels: learns from per-kernel timings too.
         absolute_prior: knows absolute speeds (hence is not equivariant to a change of unit).
+        features: names of what it reads of `Query.network`, see `predictors.foreign.features`; with `record` it may
+            read `Query.graph` itself.
     """
 
     inputs: frozenset[str]
@@ -204,6 +216,7 @@ class Capabilities:
     useful_evidence: frozenset[str] = frozenset()
     kernels: bool = False
     absolute_prior: bool = False
+    features: frozenset[str] = frozenset({"record"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

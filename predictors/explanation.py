@@ -14,7 +14,7 @@ import numpy as np
 
 from latcast.schema import Graph, InputError, Target
 from predictors.base import FloatArray, Predictor, Query
-from predictors.features.kernels import Kernel
+from predictors.features.kernels import CLASSES, ExecutionTraits, KernelTable, column_places, kernel_names
 from predictors.features.probe_graphs import PRODUCT, SUM_BYTES, launch_graph, product_graph, sum_graph
 from predictors.samplers.base import HasAdaptationFeatures
 from predictors.samplers.variance import VarianceSampler
@@ -31,6 +31,7 @@ __all__ = [
     "profile_distance",
 ]
 
+_WORK = column_places(("macs", "operations", "input_bytes", "output_bytes", "parameter_bytes"))
 _LEVEL = 0.9
 _MOSTLY = 0.5
 """Share of a kernel's time that makes the launch what bounds it."""
@@ -41,12 +42,12 @@ class KernelForecasts:
     """The parts of one graph's forecast.
 
     Args:
-        kernels: that the target is expected to execute, in order.
+        table: the kernels that the target is expected to execute, in order.
         latency_ms: float64 (n,), of all runs of each in one run of the graph; they add up to the forecast.
         known: bool (n,), whether training has seen the operator in about this size.
     """
 
-    kernels: Sequence[Kernel]
+    table: KernelTable
     latency_ms: FloatArray
     known: np.ndarray
 
@@ -155,15 +156,15 @@ def explain(predictor: Predictor, query: Query) -> Explanation:
     (interval,) = prediction.claimed_intervals_ms(_LEVEL)
     peaks = _peaks(predictor, query.target)
     total = float(parts.latency_ms.sum())
-    rows = zip(parts.kernels, parts.latency_ms.tolist(), parts.known.tolist(), strict=True)
+    names = kernel_names(query.network, ExecutionTraits.of(query.target))
     return Explanation(
         latency_ms=float(prediction.median_ms[0]),
         interval_ms=interval,
         coverage=float(predictor.coverage([query])[0]),
         unknown_operators=predictor.unknown_operators(query),
         kernels=tuple(
-            _explained(kernel, ms, ms / total, known=known, graph=query.graph, peaks=peaks)
-            for kernel, ms, known in rows
+            _explained(parts, place, nodes=nodes, share=parts.latency_ms[place] / total, peaks=peaks)
+            for place, nodes in enumerate(names)
         ),
         peaks=peaks,
     )
@@ -176,11 +177,9 @@ def cost_profile(predictor: Predictor, query: Query) -> dict[str, float]:
         InputError, NotFittedError: as `explain`.
     """
     parts = _parts(predictor, query)
-    by_kind: dict[str, float] = {}
-    for kernel, ms in zip(parts.kernels, parts.latency_ms.tolist(), strict=True):
-        by_kind[kernel.kind] = by_kind.get(kernel.kind, 0.0) + ms
-    total = sum(by_kind.values())
-    return {kind: ms / total for kind, ms in by_kind.items()}
+    times = np.bincount(parts.table.kinds, weights=parts.latency_ms, minlength=len(CLASSES))
+    present = np.unique(parts.table.kinds)
+    return {CLASSES[kind]: float(times[kind] / times.sum()) for kind in present.tolist()}
 
 
 def profile_distance(left: Mapping[str, float], right: Mapping[str, float]) -> float:
@@ -226,27 +225,28 @@ def _parts(predictor: Predictor, query: Query) -> KernelForecasts:
 
 
 def _explained(
-    kernel: Kernel, latency_ms: float, share: float, *, known: bool, graph: Graph, peaks: Peaks
+    parts: KernelForecasts, place: int, *, nodes: tuple[str, ...], share: float, peaks: Peaks
 ) -> ExplainedKernel:
-    repeats = max(kernel.repeats, 1e-9)
+    table, latency_ms = parts.table, float(parts.latency_ms[place])
+    macs, operations, *traffic = table.values[place, _WORK].tolist()
+    repeats = max(float(table.repeats[place]), 1e-9)
     once_ms = max(latency_ms / repeats, 1e-12)
-    flops = 2 * kernel.macs + kernel.operations
-    moved = kernel.input_bytes + kernel.output_bytes + kernel.parameter_bytes
+    flops, moved = 2 * macs + operations, sum(traffic)
     compute_ms, memory_ms = flops / peaks.gflops / 1e6, moved / peaks.gbytes / 1e6
     return ExplainedKernel(
-        operator=kernel.operator,
-        kind=kernel.kind,
-        nodes=tuple(_node_name(graph, index) for index in kernel.nodes),
+        operator=table.operators[place],
+        kind=CLASSES[table.kinds[place]],
+        nodes=nodes,
         latency_ms=latency_ms,
-        share=share,
-        repeats=kernel.repeats,
+        share=float(share),
+        repeats=float(table.repeats[place]),
         flops=flops,
         moved_bytes=moved,
         intensity=flops / moved if moved else 0.0,
         gflops=flops / once_ms / 1e6,
         bound=_bound(peaks.launch_ms / once_ms, compute_ms, memory_ms),
         efficiency=min(1.0, max(compute_ms, memory_ms) / once_ms),
-        known=known,
+        known=bool(parts.known[place]),
     )
 
 
@@ -254,11 +254,6 @@ def _bound(launch_share: float, compute_ms: float, memory_ms: float) -> str:
     if launch_share >= _MOSTLY:
         return "launch"
     return "compute" if compute_ms >= memory_ms else "memory"
-
-
-def _node_name(graph: Graph, index: int) -> str:
-    node = graph.nodes[index]
-    return node.name or next((graph.tensors[output].name for output in node.outputs if output >= 0), node.operator)
 
 
 def _peaks(predictor: Predictor, target: Target) -> Peaks:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from latcast.schema import Graph, GraphHash, Target
 from predictors.base import Predictor, Query
-from profilers.onnx_graph.isolated.cache import KnownModels
+from profilers.onnx_graph.isolated.cache import KnownModels, model_key
 
 __all__ = ["ModelForecast", "ModelForecaster"]
 
@@ -24,6 +24,10 @@ class ModelForecast:
     graph: GraphHash
     latency_ms: float
     interval_ms: tuple[float, float] | None
+
+
+CACHE_BYTES, FORECAST_BYTES = 4 * 2**20, 800
+"""What all forecasts that are kept may take, and what one takes."""
 
 
 class ReadsModels(Protocol):
@@ -52,7 +56,7 @@ class ModelForecaster:
 
     def __init__(self, predictor: Predictor, target: Target, loader: ReadsModels, *, level: float = 0.9) -> None:
         self._predictor, self._target, self._loader, self._level = predictor, target, loader, level
-        self._known: KnownModels[ModelForecast] = KnownModels()
+        self._known: KnownModels[ModelForecast] = KnownModels(CACHE_BYTES)
 
     def forecast(
         self,
@@ -72,8 +76,8 @@ class ModelForecaster:
             InvalidModelError: the model cannot be read, or is too large.
             UnsupportedGraphError: the predictor has no forecast for such a graph.
         """
-        kept = self._known.get(model, shapes, dims)
-        return kept or self._known.keep(model, shapes, self._first(model, shapes, dims), dims)
+        key = model_key(model, shapes, dims)
+        return self._known.get(key) or self._known.keep(key, self._first(model, shapes, dims), FORECAST_BYTES)
 
     def _first(
         self, model: bytes, shapes: Mapping[str, Sequence[int]] | None, dims: Mapping[str, int] | None

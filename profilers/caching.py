@@ -1,4 +1,7 @@
-"""The one kind of cache of this project: the values that were used last, within a bound, for many threads."""
+"""The one kind of cache of this project: the values that were used last, within a bound, for many threads.
+
+What strangers can make large is bounded in bytes: `weigh` says how many a value takes.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -19,7 +22,7 @@ class Cache(Generic[K, V]):
     """Values by key; those that nobody used for the longest are dropped. Thread-safe.
 
     Args:
-        size: most that all values weigh together; a single value that weighs more is kept until the next one comes.
+        size: most that all values weigh together; a single value that weighs more is not kept.
         weigh: what a value weighs, for example `len` for bytes; 1 where left out, so that `size` is a number of values.
 
     Attributes:
@@ -70,7 +73,10 @@ class Cache(Generic[K, V]):
     def _store(self, key: K, value: V) -> None:
         if key in self._values:
             self._weight -= self._weigh(self._values.pop(key))
+        weight = self._weigh(value)
+        if weight > self._size:
+            return
         self._values[key] = value
-        self._weight += self._weigh(value)
-        while self._weight > self._size and len(self._values) > 1:
+        self._weight += weight
+        while self._weight > self._size:
             self._weight -= self._weigh(self._values.popitem(last=False)[1])

@@ -8,9 +8,10 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
-from profilers.onnx_graph.isolated.loader import GraphLoader
+from predictors.foreign.reader import ForeignReader, ReadsFeatures
 from service.api import problems
 from service.api.deps import Parts, identify
+from service.api.door.cancelling import CancelledCalls
 from service.api.door.origins import NamedHosts, SameSite
 from service.api.middleware import BodyLimit, JsonLimit, KeyBeforeBody, RequestContext
 from service.api.rate_limits import RateLimiter
@@ -18,7 +19,6 @@ from service.api.routes import devices, graphs, health, jobs, predict, predictor
 from service.api.schemas import Problem
 from service.db.session import Database, create_engine_for
 from service.forecasting.types import ForecasterLike
-from service.graphs.store import GraphLoaderLike
 from service.operations.logs import configure_logs
 from service.operations.metrics import Metrics
 from service.operations.readiness import ArtifactCheck
@@ -31,8 +31,6 @@ __all__ = ["create_app"]
 VERSION = "/v1"
 ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router)
 """The API's; its paths begin with the version."""
-GRAPH_WORKERS = 2
-"""Models that are read at a time: one that takes long does not hold up everybody."""
 MODEL_PATHS = (f"{VERSION}/graphs", f"{VERSION}/predict", "/graphs", "/predict")
 MODEL_ENDS = ("/explain",)
 """Beginnings and ends of paths whose bodies hold models."""
@@ -46,14 +44,14 @@ DESCRIPTION = "Forecasts how long a neural network takes on a device before anyb
 def create_app(
     settings: Settings | None = None,
     *,
-    loader: GraphLoaderLike | None = None,
+    reader: ReadsFeatures | None = None,
     forecaster: ForecasterLike | None = None,
 ) -> FastAPI:
     """The service over one database, which has to be at the newest migration (`service.db.session.upgrade`).
 
     Args:
         settings: read from the environment where left out.
-        loader: reads foreign models within limits; by default in a limited process.
+        reader: reads foreign models within limits; by default in limited processes.
         forecaster: answers `POST /v1/predict`; by default `service.forecasting.forecaster`, with the service's own
             jobs carried on in the background.
     """
@@ -61,18 +59,22 @@ def create_app(
     configure_logs(settings)
     database = Database(create_engine_for(settings))
     closing: list[Callable[[], None]] = [database.close]
-    if loader is None:
-        loader = own_loader = GraphLoader(workers=GRAPH_WORKERS)
-        closing.append(own_loader.close)
+    if reader is None:
+        reader = own_reader = ForeignReader(
+            timeout_s=settings.reader_timeout_s,
+            memory_bytes=settings.reader_memory_bytes,
+            workers=settings.reader_workers,
+        )
+        closing.append(own_reader.close)
     tickers = [Ticker("leases", settings.tick_seconds, lambda: expire_leases(database))]
     if forecaster is None:
-        forecaster, runner = _forecasting(settings, database, loader)
+        forecaster, runner = _forecasting(settings, database, reader)
         tickers.append(Ticker("jobs", settings.tick_seconds, runner.advance))
         closing.insert(0, runner.give_back)
     parts = Parts(
         settings=settings,
         database=database,
-        loader=loader,
+        reader=reader,
         forecaster=forecaster,
         limiter=RateLimiter(settings.rate_per_second, settings.rate_burst),
         metrics=Metrics(),
@@ -81,11 +83,11 @@ def create_app(
     return _assemble(parts, tickers, closing)
 
 
-def _forecasting(settings: Settings, database: Database, loader: GraphLoaderLike) -> tuple[ForecasterLike, JobRunner]:
+def _forecasting(settings: Settings, database: Database, reader: ReadsFeatures) -> tuple[ForecasterLike, JobRunner]:
     from service.forecasting.forecaster import Forecaster
     from service.worker.kinds import service_steps
 
-    forecaster = Forecaster(settings, database, loader)
+    forecaster = Forecaster(settings, database, reader)
     steps = service_steps(database, settings, catalogue=forecaster.catalogue, resolver=forecaster.resolver)
     return forecaster, JobRunner(database, steps, worker=this_process(), lease_seconds=settings.lease_seconds)
 
@@ -141,6 +143,7 @@ def _add_middleware(app: FastAPI, parts: Parts) -> None:
     def values_of(path: str) -> int | None:
         return None if path.endswith(UNCOUNTED_ENDS) else settings.max_json_values
 
+    app.add_middleware(CancelledCalls)
     app.add_middleware(JsonLimit, limit_of=values_of)
     app.add_middleware(BodyLimit, limit_of=limit_of)
     app.add_middleware(

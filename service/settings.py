@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     max_json_values: int = Field(200_000, ge=1000, description="Most values in a JSON body, apart from results.")
     max_predict_items: int = Field(1000, ge=1, le=10_000, description="Most items in one call for forecasts.")
     max_page_size: int = Field(1000, ge=1, description="Most rows on one page.")
+    reader_workers: int = Field(2, ge=1, le=64, description="Models that are read at a time, each in a process.")
+    reader_memory_bytes: Bytes = Field(900 * 2**20, description="Memory that each of these processes may take.")
+    reader_timeout_s: Seconds = Field(30.0, description="Time for one model, of wall-clock and of the processor.")
+    cache_bytes: Bytes = Field(128 * 2**20, description="Most memory for what was read of graphs.")
     rate_per_second: float = Field(100.0, ge=0, description="Calls per second for each key or address; 0: no limit.")
     rate_burst: int = Field(400, ge=1, description="Calls that may come at once before the rate counts.")
 

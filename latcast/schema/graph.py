@@ -46,6 +46,12 @@ class TensorSpec:
         """Bytes the elements take."""
         return int(self.elements * DTYPE_BYTES.get(self.dtype, 4))
 
+    @property
+    def summary(self) -> dict[str, object]:
+        """Name, type and shape in JSON values."""
+        shape = None if self.shape is None else list(self.shape)
+        return {"name": self.name, "dtype": self.dtype, "shape": shape}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
@@ -138,6 +144,28 @@ class Graph:
         """FLOPs for each byte of parameters and activations that has to move at least once."""
         moved = self.parameter_bytes + self.activation_bytes
         return self.flops / moved if moved else 0.0
+
+    @property
+    def size(self) -> int:
+        """Number of nodes, those of bodies included."""
+        return len(self.nodes) + sum(body.size for node in self.nodes for body in node.bodies)
+
+    @property
+    def summary(self) -> dict[str, object]:
+        """What people are told of a graph, in JSON values; sizes in bytes, work in operations for one run."""
+        return {
+            "nodes": len(self.nodes),
+            "operators": self.operators,
+            "macs": self.macs,
+            "flops": self.flops,
+            "parameter_bytes": self.parameter_bytes,
+            "activation_bytes": self.activation_bytes,
+            "arithmetic_intensity": self.arithmetic_intensity,
+            "inputs": [self.tensors[index].summary for index in self.inputs],
+            "outputs": [self.tensors[index].summary for index in self.outputs],
+            "opset": self.opset,
+            "denormal_weights": self.denormal_weights,
+        }
 
     @property
     def operators(self) -> dict[str, int]:

@@ -2,16 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latcast.schema import (
-    InputError,
-    KernelTiming,
-    Target,
-    TargetId,
-)
+from latcast.schema import InputError, Target, TargetId
 from predictors.base import LatencyDataset, Query
 
 __all__ = [
@@ -25,12 +21,13 @@ __all__ = [
 ]
 
 Rows = NDArray[np.intp]
+R = TypeVar("R")
 
 
 def query_key(query: Query) -> str:
     """The key of a query's network: its graph's hash, or `space:text` where the query has an architecture alone."""
     if query.has_graph or query.architecture is None:
-        return query.graph.hash
+        return query.network.hash
     return f"{query.architecture.space}:{query.architecture.text}"
 
 
@@ -77,7 +74,8 @@ def merge(*parts: LatencyDataset) -> LatencyDataset:
         queries=[query for part in parts for query in part.queries],
         latency_ms=np.concatenate([part.latency_ms for part in parts]),
         noise_log=_merged_noise(parts),
-        kernels=_merged_kernels(parts),
+        kernels=_merged_rows([part.kernels for part in parts], [len(part) for part in parts]),
+        kernel_ms=_merged_rows([part.kernel_ms for part in parts], [len(part) for part in parts]),
         evidence={target: evidence for part in parts for target, evidence in part.evidence.items()},
     )
 
@@ -109,7 +107,8 @@ def _merged_noise(parts: Sequence[LatencyDataset]) -> NDArray[np.float64] | None
     return np.concatenate([np.full(len(p), typical) if p.noise_log is None else p.noise_log for p in parts])
 
 
-def _merged_kernels(parts: Sequence[LatencyDataset]) -> list[tuple[KernelTiming, ...] | None] | None:
-    if all(part.kernels is None for part in parts):
+def _merged_rows(parts: Sequence[Sequence[R | None] | None], sizes: Sequence[int]) -> list[R | None] | None:
+    """What the rows of all parts have; None where no part has it."""
+    if all(part is None for part in parts):
         return None
-    return [row for part in parts for row in (part.kernels if part.kernels is not None else [None] * len(part))]
+    return [row for part, size in zip(parts, sizes, strict=True) for row in (part or [None] * size)]

@@ -1,16 +1,20 @@
 """Coverage of a graph by the training set: the operators in it, and the sizes that they have there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from latcast.schema import Graph
 from predictors.base import FloatArray
 from predictors.features.flat import moved_bytes, walk
+from predictors.networks import Feature, GraphFeatures, Network
 
-__all__ = ["OperatorRanges"]
+__all__ = ["COSTS", "NodeCost", "OperatorRanges", "node_costs"]
+
+NodeCost = tuple[str, float, int]
+COSTS: Feature = ("costs",)
+"""What coverage is judged by, as it is asked for in another process."""
 
 _FLOPS_PER_BYTE = 8.0
 """Machine balance by which nodes are weighed: common CPUs and phones do 4 to 16 FLOPs in the time of one byte."""
@@ -33,24 +37,24 @@ class OperatorRanges:
     ranges: Mapping[str, tuple[float, float]]
 
     @classmethod
-    def of(cls, graphs: Iterable[Graph]) -> Self:
+    def of(cls, graphs: Iterable[Network]) -> Self:
         """The ranges of the graphs of a training set."""
         ranges: dict[str, tuple[float, float]] = {}
         for graph in graphs:
-            for key, cost, _ in _costs(graph):
+            for key, cost, _ in node_costs(graph):
                 low, high = ranges.get(key, (cost, cost))
                 ranges[key] = (min(low, cost), max(high, cost))
         return cls(ranges)
 
-    def coverage(self, graph: Graph) -> float:
+    def coverage(self, graph: Network) -> float:
         """Share of the graph's cost in nodes whose operator and size are in training, 0–1; 1 without nodes."""
         covered = total = 0.0
-        for key, cost, times in sorted(_costs(graph)):
+        for key, cost, times in node_costs(graph):
             total += times * cost
             covered += times * cost * self._has(key, cost)
         return covered / total if total else 1.0
 
-    def shares(self, graphs: Iterable[Graph]) -> FloatArray:
+    def shares(self, graphs: Iterable[Network]) -> FloatArray:
         """Coverage of each graph, float64 (n,)."""
         return np.array([self.coverage(graph) for graph in graphs], dtype=np.float64)
 
@@ -68,6 +72,12 @@ class OperatorRanges:
         return low / _SLACK <= cost <= high * _SLACK
 
 
-def _costs(graph: Graph) -> Iterable[tuple[str, float, int]]:
-    for node, _, flops, times in walk(graph):
-        yield f"{node.domain}::{node.operator}", flops / _FLOPS_PER_BYTE + moved_bytes(node) + _NODE_BYTES, times
+def node_costs(network: Network) -> Sequence[NodeCost]:
+    """(operator, cost, how often it runs) of each node, sorted."""
+    if isinstance(network, GraphFeatures):
+        costs: Sequence[NodeCost] = network.feature(COSTS)
+        return costs
+    return sorted(
+        (f"{node.domain}::{node.operator}", flops / _FLOPS_PER_BYTE + moved_bytes(node) + _NODE_BYTES, times)
+        for node, _, flops, times in walk(network)
+    )

@@ -12,20 +12,26 @@ import numpy as np
 
 from latcast.schema import DTYPE_BYTES, Graph, GraphHash, Node
 from predictors.base import FloatArray
+from predictors.networks import Feature, GraphFeatures, Network
 from profilers.caching import Cache
 
 __all__ = [
     "FEATURE_NAMES",
     "FEATURE_VERSION",
+    "FLAT",
     "OPERATOR_CLASSES",
     "flat_features",
     "moved_bytes",
     "operator_class",
+    "read_flat",
     "walk",
 ]
 
 FEATURE_VERSION = "flat-1"
 """Version of the features, changed whenever the meaning or position of one of them changes."""
+
+FLAT: Feature = ("flat",)
+"""These features, as they are asked for in another process."""
 
 OPERATOR_CLASSES: dict[str, tuple[str, ...]] = {
     "pointwise": (),
@@ -76,6 +82,8 @@ OPERATOR_CLASSES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Operators by class; the classes of convolution differ by group and kernel."""
 
+CACHE_BYTES = 32 * 2**20
+"""What the vectors that are kept may take."""
 _CLASS_OF = {operator: name for name, operators in OPERATOR_CLASSES.items() for operator in operators}
 _INDEX = {name: position for position, name in enumerate(OPERATOR_CLASSES)}
 _TOTALS = (
@@ -90,11 +98,17 @@ FEATURE_NAMES: tuple[str, ...] = (
 """Name of each feature: amounts as log(1 + amount), shares unchanged."""
 
 
-def flat_features(graphs: Sequence[Graph]) -> FloatArray:
+def flat_features(networks: Sequence[Network]) -> FloatArray:
     """Feature vectors, float64 (n, len(FEATURE_NAMES)); cached by graph hash."""
-    if not graphs:
+    if not networks:
         return np.empty((0, len(FEATURE_NAMES)))
-    return np.stack([_cache.get_or_make(graph.hash, partial(_features, graph)) for graph in graphs])
+    return np.stack([_vector(network) for network in networks])
+
+
+def _vector(network: Network) -> FloatArray:
+    if isinstance(network, GraphFeatures):
+        return np.asarray(network.feature(FLAT))
+    return _cache.get_or_make(network.hash, partial(read_flat, network))
 
 
 def operator_class(node: Node, graph: Graph) -> str:
@@ -128,7 +142,8 @@ def _convolution_class(node: Node, graph: Graph) -> str:
     return "pointwise" if isinstance(kernel, tuple) and kernel and set(kernel) == {1} else "convolution"
 
 
-def _features(graph: Graph) -> FloatArray:
+def read_flat(graph: Graph) -> FloatArray:
+    """The vector of one graph, float64 (len(FEATURE_NAMES),), read-only."""
     by_class = np.zeros((3, len(OPERATOR_CLASSES)), dtype=object)
     for node, around, flops, times in walk(graph):
         by_class[:, _INDEX[operator_class(node, around)]] += (times * flops, times * moved_bytes(node), times)
@@ -173,4 +188,4 @@ def _narrow_share(graph: Graph) -> float:
     return narrow / max(1, sum(spec.elements for spec in graph.tensors))
 
 
-_cache: Cache[GraphHash, FloatArray] = Cache(20_000)
+_cache: Cache[GraphHash, FloatArray] = Cache(CACHE_BYTES, weigh=lambda vector: vector.nbytes + 300)

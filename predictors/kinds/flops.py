@@ -35,7 +35,9 @@ class FlopsPredictor(Predictor):
     """
 
     kind: ClassVar[str] = "flops"
-    capabilities: ClassVar[Capabilities] = Capabilities(inputs=frozenset({"graph"}), uncertainty=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        inputs=frozenset({"graph"}), uncertainty=True, features=frozenset({"flat", "costs"})
+    )
 
     def __init__(self, *, folds: int = 5, seed: int = 0) -> None:
         super().__init__(seed=seed)
@@ -65,7 +67,7 @@ class FlopsPredictor(Predictor):
             scores = effects.scored(rows, np.log(validation.latency_ms), _target_ids(validation.queries))
             effects = effects.calibrated(scores)
         self.effects_ = effects
-        self.seen_ = OperatorRanges.of({query.graph.hash: query.graph for query in data.queries}.values())
+        self.seen_ = OperatorRanges.of({query.network.hash: query.network for query in data.queries}.values())
         if progress:
             progress(1.0, "fitted")
         return self
@@ -87,7 +89,7 @@ class FlopsPredictor(Predictor):
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Share of each graph's cost in operators and sizes of training."""
         self._learned()
-        return self.seen_.shares(query.graph for query in queries)
+        return self.seen_.shares(query.network for query in queries)
 
     def adaptation_features(self, queries: Sequence[Query]) -> FloatArray:
         """Rows whose inner products are prior covariances of log latency: for samplers."""
@@ -119,7 +121,7 @@ class FlopsPredictor(Predictor):
 
 
 def _raw(queries: Sequence[Query]) -> FloatArray:
-    return flat_features([query.graph for query in queries])[:, _COLUMNS]
+    return flat_features([query.network for query in queries])[:, _COLUMNS]
 
 
 def _design(raw: FloatArray, centre: FloatArray) -> FloatArray:

@@ -97,7 +97,7 @@ def query_features(queries: Sequence[Query]) -> FloatArray:
     features of their graphs.
     """
     bare = common_space(queries) is not None and not any(query.has_graph for query in queries)
-    raw = EncodingTable.of(queries).features(queries) if bare else flat_features([query.graph for query in queries])
+    raw = EncodingTable.of(queries).features(queries) if bare else flat_features([query.network for query in queries])
     spread = raw.std(axis=0)
     varying = spread > 1e-9
     return np.asarray(

@@ -22,6 +22,6 @@ class QuantileSampler:
         """See `Sampler.choose`."""
         rows = eligible(candidates, k)
         asked = [candidates[row] for row in rows]
-        size = predictor.predict(asked).median_ms if predictor else np.array([query.graph.flops for query in asked])
+        size = predictor.predict(asked).median_ms if predictor else np.array([query.network.flops for query in asked])
         groups = np.array_split(rows[np.argsort(size, kind="stable")], k)
         return [int(rng.choice(group)) for group in rng.permutation(np.array(groups, dtype=object), axis=0)]

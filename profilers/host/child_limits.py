@@ -6,9 +6,10 @@ import resource
 import signal
 import sys
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
-__all__ = ["ChildLimits"]
+__all__ = ["ChildLimits", "resident_bytes"]
 
 PR_SET_PDEATHSIG = 1
 
@@ -23,12 +24,15 @@ class ChildLimits:
         file_bytes: size of each file that it may write.
         parent_pid: the child ends with this process, however that ends, where the system is Linux; None lets it live
             on. More exactly it ends with the thread that started it, which therefore has to wait for it.
+        cpu_s: processor time of one request, after which the system ends the child; None limits it by its wall-clock
+            time alone.
     """
 
     timeout_s: float
     memory_bytes: int
     file_bytes: int
     parent_pid: int | None = None
+    cpu_s: float | None = None
 
     def apply(self) -> None:
         """Limit this process; a narrower limit that it has already stays. There are no core dumps."""
@@ -37,6 +41,19 @@ class ChildLimits:
         _cap(resource.RLIMIT_CORE, 0)
         _cap(resource.RLIMIT_FSIZE, self.file_bytes)
         _cap(resource.RLIMIT_AS, _address_space_bytes() + self.memory_bytes)
+
+    def begin_request(self) -> None:
+        """Limit the processor time of what comes next in this process."""
+        if self.cpu_s is not None:
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            seconds = ceil(used.ru_utime + used.ru_stime + self.cpu_s)
+            _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds if hard < 0 else min(seconds, hard), hard))
+
+
+def resident_bytes() -> int:
+    """Memory that this process has in use; 0 where the system does not say."""
+    return _pages(1) or 0
 
 
 def _end_with(parent_pid: int) -> None:
@@ -52,7 +69,12 @@ def _cap(kind: int, value: int) -> None:
 
 
 def _address_space_bytes() -> int:
+    return _pages(0) or 2**30
+
+
+def _pages(place: int) -> int | None:
+    """A number of pages in Linux's `statm`, in bytes; None where there is no such file."""
     try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text().split()[place]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
-        return 2**30
+        return None

@@ -70,8 +70,12 @@ class LongLivedChild:
         )
         for pipe in (self._requests, self._answers):
             os.set_blocking(pipe, False)
-        self._send({"limits": to_plain(limits), "setup": setup}, b"", self._deadline(STARTUP_S))
-        self._receive(ANSWER_BYTES, self._deadline(STARTUP_S))
+        try:
+            self._send({"limits": to_plain(limits), "setup": setup}, b"", self._deadline(STARTUP_S))
+            self._receive(ANSWER_BYTES, self._deadline(STARTUP_S))
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -200,6 +204,7 @@ class Requests:
         """Say that the child is ready, then give one request after the other until the parent closes the pipe."""
         self.answer({"ready": True})
         while (message := read_message(self._requests, largest=REQUEST_BYTES)) is not None:
+            self.limits.begin_request()
             yield message
 
     def answer(self, header: dict[str, Any], *payload: bytes) -> None:

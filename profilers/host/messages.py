@@ -9,6 +9,8 @@ from itertools import chain
 from time import monotonic
 from typing import IO, Any, Protocol
 
+from profilers.host.cancellation import check_wanted
+
 __all__ = ["Message", "Pieces", "read_message", "receive_message", "send_message", "write_message"]
 
 Message = tuple[dict[str, Any], bytes]
@@ -28,6 +30,8 @@ class Pieces(Protocol):
 
 _LENGTHS = struct.Struct("<QQ")
 _CHUNK = 1 << 20
+_LOOK_S = 0.1
+"""How often a wait looks whether it is still wanted."""
 
 
 def write_message(stream: IO[bytes], header: dict[str, Any], *payload: bytes) -> None:
@@ -65,6 +69,7 @@ def send_message(descriptor: int, header: dict[str, Any], payload: bytes | Piece
 
     Raises:
         TimeoutError: the deadline is over.
+        WorkCancelledError: nobody waits for it any more.
         OSError: the other end is closed.
     """
     for part in chain((_head(header, (payload,)),), (payload,) if isinstance(payload, bytes) else payload):
@@ -86,6 +91,7 @@ def receive_message(descriptor: int, *, largest: int, deadline: float) -> Messag
 
     Raises:
         TimeoutError: the deadline is over.
+        WorkCancelledError: nobody waits for it any more.
         ValueError: it is larger than `largest` bytes, or is none.
     """
     lengths = _receive(descriptor, _LENGTHS.size, deadline)
@@ -114,10 +120,16 @@ def _receive(descriptor: int, size: int, deadline: float) -> bytearray:
 
 
 def _wait(descriptor: int, event: int, deadline: float) -> None:
+    """Wait until the pipe is ready, and look now and then whether anybody still waits for what comes of it."""
     poll = select.poll()
     poll.register(descriptor, event)
-    if not poll.poll(max(0.0, deadline - monotonic()) * 1e3):
-        raise TimeoutError
+    while True:
+        check_wanted()
+        left = deadline - monotonic()
+        if poll.poll(min(max(left, 0.0), _LOOK_S) * 1e3):
+            return
+        if left <= _LOOK_S:
+            raise TimeoutError
 
 
 def _head(header: dict[str, Any], payload: tuple[bytes | Pieces, ...]) -> bytes:

@@ -9,8 +9,9 @@ from typing import Any
 from onnx import TypeProto, ValueInfoProto
 
 from latcast.schema import UNKNOWN_RANK, InvalidModelError, UnboundDimensionError
+from profilers.onnx_graph.source import Source
 
-__all__ = ["Dims", "Shapes", "bind_inputs"]
+__all__ = ["Dims", "Shapes", "bind_inputs", "forget_shapes"]
 
 Shapes = Mapping[str, Sequence[int]]
 """Whole shape of each input that has dynamic dimensions, by input name."""
@@ -51,6 +52,15 @@ def bind_inputs(inputs: Sequence[ValueInfoProto], shapes: Shapes | None, dims: D
     unbound = [dimension for info in tensors for dimension in _unbound(info.name, info.type)]
     if unbound:
         raise UnboundDimensionError(unbound, declared=declared)
+
+
+def forget_shapes(source: Source) -> None:
+    """Drop in place what the model declares of the shapes of tensors that are no inputs: they follow from these."""
+    graph = source.proto.graph
+    del graph.value_info[:]
+    for info in graph.output:
+        if info.type.WhichOneof("value") == "tensor_type":
+            info.type.tensor_type.ClearField("shape")
 
 
 def _refuse_unknown(shapes: Shapes, names: list[str]) -> None:

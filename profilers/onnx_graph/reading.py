@@ -1,7 +1,7 @@
 """ONNX bytes to a `Graph`."""
 
 from latcast.schema import Graph, InvalidModelError
-from profilers.onnx_graph.binding import Dims, Shapes, bind_inputs
+from profilers.onnx_graph.binding import Dims, Shapes, bind_inputs, forget_shapes
 from profilers.onnx_graph.functions import inline_functions
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.parsing import parse_model
@@ -66,7 +66,8 @@ def bind_shapes(
     """
     source = parse_model(model, limits)
     bind_inputs(source.graph.fed, shapes, dims)
-    return _without_shapes(source)
+    forget_shapes(source)
+    return bytes(source.proto.SerializeToString())
 
 
 def change_batch(model: bytes, batch: int, *, limits: Limits = _DEFAULT) -> bytes:
@@ -87,17 +88,8 @@ def change_batch(model: bytes, batch: int, *, limits: Limits = _DEFAULT) -> byte
     for shape in shapes:
         if shape.dim:
             shape.dim[0].dim_value = batch
-    return _without_shapes(source)
-
-
-def _without_shapes(source: Source) -> bytes:
-    """The model without what it declares of the shapes of tensors that are no inputs."""
-    proto = source.proto
-    del proto.graph.value_info[:]
-    for info in proto.graph.output:
-        if info.type.WhichOneof("value") == "tensor_type":
-            info.type.tensor_type.ClearField("shape")
-    return bytes(proto.SerializeToString())
+    forget_shapes(source)
+    return bytes(source.proto.SerializeToString())
 
 
 def _bound(model: bytes, shapes: Shapes | None, dims: Dims | None, limits: Limits) -> Source:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from latcast.schema import InvalidModelError
+from profilers.onnx_graph.binding import Dims, Shapes, bind_inputs, forget_shapes
 from profilers.onnx_graph.comments import drop_comments
 from profilers.onnx_graph.constants import holds_denormals
 from profilers.onnx_graph.dtypes import FLOATS
@@ -28,7 +29,9 @@ _QUANTISED = frozenset({"int8", "uint8", "int16", "uint16", "int4", "uint4"})
 _PACKED = frozenset({"int4", "uint4"})
 
 
-def strip_weights(model: bytes, *, limits: Limits = _DEFAULT) -> bytes:
+def strip_weights(
+    model: bytes, *, shapes: Shapes | None = None, dims: Dims | None = None, limits: Limits = _DEFAULT
+) -> bytes:
     """The model without the values of its weights.
 
     Float tensors and quantised weights above 16 elements, initializers and Constant nodes alike, become placeholders.
@@ -37,12 +40,17 @@ def strip_weights(model: bytes, *, limits: Limits = _DEFAULT) -> bytes:
 
     Args:
         model: a whole ONNX file.
+        shapes: to bind as well, see `bind_shapes`; dynamic dimensions stay where it and `dims` are left out.
+        dims: to bind as well.
         limits: caps on it.
 
     Raises:
         InvalidModelError: as `load_graph`.
     """
     source = parse_model(model, limits)
+    if shapes or dims:
+        bind_inputs(source.graph.fed, shapes, dims)
+        forget_shapes(source)
     drop_comments(source)
     uses = _all_uses(source)
     for tensor, name in _constants(source):

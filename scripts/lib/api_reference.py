@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from predictors.foreign.reader import ReadsFeatures
 from service.app import create_app
 from service.forecasting.types import ForecasterLike
-from service.graphs.store import GraphLoaderLike
 from service.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "calls.md"
@@ -35,12 +35,12 @@ def calls() -> Iterator[tuple[str, str, str]]:
 
 
 def description() -> dict[str, Any]:
-    """The OpenAPI description; nothing is started, so neither loader nor forecaster is needed."""
+    """The OpenAPI description; nothing is started, so neither reader nor forecaster is needed."""
     unused = object()
     with tempfile.TemporaryDirectory() as folder:
         app = create_app(
             Settings(data_dir=Path(folder)),
-            loader=cast("GraphLoaderLike", unused),
+            reader=cast("ReadsFeatures", unused),
             forecaster=cast("ForecasterLike", unused),
         )
         return app.openapi()

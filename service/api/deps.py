@@ -9,12 +9,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from latcast.errors import AuthenticationError
 from latcast.schema import InputError
+from predictors.foreign.reader import ReadsFeatures
 from service.api.rate_limits import RateLimiter
 from service.db.session import Database
 from service.fleet import access
 from service.fleet.access import Principal, Scope
 from service.forecasting.types import ForecasterLike
-from service.graphs.store import GraphLoaderLike
 from service.operations.metrics import Metrics
 from service.operations.readiness import ArtifactCheck
 from service.settings import Settings
@@ -29,7 +29,7 @@ class Parts:
 
     settings: Settings
     database: Database
-    loader: GraphLoaderLike
+    reader: ReadsFeatures
     forecaster: ForecasterLike
     limiter: RateLimiter
     metrics: Metrics

@@ -20,7 +20,6 @@ from latcast.schema import (
     Environment,
     Failure,
     FeedSpec,
-    Graph,
     InputError,
     KernelTiming,
     Measurement,
@@ -39,7 +38,6 @@ __all__ = [
     "device_record",
     "device_row",
     "feeds_key",
-    "graph_summary",
     "is_latency",
     "is_storable_text",
     "kernel_record",
@@ -129,23 +127,6 @@ def target_row(target: Target, device: tables.Device | None) -> tables.Target:
 def target_record(row: tables.Target) -> Target:
     """The target that the row describes."""
     return from_plain(Target, row.record)
-
-
-def graph_summary(graph: Graph) -> dict[str, Any]:
-    """What `GET /v1/graphs/{hash}` tells of a graph; sizes in bytes, work in operations for one run."""
-    return {
-        "nodes": len(graph.nodes),
-        "operators": graph.operators,
-        "macs": graph.macs,
-        "flops": graph.flops,
-        "parameter_bytes": graph.parameter_bytes,
-        "activation_bytes": graph.activation_bytes,
-        "arithmetic_intensity": graph.arithmetic_intensity,
-        "inputs": [to_plain(graph.tensors[index]) for index in graph.inputs],
-        "outputs": [to_plain(graph.tensors[index]) for index in graph.outputs],
-        "opset": graph.opset,
-        "denormal_weights": graph.denormal_weights,
-    }
 
 
 def feeds_key(feeds: Sequence[FeedSpec]) -> str:

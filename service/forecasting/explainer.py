@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from latcast.schema import Architecture, LatcastError, Target
 from predictors.base import FloatArray, Predictor, Query
 from predictors.explanation import Explanation
-from predictors.features.kernels import ExecutionTraits, attribute_timings
+from predictors.features.kernels.table import KERNEL_NAMES
 from predictors.samplers.base import HasAdaptationFeatures
 from service.db import tables
 from service.db.session import Database
@@ -58,7 +58,7 @@ class Explainer:
         """
         if served is None:
             return ExplainedForecast(forecast=answer, no_kernels=NOBODY)
-        query = self._resolver.readable(query, served.predictor)
+        query = self._resolver.readable(query, served.predictor, also=[KERNEL_NAMES])
         explanation, reason = explained_by(served.predictor, query)
         with self._database.read() as session:
             measured = _measured_networks(session, query.target)
@@ -114,7 +114,7 @@ class Explainer:
             timings = datasets.load_dataset(session, measurement_ids=[network.row or 0]).kernels
         if not timings or not timings[0]:
             return None
-        return attribute_timings(query.graph, timings[0], ExecutionTraits.of(query.target))
+        return self._resolver.timings(query, timings[0])
 
     def _queries(
         self, networks: Sequence[MeasuredNetwork], target: Target, predictor: Predictor
@@ -133,7 +133,9 @@ class Explainer:
 def _itself(query: Query, measured: Sequence[MeasuredNetwork]) -> MeasuredNetwork | None:
     """The query's own network, where it was measured."""
     for network in measured:
-        if network.graph == query.graph.hash or (network.graph is None and network.architecture == query.architecture):
+        if network.graph == query.network.hash or (
+            network.graph is None and network.architecture == query.architecture
+        ):
             return network
     return None
 

@@ -10,13 +10,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from latcast.errors import ConflictError
 from latcast.schema import GraphHash, LatcastError, Target, TargetId, UnsupportedGraphError
 from predictors.base import Predictor, Query
+from predictors.foreign.reader import ReadsFeatures
+from predictors.networks import Feature
+from profilers.host.cancellation import check_wanted
 from service.db.session import Database
 from service.forecasting.explainer import Explainer
 from service.forecasting.selection import PredictorSelection
 from service.forecasting.types import ExplainedForecast, Forecast, QualityPair
-from service.graphs.queries import reads_natively, wants_graph
+from service.graphs.queries import NetworkQuery, features_of, reads_natively, wants_graph
 from service.graphs.resolver import Item, Resolver
-from service.graphs.store import GraphLoaderLike
 from service.learning import datasets
 from service.learning.catalogue import PredictorCatalogue, ServedPredictor, TargetPredictors
 from service.measurements.lookup import GRAPHS, MeasuredLatency, measured_latencies
@@ -37,10 +39,10 @@ Queries = dict[int, Query]
 class Forecaster:
     """Forecasts for targets. Thread-safe; keeps predictors and graphs in memory, and no other state."""
 
-    def __init__(self, settings: Settings, database: Database, loader: GraphLoaderLike) -> None:
+    def __init__(self, settings: Settings, database: Database, reader: ReadsFeatures) -> None:
         self._settings, self._database = settings, database
         self.catalogue = PredictorCatalogue(database)
-        self.resolver = Resolver(database, loader)
+        self.resolver = Resolver(database, reader, cache_bytes=settings.cache_bytes)
         self._responders = PredictorSelection(database, self.resolver)
         self._explainer = Explainer(database, self.resolver)
 
@@ -56,11 +58,13 @@ class Forecaster:
             NotFoundError: nobody registered the target.
         """
         predictors = self.catalogue.predictors_of(target_id)
+        features = read_features(predictors)
         answers: dict[int, Answer] = {}
         queries: Queries = {}
         for index, item in enumerate(items):
+            check_wanted()
             try:
-                queries[index] = self.resolver.query(item, predictors.target)
+                queries[index] = self.resolver.query(item, predictors.target, features)
             except Exception as error:  # noqa: BLE001 - one item's error must not spoil the others' answers
                 answers[index] = failure(error)
         for space, group in by_space(queries).items():
@@ -80,7 +84,7 @@ class Forecaster:
             LatcastError: the item cannot be answered; the error that `forecast` has for it.
         """
         predictors = self.catalogue.predictors_of(target_id)
-        query = self.resolver.query(item, predictors.target)
+        query = self.resolver.query(item, predictors.target, read_features(predictors))
         ((space, queries),) = by_space({0: query}).items()
         answer = self._answers(predictors, space, queries, level)[0]
         if isinstance(answer, LatcastError):
@@ -177,11 +181,22 @@ class Forecaster:
         readable: Queries = {}
         errors: dict[int, Answer] = {}
         for index, query in queries.items():
+            check_wanted()
             try:
                 readable[index] = self.resolver.readable(query, predictor)
             except Exception as error:  # noqa: BLE001 - one item's error must not spoil the others' answers
                 errors[index] = failure(error)
         return readable, errors
+
+
+def read_features(predictors: TargetPredictors) -> list[Feature]:
+    """What the target's predictors read of graphs: a model is sent to be read once for all of them."""
+    served = [base.predictor for base in predictors.bases]
+    if predictors.adapted is not None:
+        served.append(predictors.adapted.predictor)
+    graphs = [predictor for predictor in served if "graph" in predictor.fitted_capabilities().inputs]
+    wanted = [feature for predictor in graphs for feature in features_of(predictor, predictors.target)]
+    return list(dict.fromkeys(wanted))
 
 
 def by_space(queries: Queries) -> dict[str, Queries]:
@@ -199,7 +214,9 @@ def without(queries: Queries, answers: Mapping[int, Answer]) -> Queries:
 
 def name_of(query: Query, space: str) -> str:
     """What the database knows the network by."""
-    return query.architecture.text if space and query.architecture else query.graph.hash
+    if space and query.architecture:
+        return query.architecture.text
+    return (query.graph_hash if isinstance(query, NetworkQuery) else None) or query.network.hash
 
 
 def pair_of(
@@ -221,7 +238,7 @@ def batches(queries: Sequence[Query], predictor: Predictor) -> Iterator[Sequence
     """The queries, in order, in parts whose features fit into memory together: those of a node take about 10 KiB."""
     start = nodes = 0
     for place, query in enumerate(queries):
-        size = len(query.graph.nodes) if wants_graph(predictor, query) else 1
+        size = query.network.size if wants_graph(predictor, query) else 1
         if place > start and nodes + size > BATCH_NODES:
             yield queries[start:place]
             start, nodes = place, 0

@@ -1,21 +1,27 @@
-"""Queries as the service makes them: their graphs are there before a predictor is asked."""
+"""Queries as the service makes them: what predictors read of their graphs is there before one is asked."""
+
+from collections.abc import Iterable
 
 from latcast.schema import Architecture, Graph, GraphHash, LatcastError, Target
 from predictors.base import Predictor, Query
+from predictors.foreign.features import features_for
+from predictors.networks import RECORD, Feature, GraphFeatures
+from profilers.onnx_graph.isolated.pool import ForeignModel
 
-__all__ = ["NetworkQuery", "reads_natively", "wants_graph"]
+__all__ = ["NetworkQuery", "features_of", "reads_natively", "wants_graph"]
 
 
 class NetworkQuery(Query):
-    """A query about a network that is known by a text, by the hash of its stored graph, or by both.
+    """A query about a network that is known by a text, by the hash of its stored graph, by a model, or by several.
 
-    `service.graphs.resolver.Resolver` gives it its graph where the predictor that will answer wants graphs.
+    `service.graphs.resolver.Resolver` gives it what the predictor that will answer reads of its graph.
 
     Args:
         target: where the network would run.
         architecture: a text of a search space, in normal form.
         graph_hash: of a graph that is stored, or that a caller sent; None where the text is all that is known.
-        graph: the record, once it has been read or built.
+        model: that a caller sent.
+        network: what was read of the graph.
     """
 
     def __init__(
@@ -24,29 +30,60 @@ class NetworkQuery(Query):
         target: Target,
         architecture: Architecture | None = None,
         graph_hash: GraphHash | None = None,
-        graph: Graph | None = None,
+        model: ForeignModel | None = None,
+        network: GraphFeatures | None = None,
     ) -> None:
         if architecture is None and graph_hash is None:
             raise LatcastError("A query about a network needs its text or the hash of its graph.")
         self.target, self.architecture, self.graph_hash = target, architecture, graph_hash
-        self._graph = graph
+        self.model, self._network, self._graph = model, network, None
+
+    @property
+    def network(self) -> GraphFeatures:
+        """What was read of its graph."""
+        if self._network is None:
+            raise LatcastError("A predictor asked for a graph that was not read: Resolver.readable reads it.")
+        return self._network
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What was read of its graph already."""
+        return frozenset() if self._network is None else frozenset(self._network.features)
 
     @property
     def is_complete(self) -> bool:
-        """Whether its graph is there."""
-        return self._graph is not None
+        """Whether its graph was read."""
+        return self._network is not None
 
     @property
     def has_graph(self) -> bool:
-        """Whether its graph is there and is one that was stored or sent, rather than built from a text."""
+        """Whether its graph was read and is one that was stored or sent, rather than built from a text."""
         return self.graph_hash is not None and self.is_complete
 
-    def with_graph(self, graph: Graph) -> "NetworkQuery":
-        """The same query with its graph."""
-        return NetworkQuery(target=self.target, architecture=self.architecture, graph_hash=self.graph_hash, graph=graph)
+    def reading(self, network: GraphFeatures) -> "NetworkQuery":
+        """The same query with what was read of its graph."""
+        return NetworkQuery(
+            target=self.target,
+            architecture=self.architecture,
+            graph_hash=self.graph_hash,
+            model=self.model,
+            network=network,
+        )
 
     def _build(self) -> Graph:
-        raise LatcastError("A predictor asked for a graph that the query lacks: Resolver.readable gives it one.")
+        graph: Graph = self.network.feature(RECORD)
+        return graph
+
+
+def features_of(predictor: Predictor, target: Target, also: Iterable[str] = ()) -> list[Feature]:
+    """What a predictor reads of graphs when it is asked about a target.
+
+    Args:
+        predictor: fitted.
+        target: that it is asked about.
+        also: names of further features.
+    """
+    return features_for({*predictor.fitted_capabilities().features, *also}, target)
 
 
 def reads_natively(predictor: Predictor, space: str) -> bool:

@@ -1,24 +1,32 @@
-"""From what a caller names (a text, a hash, a model) to what a predictor reads (an architecture, a graph)."""
+"""From what callers name (texts, hashes, models) to what predictors read: architectures, or features of graphs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
-from latcast.schema import Architecture, Graph, GraphHash, InputError, Target
-from predictors.base import LatencyDataset, Predictor, Query
+import numpy as np
+
+from latcast.schema import Architecture, Graph, GraphHash, InputError, KernelTiming, Target
+from predictors.base import FloatArray, LatencyDataset, Predictor, Query
+from predictors.features.kernels import ExecutionTraits, attribute_timings
+from predictors.foreign.features import TIMINGS, timings_feature, weigh
+from predictors.foreign.reader import ReadsFeatures
+from predictors.networks import Feature, GraphFeatures
 from profilers.caching import Cache
-from profilers.onnx_graph.isolated.loader import PreparedModel
+from profilers.onnx_graph.isolated.cache import ENTRY_BYTES, model_key
 from profilers.onnx_graph.isolated.model_file import ModelFile
+from profilers.onnx_graph.isolated.pool import ForeignModel, ModelText, Source
 from profilers.search_spaces import get_space
 from service.db.session import Database
 from service.graphs import store
-from service.graphs.queries import NetworkQuery, wants_graph
-from service.graphs.store import GraphLoaderLike
+from service.graphs.queries import NetworkQuery, features_of, wants_graph
+from service.graphs.store import PreparedGraph
 
 __all__ = ["Item", "Resolver"]
 
-CACHED_GRAPHS = 1_000
-CACHED_MODELS = 500
-"""Networks of texts whose models are kept too: a little more than an adaptation chooses from."""
+CACHE_BYTES = 128 * 2**20
+HEADS_SHARE, HEAD_BYTES = 0.1, 400
+"""What names of graphs may take beside their features, and what one takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,89 +49,169 @@ class Item:
     dims: Mapping[str, int] = field(default_factory=dict)
 
 
+class _Head(NamedTuple):
+    """What names a graph, and how large it is."""
+
+    hash: GraphHash
+    flops: int
+    size: int
+
+
 class Resolver:
-    """Makes queries of items, with graphs for predictors that want them. Keeps graphs in memory. Thread-safe.
+    """Makes queries of items, with what predictors read of their graphs. Keeps that in memory. Thread-safe.
 
     Args:
         database: that holds stored models.
-        loader: reads and builds models in a process with limits.
+        reader: reads and builds models in processes with limits.
+        cache_bytes: most that is kept of graphs.
     """
 
-    def __init__(self, database: Database, loader: GraphLoaderLike) -> None:
-        self._database, self._loader = database, loader
-        self._stored: Cache[GraphHash, Graph] = Cache(CACHED_GRAPHS)
-        self._built: Cache[Architecture, Graph] = Cache(CACHED_GRAPHS)
-        self._prepared: Cache[Architecture, PreparedModel] = Cache(CACHED_MODELS)
+    def __init__(self, database: Database, reader: ReadsFeatures, *, cache_bytes: int = CACHE_BYTES) -> None:
+        self._database, self._reader = database, reader
+        self._features: Cache[tuple[GraphHash, Feature], Any] = Cache(cache_bytes, weigh=_weight)
+        self._heads: Cache[bytes, _Head] = Cache(int(HEADS_SHARE * cache_bytes / HEAD_BYTES))
 
-    def query(self, item: Item, target: Target) -> NetworkQuery:
-        """The query that an item stands for; that of a text has no graph yet.
+    def query(self, item: Item, target: Target, features: Sequence[Feature] = ()) -> NetworkQuery:
+        """The query that an item stands for; what is stored or named by a text has not been read yet.
+
+        Args:
+            item: a network.
+            target: where it would run.
+            features: what will be asked of its graph, so that a model is sent to be read once.
 
         Raises:
             InputError: the item names nothing that is known, or a model that cannot be read.
             NotFoundError: nobody uploaded the graph.
         """
         if item.onnx is not None:
-            graph = self._loader.load(item.onnx, shapes=item.shapes, dims=item.dims)
-            self._stored.put(graph.hash, graph)
-            return NetworkQuery(target=target, graph_hash=graph.hash, graph=graph)
+            model = ForeignModel(content=item.onnx, shapes=item.shapes, dims=item.dims)
+            network = self._read(_model_key(model), lambda: model, features)
+            return NetworkQuery(target=target, graph_hash=network.hash, model=model, network=network)
         if item.graph is not None:
-            return NetworkQuery(target=target, graph_hash=item.graph, graph=self.stored_graph(item.graph))
+            self._require(item.graph)
+            return NetworkQuery(target=target, graph_hash=item.graph)
         if item.space is None or item.text is None:
             raise InputError("An item needs `space` and `text`, or `graph`, or `onnx`.")
         return NetworkQuery(target=target, architecture=get_space(item.space).parse(item.text))
 
-    def readable(self, query: Query, predictor: Predictor) -> Query:
-        """The query as the predictor reads it: with its graph, unless the predictor reads its text.
+    def readable(self, query: Query, predictor: Predictor, also: Iterable[str] = ()) -> Query:
+        """The query as the predictor reads it: with what it reads of the graph, unless it reads the text.
+
+        Args:
+            query: any.
+            predictor: that will be asked.
+            also: names of further features that somebody reads.
 
         Raises:
             InputError: the network of the text cannot be built.
             NotFoundError: nobody uploaded the graph.
         """
-        return self.complete(query) if wants_graph(predictor, query) else query
+        if not wants_graph(predictor, query):
+            return query
+        return self.complete(query, features_of(predictor, query.target, also))
 
     def readable_rows(self, data: LatencyDataset, predictor: Predictor) -> LatencyDataset:
-        """The rows as the predictor reads them; see `readable`. Call it outside of sessions: it may take seconds."""
-        return replace(data, queries=[self.readable(query, predictor) for query in data.queries])
+        """The rows as the predictor reads them, their kernels' timings included; see `readable`.
 
-    def complete(self, query: Query) -> Query:
-        """The query with its graph.
+        Call it outside of sessions: it may take seconds.
+        """
+        if data.kernels is None or "kernels" not in predictor.fitted_capabilities().features:
+            return replace(data, queries=[self.readable(query, predictor) for query in data.queries])
+        rows = [
+            self._timed_row(query, timings, predictor)
+            for query, timings in zip(data.queries, data.kernels, strict=True)
+        ]
+        return replace(data, queries=[query for query, _ in rows], kernel_ms=[times for _, times in rows])
+
+    def complete(self, query: Query, features: Sequence[Feature]) -> Query:
+        """The query with these features of its graph.
 
         Raises:
             InputError: the network of the text cannot be built.
             NotFoundError: nobody uploaded the graph.
         """
-        if not isinstance(query, NetworkQuery) or query.is_complete:
+        if not isinstance(query, NetworkQuery) or (query.is_complete and query.features >= set(features)):
             return query
+        key, source = self._source_of(query)
+        return query.reading(self._read(key, source, features))
+
+    def timings(self, query: Query, timings: Sequence[KernelTiming]) -> FloatArray:
+        """Times of the query's kernels in ms, float64 (kernels,); see `attribute_timings`.
+
+        Raises:
+            InputError: its kernels cannot be foreseen.
+        """
+        wanted = timings_feature(timings, ExecutionTraits.of(query.target))
+        network = self.complete(query, [wanted]).network
+        if isinstance(network, Graph):
+            return attribute_timings(network, timings, ExecutionTraits.of(query.target))
+        return np.asarray(network.feature(wanted), dtype=np.float64)
+
+    def prepared(self, architecture: Architecture) -> PreparedGraph:
+        """What is stored of an architecture's network.
+
+        Raises:
+            InputError: the network cannot be built.
+        """
+        return store.prepare_architecture(self._reader, architecture)
+
+    def _timed_row(
+        self, query: Query, timings: Sequence[KernelTiming] | None, predictor: Predictor
+    ) -> tuple[Query, FloatArray | None]:
+        readable = self.readable(query, predictor)
+        return readable, self.timings(readable, timings) if timings else None
+
+    def _source_of(self, query: NetworkQuery) -> tuple[bytes, Callable[[], Source]]:
+        """A key of the query's network, and what it is read from."""
+        if (model := query.model) is not None:
+            return _model_key(model), lambda: model
         if query.graph_hash is not None:
-            return query.with_graph(self.stored_graph(query.graph_hash))
+            graph_hash = query.graph_hash
+            return _hash_key(graph_hash), lambda: self._stored(graph_hash)
         assert query.architecture is not None  # noqa: S101 - one of the two is there
-        return query.with_graph(self.built_graph(query.architecture))
+        architecture = query.architecture
+        return model_key(f"{architecture.space}\n{architecture.text}".encode()), lambda: ModelText(
+            architecture=architecture
+        )
 
-    def stored_graph(self, graph_hash: GraphHash) -> Graph:
-        """The graph that was uploaded under this hash.
+    def _read(self, key: bytes, source: Callable[[], Source], features: Sequence[Feature]) -> GraphFeatures:
+        """The features, as far as they are not kept from a worker."""
+        head = self._heads.get(key)
+        kept = {} if head is None else self._kept(head.hash, features)
+        missing = [feature for feature in features if feature not in kept]
+        if head is None or missing:
+            read = self._reader.read(source(), missing)
+            head = self._heads.put(key, _Head(read.hash, read.flops, read.size))
+            for feature in missing:
+                self._keep(head.hash, feature, read.features[feature])
+            kept |= read.features
+        return GraphFeatures(**head._asdict(), features=kept)
 
-        Raises:
-            NotFoundError: nobody uploaded it.
-        """
-        return self._stored.get_or_make(graph_hash, lambda: self._read(graph_hash))
+    def _kept(self, graph_hash: GraphHash, features: Sequence[Feature]) -> dict[Feature, Any]:
+        values = {feature: self._features.get((graph_hash, feature)) for feature in features}
+        return {feature: value for feature, value in values.items() if value is not None}
 
-    def built_graph(self, architecture: Architecture) -> Graph:
-        """The graph that an architecture's text stands for.
+    def _keep(self, graph_hash: GraphHash, feature: Feature, value: Any) -> None:
+        if feature[0] != TIMINGS:  # which are asked for once
+            self._features.put((graph_hash, feature), value)
 
-        Raises:
-            InputError: the network cannot be built.
-        """
-        return self._built.get_or_make(architecture, lambda: self._loader.build(architecture))
+    def _require(self, graph_hash: GraphHash) -> None:
+        if self._heads.get(_hash_key(graph_hash)) is None:
+            with self._database.read() as session:
+                store.find_hash(session, graph_hash)
 
-    def prepared(self, architecture: Architecture) -> PreparedModel:
-        """That graph with the model that is stored of it.
-
-        Raises:
-            InputError: the network cannot be built.
-        """
-        return self._prepared.get_or_make(architecture, lambda: self._loader.prepare_architecture(architecture))
-
-    def _read(self, graph_hash: GraphHash) -> Graph:
+    def _stored(self, graph_hash: GraphHash) -> ForeignModel:
         with self._database.read() as session:
-            model = store.model_bytes(store.find(session, graph_hash))
-        return self._loader.load(model)
+            return ForeignModel(content=store.find(session, graph_hash).model, compressed=True)
+
+
+def _model_key(model: ForeignModel) -> bytes:
+    return model_key(model.content, model.shapes, model.dims)
+
+
+def _hash_key(graph_hash: GraphHash) -> bytes:
+    return model_key(f"graph {graph_hash}".encode())
+
+
+def _weight(value: Any) -> int:
+    return weigh(value) + ENTRY_BYTES

@@ -1,29 +1,32 @@
 """Networks in the database: uploaded models and architectures of search spaces, by graph hash.
 
 Two steps, so that nothing slow happens inside a transaction: `prepare` reads a model within limits and takes its
-weights out; `save` writes what it found. No runtime session is ever created here.
+weights out, in another process; `save` writes what comes of it. No runtime session is ever created here.
 """
 
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Self
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import NotFoundError
-from latcast.schema import Architecture, Graph, GraphHash
-from profilers.onnx_graph.isolated.loader import PreparedModel
+from latcast.schema import Architecture, GraphHash
+from predictors.foreign.features import MODEL, SUMMARY
+from predictors.foreign.reader import ReadsFeatures
+from predictors.networks import GraphFeatures
 from profilers.onnx_graph.isolated.model_file import ModelFile
-from service.db import records, tables
+from profilers.onnx_graph.isolated.pool import ForeignModel, ModelText
+from service.db import tables
 from service.db.statements import chunks, insert_missing
 
 __all__ = [
-    "GraphLoaderLike",
     "PreparedGraph",
     "architectures_of",
     "find",
+    "find_hash",
     "model_bytes",
     "prepare",
     "prepare_architecture",
@@ -31,68 +34,34 @@ __all__ = [
 ]
 
 
-class GraphLoaderLike(Protocol):
-    """Reads foreign models and builds those of texts in a process with limits: `profilers.onnx_graph.GraphLoader`.
-
-    Thread-safe. Nothing else in the service reads or writes ONNX.
-    """
-
-    def load(
-        self,
-        model: bytes | ModelFile,
-        *,
-        shapes: Mapping[str, Sequence[int]] | None = None,
-        dims: Mapping[str, int] | None = None,
-    ) -> Graph:
-        """The graph of a model."""
-        ...
-
-    def prepare(
-        self,
-        model: bytes | ModelFile,
-        *,
-        shapes: Mapping[str, Sequence[int]] | None = None,
-        dims: Mapping[str, int] | None = None,
-    ) -> PreparedModel:
-        """The graph, and the model with its shapes bound and its weights stripped."""
-        ...
-
-    def build(self, architecture: Architecture) -> Graph:
-        """The graph of the network that an architecture's text stands for."""
-        ...
-
-    def prepare_architecture(self, architecture: Architecture) -> PreparedModel:
-        """That graph, and the model without weights."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedGraph:
     """What is going to be stored of a model.
 
     Args:
-        graph: as read.
+        hash: of the graph.
+        summary: what people are told of it.
         model: ONNX with its shapes bound and without its weights, compressed with zlib.
         architecture: the text that the model was built from, if it was.
     """
 
-    graph: Graph
+    hash: GraphHash
+    summary: Mapping[str, Any]
     model: bytes
     architecture: Architecture | None = None
 
-    @property
-    def hash(self) -> GraphHash:
-        """Hash of the graph."""
-        return self.graph.hash
-
     @classmethod
-    def of(cls, prepared: PreparedModel, architecture: Architecture | None = None) -> Self:
-        """What is stored of a model that a loader has prepared."""
-        return cls(graph=prepared.graph, model=zlib.compress(prepared.model), architecture=architecture)
+    def of(cls, read: GraphFeatures, architecture: Architecture | None = None) -> Self:
+        """What is stored of a model that was read.
+
+        Raises:
+            InputError: its shapes could not be bound, or its weights not taken out.
+        """
+        return cls(hash=read.hash, summary=read.feature(SUMMARY), model=read.feature(MODEL), architecture=architecture)
 
 
 def prepare(
-    loader: GraphLoaderLike,
+    reader: ReadsFeatures,
     model: bytes | ModelFile,
     *,
     shapes: Mapping[str, Sequence[int]] | None = None,
@@ -103,10 +72,10 @@ def prepare(
     Raises:
         InvalidModelError: the model cannot be read, exceeds a limit or has unbound dimensions.
     """
-    return PreparedGraph.of(loader.prepare(model, shapes=shapes, dims=dims))
+    return PreparedGraph.of(reader.read(ForeignModel(content=model, shapes=shapes, dims=dims), [SUMMARY, MODEL]))
 
 
-def prepare_architecture(loader: GraphLoaderLike, architecture: Architecture) -> PreparedGraph:
+def prepare_architecture(reader: ReadsFeatures, architecture: Architecture) -> PreparedGraph:
     """Build an architecture's model and prepare it; the text is brought into its normal form.
 
     Raises:
@@ -116,12 +85,12 @@ def prepare_architecture(loader: GraphLoaderLike, architecture: Architecture) ->
     from profilers.search_spaces import get_space
 
     normal = get_space(architecture.space).parse(architecture.text)
-    return PreparedGraph.of(loader.prepare_architecture(normal), normal)
+    return PreparedGraph.of(reader.read(ModelText(architecture=normal), [SUMMARY, MODEL]), normal)
 
 
 def save(session: Session, prepared: PreparedGraph) -> GraphHash:
     """Write a graph, and its architecture where it has one; what is there already stays. Its hash."""
-    graph = {"hash": prepared.hash, "model": prepared.model, "summary": records.graph_summary(prepared.graph)}
+    graph = {"hash": prepared.hash, "model": prepared.model, "summary": prepared.summary}
     session.execute(insert_missing(session, tables.Graph).values(graph))
     if (architecture := prepared.architecture) is not None:
         named = {"space": architecture.space, "text": architecture.text}
@@ -147,6 +116,17 @@ def find(session: Session, graph_hash: GraphHash) -> tables.Graph:
     if row is None:
         raise NotFoundError(f"There is no graph {graph_hash!r}; upload its model first (POST /v1/graphs).")
     return row
+
+
+def find_hash(session: Session, graph_hash: GraphHash) -> GraphHash:
+    """The hash of a stored graph, without its model.
+
+    Raises:
+        NotFoundError: nobody uploaded it.
+    """
+    if session.scalar(select(tables.Graph.hash).where(tables.Graph.hash == graph_hash)) is None:
+        raise NotFoundError(f"There is no graph {graph_hash!r}; upload its model first (POST /v1/graphs).")
+    return graph_hash
 
 
 def model_bytes(row: tables.Graph) -> bytes:

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from latcast.errors import NotFoundError
 from latcast.schema import Architecture, FeedSpec, InputError, TargetId
+from predictors.foreign.reader import ReadsFeatures
 from service.db import records, tables
 from service.db.session import Database
 from service.fleet.targets import find_adaptable_target, find_measurable_target
@@ -22,7 +21,7 @@ __all__ = ["adapt", "profile"]
 def profile(
     database: Database,
     settings: Settings,
-    loader: store.GraphLoaderLike,
+    reader: ReadsFeatures,
     *,
     target_id: TargetId,
     graph_hashes: Sequence[str],
@@ -40,7 +39,7 @@ def profile(
     from profilers.backends.target_settings import settings_for
 
     prepared = [
-        store.prepare_architecture(loader, Architecture(space=space, text=text)) for space, text in architectures
+        store.prepare_architecture(reader, Architecture(space=space, text=text)) for space, text in architectures
     ]
     with database.write.begin() as session:
         target = records.target_record(find_measurable_target(session, target_id))
@@ -63,8 +62,7 @@ def _require_graphs(session: Session, hashes: Sequence[str]) -> None:
     if not hashes:
         raise InputError("Name at least one graph: `graphs` with hashes, or `architectures` with space and text.")
     for graph_hash in set(hashes):
-        if session.scalar(select(tables.Graph.hash).where(tables.Graph.hash == graph_hash)) is None:
-            raise NotFoundError(f"There is no graph {graph_hash!r}; upload its model first (POST /v1/graphs).")
+        store.find_hash(session, graph_hash)
 
 
 def adapt(database: Database, settings: Settings, *, target_id: TargetId, payload: AdaptPayload) -> tables.Job:

@@ -18,7 +18,7 @@ from profilers.search_spaces import get_space
 from service.db import tables
 from service.db.session import Database
 from service.graphs import store
-from service.graphs.queries import NetworkQuery
+from service.graphs.queries import NetworkQuery, features_of
 from service.graphs.resolver import Resolver
 from service.graphs.store import PreparedGraph
 from service.jobs import queue
@@ -27,7 +27,7 @@ from service.jobs.steps import Finished, LeasedJob, Steps, Waiting
 from service.learning import datasets
 from service.learning.artifacts import put_artifact
 from service.learning.catalogue import SHIPPED, PredictorCatalogue, StoredPredictor, bases_for
-from service.learning.support_selection import choose_support
+from service.learning.support_selection import SAMPLERS_READ, choose_support
 from service.measurements.lookup import GRAPHS, measured_networks, measured_spaces
 from service.settings import Settings
 
@@ -76,10 +76,11 @@ class AdaptationSteps(Steps[AdaptPayload]):
         target = self._target(job)
         if target.origin:
             return self._adapted_to_table(job, target)
-        pool = pool_queries(job.payload, target, self._resolver)
-        chosen = choose_queries(pool, self._base(GRAPHS).predictor, job.payload)
+        base = self._base(GRAPHS).predictor
+        pool = pool_queries(job.payload, target, base, self._resolver)
+        chosen = choose_queries(pool, base, job.payload)
         prepared = [prepared_graph(query, self._resolver) for query in chosen]
-        hashes = [query.graph.hash for query in chosen]
+        hashes = [query.network.hash for query in chosen]
         settings = settings_for(target, job.payload.settings)
 
         def write(session: Session) -> None:
@@ -204,19 +205,17 @@ class AdaptationSteps(Steps[AdaptPayload]):
         return Finished(write, announce=lambda: self._catalogue.renew(target.id))
 
 
-def pool_queries(payload: AdaptPayload, target: Target, resolver: Resolver) -> list[Query]:
+def pool_queries(payload: AdaptPayload, target: Target, base: Predictor, resolver: Resolver) -> list[Query]:
     """What the sampler may choose from: the graphs named, or random architectures of the spaces named."""
     if payload.pool.graphs:
-        return [
-            NetworkQuery(target=target, graph_hash=graph_hash, graph=resolver.stored_graph(graph_hash))
-            for graph_hash in payload.pool.graphs
-        ]
-    rng = np.random.default_rng(payload.seed)
-    return [
-        NetworkQuery(target=target, architecture=architecture, graph=resolver.prepared(architecture).graph)
-        for name in payload.pool.space or DEFAULT_SPACES
-        for architecture in _architectures(name, rng)
-    ]
+        pool = [NetworkQuery(target=target, graph_hash=graph_hash) for graph_hash in payload.pool.graphs]
+    else:
+        rng = np.random.default_rng(payload.seed)
+        names = payload.pool.space or DEFAULT_SPACES
+        drawn = [architecture for name in names for architecture in _architectures(name, rng)]
+        pool = [NetworkQuery(target=target, architecture=architecture) for architecture in drawn]
+    features = features_of(base, target, also=SAMPLERS_READ)
+    return [resolver.complete(query, features) for query in pool]
 
 
 def _architectures(name: str, rng: np.random.Generator) -> list[Architecture]:
@@ -245,7 +244,7 @@ def prepared_graph(query: Query, resolver: Resolver) -> PreparedGraph | None:
     """What has to be stored before the graph can be measured; None where it is stored already."""
     if query.architecture is None:
         return None
-    return PreparedGraph.of(resolver.prepared(query.architecture), query.architecture)
+    return resolver.prepared(query.architecture)
 
 
 def table_space(spaces: Sequence[str], pool: Pool, target: Target) -> str:

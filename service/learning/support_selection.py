@@ -14,12 +14,14 @@ from service.learning import datasets
 from service.learning.catalogue import ServedPredictor, StoredPredictor
 from service.measurements.lookup import MeasuredNetwork
 
-__all__ = ["adapted_to", "choose_support", "default_support"]
+__all__ = ["SAMPLERS_READ", "adapted_to", "choose_support", "default_support"]
 
 MOST_ROWS = 50
 """Rows that adapt by themselves: more improve forecasts by next to nothing and keep the first caller waiting."""
 MOST_GRAPHS = 20
 """The same for a base that reads graphs, which have to be built or read first."""
+SAMPLERS_READ = ("flat",)
+"""What samplers read of graphs beside the predictor."""
 POOL_ROWS, POOL_GRAPHS = 500, 150
 """Networks among which a sampler chooses, drawn at random from a larger table."""
 
@@ -74,7 +76,7 @@ def choose_support(
     ids = sorted(rows[index].id for index in drawn)
     with database.read() as session:
         pool = datasets.load_dataset(session, measurement_ids=ids)
-    queries = resolver.readable_rows(pool, base.predictor).queries
+    queries = [resolver.readable(query, base.predictor, also=SAMPLERS_READ) for query in pool.queries]
     chosen = get_sampler(sampler).choose(queries, samples, predictor=base.predictor, rng=rng)
     return [ids[index] for index in chosen]
 

@@ -189,7 +189,7 @@ def _missing_graphs(connection: Connection, imported: Imported) -> list[dict[str
         {
             "hash": graph_hash,
             "model": zlib.compress(model),
-            "summary": records.graph_summary(graphs[graph_hash]),
+            "summary": graphs[graph_hash].summary,
         }
         for graph_hash, model in imported.models.items()
         if graph_hash in graphs and graph_hash not in known

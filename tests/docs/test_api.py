@@ -8,7 +8,7 @@ import pytest
 from service.app import create_app
 from service.settings import Settings
 from tests.docs.blocks import ROOT, pages
-from tests.service.helpers import DirectLoader, FakeForecaster
+from tests.service.helpers import DirectReader, FakeForecaster
 
 CALL = re.compile(r"`(GET|POST|PUT|DELETE) (/[^` ?]*)`")
 
@@ -17,7 +17,7 @@ CALL = re.compile(r"`(GET|POST|PUT|DELETE) (/[^` ?]*)`")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
     """Methods and paths of the API description, without the names of parameters."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("api"), log_level="error")
-    paths = create_app(settings, loader=DirectLoader(), forecaster=FakeForecaster()).openapi()["paths"]
+    paths = create_app(settings, reader=DirectReader(), forecaster=FakeForecaster()).openapi()["paths"]
     return {(method.upper(), nameless(path)) for path, methods in paths.items() for method in methods}
 
 

@@ -27,13 +27,13 @@ def test_a_value_that_is_put_again_is_the_newest_and_counts_once() -> None:
     assert [cache.get(key) for key in "abc"] == [b"123", None, b"1"]
 
 
-def test_a_value_above_the_size_is_kept_until_the_next_one_comes() -> None:
+def test_a_value_above_the_size_is_not_kept_and_drives_nothing_out() -> None:
     cache: Cache[str, bytes] = Cache(3, weigh=len)
     cache.put("small", b"1")
-    cache.put("large", b"12345")
-    assert [cache.get("small"), cache.get("large")] == [None, b"12345"]
-    cache.put("small", b"1")
+    assert cache.put("large", b"12345") == b"12345"
     assert [cache.get("small"), cache.get("large")] == [b"1", None]
+    assert cache.get_or_make("large", lambda: b"12345") == b"12345"
+    assert len(cache) == 1
 
 
 def test_a_value_is_made_when_it_is_not_there_and_only_then() -> None:

@@ -16,7 +16,7 @@ from service.db.migrate import head_revision
 from service.db.session import Database, create_engine_for, upgrade
 from service.db.tables import Base
 from service.settings import Settings
-from tests.service.helpers import DEVICE, OTHER_TARGET, TARGET, DirectLoader, FakeForecaster, World, run_sql
+from tests.service.helpers import DEVICE, OTHER_TARGET, TARGET, DirectReader, FakeForecaster, World, run_sql
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -103,7 +103,7 @@ def make_world(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Worl
     def make(**settings: Any) -> World:
         chosen = {"tick_seconds": 0.05, "log_level": "error", "rate_per_second": 0, **settings}
         own = Settings(database_url=database_url, data_dir=tmp_path, **chosen)
-        app = create_app(own, loader=DirectLoader(), forecaster=FakeForecaster())
+        app = create_app(own, reader=DirectReader(), forecaster=FakeForecaster())
         http = TestClient(app)
         http.__enter__()
         client = Client("http://testserver", transport=http._transport)

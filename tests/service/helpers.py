@@ -1,6 +1,7 @@
 """Doubles and samples for the service's tests."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,11 +15,9 @@ from sqlalchemy import create_engine, text
 from latcast.client import Client
 from latcast.errors import NotFoundError
 from latcast.schema import (
-    Architecture,
     CounterReading,
     Device,
     Environment,
-    Graph,
     KernelTiming,
     LatcastError,
     Measurement,
@@ -27,9 +26,10 @@ from latcast.schema import (
     Target,
     UnknownNameError,
 )
-from profilers.onnx_graph import PreparedModel, bind_shapes, load_graph, strip_weights
-from profilers.onnx_graph.isolated.model_file import ModelFile
-from profilers.search_spaces import get_space
+from predictors.foreign.child import read_here
+from predictors.networks import Feature, GraphFeatures
+from profilers.onnx_graph import load_graph
+from profilers.onnx_graph.isolated.pool import ModelText, Source
 from service.db import records, tables
 from service.db.session import Database
 from service.forecasting.types import ExplainedForecast, Forecast, Neighbour, QualityPair
@@ -108,41 +108,16 @@ def run_sql(url: str, *statements: str) -> None:
     engine.dispose()
 
 
-class DirectLoader:
-    """Reads and builds models in this process."""
+class DirectReader:
+    """Reads and builds models in this process; counts what it is asked for."""
 
-    def load(
-        self,
-        model: bytes | ModelFile,
-        *,
-        shapes: Mapping[str, Sequence[int]] | None = None,
-        dims: Mapping[str, int] | None = None,
-    ) -> Graph:
-        return load_graph(whole(model), shapes=_tuples(shapes), dims=dims)
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
 
-    def prepare(
-        self,
-        model: bytes | ModelFile,
-        *,
-        shapes: Mapping[str, Sequence[int]] | None = None,
-        dims: Mapping[str, int] | None = None,
-    ) -> PreparedModel:
-        bound = bind_shapes(whole(model), _tuples(shapes), dims=dims) if shapes or dims else whole(model)
-        return PreparedModel(self.load(model, shapes=shapes, dims=dims), strip_weights(bound))
-
-    def build(self, architecture: Architecture) -> Graph:
-        return self.prepare_architecture(architecture).graph
-
-    def prepare_architecture(self, architecture: Architecture) -> PreparedModel:
-        return self.prepare(get_space(architecture.space).to_onnx(architecture))
-
-
-def whole(model: bytes | ModelFile) -> bytes:
-    return model if isinstance(model, bytes) else b"".join(model)
-
-
-def _tuples(shapes: Mapping[str, Sequence[int]] | None) -> dict[str, tuple[int, ...]] | None:
-    return {name: tuple(shape) for name, shape in shapes.items()} if shapes else None
+    def read(self, source: Source, features: Sequence[Feature]) -> GraphFeatures:
+        self.calls["build" if isinstance(source, ModelText) else "read"] += 1
+        self.calls.update(str(name) for name, *_ in features)
+        return read_here(source, features)
 
 
 class FakeForecaster:
@@ -161,7 +136,7 @@ class FakeForecaster:
             return UnknownNameError("search space", item.space, ["toy"])
         if item.onnx is not None:
             try:
-                load_graph(whole(item.onnx))
+                load_graph(item.onnx if isinstance(item.onnx, bytes) else b"".join(item.onnx))
             except LatcastError as error:
                 return error
         latency_ms = float(len(item.text or "x"))

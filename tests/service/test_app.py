@@ -8,7 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from latcast.schema import LatcastError
-from profilers.onnx_graph.isolated.loader import GraphLoader
+from predictors.foreign.reader import ForeignReader
+from profilers.onnx_graph.isolated.pool import ForeignModel
 from service.app import create_app
 from service.settings import Settings
 from tests.service.helpers import FakeForecaster, World, model
@@ -35,15 +36,15 @@ def test_everything_is_closed_when_the_application_ends(new_sqlite: str, tmp_pat
         assert {"leases", "jobs"} <= running
     assert not {"leases", "jobs"} & {thread.name for thread in threading.enumerate()}
     with pytest.raises(LatcastError):
-        parts.loader.load(model())
+        parts.reader.read(ForeignModel(content=model()), [])
 
 
 def test_a_loader_that_was_given_is_not_closed(new_sqlite: str, tmp_path: Path) -> None:
     settings = Settings(database_url=new_sqlite, data_dir=tmp_path, log_level="error")
-    with GraphLoader() as loader:
-        with TestClient(create_app(settings, loader=loader, forecaster=FakeForecaster())):
+    with ForeignReader(workers=1) as reader:
+        with TestClient(create_app(settings, reader=reader, forecaster=FakeForecaster())):
             pass
-        assert loader.load(model()).nodes
+        assert reader.read(ForeignModel(content=model()), []).hash
 
 
 def test_errors_are_described_once_for_all_routes(world: World) -> None:

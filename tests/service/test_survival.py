@@ -31,9 +31,9 @@ SERVER = """
     import uvicorn
     from service.app import create_app
     from service.settings import Settings
-    from tests.service.helpers import DirectLoader, FakeForecaster
+    from tests.service.helpers import DirectReader, FakeForecaster
 
-    app = create_app(Settings(), loader=DirectLoader(), forecaster=FakeForecaster())
+    app = create_app(Settings(), reader=DirectReader(), forecaster=FakeForecaster())
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
 """
 AGENT = """

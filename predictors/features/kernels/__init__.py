@@ -14,7 +14,10 @@ from predictors.features.kernels.table import (
     WORK_FEATURES,
     KernelTable,
     column_places,
+    kernel_names,
     kernel_table,
+    kernels_feature,
+    names_feature,
     predict_kernels,
     stack_tables,
 )
@@ -33,7 +36,10 @@ __all__ = [
     "RewriteRules",
     "attribute_timings",
     "column_places",
+    "kernel_names",
     "kernel_table",
+    "kernels_feature",
+    "names_feature",
     "predict_kernels",
     "stack_tables",
 ]

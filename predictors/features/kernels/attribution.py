@@ -13,7 +13,7 @@ from predictors.features.kernels.rewrite.layout import BLOCK
 from predictors.features.kernels.table import predict_kernels
 from predictors.features.kernels.traits import DEFAULT_TRAITS, ExecutionTraits
 
-__all__ = ["attribute_timings"]
+__all__ = ["attribute_timings", "attribute_to"]
 
 _FAMILIES = {
     "FusedConv": "Conv", "NhwcFusedConv": "Conv", "FusedMatMul": "MatMul", "Gemm": "MatMul", "FusedGemm": "MatMul",
@@ -39,7 +39,11 @@ def attribute_timings(
     else with the next timing that has one, or the last. A container (If, Loop, Scan) is not counted: its body's
     kernels are in its time already.
     """
-    kernels = predict_kernels(graph, traits)
+    return attribute_to(predict_kernels(graph, traits), timings)
+
+
+def attribute_to(kernels: Sequence[Kernel], timings: Sequence[KernelTiming]) -> NDArray[np.float64]:
+    """The same for kernels that were foreseen already."""
     matched = _match(kernels, _Owners(kernels), [each for each in timings if each.operator not in _CONTAINERS])
     seen = {index for _, index in matched}
     missing = [index for index, kernel in enumerate(kernels) if index not in seen and kernel.kind != "call"]

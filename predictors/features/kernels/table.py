@@ -20,20 +20,32 @@ from predictors.features.kernels.rewrite.layout import assign_layouts
 from predictors.features.kernels.rewrite.openvino_fusion import is_view, join_chains, take_in_views
 from predictors.features.kernels.rewrite.plan import MOST_STEPS, FusionPlan
 from predictors.features.kernels.traits import DEFAULT_TRAITS, ExecutionTraits, Level, RewriteRules
+from predictors.networks import Feature, GraphFeatures, Network
 from profilers.caching import Cache
 
 __all__ = [
     "FEATURE_VERSION",
+    "KERNELS",
+    "KERNEL_NAMES",
     "WORK_FEATURES",
     "KernelTable",
     "column_places",
+    "kernel_names",
     "kernel_table",
+    "kernels_feature",
+    "names_feature",
     "predict_kernels",
+    "read_kernels",
+    "read_names",
+    "read_table",
     "stack_tables",
 ]
 
 FEATURE_VERSION = 6
 """Rises whenever the same graph would give other arrays; part of every artifact that uses them."""
+
+KERNELS, KERNEL_NAMES = "kernels", "kernel_names"
+"""Names of the features; rules come after them."""
 
 WORK_FEATURES: tuple[str, ...] = (
     "macs", "operations", "input_bytes", "output_bytes", "parameter_bytes", "elements",
@@ -52,7 +64,8 @@ _NAMES = (*WORK_FEATURES, *SHAPE_FEATURES)
 _SIGNED = {"axis", "padding"}
 _COLUMN = {name: index for index, name in enumerate((*WORK_FEATURES, *SHAPE_FEATURES))}
 _SHAPE_OF = itemgetter(*SHAPE_FEATURES)
-_CACHE_ENTRIES = 20_000
+CACHE_BYTES = 512 * 2**20
+"""What the tables that are kept may take: a data set of thousands of graphs is read again and again in training."""
 _CLASS_INDEX = {name: index for index, name in enumerate(CLASSES)}
 
 
@@ -79,6 +92,11 @@ class KernelTable:
     def __len__(self) -> int:
         return len(self.kinds)
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that it takes in memory, about."""
+        return self.values.nbytes + 40 * len(self) + 500
+
     def column(self, name: str) -> NDArray[np.float64]:
         """One feature of all kernels, float64 (n,)."""
         return np.asarray(self.values[:, _COLUMN[name]])
@@ -100,11 +118,15 @@ def predict_kernels(graph: Graph, traits: ExecutionTraits = DEFAULT_TRAITS) -> t
         ModelLimitError: it has more kernels than are told apart.
         UnsupportedGraphError: a node's inputs, attributes and shapes do not fit its operator.
     """
-    return _predicted(graph, traits.rewrite_rules)
+    return read_kernels(graph, traits.rewrite_rules)
 
 
-def _predicted(graph: Graph, rules: RewriteRules) -> tuple[Kernel, ...]:
-    """The kernels; what the rules stumble over, for the reader of files does not check it, is the graph's fault."""
+def read_kernels(graph: Graph, rules: RewriteRules) -> tuple[Kernel, ...]:
+    """The kernels under these rules.
+
+    Raises:
+        UnsupportedGraphError: the rules stumble over what the reader of files does not check.
+    """
     try:
         return _rewritten(graph, rules)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -186,8 +208,9 @@ def _body_kernels(node: Node, index: int, rules: RewriteRules, constants: _Names
     ]
 
 
-def _tabulate(graph: Graph, rules: RewriteRules) -> KernelTable:
-    kernels = _predicted(graph, rules)
+def read_table(graph: Graph, rules: RewriteRules) -> KernelTable:
+    """The table, as `kernel_table` gives it."""
+    kernels = read_kernels(graph, rules)
     context = (
         sum(kernel.parameter_bytes for kernel in kernels),
         max(kernel.output_bytes for kernel in kernels),
@@ -223,13 +246,48 @@ def _row(kernel: Kernel, context: tuple[float, float]) -> list[float]:
     return [*work, kernel.elements, *context, *_SHAPE_OF(kernel.shape)]
 
 
-_cache: Cache[tuple[GraphHash, RewriteRules], KernelTable] = Cache(_CACHE_ENTRIES)
+_cache: Cache[tuple[GraphHash, RewriteRules], KernelTable] = Cache(CACHE_BYTES, weigh=lambda table: table.size_bytes)
 
 
-def kernel_table(graph: Graph, traits: ExecutionTraits = DEFAULT_TRAITS) -> KernelTable:
+def kernel_table(network: Network, traits: ExecutionTraits = DEFAULT_TRAITS) -> KernelTable:
     """The kernels of one graph as arrays, in the order of `predict_kernels`; kept by the graph's hash and the rules."""
+    if isinstance(network, GraphFeatures):
+        foreseen: KernelTable = network.feature(kernels_feature(traits))
+        return foreseen
     rules = traits.rewrite_rules
-    return _cache.get_or_make((graph.hash, rules), lambda: _tabulate(graph, rules))
+    return _cache.get_or_make((network.hash, rules), lambda: read_table(network, rules))
+
+
+def kernels_feature(traits: ExecutionTraits) -> Feature:
+    """The table for a target with these traits, as it is asked for in another process."""
+    return (KERNELS, *_plain(traits.rewrite_rules))
+
+
+def kernel_names(network: Network, traits: ExecutionTraits = DEFAULT_TRAITS) -> Sequence[tuple[str, ...]]:
+    """Names of the nodes that each kernel covers, or of their outputs where they have none; in the table's order."""
+    if isinstance(network, GraphFeatures):
+        names: Sequence[tuple[str, ...]] = network.feature(names_feature(traits))
+        return names
+    return read_names(network, traits.rewrite_rules)
+
+
+def names_feature(traits: ExecutionTraits) -> Feature:
+    """`kernel_names` for a target with these traits, as they are asked for in another process."""
+    return (KERNEL_NAMES, *_plain(traits.rewrite_rules))
+
+
+def read_names(graph: Graph, rules: RewriteRules) -> list[tuple[str, ...]]:
+    """The names, as `kernel_names` gives them."""
+    return [tuple(_node_name(graph, node) for node in kernel.nodes) for kernel in read_kernels(graph, rules)]
+
+
+def _node_name(graph: Graph, index: int) -> str:
+    node = graph.nodes[index]
+    return node.name or next((graph.tensors[output].name for output in node.outputs if output >= 0), node.operator)
+
+
+def _plain(rules: RewriteRules) -> Feature:
+    return int(rules.level), rules.precision, int(rules.joins_chains)
 
 
 def stack_tables(tables: Sequence[KernelTable]) -> KernelTable:

@@ -55,7 +55,9 @@ class BoostedTreesPredictor(Predictor):
     """
 
     kind: ClassVar[str] = "boosted_trees"
-    capabilities: ClassVar[Capabilities] = Capabilities(inputs=frozenset({"architecture", "graph"}), uncertainty=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        inputs=frozenset({"architecture", "graph"}), uncertainty=True, features=frozenset({"flat", "costs"})
+    )
 
     def __init__(
         self,

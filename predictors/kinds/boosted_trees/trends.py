@@ -107,15 +107,15 @@ class GraphReader(Reader):
     @classmethod
     def fit(cls, queries: Sequence[Query]) -> Self:
         """Remembers operators and sizes."""
-        return cls(OperatorRanges.of({query.graph.hash: query.graph for query in queries}.values()))
+        return cls(OperatorRanges.of({query.network.hash: query.network for query in queries}.values()))
 
     def features(self, queries: Sequence[Query]) -> FloatArray:
         """See `predictors.features.flat`."""
-        return flat_features([query.graph for query in queries])
+        return flat_features([query.network for query in queries])
 
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Share of cost in known operators and sizes."""
-        return self._seen.shares(query.graph for query in queries)
+        return self._seen.shares(query.network for query in queries)
 
     def fit_smooth(self, features: FloatArray, y: FloatArray) -> FloatArray:
         """Log θ, float64 (5,): least squares in log latency with a soft-L1 loss, from a non-negative start."""

@@ -12,7 +12,6 @@ from predictors.artifact import Artifact
 from predictors.base import FloatArray, LatencyDataset, Prediction, Query
 from predictors.data.splits import rows_by_target
 from predictors.explanation import KernelForecasts
-from predictors.features.kernels import ExecutionTraits, predict_kernels
 from predictors.inference.random_effects import TargetEffects
 from predictors.kinds.kernel_sum.correction import Correction
 from predictors.kinds.kernel_sum.multipliers import Multipliers
@@ -125,7 +124,7 @@ class KernelSum:
         """The kernels of the query's graph, each with its part of the forecast."""
         state, kernels = self.multipliers.effects.of(query.target.id), self.kernels([query])
         return KernelForecasts(
-            kernels=predict_kernels(query.graph, ExecutionTraits.of(query.target)),
+            table=tabulate([query]),
             latency_ms=kernels.times(state.mean) * self.shared.unit_ms,
             known=kernels.unknown_variance == 0,
         )

@@ -48,7 +48,7 @@ class Observations:
 
 def tabulate(queries: Sequence[Query]) -> KernelTable:
     """The kernels of all queries' graphs, as their targets would run them; `graph` is the query."""
-    return stack_tables([kernel_table(query.graph, ExecutionTraits.of(query.target)) for query in queries])
+    return stack_tables([kernel_table(query.network, ExecutionTraits.of(query.target)) for query in queries])
 
 
 def observe(data: LatencyDataset, unit_ms: float) -> Observations:
@@ -104,10 +104,11 @@ def _labels(data: LatencyDataset, table: KernelTable) -> FloatArray:
     labels = np.full(len(table), np.nan)
     starts = np.searchsorted(table.graph, np.arange(len(data) + 1))
     for row, query in enumerate(data.queries):
-        timings = data.kernels[row] if data.kernels is not None else None
+        times = data.kernel_ms[row] if data.kernel_ms is not None else None
+        timings = data.kernels[row] if data.kernels is not None and data.kernel_ms is None else None
         if timings:
-            labels[starts[row] : starts[row + 1]] = attribute_timings(
-                query.graph, timings, ExecutionTraits.of(query.target)
-            )
+            times = attribute_timings(query.graph, timings, ExecutionTraits.of(query.target))
+        if times is not None:
+            labels[starts[row] : starts[row + 1]] = times
     labels[~(labels > 0)] = np.nan
     return labels

@@ -81,7 +81,9 @@ class KernelSumPredictor(SumOverKernels):
     """
 
     kind: ClassVar[str] = "kernel_sum"
-    capabilities: ClassVar[Capabilities] = Capabilities(inputs=frozenset({"graph"}), uncertainty=True, kernels=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        inputs=frozenset({"graph"}), uncertainty=True, kernels=True, features=frozenset({"kernels"})
+    )
 
     def __init__(
         self, *, trees: int = 300, learning_rate: float = 0.06, leaves: int = 24, folds: int = 4, seed: int = 0

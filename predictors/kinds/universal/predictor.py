@@ -38,6 +38,7 @@ class UniversalPredictor(Predictor):
         uncertainty=True,
         useful_evidence=frozenset({"microbench"}),
         kernels=True,
+        features=frozenset({"kernels"}),
     )
 
     def __init__(

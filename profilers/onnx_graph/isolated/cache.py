@@ -7,43 +7,41 @@ from typing import Generic, TypeVar
 from profilers.caching import Cache
 from profilers.onnx_graph.isolated.model_file import ModelFile
 
-__all__ = ["KnownModels"]
+__all__ = ["ENTRY_BYTES", "KnownModels", "model_key"]
 
 V = TypeVar("V")
 
-_WHOLE_BYTES = 2**17
-"""Models up to this size are their own keys: comparing them is quicker than a digest, and never mistaken."""
-
-_Key = tuple[bytes, tuple[tuple[str, tuple[int, ...]], ...], tuple[tuple[str, int], ...]]
-_Shapes = Mapping[str, Sequence[int]] | None
-_Dims = Mapping[str, int] | None
+ENTRY_BYTES = 200
+"""What a key and its place take."""
 
 
 class KnownModels(Generic[V]):
-    """The values of the models that were asked for last. Thread-safe.
+    """The values of the models that were asked for last, by their keys (`model_key`). Thread-safe.
 
     Args:
-        size: how many models; each may keep 128 KiB of key besides its value.
+        size_bytes: what all values and keys may take.
     """
 
-    def __init__(self, size: int = 256) -> None:
-        self._values: Cache[_Key, V] = Cache(size)
+    def __init__(self, size_bytes: int) -> None:
+        self._values: Cache[bytes, tuple[V, int]] = Cache(size_bytes, weigh=lambda item: item[1])
 
-    def get(self, model: bytes | ModelFile, shapes: _Shapes = None, dims: _Dims = None) -> V | None:
-        """The value of a model whose inputs have these shapes and symbols these sizes; None where there is none."""
-        return self._values.get(_key(model, shapes, dims))
+    def get(self, key: bytes) -> V | None:
+        """The value of a model; None where there is none."""
+        known = self._values.get(key)
+        return None if known is None else known[0]
 
-    def keep(self, model: bytes | ModelFile, shapes: _Shapes, value: V, dims: _Dims = None) -> V:
-        """Remember a value, and give it back; the one that nobody asked for the longest is forgotten."""
-        return self._values.put(_key(model, shapes, dims), value)
-
-
-def _key(model: bytes | ModelFile, shapes: _Shapes, dims: _Dims) -> _Key:
-    bound = tuple(sorted((name, tuple(shape)) for name, shape in (shapes or {}).items()))
-    return _content_key(model), bound, tuple(sorted((dims or {}).items()))
+    def keep(self, key: bytes, value: V, size_bytes: int) -> V:
+        """Remember a value that takes so many bytes, and give it back; those used longest ago are forgotten."""
+        self._values.put(key, (value, size_bytes + ENTRY_BYTES))
+        return value
 
 
-def _content_key(model: bytes | ModelFile) -> bytes:
-    if isinstance(model, ModelFile):
-        return model.digest()
-    return model if len(model) <= _WHOLE_BYTES else blake2b(model).digest()
+def model_key(
+    model: bytes | ModelFile,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    dims: Mapping[str, int] | None = None,
+) -> bytes:
+    """A digest of the model's bytes, of the shapes of its inputs and of the sizes of its symbols."""
+    content = model.digest() if isinstance(model, ModelFile) else blake2b(model).digest()
+    bound = sorted((name, tuple(shape)) for name, shape in (shapes or {}).items()), sorted((dims or {}).items())
+    return blake2b(content + repr(bound).encode()).digest()

@@ -1,87 +1,174 @@
-"""The process that reads hostile models for a `GraphLoader` (`profilers.host.long_lived`).
+"""The process that reads hostile models for a `ReaderPool` (`profilers.host.long_lived`).
 
-It is limited before it reads a byte of a model, and may write no file.
+It is limited before it reads a byte of a model, and may write no file. Packages above this one add parts of their own
+to `PARTS`, and are programs of their own.
 """
 
 import gc
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from latcast.schema import Architecture, InputError, InvalidModelError
+from latcast.schema import Architecture, Graph, InputError, InvalidModelError
+from profilers.host.child_limits import resident_bytes
 from profilers.host.long_lived import Requests
 from profilers.onnx_graph.isolated.arrays import Arrays, bytes_array, pack_arrays
 from profilers.onnx_graph.isolated.encoding import encode_error, encode_graph
 from profilers.onnx_graph.limits import Limits
-from profilers.onnx_graph.reading import bind_shapes, change_batch, load_graph
+from profilers.onnx_graph.reading import change_batch, load_graph
 from profilers.onnx_graph.weights import strip_weights
 from profilers.plugins import plugin
 
-__all__ = ["serve"]
+__all__ = ["PARTS", "Opened", "PartReader", "answered", "open_model", "serve"]
+
+RETIRES_ABOVE = 0.5
+"""Share of its memory that a worker may hold between models: beyond that it has kept too much, and ends."""
 
 
-def serve(requests: Requests) -> None:
-    """Answer requests until there are no more."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A model that was read.
+
+    Args:
+        graph: its record.
+        model: its bytes.
+        shapes: whole shape of each input that has dynamic dimensions, by input name.
+        dims: size of each symbol of such dimensions, by symbol.
+        limits: caps on it.
+    """
+
+    graph: Graph
+    model: bytes
+    shapes: Mapping[str, Sequence[int]] | None
+    dims: Mapping[str, int] | None
+    limits: Limits
+
+    def stripped(self) -> bytes:
+        """The model with its shapes bound and its weights stripped."""
+        return strip_weights(self.model, shapes=self.shapes, dims=self.dims, limits=self.limits)
+
+
+PartReader = Callable[..., tuple[Any, Arrays]]
+"""A function of an `Opened` model, and of what else the part depends on: (JSON values, arrays)."""
+
+
+def _record(opened: Opened) -> tuple[Any, Arrays]:
+    return None, {"bytes": bytes_array(encode_graph(opened.graph))}
+
+
+def _summary(opened: Opened) -> tuple[Any, Arrays]:
+    return opened.graph.summary, {}
+
+
+def _model(opened: Opened) -> tuple[Any, Arrays]:
+    return None, {"bytes": bytes_array(opened.stripped())}
+
+
+def _compressed_model(opened: Opened) -> tuple[Any, Arrays]:
+    return None, {"bytes": bytes_array(zlib.compress(opened.stripped()))}
+
+
+PARTS: Mapping[str, PartReader] = {
+    "record": _record,
+    "summary": _summary,
+    "model": _model,
+    "compressed_model": _compressed_model,
+}
+"""What can be read of a model, by name."""
+
+
+def serve(requests: Requests, parts: Mapping[str, PartReader] = PARTS) -> None:
+    """Answer requests until there are no more.
+
+    Args:
+        requests: of the parent.
+        parts: what can be asked for.
+    """
     limits = Limits(**requests.setup["limits"])
     gc.freeze()
     gc.disable()  # a model makes thousands of records and hardly a cycle: collected between models, not within
     for header, payload in requests:
-        _answer(requests, header, payload, limits)
+        answer, content = answered(header, payload, limits, parts, requests.limits.memory_bytes)
+        del payload
         gc.collect(1)
+        answer["retires"] = resident_bytes() > RETIRES_ABOVE * requests.limits.memory_bytes
+        requests.answer(answer, *content)
 
 
-def _answer(requests: Requests, header: dict[str, Any], payload: bytes, limits: Limits) -> None:
-    subject, operation = _OPERATIONS[header["operation"]]
+def answered(
+    header: dict[str, Any], payload: bytes, limits: Limits, parts: Mapping[str, PartReader], memory_bytes: int = 2**40
+) -> tuple[dict[str, Any], list[bytes]]:
+    """The answer to a request: whatever a hostile file provokes is one, not the end."""
+    subject = "Building the network" if header["operation"] == "build" else "Reading the model"
     try:
-        described, parts = pack_arrays(operation(header, payload, limits))
-        requests.answer({"arrays": described}, *parts)
-    except InputError as error:
-        _refuse(requests, error)
-    except MemoryError:
-        memory_bytes = requests.limits.memory_bytes
-        text = f"{subject} takes more than {memory_bytes:,} bytes of memory; make it smaller."
-        _refuse(requests, InvalidModelError(text))
-    except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is an answer, not the end
-        text = f"{subject} failed ({type(error).__name__}); check it with onnx.checker."
-        _refuse(requests, InvalidModelError(text))
+        opened = open_model(header, payload, limits)
+        read = [_part(opened, part, parts, subject, memory_bytes) for part in header["parts"]]
+        described, content = pack_arrays(
+            {f"{place}.{name}": array for place, (_, arrays) in enumerate(read) for name, array in arrays.items()}
+        )
+    except Exception as error:  # noqa: BLE001 - see above
+        return {"error": encode_error(_explained(error, subject, memory_bytes))}, []
+    graph = opened.graph
+    head = {
+        "hash": graph.hash,
+        "flops": graph.flops,
+        "size": graph.size,
+        "parts": [plain for plain, _ in read],
+        "arrays": described,
+    }
+    return head, content
 
 
-def _refuse(requests: Requests, error: InputError) -> None:
-    requests.answer({"error": encode_error(error)})
+def _part(
+    opened: Opened, part: Sequence[Any], parts: Mapping[str, PartReader], subject: str, memory_bytes: int
+) -> tuple[dict[str, Any], Arrays]:
+    try:
+        plain, arrays = parts[part[0]](opened, *part[1:])
+    except Exception as error:  # noqa: BLE001 - one part's error must not spoil the others
+        return {"error": encode_error(_explained(error, subject, memory_bytes))}, {}
+    return {"plain": plain}, arrays
 
 
-def _read(header: dict[str, Any], payload: bytes, limits: Limits) -> Arrays:
-    """The graph of a model and, where wanted, the model with its shapes bound and its weights stripped."""
-    shapes, dims, batch = header["shapes"], header["dims"], header["batch"]
-    if batch is not None:
-        payload = change_batch(payload, batch, limits=limits)
-    arrays = {"graph": bytes_array(encode_graph(load_graph(payload, shapes=shapes, dims=dims, limits=limits)))}
-    if header["strip"]:
-        bound = bind_shapes(payload, shapes, dims=dims, limits=limits) if shapes or dims else payload
-        arrays["model"] = bytes_array(strip_weights(bound, limits=limits))
-    return arrays
+def _explained(error: Exception, subject: str, memory_bytes: int) -> InputError:
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, MemoryError):
+        return InvalidModelError(f"{subject} takes more than {memory_bytes:,} bytes of memory; make it smaller.")
+    return InvalidModelError(f"{subject} failed ({type(error).__name__}); check it with onnx.checker.")
 
 
-def _build(header: dict[str, Any], payload: bytes, limits: Limits) -> Arrays:
-    """The same for the network that a text of a search space names."""
-    architecture = Architecture(space=header["space"], text=header["text"])
-    return _read(
-        {**header, "shapes": None, "dims": None, "batch": None},
-        _space(architecture.space).to_onnx(architecture),
-        limits,
-    )
+def open_model(header: Mapping[str, Any], payload: bytes, limits: Limits) -> Opened:
+    """The model that a request names, read.
+
+    Raises:
+        InputError: as `load_graph`, or the text is none of a search space that is registered.
+    """
+    if header["operation"] == "build":
+        architecture = Architecture(space=header["space"], text=header["text"])
+        built = _space(architecture.space).to_onnx(architecture)
+        return Opened(graph=load_graph(built, limits=limits), model=built, shapes=None, dims=None, limits=limits)
+    content = _content(header, payload, limits)
+    if header["batch"] is not None:
+        content = change_batch(content, header["batch"], limits=limits)
+    shapes, dims = header["shapes"], header["dims"]
+    graph = load_graph(content, shapes=shapes, dims=dims, limits=limits)
+    return Opened(graph=graph, model=content, shapes=shapes, dims=dims, limits=limits)
+
+
+def _content(header: Mapping[str, Any], payload: bytes, limits: Limits) -> bytes:
+    if not header["compressed"]:
+        return payload
+    unpacking = zlib.decompressobj()
+    content = unpacking.decompress(payload, limits.model_bytes + 1)
+    limits.check("model_bytes", len(content), "bytes")
+    return content
 
 
 @lru_cache(maxsize=64)
 def _space(name: str) -> Any:
     return plugin("search_spaces", name)()
-
-
-_OPERATIONS: dict[str, tuple[str, Callable[[dict[str, Any], bytes, Limits], Arrays]]] = {
-    "read": ("Reading the model", _read),
-    "build": ("Building the network", _build),
-}
-"""What can be asked for: its name for people, and the function."""
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from latcast.schema import (
     TensorSpec,
     UnboundDimensionError,
     UnknownNameError,
+    UnsupportedGraphError,
     UnsupportedOperatorError,
 )
 from profilers.onnx_graph.records import make_node, make_tensor
@@ -76,6 +77,8 @@ def encode_error(error: InputError) -> dict[str, Any]:
         return {"kind": kind, "dimensions": error.dimensions, "declared": error.declared}
     if isinstance(error, UnsupportedOperatorError):
         return {"kind": kind, "operators": error.operators}
+    if isinstance(error, UnsupportedGraphError):
+        return {"kind": kind, "message": str(error), "operators": error.operators}
     if isinstance(error, UnknownNameError):
         return {"kind": kind, "what": error.what, "name": error.name, "known": error.known}
     return {"kind": kind, "message": str(error)}
@@ -102,6 +105,9 @@ _ERRORS: dict[str, Callable[[dict[str, Any]], InputError]] = {
     ),
     "UnknownNameError": lambda item: UnknownNameError(
         str(item["what"]), str(item["name"]), [str(name) for name in item["known"]]
+    ),
+    "UnsupportedGraphError": lambda item: UnsupportedGraphError(
+        str(item["message"]), operators=[str(name) for name in item["operators"]]
     ),
     "UnsupportedOperatorError": lambda item: UnsupportedOperatorError([str(name) for name in item["operators"]]),
 }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import IO
 
-__all__ = ["ModelFile"]
+__all__ = ["ModelFile", "whole"]
 
 PIECE_BYTES = 2**20
 
@@ -29,14 +29,14 @@ class ModelFile:
         while piece := self._file.read(PIECE_BYTES):
             yield piece
 
-    def start(self, size: int) -> bytes:
-        """The first bytes."""
-        self._file.seek(0)
-        return self._file.read(size)
-
     def digest(self) -> bytes:
         """BLAKE2b of all bytes."""
         digest = blake2b()
         for piece in self:
             digest.update(piece)
         return digest.digest()
+
+
+def whole(model: bytes | ModelFile) -> bytes:
+    """All bytes of a model."""
+    return model if isinstance(model, bytes) else b"".join(model)

@@ -47,7 +47,7 @@ def upload(
     dims: Dims = None,
 ) -> schemas.GraphOut:
     """Store a model's graph. Weights are left out; the same graph twice is once."""
-    prepared = store.prepare(parts.loader, model, shapes=parse_shapes(shapes), dims=parse_dims(dims))
+    prepared = store.prepare(parts.reader, model, shapes=parse_shapes(shapes), dims=parse_dims(dims))
     with parts.database.write.begin() as session:
         return views.graph_out(session, store.find(session, store.save(session, prepared)))
 
@@ -56,7 +56,7 @@ def upload(
 def upload_architecture(body: schemas.ArchitectureRef, parts: PartsOf, _caller: Reader) -> schemas.GraphOut:
     """Build the graph of an architecture's text and store it."""
     architecture = Architecture(space=body.space, text=body.text)
-    prepared = store.prepare_architecture(parts.loader, architecture)
+    prepared = store.prepare_architecture(parts.reader, architecture)
     with parts.database.write.begin() as session:
         return views.graph_out(session, store.find(session, store.save(session, prepared)))
 

@@ -36,7 +36,7 @@ def create(body: schemas.JobIn, parts: PartsOf, _caller: Admin) -> schemas.Liste
         made = submission.profile(
             parts.database,
             parts.settings,
-            parts.loader,
+            parts.reader,
             target_id=body.target,
             graph_hashes=body.graphs,
             architectures=[(item.space, item.text) for item in body.architectures],

@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from service.app import create_app
 from service.db.session import create_engine_for, upgrade
 from service.settings import Settings
-from tests.service.helpers import DirectLoader, FakeForecaster
+from tests.service.helpers import DirectReader, FakeForecaster
 
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
 LOCKS_OUT = "POST /v1/keys"
@@ -28,7 +28,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     engine = create_engine_for(own)
     upgrade(engine)
     engine.dispose()
-    return create_app(own, loader=DirectLoader(), forecaster=FakeForecaster())
+    return create_app(own, reader=DirectReader(), forecaster=FakeForecaster())
 
 
 def test_no_call_is_answered_with_a_server_error(app: FastAPI) -> None:

@@ -27,7 +27,7 @@ from latcast.schema import (
 from service.api.problems import MEDIA_TYPE, problem, problem_of
 from service.app import create_app
 from service.settings import Settings
-from tests.service.helpers import TARGET, DirectLoader, World, measurement, run_sql
+from tests.service.helpers import TARGET, DirectReader, World, measurement, run_sql
 
 MakeWorld = Callable[..., World]
 
@@ -219,7 +219,7 @@ def test_a_damaged_sqlite_file_is_503(new_sqlite: str, where: int) -> None:
     with open(new_sqlite.removeprefix("sqlite:///"), "r+b") as file:
         file.seek(where)
         file.write(b"\xff" * 4096 * 100)
-    app = create_app(Settings(database_url=new_sqlite, log_level="error"), loader=DirectLoader(), forecaster=Mock())
+    app = create_app(Settings(database_url=new_sqlite, log_level="error"), reader=DirectReader(), forecaster=Mock())
     with TestClient(app, raise_server_exceptions=False) as http:
         answers = [http.get("/v1/targets"), http.post("/v1/keys", json={"scope": "admin"})]
     for answer in answers:

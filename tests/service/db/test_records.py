@@ -22,9 +22,9 @@ from latcast.schema import (
 from service.db import records, tables
 from service.db.session import Database
 from service.graphs import store
-from tests.service.helpers import DEVICE, TARGET, DirectLoader, measurement, model
+from tests.service.helpers import DEVICE, TARGET, DirectReader, measurement, model
 
-PREPARED = store.prepare(DirectLoader(), model())
+PREPARED = store.prepare(DirectReader(), model())
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 positive = st.floats(1e-6, 1e9)

@@ -27,7 +27,7 @@ from service.db.session import Database, create_engine_for, upgrade
 from service.jobs import queue
 from service.jobs.payloads import AdaptPayload, Pool, parsed
 from service.settings import Settings
-from tests.service.helpers import CELL, OTHER_TARGET, TARGET, DirectLoader, World, measurement, run_sql
+from tests.service.helpers import CELL, OTHER_TARGET, TARGET, DirectReader, World, measurement, run_sql
 
 DATABASES = Path(__file__).parents[2] / "data" / "databases"
 DOCUMENT = json.loads((DATABASES / "0_1_open_adaptation.json").read_text(encoding="utf-8"))
@@ -109,7 +109,7 @@ def make_world(old_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         settings = Settings(
             database_url=url, data_dir=tmp_path, tick_seconds=3600, log_level="error", rate_per_second=0
         )
-        app = create_app(settings, loader=DirectLoader())
+        app = create_app(settings, reader=DirectReader())
         http = TestClient(app)
         http.__enter__()
         client = Client("http://testserver", FACTS["keys"]["admin"], transport=http._transport)

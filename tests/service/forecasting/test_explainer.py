@@ -23,7 +23,7 @@ from service.learning import datasets
 from service.learning.artifacts import put_artifact
 from service.measurements.representative import representative_ids
 from service.settings import Settings
-from tests.service.helpers import CELL, TARGET, DirectLoader, World, model
+from tests.service.helpers import CELL, TARGET, DirectReader, World, model
 
 WIDTHS = (4, 5, 6)
 MEDIANS_MS = [pytest.approx(width * 1.05 / 10) for width in WIDTHS]
@@ -51,7 +51,7 @@ def world(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     settings = Settings(
         database_url=database_url, data_dir=tmp_path, tick_seconds=3600, log_level="error", rate_per_second=0
     )
-    app = create_app(settings, loader=DirectLoader())
+    app = create_app(settings, reader=DirectReader())
     with TestClient(app) as http:
         client = Client("http://testserver", transport=http._transport)
         world = World(app=app, settings=settings, database=app.state.parts.database, http=http, client=client)

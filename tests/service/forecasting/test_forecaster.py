@@ -13,15 +13,16 @@ from sqlalchemy.exc import OperationalError
 from latcast.errors import NotFoundError
 from latcast.schema import (
     Architecture,
-    Graph,
     InvalidArchitectureError,
     InvalidModelError,
     LatcastError,
     UnsupportedGraphError,
 )
-from predictors.base import FloatArray, LatencyDataset, Prediction, Query
+from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Query
 from predictors.kinds.flops import FlopsPredictor
+from predictors.networks import Feature, GraphFeatures
 from profilers.onnx_graph import load_graph
+from profilers.onnx_graph.isolated.pool import ModelText, Source
 from service.db import records
 from service.db.session import Database, create_engine_for
 from service.forecasting import forecaster as module
@@ -31,20 +32,22 @@ from service.graphs.queries import NetworkQuery
 from service.graphs.resolver import Item
 from service.learning.catalogue import ServedPredictor
 from service.settings import Settings
-from tests.service.helpers import CELL, TARGET, DirectLoader, World, add_row, model
+from tests.service.helpers import CELL, TARGET, DirectReader, World, add_row, model
 
 
-class PickyLoader(DirectLoader):
+class PickyReader(DirectReader):
     """Cannot build one of the networks."""
 
-    def build(self, architecture: Architecture) -> Graph:
-        if "none~0" in architecture.text:
+    def read(self, source: Source, features: Sequence[Feature]) -> GraphFeatures:
+        if isinstance(source, ModelText) and "none~0" in source.architecture.text:
             raise InvalidModelError("Building the network took longer than 30 s; make it smaller.")
-        return super().build(architecture)
+        return super().read(source, features)
 
 
 class Narrow(FlopsPredictor):
     """Reads graphs of one node alone, and notes how many it is asked about at a time."""
+
+    capabilities = Capabilities(inputs=frozenset({"graph"}))
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +76,7 @@ def forecaster(new_sqlite: str, tmp_path: Path) -> Iterator[Forecaster]:
     database = Database(create_engine_for(settings))
     with database.write.begin() as session:
         session.add(records.target_row(TARGET, None))
-    yield Forecaster(settings, database, PickyLoader())
+    yield Forecaster(settings, database, PickyReader())
     database.close()
 
 
@@ -127,9 +130,9 @@ def test_batches_have_few_enough_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_error_that_nobody_answers_stays(forecaster: Forecaster) -> None:
-    graph = forecaster.resolver.built_graph(Architecture(space="nasbench201", text=CELL))
+    cell = NetworkQuery(target=TARGET, architecture=Architecture(space="nasbench201", text=CELL))
     alone = [ServedPredictor(id="narrow", predictor=Narrow(), adapted=True)]
-    answers = forecaster._predicted(alone, {0: Query(target=TARGET, graph=graph)}, level=0.9, target=TARGET)
+    answers = forecaster._predicted(alone, {0: cell}, level=0.9, target=TARGET)
     assert isinstance(answers[0], LatcastError)
     assert str(answers[0]) == "too many nodes"
 
@@ -144,6 +147,8 @@ def test_queries_are_grouped_by_what_they_are_read_as() -> None:
 
 class Brittle(FlopsPredictor):
     """Fails unforeseen at graphs of more than one node."""
+
+    capabilities = Capabilities(inputs=frozenset({"graph"}))
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         if any(len(query.graph.nodes) > 1 for query in queries):
@@ -206,7 +211,7 @@ def test_a_latency_that_cannot_be_is_no_answer(world: World) -> None:
     """Such a row was stored before reports were checked; quality has to go on without it."""
     world.agent()
     add_row(world, world.graph(), median_ms=math.inf, runs=[{"samples_ms": [1.7e308] * 2, "peak_memory_bytes": 0}])
-    real = Forecaster(world.settings, world.database, PickyLoader())
+    real = Forecaster(world.settings, world.database, PickyReader())
     assert real.quality(TARGET.id) == []
     (answer,) = real.forecast(TARGET.id, [Item(graph=world.graph())], 0.9)
     assert isinstance(answer, Forecast)

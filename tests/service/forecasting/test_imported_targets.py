@@ -25,7 +25,7 @@ from service.learning.artifacts import put_artifact
 from service.measurements.table_import import store
 from service.settings import Settings
 from tests.predictors.tables import latencies
-from tests.service.helpers import CELL, TARGET, DirectLoader, World, measurement, model
+from tests.service.helpers import CELL, TARGET, DirectReader, World, measurement, model
 
 SPACE = get_space("nasbench201")
 RNG = np.random.default_rng(1)
@@ -72,7 +72,7 @@ def world(
     settings = Settings(
         database_url=database_url, data_dir=tmp_path, tick_seconds=3600, log_level="error", rate_per_second=0
     )
-    app = create_app(settings, loader=DirectLoader())
+    app = create_app(settings, reader=DirectReader())
     with TestClient(app) as http:
         database = app.state.parts.database
         with database.write.begin() as session:

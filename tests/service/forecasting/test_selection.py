@@ -15,7 +15,7 @@ from service.graphs.resolver import Resolver
 from service.learning.catalogue import ServedPredictor, StoredPredictor, TargetPredictors
 from service.measurements.lookup import GRAPHS
 from service.settings import Settings
-from tests.service.helpers import TARGET, DirectLoader
+from tests.service.helpers import TARGET, DirectReader
 
 IMPORTED = Target(device="phone", backend="imported", origin="ours, CC0", options={"space": "nasbench201"})
 CELLS, OTHER_CELLS, ANY_GRAPH = map(pretrained, ("universal-nasbench201", "universal-fbnet", "universal-graphs"))
@@ -27,7 +27,7 @@ def selection(new_sqlite: str) -> Iterator[PredictorSelection]:
     database = Database(create_engine_for(Settings(database_url=new_sqlite)))
     with database.write.begin() as session:
         session.add_all([records.target_row(TARGET, None), records.target_row(IMPORTED, None)])
-    yield PredictorSelection(database, Resolver(database, DirectLoader()))
+    yield PredictorSelection(database, Resolver(database, DirectReader()))
     database.close()
 
 

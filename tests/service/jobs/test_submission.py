@@ -10,14 +10,14 @@ from latcast.schema import FeedSpec, InputError, JobKind, JobState, Target, Unkn
 from service.db import records
 from service.jobs import queue, submission
 from service.jobs.payloads import AdaptPayload, Pool, ProfilePayload, parsed
-from tests.service.helpers import CELL, DEVICE, OTHER_TARGET, TARGET, DirectLoader, World
+from tests.service.helpers import CELL, DEVICE, OTHER_TARGET, TARGET, DirectReader, World
 
 COLUMN = Target(device="phone", backend="table", origin="somewhere", options={"space": "nasbench201"})
 
 
 def profile(world: World, **request: Any) -> list[Any]:
     wanted = {"target_id": TARGET.id, "graph_hashes": [], **request}
-    return submission.profile(world.database, world.settings, DirectLoader(), **wanted)
+    return submission.profile(world.database, world.settings, DirectReader(), **wanted)
 
 
 def adapt(world: World, target: Target = TARGET, **fields: Any) -> Any:

@@ -26,7 +26,7 @@ from service.jobs import queue
 from service.learning import adaptation, datasets
 from service.learning.artifacts import put_artifact
 from service.settings import Settings
-from tests.service.helpers import CELL, DEVICE, TARGET, DirectLoader, World, measurement, model
+from tests.service.helpers import CELL, DEVICE, TARGET, DirectReader, World, measurement, model
 
 SAMPLES = 4
 
@@ -84,7 +84,7 @@ def world(database_url: str, tmp_path: Path, base: FlopsPredictor, monkeypatch: 
     settings = Settings(
         database_url=database_url, data_dir=tmp_path, tick_seconds=3600, log_level="error", rate_per_second=0
     )
-    app = create_app(settings, loader=DirectLoader())
+    app = create_app(settings, reader=DirectReader())
     with TestClient(app) as http:
         database = app.state.parts.database
         with database.write.begin() as session:
@@ -127,7 +127,7 @@ def test_the_error_of_an_adaptation_is_that_of_networks_left_out(world: Adapting
         assert row is not None
         data = datasets.load_dataset(session, measurement_ids=row.support, baseline_speed=True)
         assert row.metrics["support_loo_median_ape"] == result["support_loo_median_ape"]
-    support = Resolver(world.database, DirectLoader()).readable_rows(data, base)
+    support = Resolver(world.database, DirectReader()).readable_rows(data, base)
     errors = []
     for left_out in range(SAMPLES):
         others = base.adapt(TARGET, support.subset([place for place in range(SAMPLES) if place != left_out]))

@@ -11,7 +11,7 @@ from service.graphs.resolver import Resolver
 from service.learning import datasets
 from service.measurements.lookup import GRAPHS, measured_latencies
 from service.measurements.representative import representative_ids
-from tests.service.helpers import CELL, OTHER_TARGET, TARGET, DirectLoader, World, add_import, add_row, measurement
+from tests.service.helpers import CELL, OTHER_TARGET, TARGET, DirectReader, World, add_import, add_row, measurement
 
 
 def test_at_usual_speed_a_slow_hour_is_taken_out(world: World) -> None:
@@ -42,8 +42,8 @@ def test_dataset_has_one_row_for_each_key_with_kernels_and_noise(measured: World
     assert data.kernels is not None
     assert [kernels[0].operator for kernels in data.kernels if kernels] == ["MatMul"] * 5
     assert all(query.target == TARGET for query in data.queries)
-    complete = [Resolver(measured.database, DirectLoader()).complete(query) for query in data.queries]
-    assert [query.graph.hash for query in complete] == [measured.graph(width) for width in range(1, 6)]
+    complete = [Resolver(measured.database, DirectReader()).complete(query, []) for query in data.queries]
+    assert [query.network.hash for query in complete] == [measured.graph(width) for width in range(1, 6)]
     assert all(query.has_graph for query in complete)
 
 
@@ -56,7 +56,7 @@ def test_architectures_come_with_their_graphs(world: World) -> None:
     with world.database.read() as session:
         (query,) = datasets.load_dataset(session).queries
     assert query.architecture == Architecture(space="nasbench201", text=CELL)
-    assert Resolver(world.database, DirectLoader()).complete(query).graph.hash == job["graph"]
+    assert Resolver(world.database, DirectReader()).complete(query, []).network.hash == job["graph"]
 
 
 def test_imported_rows_are_mixed_in_only_when_asked_for(measured: World) -> None:

@@ -13,7 +13,7 @@ from service.learning.catalogue import StoredPredictor
 from service.learning.support_selection import MOST_ROWS, adapted_to, choose_support, default_support
 from service.measurements.lookup import MeasuredNetwork, measured_networks
 from tests.predictors.tables import latencies
-from tests.service.helpers import DirectLoader
+from tests.service.helpers import DirectReader
 
 SPACE = get_space("nasbench201")
 TARGET = Target(device="phone", backend="imported", origin="ours, CC0", options={"space": "nasbench201"})
@@ -33,7 +33,7 @@ def cells(count: int) -> list[str]:
 
 @pytest.fixture
 def resolver(database: Database) -> Resolver:
-    return Resolver(database, DirectLoader())
+    return Resolver(database, DirectReader())
 
 
 def fill(database: Database, texts: list[str]) -> list[MeasuredNetwork]:
@@ -70,7 +70,7 @@ def test_of_degenerate_rows_alone_all_are_taken(database: Database, resolver: Re
 def test_of_many_rows_the_same_are_chosen_in_every_process(database: Database, resolver: Resolver) -> None:
     rows = fill(database, cells(MOST_ROWS + 10))
     first = default_support(database, resolver, rows, BASE, SPACE.name)
-    again = default_support(database, Resolver(database, DirectLoader()), rows, BASE, SPACE.name)
+    again = default_support(database, Resolver(database, DirectReader()), rows, BASE, SPACE.name)
     assert first == again
     assert len(set(first)) == MOST_ROWS
 

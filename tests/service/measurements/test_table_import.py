@@ -14,13 +14,14 @@ from sqlalchemy import func, select, text
 
 from latcast.schema import InputError, Target
 from predictors.data.importers import Imported, read_any
+from profilers.onnx_graph import load_graph
 from profilers.search_spaces import get_space
 from service.db import tables
 from service.db.session import Database
 from service.graphs import store as graph_store
 from service.measurements.table_import import Stored, store
 from tests.predictors.tables import published_data, write_cells, write_chains
-from tests.service.helpers import CELL, DirectLoader, model
+from tests.service.helpers import CELL, DirectReader, model
 
 OTHER = CELL.replace("avg_pool_3x3", "none")
 
@@ -95,12 +96,12 @@ def test_models_come_with_the_table(database: Database, tmp_path: Path) -> None:
     with database.read() as session:
         for graph_hash in imported.models:
             stored = graph_store.model_bytes(graph_store.find(session, graph_hash))
-            assert DirectLoader().load(stored).hash == graph_hash
+            assert load_graph(stored).hash == graph_hash
 
 
 def test_an_imported_architecture_gets_its_graph_when_it_is_measured(database: Database, tmp_path: Path) -> None:
     store(database, table(tmp_path, f"a,nasbench201,{CELL},1"))
-    prepared = graph_store.prepare_architecture(DirectLoader(), get_space("nasbench201").parse(CELL))
+    prepared = graph_store.prepare_architecture(DirectReader(), get_space("nasbench201").parse(CELL))
     with database.write.begin() as session:
         graph_store.save(session, prepared)
     with database.read() as session:

@@ -7,7 +7,7 @@ from service.graphs.resolver import Resolver
 from service.learning.catalogue import PredictorCatalogue
 from service.settings import Settings
 from service.worker.kinds import service_steps
-from tests.service.helpers import DirectLoader
+from tests.service.helpers import DirectReader
 
 
 def test_each_kind_has_one_place(database: Database) -> None:
@@ -15,7 +15,7 @@ def test_each_kind_has_one_place(database: Database) -> None:
         database,
         Settings(),
         catalogue=PredictorCatalogue(database),
-        resolver=Resolver(database, DirectLoader()),
+        resolver=Resolver(database, DirectReader()),
     )
     kinds = [one.payload.kind for one in steps]
     assert sorted([*kinds, *AGENT_KINDS]) == sorted(JobKind)

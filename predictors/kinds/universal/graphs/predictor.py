@@ -58,7 +58,11 @@ class GraphPredictor(SumOverKernels):
 
     kind: ClassVar[str] = "universal"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        inputs=frozenset({"graph"}), uncertainty=True, useful_evidence=frozenset({"microbench"}), kernels=True
+        inputs=frozenset({"graph"}),
+        uncertainty=True,
+        useful_evidence=frozenset({"microbench"}),
+        kernels=True,
+        features=frozenset({"kernels"}),
     )
 
     def __init__(

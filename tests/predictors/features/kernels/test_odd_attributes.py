@@ -14,7 +14,7 @@ from latcast.schema import Graph, LatcastError, Node, TensorSpec, UnsupportedGra
 from predictors.features.coverage import OperatorRanges
 from predictors.features.flat import flat_features
 from predictors.features.kernels import ExecutionTraits, predict_kernels
-from predictors.features.kernels.table import _tabulate
+from predictors.features.kernels.table import read_table
 from profilers.onnx_graph import load_graph
 
 TRAITS = [
@@ -72,7 +72,7 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 
 def features(graph: Graph, traits: ExecutionTraits) -> None:
-    table = _tabulate(graph, traits.rewrite_rules)
+    table = read_table(graph, traits.rewrite_rules)
     assert np.isfinite(table.values).all()
     assert np.isfinite(flat_features([graph])).all()
     assert np.isfinite(OperatorRanges.of([graph]).coverage(graph))
@@ -114,4 +114,4 @@ def test_a_quantised_recurrence_without_recurrent_weights_has_a_kernel() -> None
 def test_blocks_of_negative_size_are_refused() -> None:
     graph = loaded("MatMulNBits", [[2, 32], [8, 1, 16], [8]], "com.microsoft", K=32, N=8, bits=4, block_size=-2)
     with pytest.raises(UnsupportedGraphError, match="window would be negative or infinite"):
-        _tabulate(graph, ExecutionTraits().rewrite_rules)
+        read_table(graph, ExecutionTraits().rewrite_rules)

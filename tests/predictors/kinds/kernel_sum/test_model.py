@@ -29,7 +29,7 @@ def queries(count: int = 5) -> list[Query]:
 def test_forecasts_are_the_sums_of_their_parts(model: KernelSum) -> None:
     for query in queries():
         parts = model.explain(query)
-        assert len(parts.kernels) == len(parts.latency_ms) == len(parts.known)
+        assert len(parts.table) == len(parts.latency_ms) == len(parts.known)
         assert_allclose(parts.latency_ms.sum(), model.predict([query]).median_ms[0])
 
 

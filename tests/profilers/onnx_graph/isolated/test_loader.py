@@ -51,7 +51,6 @@ def test_networks_of_texts_are_built_in_the_worker():
     written = get_space(CELL.space).to_onnx(CELL)
     with GraphLoader() as loader:
         assert loader.build(CELL) == load_graph(written)
-        assert loader.prepare_architecture(CELL) == (load_graph(written), strip_weights(written))
 
 
 def test_what_cannot_be_built_is_an_error_and_not_the_end():
@@ -69,10 +68,10 @@ def test_limits_hold_for_built_networks_too():
 
 
 def test_a_loader_survives_timeouts_and_memory():
-    model = proto_of([relu("x", "t0"), *(relu(f"t{at}", f"t{at + 1}") for at in range(20_000))], outputs=("t1",))
+    model = proto_of([relu("x", "t0"), *(relu(f"t{at}", f"t{at + 1}") for at in range(90_000))], outputs=("t1",))
     good = proto_of([relu()]).SerializeToString()
-    with GraphLoader(timeout_s=0.2, memory_bytes=2**30) as loader:
-        with pytest.raises(InvalidModelError, match=r"longer than 0\.2 s"):
+    with GraphLoader(timeout_s=1.0, memory_bytes=2**30) as loader:
+        with pytest.raises(InvalidModelError, match=r"longer than 1 s"):
             loader.load(model.SerializeToString())
         assert loader.load(good).operators == {"Relu": 1}
     with GraphLoader(memory_bytes=2**24) as small, pytest.raises(InvalidModelError, match=r"memory|crashed"):

@@ -3,9 +3,9 @@
 import io
 from hashlib import blake2b
 
-from profilers.onnx_graph.isolated.cache import KnownModels
+from profilers.onnx_graph.isolated.cache import KnownModels, model_key
 from profilers.onnx_graph.isolated.loader import GraphLoader
-from profilers.onnx_graph.isolated.model_file import PIECE_BYTES, ModelFile
+from profilers.onnx_graph.isolated.model_file import PIECE_BYTES, ModelFile, whole
 from tests.service.helpers import model
 
 
@@ -17,7 +17,7 @@ def test_pieces_are_the_bytes_in_order_however_often_they_are_read() -> None:
         assert b"".join(file) == content
     assert max(map(len, file)) == PIECE_BYTES
     assert file.digest() == blake2b(content).digest()
-    assert file.start(4) == content[:4]
+    assert whole(file) == whole(content) == content
 
 
 def test_a_loader_reads_a_file_as_it_reads_bytes() -> None:
@@ -29,7 +29,7 @@ def test_a_loader_reads_a_file_as_it_reads_bytes() -> None:
 
 
 def test_a_file_that_was_read_before_is_known_by_its_digest() -> None:
-    seen: KnownModels[int] = KnownModels()
-    seen.keep(ModelFile(io.BytesIO(b"one")), None, 1)
-    assert seen.get(ModelFile(io.BytesIO(b"one"))) == 1
-    assert seen.get(ModelFile(io.BytesIO(b"two"))) is None
+    seen: KnownModels[int] = KnownModels(10_000)
+    seen.keep(model_key(ModelFile(io.BytesIO(b"one"))), 1, 1)
+    assert seen.get(model_key(ModelFile(io.BytesIO(b"one")))) == 1
+    assert seen.get(model_key(ModelFile(io.BytesIO(b"two")))) is None

@@ -1,0 +1,84 @@
+"""Reads what predictors need of foreign models, in processes with limits."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from latcast.schema import InputError
+from predictors.foreign.features import unpacked
+from predictors.networks import Feature, GraphFeatures
+from profilers.onnx_graph.isolated.pool import MEMORY_BYTES, Read, ReaderPool, Source
+from profilers.onnx_graph.limits import Limits
+
+__all__ = ["ForeignReader", "ReadsFeatures", "features_of"]
+
+
+class ReadsFeatures(Protocol):
+    """Reads foreign models, and builds those of texts, elsewhere: `ForeignReader`. Thread-safe."""
+
+    def read(self, source: Source, features: Sequence[Feature]) -> GraphFeatures:
+        """These features of a model's graph; one that cannot be read is an error in its place.
+
+        Raises:
+            InputError: the model cannot be read, or the text is none.
+        """
+        ...
+
+
+class ForeignReader:
+    """Reads models, and builds those of texts, in a `ReaderPool`; keeps nothing. Thread-safe.
+
+    Close it, or use it as a context manager.
+
+    Args:
+        limits: caps on a model, as for `load_graph`.
+        timeout_s: limit for one model, of wall-clock and of processor time.
+        memory_bytes: address space that a worker may add to what its interpreter has.
+        workers: how many models may be read at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        timeout_s: float = 30.0,
+        memory_bytes: int = MEMORY_BYTES,
+        workers: int = 2,
+    ) -> None:
+        self._pool = ReaderPool(
+            "predictors.foreign.child", limits=limits, timeout_s=timeout_s, memory_bytes=memory_bytes, workers=workers
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def read(self, source: Source, features: Sequence[Feature]) -> GraphFeatures:
+        """These features of a model's graph; one that cannot be read is an error in its place.
+
+        Raises:
+            InputError: the model cannot be read, or the text is none.
+            WorkCancelledError: nobody waits for it any more.
+        """
+        return features_of(self._pool.read(source, features), features)
+
+    def close(self) -> None:
+        """End all workers, once they have answered. Calling it again does nothing."""
+        self._pool.close()
+
+
+def features_of(read: Read, features: Sequence[Feature]) -> GraphFeatures:
+    """What a worker read, as predictors are given it."""
+    values = {feature: _value(feature, part) for feature, part in zip(features, read.parts, strict=True)}
+    return GraphFeatures(hash=read.hash, flops=read.flops, size=read.size, features=values)
+
+
+def _value(feature: Feature, part: tuple[Any, Any] | InputError) -> Any:
+    if isinstance(part, InputError):
+        return part
+    try:
+        return unpacked(feature, *part)
+    except InputError as error:
+        return error
