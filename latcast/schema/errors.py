@@ -25,6 +25,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
+from latcast.schema.printable import visible_lines
+
 __all__ = [
     "UNKNOWN_RANK",
     "ArtifactError",
@@ -48,7 +50,10 @@ UNKNOWN_RANK = "of unknown rank"
 
 
 class LatcastError(Exception):
-    """Root of the tree; `str(error)` is fit to be shown to a person."""
+    """Root of the tree; `str(error)` is fit to be shown to a person, whatever names of others are in it."""
+
+    def __str__(self) -> str:
+        return visible_lines(super().__str__(), indent="")
 
 
 class InputError(LatcastError):

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from latcast.errors import URN, AuthenticationError, RateLimitedError, UnavailableError, problem_type
 from latcast.schema import LatcastError
+from latcast.schema.printable import visible
 
 __all__ = [
     "DATABASE_AWAY",
@@ -56,17 +57,10 @@ log = structlog.get_logger(__name__)
 
 
 def problem(status: int, slug: str, detail: str, **extras: Any) -> dict[str, Any]:
-    """A problem detail; its sentence quotes foreign texts, so nothing in it acts in a terminal."""
+    """A problem detail; its sentence quotes foreign texts, so it is one line in which nothing acts in a terminal."""
     title = http.HTTPStatus(status).phrase
-    return {"type": URN + slug, "title": title, "status": status, "detail": _on_one_line(detail), **extras}
-
-
-def _on_one_line(text: str) -> str:
-    """A text whose control characters are spelt out, for example `\\x1b`; line breaks become blanks."""
-    if text.isprintable():
-        return text
-    line = "".join(" " if character in "\r\n\t" else character for character in text)
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
+    sentence = visible(" ".join(detail.split("\n")))
+    return {"type": URN + slug, "title": title, "status": status, "detail": sentence, **extras}
 
 
 def problem_of(error: LatcastError) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What the commands share: options, output, and how a target is named."""
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import InputError, UnknownNameError
+from latcast.schema.printable import json_text
 from service.cli.tables import output
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def find_target(targets: Sequence[Mapping[str, Any]], wanted: str | None) -> Map
 
 def write_json(value: Any, out: str) -> None:
     """Write JSON to a file, or to standard output for `-`."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    text = json_text(value) + "\n"
     if out == "-":
         sys.stdout.write(text)
     else:

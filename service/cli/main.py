@@ -20,6 +20,7 @@ from service.cli.measure.campaign import campaign
 from service.cli.measure.microbench import microbench
 from service.cli.measure.profile import profile
 from service.cli.serve import serve
+from service.cli.tables import echo
 
 __all__ = ["app", "main"]
 
@@ -48,7 +49,7 @@ def latcast(
     if version:
         from importlib.metadata import version as installed
 
-        typer.echo(f"latcast {installed('latcast')}")
+        echo(f"latcast {installed('latcast')}")
         raise typer.Exit
     if ctx.invoked_subcommand is None:
         raise typer.Exit(code=2)

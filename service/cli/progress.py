@@ -1,4 +1,4 @@
-"""Progress of jobs that others do."""
+"""Progress, of this machine's own work and of jobs that others do."""
 
 import math
 import time
@@ -6,22 +6,43 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from latcast.schema import FINISHED_STATES, JobState, LatcastError
+from service.cli.tables import shown
 
 if TYPE_CHECKING:
     from latcast.client import Client
 
-__all__ = ["bar", "follow", "follow_all", "left_out_error", "reason"]
+__all__ = ["DESCRIPTION", "bar", "follow", "follow_all", "left_out_error", "reason"]
 
 POLL_SECONDS = 0.3
 
 
-def bar(console: Console) -> Progress:
-    """A bar that counts, with the time it took; plain lines where the output is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True)
+DESCRIPTION = "{task.description}"
+"""What stands before or behind a bar: the task's description."""
+
+
+def bar(console: Console, *columns: str | ProgressColumn, transient: bool = True) -> Progress:
+    """A bar; plain lines where the output is no terminal.
+
+    Args:
+        console: where to.
+        columns: rich's, or texts with fields of the task in braces, in whose values no markup acts. Where left out,
+            the description, a bar that counts, and the time it took.
+        transient: the bar goes when it is done.
+    """
+    parts = columns or (DESCRIPTION, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    plain = [_Plain(part) if isinstance(part, str) else part for part in parts]
+    return Progress(*plain, console=console, transient=transient)
+
+
+class _Plain(TextColumn):
+    """A text in which neither markup nor control characters act."""
+
+    def render(self, task: Task) -> Text:
+        return shown(self.text_format.format(task=task))
 
 
 def follow(client: "Client", job_id: str, *, what: str, console: Console) -> dict[str, Any]:

@@ -7,6 +7,7 @@ reader is.
 """
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +18,22 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Cell", "Column", "names", "numbers", "output", "print_pairs", "print_table", "prose", "say", "shortened"]
+from latcast.schema.printable import visible
+
+__all__ = [
+    "Cell",
+    "Column",
+    "echo",
+    "names",
+    "numbers",
+    "output",
+    "print_pairs",
+    "print_table",
+    "prose",
+    "say",
+    "shortened",
+    "shown",
+]
 
 Cell = str | Text
 """What stands in a table: a plain text, in which markup means nothing, or one with a style."""
@@ -85,9 +101,25 @@ def shortened(text: str, length: int) -> str:
     return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
 
 
+def shown(text: Cell, *, style: str = "") -> Text:
+    """What is printed for a text: neither brackets in it nor control characters act; styles of a cell stay."""
+    if isinstance(text, str):
+        return Text(visible(text), style=style)
+    if visible(text.plain) == text.plain:
+        return text
+    letters = text.divide(range(1, len(text)))
+    return Text("").join(Text(visible(letter.plain)) if visible(letter.plain) != letter.plain else letter
+                         for letter in letters)  # fmt: skip
+
+
 def say(text: Cell, out: Console, *, style: str = "") -> None:
-    """Print a sentence; square brackets in it are no markup."""
-    _print(Text(text, style=style) if isinstance(text, str) else text, out)
+    """Print a sentence; neither square brackets nor control characters in it act."""
+    _print(shown(text, style=style), out)
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line that is never wrapped, on standard output or on standard error."""
+    print(visible(text), file=sys.stderr if err else sys.stdout)
 
 
 def print_pairs(pairs: Iterable[tuple[str, Cell]], *, out: Console, title: str = "") -> None:
@@ -108,11 +140,11 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, ou
     """
     layout = _Layout(
         list(columns),
-        [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows],
+        [[shown(cell) for cell in row] for row in rows],
     )
     if title:
         out.print()
-        _print(Text(title, style="bold"), out)
+        _print(shown(title, style="bold"), out)
     widths = layout.widths(out.width)
     beside = layout.figure_widths(out.width)
     if widths and (beside is None or layout.is_readable(widths, piped=out.width == UNLIMITED)):

@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy.orm import Session
 
+from latcast.schema.printable import visible
 from service.measurements.pages import Filter, MeasurementSummary, iterate
 
 __all__ = ["csv_lines", "write_parquet"]
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212")
+"""Signs that begin a formula, full-width, small and mathematical forms too, which spreadsheets take for the same."""
 ROWS_PER_GROUP, SAMPLES_PER_GROUP = 1000, 500_000
 SCHEMA = pa.schema(
     [
@@ -45,7 +47,8 @@ SCHEMA = pa.schema(
 def csv_lines(session: Session, wanted: Filter) -> Iterator[str]:
     """The rows as CSV (RFC 4180), header first, without the samples.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    Control characters in texts are escapes. A text that a spreadsheet would then take for a formula, blanks before its
+    sign or not, gets an apostrophe in front.
     """
     yield _line([field.name for field in fields(MeasurementSummary)])
     for row, _ in iterate(session, wanted):
@@ -53,9 +56,10 @@ def csv_lines(session: Session, wanted: Filter) -> Iterator[str]:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text.lstrip().startswith(FORMULA_STARTS) else text
 
 
 def _line(values: list[Any]) -> str:

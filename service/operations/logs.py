@@ -7,9 +7,10 @@ from typing import Any
 
 import structlog
 
+from latcast.schema.printable import visible, visible_lines
 from service.settings import Settings
 
-__all__ = ["configure_logs", "redact"]
+__all__ = ["configure_logs", "make_visible", "redact"]
 
 SECRET_NAMES = ("authorization", "key", "secret", "token", "password")
 
@@ -24,12 +25,20 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return event
 
 
+def make_visible(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write control characters of foreign texts as escapes; each entry stays one line, but for indented traces."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = visible_lines(value) if name == "exception" else visible(value)
+    return event
+
+
 def configure_logs(settings: Settings) -> None:
     """Send the service's log lines to standard error in the configured format."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    last: Any = structlog.processors.JSONRenderer()
+    last: list[Any] = [structlog.processors.JSONRenderer()]
     if settings.log_format == "console":
-        last = structlog.dev.ConsoleRenderer(colors=False)
+        last = [make_visible, structlog.dev.ConsoleRenderer(colors=False)]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -37,7 +46,7 @@ def configure_logs(settings: Settings) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             redact,
             structlog.processors.format_exc_info,
-            last,
+            *last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),

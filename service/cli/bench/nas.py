@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TimeElapsedColumn
 
 from latcast.schema import InputError, UnknownNameError
 from service.cli.common import console, write_json
+from service.cli.progress import DESCRIPTION, bar
 from service.cli.tables import Column, names, numbers, print_table, say
 
 if TYPE_CHECKING:
@@ -175,20 +176,15 @@ def _known_samplers(wanted: "Sequence[str]") -> "Sequence[str]":
 
 
 def _run(run: Any, units: "Sequence[Unit]", data: Path, journal: "Journal", workers: int | None) -> None:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        line = bar.add_task("training", total=1.0)
+    columns = (DESCRIPTION, BarColumn(), "{task.percentage:>3.0f} %", TimeElapsedColumn())
+    with bar(console, *columns, transient=False) as shown:
+        line = shown.add_task("training", total=1.0)
         run(
             units,
             data,
             journal,
             workers=workers,
-            progress=lambda done, what: bar.update(line, completed=done, description=what),
+            progress=lambda done, what: shown.update(line, completed=done, description=what),
         )
 
 

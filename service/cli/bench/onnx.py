@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from latcast.schema import InputError, LatcastError, ProfileSettings
 from service.cli.bench.onnx_report import print_holdouts, print_result
 from service.cli.common import console, write_json
+from service.cli.progress import bar
 
 if TYPE_CHECKING:
     from predictors.base import LatencyDataset
@@ -148,15 +148,14 @@ def _run(manifest: "Manifest", plan: "Plan", journal: "Journal") -> dict[str, An
         def report(stage: str, done: int, total: int, what: str) -> None:
             if stage not in tasks:
                 tasks[stage] = bars.add_task(stage, total=total, what="")
-            bars.update(tasks[stage], completed=done, what=escape(what) if done < total else "")
+            bars.update(tasks[stage], completed=done, what=what if done < total else "")
 
         return run(manifest, plan, journal, report)
 
 
 def _bars() -> Progress:
-    columns = (TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-               TextColumn("[dim]{task.fields[what]}[/dim]"))  # fmt: skip
-    return Progress(*columns, console=console)
+    columns = ("{task.description:<16}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "{task.fields[what]}")
+    return bar(console, *columns, transient=False)
 
 
 def _hold_out(
@@ -175,7 +174,7 @@ def _hold_out(
     with _bars() as bars:
         task = bars.add_task("held out", total=len(parts), what="")
         for part in parts:
-            bars.update(task, what=escape(part.name))
+            bars.update(task, what=part.name)
             differences = repeated(rows, pooled, part)
             results[part.name] = _judged(data, part, predictor, draw, journal, differences)
             bars.update(task, advance=1, what="")

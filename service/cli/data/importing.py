@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TimeElapsedColumn
 
 from latcast.schema import InputError
 from service.cli.common import console, open_database, parse_pairs
+from service.cli.progress import DESCRIPTION, bar
+from service.cli.tables import echo
 
 if TYPE_CHECKING:
     from predictors.data.importers import Imported, ImportReport
@@ -75,9 +77,7 @@ def import_table(
 
     fixed = {name: value for name, value in (("target", device), ("space", space)) if value is not None}
     table = {"columns": parse_pairs(column or [], "--column"), "fixed": fixed, "unit": unit}
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
-    ) as progress:
+    with bar(console, DESCRIPTION, BarColumn(), TimeElapsedColumn()) as progress:
         task = progress.add_task("reading", total=None)
 
         def tell(done: float, what: str) -> None:
@@ -149,18 +149,18 @@ def _say(imported: "Imported", stored: "Stored", settings: "Settings") -> None:
     from sqlalchemy import make_url
 
     report = imported.report
-    typer.echo(f"Read {report.source}: {_latencies(report.rows)} of {_targets(len(report.targets))}.")
+    echo(f"Read {report.source}: {_latencies(report.rows)} of {_targets(len(report.targets))}.")
     for line in _by_space(report):
-        typer.echo(f"  {line}")
+        echo(f"  {line}")
     for item in report.skipped[:LISTED]:
-        typer.echo(f"Skipped {item}")
+        echo(f"Skipped {item}")
     if len(report.skipped) > LISTED:
         rest = sum(item.rows for item in report.skipped[LISTED:])
-        typer.echo(f"Skipped {len(report.skipped) - LISTED} more things ({rest:,} rows).")
+        echo(f"Skipped {len(report.skipped) - LISTED} more things ({rest:,} rows).")
     for remark in report.remarks:
-        typer.echo(f"Note: {remark}")
+        echo(f"Note: {remark}")
     place = make_url(settings.url).render_as_string(hide_password=True)
-    typer.echo(_changes(stored) + f" ({place})")
+    echo(_changes(stored) + f" ({place})")
 
 
 def _latencies(count: int) -> str:

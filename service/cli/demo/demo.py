@@ -67,7 +67,7 @@ def demo(
 
 def heading(text: str) -> None:
     """A step begins."""
-    out.print()
+    say("", out)
     say(text, out, style="bold")
 
 

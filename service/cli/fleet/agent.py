@@ -11,6 +11,7 @@ import typer
 
 from latcast.errors import AuthenticationError, ForbiddenError
 from service.cli.common import DEFAULT_SERVER, ServerOption, console, open_client, parse_pairs
+from service.cli.tables import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,7 @@ def agent(
     try:
         _work(server, token, device, targets, backends=backends, folder=folder, microbench=microbench)
     except REFUSALS as error:
-        console.print(f"latcast: {error}", markup=False)
+        say(f"latcast: {error}", console)
         raise typer.Exit(REFUSED) from error
 
 
@@ -117,16 +118,16 @@ def _work(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    say = partial(console.print, markup=False)
+    tell_person = partial(say, out=console)
     key = until_answered(
-        lambda: enrol(server, device, targets, token=token, folder=folder, say=say), stop=stop, say=say
+        lambda: enrol(server, device, targets, token=token, folder=folder, say=tell_person), stop=stop, say=tell_person
     )
     if key is None:
         return
     with open_client(server, key) as client:
-        say(f"{device.name} offers {', '.join(target.label for target in targets)} to {server}.")
-        describe_targets(client, device, targets, when=microbench, stop=stop, say=say)
-        console.print("Waiting for jobs; interrupt to end.")
+        tell_person(f"{device.name} offers {', '.join(target.label for target in targets)} to {server}.")
+        describe_targets(client, device, targets, when=microbench, stop=stop, say=tell_person)
+        tell_person("Waiting for jobs; interrupt to end.")
         source = ServiceJobSource(client, wait_s=LEASE_WAIT_S)
         try:
             run_agent(source, device=device, backends=backends, stop=stop, on_event=tell, spool=folder / "spool")
@@ -135,11 +136,11 @@ def _work(
                 f"The service refuses this agent: {error} It ends; results that were not taken wait in "
                 f"{folder / 'spool'} for an agent with a key (latcast agent --token …)."
             ) from error
-    console.print("Ended.")
+    tell_person("Ended.")
 
 
 def tell(event: "AgentEvent") -> None:
     """Show what happens, without every step of a measurement."""
     if event.kind != "progress":
         job = f"[job {event.job.id[-8:]}] " if event.job else ""
-        console.print(f"{job}{event.kind}: {event.message}", markup=False)
+        say(f"{job}{event.kind}: {event.message}", console)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.common import open_database
-from service.cli.tables import Column, names, output, print_table
+from service.cli.tables import Column, echo, names, output, print_table
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -54,7 +54,7 @@ def create(
 
     with _session() as (session, _):
         _, secret = create_key(session, scope=scope.value, name=name)
-    typer.echo(secret)
+    echo(secret)
 
 
 @keys.command("enrol")
@@ -83,8 +83,8 @@ def enrol(
     with _session() as (session, settings):
         device_id = None if device is None else find_device(session, device).id
         _, secret = create_enrolment_token(session, ttl_s=settings.enrolment_ttl_s, device_id=device_id)
-    typer.echo(secret)
-    typer.echo(f"Valid for {settings.enrolment_ttl_s / 60:.0f} minutes.", err=True)
+    echo(secret)
+    echo(f"Valid for {settings.enrolment_ttl_s / 60:.0f} minutes.", err=True)
 
 
 @keys.command("list")
@@ -110,7 +110,7 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="As in `latc
 
     with _session() as (session, _):
         revoke_key(session, key_id)
-    typer.echo(f"Key {key_id} is revoked.", err=True)
+    echo(f"Key {key_id} is revoked.", err=True)
 
 
 def _date(unix_s: float | None) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from service.cli.common import DEFAULT_SERVER, KeyOption, ServerOption, TargetOption, console, find_target, open_client
 from service.cli.progress import follow, left_out_error
+from service.cli.tables import echo
 
 __all__ = ["adapt"]
 
@@ -42,13 +43,13 @@ def adapt(
         registered = find_target(client.targets(), target)
         job = client.adapt(registered["id"], samples=samples, sampler=sampler, pool=pool, seed=seed)
         if not wait:
-            typer.echo(job["id"])
+            echo(job["id"])
             return
         doing = "adapting to" if registered["origin"] else "measuring"
         what = f"{doing} {samples} networks on {registered['device_name']}"
         done = follow(client, job["id"], what=what, console=console)
     result = done["result"]
-    typer.echo(
+    echo(
         f"Adapted {registered['device_name']} ({registered['label']}) from {result['support']} networks in "
         f"{result['adapt_ms']:.0f} ms; {left_out_error(result)}."
     )

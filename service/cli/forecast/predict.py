@@ -18,7 +18,7 @@ from service.cli.common import (
 )
 from service.cli.forecast.networks import GraphOption, SpaceOption, item_of
 from service.cli.shapes import parse_sizes
-from service.cli.tables import Column, names, numbers, output, print_table, say
+from service.cli.tables import Column, echo, names, numbers, output, print_table, say
 
 __all__ = ["predict"]
 
@@ -62,7 +62,7 @@ def predict(
         _print(networks, answers, target=registered, level=level)
     problems = [(name, answer["error"]) for name, answer in zip(networks, answers, strict=True) if "error" in answer]
     for name, problem in problems:
-        typer.echo(f"latcast: {name}: {problem['detail']}", err=True)
+        echo(f"latcast: {name}: {problem['detail']}", err=True)
     if problems:
         raise typer.Exit(1)
 

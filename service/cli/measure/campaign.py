@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from latcast.schema import InputError
 from service.cli.common import console
+from service.cli.progress import DESCRIPTION, bar
 from service.cli.tables import Column, names, numbers, print_table, say
 
 if TYPE_CHECKING:
@@ -83,14 +84,18 @@ def _measure(
     from profilers.campaign import run_campaign
 
     columns = (
-        TextColumn("{task.fields[rows]} rows"), BarColumn(), TimeElapsedColumn(), TextColumn("to go"),
-        TimeRemainingColumn(), TextColumn("{task.description}", markup=False),
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as bar:
-        line = bar.add_task("starting", total=1.0, rows=0)
+        "{task.fields[rows]} rows",
+        BarColumn(),
+        TimeElapsedColumn(),
+        "to go",
+        TimeRemainingColumn(),
+        DESCRIPTION,
+    )
+    with bar(console, *columns) as progress:
+        line = progress.add_task("starting", total=1.0, rows=0)
         return run_campaign(
             out, settings, recipe, seconds=hours * 3600, again=again, describe=microbench,
-            on_report=lambda report: bar.update(
+            on_report=lambda report: progress.update(
                 line, completed=report.share, rows=report.rows, description=report.message[:100]
             ),
         )  # fmt: skip

@@ -52,15 +52,15 @@ def microbench(
 
 
 def _run(settings: ProfileSettings) -> Microbench:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TimeElapsedColumn
 
     from profilers.microbench import run_microbench
+    from service.cli.progress import DESCRIPTION, bar
 
-    columns = (TextColumn("measuring"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
+    with bar(console, "measuring", BarColumn(), DESCRIPTION, TimeElapsedColumn()) as shown:
+        task = shown.add_task("starting", total=1.0)
         return run_microbench(
-            settings, progress=lambda share, what: bar.update(task, completed=share, description=what)
+            settings, progress=lambda share, what: shown.update(task, completed=share, description=what)
         )
 
 

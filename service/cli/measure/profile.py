@@ -104,18 +104,18 @@ def _feeds(path: Path | None, graph: "Graph") -> "FeedArrays | None":
 def _measure(
     content: bytes, graph: "Graph", settings: ProfileSettings, feeds: "FeedArrays | None"
 ) -> "tuple[Device, Measurement]":
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TimeElapsedColumn
 
     from profilers.host.device import describe_device
     from profilers.timing.sandbox import measure
+    from service.cli.progress import DESCRIPTION, bar
 
     device = describe_device()
-    columns = (TextColumn("measuring"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
+    with bar(console, "measuring", BarColumn(), DESCRIPTION, TimeElapsedColumn()) as shown:
+        task = shown.add_task("starting", total=1.0)
         measurement = measure(
             content, device=device, settings=settings, feeds=feeds, graph=graph,
-            progress=lambda share, what: bar.update(task, completed=share, description=what),
+            progress=lambda share, what: shown.update(task, completed=share, description=what),
         )  # fmt: skip
     return device, measurement
 

@@ -1,4 +1,4 @@
-"""Every table of every command at 80 columns, with long names: no line is wider, and no character is lost.
+"""Every table of every command at 80 columns, with long names: no line is wider, no character is lost, and none acts.
 
 A table is printed at 80 columns and as wide as it is. Whatever the layout, both have the same characters: what is cut
 or replaced by an ellipsis is missed.
@@ -14,6 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from latcast.schema import KernelTiming, Microbench, Target
+from latcast.schema.printable import visible
 from predictors.data.measured import MeasuredRow, MeasuredTarget
 from predictors.features.kernels import CLASSES
 from profilers.campaign import Recipe
@@ -40,8 +41,10 @@ from tests.service.cli.forecast.test_explanation_report import DOCUMENT, KERNEL
 from tests.service.helpers import DEVICE, measurement, model
 
 WIDTH = 80
-NAME = "zoo/mobile/block=ghost,depth=4,width=32,stages=5,expansion=3,kernel=7,[head]=1280,squeeze=no,batch=1"
-NODE = "/model/backbone/features/features.17/block/block.3/[block.3.0]/depthwise/Conv_quantised_output_0"
+HOSTILE = "[/red][blink]\x1b]0;owned\x07\x9b2J\u202e\r\nlatcast:"
+"""Markup, a terminal's title, a C1 control, a reversal of direction, and a line of its own."""
+NAME = HOSTILE + "zoo/mobile/block=ghost,depth=4,width=32,stages=5,expansion=3,kernel=7,[head]=1280,squeeze=no,batch=1"
+NODE = HOSTILE + "/model/backbone/features/features.17/block/block.3/[block.3.0]/depthwise/Conv_quantised_output_0"
 LONG = Target(
     device="machine-1", backend="onnxruntime", backend_version="1.32.0", precision="int8_dynamic", threads=16,
     options={"optimisation": "extended", "spinning": "off", "another_option": "with_a_long_value"},
@@ -164,6 +167,7 @@ def test_nothing_is_lost_at_80_columns(name: str, terminal: bool) -> None:
     wide = printed(TABLES[name], UNLIMITED)
     assert max(map(len, narrow.splitlines())) <= WIDTH
     assert characters(narrow) == characters(wide)
+    assert not [line for line in (*narrow.splitlines(), *wide.splitlines()) if not line.isprintable()]
 
 
 def test_keys_are_whole_at_80_columns(new_sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,4 +179,4 @@ def test_keys_are_whole_at_80_columns(new_sqlite: str, monkeypatch: pytest.Monke
         shown[columns] = CliRunner().invoke(app, ["keys", "list"]).stdout
     assert max(map(len, shown["80"].splitlines())) <= WIDTH
     assert characters(shown["80"]) == characters(shown[""])
-    assert NODE in shown[""]
+    assert visible(NODE) in shown[""]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from service.measurements.export import _cell
 from tests.service.helpers import CELL, OTHER_TARGET, TARGET, World, add_import
 
 
@@ -19,6 +20,22 @@ def test_csv_holds_every_row_and_no_formula(measured: World, tmp_path: Path) -> 
     assert rows[-1]["failure_message"] == "'=cmd|' /C calc'!A0"
     cells = [value for row in rows for value in row.values() if value]
     assert not [cell for cell in cells if cell[0] in "=+-@\t\r"]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u00a0", "\u3000", "\u2003  "])
+@pytest.mark.parametrize("sign", list("=+-@＝＋－＠﹢﹣﹦﹫−"))
+def test_no_blank_or_wide_sign_hides_a_formula(blank: str, sign: str) -> None:
+    assert _cell(f"{blank}{sign}1+1") == f"'{blank}{sign}1+1"
+    assert _cell(f"a{blank}{sign}1") == f"a{blank}{sign}1"
+
+
+@pytest.mark.parametrize("control", ["\t", "\r", "\n", "\v", "\0", "\x1b", "\u200b", "\ufeff"])
+def test_control_characters_in_cells_are_escapes(control: str) -> None:
+    cell = _cell(f"{control}=1+1")
+    assert isinstance(cell, str)
+    assert cell.startswith("\\")
+    assert cell.isprintable()
+    assert _cell(-1.5) == -1.5
 
 
 def test_parquet_holds_every_sample(measured: World, tmp_path: Path) -> None:
