@@ -44,9 +44,9 @@ def take_measurement(
         NotFoundError: there is no such job.
     """
     job, attempt = queue.reported(session, job_id, lease_token, device_id=device_id)
-    written = session.scalar(select(MeasurementRow.id).where(MeasurementRow.lease_token == lease_token))
-    if written is not None:
-        return Receipt(job_id, job.state, written)
+    written = session.scalar(select(MeasurementRow).where(MeasurementRow.lease_token == lease_token))
+    if written is not None and (written.failure_stage is None) == (measurement.failure is None):
+        return Receipt(job_id, job.state, written.id)
     queue.require_open(job, attempt)
     _require_same_work(job, measurement)
     if measurement.failure is not None:

@@ -49,6 +49,18 @@ def test_repeated_failure_is_answered_alike_and_counts_once(world: World) -> Non
     assert [reason["message"] for reason in world.client.job(job["id"])["reasons"]] == ["signal 11"]
 
 
+def test_a_result_after_a_failure_of_the_same_lease_is_refused(world: World) -> None:
+    """The failure's row must not be taken for the result's: nothing would be stored, and 200 answered."""
+    agent = world.agent()
+    graph = world.graph()
+    world.client.profile(TARGET.id, graphs=[graph])
+    job = lease(agent)
+    agent.failure(job["id"], job["lease_token"], Failure(stage="crash", message="signal 11"))
+    with pytest.raises(LeaseLostError):
+        agent.result(job["id"], job["lease_token"], measurement(graph))
+    assert world.client.job(job["id"])["state"] == "queued"
+
+
 def test_failing_job_fails_after_its_attempts_with_every_reason(make_world: MakeWorld) -> None:
     world = make_world(max_attempts=2)
     agent = world.agent()

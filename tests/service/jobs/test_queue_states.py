@@ -1,0 +1,338 @@
+"""The queue as a state machine: whatever agents, clocks and people do in whichever order, no job is lost, done twice or
+stuck, and every row that was acknowledged is there.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
+
+from latcast.errors import ConflictError, LeaseLostError
+from latcast.schema import FINISHED_STATES, Failure, JobKind, JobState, LatcastError, LeaseOutcome, ProfileSettings
+from profilers.onnx_graph import load_graph, strip_weights
+from profilers.onnx_graph.isolated.loader import PreparedModel
+from service.db import records, tables
+from service.db.session import Database, create_engine_for
+from service.fleet import access
+from service.graphs import store
+from service.jobs import queue, reports
+from service.jobs.payloads import AdaptPayload, ProfilePayload
+from service.settings import Settings
+from tests.service.helpers import DEVICE, TARGET, measurement, model, run_sql
+
+MEASURE = ProfilePayload(settings=ProfileSettings(backend="fake"))
+ADAPT = AdaptPayload(samples=1, sampler="random")
+LEASE_S, MAX_ATTEMPTS, AGENTS = 60.0, 3, 3
+GRAPH = load_graph(model())
+ANY = st.integers(0, 5)
+"""Counted from the newest, so that what is met has just been touched."""
+SERVICE = queue.Worker(process="here:1")
+
+
+class Clock:
+    """The time, as the queue is told it."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def time(self) -> float:
+        return self.now
+
+
+@dataclass
+class Lease:
+    """What a worker knows of its lease, and what has to have come of it."""
+
+    job: "Job"
+    token: str
+    deadline: float
+    outcome: LeaseOutcome | None = None
+    row: int | None = None
+    """That was acknowledged."""
+
+
+@dataclass
+class Job:
+    """What has to be true of a job."""
+
+    id: str
+    kind: JobKind
+    parent: "Job | None" = None
+    state: JobState = JobState.QUEUED
+    attempts: int = 0
+    leases: list[Lease] = field(default_factory=list)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in FINISHED_STATES
+
+    def takes_reports_of(self, lease: Lease) -> bool:
+        """A lease that ran out still delivers as long as nobody else got the job."""
+        return (
+            self.leases[-1] is lease and not self.is_finished and lease.outcome in (None, LeaseOutcome.EXPIRED)
+        )  # fmt: skip
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Real functions over a real database, beside a model of them that is too simple to be wrong."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        super().__init__()
+        self.database, self.clock = database, clock
+        self.jobs: list[Job] = []
+        self.leases: list[Lease] = []
+        with self.database.write.begin() as session:
+            self.workers = furnish(session)
+
+    # --- What happens -------------------------------------------------------------------------------------------
+
+    @rule(count=st.integers(1, 3))
+    def submit(self, count: int) -> None:
+        with self.database.write.begin() as session:
+            for _ in range(count):
+                self._add(session, MEASURE)
+
+    @rule(children=st.integers(0, 2))
+    def submit_an_adaptation(self, children: int) -> None:
+        with self.database.write.begin() as session:
+            parent = self._add(session, ADAPT)
+            for _ in range(children):
+                self._add(session, MEASURE, parent)
+
+    def _add(self, session: Session, payload: Any, parent: Job | None = None) -> Job:
+        row = queue.enqueue(
+            session, payload, max_attempts=MAX_ATTEMPTS, target_id=TARGET.id, graph_hash=GRAPH.hash,
+            parent_id=parent and parent.id,
+        )  # fmt: skip
+        self.jobs.append(Job(row.id, payload.kind, parent))
+        return self.jobs[-1]
+
+    @rule(worker=st.integers(0, AGENTS))
+    def lease(self, worker: int) -> None:
+        kind = JobKind.PROFILE if worker < AGENTS else JobKind.ADAPT
+        expected = next((job for job in self.jobs if job.kind == kind and self._is_leasable(job)), None)
+        with self.database.write.begin() as session:
+            who = self.workers[worker]
+            assert queue.has_work(session, kinds={kind}, worker=who) == (expected is not None)
+            row = queue.lease(session, kinds={kind}, worker=who, lease_seconds=LEASE_S)
+        assert (row and row.id) == (expected and expected.id)
+        if row is not None and expected is not None:
+            expected.state, expected.attempts = JobState.LEASED, expected.attempts + 1
+            expected.leases.append(Lease(expected, str(row.lease_token), self.clock.now + LEASE_S))
+            self.leases.append(expected.leases[-1])
+
+    def _is_leasable(self, job: Job) -> bool:
+        waits = any(child.parent is job and not child.is_finished for child in self.jobs)
+        return job.state == JobState.QUEUED and not waits
+
+    @precondition(lambda self: self.leases)
+    @rule(which=ANY)
+    def beat(self, which: int) -> None:
+        lease = self._lease(which)
+        lives = lease.job.state == JobState.LEASED and lease.job.leases[-1] is lease
+        with self._refused_unless(lives), self.database.write.begin() as session:
+            queue.heartbeat(session, job_id=lease.job.id, lease_token=lease.token, lease_seconds=LEASE_S)
+            lease.deadline = self.clock.now + LEASE_S
+
+    @precondition(lambda self: self.leases)
+    @rule(which=ANY)
+    def report(self, which: int) -> None:
+        lease, job = self._lease(which), self._lease(which).job
+        if job.kind != JobKind.PROFILE:
+            self._complete(lease)
+            return
+        again = lease.outcome == LeaseOutcome.DONE
+        with self._refused_unless(again or job.takes_reports_of(lease)), self.database.write.begin() as session:
+            receipt = reports.take_measurement(
+                session, job_id=job.id, lease_token=lease.token, measurement=measurement(GRAPH.hash)
+            )
+            assert not again or receipt.measurement_id == lease.row
+            lease.row, lease.outcome, job.state = receipt.measurement_id, LeaseOutcome.DONE, JobState.DONE
+
+    def _complete(self, lease: Lease) -> None:
+        again = lease.outcome == LeaseOutcome.DONE
+        with self._refused_unless(again or lease.job.takes_reports_of(lease)), self.database.write.begin() as session:
+            queue.complete(session, job_id=lease.job.id, lease_token=lease.token, result={})
+            lease.outcome, lease.job.state = LeaseOutcome.DONE, JobState.DONE
+
+    @precondition(lambda self: self.leases)
+    @rule(which=ANY, stage=st.sampled_from(["crash", "internal", "memory"]))
+    def fail(self, which: int, stage: str) -> None:
+        lease, job = self._lease(which), self._lease(which).job
+        again = lease.outcome == LeaseOutcome.FAILED
+        with self._refused_unless(again or job.takes_reports_of(lease)), self.database.write.begin() as session:
+            taken = {"job_id": job.id, "lease_token": lease.token}
+            if job.kind == JobKind.PROFILE:
+                reports.take_failure(session, **taken, failure=Failure(stage=stage, message="It failed."))
+            else:
+                queue.fail(session, **taken, message="It failed.", final=stage in reports.FINAL_STAGES)
+            if not again:
+                lease.outcome = LeaseOutcome.FAILED
+                ends = stage in reports.FINAL_STAGES or job.attempts >= MAX_ATTEMPTS
+                job.state = JobState.FAILED if ends else JobState.QUEUED
+
+    @precondition(lambda self: self.leases)
+    @rule(which=ANY)
+    def give_back(self, which: int) -> None:
+        lease, job = self._lease(which), self._lease(which).job
+        again = lease.outcome == LeaseOutcome.RELEASED
+        with self._refused_unless(again or job.takes_reports_of(lease)), self.database.write.begin() as session:
+            queue.release(session, job_id=job.id, lease_token=lease.token)
+            if not again:
+                lease.outcome, job.state, job.attempts = LeaseOutcome.RELEASED, JobState.QUEUED, job.attempts - 1
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=ANY)
+    def cancel(self, which: int) -> None:
+        job = self.jobs[-1 - which % len(self.jobs)]
+        allowed = job.state not in FINISHED_STATES - {JobState.CANCELLED}
+        with self._refused_unless(allowed, ConflictError), self.database.write.begin() as session:
+            queue.cancel(session, job.id)
+            for one in self.jobs:
+                if (one is job or one.parent is job) and not one.is_finished:
+                    if one.state == JobState.LEASED:
+                        one.leases[-1].outcome = LeaseOutcome.CANCELLED
+                    one.state = JobState.CANCELLED
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=ANY, token=st.sampled_from(["", "x", "another"]))
+    def report_with_a_foreign_token(self, which: int, token: str) -> None:
+        job = self.jobs[-1 - which % len(self.jobs)]
+        others = [lease.token for lease in self.leases if lease.job is not job]
+        sent = others[which % len(others)] if token == "another" and others else token
+        with self._refused_unless(False), self.database.write.begin() as session:
+            queue.release(session, job_id=job.id, lease_token=sent)
+
+    @rule(seconds=st.sampled_from([1.0, 30.0, 61.0, 86_400.0]))
+    def wait(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @rule()
+    def expire(self) -> None:
+        late = [job for job in self.jobs if job.state == JobState.LEASED and job.leases[-1].deadline < self.clock.now]
+        with self.database.write.begin() as session:
+            assert queue.any_late(session) == bool(late)
+            assert queue.expire(session) == len(late)
+        for job in late:
+            job.leases[-1].outcome = LeaseOutcome.EXPIRED
+            job.state = JobState.FAILED if job.attempts >= MAX_ATTEMPTS else JobState.QUEUED
+
+    @precondition(lambda self: any(job.state == JobState.QUEUED for job in self.jobs))
+    @rule()
+    def crash(self) -> None:
+        """A process dies within a transaction."""
+        with self.database.write.begin() as session:
+            queue.lease(session, kinds=set(JobKind), worker=SERVICE, lease_seconds=LEASE_S)
+            session.rollback()
+
+    def _lease(self, which: int) -> Lease:
+        return self.leases[-1 - which % len(self.leases)]
+
+    def _refused_unless(self, allowed: bool, error: type[LatcastError] = LeaseLostError) -> Any:
+        return nullcontext() if allowed else pytest.raises(error)
+
+    # --- What stays true ----------------------------------------------------------------------------------------
+
+    @invariant()
+    def rows_are_as_they_have_to_be(self) -> None:
+        with self.database.read() as session:
+            kept = {row.id: row for row in session.scalars(select(tables.Job))}
+            assert kept.keys() == {job.id for job in self.jobs}, "none lost, none made up"
+            for job in self.jobs:
+                row = kept[job.id]
+                assert (row.state, row.attempts) == (job.state, job.attempts)
+                assert (row.deadline_unix_s is not None) == (job.state == JobState.LEASED)
+            self._check_leases(session)
+            self._check_measurements(session)
+
+    def _check_leases(self, session: Session) -> None:
+        attempts = session.scalars(select(tables.Attempt)).all()
+        outcomes = {attempt.lease_token: attempt.outcome for attempt in attempts}
+        assert outcomes == {lease.token: lease.outcome for lease in self.leases}
+        running = [attempt.job_id for attempt in attempts if attempt.outcome is None]
+        leased = [job.id for job in self.jobs if job.state == JobState.LEASED]
+        assert sorted(running) == sorted(leased), "each job is one worker's at a time"
+
+    def _check_measurements(self, session: Session) -> None:
+        good = select(tables.Measurement).where(tables.Measurement.failure_stage.is_(None))
+        rows = {row.id: row.job_id for row in session.scalars(good)}
+        acknowledged = {lease.row: lease.job.id for lease in self.leases if lease.row is not None}
+        assert rows == acknowledged, "what was acknowledged is there, and nothing else"
+        assert len(set(rows.values())) == len(rows), "none is done twice"
+
+    def teardown(self) -> None:
+        """Everything comes to an end once workers work, whatever happened before: nothing is stuck."""
+        for _ in range(MAX_ATTEMPTS * (len(self.jobs) + 1)):
+            if all(job.is_finished for job in self.jobs):
+                break
+            self.clock.now += 2 * LEASE_S
+            self.expire()
+            for worker in (0, AGENTS):
+                before = len(self.leases)
+                self.lease(worker)
+                if len(self.leases) > before:
+                    self.report(before)
+        self.rows_are_as_they_have_to_be()
+        assert [job.id for job in self.jobs if not job.is_finished] == []
+        self.database.close()
+
+
+def furnish(session: Session) -> list[queue.Worker]:
+    """A device with a target, agents and a graph; and the agents, and the service's own worker at the end."""
+    device = session.merge(records.device_row(DEVICE))
+    session.flush()
+    session.merge(records.target_row(TARGET, device)).offered = True
+    store.save(session, store.PreparedGraph.of(PreparedModel(GRAPH, strip_weights(model()))))
+    workers = []
+    for _ in range(AGENTS):
+        key, _secret = access.create_key(session, scope="agent")
+        agent = tables.Agent(device_id=device.id, api_key_id=key.id)
+        session.add(agent)
+        session.flush()
+        workers.append(queue.Worker(agent_id=agent.id, device_id=device.id))
+    return [*workers, SERVICE]
+
+
+def run(make_database: Callable[[], Database], monkeypatch: pytest.MonkeyPatch, *, examples: int, steps: int) -> None:
+    clock = Clock()
+    monkeypatch.setattr(queue, "time", clock)
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+    )
+    run_state_machine_as_test(lambda: QueueMachine(make_database(), clock), settings=chosen)
+
+
+def test_on_sqlite(migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make() -> Database:
+        path = tmp_path / "latcast.db"
+        for old in tmp_path.glob("latcast.db*"):
+            old.unlink()
+        shutil.copy(migrated_sqlite, path)
+        engine = create_engine_for(Settings(database_url=f"sqlite:///{path}"))
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+        return Database(engine)
+
+    run(make, monkeypatch, examples=25, steps=30)
+
+
+def test_on_postgres(new_postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make() -> Database:
+        run_sql(new_postgres, f"TRUNCATE {', '.join(tables.Base.metadata.tables)} RESTART IDENTITY CASCADE")
+        return Database(create_engine_for(Settings(database_url=new_postgres)))
+
+    run(make, monkeypatch, examples=4, steps=25)
