@@ -32,6 +32,7 @@ from latcast.schema.measurement import (
     ProcessRun,
     ProfileSettings,
     Summary,
+    most_kernels,
     quantile,
 )
 from latcast.schema.microbench import MICROBENCH_VERSION, Microbench
@@ -82,6 +83,7 @@ __all__ = [
     "UnsupportedGraphError",
     "UnsupportedOperatorError",
     "from_plain",
+    "most_kernels",
     "quantile",
     "to_plain",
 ]

@@ -22,6 +22,7 @@ __all__ = [
     "ProcessRun",
     "ProfileSettings",
     "Summary",
+    "most_kernels",
     "quantile",
 ]
 
@@ -255,6 +256,14 @@ class Measurement:
             samples=len(samples),
             process_spread=(max(medians) - min(medians)) / centre if centre else 0.0,
         )
+
+
+def most_kernels(nodes: int) -> int:
+    """How many kernels a measurement has at most of a graph of so many nodes.
+
+    Runtimes add some of their own, and those of a loop run often; what has more is measured without its kernels.
+    """
+    return max(10_000, 20 * nodes)
 
 
 def quantile(ordered: Sequence[float], q: float) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from statistics import median
 
-from latcast.schema import KernelTiming, LatcastError, ProcessRun, ProfileSettings, quantile
+from latcast.schema import KernelTiming, LatcastError, ProcessRun, ProfileSettings, most_kernels, quantile
 from profilers.backends.base import Backend, Feeds, KernelRecord, Session
 from profilers.counters.base import CounterReader
 from profilers.counters.process import peak_memory_bytes
@@ -151,6 +151,8 @@ def _kernels(
         records = session.kernels(feeds)
         if records is None:
             return None, "This backend times no kernels."
+        if len(records) > most_kernels(len(producers)):
+            return None, f"One run has {len(records):,} kernels, too many to be kept: its loops run often."
         return kernel_timings(records, latency_ms, producers), ""
     except Exception as error:  # noqa: BLE001 - whatever a profiler raises, the samples are taken
         return None, _words(error)

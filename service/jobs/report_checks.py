@@ -14,6 +14,7 @@ from latcast.schema import (
     Measurement,
     ProcessRun,
     ProfileSettings,
+    most_kernels,
 )
 from service.jobs.payloads import ProfilePayload
 
@@ -21,9 +22,10 @@ __all__ = ["STAGES", "clipped", "require_fit"]
 
 STAGES = frozenset({"load", "open", "run", "timeout", "memory", "crash", "unavailable", "internal"})
 """Stages at which measuring fails (`latcast.schema.FailureStage`)."""
-LONGEST_REASON = 10_000
+LONGEST_REASON, LONGEST_SENT_REASON = 10_000, 100_000
 LONGEST_TEXT = 1000
-MOST_KERNELS = 200_000
+READINGS_PER_PROCESS, REPEATED = 2, 1
+"""Of the sentinel; one process is repeated where the host disturbed it."""
 MOST_EVENTS = 500
 MOST_DIMENSIONS = 64
 MOST_RUNS = 10**9
@@ -34,8 +36,10 @@ def clipped(failure: Failure) -> Failure:
     """The failure with a reason of at most 10,000 characters, its beginning and its end.
 
     Raises:
-        InputError: a stage at which nothing can fail.
+        InputError: a stage at which nothing can fail, or a reason that nobody reads.
     """
+    if len(failure.message) > LONGEST_SENT_REASON:
+        raise InputError(f"failure.message: a reason has at most {LONGEST_SENT_REASON:,} characters.")
     if failure.stage not in STAGES:
         raise InputError(f"failure.stage: {failure.stage[:80]!r} is none of {', '.join(sorted(STAGES))}.")
     if len(failure.message) <= LONGEST_REASON:
@@ -44,8 +48,13 @@ def clipped(failure: Failure) -> Failure:
     return Failure(stage=failure.stage, message=f"{failure.message[:half]} … {failure.message[-half:]}")
 
 
-def require_fit(payload: ProfilePayload, measurement: Measurement) -> None:
+def require_fit(payload: ProfilePayload, measurement: Measurement, *, nodes: int) -> None:
     """Refuse a measurement that was not taken as the job asks, or that says more than such a measurement can.
+
+    Args:
+        payload: what the job asks for.
+        measurement: what was reported.
+        nodes: how many the graph has.
 
     Raises:
         InputError: says what and where.
@@ -58,8 +67,8 @@ def require_fit(payload: ProfilePayload, measurement: Measurement) -> None:
     _require_settings(payload.settings, measurement.settings)
     if payload.feeds and measurement.feeds != payload.feeds:
         raise InputError("feeds: the job asks for others than those that the measurement was taken with.")
-    _require_runs(payload.settings, measurement.runs)
-    most = 2 * (_processes(payload.settings) + 1) if payload.settings.sentinel else 0
+    _require_runs(payload.settings, measurement.runs, most_kernels=most_kernels(nodes))
+    most = READINGS_PER_PROCESS * (_processes(payload.settings) + REPEATED) if payload.settings.sentinel else 0
     _require_at_most("sentinel_ms", measurement.sentinel_ms, most)
     for environment in (measurement.before, measurement.after):
         _require_environment(environment)
@@ -76,7 +85,7 @@ def _processes(settings: ProfileSettings) -> int:
     return max(1, settings.processes)
 
 
-def _require_runs(settings: ProfileSettings, runs: Sequence[ProcessRun]) -> None:
+def _require_runs(settings: ProfileSettings, runs: Sequence[ProcessRun], *, most_kernels: int) -> None:
     _require_at_most("runs", runs, _processes(settings))
     for index, run in enumerate(runs):
         path = f"runs[{index}]"
@@ -85,12 +94,14 @@ def _require_runs(settings: ProfileSettings, runs: Sequence[ProcessRun]) -> None
         _require_between(f"{path}.warmup_runs", run.warmup_runs, 0, MOST_RUNS)
         _require_between(f"{path}.load_ms", run.load_ms, 0, float("inf"))
         _require_between(f"{path}.peak_memory_bytes", run.peak_memory_bytes, 0, 2**62)
-        _require_kernels(f"{path}.kernels", run.kernels or (), wanted=settings.kernels and index == 0)
+        most = most_kernels if settings.kernels and index == 0 else 0
+        _require_kernels(f"{path}.kernels", run.kernels or (), most=most)
         _require_counters(f"{path}.counters", run.counters)
+        _require_at_most(f"{path}.no_kernels", run.no_kernels, LONGEST_REASON)
 
 
-def _require_kernels(path: str, kernels: Sequence[KernelTiming], *, wanted: bool) -> None:
-    _require_at_most(path, kernels, MOST_KERNELS if wanted else 0)
+def _require_kernels(path: str, kernels: Sequence[KernelTiming], *, most: int) -> None:
+    _require_at_most(path, kernels, most)
     for index, kernel in enumerate(kernels):
         _require_between(f"{path}[{index}].share", kernel.share, 0, 1 + SHARE_SLACK)
         _require_between(f"{path}[{index}].time_ms", kernel.time_ms, 0, float("inf"))

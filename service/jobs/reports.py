@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import Failure, InputError, LeaseOutcome, Measurement
 from service.db import records
-from service.db.tables import Job, Target
+from service.db.tables import Graph, Job, Target
 from service.db.tables import Measurement as MeasurementRow
 from service.jobs import queue
 from service.jobs.payloads import ProfilePayload, parsed
@@ -51,7 +51,8 @@ def take_measurement(
     _require_same_work(job, measurement)
     if measurement.failure is not None:
         measurement = replace(measurement, failure=clipped(measurement.failure))
-    require_fit(parsed(ProfilePayload, job), measurement)
+    graph = session.get_one(Graph, job.graph_hash)
+    require_fit(parsed(ProfilePayload, job), measurement, nodes=graph.summary["nodes"])
     row = _add_row(session, job, lease_token, measurement)
     result = {"measurement_id": row.id}
     if (failure := measurement.failure) is None:

@@ -163,6 +163,13 @@ def test_whatever_keeps_kernels_from_being_timed_leaves_the_latency(
     assert median(run.samples_ms) == 3.0
 
 
+def test_more_kernels_than_are_kept_leave_the_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeSession, "kernels", lambda *_: [KernelRecord(operator="Add", time_us=1.0)] * 10_001)
+    run, _, _ = measured(repeat(3.0))
+    assert run.kernels is None
+    assert "10,001 kernels" in run.no_kernels
+
+
 def test_a_kernel_that_the_runtime_invented_belongs_to_no_node() -> None:
     records = [
         KernelRecord(operator="Conv", time_us=30, outputs=("gone", "y")),

@@ -48,9 +48,11 @@ WRONG: dict[str, Measurement] = {
     "runs[0].kernels[0]: a text": with_run(kernels=(replace(KERNEL, operator="x" * 2000),)),
     "runs[0].kernels[0]: shapes": with_run(kernels=(replace(KERNEL, input_shapes=((1,),) * 2000),)),
     "runs[0].kernels[0]: sizes": with_run(kernels=(replace(KERNEL, output_shapes=((1,) * 100,)),)),
+    "runs[0].kernels: ": with_run(kernels=(KERNEL,) * 10_001),
     "runs[1].kernels": replace(TAKEN, runs=(RUN, replace(RUN, kernels=(KERNEL,)))),
     "runs[0].counters: a": with_run(counters=CounterReading(values={str(event): 1.0 for event in range(501)})),
     "runs[0].counters: text": with_run(counters=CounterReading(absent={"llc": "x" * 2000})),
+    "runs[0].no_kernels": with_run(no_kernels="x" * 10_001),
     "sentinel_ms": replace(TAKEN, sentinel_ms=(0.1,) * 7),
     "environment": replace(TAKEN, before=Environment(time_unix_s=1.0, governor="x" * 2000)),
 }
@@ -59,38 +61,44 @@ WRONG: dict[str, Measurement] = {
 @pytest.mark.parametrize("where", WRONG)
 def test_what_no_measurement_of_the_job_says_is_refused(where: str) -> None:
     with pytest.raises(InputError) as caught:
-        require_fit(ASKED, WRONG[where])
+        require_fit(ASKED, WRONG[where], nodes=1)
     assert str(caught.value).startswith(where.partition(" ")[0].rstrip(":"))
 
 
+def test_large_graphs_may_have_more_kernels() -> None:
+    require_fit(ASKED, with_run(kernels=(KERNEL,) * 10_001), nodes=501)
+
+
 def test_what_the_job_asked_for_is_taken() -> None:
-    require_fit(ASKED, TAKEN)
-    require_fit(ASKED, with_run(kernels=(KERNEL,), counters=CounterReading(absent={"llc": "no PMU"})))
-    require_fit(ASKED, replace(TAKEN, runs=(), failure=Failure(stage="run", message="NaN")))
+    require_fit(ASKED, TAKEN, nodes=1)
+    require_fit(ASKED, with_run(kernels=(KERNEL,), counters=CounterReading(absent={"llc": "no PMU"})), nodes=1)
+    require_fit(ASKED, replace(TAKEN, runs=(), failure=Failure(stage="run", message="NaN")), nodes=1)
 
 
 def test_feeds_count_where_the_job_names_some() -> None:
     taken = replace(TAKEN, feeds=(FEED,))
-    require_fit(ASKED, taken)
-    require_fit(replace(ASKED, feeds=(FEED,)), taken)
+    require_fit(ASKED, taken, nodes=1)
+    require_fit(replace(ASKED, feeds=(FEED,)), taken, nodes=1)
     with pytest.raises(InputError, match="feeds"):
-        require_fit(replace(ASKED, feeds=(replace(FEED, low=0.0, high=1.0),)), taken)
+        require_fit(replace(ASKED, feeds=(replace(FEED, low=0.0, high=1.0),)), taken, nodes=1)
 
 
 def test_a_sentinel_and_kernels_that_nobody_asked_for_are_refused() -> None:
     asked = replace(ASKED, settings=replace(ASKED.settings, sentinel=False, kernels=False))
     taken = replace(TAKEN, settings=asked.settings)
     with pytest.raises(InputError, match="sentinel_ms"):
-        require_fit(asked, taken)
+        require_fit(asked, taken, nodes=1)
     with pytest.raises(InputError, match="kernels"):
-        require_fit(asked, replace(taken, sentinel_ms=(), runs=(replace(RUN, kernels=(KERNEL,)),)))
+        require_fit(asked, replace(taken, sentinel_ms=(), runs=(replace(RUN, kernels=(KERNEL,)),)), nodes=1)
 
 
 def test_reasons_are_cut_and_stages_are_known() -> None:
-    failure = Failure(stage="crash", message="begin" + "x" * 100_000 + "end")
+    failure = Failure(stage="crash", message="begin" + "x" * 90_000 + "end")
     assert len(clipped(failure).message) < 10_010
     assert clipped(failure).message.startswith("begin")
     assert clipped(failure).message.endswith("end")
+    with pytest.raises(InputError, match="100,000 characters"):
+        clipped(Failure(stage="crash", message="x" * 100_001))
     with pytest.raises(InputError, match="none of crash"):
         clipped(Failure(stage="lunch", message="No."))
 
