@@ -21,12 +21,14 @@ __all__ = [
     "DEFAULT_SERVER",
     "WORTH_SAYING",
     "DimOption",
+    "JsonOption",
     "KeyOption",
     "ServerOption",
     "ShapeOption",
     "TargetOption",
     "console",
     "find_target",
+    "has_words",
     "open_client",
     "open_database",
     "parse_pairs",
@@ -49,7 +51,8 @@ TargetOption = Annotated[
     typer.Option(
         "--target",
         metavar="T",
-        help="Id of the target, its beginning, or the device's name; may be left out while there is only one.",
+        help="Id of the target or its beginning, the device's name, or words of both and of the label "
+        "('pi openvino bf16'); may be left out while one target alone is offered.",
     ),
 ]
 ShapeOption = Annotated[
@@ -67,6 +70,9 @@ DimOption = Annotated[
         metavar="SYMBOL=SIZE",
         help="Size of a symbol of the inputs' shapes: batch=1; repeatable. Whole shapes count before it.",
     ),
+]
+JsonOption = Annotated[
+    str | None, typer.Option("--json", metavar="OUT", help="Write everything as JSON; - prints only that.")
 ]
 
 console = output(stderr=True)
@@ -124,25 +130,38 @@ def find_target(targets: Sequence[Mapping[str, Any]], wanted: str | None) -> Map
 
     Args:
         targets: as the service lists them.
-        wanted: an id, the beginning of one, or a device's name; None where there is only one target.
+        wanted: an id, the beginning of one, a device's name, or words of device and label; None for the only target, or
+            the only one that is offered. Of several that fit, the only one that is offered is meant.
 
     Raises:
         InputError: no target, or more than one, fits; the message lists them.
     """
     if not targets:
         raise InputError("The service knows no target yet: run `latcast agent` on the device to register one.")
-    if wanted is None:
-        matches = list(targets)
-    else:
-        matches = [target for target in targets if target["id"] == wanted] or [
-            target for target in targets if target["id"].startswith(wanted) or target["device_name"] == wanted
-        ]
+    matches = list(targets) if wanted is None else _fitting(targets, wanted)
     if not matches:
         raise UnknownNameError("target", wanted or "", [target["id"] for target in targets])
+    offered = [target for target in matches if target.get("offered")]
+    if len(offered) == 1:
+        return offered[0]
     if len(matches) > 1:
         listed = "; ".join(f"{target['id']} ({target['device_name']}, {target['label']})" for target in matches)
         raise InputError(f"Several targets fit; choose one with --target ID: {listed}.")
     return matches[0]
+
+
+def _fitting(targets: Sequence[Mapping[str, Any]], wanted: str) -> list[Mapping[str, Any]]:
+    """The targets of that id; else those whose id begins so or whose device has the name; else those with the words."""
+    return (
+        [target for target in targets if target["id"] == wanted]
+        or [target for target in targets if target["id"].startswith(wanted) or target["device_name"] == wanted]
+        or [target for target in targets if has_words(f"{target['device_name']} {target['label']}", wanted)]
+    )
+
+
+def has_words(text: str, wanted: str) -> bool:
+    """Whether a text has every one of these words, in any order and case."""
+    return bool(wanted.strip()) and set(wanted.casefold().split()) <= set(text.casefold().split())
 
 
 def write_json(value: Any, out: str) -> None:

@@ -8,17 +8,24 @@ import typer
 from latcast.schema import LatcastError
 from service.cli.bench.group import bench
 from service.cli.data.dataset import dataset
+from service.cli.data.export import export
 from service.cli.data.importing import import_table
 from service.cli.demo.demo import demo
 from service.cli.fleet.agent import agent
+from service.cli.fleet.devices import devices
+from service.cli.fleet.jobs import cancel, jobs
 from service.cli.fleet.keys import keys
 from service.cli.fleet.targets import targets
+from service.cli.fleet.upload import upload
 from service.cli.forecast.adapt import adapt
+from service.cli.forecast.check import check
 from service.cli.forecast.explain import explain
 from service.cli.forecast.predict import predict
+from service.cli.forecast.quality import quality
 from service.cli.measure.campaign import campaign
 from service.cli.measure.microbench import microbench
 from service.cli.measure.profile import profile
+from service.cli.measure.remote import measure
 from service.cli.serve import serve
 from service.cli.tables import echo
 
@@ -32,7 +39,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (profile, microbench, serve, agent, targets, adapt, predict, explain, campaign, demo):
+COMMANDS = (
+    profile, microbench, serve, agent, targets, devices, adapt, predict, explain, check, measure, upload, jobs, cancel,
+    quality, export, campaign, demo,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_table)
 app.add_typer(keys, name="keys")

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from service.cli.common import WORTH_SAYING
 from service.cli.tables import Cell, names, numbers, print_table, say
+from service.cli.units import milliseconds
 
 __all__ = ["print_holdouts", "print_result"]
 
@@ -50,8 +51,8 @@ def _print_models(models: Sequence[Mapping[str, Any]], out: Console) -> None:
 def _forecast(model: Mapping[str, Any]) -> tuple[Cell, ...]:
     measured, forecast, interval = model["measured_ms"], model["forecast_ms"], model["interval_ms"]
     return (
-        f"{measured:.3f}",
-        f"{forecast:.3f}",
+        milliseconds(measured),
+        milliseconds(forecast),
         _error(forecast / measured - 1),
         f"{interval[0]:.3g} – {interval[1]:.3g}" if interval else "no claim",
         f"{model['known_share']:.0%}",

@@ -1,13 +1,14 @@
 """`latcast targets`: what the service can forecast for, and what this machine can be."""
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from latcast.schema import to_plain
-from service.cli.common import DEFAULT_SERVER, KeyOption, ServerOption, open_client, write_json
+from service.cli.common import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, has_words, open_client, write_json
 from service.cli.tables import Column, names, numbers, output, print_table, prose, say
 
 if TYPE_CHECKING:
@@ -15,13 +16,34 @@ if TYPE_CHECKING:
 
 __all__ = ["targets"]
 
-JsonOption = Annotated[str | None, typer.Option("--json", metavar="OUT", help="Write JSON; - is standard output.")]
+
+class Order(StrEnum):
+    """What targets are sorted by."""
+
+    DEVICE = "device"
+    LABEL = "label"
+    MEASUREMENTS = "measurements"
+    NEWEST = "newest"
+
+
+KEYS: dict[Order, Callable[[Mapping[str, Any]], Any]] = {
+    Order.DEVICE: lambda target: (target["device_name"], target["label"]),
+    Order.LABEL: lambda target: (target["label"], target["device_name"]),
+    Order.MEASUREMENTS: lambda target: -target["measurements"],
+    Order.NEWEST: lambda target: -target["created_unix_s"],
+}
 
 
 def targets(
     here: Annotated[
         bool, typer.Option("--here", help="List what this machine can be, and why not the rest; asks no service.")
     ] = False,
+    device: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="Only targets with these words in device or label.")
+    ] = None,
+    offered: Annotated[bool, typer.Option("--offered", help="Only targets that a device measures on now.")] = False,
+    space: Annotated[str | None, typer.Option(help="Only imported tables of this search space.")] = None,
+    sort: Annotated[Order | None, typer.Option(help="What to sort by; the id where left out.")] = None,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
     json_out: JsonOption = None,
@@ -34,20 +56,38 @@ def targets(
     \b
     Examples:
       latcast targets --server http://farm:8321
+      latcast targets --offered --device 'pi onnxruntime'
+      latcast targets --space nasbench201 --sort measurements
       latcast targets --here
     """
     if here:
         _list_here(json_out)
         return
     with open_client(server, key) as client:
-        listed = client.targets()
+        listed = _chosen(client.targets(), device=device, offered=offered, space=space, sort=sort)
     if json_out is not None:
         write_json(listed, json_out)
         return
-    _print_listed(listed, output())
+    _print_listed(listed, output(), filtered=bool(device or offered or space))
 
 
-def _print_listed(listed: Sequence[Mapping[str, Any]], out: Console) -> None:
+def _chosen(
+    listed: Sequence[Mapping[str, Any]], *, device: str | None, offered: bool, space: str | None, sort: Order | None
+) -> list[Mapping[str, Any]]:
+    chosen = [
+        target
+        for target in listed
+        if (device is None or has_words(f"{target['device_name']} {target['label']}", device))
+        and (not offered or target["offered"])
+        and (space is None or target["options"].get("space") == space)
+    ]
+    return sorted(chosen, key=KEYS[sort]) if sort else chosen
+
+
+def _print_listed(listed: Sequence[Mapping[str, Any]], out: Console, *, filtered: bool = False) -> None:
+    if not listed and filtered:
+        say("No target fits; `latcast targets` lists all.", out)
+        return
     if not listed:
         say("No targets yet: run `latcast agent` on a device.", out)
         return

@@ -1,13 +1,23 @@
 """`latcast explain`: why a forecast is what it is, and what would make it surer."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from latcast.schema import InputError
-from service.cli.common import DimOption, KeyOption, ShapeOption, console, find_target, open_client, write_json
+from service.cli.common import (
+    DEFAULT_SERVER,
+    DimOption,
+    KeyOption,
+    ShapeOption,
+    console,
+    find_target,
+    open_client,
+    write_json,
+)
 from service.cli.forecast.explanation_report import print_explanation
 from service.cli.forecast.networks import GraphOption, SpaceOption, item_of, read_model
 from service.cli.shapes import Sizes, parse_sizes
@@ -89,10 +99,25 @@ def explain(
         else:
             explained = _by_this_process(network, target, space, sizes, predictor, data, nearest)
     document = {"model": network if space or graph else Path(network).name, **explained}
+    document["measure_with"] = _commands(document["measure_next"], document["target"]["id"], server)
     if json_out is not None:
         write_json(document, json_out)
     if json_out != "-":
         print_explanation(document, kernels=kernels, out=output())
+
+
+def _commands(proposals: Sequence[Mapping[str, Any]], target: str, server: str | None) -> list[str]:
+    """Commands to copy that measure the proposed networks: on the service's target, or on this machine without one."""
+    if server is None:
+        return [f"latcast profile --space {shlex.quote(one['space'])} {shlex.quote(one['text'])}" for one in proposals]
+    by_space: dict[str, list[str]] = {}
+    for one in proposals:
+        by_space.setdefault(one["space"], []).append(shlex.quote(one["text"]))
+    address = "" if server == DEFAULT_SERVER else f"--server {shlex.quote(server)} "
+    return [
+        f"latcast measure {address}--target {shlex.quote(target)} --space {shlex.quote(space)} {' '.join(texts)}"
+        for space, texts in by_space.items()
+    ]
 
 
 def _by_service(

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from service.cli.tables import Cell, names, numbers, print_table, say
+from service.cli.units import duration, milliseconds
 
 __all__ = ["print_explanation"]
 
@@ -19,7 +20,8 @@ def print_explanation(document: Plain, *, kernels: int, out: Console) -> None:
     """Print an explanation for people.
 
     Args:
-        document: `model` and `target` (`device`, `label`), and what `POST /targets/{id}/explain` answers.
+        document: `model` and `target` (`device`, `label`), `measure_with` (commands that measure what is proposed), and
+            what `POST /targets/{id}/explain` answers.
         kernels: how many to list at most.
         out: where to.
     """
@@ -36,14 +38,16 @@ def print_explanation(document: Plain, *, kernels: int, out: Console) -> None:
         _print_nearest(document["nearest"], out)
     if document["measure_next"]:
         _print_proposals(document["measure_next"], out)
+    for command in document.get("measure_with", []):
+        say(f"  {command}", out)
 
 
 def _forecast(document: Plain) -> Text:
     interval = document["interval_ms"]
     level = document.get("level", 0.9) * 100
-    claim = f", {level:.3g} % interval {interval[0]:.3g} – {interval[1]:.3g} ms" if interval else ""
+    claim = f", {level:.3g} % interval {duration(interval[0])} – {duration(interval[1])}" if interval else ""
     how = "measured" if document["source"] == "measured" else "forecast"
-    return Text.assemble(f"{how} ", (f"{document['latency_ms']:.3f} ms", "bold"), f"{claim}; {_basis(document)}")
+    return Text.assemble(f"{how} ", (duration(document["latency_ms"]), "bold"), f"{claim}; {_basis(document)}")
 
 
 def _basis(document: Plain) -> str:
@@ -57,7 +61,7 @@ def _basis(document: Plain) -> str:
 def _print_kernels(document: Plain, most: int, out: Console) -> None:
     kernels, peaks = document["kernels"], document["peaks"]
     if document["source"] == "measured":
-        say(f"Without the measurement its kernels would be forecast to take {document['kernels_ms']:.3f} ms:", out)
+        say(f"Without the measurement its kernels would be forecast to take {duration(document['kernels_ms'])}:", out)
     say(", ".join(f"{share:.0%} bound by {bound}" for bound, share in _shares(kernels).items()), out)
     say(
         f"roofline: {peaks['gflops']:.0f} GFLOP/s, {peaks['gbytes']:.1f} GB/s (ridge at {peaks['ridge']:.1f} "
@@ -91,8 +95,8 @@ def _kernel(kernel: Plain, *, measured: bool) -> list[Cell]:
         kernel["kind"] if kernel["known"] else Text(f"{kernel['kind']} ?", style="yellow"),
         kernel["nodes"][-1] if kernel["nodes"] else "",
         f"{kernel['share']:.1%}",
-        _ms(kernel["latency_ms"]),
-        *([_ms(kernel["measured_ms"])] if measured else []),
+        milliseconds(kernel["latency_ms"]),
+        *([milliseconds(kernel["measured_ms"])] if measured else []),
         f"{kernel['intensity']:.3g}",
         f"{kernel['gflops']:.3g}",
         Text(kernel["bound"], style=COLOURS[kernel["bound"]]),
@@ -104,18 +108,12 @@ def _rest(kernels: Sequence[Plain], *, measured: bool) -> list[Cell]:
     """What the kernels that are not listed come to."""
     share, latency_ms = (sum(kernel[key] for kernel in kernels) for key in ("share", "latency_ms"))
     seen = [kernel["measured_ms"] for kernel in kernels if kernel["measured_ms"] is not None]
-    others = [_ms(sum(seen) if seen else None)] if measured else []
-    return [f"{len(kernels)} others", "", "", f"{share:.1%}", _ms(latency_ms), *others, "", "", "", ""]
-
-
-def _ms(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if value < 100 else f"{value:.1f}"
+    others = [milliseconds(sum(seen) if seen else None)] if measured else []
+    return [f"{len(kernels)} others", "", "", f"{share:.1%}", milliseconds(latency_ms), *others, "", "", "", ""]
 
 
 def _print_nearest(nearest: Sequence[Plain], out: Console) -> None:
-    rows = [(one["name"], f"{one['measured_ms']:.3f}", f"{1 - one['distance']:.0%}") for one in nearest]
+    rows = [(one["name"], milliseconds(one["measured_ms"]), f"{1 - one['distance']:.0%}") for one in nearest]
     columns = [names("network"), numbers("measured ms"), numbers("alike")]
     print_table(columns, rows, out=out, title="measured networks that spend their time alike")
     if nearest[0]["distance"] > LARGEST_DISTANCE:
@@ -125,7 +123,7 @@ def _print_nearest(nearest: Sequence[Plain], out: Console) -> None:
 
 def _print_proposals(proposals: Sequence[Plain], out: Console) -> None:
     rows = [
-        (f"{one['space']}/{one['text']}", f"{one['forecast_ms']:.3f}", f"{one['variance_removed']:.0%}")
+        (f"{one['space']}/{one['text']}", milliseconds(one["forecast_ms"]), f"{one['variance_removed']:.0%}")
         for one in proposals
     ]
     columns = [names("network"), numbers("takes about ms"), numbers("variance it removes")]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latcast.schema import Architecture, InputError, ProfileSettings, Target, UnknownNameError
+from service.cli.common import has_words
 
 if TYPE_CHECKING:
     from predictors.base import Predictor
@@ -70,7 +71,7 @@ def _one_target(targets: "Sequence[MeasuredTarget]", wanted: str | None) -> "Mea
         fitting = [one for one in targets if len(targets) == 1 or _is_default(one.target)]
     else:
         fitting = [one for one in targets if one.target.id.startswith(wanted)] or [
-            one for one in targets if _has_words(f"{one.target.label} {one.device.name}", wanted)
+            one for one in targets if has_words(f"{one.target.label} {one.device.name}", wanted)
         ]
     listed = [f"{one.target.id} ({one.target.label})" for one in (fitting or targets)]
     if not fitting:
@@ -78,10 +79,6 @@ def _one_target(targets: "Sequence[MeasuredTarget]", wanted: str | None) -> "Mea
     if len(fitting) > 1:
         raise InputError(f"Several targets fit; choose one with --target ID: {'; '.join(listed)}.")
     return fitting[0]
-
-
-def _has_words(text: str, wanted: str) -> bool:
-    return set(wanted.casefold().split()) <= set(text.casefold().split())
 
 
 def _is_default(target: Target) -> bool:

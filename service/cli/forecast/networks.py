@@ -1,17 +1,70 @@
 """Networks as people name them on the command line: files, architectures' texts, hashes."""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from latcast.schema import InputError
 from service.cli.shapes import Sizes
 
-__all__ = ["GraphOption", "SpaceOption", "item_of", "read_model"]
+if TYPE_CHECKING:
+    from latcast.client import Client
+
+__all__ = [
+    "FileOption", "GraphOption", "Network", "SpaceOption", "item_of", "network_of", "predict_all",
+    "read_model",
+]  # fmt: skip
 
 SpaceOption = Annotated[str | None, typer.Option(help="Search space of the texts, for example nasbench201.")]
 GraphOption = Annotated[bool, typer.Option("--graph", help="The networks are hashes of uploaded graphs.")]
+FileOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--file",
+        metavar="LIST",
+        help="List of networks: a line each, a .csv with the column text, or a .jsonl manifest; - is standard input.",
+    ),
+]
+
+NO_SIZES = Sizes(shapes={}, dims={})
+ITEMS_OF_CALL = 500
+BYTES_OF_CALL = 32 * 2**20
+"""Items of one call, and base64 bytes of their models: more are asked about in several calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A network that the service is asked about.
+
+    Args:
+        name: for people: its file, text or hash, or what a list calls it.
+        item: what the service is asked, made by `latcast.item`.
+        sizes: what its dynamic dimensions are bound to.
+    """
+
+    name: str
+    item: Mapping[str, Any]
+    sizes: Sizes = NO_SIZES
+
+    @property
+    def label(self) -> str:
+        """The name, with the sizes of symbols that a curve varies."""
+        return f"{self.name} ({self.sizes.label})" if self.sizes.label else self.name
+
+    def described(self) -> dict[str, Any]:
+        """The members by which JSON names it."""
+        return {"network": self.name, **({"dims": dict(self.sizes.dims)} if self.sizes.dims else {})}
+
+
+def network_of(name: str, *, space: str | None, graph: bool, curve: Sequence[Sizes]) -> list[Network]:
+    """A network at each point of a curve; a text or a hash has its sizes already and is one network."""
+    points = curve if space is None and not graph else [NO_SIZES]
+    return [
+        Network(name=name, item=item_of(name, space=space, graph=graph, sizes=point), sizes=point) for point in points
+    ]
 
 
 def item_of(network: str, *, space: str | None, graph: bool, sizes: Sizes) -> dict[str, Any]:
@@ -47,3 +100,40 @@ def read_model(path: Path) -> bytes:
         raise InputError(
             f"Cannot read {str(path)!r} ({error.strerror}). Give an ONNX file, or --space with an architecture's text."
         ) from error
+
+
+def predict_all(
+    client: "Client",
+    target: str,
+    networks: Sequence[Network],
+    *,
+    level: float,
+    on_answers: Callable[[int], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Forecasts in the order of the networks, asked for in as many calls as the service's limits need.
+
+    Args:
+        client: of the service.
+        target: id of the target.
+        networks: what to forecast.
+        level: probability that an interval holds.
+        on_answers: is told how many answers came.
+    """
+    answers: list[dict[str, Any]] = []
+    for part in _calls(networks):
+        answers += client.predict(target, [network.item for network in part], level=level)
+        on_answers(len(part))
+    return answers
+
+
+def _calls(networks: Sequence[Network]) -> list[list[Network]]:
+    calls: list[list[Network]] = [[]]
+    size = 0
+    for network in networks:
+        taken = len(network.item.get("onnx", ""))
+        if calls[-1] and (len(calls[-1]) >= ITEMS_OF_CALL or size + taken > BYTES_OF_CALL):
+            calls.append([])
+            size = 0
+        calls[-1].append(network)
+        size += taken
+    return calls

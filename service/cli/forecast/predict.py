@@ -12,22 +12,27 @@ from service.cli.common import (
     ServerOption,
     ShapeOption,
     TargetOption,
+    console,
     find_target,
     open_client,
     write_json,
 )
-from service.cli.forecast.networks import GraphOption, SpaceOption, item_of
-from service.cli.shapes import parse_sizes
-from service.cli.tables import Column, echo, names, numbers, output, print_table, say
+from service.cli.forecast.network_files import networks_of
+from service.cli.forecast.networks import FileOption, GraphOption, Network, SpaceOption, predict_all
+from service.cli.progress import bar
+from service.cli.shapes import parse_curve
+from service.cli.tables import Cell, Column, echo, names, numbers, output, print_table, say
+from service.cli.units import milliseconds
 
 __all__ = ["predict"]
 
 
 def predict(
     networks: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="NETWORK…", help="ONNX files; with --space, architecture texts; with --graph, hashes."),
-    ],
+    ] = None,
+    file: FileOption = None,
     target: TargetOption = None,
     space: SpaceOption = None,
     graph: GraphOption = False,
@@ -42,49 +47,79 @@ def predict(
 ) -> None:
     """Forecast how long networks take on a target: median and interval in ms.
 
-    Exits with 1 when a network could not be forecast; the others are answered all the same.
+    Several sizes of a symbol, as in --dim batch=1,2,4,8, give a curve: a row for each, with how many of them the target
+    does in a second. Exits with 1 when a network could not be forecast; the others are answered all the same.
 
     \b
     Examples:
       latcast predict model.onnx --shape x=1,3,224,224
-      latcast predict encoder.onnx --dim batch=1 --dim seq=128
+      latcast predict encoder.onnx --dim batch=1,2,4,8 --dim seq=128
+      latcast predict --target 'openvino bf16' --file manifest.jsonl --json forecasts.json
+      latcast predict --target 3f0c --space nasbench201 --file texts.txt
       latcast predict --target 3f0c --space nasbench201 \\
         '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|'
     """
-    sizes = parse_sizes(shape, dim)
-    items = [item_of(network, space=space, graph=graph, sizes=sizes) for network in networks]
+    asked = networks_of(networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim))
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
-        answers = client.predict(registered["id"], items, level=level)
+        answers = _ask(client, registered["id"], asked, level)
     if json_out is not None:
-        write_json({"target": registered["id"], "level": level, "items": answers}, json_out)
-    else:
-        _print(networks, answers, target=registered, level=level)
-    problems = [(name, answer["error"]) for name, answer in zip(networks, answers, strict=True) if "error" in answer]
+        items = [{**network.described(), **answer} for network, answer in zip(asked, answers, strict=True)]
+        write_json({"target": registered["id"], "level": level, "items": items}, json_out)
+    if json_out != "-":
+        _print(asked, answers, target=registered, level=level)
+    problems = [(one.label, answer["error"]) for one, answer in zip(asked, answers, strict=True) if "error" in answer]
     for name, problem in problems:
         echo(f"latcast: {name}: {problem['detail']}", err=True)
     if problems:
         raise typer.Exit(1)
 
 
+def _ask(client: Any, target: str, asked: Sequence[Network], level: float) -> list[dict[str, Any]]:
+    with bar(console) as progress:
+        task = progress.add_task("forecasting", total=len(asked))
+        return predict_all(
+            client, target, asked, level=level, on_answers=lambda count: progress.update(task, advance=count)
+        )
+
+
 def _print(
-    networks: Sequence[str], answers: Sequence[Mapping[str, Any]], *, target: Mapping[str, Any], level: float
+    asked: Sequence[Network], answers: Sequence[Mapping[str, Any]], *, target: Mapping[str, Any], level: float
 ) -> None:
+    varied = list(dict.fromkeys(symbol for network in asked for symbol in network.sizes.varied))
+    rate = [numbers(f"{'×'.join(varied)}/s")] if varied else []
     interval = numbers(f"{level * 100:.3g} % interval")
-    columns = [names("network"), numbers("ms"), interval, numbers("known"), Column("source")]
-    rows = [(network, *_cells(answer)) for network, answer in zip(networks, answers, strict=True)]
+    source = names("source") if varied else Column("source")  # a curve's figures fill 80 columns
+    columns = [names("network"), *map(numbers, varied), numbers("ms"), interval, *rate, numbers("known"), source]
+    rows = [
+        (network.name, *_sizes(network, varied), *_cells(answer, network if varied else None))
+        for network, answer in zip(asked, answers, strict=True)
+    ]
     out = output()
     say(f"{target['device_name']} · {target['label']}", out, style="bold")
     print_table(columns, rows, out=out)
 
 
-def _cells(answer: Mapping[str, Any]) -> tuple[str, ...]:
+def _sizes(network: Network, varied: Sequence[str]) -> list[str]:
+    return [str(network.sizes.dims.get(symbol, "")) for symbol in varied]
+
+
+def _cells(answer: Mapping[str, Any], varied: Network | None) -> list[Cell]:
     if "error" in answer:
-        return "", "", "", "error"
+        return ["", "", *([""] if varied else []), "", "error"]
     interval = answer["interval_ms"]
-    return (
-        f"{answer['latency_ms']:.3f}",
-        f"{interval[0]:.3f} – {interval[1]:.3f}" if interval else "no claim",
+    return [
+        milliseconds(answer["latency_ms"]),
+        " – ".join(map(milliseconds, interval)) if interval else "no claim",
+        *([_rate(answer["latency_ms"], varied)] if varied else []),
         f"{answer['coverage']:.0%}",
         answer["source"] if answer["adapted"] else "predicted, not adapted",
-    )
+    ]
+
+
+def _rate(latency_ms: float, network: Network) -> str:
+    """How many elements of the varied dimensions go through in a second."""
+    if not network.sizes.varied:
+        return ""
+    rate = network.sizes.elements / latency_ms * 1000
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"

@@ -9,6 +9,7 @@ from rich.text import Text
 from latcast.schema import Microbench, ProfileSettings, to_plain
 from service.cli.common import console, parse_pairs, write_json
 from service.cli.tables import names, numbers, output, print_table, say
+from service.cli.units import duration
 
 if TYPE_CHECKING:
     from profilers.microbench import Entry
@@ -97,7 +98,7 @@ def _cells(entry: "Entry", microbenchmark: Microbench) -> tuple[str, str, str]:
     value = microbenchmark.values.get(entry.name)
     if value is None:
         return "missing", "", ""
-    text = f"{value:.4g} ms" if entry.name.endswith("_ms") else f"{value:.2f} ×"
+    text = duration(value) if entry.name.endswith("_ms") else f"{value:.2f} ×"
     return text, entry.rate(value), f"{microbenchmark.spread[entry.name]:.1%}"
 
 

@@ -9,12 +9,15 @@ from rich.text import Text
 from latcast.schema import CounterReading, Device, Graph, KernelTiming, Measurement, Summary
 from profilers.host.environment import stopped_by_quota
 from service.cli.tables import Cell, names, numbers, output, print_pairs, print_table, say
+from service.cli.units import count, duration, milliseconds
 
 __all__ = ["print_report"]
 
 PARAMETER_BYTES = 4
 UNSTEADY_IQR = 0.15
 MOST_OPERATORS = 4
+MOST_EVENTS = 3
+"""Missing counters that are named; of more, the first is."""
 
 
 def print_report(
@@ -49,9 +52,9 @@ def print_report(
 
 def _latency_rows(measurement: Measurement, summary: Summary) -> Iterator[tuple[str, Cell]]:
     processes = len(measurement.runs)
-    yield "median", Text(_ms(summary.median_ms), style="bold")
-    yield "p10 … p90", f"{_ms(summary.p10_ms)} … {_ms(summary.p90_ms)}"
-    yield "IQR", f"{_ms(summary.iqr_ms)} ({summary.iqr_ms / summary.median_ms:.1%})"
+    yield "median", Text(duration(summary.median_ms), style="bold")
+    yield "p10 … p90", f"{duration(summary.p10_ms)} … {duration(summary.p90_ms)}"
+    yield "IQR", f"{duration(summary.iqr_ms)} ({summary.iqr_ms / summary.median_ms:.1%})"
     yield "samples", f"{summary.samples} in {processes} process{'es' if processes > 1 else ''}"
     yield "spread of processes", f"{summary.process_spread:.1%}"
     yield "steadiness", _steadiness(measurement, summary)
@@ -72,14 +75,14 @@ def _steadiness(measurement: Measurement, summary: Summary) -> Text:
 
 def _model_rows(graph: Graph, measurement: Measurement, summary: Summary) -> Iterator[tuple[str, Cell]]:
     yield "nodes", f"{len(graph.nodes)} ({_operators(graph)})"
-    yield "MACs", _count(graph.macs)
-    yield "FLOPs", _count(graph.flops)
-    yield "parameters", f"{_bytes(graph.parameter_bytes)} (about {_count(graph.parameter_bytes / PARAMETER_BYTES)})"
+    yield "MACs", count(graph.macs)
+    yield "FLOPs", count(graph.flops)
+    yield "parameters", f"{_bytes(graph.parameter_bytes)} (about {count(graph.parameter_bytes / PARAMETER_BYTES)})"
     yield "activations", _bytes(graph.activation_bytes)
     yield "arithmetic intensity", f"{graph.arithmetic_intensity:.1f} FLOPs/byte"
     yield "achieved", f"{graph.flops / summary.median_ms / 1e6:.1f} GFLOP/s"
     yield "peak memory", f"{_bytes(measurement.peak_memory_bytes)} (the whole process)"
-    yield "loading", _ms(measurement.runs[0].load_ms)
+    yield "loading", duration(measurement.runs[0].load_ms)
     if graph.denormal_weights:
         yield "weights", Text("some are denormal, which can slow a runtime tenfold", style="yellow")
 
@@ -97,12 +100,18 @@ def _counter_rows(counters: CounterReading | None) -> Iterator[tuple[str, Cell]]
     for event, value in counters.values.items():
         share = counters.running_ns[event] / max(1, counters.enabled_ns[event])
         counted = "" if share > 0.99 else f" (counted for {share:.0%} of the time)"
-        yield event, (f"{value / 1e6:.3f} ms" if _is_time(event) else _count(value)) + counted
+        yield event, (duration(value / 1e6) if _is_time(event) else count(value)) + counted
     reasons = defaultdict(list)
     for event, reason in counters.absent.items():
         reasons[reason].append(event)
-    for reason, events in reasons.items():
-        yield "not counted", Text(f"{', '.join(events)}: {reason}", style="dim")
+    if reasons:
+        yield "not counted", Text("; ".join(_absent(*item) for item in reasons.items()), style="dim")
+
+
+def _absent(reason: str, events: list[str]) -> str:
+    """Events that a machine lacks for one reason; JSON names them all."""
+    listed = ", ".join(events) if len(events) <= MOST_EVENTS else f"{events[0]} and {len(events) - 1} more events"
+    return f"{listed}: {reason}"
 
 
 def _is_time(event: str) -> bool:
@@ -113,7 +122,7 @@ def _print_kernels(timings: tuple[KernelTiming, ...], most: int, out: Console) -
     columns = [names("operator"), names("inputs"), names("output"), numbers("share"), numbers("ms")]
     rows = [
         (timing.operator, _shapes(timing.input_shapes), _shapes(timing.output_shapes), f"{timing.share:.1%}",
-         f"{timing.time_ms:.3f}")
+         milliseconds(timing.time_ms))
         for timing in sorted(timings, key=lambda timing: -timing.share)[:most]
     ]  # fmt: skip
     title = f"kernels: {min(most, len(timings))} of {len(timings)}, by share of the time"
@@ -122,17 +131,6 @@ def _print_kernels(timings: tuple[KernelTiming, ...], most: int, out: Console) -
 
 def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
     return " ".join("×".join(map(str, shape)) or "scalar" for shape in shapes)
-
-
-def _ms(value: float) -> str:
-    return f"{value:.1f} ms" if value >= 100 else f"{value:.3f} ms"
-
-
-def _count(value: float) -> str:
-    for factor, unit in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if value >= factor:
-            return f"{value / factor:.2f}{unit}"
-    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
 
 
 def _bytes(value: float) -> str:

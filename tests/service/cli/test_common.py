@@ -40,6 +40,24 @@ def test_a_target_that_is_not_clear_is_asked_for() -> None:
         find_target([], None)
 
 
+def test_a_target_is_named_by_words_of_its_device_and_label() -> None:
+    assert find_target(TARGETS, "PI 4")["id"] == "aacc"
+    assert find_target(TARGETS, "thread server")["id"] == "ffff"
+    with pytest.raises(InputError, match=r"aabb.*aacc"):
+        find_target(TARGETS, "onnxruntime pi")
+    with pytest.raises(UnknownNameError):
+        find_target(TARGETS, "pi 8")
+    with pytest.raises(UnknownNameError):
+        find_target(TARGETS, " ")
+
+
+def test_the_only_offered_target_of_several_is_meant() -> None:
+    offered = [{**target, "offered": target["id"] == "aacc"} for target in TARGETS]
+    assert find_target(offered, None)["id"] == "aacc"
+    assert find_target(offered, "pi")["id"] == "aacc"
+    assert find_target(offered, "aabb")["id"] == "aabb"
+
+
 def test_pairs_are_split_at_the_first_sign() -> None:
     assert parse_pairs(["a=1", "b=x=y", "a=2"], "--option") == {"a": "2", "b": "x=y"}
     assert parse_pairs([], "--option") == {}

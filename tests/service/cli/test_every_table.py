@@ -27,13 +27,18 @@ from service.cli.bench.onnx_report import print_holdouts, print_result
 from service.cli.data.dataset import _print_bars, _print_families, _print_targets
 from service.cli.demo import demo
 from service.cli.demo.comparison import Comparison
+from service.cli.fleet.devices import print_devices
+from service.cli.fleet.jobs import _print as print_jobs
 from service.cli.fleet.targets import _print_impossible, _print_listed, _print_possible
 from service.cli.forecast import predict
 from service.cli.forecast.explanation_report import print_explanation
+from service.cli.forecast.networks import Network
+from service.cli.forecast.quality import print_quality
 from service.cli.main import app
 from service.cli.measure import campaign
 from service.cli.measure.microbench import print_microbench
 from service.cli.measure.profile_report import print_report
+from service.cli.shapes import parse_curve
 from service.cli.tables import UNLIMITED
 from tests.service.cli.bench.test_onnx_report import FIGURES, MODELS
 from tests.service.cli.doubles import LISTED
@@ -108,13 +113,25 @@ def forecasts(out: Console) -> None:
     answers: list[dict[str, Any]] = [{**FORECAST, "adapted": False}, {"error": {}}, {**FORECAST, "adapted": True}]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(predict, "output", lambda: out)
-        predict._print([NAME, NODE, "m.onnx"], answers, target=LISTED, level=0.999)
+        asked = [Network(name=name, item={}) for name in (NAME, NODE)]
+        curve = parse_curve(None, ["batch_size=100000,2", "seq=4096,8"])
+        asked.append(Network(name="m.onnx", item={}, sizes=curve[0]))
+        predict._print(asked, answers, target=LISTED, level=0.999)
 
 
 TABLES: dict[str, Printer] = {
     "profile": profile_report,
     "predict": forecasts,
     "explain": lambda out: print_explanation(EXPLAINED, kernels=1, out=out),
+    "devices": lambda out: print_devices(
+        [{"id": "d" * 32, "device": {"name": NODE, "processor": "A long processor's name " * 3, "logical_cores": 128},
+          "seen_unix_s": None}], out),
+    "jobs": lambda out: print_jobs(
+        [{"id": "0" * 32, "kind": "profile", "state": "cancelled", "attempts": 3, "max_attempts": 3, "target": LONG.id,
+          "created_unix_s": None}], out),
+    "quality": lambda out: print_quality(
+        [{"graph": "g", "space": "zoo", "text": NAME, "measured_ms": 12345.678, "predicted_ms": 1.0,
+          "support": True}] * 2, most=1, out=out),
     "targets": lambda out: _print_listed([{**LISTED, "label": LONG.label, "device_name": NODE}, LISTED], out),
     "targets --here": lambda out: _print_possible(KINDS[:5], out),
     "targets --here, impossible": lambda out: _print_impossible(KINDS[5:], out),

@@ -2,12 +2,14 @@
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from profilers.targets import Kind
 from service.cli.main import app
+from tests.service.cli.doubles import FakeClient
 
 POSSIBLE = Kind(
     backend="quick", version="3.1", precision="fp32", most_threads=4, options={"level": ("high", "low"), "text": ()}
@@ -50,3 +52,39 @@ def test_the_list_can_be_had_as_json() -> None:
     found = json.loads(done.output)
     assert [entry["reason"] == "" for entry in found] == [True, False, False, False]
     assert found[0]["options"] == {"level": ["high", "low"], "text": []}
+
+
+SERVED: list[dict[str, Any]] = [
+    {"id": "t1", "device_name": "pi", "label": "onnxruntime fp32 1 thread", "measurements": 3, "adaptation": None,
+     "origin": "", "offered": True, "options": {}, "created_unix_s": 1.0},
+    {"id": "t2", "device_name": "pi", "label": "onnxruntime fp32 4 threads", "measurements": 7, "adaptation": None,
+     "origin": "", "offered": False, "options": {}, "created_unix_s": 2.0},
+    {"id": "t3", "device_name": "eagle", "label": "imported", "measurements": 5, "adaptation": None,
+     "origin": "a table", "offered": False, "options": {"space": "nasbench201"}, "created_unix_s": 3.0},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ids"),
+    [
+        ([], ["t1", "t2", "t3"]),
+        (["--device", "PI 4"], ["t2"]),
+        (["--offered"], ["t1"]),
+        (["--space", "nasbench201"], ["t3"]),
+        (["--sort", "measurements"], ["t2", "t3", "t1"]),
+        (["--sort", "newest", "--device", "pi"], ["t2", "t1"]),
+        (["--sort", "device"], ["t3", "t1", "t2"]),
+        (["--sort", "label"], ["t3", "t1", "t2"]),
+    ],
+)
+def test_targets_are_chosen_and_sorted(monkeypatch: pytest.MonkeyPatch, arguments: list[str], ids: list[str]) -> None:
+    monkeypatch.setattr("service.cli.fleet.targets.open_client", lambda *_: FakeClient(targets=[SERVED]))
+    done = CliRunner().invoke(app, ["targets", *arguments])
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ids
+    chosen = CliRunner().invoke(app, ["targets", *arguments, "--json", "-"])
+    assert [target["id"] for target in json.loads(chosen.stdout)] == ids
+
+
+def test_where_none_fits_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.cli.fleet.targets.open_client", lambda *_: FakeClient(targets=[SERVED]))
+    assert "No target fits" in CliRunner().invoke(app, ["targets", "--device", "phone"]).stdout

@@ -148,7 +148,7 @@ def test_a_service_explains_its_own_forecast(folder: Path, service: Service) -> 
     text = run(str(folder / "m.onnx"), "--server", "http://x", "--shape", "x=2,8", "--nearest", "3")
     assert service.asked == [(TARGET.id, item(onnx=model(batch="n"), shapes={"x": (2, 8)}), 3)]
     assert f"m.onnx on bench, {TARGET.label}" in text
-    assert "forecast 3.250 ms, 90 % interval 3 – 3.5 ms; by kernel_sum, adapted to 10 networks" in " ".join(
+    assert "forecast 3.250 ms, 90 % interval 3.000 ms – 3.500 ms; by kernel_sum, adapted to 10 networks" in " ".join(
         text.split()
     )
     assert "It has [no] kernels." in text
@@ -157,7 +157,7 @@ def test_a_service_explains_its_own_forecast(folder: Path, service: Service) -> 
 def test_a_services_explanation_is_written_as_it_is(service: Service) -> None:
     document = json.loads(run("text", "--space", "nasbench201", "--server", "http://x", "--json", "-"))
     target = {"id": TARGET.id, "label": TARGET.label, "device": "bench"}
-    assert document == {"model": "text", **service.explained, "target": target}
+    assert document == {"model": "text", **service.explained, "target": target, "measure_with": []}
     run("g1-x", "--graph", "--server", "http://x")
     assert [asked for _, asked, _ in service.asked] == [item(space="nasbench201", text="text"), item(graph="g1-x")]
 

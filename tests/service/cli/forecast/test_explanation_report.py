@@ -21,6 +21,7 @@ DOCUMENT: dict[str, Any] = {
     "peaks": {"gflops": 100.0, "gbytes": 20.0, "launch_ms": 0.002, "ridge": 5.0},
     "nearest": [{"name": "zoo/mobile/x", "measured_ms": 2.4, "distance": 0.25}],
     "measure_next": [{"space": "zoo", "text": "boxes/y", "forecast_ms": 1.0, "variance_removed": 0.31}],
+    "measure_with": ["latcast measure --target t --space zoo boxes/y"],
 }  # fmt: skip
 
 
@@ -34,7 +35,7 @@ def test_it_says_what_the_forecast_rests_on() -> None:
     lines = printed().splitlines()
     assert lines[0] == "m[0].onnx on Cortex, onnxruntime 1"
     assert lines[1].startswith(
-        "forecast 2.500 ms, 80 % interval 2 – 3 ms; by universal, adapted to 10 networks; 90% of it"
+        "forecast 2.500 ms, 80 % interval 2.000 ms – 3.000 ms; by universal, adapted to 10 networks; 90% of it"
     )
     assert lines[2] == "never seen in training: LSTM"
     assert lines[3] == "80% bound by compute, 20% bound by launch"
@@ -58,7 +59,7 @@ def test_kernels_that_are_not_listed_are_summed() -> None:
 def test_a_measured_network_shows_what_was_measured_of_each_kernel() -> None:
     kernels = [{**KERNEL, "measured_ms": 1.9}, SMALL]
     text = printed(source="measured", statistic="median", kernels=kernels)
-    assert "measured 2.500 ms, 80 % interval 2 – 3 ms; median of what was measured" in text
+    assert "measured 2.500 ms, 80 % interval 2.000 ms – 3.000 ms; median of what was measured" in text
     assert "would be forecast to take 2.500 ms" in text
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line.startswith(("Conv", "LSTM"))}
     assert "1.900" in rows["Conv"]
@@ -71,6 +72,7 @@ def test_neighbours_and_proposals_follow() -> None:
     assert "75%" in text
     assert "zoo/boxes/y" in text
     assert "31%" in text
+    assert "  latcast measure --target t --space zoo boxes/y" in text.splitlines()
     assert "treat the forecast with care" not in text
     far = [{"name": "n", "measured_ms": 1.0, "distance": 0.6}]
     assert "treat the forecast with care" in printed(nearest=far)

@@ -6,8 +6,10 @@ import pytest
 
 from latcast import item
 from latcast.schema import InputError
-from service.cli.forecast.networks import item_of, read_model
+from service.cli.forecast import networks
+from service.cli.forecast.networks import Network, item_of, predict_all, read_model
 from service.cli.shapes import Sizes
+from tests.service.cli.doubles import FakeClient
 
 NONE = Sizes(shapes={}, dims={})
 
@@ -26,3 +28,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_model(tmp_path / "missing.onnx")
     with pytest.raises(InputError, match="directory"):
         read_model(tmp_path)
+
+
+def test_many_networks_are_asked_about_in_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "ITEMS_OF_CALL", 2)
+    monkeypatch.setattr(networks, "BYTES_OF_CALL", 8)
+    small, large = Network(name="s", item={"graph": "g"}), Network(name="l", item={"onnx": "123456"})
+    asked = [small, small, small, large, large]
+    counts: list[int] = []
+    client = FakeClient(predict=[[{"n": 1}, {"n": 2}], [{"n": 3}, {"n": 4}], [{"n": 5}]])
+    answers = predict_all(client, "t", asked, level=0.5, on_answers=counts.append)  # type: ignore[arg-type]
+    assert [answer["n"] for answer in answers] == [1, 2, 3, 4, 5]
+    assert counts == [2, 2, 1]
+    assert client.asked[0] == ("predict", ("t", [small.item] * 2), {"level": 0.5})

@@ -1,6 +1,7 @@
 """`latcast predict`: a row for each network, errors beside them, and JSON."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -39,11 +40,34 @@ def test_each_network_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_error_spoils_no_other_row_and_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
     done = predict(FakeClient(predict=[[ERROR, MEASURED]]), monkeypatch, "--graph", "g1-[x]", "g1-y")
     assert done.exit_code == 1
-    assert done.stderr == "latcast: g1-[x]: Nobody [knows] it.\n"
+    assert done.stderr.splitlines()[-1] == "latcast: g1-[x]: Nobody [knows] it."
     assert "g1-[x]" in done.stdout
     assert "1.500" in done.stdout
 
 
-def test_json_has_the_answers_as_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_names_each_network_beside_the_answer_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
     done = predict(FakeClient(predict=[[FORECAST]]), monkeypatch, "--graph", "g1-x", "--json", "-")
-    assert json.loads(done.stdout) == {"target": LISTED["id"], "level": 0.9, "items": [FORECAST]}
+    assert json.loads(done.stdout) == {"target": LISTED["id"], "level": 0.9, "items": [{"network": "g1-x", **FORECAST}]}
+
+
+def test_several_sizes_give_a_curve_with_throughput(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.onnx").write_bytes(b"model")
+    client = FakeClient(predict=[[{**FORECAST, "latency_ms": 0.05, "interval_ms": [0.04, 0.5]}, FORECAST]])
+    done = predict(client, monkeypatch, "m.onnx", "--dim", "batch=1,8", "--dim", "seq=16", "--json", "o.json")
+    assert done.exit_code == 0, done.output
+    rows = [line.split() for line in done.stdout.splitlines() if "m.onnx" in line]
+    assert rows[0][1:] == ["1", "50", "µs", "40", "µs", "–", "0.500", "20,000", "98%", "predicted"]
+    assert rows[1][1:] == ["8", "3.201", "2.900", "–", "3.500", "2,499", "98%", "predicted"]
+    assert "batch/s" in done.stdout
+    items = json.loads(Path("o.json").read_text())["items"]
+    assert [item["dims"] for item in items] == [{"batch": 1, "seq": 16}, {"batch": 8, "seq": 16}]
+    assert [sent["dims"]["batch"] for sent in client.asked[-1][1][1]] == [1, 8]
+
+
+def test_networks_come_from_a_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("a\nb\n")
+    done = predict(
+        FakeClient(predict=[[FORECAST, MEASURED]]), monkeypatch, "--space", "zoo", "--file", str(tmp_path / "texts.txt")
+    )
+    assert [line.split()[0] for line in done.stdout.splitlines()[-2:]] == ["a", "b"]

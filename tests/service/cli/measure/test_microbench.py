@@ -27,7 +27,7 @@ def test_a_table_tells_every_entry_with_its_unit() -> None:
     shown = microbench()
     for entry in ENTRIES:
         assert entry.about in shown
-    for words in ("fake 1 fp32 1 thread", " ms", "GMAC/s", "GB/s", "1.00 ×", "spread"):
+    for words in ("fake 1 fp32 1 thread", " µs", "GMAC/s", "GB/s", "1.00 ×", "spread"):
         assert words in shown
 
 

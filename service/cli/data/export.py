@@ -1,0 +1,38 @@
+"""`latcast export`: a target's measurements in a file."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from latcast.schema import InputError
+from service.cli.common import DEFAULT_SERVER, KeyOption, ServerOption, TargetOption, console, find_target, open_client
+from service.cli.tables import say
+
+__all__ = ["export"]
+
+FORMATS: dict[str, Literal["csv", "parquet"]] = {".csv": "csv", ".parquet": "parquet"}
+
+
+def export(
+    out: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to: .csv for summaries, .parquet for all samples.")
+    ],
+    target: TargetOption = None,
+    server: ServerOption = DEFAULT_SERVER,
+    key: KeyOption = None,
+) -> None:
+    """Write a target's measurements into a file.
+
+    \b
+    Examples:
+      latcast export measured.parquet
+      latcast export measured.csv --target 'pi onnxruntime'
+    """
+    file_format = FORMATS.get(out.suffix.lower())
+    if file_format is None:
+        raise InputError(f"{out.name!r} says no format: let it end in {' or '.join(FORMATS)}.")
+    with open_client(server, key) as client:
+        registered = find_target(client.targets(), target)
+        client.export(registered["id"], out, file_format=file_format)
+    say(f"Wrote {registered['measurements']} measurements of {registered['device_name']} to {out}.", console)

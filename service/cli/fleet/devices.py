@@ -1,0 +1,41 @@
+"""`latcast devices`: the machines that registered."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from service.cli.common import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, open_client, write_json
+from service.cli.tables import Column, names, numbers, output, print_table, say
+from service.cli.units import ago
+
+__all__ = ["devices"]
+
+
+def devices(server: ServerOption = DEFAULT_SERVER, key: KeyOption = None, json_out: JsonOption = None) -> None:
+    """List the registered machines, and when an agent of each last asked for work.
+
+    \b
+    Example:
+      latcast devices --server http://farm:8321
+    """
+    with open_client(server, key) as client:
+        listed = client.devices()
+    if json_out is not None:
+        write_json(listed, json_out)
+    if json_out != "-":
+        print_devices(listed, output())
+
+
+def print_devices(listed: Sequence[Mapping[str, Any]], out: Console) -> None:
+    """Print machines as the service lists them."""
+    if not listed:
+        say("No devices yet: run `latcast agent` on one.", out)
+        return
+    columns = [Column("id"), names("device"), names("processor"), numbers("cores"), Column("last seen")]
+    rows = [
+        (one["id"], one["device"]["name"], one["device"]["processor"], str(one["device"]["logical_cores"]),
+         ago(one["seen_unix_s"]))
+        for one in listed
+    ]  # fmt: skip
+    print_table(columns, rows, out=out)

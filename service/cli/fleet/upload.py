@@ -1,0 +1,73 @@
+"""`latcast upload`: store networks on the service."""
+
+from typing import Annotated, Any
+
+import typer
+
+from latcast.schema import InputError
+from service.cli.common import (
+    DEFAULT_SERVER,
+    DimOption,
+    JsonOption,
+    KeyOption,
+    ServerOption,
+    ShapeOption,
+    open_client,
+    write_json,
+)
+from service.cli.fleet.uploads import Uploaded, upload_all
+from service.cli.forecast.network_files import networks_of
+from service.cli.forecast.networks import FileOption, Network, SpaceOption
+from service.cli.shapes import parse_curve
+from service.cli.tables import Column, echo, names, numbers, output, print_table
+from service.cli.units import count
+
+__all__ = ["upload"]
+
+
+def upload(
+    networks: Annotated[
+        list[str] | None, typer.Argument(metavar="NETWORK…", help="ONNX files; with --space, architecture texts.")
+    ] = None,
+    file: FileOption = None,
+    space: SpaceOption = None,
+    shape: ShapeOption = None,
+    dim: DimOption = None,
+    server: ServerOption = DEFAULT_SERVER,
+    key: KeyOption = None,
+    json_out: JsonOption = None,
+) -> None:
+    """Store networks on the service and print their hashes, by which every other command can name them (--graph).
+
+    Weights are not kept: the same network twice is one graph. Exits with 1 when one could not be read.
+
+    \b
+    Examples:
+      latcast upload model.onnx --shape x=1,3,224,224
+      latcast upload encoder.onnx --dim batch=1,8 --dim seq=128
+    """
+    asked = networks_of(networks or [], file, space=space, graph=False, curve=parse_curve(shape, dim))
+    with open_client(server, key) as client:
+        uploaded = upload_all(client, asked)
+    if json_out is not None:
+        items = [{**network.described(), **_plain(graph)} for network, graph in zip(asked, uploaded, strict=True)]
+        write_json(items, json_out)
+    if json_out != "-":
+        columns = [names("network"), Column("graph"), numbers("nodes"), numbers("MACs")]
+        rows = [_row(network, graph) for network, graph in zip(asked, uploaded, strict=True)]
+        print_table(columns, rows, out=output())
+    errors = [(one.label, graph) for one, graph in zip(asked, uploaded, strict=True) if isinstance(graph, InputError)]
+    for name, error in errors:
+        echo(f"latcast: {name}: {error}", err=True)
+    if errors:
+        raise typer.Exit(1)
+
+
+def _plain(graph: Uploaded) -> dict[str, Any]:
+    return {"error": {"detail": str(graph)}} if isinstance(graph, InputError) else graph
+
+
+def _row(network: Network, graph: Uploaded) -> tuple[str, ...]:
+    if isinstance(graph, InputError):
+        return network.label, "error", "", ""
+    return network.label, graph["hash"], str(graph["nodes"]), count(graph["macs"])

@@ -1,0 +1,154 @@
+"""Lists of networks in files: texts a line each, tables of architectures, manifests of models."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from latcast.schema import InputError
+from service.cli.forecast.networks import Network, network_of, read_model
+from service.cli.shapes import Sizes
+
+__all__ = ["networks_of", "read_networks"]
+
+MEMBERS = ("text", "graph", "onnx")
+DELIMITERS = ",;\t"
+
+
+def networks_of(
+    names: Sequence[str], files: Sequence[str] | None, *, space: str | None, graph: bool, curve: Sequence[Sizes]
+) -> list[Network]:
+    """The networks that a command is given, in order: those of its arguments, then those of lists.
+
+    Args:
+        names: as `network_of` takes them.
+        files: lists, as `read_networks` takes them.
+        space: search space of texts.
+        graph: names are hashes.
+        curve: sizes at which each file is asked about.
+
+    Raises:
+        InputError: a file cannot be read.
+        typer.BadParameter: nothing is named.
+    """
+    networks = [made for name in names for made in network_of(name, space=space, graph=graph, curve=curve)]
+    for file in files or []:
+        networks += read_networks(file, space=space, graph=graph, curve=curve)
+    if not networks:
+        raise typer.BadParameter(
+            "Name a network: an ONNX file, an architecture's text with --space, or a list with --file."
+        )
+    return networks
+
+
+def read_networks(file: str, *, space: str | None, graph: bool, curve: Sequence[Sizes]) -> list[Network]:
+    """The networks that a file lists.
+
+    Args:
+        file: `.jsonl` is a manifest, an object a line: `onnx` (relative to it) with `shapes` and `dims`, or `space`
+            and `text`, or `graph`, each with a `name` if it likes; `.csv` and `.tsv` have a column `text` and may have
+            `space` and `name`; anything else, `-` for standard input too, is a network a line, as on the command line.
+        space: search space of the texts that name none.
+        graph: lines are hashes.
+        curve: sizes of files that bring none.
+
+    Raises:
+        InputError: the file, a model of it or a line cannot be read; names the line.
+    """
+    text = _read(file)
+    suffix = Path(file).suffix.lower()
+    if suffix in (".jsonl", ".ndjson", ".json"):
+        return list(_of_objects(_objects(file, text), Path(file), space, curve))
+    if suffix in (".csv", ".tsv"):
+        return list(_of_objects(_rows(file, text), Path(file), space, curve))
+    lines = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
+    networks = [made for line in lines for made in network_of(line, space=space, graph=graph, curve=curve)]
+    return networks or _refuse(file, "names no network")
+
+
+def _read(file: str) -> str:
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except OSError as error:
+        raise InputError(f"The list {file!r} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"The list {file!r} is no text in UTF-8. A model is given without --file.") from error
+
+
+def _objects(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            value = None
+        where = f"{file} line {number}"
+        if not isinstance(value, dict):
+            raise InputError(f'{where} is no JSON object such as {{"onnx": "a.onnx", "dims": {{"batch": 1}}}}.')
+        yield where, value
+
+
+def _rows(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    header = text.partition("\n")[0]
+    rows = csv.DictReader(text.splitlines(), delimiter=max(DELIMITERS, key=header.count))
+    if "text" not in (rows.fieldnames or []):
+        raise InputError(
+            f"{file} lacks the column 'text'; its columns are: {', '.join(rows.fieldnames or []) or 'none'}."
+        )
+    for row in rows:
+        yield f"{file} line {rows.line_num}", {name: value for name, value in row.items() if name and value}
+
+
+def _of_objects(
+    objects: Iterator[tuple[str, Mapping[str, Any]]], path: Path, space: str | None, curve: Sequence[Sizes]
+) -> Iterator[Network]:
+    empty = True
+    for where, value in objects:
+        empty = False
+        yield from _of_object(where, value, path.parent, space, curve)
+    if empty:
+        _refuse(str(path), "names no network")
+
+
+def _of_object(
+    where: str, value: Mapping[str, Any], folder: Path, space: str | None, curve: Sequence[Sizes]
+) -> Iterator[Network]:
+    from latcast.items import item
+
+    members = [member for member in MEMBERS if isinstance(value.get(member), str)]
+    if len(members) != 1:
+        raise InputError(f"{where} has to name a network by one of 'onnx', 'text' (with 'space') or 'graph'.")
+    (member,) = members
+    name = str(value.get("name") or value[member])
+    if member == "onnx":
+        onnx = read_model(folder / value["onnx"])
+        for sizes in _own_sizes(where, value) or curve:
+            made = item(onnx=onnx, shapes=sizes.shapes or None, dims=sizes.dims or None)
+            yield Network(name=name, item=made, sizes=sizes)
+    elif member == "graph":
+        yield Network(name=name, item=item(graph=value["graph"]))
+    else:
+        named = value.get("space") or space
+        if not named:
+            raise InputError(f"{where} names no search space: give the member or column 'space', or --space.")
+        yield Network(name=name, item=item(space=str(named), text=value["text"]))
+
+
+def _own_sizes(where: str, value: Mapping[str, Any]) -> list[Sizes]:
+    shapes, dims = value.get("shapes") or {}, value.get("dims") or {}
+    if not isinstance(shapes, dict) or not all(isinstance(sizes, list) for sizes in shapes.values()):
+        raise InputError(f"{where}: 'shapes' has to be an object such as {{\"x\": [1, 3, 224, 224]}}.")
+    if not isinstance(dims, dict) or not all(type(size) is int for size in dims.values()):
+        raise InputError(f"{where}: 'dims' has to be an object such as {{\"batch\": 1}}.")
+    whole = {name: tuple(sizes) for name, sizes in shapes.items()}
+    return [Sizes(shapes=whole, dims=dims)] if whole or dims else []
+
+
+def _refuse(file: str, what: str) -> Any:
+    raise InputError(f"The list {file!r} {what}.")

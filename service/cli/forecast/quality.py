@@ -1,0 +1,95 @@
+"""`latcast quality`: how well a target is forecast, on what was measured there."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from service.cli.common import (
+    DEFAULT_SERVER,
+    JsonOption,
+    KeyOption,
+    ServerOption,
+    TargetOption,
+    find_target,
+    open_client,
+    write_json,
+)
+from service.cli.tables import Column, names, numbers, output, print_table, say
+from service.cli.units import milliseconds
+
+__all__ = ["quality"]
+
+WITHIN = 0.1
+
+
+def quality(
+    target: TargetOption = None,
+    most: Annotated[int, typer.Option(min=0, help="How many networks to list, the worst first.")] = 20,
+    server: ServerOption = DEFAULT_SERVER,
+    key: KeyOption = None,
+    json_out: JsonOption = None,
+) -> None:
+    """Compare what was measured on a target with its forecasts, the worst first.
+
+    Networks of the support set are marked: the forecaster was adapted to them, so that the errors counted are those of
+    the others.
+
+    \b
+    Examples:
+      latcast quality
+      latcast quality --target 'pi onnxruntime' --most 100
+    """
+    with open_client(server, key) as client:
+        registered = find_target(client.targets(), target)
+        pairs = client.quality(registered["id"])
+    if json_out is not None:
+        write_json({"target": registered["id"], "pairs": pairs}, json_out)
+    if json_out != "-":
+        out = output()
+        say(f"{registered['device_name']} · {registered['label']}", out, style="bold")
+        print_quality(pairs, most=most, out=out)
+
+
+def print_quality(pairs: Sequence[Mapping[str, Any]], *, most: int, out: Console) -> None:
+    """Print measured networks beside their forecasts.
+
+    Args:
+        pairs: as the service lists them.
+        most: how many to list.
+        out: where to.
+    """
+    if not pairs:
+        say("Nothing was measured there yet: `latcast measure` and `latcast adapt` do.", out)
+        return
+    say(_summary(pairs), out)
+    worst = sorted(pairs, key=lambda pair: -abs(_error(pair)))[:most]
+    columns = [names("network"), numbers("measured ms"), numbers("forecast ms"), numbers("error"), Column("support")]
+    rows = [
+        (_name(pair), milliseconds(pair["measured_ms"]), milliseconds(pair["predicted_ms"]), f"{_error(pair):+.1%}",
+         "yes" if pair["support"] else "")
+        for pair in worst
+    ]  # fmt: skip
+    print_table(columns, rows, out=out, title=f"{len(worst)} of {len(pairs)} networks, the worst first")
+
+
+def _summary(pairs: Sequence[Mapping[str, Any]]) -> str:
+    errors = [abs(_error(pair)) for pair in pairs if not pair["support"]]
+    support = len(pairs) - len(errors)
+    if not errors:
+        return f"All {support} measured networks are the support set: measure others to judge the forecasts."
+    within = sum(error <= WITHIN for error in errors) / len(errors)
+    return (
+        f"{len(errors)} networks that it was not adapted to: median error {median(errors):.1%}, {within:.0%} within "
+        f"{WITHIN:.0%}; {support} in the support set."
+    )
+
+
+def _error(pair: Mapping[str, Any]) -> float:
+    return float(pair["predicted_ms"] / pair["measured_ms"] - 1)
+
+
+def _name(pair: Mapping[str, Any]) -> str:
+    return f"{pair['space']}/{pair['text']}" if pair.get("text") else str(pair["graph"])

@@ -1,0 +1,42 @@
+"""Figures for people: with units, and with digits however small they are."""
+
+import time
+
+__all__ = ["ago", "count", "duration", "milliseconds"]
+
+SMALLEST_MS = 0.1
+"""Below it a time in ms has too few digits: it is given in µs."""
+
+
+def milliseconds(ms: float | None) -> str:
+    """A time in a column of ms: `12.345`, `123.4`, `4.21 µs` where ms would show no digits, and – for None."""
+    if ms is None:
+        return "–"
+    if ms >= SMALLEST_MS or ms == 0:
+        return f"{ms:.3f}" if ms < 100 else f"{ms:.1f}"
+    return f"{ms * 1000:.3g} µs"
+
+
+def duration(ms: float) -> str:
+    """A time with its unit: `12.345 ms`, `4.21 µs`."""
+    text = milliseconds(ms)
+    return text if text.endswith("s") else f"{text} ms"
+
+
+def count(value: float) -> str:
+    """A large number: `1.44 M`."""
+    for factor, unit in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= factor:
+            return f"{value / factor:.2f}{unit}"
+    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
+
+
+def ago(unix_s: float | None, now: float | None = None) -> str:
+    """How long ago a moment is: `12 s ago`, `3 h ago`; never for None."""
+    if unix_s is None:
+        return "never"
+    seconds = max(0.0, (time.time() if now is None else now) - unix_s)
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

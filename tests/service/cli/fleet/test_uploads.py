@@ -1,0 +1,34 @@
+"""What a command was given becomes graphs of the service."""
+
+import pytest
+
+from latcast import item
+from latcast.schema import InvalidModelError, UnboundDimensionError
+from service.cli.fleet.uploads import upload_all, upload_network
+from service.cli.forecast.networks import Network
+from tests.service.helpers import CELL, World, model
+
+
+def test_files_texts_and_hashes_become_graphs(world: World) -> None:
+    file = Network(name="m", item=item(onnx=model(batch="n"), dims={"n": 1}))
+    text = Network(name="t", item=item(space="nasbench201", text=CELL))
+    first = upload_network(world.client, file)
+    assert first["hash"] == world.client.upload_graph(model(batch="n"), shapes={"x": (1, 8)})["hash"]
+    assert upload_network(world.client, text)["nodes"] > 1
+    assert upload_network(world.client, Network(name="g", item=item(graph=first["hash"])))["hash"] == first["hash"]
+
+
+def test_one_that_cannot_be_read_spoils_no_other(world: World) -> None:
+    asked = [
+        Network(name="bad", item=item(onnx=b"no model")),
+        Network(name="open", item=item(onnx=model(batch="n"))),
+        Network(name="good", item=item(onnx=model())),
+    ]
+    seen: list[int] = []
+    bad, unbound, good = upload_all(world.client, asked, lambda: seen.append(1))
+    assert isinstance(bad, InvalidModelError)
+    assert isinstance(unbound, UnboundDimensionError)
+    assert isinstance(good, dict)
+    assert len(seen) == 3
+    with pytest.raises(InvalidModelError):
+        upload_network(world.client, asked[0])

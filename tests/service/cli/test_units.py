@@ -1,0 +1,39 @@
+"""Figures keep digits and units, however small or large they are."""
+
+import pytest
+
+from service.cli.units import ago, count, duration, milliseconds
+
+
+@pytest.mark.parametrize(
+    ("ms", "column", "alone"),
+    [
+        (12.3456, "12.346", "12.346 ms"),
+        (123.456, "123.5", "123.5 ms"),
+        (0.1, "0.100", "0.100 ms"),
+        (0.00421, "4.21 µs", "4.21 µs"),
+        (0.0000042, "0.0042 µs", "0.0042 µs"),
+        (0.0, "0.000", "0.000 ms"),
+    ],
+)
+def test_a_time_has_digits_and_a_unit(ms: float, column: str, alone: str) -> None:
+    assert milliseconds(ms) == column
+    assert duration(ms) == alone
+
+
+def test_a_time_that_is_not_there_is_a_dash() -> None:
+    assert milliseconds(None) == "–"
+
+
+def test_large_numbers_have_prefixes() -> None:
+    assert [count(value) for value in (7, 0.25, 1440, 1.44e6, 3e9, 2e12)] == [
+        "7", "0.25", "1.44 k", "1.44 M", "3.00 G", "2.00 T"
+    ]  # fmt: skip
+
+
+def test_moments_are_told_from_now() -> None:
+    assert [ago(1000.0 - seconds, 1000.0) for seconds in (5, 119, 7200, 200_000)] == [
+        "5 s ago", "2 min ago", "2 h ago", "2 d ago"
+    ]  # fmt: skip
+    assert ago(None) == "never"
+    assert ago(1001.0, 1000.0) == "0 s ago"
