@@ -23,7 +23,8 @@ from service.operations.logs import configure_logs
 from service.operations.metrics import Metrics
 from service.operations.readiness import ArtifactCheck
 from service.settings import Settings
-from service.worker.loop import Ticker, expire_leases
+from service.worker.leases import LeaseKeeper
+from service.worker.loop import Ticker
 from service.worker.runner import JobRunner, this_process
 
 __all__ = ["create_app"]
@@ -66,7 +67,9 @@ def create_app(
             workers=settings.reader_workers,
         )
         closing.append(own_reader.close)
-    tickers = [Ticker("leases", settings.tick_seconds, lambda: expire_leases(database))]
+    tickers = [
+        Ticker("leases", settings.tick_seconds, LeaseKeeper(database, lease_seconds=settings.lease_seconds).look)
+    ]
     if forecaster is None:
         forecaster, runner = _forecasting(settings, database, reader)
         tickers.append(Ticker("jobs", settings.tick_seconds, runner.advance))

@@ -24,6 +24,7 @@ from service.jobs.payloads import Payload, stored
 __all__ = [
     "Receipt",
     "Worker",
+    "any_beyond",
     "any_late",
     "attempts_of",
     "cancel",
@@ -38,6 +39,7 @@ __all__ = [
     "heartbeat",
     "lease",
     "release",
+    "renew",
     "reported",
     "require_open",
 ]
@@ -251,6 +253,28 @@ def expire(session: Session, *, now: float | None = None, limit: int = 100) -> i
         _end(job, attempt, LeaseOutcome.EXPIRED, stage=EXPIRED_STAGE, message=EXPIRED_MESSAGE)
         job.state = JobState.FAILED if job.attempts >= job.max_attempts else JobState.QUEUED
     return len(late)
+
+
+def renew(session: Session, *, lease_seconds: float, beyond_s: float = 0.0) -> int:
+    """Let leases run for `lease_seconds` from now, because the clock was set; how many there were.
+
+    Args:
+        session: in a transaction.
+        lease_seconds: the length of a lease.
+        beyond_s: only those that end later than so many seconds from now; by default all.
+    """
+    now = time.time()
+    held = update(Job).where(Job.state == JobState.LEASED)
+    if beyond_s:
+        held = held.where(Job.deadline_unix_s > now + beyond_s)
+    renewed = session.scalars(held.values(deadline_unix_s=now + lease_seconds).returning(Job.id))
+    return len(renewed.all())
+
+
+def any_beyond(session: Session, seconds: float) -> bool:
+    """Whether a lease ends later than so many seconds from now, as none is given; takes no lock."""
+    far = select(Job.id).where(Job.state == JobState.LEASED, Job.deadline_unix_s > time.time() + seconds).limit(1)
+    return session.scalar(far) is not None
 
 
 # --- Reports ----------------------------------------------------------------------------------------------------

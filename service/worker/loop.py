@@ -5,10 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from service.db.session import Database
-from service.jobs import queue
-
-__all__ = ["Ticker", "expire_leases"]
+__all__ = ["Ticker"]
 
 log = structlog.get_logger(__name__)
 
@@ -47,15 +44,3 @@ class Ticker:
         except Exception:
             log.exception("background work failed", thread=self._thread.name)
             return False
-
-
-def expire_leases(database: Database) -> bool:
-    """Return jobs whose lease ran out to the queue; whether there were any."""
-    with database.read() as session:
-        if not queue.any_late(session):
-            return False
-    with database.write.begin() as session:
-        count = queue.expire(session)
-    if count:
-        log.warning("leases ran out", jobs=count)
-    return count > 0

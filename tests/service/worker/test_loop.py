@@ -1,13 +1,8 @@
-"""Work in the background goes on whatever happens in it, and leases that ran out are noticed."""
+"""Work in the background goes on whatever happens in it."""
 
 import threading
 
-from latcast.schema import ProfileSettings
-from service.db import tables
-from service.db.session import Database
-from service.jobs import queue
-from service.jobs.payloads import AdaptPayload, ProfilePayload
-from service.worker.loop import Ticker, expire_leases
+from service.worker.loop import Ticker
 
 HOUR = 3600.0
 
@@ -59,18 +54,3 @@ def test_stopping_waits_for_the_call_that_is_under_way() -> None:
     threading.Timer(0.05, go_on.set).start()
     ticker.stop()
     assert ended.is_set()
-
-
-def test_only_leases_that_ran_out_are_taken_back(database: Database) -> None:
-    worker = queue.Worker(process="here:1")
-    with database.write.begin() as session:
-        for payload in (ProfilePayload(settings=ProfileSettings(backend="fake")), AdaptPayload(samples=1, sampler="x")):
-            queue.enqueue(session, payload, max_attempts=1)
-        late = queue.lease(session, kinds={ProfilePayload.kind}, worker=worker, lease_seconds=-1.0)
-        held = queue.lease(session, kinds={AdaptPayload.kind}, worker=worker, lease_seconds=HOUR)
-    assert late is not None
-    assert held is not None
-    assert expire_leases(database)
-    assert not expire_leases(database)
-    with database.read() as session:
-        assert {job.id: job.state for job in session.query(tables.Job)} == {late.id: "failed", held.id: "leased"}
