@@ -11,9 +11,11 @@ from starlette.types import Lifespan
 from predictors.foreign.reader import ForeignReader, ReadsFeatures
 from service.api import problems
 from service.api.deps import Parts, identify
+from service.api.door.bodies import BodyReader
 from service.api.door.cancelling import CancelledCalls
 from service.api.door.origins import NamedHosts, SameSite
-from service.api.middleware import BodyLimit, JsonLimit, KeyBeforeBody, RequestContext
+from service.api.door.pools import Pools
+from service.api.middleware import KeyBeforeBody, RequestContext
 from service.api.rate_limits import RateLimiter
 from service.api.routes import devices, graphs, health, jobs, predict, predictors, targets
 from service.api.schemas import Problem
@@ -32,11 +34,6 @@ __all__ = ["create_app"]
 VERSION = "/v1"
 ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router)
 """The API's; its paths begin with the version."""
-MODEL_PATHS = (f"{VERSION}/graphs", f"{VERSION}/predict", "/graphs", "/predict")
-MODEL_ENDS = ("/explain",)
-"""Beginnings and ends of paths whose bodies hold models."""
-UNCOUNTED_ENDS = ("/graphs", "/result")
-"""Ends of paths whose bodies are models, or hold every sample and kernel of a measurement."""
 KEYLESS_ENDS = ("/devices/register",)
 """Ends of paths whose bodies hold an enrolment token in place of a key."""
 DESCRIPTION = "Forecasts how long a neural network takes on a device before anybody runs it there."
@@ -74,6 +71,7 @@ def create_app(
         forecaster, runner = _forecasting(settings, database, reader)
         tickers.append(Ticker("jobs", settings.tick_seconds, runner.advance))
         closing.insert(0, runner.give_back)
+    pools = Pools.of(settings)
     parts = Parts(
         settings=settings,
         database=database,
@@ -82,6 +80,8 @@ def create_app(
         limiter=RateLimiter(settings.rate_per_second, settings.rate_burst),
         metrics=Metrics(),
         artifacts=ArtifactCheck(),
+        pools=pools,
+        bodies=BodyReader(pools.uploads, pause_s=settings.body_timeout_s),
     )
     return _assemble(parts, tickers, closing)
 
@@ -100,7 +100,8 @@ def _assemble(parts: Parts, tickers: Sequence[Ticker], closing: Sequence[Callabl
         title="latcast",
         version=version("latcast"),
         description=DESCRIPTION,
-        lifespan=_lifespan_of(tickers, closing),
+        lifespan=_lifespan_of(parts.pools, tickers, closing),
+        root_path=parts.settings.root_path,
         responses={"4XX": {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
     app.state.parts = parts
@@ -119,9 +120,10 @@ def _include_routes(app: FastAPI) -> None:
         app.include_router(router, include_in_schema=False)
 
 
-def _lifespan_of(tickers: Sequence[Ticker], closing: Sequence[Callable[[], None]]) -> Lifespan[FastAPI]:
+def _lifespan_of(pools: Pools, tickers: Sequence[Ticker], closing: Sequence[Callable[[], None]]) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        pools.size_threads()
         for ticker in tickers:
             ticker.start()
         try:
@@ -138,17 +140,7 @@ def _lifespan_of(tickers: Sequence[Ticker], closing: Sequence[Callable[[], None]
 def _add_middleware(app: FastAPI, parts: Parts) -> None:
     """The last one added is the outermost."""
     settings = parts.settings
-
-    def limit_of(path: str) -> int:
-        holds_model = path.startswith(MODEL_PATHS) or path.endswith(MODEL_ENDS)
-        return settings.max_model_bytes if holds_model else settings.max_body_bytes
-
-    def values_of(path: str) -> int | None:
-        return None if path.endswith(UNCOUNTED_ENDS) else settings.max_json_values
-
     app.add_middleware(CancelledCalls)
-    app.add_middleware(JsonLimit, limit_of=values_of)
-    app.add_middleware(BodyLimit, limit_of=limit_of)
     app.add_middleware(
         KeyBeforeBody,
         identify=lambda secret, address: identify(parts, secret, address),

@@ -10,6 +10,7 @@ __all__ = ["Settings"]
 
 Seconds = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class Settings(BaseSettings):
@@ -32,6 +33,7 @@ class Settings(BaseSettings):
         (), description="Names, separated by commas, by which the service may be called beside loopback ones."
     )
     require_keys: bool = Field(False, description="Refuse calls without a key even before the first key is made.")
+    root_path: str = Field("", description="Prefix of the paths at which a proxy offers the service, like /latcast.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins, separated by commas, whose pages may call the API; none by default."
     )
@@ -46,8 +48,26 @@ class Settings(BaseSettings):
 
     max_body_bytes: Bytes = Field(16 * 2**20, description="Largest request body, apart from models.")
     max_model_bytes: Bytes = Field(256 * 2**20, description="Largest ONNX upload in bytes.")
-    max_json_values: int = Field(200_000, ge=1000, description="Most values in a JSON body, apart from results.")
+    max_text_bytes: Bytes = Field(2 * 2**20, description="Largest JSON of a call for forecasts, without its models.")
+    max_json_values: int = Field(200_000, ge=1000, description="Most values in a JSON body, apart from reports.")
+    max_report_values: int = Field(1_000_000, ge=1000, description="Most values in an agent's report.")
+    max_json_depth: int = Field(64, ge=8, le=128, description="How deep a JSON body may be nested.")
     max_predict_items: int = Field(1000, ge=1, le=10_000, description="Most items in one call for forecasts.")
+    max_uploads: Count = Field(4, description="Bodies above 64 KiB that come in at a time.")
+    max_parses: Count = Field(2, description="Large JSON bodies that are parsed at a time.")
+    max_text_calls: Count = Field(16, description="Forecasts of texts at a time.")
+    max_model_calls: Count = Field(4, description="Calls at a time that may read a model.")
+    max_read_calls: Count = Field(32, description="Look-ups at a time.")
+    max_write_calls: Count = Field(8, description="Calls that write at a time.")
+    max_exports: Count = Field(2, description="Data sets that are exported at a time.")
+    max_waiting_leases: Count = Field(256, description="Agents that wait for a job at a time.")
+    max_event_streams: Count = Field(128, description="Open event streams.")
+    max_event_streams_each: Count = Field(16, description="Open event streams of one key, or address without a key.")
+    max_connections: Count = Field(512, description="Open connections; fewer where the system allows fewer files.")
+    header_timeout_s: Seconds = Field(15.0, description="How long the head of a request may take, in seconds.")
+    body_timeout_s: Seconds = Field(
+        30.0, description="How long a body may pause, or a reader of an answer, in seconds."
+    )
     max_page_size: int = Field(1000, ge=1, description="Most rows on one page.")
     reader_workers: int = Field(2, ge=1, le=64, description="Models that are read at a time, each in a process.")
     reader_memory_bytes: Bytes = Field(900 * 2**20, description="Memory that each of these processes may take.")

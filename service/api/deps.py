@@ -10,6 +10,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from latcast.errors import AuthenticationError
 from latcast.schema import InputError
 from predictors.foreign.reader import ReadsFeatures
+from service.api.door.bodies import BodyReader
+from service.api.door.pools import Pools
 from service.api.rate_limits import RateLimiter
 from service.db.session import Database
 from service.fleet import access
@@ -19,7 +21,7 @@ from service.operations.metrics import Metrics
 from service.operations.readiness import ArtifactCheck
 from service.settings import Settings
 
-__all__ = ["Admin", "AgentOnly", "Anybody", "Cursor", "Limit", "ModelReader", "Parts", "PartsOf", "Reader",
+__all__ = ["Admin", "AgentOnly", "Allow", "Anybody", "Cursor", "Limit", "ModelReader", "Parts", "PartsOf", "Reader",
            "address_of", "identify"]  # fmt: skip
 
 
@@ -34,9 +36,11 @@ class Parts:
     limiter: RateLimiter
     metrics: Metrics
     artifacts: ArtifactCheck
+    pools: Pools
+    bodies: BodyReader
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
 
@@ -65,9 +69,19 @@ class Allow:
         if principal is None:
             needless = secret is None and not self._scopes
             principal = Principal() if needless else identify(parts, secret, address_of(request.client))
-        parts.limiter.take(principal.key_id or address_of(request.client))
-        access.require_scope(principal, self._scopes or ("admin", "agent", "client"))
+        if not getattr(request.state, "admitted", False):
+            self.admit(principal, parts, request.client)
         return principal
+
+    def admit(self, principal: Principal, parts: Parts, client: Sequence[Any] | None) -> None:
+        """Count a call, and let it pass.
+
+        Raises:
+            ForbiddenError: the key's scope does not reach this far.
+            RateLimitedError: too many calls.
+        """
+        parts.limiter.take(principal.key_id or address_of(client))
+        access.require_scope(principal, self._scopes or ("admin", "agent", "client"))
 
 
 def identify(parts: Parts, secret: str | None, address: str) -> Principal:
@@ -106,7 +120,7 @@ Cursor = Annotated[
 ]
 
 
-def _limit(
+async def _limit(
     parts: PartsOf, limit: Annotated[int, Query(ge=1, le=1_000_000, description="Most items on the page.")] = 100
 ) -> int:
     most = parts.settings.max_page_size

@@ -1,4 +1,4 @@
-"""Around every call: a request id, security headers, the key before the body, the body's limits, and no naked error."""
+"""Around every call: a request id, security headers, the key before the body, and no naked error."""
 
 import re
 import secrets
@@ -8,8 +8,6 @@ from collections.abc import Callable
 import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latcast.schema import LatcastError
@@ -18,7 +16,7 @@ from service.api.problems import DATABASE_AWAY, error_response, problem, problem
 from service.fleet.access import Principal
 from service.operations.metrics import Metrics
 
-__all__ = ["BodyLimit", "JsonLimit", "KeyBeforeBody", "RequestContext"]
+__all__ = ["KeyBeforeBody", "RequestContext"]
 
 log = structlog.get_logger("service.access")
 
@@ -135,108 +133,3 @@ class KeyBeforeBody:
 def _bearer(header: str) -> str | None:
     scheme, _, secret = header.partition(" ")
     return secret.strip() or None if scheme.lower() == "bearer" else None
-
-
-class JsonLimit:
-    """Refuses JSON of more values than a route takes before it is parsed: a megabyte of them becomes a hundred.
-
-    Commas and opening brackets are counted, those within strings too: it takes no longer than copying the body.
-
-    Args:
-        app: what is inside.
-        limit_of: path → most values; None where bodies are not JSON, or are bounded otherwise.
-    """
-
-    def __init__(self, app: ASGIApp, *, limit_of: Callable[[str], int | None]) -> None:
-        self._app, self._limit_of = app, limit_of
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one call (ASGI)."""
-        limit = self._limit_of(scope["path"]) if _has_body(scope) else None
-        if limit is None:
-            await self._app(scope, receive, send)
-            return
-        try:
-            body = await _whole(receive)
-        except ClientDisconnect:
-            return
-        except HTTPException as error:
-            await problem_response(problem(error.status_code, "body-too-large", error.detail))(scope, receive, send)
-            return
-        count = sum(body.count(mark) for mark in (b",", b"[", b"{"))
-        if count > limit:
-            detail = f"The JSON holds more than {limit:,} values (it has about {count:,}); send several calls."
-            await problem_response(problem(413, "body-too-large", detail, limit=limit))(scope, receive, send)
-            return
-        await self._app(scope, _replayed(body, receive), send)
-
-
-def _has_body(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["method"] in WITH_BODY
-
-
-async def _whole(receive: Receive) -> bytes:
-    parts, more = [], True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    return b"".join(parts)
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    sent = False
-
-    async def replay() -> Message:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
-
-
-class BodyLimit:
-    """Refuses bodies above the limit of their path: by the length they announce, and while they come in.
-
-    Args:
-        app: what is inside.
-        limit_of: path → most bytes.
-    """
-
-    def __init__(self, app: ASGIApp, *, limit_of: Callable[[str], int]) -> None:
-        self._app, self._limit_of = app, limit_of
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one call (ASGI)."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        limit = self._limit_of(scope["path"])
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdigit() and int(announced) > limit:
-            response = problem_response(problem(413, "body-too-large", _too_large(limit), limit=limit))
-            await response(scope, receive, send)
-            return
-        await self._app(scope, _counting(receive, limit), send)
-
-
-def _counting(receive: Receive, limit: int) -> Receive:
-    total = 0
-
-    async def counted() -> Message:
-        nonlocal total
-        message = await receive()
-        total += len(message.get("body", b""))
-        if total > limit:
-            raise HTTPException(413, _too_large(limit))
-        return message
-
-    return counted
-
-
-def _too_large(limit: int) -> str:
-    return f"The body is larger than the limit of {limit:,} bytes."

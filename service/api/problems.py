@@ -31,6 +31,8 @@ __all__ = [
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+UNREADABLE, NO_JSON = "There was an error parsing the body", "The body is not valid JSON."
+"""What the framework says of a body that it cannot parse, and what we say."""
 SHOWN_CHARACTERS = 200
 """Most of an address that a sentence repeats."""
 DATABASE_AWAY = (DBAPIError, PoolTimeoutError)
@@ -121,7 +123,7 @@ def _on_http(request: Request, error: Exception) -> JSONResponse:
     detail = {
         404: f"There is nothing at {path}; /docs lists what there is.",
         405: f"{method} is not possible at {path}; /docs lists what is.",
-        400: "The body is not valid JSON.",
+        400: NO_JSON if error.detail == UNREADABLE else error.detail,
     }.get(error.status_code, str(error.detail))
     slug = http.HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     return problem_response(problem(error.status_code, slug, detail), error.headers)

@@ -49,7 +49,7 @@ FORECASTS = [
     posted("too-many-items", asking(items=[ITEM] * 1001), 422, "at most 1000 items"),
     posted("a-thousand-items", asking(items=[ITEM] * 1000), 200, grows_mib=60.0),
     posted("lists-in-lists", b"[" * 100_000, 400, "JSON|deep|nested"),
-    posted("lists-in-items", b'{"target":"t","items":' + b"[" * 900 + b"]" * 900 + b"}", 404, "no target"),
+    posted("lists-in-items", b'{"target":"t","items":' + b"[" * 900 + b"]" * 900 + b"}", 400, "nested deeper"),
     posted("objects-in-objects", b'{"a":' * 50_000 + b"1" + b"}" * 50_000, 400, "JSON|deep|nested"),
     posted("a-target-of-a-megabyte", lambda: asking(target="t" * MIB), 422, "at most 200 "),
     posted("a-text-of-a-megabyte", lambda: asking(items=[{"space": "zoo", "text": "a" * MIB}]), 200, "at most 100000"),
@@ -79,10 +79,12 @@ FORECASTS = [
     posted("shapes-of-10000-inputs", asking(items=[{"graph": "g", "shapes": {f"i{at}": [1] for at in range(10_000)}}]),
            200, "."),
     posted("markup-for-terminals", asking(target="[red]\x1b]0;pwned\x07[/red]"), 404, "no target"),
-    posted("no-content-type", asking(), 422, ".", headers={"Content-Type": ""}),
-    posted("plain-text", asking(), 422, ".", headers={"Content-Type": "text/plain"}),
-    posted("a-form", b"target=t&items=1", 422, ".", headers={"Content-Type": "application/x-www-form-urlencoded"}),
-    posted("compressed-zeros", lambda: gzip.compress(bytes(64 * MIB)), 400, ".", headers={"Content-Encoding": "gzip"}),
+    posted("no-content-type", asking(), 415, "application/json", headers={"Content-Type": ""}),
+    posted("plain-text", asking(), 415, "application/json", headers={"Content-Type": "text/plain"}),
+    posted("a-form", b"target=t&items=1", 415, "application/json",
+           headers={"Content-Type": "application/x-www-form-urlencoded"}),
+    posted("compressed-zeros", lambda: gzip.compress(bytes(64 * MIB)), 413, "limit of 2,097,152 bytes",
+           headers={"Content-Encoding": "gzip"}),
 ]  # fmt: skip
 
 TEXTS = [

@@ -81,7 +81,7 @@ REQUESTS = [
     sent("ranges", head("GET /healthz HTTP/1.1", b"Range: bytes=" + b"0-1," * 2000 + b"0-1"), 200),
     sent("pipelined", head("GET /healthz HTTP/1.1").replace(CLOSE, b"X: x") * 200 + head("GET /healthz HTTP/1.1"), 200),
     sent("many-parts", head("POST /v1/graphs HTTP/1.1", b"Content-Type: multipart/form-data; boundary=x",
-         b"Content-Length: 20000") + b"--x\r\n" * 4000, 422, "not an ONNX model"),
+         b"Content-Length: 20000") + b"--x\r\n" * 4000, 415, "a form"),
 ]  # fmt: skip
 
 

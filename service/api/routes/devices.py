@@ -6,12 +6,13 @@ from fastapi import APIRouter, Path
 
 from service.api import schemas
 from service.api.deps import Admin, Anybody, Cursor, Limit, PartsOf, Reader
+from service.api.door.routes import Route
 from service.db import records, tables
 from service.fleet import access, registration
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["devices and keys"])
+router = APIRouter(tags=["devices and keys"], route_class=Route)
 
 
 @router.post("/devices/register")

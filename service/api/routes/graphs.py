@@ -3,20 +3,25 @@
 import json
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from latcast.schema import Architecture, InputError
+from latcast.schema import Architecture, InputError, InvalidModelError
+from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.api import schemas, views
 from service.api.deps import ModelReader, PartsOf, Reader
+from service.api.door.bodies import Body
+from service.api.door.routes import Route
 from service.graphs import store
 
 __all__ = ["router"]
 
 T = TypeVar("T")
 
-router = APIRouter(tags=["graphs"])
+router = APIRouter(tags=["graphs"], route_class=Route)
 OCTET_STREAM = "application/octet-stream"
+GZIP_MAGIC = b"\x1f\x8b"
+LOOKED_AT_BYTES = 1000
 _shapes = TypeAdapter(schemas.Shapes)
 _dims = TypeAdapter(schemas.Dims)
 
@@ -38,18 +43,56 @@ Dims = Annotated[
 ]
 
 
-@router.post("/graphs", status_code=201)
+MODEL_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            OCTET_STREAM: {
+                "schema": {"type": "string", "format": "binary", "description": "An ONNX model, weights or not."}
+            }
+        },
+    }
+}
+
+
+@router.post("/graphs", status_code=201, openapi_extra=MODEL_BODY)
 def upload(
-    model: Annotated[bytes, Body(media_type=OCTET_STREAM, description="An ONNX model, weights or not.")],
-    parts: PartsOf,
-    _caller: Reader,
-    shapes: Shapes = None,
-    dims: Dims = None,
+    request: Request, parts: PartsOf, _caller: Reader, shapes: Shapes = None, dims: Dims = None
 ) -> schemas.GraphOut:
     """Store a model's graph. Weights are left out; the same graph twice is once."""
-    prepared = store.prepare(parts.reader, model, shapes=parse_shapes(shapes), dims=parse_dims(dims))
+    body: Body = request.state.body
+    body.file.seek(0)
+    _require_no_other_kind(body.file.read(LOOKED_AT_BYTES))
+    model = ModelFile(body.file)
+    try:
+        prepared = store.prepare(parts.reader, model, shapes=parse_shapes(shapes), dims=parse_dims(dims))
+    except InvalidModelError as error:
+        raise _explained(error, request.headers.get("content-type", "")) from error
     with parts.database.write.begin() as session:
         return views.graph_out(session, store.find(session, store.save(session, prepared)))
+
+
+def _require_no_other_kind(start: bytes) -> None:
+    """Name what is often sent in a model's place.
+
+    Raises:
+        InvalidModelError: it is that.
+    """
+    if start.startswith(GZIP_MAGIC):
+        raise InvalidModelError("These bytes are packed with gzip: unpack them, or send Content-Encoding: gzip.")
+    if start.startswith(b"PK\3\4"):
+        raise InvalidModelError("These bytes are a ZIP archive, not an ONNX model: unpack it and send the .onnx file.")
+    if start.startswith(b"--") and b"Content-Disposition" in start:
+        raise InvalidModelError("The body is a form, as `curl -F` sends it: send the file alone, with --data-binary.")
+    if start.lstrip().startswith((b"{", b"[")):
+        raise InvalidModelError("The body is JSON: send the model's bytes here; JSON with models is for POST /predict.")
+
+
+def _explained(error: InvalidModelError, content_type: str) -> InvalidModelError:
+    """The error, with what `curl -d` does to files where that may be why."""
+    if not content_type.startswith("application/x-www-form-urlencoded") or type(error) is not InvalidModelError:
+        return error
+    return InvalidModelError(f"{error} If `curl -d` sent it: that drops line ends; use --data-binary.")
 
 
 @router.post("/architectures", status_code=201)

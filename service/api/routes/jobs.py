@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -13,13 +14,14 @@ from latcast.errors import AuthenticationError
 from latcast.schema import FINISHED_STATES, JobKind, JobState
 from service.api import schemas, views
 from service.api.deps import Admin, AgentOnly, Cursor, Limit, Parts, PartsOf, Reader
+from service.api.door.routes import Route
 from service.fleet import access
 from service.fleet.access import Principal
 from service.jobs import listing, queue, reports, submission
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=Route)
 AGENT_KINDS = frozenset({JobKind.PROFILE})
 NOBODY = ""
 """The device of a caller without an agent's key, as on an open service: no lease is its own."""
@@ -74,9 +76,9 @@ async def lease(body: schemas.LeaseIn, request: Request, parts: PartsOf, caller:
     A key that is revoked meanwhile ends the call with 401.
     """
     until = time.monotonic() + min(body.wait_s, parts.settings.max_lease_wait_s)
-    await run_in_threadpool(_note_agent, parts, caller)
+    await parts.pools.writes.run(partial(_note_agent, parts, caller))
     while True:
-        if (job := await run_in_threadpool(_try_lease, parts, caller)) is not None:
+        if (job := await _try_lease(parts, caller)) is not None:
             return job
         left = until - time.monotonic()
         if left <= 0 or await request.is_disconnected():
@@ -89,17 +91,28 @@ def _note_agent(parts: Parts, caller: Principal) -> None:
         access.agent_of(session, caller).seen_unix_s = time.time()
 
 
-def _try_lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
-    worker = queue.Worker(agent_id=caller.agent_id, device_id=caller.device_id)
+async def _try_lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
+    if not await parts.pools.reads.run(partial(_has_work, parts, caller)):
+        return None
+    return await parts.pools.writes.run(partial(_lease, parts, caller))
+
+
+def _has_work(parts: Parts, caller: Principal) -> bool:
     with parts.database.read() as session:
         access.require_valid(session, caller)
-        if not queue.has_work(session, kinds=AGENT_KINDS, worker=worker):
-            return None
+        return queue.has_work(session, kinds=AGENT_KINDS, worker=_worker(caller))
+
+
+def _lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
     seconds = parts.settings.lease_seconds
     with parts.database.write.begin() as session:
         access.require_valid(session, caller, lock=True)
-        job = queue.lease(session, kinds=AGENT_KINDS, worker=worker, lease_seconds=seconds)
+        job = queue.lease(session, kinds=AGENT_KINDS, worker=_worker(caller), lease_seconds=seconds)
         return views.lease_out(job, seconds) if job else None
+
+
+def _worker(caller: Principal) -> queue.Worker:
+    return queue.Worker(agent_id=caller.agent_id, device_id=caller.device_id)
 
 
 @router.get("/jobs/{job_id}")

@@ -2,16 +2,19 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic_core import to_json
 
 from latcast.errors import ConflictError
 from latcast.schema import InputError, LatcastError
+from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.api import schemas
-from service.api.deps import PartsOf, Reader
+from service.api.deps import Parts, PartsOf, Reader
+from service.api.door.routes import Route
 from service.api.problems import problem_of
 from service.forecasting.explanation import plain
 from service.forecasting.types import Forecast, ForecasterLike
@@ -19,7 +22,8 @@ from service.graphs.resolver import Item
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["forecasts"])
+SPACES = b" \t\r\n"
+router = APIRouter(tags=["forecasts"], route_class=Route)
 Answer = Forecast | LatcastError
 Level = Annotated[float, Query(gt=0, lt=1, description="Probability that the interval holds the latency.")]
 Nearest = Annotated[
@@ -28,13 +32,19 @@ Nearest = Annotated[
 
 
 @router.post("/predict", response_model=schemas.PredictOut)
-def predict(body: schemas.PredictIn, parts: PartsOf, _caller: Reader) -> Response:
+async def predict(body: schemas.PredictIn, request: Request, parts: PartsOf, _caller: Reader) -> Response:
     """Forecast latencies on a target. What was measured is answered with the measurement; one bad item gets its own
     error and spoils no other.
     """
+    reads_models = any(isinstance(item, schemas.ItemIn) and (item.onnx or item.graph) for item in body.items)
+    pool = parts.pools.models if reads_models else parts.pools.texts
+    return await pool.run(partial(_predict, body, parts, request.state.body.models))
+
+
+def _predict(body: schemas.PredictIn, parts: Parts, models: Mapping[str, ModelFile]) -> Response:
     if len(body.items) > parts.settings.max_predict_items:
         raise InputError(f"items: one call takes at most {parts.settings.max_predict_items} items; send several calls.")
-    answers = _answer(parts.forecaster, body.target, [_item(item) for item in body.items], body.level)
+    answers = _answer(parts.forecaster, body.target, [_item(item, models) for item in body.items], body.level)
     if all(isinstance(answer, ConflictError) for answer in answers):
         raise answers[0]  # type: ignore[misc]  # every one of them is
     parts.metrics.count_forecasts(answers)
@@ -45,19 +55,26 @@ def predict(body: schemas.PredictIn, parts: PartsOf, _caller: Reader) -> Respons
 
 @router.post("/targets/{target_id}/explain")
 def explain(
-    target_id: str, body: schemas.ItemIn, parts: PartsOf, _caller: Reader, level: Level = 0.9, nearest: Nearest = 5
+    *,
+    target_id: str,
+    body: schemas.ItemIn,
+    request: Request,
+    parts: PartsOf,
+    _caller: Reader,
+    level: Level = 0.9,
+    nearest: Nearest = 5,
 ) -> schemas.ExplanationOut:
     """Explain the forecast that `/predict` gives for an item: kernels, measured networks like it, and what to measure
     next. Takes seconds where many networks were measured.
     """
-    item = _item(body)
+    item = _item(body, request.state.body.models)
     if isinstance(item, LatcastError):
         raise item
     explained = parts.forecaster.explain(target_id, item, level, most=nearest)
     return schemas.ExplanationOut(target=target_id, level=level, **plain(explained))
 
 
-def _item(item: schemas.ItemIn | LatcastError) -> Item | LatcastError:
+def _item(item: schemas.ItemIn | LatcastError, models: Mapping[str, ModelFile]) -> Item | LatcastError:
     if isinstance(item, LatcastError):
         return item
     if item.text is not None and item.space is not None and item.graph is None and item.onnx is None:
@@ -66,11 +83,16 @@ def _item(item: schemas.ItemIn | LatcastError) -> Item | LatcastError:
     if len(given) != 1 or (item.space is None) == ("text" in given):
         return InputError("Give exactly one of: `space` with `text`, `graph` (a hash), or `onnx` (base64).")
     try:
-        onnx = None if item.onnx is None else base64.b64decode(item.onnx, validate=True)
+        onnx = None if item.onnx is None else models.get(item.onnx) or _decoded(item.onnx)
     except (binascii.Error, ValueError):
         return InputError("onnx: not valid base64; encode the model's bytes in the standard alphabet.")
     shapes = {name: tuple(shape) for name, shape in item.shapes.items()}
     return Item(space=item.space, text=item.text, graph=item.graph, onnx=onnx, shapes=shapes, dims=item.dims)
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes that base64 stands for; line breaks and blanks, as `base64` prints them, mean nothing."""
+    return base64.b64decode(text.encode("ascii").translate(None, SPACES), validate=True)
 
 
 def _answer(

@@ -4,11 +4,12 @@ from fastapi import APIRouter
 
 from service.api import schemas
 from service.api.deps import Cursor, Limit, PartsOf, Reader
+from service.api.door.routes import Route
 from service.learning import artifacts
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["predictors"])
+router = APIRouter(tags=["predictors"], route_class=Route)
 
 
 @router.get("/predictors")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from latcast.schema import Microbench
 from service.api import schemas, views
 from service.api.deps import Admin, AgentOnly, Cursor, Limit, ModelReader, Parts, PartsOf, Reader
+from service.api.door.routes import Route
 from service.db import records
 from service.fleet import access, microbenchmarks
 from service.fleet.targets import find_target, targets_page
@@ -19,7 +20,7 @@ from service.measurements import export, pages
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["targets"])
+router = APIRouter(tags=["targets"], route_class=Route)
 CHUNK_BYTES = 1 << 16
 PARQUET = "application/vnd.apache.parquet"
 

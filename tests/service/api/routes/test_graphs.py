@@ -1,5 +1,6 @@
 """Uploads: what is a model is stored once, what is none is refused with a sentence."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,9 +124,35 @@ def test_hostile_models_are_read_in_limited_processes(new_sqlite: str, tmp_path:
         assert stored.json()["hash"] == load_graph(model()).hash
 
 
-def test_a_model_needs_its_content_type(world: World) -> None:
-    response = world.http.post("/v1/graphs", content=model(), headers={"content-type": "application/json"})
-    assert response.status_code == 400
+@pytest.mark.parametrize(
+    "kind", ["application/octet-stream", "application/json", "application/x-www-form-urlencoded", ""]
+)
+def test_a_model_is_one_whatever_it_says_to_be(world: World, kind: str) -> None:
+    headers = {"content-type": kind} if kind else {}
+    assert world.http.post("/v1/graphs", content=model(), headers=headers).status_code == 201
+
+
+FORM = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + model() + b"\r\n--b--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "says"),
+    [
+        (model(), "text/plain", 415, "--data-binary"),  # what any page may send
+        (FORM, "multipart/form-data; boundary=b", 415, "--data-binary"),
+        (FORM, "application/octet-stream", 422, "--data-binary"),
+        (gzip.compress(model(), mtime=0), "application/octet-stream", 422, "packed with gzip"),
+        (b"PK\x03\x04rest", "application/octet-stream", 422, "ZIP archive"),
+        (b' {"onnx": "..."}', "application/json", 422, "POST /predict"),
+        (model()[:50], "application/x-www-form-urlencoded", 422, "drops line ends"),
+    ],
+)
+def test_what_is_sent_in_place_of_a_model_is_named(
+    world: World, body: bytes, kind: str, status: int, says: str
+) -> None:
+    response = world.http.post("/v1/graphs", content=body, headers={"content-type": kind})
+    assert response.status_code == status
+    assert says in response.json()["detail"]
 
 
 def test_unknown_graph(world: World) -> None:

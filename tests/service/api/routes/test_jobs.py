@@ -46,17 +46,17 @@ def test_waiting_for_a_job_ends_when_one_comes(world: World, monkeypatch: pytest
     agent = world.agent()
     graph = world.graph()
     made: list[str] = []
-    look = jobs._try_lease
+    look = jobs._has_work
 
-    def look_twice(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
+    def look_twice(parts: Parts, caller: Principal) -> bool:
         """The first look finds nothing; a job comes before the second."""
         if made:
             return look(parts, caller)
-        assert look(parts, caller) is None
+        assert not look(parts, caller)
         made.append(world.client.profile(TARGET.id, graphs=[graph])[0]["id"])
-        return None
+        return False
 
-    monkeypatch.setattr(jobs, "_try_lease", look_twice)
+    monkeypatch.setattr(jobs, "_has_work", look_twice)
     assert lease(agent, wait_s=30)["id"] == made[0]
 
 
@@ -103,15 +103,15 @@ def test_a_key_that_is_revoked_while_it_waits_gets_no_job(
     keyed: tuple[World, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, keys = keyed
-    look, has_work = jobs._try_lease, jobs.queue.has_work
+    look, has_work = jobs._has_work, jobs.queue.has_work
 
-    def revoke_and_look(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
+    def revoke_and_look(parts: Parts, caller: Principal) -> bool:
         """A job comes, and the key is revoked, before the first look."""
         world.client.profile(TARGET.id, graphs=[world.graph()])
         revoke_agents(world)
         return look(parts, caller)
 
-    monkeypatch.setattr(jobs, "_try_lease", revoke_and_look)
+    monkeypatch.setattr(jobs, "_has_work", revoke_and_look)
     with pytest.raises(AuthenticationError, match="revoked"):
         world.client_with(keys["agent"]).lease(wait_s=30)
     assert [job["state"] for job in world.client.jobs()] == ["queued"]
@@ -125,7 +125,7 @@ def test_a_key_that_is_revoked_while_it_waits_gets_no_job(
         revoke_agents(world)
         return found
 
-    monkeypatch.setattr(jobs, "_try_lease", look)
+    monkeypatch.setattr(jobs, "_has_work", look)
     monkeypatch.setattr(jobs.queue, "has_work", find_and_revoke)
     with pytest.raises(AuthenticationError, match="revoked"):
         world.client_with(key).lease(wait_s=30)

@@ -1,0 +1,178 @@
+"""What a route asks of a call before it runs: a key that may, a body within limits, a place."""
+
+import json
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, ExitStack
+from functools import partial
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from service.api.deps import Allow, Parts
+from service.api.door.bodies import SMALL_BYTES, Body
+from service.api.door.json_bodies import JsonLimits, count_values, parse_json, require_shallow
+from service.api.door.pools import Pool, Pools
+from service.settings import Settings
+
+__all__ = ["Route"]
+
+MODEL_PATHS = frozenset({"/graphs"})
+"""Routes whose bodies are models."""
+MODELS_IN_JSON = frozenset({"/predict", "/targets/{target_id}/explain"})
+REPORTS = frozenset({"/jobs/{job_id}/result", "/targets/{target_id}/microbench"})
+"""Routes to which agents send every sample and kernel of a measurement."""
+JSON_TYPE = re.compile(r"application/([\w.+-]+\+)?json")
+QUICK_VALUES = 2_000
+"""JSON of more values is checked in a thread."""
+POOL_OF: Mapping[tuple[str, str], str] = {
+    ("POST", "/graphs"): "models",
+    ("POST", "/architectures"): "models",
+    ("POST", "/targets/{target_id}/explain"): "models",
+    ("GET", "/targets/{target_id}/quality"): "models",
+    ("GET", "/targets/{target_id}/dataset.csv"): "exports",
+    ("GET", "/targets/{target_id}/dataset.parquet"): "exports",
+    ("POST", "/jobs/lease"): "leases",
+    ("GET", "/jobs/{job_id}/events"): "streams",
+    ("POST", "/predict"): "",
+}
+"""Which pool a call takes its place in, where that is neither `reads` nor `writes`; `/predict` knows once it has read
+what it is asked."""
+
+
+class Route(APIRoute):
+    """A route of the API. Nothing of a body is read before the key, its scope and its rate were looked at."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one call (ASGI)."""
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)
+            return
+        parts: Parts = scope["app"].state.parts
+        async with AsyncExitStack() as stack:
+            if self._takes_body:
+                try:
+                    receive = await self._received(scope, receive, parts, stack)
+                except ClientDisconnect:
+                    return
+            if (pool := self._pool(scope["method"], parts.pools)) is not None:
+                await stack.enter_async_context(pool.place())
+            await super().handle(scope, receive, send)
+
+    @property
+    def _takes_body(self) -> bool:
+        return self.body_field is not None or self.path in MODEL_PATHS
+
+    def _pool(self, method: str, pools: Pools) -> Pool | None:
+        name = POOL_OF.get((method, self.path), "reads" if method == "GET" else "writes")
+        pool: Pool | None = getattr(pools, name) if name else None
+        return pool
+
+    async def _received(self, scope: Scope, receive: Receive, parts: Parts, stack: AsyncExitStack) -> Receive:
+        state = scope.setdefault("state", {})
+        for dependant in self.dependant.dependencies:
+            if isinstance(dependant.call, Allow) and "principal" in state:
+                dependant.call.admit(state["principal"], parts, scope.get("client"))
+                state["admitted"] = True
+        limit = parts.settings.max_model_bytes if self.path in MODEL_PATHS else self._limits(parts.settings).bytes
+        _require_type(Headers(scope=scope), is_model=self.path in MODEL_PATHS)
+        body = await stack.enter_async_context(parts.bodies.body(scope, receive, limit=limit))
+        state["body"] = body
+        return body.replayed(receive)
+
+    def _limits(self, settings: Settings) -> JsonLimits:
+        with_models = self.path in MODELS_IN_JSON
+        return JsonLimits(
+            bytes=settings.max_model_bytes if with_models else settings.max_body_bytes,
+            text_bytes=settings.max_text_bytes if with_models else None,
+            values=settings.max_report_values if self.path in REPORTS else settings.max_json_values,
+            depth=settings.max_json_depth,
+        )
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's, which gets JSON that was parsed and checked within limits, in a thread where that takes long."""
+        handler, field = super().get_route_handler(), self.body_field
+        if field is None:
+            return handler
+
+        async def handle(request: Request) -> Response:
+            body: Body = request.state.body
+            parts: Parts = request.app.state.parts
+            limits = self._limits(parts.settings)
+            if body.size <= SMALL_BYTES and _is_quick(body, limits):
+                return await handler(request)
+            with ExitStack() as files:
+                value = await parts.pools.parses.run(partial(_checked, body, limits, field, files))
+                return await handler(_Parsed(request.scope, request.receive, value))
+
+        return handle
+
+
+def _is_quick(body: Body, limits: JsonLimits) -> bool:
+    text = body.read()
+    require_shallow(text, limits.depth)
+    return count_values(iter([text]), limits.values) <= QUICK_VALUES
+
+
+def _checked(body: Body, limits: JsonLimits, field: Any, files: ExitStack) -> Any:
+    """The value that a body's field takes from the JSON."""
+    try:
+        plain = parse_json(body, limits, files)
+    except json.JSONDecodeError as error:
+        where = {"type": "json_invalid", "loc": ("body", error.pos), "msg": "JSON decode error"}
+        raise RequestValidationError([where]) from None
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "The body is not valid JSON.") from None
+    value, errors = field.validate(plain, {}, loc=("body",))
+    if errors:
+        raise RequestValidationError(errors)
+    return value
+
+
+class _Parsed(Request):
+    """A call whose JSON was parsed and checked before."""
+
+    def __init__(self, scope: Scope, receive: Receive, value: Any) -> None:
+        super().__init__(scope, receive)
+        self._value = value
+
+    async def body(self) -> bytes:
+        """Something that is not empty."""
+        return b"parsed"
+
+    async def json(self) -> Any:
+        """What was checked: checking it again costs nothing."""
+        return self._value
+
+
+FORMS = {
+    "multipart/form-data": "a form, as `curl -F` sends it",
+    "text/plain": "said to be plain text, as any web page may send it",
+}
+"""What no model is sent as."""
+
+
+def _require_type(headers: Headers, *, is_model: bool) -> None:
+    """Refuse bodies that say to be something else.
+
+    Raises:
+        HTTPException: they do (415).
+    """
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if is_model:
+        if kind in FORMS:
+            how = "curl --data-binary @model.onnx -H 'Content-Type: application/octet-stream'"
+            raise HTTPException(415, f"The body is {FORMS[kind]}. Send the model's bytes alone: {how}.")
+    elif _has_body(headers) and not JSON_TYPE.fullmatch(kind):
+        said = f"says to be {kind[:80]!r}" if kind else "does not say what it is"
+        raise HTTPException(415, f"The body {said}. Send JSON, with the header Content-Type: application/json.")
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
