@@ -144,19 +144,19 @@ class Pools:
     def of(cls, settings: Settings) -> "Pools":
         """As the settings say."""
 
-        def pool(what: str, setting: str, patience_s: float = 10.0) -> Pool:
-            return Pool(what, setting=setting, places=getattr(settings, setting), patience_s=patience_s)
+        def pool(what: str, setting: str, places: int, patience_s: float = 10.0) -> Pool:
+            return Pool(what, setting=setting, places=places, patience_s=patience_s)
 
         return cls(
-            uploads=pool("large bodies", "max_uploads", 30.0),
-            parses=pool("large JSON bodies", "max_parses", 30.0),
-            texts=pool("forecasts of texts", "max_text_calls"),
-            models=pool("calls that read models", "max_model_calls", 30.0),
-            reads=pool("look-ups", "max_read_calls"),
-            writes=pool("calls that write", "max_write_calls"),
-            exports=pool("exports", "max_exports"),
-            leases=pool("waiting agents", "max_waiting_leases", 0.0),
-            streams=pool("event streams", "max_event_streams", 0.0),
+            uploads=pool("large bodies", "max_uploads", settings.max_uploads, 30.0),
+            parses=pool("large JSON bodies", "max_parses", settings.max_parses, 30.0),
+            texts=pool("forecasts of texts", "max_text_calls", settings.max_text_calls),
+            models=pool("calls that read models", "max_model_calls", settings.max_model_calls, 30.0),
+            reads=pool("look-ups", "max_read_calls", settings.max_read_calls),
+            writes=pool("calls that write", "max_write_calls", settings.max_write_calls),
+            exports=pool("exports", "max_exports", settings.max_exports),
+            leases=pool("waiting agents", "max_waiting_leases", settings.max_waiting_leases, 0.0),
+            streams=pool("event streams", "max_event_streams", settings.max_event_streams, 0.0),
             stream_shares=Shares(
                 "event streams", setting="max_event_streams_each", each=settings.max_event_streams_each
             ),
