@@ -23,6 +23,7 @@ from profilers.agent.jobs import AgentRefusedError, Job, JobSource, ReportRefuse
 from profilers.agent.outbox import Outbox
 from profilers.agent.spool import Spool
 from profilers.caching import Cache
+from profilers.host.private_folder import sweep_left_folders
 from profilers.onnx_graph import load_graph
 from profilers.progress import no_progress
 from profilers.timing.sandbox import measure
@@ -95,6 +96,7 @@ def run_agent(
         AgentRefusedError: the source refuses this agent for good, for example because its key was revoked. Results
             that were not acknowledged are in the spool.
     """
+    sweep_left_folders()
     _Agent(
         source=source,
         device=device,

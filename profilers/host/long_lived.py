@@ -10,9 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from subprocess import TimeoutExpired
-from tempfile import TemporaryDirectory
 from time import monotonic
 from types import TracebackType
 from typing import IO, Any, Self
@@ -21,6 +19,7 @@ from latcast.schema import Failure, from_plain, to_plain
 from profilers.host.child_limits import ChildLimits
 from profilers.host.children import broken_answer, explain_end, kill, start_child
 from profilers.host.messages import Message, Pieces, read_message, receive_message, send_message, write_message
+from profilers.host.private_folder import PrivateFolder
 
 __all__ = ["ANSWER_BYTES", "ChildEndedError", "LongLivedChild", "Requests"]
 
@@ -61,8 +60,8 @@ class LongLivedChild:
 
     def __init__(self, module: str, setup: dict[str, Any], limits: ChildLimits, *, hostile: bool = False) -> None:
         self._limits, self.ended = limits, False
-        self._folder = TemporaryDirectory(prefix="latcast-", ignore_cleanup_errors=True)  # mode 0700
-        folder = Path(self._folder.name)
+        self._folder = PrivateFolder()
+        folder = self._folder.path
         self._output = folder / "log"
         self._output.touch()
         self._process = start_child(

@@ -1,7 +1,6 @@
 """Runs the microbenchmarks of a target in child processes, and puts together what they say."""
 
 import math
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -22,6 +21,7 @@ from profilers.host.device import describe_device
 from profilers.host.environment import EnvironmentReader, stopped_by_quota
 from profilers.host.exclusive import alone_on_this_host
 from profilers.host.one_shot import OneShotChildren
+from profilers.host.private_folder import PrivateFolder
 from profilers.microbench.child import OPENING_FILE, ProbeAnswer, ProbeRequest, single
 from profilers.microbench.entries import entries_of, missing_entries
 from profilers.microbench.probes import PROBES, THREADED, probe_model
@@ -66,8 +66,8 @@ def run_microbench(
     refuse_more_threads_than_cpus(settings.threads, device)
     target, host = target_for(device, settings), EnvironmentReader()
     (progress or no_progress)(0.0, "waiting for other measurements")
-    with tempfile.TemporaryDirectory(prefix="latcast-") as folder, alone_on_this_host():
-        bench = _Bench(Path(folder), settings)
+    with PrivateFolder() as folder, alone_on_this_host():
+        bench = _Bench(folder, settings)
         bench.prepare()
         before, start = host.read(), time.monotonic()
         bench.run(progress or no_progress, start + TOTAL_SECONDS)

@@ -8,7 +8,6 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from profilers.host.cpus import cpus_for, refuse_more_threads_than_cpus
 from profilers.host.environment import EnvironmentReader, stopped_by_quota
 from profilers.host.exclusive import alone_on_this_host
 from profilers.host.one_shot import OneShotChildren
+from profilers.host.private_folder import PrivateFolder
 from profilers.progress import Progress, no_progress
 from profilers.timing.child import (
     FEEDS_FILE,
@@ -113,8 +113,7 @@ def measure(
 def _in_a_folder(
     model: bytes, settings: ProfileSettings, feeds: Feeds, producers: Mapping[str, int], progress: Progress
 ) -> "_Outcome":
-    with TemporaryDirectory(prefix="latcast-", ignore_cleanup_errors=True) as name:  # mode 0700
-        folder = Path(name)
+    with PrivateFolder() as folder:
         _lay_out(folder, model, settings, feeds)
         return _repeat(_Sandbox(folder, model, settings, feeds, producers), settings, progress)
 
