@@ -85,9 +85,25 @@ class Client:
 
     # --- Devices and keys ---------------------------------------------------------------------------------------
 
-    def register(self, device: Device, targets: Sequence[Target], *, enrolment_token: str | None = None) -> Plain:
-        """Register this machine: `device_id`, `agent_key` (None when called with one) and `target_ids`."""
+    def register(
+        self,
+        device: Device,
+        targets: Sequence[Target],
+        *,
+        enrolment_token: str | None = None,
+        former_fingerprint: str | None = None,
+    ) -> Plain:
+        """Register this machine: `device_id`, `agent_key` (None when called with one) and `target_ids`.
+
+        Args:
+            device: this machine.
+            targets: what it offers.
+            enrolment_token: where the client has no key of the device or an admin's.
+            former_fingerprint: what version 0.1 called this machine, so that it keeps what it has there.
+        """
         body = {"device": to_plain(device), "targets": to_plain(targets), "enrolment_token": enrolment_token}
+        if former_fingerprint is not None:
+            body["former_fingerprint"] = former_fingerprint
         return self._service.json("POST", "/devices/register", json=body, repeat=True)
 
     def create_enrolment_token(self, *, ttl_s: float | None = None, device: str | None = None) -> Plain:

@@ -10,7 +10,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
@@ -139,6 +139,19 @@ class Artifact:
             state.update(stored.tobytes())
         return state.hexdigest()
 
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        """The artifact with other texts in its vocabulary, metrics and further values, such as other ids of targets.
+
+        Args:
+            names: the new text of each old one; whole texts and keys are replaced, parts of texts are not.
+        """
+        return replace(
+            self,
+            vocabulary=_renamed(self.vocabulary, names),
+            metrics=_renamed(self.metrics, names),
+            meta=_renamed(self.meta, names),
+        )
+
     def require_kind(self, kind: str) -> None:
         """Raise `ArtifactError` unless the artifact is of this kind."""
         if self.kind != kind:
@@ -217,6 +230,14 @@ def _storable(name: str, array: Array) -> Array:
             f"The array {name!r} of type {array.dtype} cannot be stored; use booleans, integers or floats."
         )
     return np.array(array, dtype=array.dtype.newbyteorder("<"), order="C", copy=None)
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {names.get(key, key): _renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_renamed(item, names) for item in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> Any:

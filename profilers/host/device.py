@@ -1,19 +1,16 @@
 """What the host is: processor, cores, caches, memory and system, as a `Device` record."""
 
-import hashlib
 import os
 import platform
-import re
 from math import ceil
 from pathlib import Path
 
 from latcast.schema import Device
-from profilers.host.arm_parts import arm_processor
-from profilers.host.host_files import CPUS, HOST, HostFiles, expand_list, psutil_memory
+from profilers.host.fingerprint import Identity
+from profilers.host.host_files import CPUS, HOST, expand_list, psutil_memory
 
 __all__ = ["describe_device"]
 
-GIB = 2**30
 FEATURES = (
     "sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512vl", "avx512_vnni",
     "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16", "neon", "asimd", "fphp", "asimdhp", "asimddp",
@@ -22,13 +19,15 @@ FEATURES = (
 """Extensions that matrix kernels choose by, in the order of their age."""
 
 
-def describe_device(root: Path = HOST) -> Device:
+def describe_device(root: Path = HOST, *, device_id: str | None = None) -> Device:
     """This machine, as the scheduler and the container grant it to us.
 
     Args:
         root: what stands for `/`.
+        device_id: a name that tells machines of one image apart, part of the fingerprint instead of the machine's own
+            identifiers; what `LATCAST_DEVICE_ID` holds, if anything, where left out.
     """
-    host = _Machine(root)
+    host = _Machine(root, device_id=device_id)
     cpus = host.allowed_cpus()
     return Device(
         fingerprint=host.fingerprint(),
@@ -45,39 +44,16 @@ def describe_device(root: Path = HOST) -> Device:
     )
 
 
-class _Machine(HostFiles):
+class _Machine(Identity):
     """What does not change while a host runs, and the limits of the container."""
-
-    def fingerprint(self) -> str:
-        """Survives restarts, and changes of a container's limits and host name."""
-        identity = self.identity() or f"{self.text('proc/sys/kernel/hostname')}:{platform.node()}"
-        memory_gib = round((self.kib("proc/meminfo", "MemTotal") or 0) / GIB)
-        parts = (identity, self.machine(), self.processor(), str(memory_gib))
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-    def identity(self) -> str:
-        """The first of the host's own identifiers that can be read."""
-        places = ("etc/machine-id", "var/lib/dbus/machine-id", "proc/device-tree/serial-number",
-                  "sys/class/dmi/id/product_uuid")  # fmt: skip
-        return next((text for text in map(self.text, places) if text), "")
-
-    def machine(self) -> str:
-        return self.text("proc/sys/kernel/arch") or platform.machine()
 
     def system(self) -> str:
         kernel = " ".join(filter(None, map(self.text, ("proc/sys/kernel/ostype", "proc/sys/kernel/osrelease"))))
         return ", ".join(filter(None, (self.field("etc/os-release", "PRETTY_NAME"), kernel))) or platform.platform()
 
-    def processor(self) -> str:
-        board = self.text("proc/device-tree/model")
-        name = self.field("proc/cpuinfo", "model name") or arm_processor(
-            self.field("proc/cpuinfo", "CPU implementer"), self.field("proc/cpuinfo", "CPU part")
-        )
-        return " · ".join(filter(None, (name, board))) or platform.processor() or "unknown processor"
-
     def features(self) -> tuple[str, ...]:
-        listed = self.field("proc/cpuinfo", "flags") or self.field("proc/cpuinfo", "Features")
-        return tuple(name for name in FEATURES if name in listed.split())
+        flags = self.flags()
+        return tuple(name for name in FEATURES if name in flags)
 
     def allowed_cpus(self) -> frozenset[int]:
         listed = self.field("proc/self/status", "Cpus_allowed_list")
@@ -86,16 +62,6 @@ class _Machine(HostFiles):
     def physical_cores(self, cpus: frozenset[int]) -> int:
         cores = {self.text(f"{CPUS}/cpu{cpu}/topology/thread_siblings_list") or str(cpu) for cpu in cpus}
         return min(len(cores), self.cpu_quota() or len(cores))
-
-    def cache_bytes(self) -> dict[str, int]:
-        sizes: dict[str, int] = {}
-        for path in sorted((self.root / CPUS / "cpu0/cache").glob("index*")):
-            place = str(path.relative_to(self.root))
-            size = re.fullmatch(r"(\d+)([KM])", self.text(f"{place}/size"))
-            letter = {"Data": "d", "Instruction": "i"}.get(self.text(f"{place}/type"), "")
-            if size:
-                sizes[f"L{self.text(f'{place}/level')}{letter}"] = int(size[1]) * (1024 if size[2] == "K" else 2**20)
-        return sizes
 
     def cpu_quota(self) -> int | None:
         """CPUs' worth of time that the container may use, rounded up."""

@@ -1,6 +1,7 @@
 """How a machine becomes an agent: which targets it offers, and the key that it registers and works with."""
 
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from latcast.client import Client
@@ -9,10 +10,11 @@ from latcast.schema import BackendUnavailableError, Device, InputError, ProfileS
 from profilers.backends import get_backend
 from profilers.backends.checks import checked_options
 from profilers.backends.target_settings import target_for
+from profilers.host.fingerprint import former_fingerprint
 from profilers.host.private_files import restrict, write_private
 from profilers.targets import why_not
 
-__all__ = ["enrol", "offered_targets", "read_key", "write_key"]
+__all__ = ["enrol", "offered_targets", "read_key", "state_folder", "write_key"]
 
 
 def offered_targets(
@@ -76,16 +78,33 @@ def enrol(
     if key is not None:
         try:
             with Client(server, key) as client:
-                client.register(device, targets)
+                client.register(device, targets, former_fingerprint=former_fingerprint())
         except (AuthenticationError, ForbiddenError) as error:
             # Another database, or a revoked key: the token may still let us in.
             say(f"The stored key was refused ({error}) Registering anew.")
         else:
             return key
     with Client(server, None) as client:
-        new: str = client.register(device, targets, enrolment_token=token)["agent_key"]
+        registered = client.register(device, targets, enrolment_token=token, former_fingerprint=former_fingerprint())
+    new: str = registered["agent_key"]
     write_key(folder, new)
     return new
+
+
+def state_folder(state: Path, server: str, device: Device) -> Path:
+    """The folder of this agent's key and results, made where it is missing.
+
+    That of version 0.1, whose name follows from the machine's former fingerprint, is taken over.
+    """
+    folder, former = (
+        state / sha256(f"{server} {fingerprint}".encode()).hexdigest()[:16]
+        for fingerprint in (device.fingerprint, former_fingerprint())
+    )
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if former.is_dir() and not folder.exists():
+        former.rename(folder)
+    folder.mkdir(exist_ok=True, mode=0o700)
+    return folder
 
 
 def read_key(folder: Path) -> str | None:

@@ -86,12 +86,16 @@ class Base(DeclarativeBase):
 
 
 class Device(Base):
-    """A machine; `id` derives from its fingerprint, so registering twice gives the same one."""
+    """A machine; `id` derives from its fingerprint, so registering twice gives the same one.
+
+    `former_fingerprint` is that of version 0.1, of a machine that was registered with it.
+    """
 
     __tablename__ = "device"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[str] = mapped_column(unique=True)
+    former_fingerprint: Mapped[str | None] = mapped_column(index=True)
     name: Mapped[str]
     record: Mapped[dict[str, Any]]
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
@@ -103,11 +107,13 @@ class Target(Base):
 
     `device_id` is empty for a column of a public table, which `origin` names. `offered` tells whether the device's
     last registration still named the target: a runtime that was upgraded leaves a target that takes no more jobs.
+    `former_id` is the id that follows from the device's former fingerprint: callers of before and late reports use it.
     """
 
     __tablename__ = "target"
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    former_id: Mapped[str | None] = mapped_column(index=True)
     device_id: Mapped[str | None] = mapped_column(ForeignKey("device.id"), index=True)
     backend: Mapped[str]
     origin: Mapped[str] = mapped_column(default="")

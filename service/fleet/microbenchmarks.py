@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
@@ -38,10 +39,10 @@ def save_microbench(session: Session, target_id: TargetId, microbench: Microbenc
     target = find_target(session, target_id)
     if target.device_id != device_id:
         raise ForbiddenError(f"The target {target_id} belongs to another device; an agent reports of its own alone.")
-    if microbench.target.id != target_id:
+    if microbench.target.id not in (target.id, target.former_id):
         raise InputError(f"The report is about the target {microbench.target.id}, not about {target_id}.")
     _check(microbench)
-    row = _row(microbench)
+    row = _row(replace(microbench, target=records.target_record(target)))
     if session.scalar(select(tables.Microbench.id).where(tables.Microbench.digest == row.digest)) is None:
         session.add(row)
 
@@ -106,7 +107,7 @@ def target_microbench(session: Session, target_id: TargetId) -> tuple[tables.Mic
         NotFoundError: nobody registered the target, or nobody ran microbenchmarks on it.
     """
     target = find_target(session, target_id)
-    row = chosen_microbenches(session, [target_id]).get(target_id)
+    row = chosen_microbenches(session, [target.id]).get(target.id)
     if row is None:
         raise NotFoundError(f"Nobody has run microbenchmarks on target {target_id}; its agent does when it starts.")
     return row, microbench_record(row, target)

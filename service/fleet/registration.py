@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
@@ -11,7 +11,7 @@ from latcast.errors import AuthenticationError, NotFoundError
 from latcast.schema import Device, InputError, Target
 from service.db import records, tables
 from service.db.pagination import Order, Page, fetch_page
-from service.fleet import access
+from service.fleet import access, moves
 from service.settings import Settings
 
 __all__ = ["Registration", "devices_page", "find_device", "register"]
@@ -40,6 +40,7 @@ def register(
     device: Device,
     targets: Sequence[Target],
     enrolment_token: str | None = None,
+    former_fingerprint: str | None = None,
 ) -> Registration:
     """Register a device, or bring its description up to date.
 
@@ -49,20 +50,34 @@ def register(
     ask again, as after an answer that got lost, and its key is replaced. Targets that are no longer named take no
     more jobs.
 
+    Args:
+        session: in a transaction that writes.
+        settings: whether keys are asked for.
+        principal: who calls.
+        device: the machine.
+        targets: what it offers.
+        enrolment_token: where the caller has no key of the device or an admin's.
+        former_fingerprint: what version 0.1 called this machine: a device that is registered so, and has the same
+            hardware, is this one, and moves to its new fingerprint.
+
     Raises:
         AuthenticationError: neither a key that allows it, nor a token that is valid for this device.
         InputError: a target of another device, or values that cannot be stored.
     """
     _check_targets(device, targets)
-    device_id = records.device_id(device.fingerprint)
-    is_itself = principal.device_id == device_id
-    token = None if is_itself else _admit(session, settings, principal, device_id, enrolment_token)
-    row = session.merge(records.device_row(device))
-    row.registered_unix_s = time.time()
-    session.flush()
+    registered = moves.find_registered(session, device, former_fingerprint)
+    is_itself = registered is not None and principal.device_id == registered.id
+    token = None
+    if not is_itself and enrolment_token is not None:
+        token = access.find_token(session, enrolment_token)
+        _require_fit(session, token, registered, device)
+    elif not is_itself and principal.scope != "admin" and access.keys_required(session, settings):
+        raise AuthenticationError(_needs_token(principal, registered))
+    row = _describe(session, registered, device)
     key = None if is_itself else _agent_key(session, row, token)
-    _offer(session, row, targets)
-    return Registration(device_id=row.id, agent_key=key, target_ids=tuple(target.id for target in targets))
+    offered = [replace(target, device=row.fingerprint) for target in targets]
+    _offer(session, row, offered)
+    return Registration(device_id=row.id, agent_key=key, target_ids=tuple(target.id for target in offered))
 
 
 def find_device(session: Session, wanted: str) -> tables.Device:
@@ -92,23 +107,33 @@ def _check_targets(device: Device, targets: Sequence[Target]) -> None:
         raise InputError("A device needs a fingerprint, and the targets it registers have no `origin`.")
 
 
-def _admit(
-    session: Session, settings: Settings, principal: access.Principal, device_id: str, secret: str | None
-) -> tables.EnrolmentToken | None:
-    """The token that lets the device in; None where it needs none."""
-    if secret is not None:
-        token = access.find_token(session, secret)
-        _require_fit(session, token, device_id)
-        return token
-    if principal.scope != "admin" and access.keys_required(session, settings):
-        raise AuthenticationError(
-            "Registering needs an enrolment token: ask an admin for one (latcast keys enrol; for a device that was "
-            f"registered before, latcast keys enrol --device {device_id})."
+def _describe(session: Session, registered: tables.Device | None, device: Device) -> tables.Device:
+    """The device's row, brought up to date, and moved where it has its former fingerprint still."""
+    if registered is not None and registered.former_fingerprint == device.fingerprint:
+        device = replace(device, fingerprint=registered.fingerprint)  # an agent of version 0.1, after the move
+    elif registered is not None and registered.fingerprint != device.fingerprint:
+        moves.move(session, registered, device)
+    row = session.merge(records.device_row(device))
+    row.registered_unix_s = time.time()
+    session.flush()
+    return row
+
+
+def _needs_token(principal: access.Principal, registered: tables.Device | None) -> str:
+    if principal.device_id is not None:
+        return (
+            f"The key belongs to device {principal.device_id}, and this is another machine: its hardware, its machine "
+            "id or its --device-id differs, as that of a copied image does on another host. It needs a token of its "
+            "own: ask an admin for one (latcast keys enrol)."
         )
-    return None
+    again = "" if registered is None else f" --device {registered.id}"
+    return f"Registering needs an enrolment token: ask an admin for one (latcast keys enrol{again})."
 
 
-def _require_fit(session: Session, token: tables.EnrolmentToken, device_id: str) -> None:
+def _require_fit(
+    session: Session, token: tables.EnrolmentToken, registered: tables.Device | None, device: Device
+) -> None:
+    device_id = registered.id if registered else records.device_id(device.fingerprint)
     if token.used_by not in (None, device_id):
         raise AuthenticationError("The enrolment token was used by another device; ask an admin for a new one.")
     if token.used_by is not None:
@@ -116,7 +141,7 @@ def _require_fit(session: Session, token: tables.EnrolmentToken, device_id: str)
             raise AuthenticationError(f"The enrolment token was used already. {_again(device_id)}")
     elif token.device_id not in (None, device_id):
         raise AuthenticationError("The enrolment token was made for another device; ask an admin for a new one.")
-    elif token.device_id is None and session.get(tables.Device, device_id) is not None:
+    elif token.device_id is None and registered is not None:
         raise AuthenticationError(
             f"This device is registered already, and the enrolment token admits a new one. {_again(device_id)}"
         )
@@ -158,7 +183,10 @@ def _revoke_keys(session: Session, device: tables.Device) -> None:
 def _offer(session: Session, device: tables.Device, targets: Sequence[Target]) -> None:
     session.execute(update(tables.Target).where(tables.Target.device_id == device.id).values(offered=False))
     for target in {target.id: target for target in targets}.values():
-        session.merge(records.target_row(target, device)).offered = True
+        row = session.merge(records.target_row(target, device))
+        row.offered = True
+        if device.former_fingerprint is not None:  # agents of version 0.1 go on using the former ids
+            row.former_id = replace(target, device=device.former_fingerprint).id
     session.flush()
 
 

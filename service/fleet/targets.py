@@ -12,12 +12,13 @@ __all__ = ["find_adaptable_target", "find_measurable_target", "find_target", "ta
 
 
 def find_target(session: Session, target_id: TargetId) -> tables.Target:
-    """The registered target.
+    """The registered target, by its id or the one that it had before its device moved to another fingerprint.
 
     Raises:
         NotFoundError: there is none.
     """
-    row = session.get(tables.Target, target_id)
+    former = select(tables.Target).where(tables.Target.former_id == target_id).limit(1)
+    row = session.get(tables.Target, target_id) or session.scalar(former)
     if row is None:
         raise NotFoundError(f"There is no target {target_id!r}; GET /v1/targets lists them (latcast targets).")
     return row

@@ -109,7 +109,7 @@ class Forecaster:
         """
         predictors = self.catalogue.predictors_of(target_id)
         with self._database.read() as session:
-            rows = representative_ids(session, target_ids=[target_id], imported=True)
+            rows = representative_ids(session, target_ids=[predictors.target.id], imported=True)
             data = datasets.load_dataset(session, measurement_ids=rows)
             keys = datasets.network_keys(session, rows)
         pairs: dict[int, QualityPair] = {}

@@ -48,7 +48,7 @@ def take_measurement(
     if written is not None and (written.failure_stage is None) == (measurement.failure is None):
         return Receipt(job_id, job.state, written.id)
     queue.require_open(job, attempt)
-    _require_same_work(job, measurement)
+    measurement = _of_same_work(session, job, measurement)
     if measurement.failure is not None:
         measurement = replace(measurement, failure=clipped(measurement.failure))
     graph = session.get_one(Graph, job.graph_hash)
@@ -124,9 +124,16 @@ def _add_row(session: Session, job: Job, lease_token: str, measurement: Measurem
     return row
 
 
-def _require_same_work(job: Job, measurement: Measurement) -> None:
-    if measurement.graph != job.graph_hash or measurement.target.id != job.target_id:
+def _of_same_work(session: Session, job: Job, measurement: Measurement) -> Measurement:
+    """The measurement, on the target as it is called now; a result that an agent kept may have its former id.
+
+    Raises:
+        InputError: the job asks for something else.
+    """
+    target = session.get_one(Target, job.target_id)
+    if measurement.graph != job.graph_hash or measurement.target.id not in (target.id, target.former_id):
         raise InputError(
             f"Job {job.id} asks for graph {job.graph_hash} on target {job.target_id}, but the measurement is of graph "
             f"{measurement.graph} on target {measurement.target.id}. If the runtime's version changed, register again."
         )
+    return replace(measurement, target=records.target_record(target))

@@ -51,7 +51,7 @@ def profile(
                 session,
                 payload,
                 max_attempts=settings.max_attempts,
-                target_id=target_id,
+                target_id=target.id,
                 graph_hash=graph_hash,
             )
             for graph_hash in hashes
@@ -78,10 +78,10 @@ def adapt(database: Database, settings: Settings, *, target_id: TargetId, payloa
     """
     _check_names(payload)
     with database.write.begin() as session:
-        find_adaptable_target(session, target_id)
+        target = find_adaptable_target(session, target_id)
         if payload.pool.graphs:
             _require_graphs(session, payload.pool.graphs)
-        return queue.enqueue(session, payload, max_attempts=settings.max_attempts, target_id=target_id)
+        return queue.enqueue(session, payload, max_attempts=settings.max_attempts, target_id=target.id)
 
 
 def _check_names(payload: AdaptPayload) -> None:

@@ -147,7 +147,7 @@ class PredictorCatalogue:
         with self._database.read() as session:
             target = target_record(find_target(session, target_id))
             active = session.scalar(
-                select(tables.Adaptation).where(tables.Adaptation.target_id == target_id, tables.Adaptation.active)
+                select(tables.Adaptation).where(tables.Adaptation.target_id == target.id, tables.Adaptation.active)
             )
         adapted = None if active is None else self._adapted(active, previous)
         return TargetPredictors(target=target, adapted=adapted, bases=self.bases())

@@ -219,3 +219,18 @@ def test_texts_become_bytes_and_back(text: str) -> None:
 def test_bytes_that_are_no_text_are_refused() -> None:
     with pytest.raises(ArtifactError, match="UTF-8"):
         text_from_array(np.array([255, 254], dtype=np.uint8))
+
+
+def test_ids_are_renamed_in_the_header_alone() -> None:
+    before = example()
+    named = replace(
+        before,
+        vocabulary={"targets": ["a", "b"], "operators": ["ab"]},
+        metrics={"by_target": {"a": 0.1, "b": 0.2}},
+        meta={"a": {"of": ["b"]}},
+    )
+    renamed = named.renamed({"a": "new", "unknown": "x"})
+    assert renamed.vocabulary == {"targets": ["new", "b"], "operators": ["ab"]}
+    assert renamed.metrics == {"by_target": {"new": 0.1, "b": 0.2}}
+    assert renamed.meta == {"new": {"of": ["b"]}}
+    assert replace(renamed, vocabulary=named.vocabulary, metrics=named.metrics, meta=named.meta).digest == named.digest

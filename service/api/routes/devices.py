@@ -26,6 +26,7 @@ def register(body: schemas.RegisterIn, parts: PartsOf, caller: Anybody) -> regis
             device=body.device,
             targets=body.targets,
             enrolment_token=body.enrolment_token,
+            former_fingerprint=body.former_fingerprint,
         )
 
 

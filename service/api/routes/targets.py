@@ -81,7 +81,7 @@ def _filter(
     space: Annotated[str | None, Query(max_length=100)] = None,
 ) -> pages.Filter:
     with parts.database.read() as session:
-        find_target(session, target_id)
+        target_id = find_target(session, target_id).id
     return pages.Filter(target_id=target_id, outcome=outcome, noisy=noisy, graph=graph, space=space)
 
 

@@ -16,6 +16,11 @@ class RegisterIn(In):
     device: Device
     targets: list[Target] = Field(max_length=1000)
     enrolment_token: Name | None = Field(None, description="Needed when the service asks for keys.")
+    former_fingerprint: Name | None = Field(
+        None,
+        description="What version 0.1 called this machine; a device that is registered so and has the same hardware "
+        "moves, with all it has, to the fingerprint in `device`.",
+    )
 
 
 class EnrolmentIn(In):

@@ -3,7 +3,6 @@
 import signal
 import threading
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -42,6 +41,15 @@ def agent(
         Path, typer.Option(help="Folder for the agent's key and for results that are not acknowledged yet.")
     ] = Path("~/.local/state/latcast"),
     name: Annotated[str | None, typer.Option(help="What to call this device; the host name by default.")] = None,
+    device_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            envvar="LATCAST_DEVICE_ID",
+            help="What tells this machine from others of the same hardware that were made from one image, a name of "
+            "its own for each; the machine's own ids by default.",
+        ),
+    ] = None,
     backend: Annotated[
         list[str] | None, typer.Option(help="Backend to offer; repeatable. Default: onnxruntime.")
     ] = None,
@@ -72,20 +80,20 @@ def agent(
       latcast agent --threads 1 --threads 4 --microbench always
       latcast agent --backend openvino --precision fp32 --precision bf16
       latcast agent --server https://latcast.example --token latcast_… --name pi-07 --threads 1 --threads 4
+      latcast agent --server https://latcast.example --token latcast_… --name board-3 --device-id board-3
     """
     from dataclasses import replace
 
     from profilers.host.device import describe_device
-    from service.agent.enrolment import offered_targets
+    from service.agent.enrolment import offered_targets, state_folder
 
-    device = describe_device()
+    device = describe_device(device_id=device_id) if device_id else describe_device()
     if name:
         device = replace(device, name=name)
     backends = backend or ["onnxruntime"]
     options = parse_pairs(option or [], "--option")
     targets = offered_targets(device, backends, threads or [1], precisions=precision or ["fp32"], options=options)
-    folder = state.expanduser() / sha256(f"{server} {device.fingerprint}".encode()).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = state_folder(state.expanduser(), server, device)
     try:
         _work(server, token, device, targets, backends=backends, folder=folder, microbench=microbench)
     except REFUSALS as error:

@@ -7,7 +7,7 @@ import pytest
 
 from latcast.schema import InputError, UnknownNameError
 from profilers.host.device import describe_device
-from service.agent.enrolment import offered_targets, read_key, write_key
+from service.agent.enrolment import offered_targets, read_key, state_folder, write_key
 
 DEVICE = replace(describe_device(), logical_cores=4)
 
@@ -58,3 +58,16 @@ def test_the_key_is_kept_whole_and_for_the_owner_alone(tmp_path: Path) -> None:
 def test_a_key_that_a_crash_left_empty_is_none(tmp_path: Path) -> None:
     (tmp_path / "key").touch()
     assert read_key(tmp_path) is None
+
+
+def test_the_folder_of_version_0_1_is_taken_over_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.agent.enrolment.former_fingerprint", lambda: "former")
+    former = state_folder(tmp_path / "state", "http://service", replace(DEVICE, fingerprint="former"))
+    write_key(former, "latcast_secret")
+    (former / "spool").mkdir()
+    folder = state_folder(tmp_path / "state", "http://service", DEVICE)
+    assert (read_key(folder), (folder / "spool").is_dir(), former.exists()) == ("latcast_secret", True, False)
+    assert state_folder(tmp_path / "state", "http://service", DEVICE) == folder
+    other = state_folder(tmp_path / "state", "http://another", DEVICE)
+    assert other != folder
+    assert {path.stat().st_mode & 0o777 for path in (folder, other, folder.parent)} == {0o700}

@@ -9,6 +9,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy import Engine, MetaData, func, make_url, select, text, update
 from sqlalchemy.orm import Session
 
 from latcast.client import Client
+from latcast.schema import Device, from_plain
 from profilers.onnx_graph import load_graph
 from service.app import create_app
 from service.db import tables
@@ -27,7 +29,7 @@ from service.db.session import Database, create_engine_for, upgrade
 from service.jobs import queue
 from service.jobs.payloads import AdaptPayload, Pool, parsed
 from service.settings import Settings
-from tests.service.helpers import CELL, OTHER_TARGET, TARGET, DirectReader, World, measurement, run_sql
+from tests.service.helpers import CELL, DEVICE, OTHER_TARGET, TARGET, DirectReader, World, measurement, run_sql
 
 DATABASES = Path(__file__).parents[2] / "data" / "databases"
 DOCUMENT = json.loads((DATABASES / "0_1_open_adaptation.json").read_text(encoding="utf-8"))
@@ -173,6 +175,39 @@ def test_open_adaptations_are_finished_as_version_0_1_would_have(
         with world.database.read() as session:
             assert support_of(session, job["id"]) == (recorded["support"], recorded["active"])
     assert forecast_medians(world) == recorded_medians("after")
+
+
+def test_forecasts_stay_when_the_device_moves_to_its_new_fingerprint(
+    old_engine: Engine, make_world: Callable[[], World]
+) -> None:
+    """Artifacts know targets by their ids; those of version 0.1 follow from a fingerprint without the hardware."""
+    upgrade(old_engine)
+    with old_engine.begin() as connection:  # nothing is adapted meanwhile
+        connection.execute(text("UPDATE job SET state = 'cancelled' WHERE kind = 'adapt'"))
+    world = make_world()
+    agent = world.client_with(FACTS["keys"]["agent"])
+    new = replace(from_plain(Device, world.client.devices()[0]["device"]), fingerprint="fingerprint-with-hardware")
+    offered = [replace(target, device=new.fingerprint) for target in (TARGET, OTHER_TARGET)]
+    measured = {target.id: len(list(world.client.measurements(target.id))) for target in (TARGET, OTHER_TARGET)}
+    former_ids = [target.id.encode() for target in (TARGET, OTHER_TARGET)]
+    assert holders_of(world, former_ids), "there is something to rename"
+    agent.register(new, offered, former_fingerprint=DEVICE.fingerprint)
+    assert not holders_of(world, former_ids)
+    assert forecast_medians(world) == recorded_medians("before")
+    for former, target in zip((TARGET, OTHER_TARGET), offered, strict=True):
+        assert len(list(world.client.measurements(target.id))) == measured[former.id]
+        forecast = world.client.predict(target.id, [{"space": "nasbench201", "text": CELL}])
+        assert forecast == world.client.predict(former.id, [{"space": "nasbench201", "text": CELL}])
+
+
+def holders_of(world: World, ids: list[bytes]) -> list[str]:
+    """The artifacts that know a target by one of these ids, after a check that each artifact is somebody's."""
+    with world.database.read() as session:
+        kept = session.execute(select(tables.Artifact.digest, tables.Artifact.content)).all()
+        used = {*session.scalars(select(tables.Adaptation.artifact_digest))}
+        used |= {*session.scalars(select(tables.Predictor.artifact_digest))}
+    assert {digest for digest, _ in kept} == used
+    return [digest for digest, content in kept if any(name in content for name in ids)]
 
 
 def test_finished_jobs_stay_as_they_were(old_engine: Engine, make_world: Callable[[], World]) -> None:

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,6 +60,20 @@ def test_options_say_what_is_offered_and_by_which_name(machine: Machine, tmp_pat
     assert (machine.enrolled["device"].name, machine.enrolled["token"]) == ("pi-07", "t")
     (target,) = machine.enrolled["targets"]
     assert (target.backend, target.threads, target.options["latency_us"]) == ("fake", 1, "50")
+
+
+def test_a_device_id_tells_machines_of_one_image_apart(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "profilers.host.device.describe_device", lambda device_id=None: replace(DEVICE, fingerprint=f"of {device_id}")
+    )
+    agent("--state", str(tmp_path), "--device-id", "board-1")
+    (target,) = machine.enrolled["targets"]
+    assert machine.enrolled["device"].fingerprint == target.device == "of board-1"
+    monkeypatch.setenv("LATCAST_DEVICE_ID", "board-2")
+    agent("--state", str(tmp_path))
+    assert machine.enrolled["device"].fingerprint == "of board-2"
 
 
 def test_it_works_with_its_key_until_it_is_asked_to_end(machine: Machine, tmp_path: Path) -> None:
