@@ -92,6 +92,17 @@ class KernelTable:
     def __len__(self) -> int:
         return len(self.kinds)
 
+    def part(self, kernels: slice) -> "KernelTable":
+        """Some of the kernels in a row."""
+        return KernelTable(
+            kinds=self.kinds[kernels],
+            operators=self.operators[kernels],
+            values=self.values[kernels],
+            repeats=self.repeats[kernels],
+            known=self.known[kernels],
+            graph=self.graph[kernels],
+        )
+
     @property
     def size_bytes(self) -> int:
         """Bytes that it takes in memory, about."""

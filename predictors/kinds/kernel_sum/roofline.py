@@ -78,6 +78,10 @@ class Costs:
     log_time: FloatArray
     shares: FloatArray
 
+    def part(self, kernels: slice) -> "Costs":
+        """What it says of some of the kernels in a row."""
+        return Costs(self.log_time[kernels], self.shares[kernels])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roofline:

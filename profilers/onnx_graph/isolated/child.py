@@ -14,6 +14,7 @@ from typing import Any
 from latcast.schema import Architecture, Graph, InputError, InvalidModelError
 from profilers.host.child_limits import resident_bytes
 from profilers.host.long_lived import Requests
+from profilers.onnx_graph.bounds import check_bounds
 from profilers.onnx_graph.isolated.arrays import Arrays, bytes_array, pack_arrays
 from profilers.onnx_graph.isolated.encoding import encode_error, encode_graph
 from profilers.onnx_graph.limits import Limits
@@ -104,6 +105,7 @@ def answered(
     subject = "Building the network" if header["operation"] == "build" else "Reading the model"
     try:
         opened = open_model(header, payload, limits)
+        check_bounds(opened.graph)
         read = [_part(opened, part, parts, subject, memory_bytes) for part in header["parts"]]
         described, content = pack_arrays(
             {f"{place}.{name}": array for place, (_, arrays) in enumerate(read) for name, array in arrays.items()}

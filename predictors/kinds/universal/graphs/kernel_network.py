@@ -23,10 +23,13 @@ from predictors.inference.blas_threads import products_on_one_thread
 from predictors.kinds.kernel_sum.residual import kernel_numbers
 from predictors.kinds.kernel_sum.roofline import Costs
 
-__all__ = ["KernelEncoding", "KernelEnsemble", "KernelInputs", "KernelNetwork"]
+__all__ = ["KernelEncoding", "KernelEnsemble", "KernelInputs", "KernelNetwork", "parts_of"]
 
 _BOUND = 4.0
 """Standard deviations beyond which a size counts as no further away."""
+
+_PART = 8192
+"""Kernels that are looked at together: a graph of a hundred thousand would take a gigabyte of hidden units."""
 
 _SATURATED = np.float32(30.0)
 """SiLU of what is further below zero is zero; exponentials of much more overflow."""
@@ -39,6 +42,11 @@ _LAYERS = (
 """(attribute, name in artifacts, dimensions) of each array."""
 
 Floats = NDArray[np.float32]
+
+
+def parts_of(count: int) -> list[slice]:
+    """All of so many kernels, in parts that fit into memory; one part, if empty, where there are few."""
+    return [slice(start, start + _PART) for start in range(0, max(count, 1), _PART)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +69,16 @@ class KernelInputs:
 
     def __len__(self) -> int:
         return len(self.classes)
+
+    def part(self, kernels: slice) -> "KernelInputs":
+        """Some of the kernels in a row; the graphs stay."""
+        return KernelInputs(
+            numbers=self.numbers[kernels],
+            classes=self.classes[kernels],
+            operators=self.operators[kernels],
+            traits=self.traits,
+            rows=self.rows[kernels],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +115,21 @@ class KernelEncoding:
             targets: n, of the graphs.
             costs: of the kernels, by the roofline.
         """
-        numbers = (kernel_numbers(table, costs) - self.centre) / self.scale
         places = _places(self.operators)
         unknown = len(places)
         return KernelInputs(
-            numbers=np.fmin(np.fmax(numbers, -_BOUND), _BOUND).astype(np.float32),
+            numbers=np.concatenate(
+                [self._standardised(table.part(part), costs.part(part)) for part in parts_of(len(table))]
+            ),
             classes=table.kinds,
             operators=np.array([places.get(name, unknown) for name in table.operators], dtype=np.int64),
             traits=self.multi_hot(targets),
             rows=table.graph,
         )
+
+    def _standardised(self, table: KernelTable, costs: Costs) -> Floats:
+        numbers = (kernel_numbers(table, costs) - self.centre) / self.scale
+        return np.fmin(np.fmax(numbers, -_BOUND), _BOUND).astype(np.float32)
 
     def multi_hot(self, targets: Sequence[Target]) -> Floats:
         """Which traits each target has, float32 (n, a); one that training has not seen counts for nothing."""
@@ -217,7 +240,7 @@ class KernelEnsemble:
     def predict(self, inputs: KernelInputs) -> FloatArray:
         """Log time over the roofline's, float64 (K,)."""
         with products_on_one_thread():
-            return self._predict(inputs)
+            return np.concatenate([self._predict(inputs.part(part)) for part in parts_of(len(inputs))])
 
     def _predict(self, inputs: KernelInputs) -> FloatArray:
         members, width, _ = self.hidden.shape

@@ -16,7 +16,7 @@ from predictors.artifact import Artifact
 from predictors.base import FloatArray
 from predictors.features.kernels import CLASSES
 from predictors.kinds.kernel_sum.sums import Kernels, Labels, factors
-from predictors.kinds.universal.graphs.kernel_network import Floats, KernelInputs
+from predictors.kinds.universal.graphs.kernel_network import Floats, KernelInputs, parts_of
 
 __all__ = ["KernelResiduals"]
 
@@ -82,6 +82,9 @@ class KernelResiduals:
 
     def correction(self, inputs: KernelInputs) -> FloatArray:
         """To be added to the log time of kernels of this target, float64 (K,)."""
+        return np.concatenate([self._correction(inputs.part(part)) for part in parts_of(len(inputs))])
+
+    def _correction(self, inputs: KernelInputs) -> FloatArray:
         total = np.zeros(len(inputs))
         for kind in np.unique(self.classes):
             theirs, mine = np.flatnonzero(inputs.classes == kind), self.classes == kind
