@@ -41,6 +41,9 @@ LEASE_MARGIN_S = 10.0
 class Client:
     """A service at one address. May be used from many threads; close it, or use it as a context manager.
 
+    Can be copied and pickled, so that a search framework may send it to its workers: each copy has its own connections.
+    What is sent may hold NumPy's numbers and arrays.
+
     Args:
         base_url: for example `http://127.0.0.1:8321`.
         key: API key, where the service asks for one; may be set later, and counts from the next call on.
@@ -56,7 +59,7 @@ class Client:
         timeout_s: float = 60.0,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        self.timeout_s = timeout_s
+        self.timeout_s, self._transport = timeout_s, transport
         self._service = ServiceTransport(base_url, key, timeout_s=timeout_s, transport=transport)
 
     @property
@@ -72,6 +75,21 @@ class Client:
     @key.setter
     def key(self, key: str | None) -> None:
         self._service.key = key
+
+    def __getstate__(self) -> Plain:
+        """What makes such a client anew: in another process, or beside this one, with connections of its own."""
+        return {
+            "base_url": self.base_url,
+            "key": self.key,
+            "timeout_s": self.timeout_s,
+            "transport": self._transport,
+        }
+
+    def __setstate__(self, state: Plain) -> None:
+        self.timeout_s, self._transport = state["timeout_s"], state["transport"]
+        self._service = ServiceTransport(
+            state["base_url"], state["key"], timeout_s=self.timeout_s, transport=self._transport
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from latcast.errors import URN, RateLimitedError, UnavailableError, UnexpectedAnswerError, error_of_problem
-from latcast.schema import LatcastError
+from latcast.schema import LatcastError, to_plain
 
 __all__ = ["API", "ServiceTransport"]
 
@@ -98,6 +98,9 @@ class ServiceTransport:
         return self._send_once(method, path, **request)
 
     def _send_once(self, method: str, path: str, **request: Any) -> httpx2.Response:
+        for part in ("json", "params"):
+            if part in request:
+                request[part] = to_plain(request[part])
         try:
             response = self._http.request(method, API + path, **request)
         except httpx2.RequestError as error:

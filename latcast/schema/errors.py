@@ -101,20 +101,21 @@ class UnboundDimensionError(InvalidModelError):
     def _advice(self) -> str:
         names = dict.fromkeys(name for name, _, _ in self.dimensions)
         shapes = {name: self.declared.get(name) for name in names}
+        open_axes = {(name, axis) for name, axis, _ in self.dimensions}
         symbols = {
             part: _example_size(axis, len(shape))
-            for shape in shapes.values()
+            for name, shape in shapes.items()
             if shape
             for axis, part in enumerate(shape)
-            if isinstance(part, str) and part
+            if isinstance(part, str) and part and (name, axis) in open_axes
         }
         by_symbol = " ".join(f"--dim {shlex.quote(f'{symbol}={size}')}" for symbol, size in symbols.items())
         by_shape = " ".join(f"--shape {shlex.quote(f'{name}={self._example(name)}')}" for name in list(names)[:3])
-        whole = f"whole shape{'s' if len(names) > 1 else ''}, for example {by_shape}"
+        whole = f"the whole shape{'s' if len(names) > 1 else ''}, for example {by_shape}"
         scalars = " (no sizes after the `=` for a scalar)" if None in shapes.values() else ""
         if by_symbol:
             return f'Give sizes of symbols, for example {by_symbol}, or {whole}{scalars} (REST: "dims", "shapes").'
-        return f'Give the {whole}{scalars} (REST: "shapes").'
+        return f'Give {whole}{scalars} (REST: "shapes").'
 
     def _example(self, name: str) -> str:
         """Sizes of an input that fit what the model declares of it."""

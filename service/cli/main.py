@@ -37,6 +37,7 @@ app = typer.Typer(
     epilog="Start with `latcast profile MODEL.onnx`, or with `latcast demo` for the whole tour.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # square brackets in help are text, and nothing is boxed in a pipe
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (

@@ -2,22 +2,26 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from latcast.errors import UnavailableError
 from latcast.schema import FINISHED_STATES, JobState, LatcastError
-from service.cli.tables import shown
+from service.cli.common import find_target
+from service.cli.tables import say, shown
 
 if TYPE_CHECKING:
     from latcast.client import Client
 
-__all__ = ["DESCRIPTION", "bar", "follow", "follow_all", "left_out_error", "reason"]
+__all__ = ["DESCRIPTION", "bar", "first_target", "follow", "follow_all", "left_out_error", "reason"]
 
 POLL_SECONDS = 0.3
+SERVICE_SECONDS, TARGET_SECONDS = 15.0, 600.0
+"""How long a service may take to start, and its first agent to register."""
 
 
 DESCRIPTION = "{task.description}"
@@ -43,6 +47,30 @@ class _Plain(TextColumn):
 
     def render(self, task: Task) -> Text:
         return shown(self.text_format.format(task=task))
+
+
+def first_target(client: "Client", wanted: str | None, console: Console) -> Mapping[str, Any]:
+    """The target that is meant; waits while the service starts and until an agent has registered the first target.
+
+    Raises:
+        UnavailableError: the service cannot be reached for `SERVICE_SECONDS`.
+        InputError: no target, or more than one, fits; or none is registered within `TARGET_SECONDS`.
+    """
+    began, told = time.monotonic(), False
+    while True:
+        waited = time.monotonic() - began
+        try:
+            targets = client.targets()
+        except UnavailableError:
+            if waited > SERVICE_SECONDS:
+                raise
+            targets = None
+        if targets or (targets is not None and waited > TARGET_SECONDS):
+            return find_target(targets, wanted)
+        if targets is not None and not told:
+            say("The service has no target yet: waiting for `latcast agent` on a device …", console)
+            told = True
+        time.sleep(POLL_SECONDS)
 
 
 def follow(client: "Client", job_id: str, *, what: str, console: Console) -> dict[str, Any]:

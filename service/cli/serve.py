@@ -1,9 +1,17 @@
 """`latcast serve`: the REST service over SQLite or PostgreSQL."""
 
+import os
+import socket
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from service.cli.common import DEFAULT_SERVER
+from service.cli.tables import echo
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 __all__ = ["serve"]
 
@@ -37,12 +45,10 @@ def serve(
       latcast serve --data-dir /var/lib/latcast --port 9000
       latcast serve --host 0.0.0.0 --require-keys
     """
-    import uvicorn
-
-    from service.app import create_app
     from service.db.migrate import upgrade
     from service.db.session import create_engine_for
     from service.fleet.access import check_bind
+    from service.operations.running import RunningService, leave_note
     from service.settings import Settings
 
     options: dict[str, Any] = {
@@ -54,6 +60,39 @@ def serve(
     upgrade(engine)
     check_bind(settings, engine)
     engine.dispose()
+    address = address_of(settings.host, settings.port)
+    own_url = bool(settings.database_url)
+    say_start(address, settings.url, settings.data_dir, keys=settings.require_keys)
+    here = RunningService(pid=os.getpid(), address=address, data_dir=str(settings.data_dir.absolute()), own_url=own_url)
+    with leave_note(here):
+        _run(settings)
+
+
+def address_of(host: str, port: int) -> str:
+    """Where others reach a service that listens so."""
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - names it, and binds nothing
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def say_start(address: str, url: str, data_dir: Path, *, keys: bool) -> None:
+    """Say where the service is, where it keeps what it knows, and what to do next."""
+    from sqlalchemy import make_url
+
+    database = make_url(url)
+    file = database.get_backend_name() == "sqlite"
+    place = str(data_dir.absolute()) if file else database.render_as_string(hide_password=True)
+    server = "" if address == DEFAULT_SERVER else f" --server {address}"
+    token = " --token $(latcast keys enrol)" if keys else ""
+    echo(f"latcast serves {address} (described at {address}/docs), with its data in {place}.", err=True)
+    echo(f"Next: `latcast agent{server}{token}` on a device, then `latcast adapt{server}`.", err=True)
+
+
+def _run(settings: "Settings") -> None:
+    import uvicorn
+
+    from service.app import create_app
+
     uvicorn.run(
         create_app(settings),
         host=settings.host,

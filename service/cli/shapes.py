@@ -102,10 +102,11 @@ def _by_name(texts: Sequence[str], *, option: str, what: str, example: str) -> d
     named: dict[str, tuple[int, ...]] = {}
     for text in texts:
         name, equals, sizes = text.rpartition("=")
+        name = name.strip()
         where, advice = f"{option} {text!r}", f"write it as {example}."
         if not equals:
             raise typer.BadParameter(f"{where} has no '=' between name and sizes: {advice}")
-        if not name.strip():
+        if not name:
             raise typer.BadParameter(f"{where} names no {what} before its last '=': {advice}")
         if name in named:
             raise typer.BadParameter(f"{option} names the {what} {name!r} twice: {text!r} and another one.")

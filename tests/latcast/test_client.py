@@ -1,10 +1,13 @@
 """The SDK: each call as the service expects it, repeated only where that does no harm."""
 
+import copy
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
+import numpy as np
 import pytest
 
 from latcast import Client, item, transport
@@ -112,3 +115,41 @@ def test_an_export_is_written_as_it_comes_and_a_refusal_leaves_the_file(tmp_path
     with pytest.raises(NotFoundError):
         client(lambda _request: problem(404, "not-found")).export("t", out)
     assert out.read_bytes() == b"a,b\n1,2\n"
+
+
+def test_a_client_is_copied_and_pickled_with_connections_of_its_own() -> None:
+    original = Client("http://service", "key-1", timeout_s=7.0)
+    for twin in (pickle.loads(pickle.dumps(original)), copy.deepcopy(original), copy.copy(original)):  # noqa: S301
+        assert (twin.base_url, twin.key, twin.timeout_s) == ("http://service", "key-1", 7.0)
+        assert twin._service is not original._service
+        twin.close()
+    original.key = "key-2"
+    assert pickle.loads(pickle.dumps(original)).key == "key-2"  # noqa: S301
+    original.close()
+
+
+def test_numbers_and_arrays_of_numpy_are_sent_as_numbers() -> None:
+    sent: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request)
+        return httpx2.Response(200, json={"items": [], "id": "j"})
+
+    service = client(answer)
+    asked = [
+        item(onnx=b"m", shapes={"x": np.array([1, 3])}, dims={"n": np.int64(2)}),
+        item(space=np.str_("zoo"), text=np.str_("t")),
+        {"onnx": "", "shapes": {"x": (np.int32(1), 3)}},
+    ]
+    service.predict("t", asked, level=np.float32(0.5))  # type: ignore[arg-type]
+    service.adapt("t", samples=np.int64(5), seed=np.uint8(3))  # type: ignore[arg-type]
+    service.upload_graph(b"m", shapes={"x": np.array([1, 3])}, dims={"n": np.int64(2)})
+    service.explain("t", asked[0], level=np.float64(0.5), nearest=np.int64(2))
+    predicted, adapted = json.loads(sent[0].content), json.loads(sent[1].content)
+    assert [one.get("shapes") for one in predicted["items"]] == [{"x": [1, 3]}, None, {"x": [1, 3]}]
+    assert predicted["items"][0]["dims"] == {"n": 2}
+    assert predicted["level"] == 0.5
+    assert (adapted["samples"], adapted["seed"]) == (5, 3)
+    assert json.loads(sent[2].url.params["shapes"]) == {"x": [1, 3]}
+    assert json.loads(sent[2].url.params["dims"]) == {"n": 2}
+    assert dict(sent[3].url.params) == {"level": "0.5", "nearest": "2"}

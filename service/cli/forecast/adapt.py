@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from service.cli.common import DEFAULT_SERVER, KeyOption, ServerOption, TargetOption, console, find_target, open_client
-from service.cli.progress import follow, left_out_error
+from service.cli.progress import first_target, follow, left_out_error
 from service.cli.tables import echo
 
 __all__ = ["adapt"]
@@ -24,7 +24,7 @@ def adapt(
         list[str] | None, typer.Option(help="Hash of an uploaded graph to choose from; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random pool.")] = 0,
-    wait: Annotated[bool, typer.Option(help="Wait until it is done.")] = True,
+    wait: Annotated[bool, typer.Option(help="Wait for the service and its first target, and until it is done.")] = True,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
 ) -> None:
@@ -40,7 +40,7 @@ def adapt(
     """
     pool = {name: value for name, value in (("space", space), ("graphs", graph)) if value}
     with open_client(server, key) as client:
-        registered = find_target(client.targets(), target)
+        registered = first_target(client, target, console) if wait else find_target(client.targets(), target)
         job = client.adapt(registered["id"], samples=samples, sampler=sampler, pool=pool, seed=seed)
         if not wait:
             echo(job["id"])

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from latcast.schema import LatcastError
+from latcast.errors import UnavailableError
+from latcast.schema import InputError, LatcastError
 from service.cli import progress
 from service.cli.progress import follow, follow_all, left_out_error, reason
 
@@ -71,3 +72,36 @@ def test_the_reason_is_the_error_of_the_result_else_the_last_message() -> None:
 def test_the_error_of_an_adaptation_is_that_of_networks_left_out() -> None:
     assert left_out_error({"support_loo_median_ape": 0.0512}) == "median error 5.1% on each when it is left out"
     assert left_out_error({"support_loo_median_ape": None}) == left_out_error({}) == "too few of them to tell its error"
+
+
+class Starting:
+    """A service that is away, then has no target, then has one."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+
+    def targets(self) -> Any:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_the_first_target_is_waited_for(monkeypatch: pytest.MonkeyPatch, console: Console) -> None:
+    monkeypatch.setattr(progress, "POLL_SECONDS", 0.0)
+    listed = [{"id": "t", "device_name": "pi", "label": "x"}]
+    service: Any = Starting(UnavailableError("away"), [], [], listed)
+    assert progress.first_target(service, None, console)["id"] == "t"
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.count("waiting for `latcast agent`") == 1
+
+
+def test_waiting_for_a_target_ends(monkeypatch: pytest.MonkeyPatch, console: Console) -> None:
+    monkeypatch.setattr(progress, "SERVICE_SECONDS", -1.0)
+    monkeypatch.setattr(progress, "TARGET_SECONDS", -1.0)
+    away: Any = Starting(UnavailableError("away"))
+    with pytest.raises(UnavailableError):
+        progress.first_target(away, None, console)
+    empty: Any = Starting([])
+    with pytest.raises(InputError, match="latcast agent"):
+        progress.first_target(empty, None, console)

@@ -1,5 +1,6 @@
 """`latcast serve`: the settings that its options make, and what it does before it listens."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +10,27 @@ from typer.testing import CliRunner
 
 from latcast.schema import InputError
 from service.cli.main import app
+from service.cli.serve import address_of
 from service.db.session import create_engine_for
 from service.fleet.access import create_key
+from service.operations import running
 from service.settings import Settings
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
     """What would have been served."""
+    monkeypatch.setattr(running, "NOTE", tmp_path / "note" / "service.json")
     calls: list[dict[str, Any]] = []
     monkeypatch.setattr("uvicorn.run", lambda app, **options: calls.append({"app": app, **options}))
     monkeypatch.setattr("service.app.create_app", lambda settings: settings)
     return calls
 
 
-def serve(*arguments: str) -> None:
+def serve(*arguments: str) -> str:
     result = CliRunner().invoke(app, ["serve", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
+    return " ".join(result.stderr.split())
 
 
 def test_options_win_over_the_environment(
@@ -59,3 +64,29 @@ def test_an_open_address_needs_a_key(served: list[dict[str, Any]], tmp_path: Pat
     engine.dispose()
     serve(*open_to_all)
     assert served[0]["host"] == "0.0.0.0"
+
+
+def test_it_says_where_it_is_where_its_data_is_and_what_is_next(served: list[dict[str, Any]], tmp_path: Path) -> None:
+    said = serve("--data-dir", str(tmp_path / "data"))
+    assert (
+        f"latcast serves http://127.0.0.1:8321 (described at http://127.0.0.1:8321/docs), with its data in {tmp_path}"
+        in said
+    )
+    assert "Next: `latcast agent` on a device, then `latcast adapt`." in said
+    said = serve("--data-dir", str(tmp_path / "data"), "--port", "9000", "--require-keys")
+    assert "`latcast agent --server http://127.0.0.1:9000 --token $(latcast keys enrol)`" in said
+
+
+def test_others_reach_an_open_address_by_the_hosts_name() -> None:
+    assert address_of("0.0.0.0", 80) == f"http://{socket.gethostname()}:80"
+    assert address_of("::1", 80) == "http://[::1]:80"
+
+
+def test_while_it_runs_its_folder_can_be_found(
+    served: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr("uvicorn.run", lambda *_args, **_options: seen.append(running.running_service()))
+    serve("--data-dir", str(tmp_path / "data"))
+    assert (seen[0].data_dir, seen[0].own_url) == (str(tmp_path / "data"), False)
+    assert running.running_service() is None

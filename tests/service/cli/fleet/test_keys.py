@@ -1,10 +1,16 @@
 """`latcast keys`: keys and tokens are printed once, listed without their secrets, and revoked."""
 
+import os
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner, Result
 
 from latcast.errors import NotFoundError
+from latcast.schema import InputError
 from service.cli.main import app
+from service.operations import running
+from service.operations.running import RunningService, leave_note
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +62,42 @@ def test_a_token_comes_with_the_time_that_it_is_valid(monkeypatch: pytest.Monkey
     assert first.stdout.strip().startswith("latcast_")
     assert first.stdout != second.stdout
     assert first.stderr.strip() == "Valid for 30 minutes."
+
+
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No setting says where the database is; the folder that the command is in."""
+    monkeypatch.delenv("LATCAST_DATABASE_URL")
+    monkeypatch.setattr(running, "NOTE", tmp_path / "note.json")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path
+
+
+def running_in(folder: Path, *, own_url: bool = False) -> RunningService:
+    return RunningService(pid=os.getpid(), address="http://x:1", data_dir=str(folder), own_url=own_url)
+
+
+def test_the_running_services_database_is_found(unset: Path) -> None:
+    with leave_note(running_in(unset / "there")):
+        made = keys("create", "--scope", "admin", "--name", "ops")
+        assert f"Works on {unset / 'there'}, the database of the service at http://x:1." in " ".join(
+            made.stderr.split()
+        )
+        assert "ops" in keys("list").stdout
+    assert (unset / "there" / "latcast.db").exists()
+    assert not (unset / "here" / "latcast-data").exists()
+
+
+def test_a_running_service_whose_database_only_its_settings_know_is_named(unset: Path) -> None:
+    with (
+        leave_note(running_in(unset, own_url=True)),
+        pytest.raises(InputError, match=r"http://x:1.*LATCAST_DATABASE_URL"),
+    ):
+        keys("list")
+
+
+def test_where_no_service_runs_it_is_said_which_database_it_is(unset: Path) -> None:
+    folder = unset / "here" / "latcast-data"
+    assert f"Makes a new database in {folder}: no running service" in " ".join(keys("list").stderr.split())
+    assert f"Works on {folder}: no running service" in " ".join(keys("list").stderr.split())
