@@ -16,7 +16,7 @@ from profilers.host.cancellation import check_wanted
 from service.db.session import Database
 from service.forecasting.explainer import Explainer
 from service.forecasting.selection import PredictorSelection
-from service.forecasting.types import ExplainedForecast, Forecast, QualityPair
+from service.forecasting.types import ExplainedForecast, Forecast, QualityPair, senseless
 from service.graphs.queries import NetworkQuery, features_of, reads_natively, wants_graph
 from service.graphs.resolver import Item, Resolver
 from service.learning import datasets
@@ -43,7 +43,7 @@ class Forecaster:
         self._settings, self._database = settings, database
         self.catalogue = PredictorCatalogue(database)
         self.resolver = Resolver(database, reader, cache_bytes=settings.cache_bytes)
-        self._responders = PredictorSelection(database, self.resolver)
+        self.selection = PredictorSelection(database, self.resolver)
         self._explainer = Explainer(database, self.resolver)
 
     def forecast(self, target_id: TargetId, items: Sequence[Item], level: float) -> list[Answer]:
@@ -94,7 +94,7 @@ class Forecaster:
     def _asked(self, predictors: TargetPredictors, space: str, answer: Forecast) -> ServedPredictor | None:
         """The predictor that answered, or the first choice where a measurement did; None where there is none."""
         try:
-            chain = self._responders.of(predictors, space)
+            chain = self.selection.of(predictors, space)
         except ConflictError:
             return None
         same = [one for one in chain if (one.id, one.adapted) == (answer.predictor, answer.adapted)]
@@ -114,7 +114,7 @@ class Forecaster:
             keys = datasets.network_keys(session, rows)
         pairs: dict[int, QualityPair] = {}
         for space, queries in by_space(dict(enumerate(data.queries))).items():
-            chain = self._responders.of(predictors, space)
+            chain = self.selection.of(predictors, space)
             answers = self._predicted(chain, queries, level=0.9, target=predictors.target)
             support = self._support(chain, keys)
             for index, answer in answers.items():
@@ -142,7 +142,7 @@ class Forecaster:
         if not left:
             return answers
         try:
-            chain = self._responders.of(predictors, space)
+            chain = self.selection.of(predictors, space)
         except ConflictError as error:
             return answers | dict.fromkeys(left, error)
         if space and not reads_natively(chain[0].predictor, space):
@@ -291,10 +291,7 @@ def sensible(forecast: Forecast) -> Answer:
     times = (forecast.latency_ms, *(forecast.interval_ms or ()))
     if all(np.isfinite(time) and time > 0 for time in times):
         return forecast
-    return UnsupportedGraphError(
-        "No sensible forecast of this network: its latency would be no positive number of milliseconds. An attribute "
-        "or a size in the model is probably out of range; check it with onnx.checker.check_model."
-    )
+    return senseless()
 
 
 def failure(error: Exception) -> LatcastError:

@@ -55,8 +55,13 @@ class PredictorSelection:
         self._derived: Cache[tuple[TargetId, str], _Derived] = Cache(MOST_KEPT)
         self._locks: Cache[tuple[TargetId, str], threading.Lock] = Cache(MOST_KEPT)
 
-    def of(self, predictors: TargetPredictors, space: str) -> list[ServedPredictor]:
+    def of(self, predictors: TargetPredictors, space: str, *, not_before: float = 0.0) -> list[ServedPredictor]:
         """Who answers about networks of a search space, or `GRAPHS`; the first choice first.
+
+        Args:
+            predictors: what can answer for the target.
+            space: name of the search space, or `GRAPHS`.
+            not_before: `time.monotonic()` before which what was looked up is out of date.
 
         Raises:
             ConflictError: nobody can; the message says what to do.
@@ -64,24 +69,27 @@ class PredictorSelection:
         asked_for = predictors.adapted
         if asked_for is not None and reads_natively(asked_for.predictor, space):
             return [asked_for]
-        chain = [asked_for, self._from_rows(predictors, space), _unadapted(predictors)]
+        chain = [asked_for, self._from_rows(predictors, space, not_before), _unadapted(predictors)]
         found = [responder for responder in chain if responder is not None and _reads(responder, space)]
         if not found:
             raise ConflictError(self._nobody(predictors.target, space))
         return sorted(found, key=lambda responder: not reads_natively(responder.predictor, space))
 
-    def _from_rows(self, predictors: TargetPredictors, space: str) -> ServedPredictor | None:
+    def _from_rows(self, predictors: TargetPredictors, space: str, not_before: float) -> ServedPredictor | None:
         """What the target's rows of a space give; None where they are too few."""
         key = (predictors.target.id, space)
-        if (known := self._derived.get(key)) and time.monotonic() - known.looked_at < catalogue.REFRESH_SECONDS:
+        known = self._derived.get(key)
+        age = catalogue.REFRESH_SECONDS
+        if known and time.monotonic() - known.looked_at < age and known.looked_at >= not_before:
             return known.responder
         with self._locks.get_or_make(key, threading.Lock):
+            looked_at = time.monotonic()
             with self._database.read() as session:
                 state = _state(session, predictors)
             known = self._derived.get(key)
             same = known is not None and known.state == state
             responder = known.responder if known and same else self._adapted(predictors, space)
-            self._derived.put(key, _Derived(time.monotonic(), state, responder))
+            self._derived.put(key, _Derived(looked_at, state, responder))
         return responder
 
     def _adapted(self, predictors: TargetPredictors, space: str) -> ServedPredictor | None:

@@ -4,14 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from latcast.schema import GraphHash, LatcastError, TargetId
+from latcast.schema import GraphHash, LatcastError, TargetId, UnsupportedGraphError
 
 if TYPE_CHECKING:
     from predictors.base import FloatArray
     from predictors.explanation import Explanation
     from service.graphs.resolver import Item
 
-__all__ = ["ExplainedForecast", "Forecast", "ForecasterLike", "Neighbour", "Proposal", "QualityPair", "Source"]
+__all__ = [
+    "ExplainedForecast",
+    "Forecast",
+    "ForecasterLike",
+    "Neighbour",
+    "Proposal",
+    "QualityPair",
+    "Source",
+    "senseless",
+]
 
 Source = Literal["measured", "predicted"]
 
@@ -47,6 +56,14 @@ class Forecast:
     statistic: str | None = None
     origin: str = ""
     unknown_operators: tuple[str, ...] = ()
+
+
+def senseless() -> UnsupportedGraphError:
+    """The error of an item whose latency, or an end of its interval, would be no positive number."""
+    return UnsupportedGraphError(
+        "No sensible forecast of this network: its latency would be no positive number of milliseconds. An attribute "
+        "or a size in the model is probably out of range; check it with onnx.checker.check_model."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,8 +105,12 @@ class PredictorCatalogue:
         self._predictors: Cache[TargetId, tuple[float, TargetPredictors]] = Cache(CACHED_TARGETS)
         self._renewed: Cache[TargetId, float] = Cache(CACHED_TARGETS)
 
-    def predictors_of(self, target_id: TargetId) -> TargetPredictors:
+    def predictors_of(self, target_id: TargetId, *, not_before: float = 0.0) -> TargetPredictors:
         """What can answer for the target now.
+
+        Args:
+            target_id: the target.
+            not_before: `time.monotonic()` before which what was read is out of date.
 
         Raises:
             NotFoundError: nobody registered the target.
@@ -114,7 +118,7 @@ class PredictorCatalogue:
         now = time.monotonic()
         with self._lock:
             read_at, previous = self._predictors.get(target_id) or (0.0, None)
-        if previous is not None and now - read_at < REFRESH_SECONDS:
+        if previous is not None and now - read_at < REFRESH_SECONDS and read_at >= not_before:
             return previous
         predictors = self._read(target_id, previous)
         with self._lock:

@@ -1,0 +1,287 @@
+"""What was forecast or measured of architectures, kept in memory: asked again, it costs a look into a dictionary.
+
+A search asks for thousands of texts of one space on one target. What is known of them follows from the target's
+measurements and from the predictor that answers; while neither changes, an answer stays what it is. So answers are kept
+as columns, one row for each text, and dropped when the database says that something of the target changed.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+
+from latcast.schema import Architecture, LatcastError, Target, TargetId
+from predictors.base import FloatArray, Query, normal_quantile
+from profilers.search_spaces import get_space
+from service.db import tables
+from service.db.changes import Changes
+from service.db.session import Database
+from service.forecasting.selection import PredictorSelection
+from service.forecasting.types import senseless
+from service.graphs.queries import reads_natively
+from service.learning.catalogue import PredictorCatalogue, ServedPredictor
+from service.measurements.lookup import MeasuredLatency, measured_latencies, measured_networks
+
+__all__ = ["Answers", "ForecastMemory", "Remembered"]
+
+ROW_BYTES = 400
+"""What a text takes with its row, about."""
+FIRST_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """Answers to n texts as columns.
+
+    Args:
+        latency_ms: float64 (n,), NaN for a text that is no architecture.
+        low_ms, high_ms: float64 (n,), ends of the intervals; NaN where nobody claims one.
+        measured: bool (n,), whether it was measured.
+        coverage: float64 (n,), 1 for what was measured.
+        statistics: by index, what a measured latency is.
+        errors: by index, what is wrong with a text.
+        responder: predictor that answered for the rest.
+        origin: public table that the target's measurements are from.
+    """
+
+    latency_ms: FloatArray
+    low_ms: FloatArray
+    high_ms: FloatArray
+    measured: NDArray[np.bool_]
+    coverage: FloatArray
+    statistics: Mapping[int, str]
+    errors: Mapping[int, LatcastError]
+    responder: ServedPredictor
+    origin: str
+
+
+class Remembered:
+    """The answers about one search space on one target. Thread-safe.
+
+    Args:
+        target: the target.
+        space: name of the search space.
+        responder: predictor that reads the space's architectures.
+        state: whatever the answers depend on.
+        measured_texts: texts that the target has measurements of.
+    """
+
+    def __init__(
+        self, target: Target, space: str, responder: ServedPredictor, state: object, measured_texts: frozenset[str]
+    ) -> None:
+        self.target, self.space, self.responder, self.state = target, space, responder, state
+        self.generation = -1
+        self._measured_texts = measured_texts
+        self._rows: dict[str, int] = {}
+        self._statistics: dict[int, str] = {}
+        # Columns: latency, standard error of its logarithm with the tail's factor, coverage, whether measured.
+        self._columns = np.empty((4, FIRST_ROWS))
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Those of the texts that have no row, each once, in order."""
+        rows = self._rows
+        return list(dict.fromkeys(text for text in texts if text not in rows))
+
+    def learn(self, texts: Sequence[str], database: Database | None) -> dict[str, LatcastError] | None:
+        """Give texts that have no row one; the errors of those that are no architectures.
+
+        Args:
+            texts: texts without a row.
+            database: asked for those that were measured; without it None is the answer where it would be asked.
+        """
+        parsed, errors = self._parsed(texts)
+        known = self._measured_texts.intersection(one.text for one in parsed.values())
+        found: dict[str, MeasuredLatency] = {}
+        if known:
+            if database is None:
+                return None
+            with database.read() as session:
+                found = measured_latencies(session, self.target, self.space, known)
+        self._learn_measured({text: found[one.text] for text, one in parsed.items() if one.text in found})
+        return errors | self._learn_forecasts({text: one for text, one in parsed.items() if one.text not in found})
+
+    def _parsed(self, texts: Sequence[str]) -> tuple[dict[str, Architecture], dict[str, LatcastError]]:
+        parse = get_space(self.space).parse
+        parsed, errors = dict[str, Architecture](), dict[str, LatcastError]()
+        for text in texts:
+            try:
+                parsed[text] = parse(text)
+            except LatcastError as error:
+                errors[text] = error
+        return parsed, errors
+
+    def _learn_forecasts(self, parsed: Mapping[str, Architecture]) -> dict[str, LatcastError]:
+        if not parsed:
+            return {}
+        predictor = self.responder.predictor
+        queries = [Query(target=self.target, architecture=one) for one in parsed.values()]
+        prediction = predictor.predict(queries)
+        spread = np.full(len(queries), np.nan) if prediction.log_std is None else prediction.log_std
+        values = np.array(
+            [prediction.median_ms, spread * prediction.tail_scale, predictor.coverage(queries), np.zeros(len(queries))]
+        )
+        sensible = np.isfinite(values[0]) & (values[0] > 0)
+        names = np.array(list(parsed), dtype=object)
+        self._store(names[sensible].tolist(), values[:, sensible])
+        return {text: senseless() for text in names[~sensible].tolist()}
+
+    def _learn_measured(self, found: Mapping[str, MeasuredLatency]) -> None:
+        if found:
+            noise = [np.nan if each.noise_log is None else each.noise_log for each in found.values()]
+            whole = [1.0] * len(found)
+            values = np.array([[each.median_ms for each in found.values()], noise, whole, whole])
+            self._store(list(found), values, [each.statistic for each in found.values()])
+
+    def _store(self, texts: Sequence[str], values: FloatArray, statistics: Sequence[str] = ()) -> None:
+        with self._lock:
+            fresh = [index for index, text in enumerate(texts) if text not in self._rows]
+            start = self._count
+            end = start + len(fresh)
+            while end > self._columns.shape[1]:
+                self._columns = np.concatenate([self._columns, np.empty_like(self._columns)], axis=1)
+            self._columns[:, start:end] = values[:, fresh]
+            self._statistics.update(
+                {start + place: statistics[index] for place, index in enumerate(fresh) if statistics}
+            )
+            self._count = end
+            # Readers look at the dictionary without the lock: it comes last.
+            self._rows.update({texts[index]: start + place for place, index in enumerate(fresh)})
+
+    def answers(self, texts: Sequence[str], level: float, errors: Mapping[str, LatcastError]) -> Answers:
+        """Answers to texts that have rows, or errors.
+
+        Args:
+            texts: n of them.
+            level: probability that the interval holds the latency, in (0, 1).
+            errors: what `learn` said of texts that are no architectures.
+        """
+        rows, columns = self._rows, self._columns
+        places = np.fromiter((rows.get(text, -1) for text in texts), dtype=np.intp, count=len(texts))
+        latency, spread, coverage, measured = columns[:, places]
+        width = np.exp(normal_quantile((1 + level) / 2) * spread)
+        statistics = self._statistics
+        wrong = {index: errors[texts[index]] for index in np.flatnonzero(places < 0).tolist()}
+        for index in wrong:
+            latency[index] = width[index] = np.nan
+            coverage[index] = measured[index] = 0.0
+        return Answers(
+            latency_ms=latency,
+            low_ms=latency / width,
+            high_ms=latency * width,
+            measured=measured > 0,
+            coverage=coverage,
+            statistics={index: statistics[places[index]] for index in np.flatnonzero(measured > 0).tolist()}
+            if statistics
+            else {},
+            errors=wrong,
+            responder=self.responder,
+            origin=self.target.origin,
+        )
+
+
+class ForecastMemory:
+    """Remembers answers by target and search space, and forgets what changed or what nobody used. Thread-safe.
+
+    Args:
+        database: where measurements are.
+        catalogue: which predictors there are for a target.
+        selection: which of them answers.
+        changes: says when something was committed.
+        most_bytes: memory for all rows together, about.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        catalogue: PredictorCatalogue,
+        selection: PredictorSelection,
+        changes: Changes,
+        *,
+        most_bytes: int,
+    ) -> None:
+        self._database, self._catalogue, self._selection, self._changes = database, catalogue, selection, changes
+        self._most_rows = max(FIRST_ROWS, most_bytes // ROW_BYTES)
+        self._kept: OrderedDict[tuple[TargetId, str], Remembered] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def at_once(self, target_id: TargetId, space: str, texts: Sequence[str], level: float) -> Answers | None:
+        """Answers without a look at the database, for the event loop; None where it takes one.
+
+        Args:
+            target_id: the target.
+            space: name of the search space.
+            texts: few of them may be new.
+            level: probability that the interval holds the latency, in (0, 1).
+        """
+        remembered = self._kept.get((target_id, space))
+        if remembered is None or remembered.generation != self._changes.generation:
+            return None
+        missing = remembered.missing(texts)
+        errors = remembered.learn(missing, None) if missing else {}
+        if errors is None:
+            return None
+        self._forget_beyond_bound()
+        return remembered.answers(texts, level, errors)
+
+    def answers(self, target_id: TargetId, space: str, texts: Sequence[str], level: float) -> Answers | None:
+        """Answers, with a look at the database where it is needed; None where no predictor reads the space as it is.
+
+        Args:
+            target_id: the target.
+            space: name of the search space.
+            texts: of architectures.
+            level: probability that the interval holds the latency, in (0, 1).
+
+        Raises:
+            NotFoundError: nobody registered the target.
+            UnknownNameError: there is no such search space.
+            ConflictError: no predictor can answer for the target.
+        """
+        remembered = self._fresh(target_id, get_space(space).name)
+        if remembered is None:
+            return None
+        missing = remembered.missing(texts)
+        errors = (remembered.learn(missing, self._database) if missing else None) or {}
+        self._forget_beyond_bound()
+        return remembered.answers(texts, level, errors)
+
+    def _fresh(self, target_id: TargetId, space: str) -> Remembered | None:
+        """What is remembered of a space on a target, emptied if something of it changed."""
+        key, generation = (target_id, space), self._changes.generation
+        remembered = self._kept.get(key)
+        if remembered is not None and remembered.generation == generation:
+            return remembered
+        predictors = self._catalogue.predictors_of(target_id, not_before=self._changes.noticed_at)
+        responder = self._selection.of(predictors, space, not_before=self._changes.noticed_at)[0]
+        if not reads_natively(responder.predictor, space):
+            return None
+        with self._database.read() as session:
+            newest = session.scalar(
+                select(func.max(tables.Measurement.id)).where(tables.Measurement.target_id == target_id)
+            )
+            state = (responder.id, id(responder.predictor), newest)
+            if remembered is None or remembered.state != state:
+                texts = frozenset(row.name for row in measured_networks(session, predictors.target, space))
+                remembered = Remembered(predictors.target, space, responder, state, texts)
+        remembered.generation = generation
+        with self._lock:
+            self._kept[key] = remembered
+            self._kept.move_to_end(key)
+        return remembered
+
+    def _forget_beyond_bound(self) -> None:
+        with self._lock:
+            while len(self._kept) > 1 and sum(map(len, self._kept.values())) > self._most_rows:
+                self._kept.popitem(last=False)
+            (last,) = list(self._kept.values())[-1:] or (None,)
+            if last is not None and len(last) > self._most_rows:
+                self._kept.popitem()
