@@ -19,7 +19,7 @@ from service.graphs.resolver import Item
 from service.measurements.table_import import store
 from service.settings import Settings
 from tests.predictors.tables import latencies
-from tests.service.helpers import DirectLoader
+from tests.service.helpers import DirectReader
 
 SPACE = get_space("nasbench201")
 RNG = np.random.default_rng(2)
@@ -35,7 +35,7 @@ class World:
     def __init__(self, database: Database, folder: Path, most_bytes: int = 2**24) -> None:
         self.database, self.folder = database, folder
         self.target = self.load(range(40))
-        self.forecaster = Forecaster(Settings(), database, DirectLoader())
+        self.forecaster = Forecaster(Settings(), database, DirectReader())
         self.changes = Changes(database)
         self.changes.look()
         self.memory = ForecastMemory(
