@@ -1,7 +1,9 @@
 """The application: parts, routes, and what runs beside them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -10,11 +12,12 @@ from starlette.types import Lifespan
 
 from predictors.foreign.reader import ForeignReader, ReadsFeatures
 from service.api import problems
-from service.api.deps import Parts, identify
+from service.api.deps import ENDING, Parts, identify
 from service.api.door.bodies import BodyReader
 from service.api.door.cancelling import CancelledCalls
 from service.api.door.origins import NamedHosts, SameSite
 from service.api.door.pools import Pools
+from service.api.job_watch import JobWatch, look_at
 from service.api.middleware import KeyBeforeBody, RequestContext
 from service.api.rate_limits import RateLimiter
 from service.api.routes import devices, graphs, health, jobs, predict, predictors, targets
@@ -82,6 +85,7 @@ def create_app(
         artifacts=ArtifactCheck(),
         pools=pools,
         bodies=BodyReader(pools.uploads, pause_s=settings.body_timeout_s),
+        watch=JobWatch(partial(look_at, database), pool=pools.reads),
     )
     return _assemble(parts, tickers, closing)
 
@@ -122,12 +126,12 @@ def _include_routes(app: FastAPI) -> None:
 
 def _lifespan_of(pools: Pools, tickers: Sequence[Ticker], closing: Sequence[Callable[[], None]]) -> Lifespan[FastAPI]:
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, object]]:
         pools.size_threads()
         for ticker in tickers:
             ticker.start()
         try:
-            yield
+            yield {ENDING: asyncio.Event()}
         finally:
             for ticker in tickers:
                 ticker.stop()

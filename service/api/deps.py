@@ -1,9 +1,11 @@
 """What routes ask for: the application's parts, and who calls."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import anyio
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -12,6 +14,7 @@ from latcast.schema import InputError
 from predictors.foreign.reader import ReadsFeatures
 from service.api.door.bodies import BodyReader
 from service.api.door.pools import Pools
+from service.api.job_watch import JobWatch
 from service.api.rate_limits import RateLimiter
 from service.db.session import Database
 from service.fleet import access
@@ -21,8 +24,8 @@ from service.operations.metrics import Metrics
 from service.operations.readiness import ArtifactCheck
 from service.settings import Settings
 
-__all__ = ["Admin", "AgentOnly", "Allow", "Anybody", "Cursor", "Limit", "ModelReader", "Parts", "PartsOf", "Reader",
-           "address_of", "identify"]  # fmt: skip
+__all__ = ["ENDING", "Admin", "AgentOnly", "Allow", "Anybody", "Cursor", "Limit", "ModelReader", "Parts", "PartsOf",
+           "Reader", "address_of", "ends_within", "identify", "is_ending"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ class Parts:
     artifacts: ArtifactCheck
     pools: Pools
     bodies: BodyReader
+    watch: JobWatch
 
 
 async def _parts(request: Request) -> Parts:
@@ -130,3 +134,21 @@ async def _limit(
 
 
 Limit = Annotated[int, Depends(_limit)]
+
+
+ENDING = "ending"
+"""Key of the application's state whose event says that the service is asked to end."""
+
+
+def is_ending(request: Request) -> bool:
+    """Whether the service is asked to end."""
+    ending: asyncio.Event | None = getattr(request.state, ENDING, None)
+    return ending is not None and ending.is_set()
+
+
+async def ends_within(request: Request, seconds: float) -> bool:
+    """Wait so long, or until the service is asked to end; whether it is."""
+    ending: asyncio.Event = getattr(request.state, ENDING, None) or asyncio.Event()
+    with anyio.move_on_after(seconds):
+        await ending.wait()
+    return ending.is_set()

@@ -1,18 +1,20 @@
 """Rows as answers."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from latcast.schema import JobState
 from service.api import schemas
 from service.db import records, tables
+from service.db.statements import chunks
 from service.fleet.microbenchmarks import chosen_microbenches
 from service.graphs.store import architectures_of
 from service.jobs import queue
 from service.jobs.payloads import ProfilePayload, parsed
 
-__all__ = ["graph_out", "job_out", "job_ref", "lease_out", "microbench_ref", "target_out", "targets_out"]
+__all__ = ["graph_out", "job_out", "job_ref", "jobs_out", "lease_out", "microbench_ref", "target_out", "targets_out"]
 
 
 def job_ref(job: tables.Job) -> schemas.JobRef:
@@ -28,12 +30,26 @@ def _job_fields(job: tables.Job) -> dict[str, object]:
 
 def job_out(session: Session, job: tables.Job) -> schemas.JobOut:
     """A job with its attempts and children."""
+    return _job_out(job, queue.attempts_of(session, job.id), queue.child_states(session, job.id))
+
+
+def jobs_out(session: Session, job_ids: Collection[str]) -> dict[str, schemas.JobOut]:
+    """Jobs with their attempts and children, by id; those that do not exist are left out."""
+    out: dict[str, schemas.JobOut] = {}
+    for ids in chunks(job_ids):
+        jobs = session.scalars(select(tables.Job).where(tables.Job.id.in_(ids))).all()
+        attempts, states = queue.attempts_of_all(session, ids), queue.child_states_of_all(session, ids)
+        out |= {job.id: _job_out(job, attempts.get(job.id, []), states.get(job.id, {})) for job in jobs}
+    return out
+
+
+def _job_out(job: tables.Job, attempts: Sequence[tables.Attempt], children: Mapping[JobState, int]) -> schemas.JobOut:
     return schemas.JobOut(
         **_job_fields(job),
         request=job.payload,
         result=job.result,
-        reasons=[schemas.AttemptOut.model_validate(row) for row in queue.attempts_of(session, job.id)],
-        children=queue.child_states(session, job.id),
+        reasons=[schemas.AttemptOut.model_validate(row) for row in attempts],
+        children=dict(children),
     )
 
 

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-SHUTDOWN_S = 8
-"""How long calls that are under way may take once the service is asked to end; containers are killed after ten."""
-
 
 def serve(
     host: Annotated[
@@ -89,17 +86,7 @@ def say_start(address: str, url: str, data_dir: Path, *, keys: bool) -> None:
 
 
 def _run(settings: "Settings") -> None:
-    import uvicorn
-
+    from service.api.door.connections import serve_http
     from service.app import create_app
 
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        proxy_headers=bool(settings.forwarded_allow_ips),
-        forwarded_allow_ips=settings.forwarded_allow_ips or None,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-    )
+    serve_http(create_app(settings), settings)

@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import secrets
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -39,6 +40,7 @@ __all__ = [
     "require_scope",
     "require_valid",
     "revoke_key",
+    "valid_keys",
 ]
 
 Scope = Literal["admin", "agent", "client"]
@@ -220,6 +222,12 @@ def require_valid(session: Session, principal: Principal, *, lock: bool = False)
     key = select(ApiKey.id).where(ApiKey.id == principal.key_id, ApiKey.revoked_unix_s.is_(None))
     if session.scalar(key.with_for_update(read=True) if lock else key) is None:
         raise AuthenticationError(REFUSED)
+
+
+def valid_keys(session: Session, key_ids: Collection[str]) -> set[str]:
+    """Those of the keys that are there and were not revoked."""
+    valid = select(ApiKey.id).where(ApiKey.id.in_(key_ids), ApiKey.revoked_unix_s.is_(None))
+    return set(session.scalars(valid)) if key_ids else set()
 
 
 def require_scope(principal: Principal, scopes: tuple[Scope, ...]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from latcast.errors import ConflictError, LeaseLostError, NotFoundError
@@ -27,8 +27,10 @@ __all__ = [
     "any_beyond",
     "any_late",
     "attempts_of",
+    "attempts_of_all",
     "cancel",
     "child_states",
+    "child_states_of_all",
     "children",
     "complete",
     "enqueue",
@@ -136,6 +138,24 @@ def attempts_of(session: Session, job_id: str) -> Sequence[Attempt]:
     return session.scalars(
         select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.number, Attempt.started_unix_s)
     ).all()
+
+
+def child_states_of_all(session: Session, job_ids: Collection[str]) -> dict[str, dict[JobState, int]]:
+    """How many children of each of these jobs are in each state; jobs without children are left out."""
+    states: dict[str, dict[JobState, int]] = {}
+    query = select(Job.parent_id, Job.state, func.count()).where(Job.parent_id.in_(job_ids))
+    for parent_id, state, count in session.execute(query.group_by(Job.parent_id, Job.state)):
+        states.setdefault(parent_id or "", {})[state] = count
+    return states
+
+
+def attempts_of_all(session: Session, job_ids: Collection[str]) -> dict[str, list[Attempt]]:
+    """What `attempts_of` says of each of these jobs; jobs without attempts are left out."""
+    attempts: dict[str, list[Attempt]] = {}
+    query = select(Attempt).where(Attempt.job_id.in_(job_ids))
+    for attempt in session.scalars(query.order_by(Attempt.number, Attempt.started_unix_s)):
+        attempts.setdefault(attempt.job_id, []).append(attempt)
+    return attempts
 
 
 def cancel(session: Session, job_id: str) -> Job:

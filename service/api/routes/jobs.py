@@ -1,19 +1,17 @@
 """Jobs: make, watch, cancel; and for agents: lease, heartbeat, result, failure."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from latcast.errors import AuthenticationError
 from latcast.schema import FINISHED_STATES, JobKind, JobState
 from service.api import schemas, views
-from service.api.deps import Admin, AgentOnly, Cursor, Limit, Parts, PartsOf, Reader
+from service.api.deps import Admin, AgentOnly, Cursor, Limit, Parts, PartsOf, Reader, address_of, ends_within, is_ending
 from service.api.door.routes import Route
 from service.fleet import access
 from service.fleet.access import Principal
@@ -83,7 +81,8 @@ async def lease(body: schemas.LeaseIn, request: Request, parts: PartsOf, caller:
         left = until - time.monotonic()
         if left <= 0 or await request.is_disconnected():
             return Response(status_code=204)  # type: ignore[return-value]  # FastAPI passes responses through
-        await asyncio.sleep(min(POLL_SECONDS, left))
+        if await ends_within(request, min(POLL_SECONDS, left)):
+            return Response(status_code=204)  # type: ignore[return-value]
 
 
 def _note_agent(parts: Parts, caller: Principal) -> None:
@@ -129,28 +128,30 @@ def cancel(job_id: str, parts: PartsOf, _caller: Admin) -> schemas.JobOut:
         return views.job_out(session, queue.cancel(session, job_id))
 
 
+async def _share(request: Request, parts: PartsOf, caller: Reader) -> AsyncIterator[None]:
+    with parts.pools.stream_shares.one(caller.key_id or address_of(request.client)):
+        yield
+
+
+Share = Annotated[None, Depends(_share)]
+"""One of the streams that a caller may have open; held until it ends."""
 ShownJob = Annotated[schemas.JobOut, Depends(show)]
 """The job as it is when the call comes; one that does not exist is refused before the stream begins."""
 
 
 @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
-async def events(job: ShownJob, parts: PartsOf, caller: Reader) -> AsyncIterable[ServerSentEvent]:
-    """The job now, and each time it changes, until it is finished or the caller's key is revoked."""
+async def events(
+    job: ShownJob, request: Request, parts: PartsOf, caller: Reader, _share: Share
+) -> AsyncIterable[ServerSentEvent]:
+    """The job now, and each time it changes, until it is finished, the caller's key is revoked or the service ends."""
     yield ServerSentEvent(event="job", data=job)
-    while job.state not in FINISHED_STATES:
-        await asyncio.sleep(POLL_SECONDS)
+    while job.state not in FINISHED_STATES and not is_ending(request):
         try:
-            last, job = job, await run_in_threadpool(_look_again, job.id, parts, caller)
+            last, job = job, await parts.watch.next(job.id, caller)
         except AuthenticationError:
             return
         if job != last:
             yield ServerSentEvent(event="job", data=job)
-
-
-def _look_again(job_id: str, parts: Parts, caller: Principal) -> schemas.JobOut:
-    with parts.database.read() as session:
-        access.require_valid(session, caller)
-        return views.job_out(session, queue.find(session, job_id))
 
 
 @router.post("/jobs/{job_id}/heartbeat")

@@ -22,7 +22,10 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, An
     """What would have been served."""
     monkeypatch.setattr(running, "NOTE", tmp_path / "note" / "service.json")
     calls: list[dict[str, Any]] = []
-    monkeypatch.setattr("uvicorn.run", lambda app, **options: calls.append({"app": app, **options}))
+    monkeypatch.setattr(
+        "service.api.door.connections.serve_http",
+        lambda app, settings: calls.append({"app": app, "host": settings.host, "port": settings.port}),
+    )
     monkeypatch.setattr("service.app.create_app", lambda settings: settings)
     return calls
 
@@ -86,7 +89,8 @@ def test_while_it_runs_its_folder_can_be_found(
     served: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr("uvicorn.run", lambda *_args, **_options: seen.append(running.running_service()))
+    serving = "service.api.door.connections.serve_http"
+    monkeypatch.setattr(serving, lambda *_args, **_options: seen.append(running.running_service()))
     serve("--data-dir", str(tmp_path / "data"))
     assert (seen[0].data_dir, seen[0].own_url) == (str(tmp_path / "data"), False)
     assert running.running_service() is None

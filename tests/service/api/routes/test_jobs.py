@@ -1,6 +1,6 @@
 """Jobs over REST: from lease to result, calls that wait, lists, and streams of changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +9,8 @@ import pytest
 from latcast.client import Client
 from latcast.errors import AuthenticationError, LeaseLostError
 from latcast.schema import Failure
-from service.api import schemas
 from service.api.deps import Parts
+from service.api.job_watch import Look
 from service.api.routes import jobs
 from service.fleet.access import Principal
 from tests.service.helpers import DEVICE, TARGET, World, measurement
@@ -74,14 +74,15 @@ def test_jobs_are_listed_newest_first_and_filtered(world: World) -> None:
     assert [job["id"] for job in world.client.jobs(state="leased")] == [made[0]["id"]]
 
 
-def test_events_tell_each_change_until_the_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_tell_each_change_until_the_end(world: World) -> None:
     agent = world.agent()
     graph = world.graph()
     (made,) = world.client.profile(TARGET.id, graphs=[graph])
     leased: list[dict] = []
-    look = jobs._look_again
+    watch = world.app.state.parts.watch
+    look = watch.look
 
-    def change_and_look(job_id: str, parts: Parts, caller: Principal) -> schemas.JobOut:
+    def change_and_look(job_ids: Collection[str], key_ids: Collection[str]) -> Look:
         """The job is leased before the first look, as it was at the second, and done before the third."""
         if not leased:
             leased.append(lease(agent))
@@ -89,10 +90,9 @@ def test_events_tell_each_change_until_the_end(world: World, monkeypatch: pytest
             agent.result(made["id"], leased[0]["lease_token"], measurement(graph))
         else:
             leased.append({})
-        return look(job_id, parts, caller)
+        return look(job_ids, key_ids)
 
-    monkeypatch.setattr(jobs, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(jobs, "_look_again", change_and_look)
+    watch.pause_s, watch.look = 0.0, change_and_look
     response = world.http.get(f"/v1/jobs/{made['id']}/events")
     assert response.headers["content-type"].startswith("text/event-stream")
     states = [line.split('"state":"')[1].split('"')[0] for line in response.text.splitlines() if "data:" in line]
@@ -138,20 +138,18 @@ def revoke_agents(world: World) -> None:
             world.client.revoke_key(key["id"])
 
 
-def test_a_stream_ends_when_its_key_is_revoked(
-    keyed: tuple[World, dict[str, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stream_ends_when_its_key_is_revoked(keyed: tuple[World, dict[str, str]]) -> None:
     world, keys = keyed
     (made,) = world.client.profile(TARGET.id, graphs=[world.graph()])
-    look = jobs._look_again
+    watch = world.app.state.parts.watch
+    look = watch.look
 
-    def revoke_and_look(job_id: str, parts: Parts, caller: Principal) -> schemas.JobOut:
+    def revoke_and_look(job_ids: Collection[str], key_ids: Collection[str]) -> Look:
         (row,) = [key for key in world.client.api_keys() if key["scope"] == "client"]
         world.client.revoke_key(row["id"])
-        return look(job_id, parts, caller)
+        return look(job_ids, key_ids)
 
-    monkeypatch.setattr(jobs, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(jobs, "_look_again", revoke_and_look)
+    watch.pause_s, watch.look = 0.0, revoke_and_look
     headers = {"Authorization": f"Bearer {keys['client']}"}
     response = world.http.get(f"/v1/jobs/{made['id']}/events", headers=headers)
     assert response.status_code == 200

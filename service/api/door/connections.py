@@ -1,0 +1,252 @@
+"""Connections: as many as the process has files for, none that only waits, and an end when the service is to end."""
+
+import asyncio
+import errno
+import os
+import resource
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+import h11
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from latcast.schema import InputError
+from service.api.deps import ENDING
+from service.settings import Settings
+
+__all__ = ["GuardedListener", "protocol_for", "serve_http"]
+
+log = structlog.get_logger(__name__)
+SHUTDOWN_S = 8
+"""How long calls that are under way may take once the service is asked to end; containers are killed after ten."""
+WANTED_FILES = 4096
+RESERVED_FILES = 64
+"""Files that connections leave to databases, uploads and the processes that read models."""
+BACKLOG = 32
+"""Connections that are taken at a time: fewer than files are reserved."""
+QUIET_S = 60.0
+"""What is said of refused connections is said once in this time."""
+BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 2\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%s"
+)
+BUSY_PROBLEM = (
+    b'{"type":"urn:latcast:problem:unavailable","title":"Service Unavailable","status":503,"detail":"The service has '
+    b'as many connections open as it takes (setting `max_connections`). Close some, or try again in a moment."}'
+)
+
+
+def serve_http(app: ASGIApp, settings: Settings) -> None:
+    """Serve an application until the process is asked to end, then let what is under way end."""
+    files = _raise_file_limit()
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="asyncio",
+        http=protocol_for(settings, files),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        backlog=BACKLOG,
+        proxy_headers=bool(settings.forwarded_allow_ips),
+        forwarded_allow_ips=settings.forwarded_allow_ips or None,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+    listeners: list[socket.socket] = [*GuardedListener.all_at(settings.host, settings.port)]
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=listeners)
+
+
+def _raise_file_limit() -> int:
+    """Let the process have as many files as it may, up to a number; how many it may have then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(WANTED_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return wanted
+    return WANTED_FILES if soft == resource.RLIM_INFINITY else soft
+
+
+class GuardedListener(socket.socket):
+    """A listening socket that closes who comes while the process has no file left, instead of failing again and again.
+
+    asyncio logs a failure to accept, and tries again, many times a second; one file is kept so that the connection
+    can be taken and closed.
+    """
+
+    _spare: int | None = None
+
+    @classmethod
+    def all_at(cls, host: str, port: int) -> list["GuardedListener"]:
+        """Those that are bound to every address of a host.
+
+        Raises:
+            InputError: it has none here, or the port is taken.
+        """
+        try:
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            return [cls._bound(family, address) for family, *_, address in dict.fromkeys(addresses)]
+        except OSError as error:
+            raise InputError(f"The service cannot listen on {host}, port {port}: {error.strerror}.") from error
+
+    @classmethod
+    def _bound(cls, family: int, address: Any) -> "GuardedListener":
+        listener = cls(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+        listener._spare = os.open(os.devnull, os.O_RDONLY)
+        return listener
+
+    def listen(self, _backlog: int = 0) -> None:
+        """Let as many wait as the system keeps; they are taken some at a time all the same."""
+        super().listen(socket.SOMAXCONN)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection.
+
+        Raises:
+            BlockingIOError: there is none, or no file for it.
+        """
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                raise
+        self._turn_away()
+        raise BlockingIOError
+
+    def _turn_away(self) -> None:
+        if self._spare is None:
+            return
+        os.close(self._spare)
+        with suppress(OSError):
+            super().accept()[0].close()
+        self._spare = os.open(os.devnull, os.O_RDONLY)
+        _say_refused("no file is left")
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+        super().close()
+
+
+class _Refusals:
+    """What was refused since it was last said."""
+
+    count = 0
+    said_s = -QUIET_S
+
+
+def _say_refused(reason: str) -> None:
+    _Refusals.count += 1
+    if (now := time.monotonic()) - _Refusals.said_s >= QUIET_S:
+        log.warning("connections refused", count=_Refusals.count, reason=reason)
+        _Refusals.count, _Refusals.said_s = 0, now
+
+
+def protocol_for(settings: Settings, files: int) -> type[asyncio.Protocol]:
+    """The protocol of connections within the limits of the settings.
+
+    Args:
+        settings: of the service.
+        files: that the process may have open.
+    """
+
+    class Protocol(GuardedProtocol):
+        most_connections = settings.max_connections
+        last_file = max(files - RESERVED_FILES, 16)
+        head_s = settings.header_timeout_s
+        pause_s = settings.body_timeout_s
+
+    return Protocol
+
+
+class GuardedProtocol(H11Protocol):
+    """uvicorn's, with an end for connections that come too many, that send no whole head, or read no answer."""
+
+    most_connections: int
+    last_file: int
+    head_s: float
+    pause_s: float
+    _waiting_for_head: asyncio.TimerHandle | None = None
+    _waiting_for_reader: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Take a connection, or turn it away."""
+        super().connection_made(transport)
+        number = transport.get_extra_info("socket").fileno()
+        if len(self.connections) > self.most_connections or number > self.last_file:
+            _say_refused("as many are open as may be")
+            transport.write(BUSY % (len(BUSY_PROBLEM), BUSY_PROBLEM))
+            transport.close()
+            return
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        if not self.transport.is_closing():
+            super().data_received(data)
+            self._watch()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next call."""
+        super().on_response_complete()
+        self._watch()
+
+    def _watch(self) -> None:
+        """While no call is under way, what comes has to become a head in time."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            _cancel(self._waiting_for_head)
+            self._waiting_for_head = None
+        elif self._waiting_for_head is None:
+            self._expect_head()
+
+    def _expect_head(self) -> None:
+        self._waiting_for_head = self.loop.call_later(self.head_s, self._end, "head")
+
+    def pause_writing(self) -> None:
+        """The caller reads more slowly than it is answered."""
+        super().pause_writing()
+        if self._waiting_for_reader is None:
+            self._waiting_for_reader = self.loop.call_later(self.pause_s, self._end, "reader")
+
+    def resume_writing(self) -> None:
+        """The caller has read on."""
+        super().resume_writing()
+        _cancel(self._waiting_for_reader)
+        self._waiting_for_reader = None
+
+    def _end(self, reason: str) -> None:
+        log.debug("connection ended", waited_for=reason)
+        self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        _cancel(self._waiting_for_head)
+        _cancel(self._waiting_for_reader)
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Tell whoever waits that the service is to end."""
+        if (ending := self.app_state.get(ENDING)) is not None:
+            ending.set()
+        if self.conn.our_state is h11.ERROR:
+            self.transport.close()
+            return
+        super().shutdown()
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()

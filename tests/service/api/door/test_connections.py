@@ -1,0 +1,195 @@
+"""Connections to a real `latcast serve`: too many, idle, half, and there when it is asked to end."""
+
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from latcast.client import Client
+from latcast.errors import UnavailableError
+from latcast.schema import InputError
+from service.api.door.connections import GuardedListener
+from tests.hostile.served import Served, free_port
+from tests.service.helpers import TARGET, model
+
+LOOPBACK = "127.0.0.1"
+PROMPTLY_S = 10.0
+"""Container engines kill after that."""
+SETTINGS = {"LATCAST_HEADER_TIMEOUT_S": "1", "LATCAST_BODY_TIMEOUT_S": "1", "LATCAST_MAX_CONNECTIONS": "20"}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service that takes 20 connections and waits for a second."""
+    with Served(tmp_path_factory.mktemp("small"), environment=SETTINGS) as served:
+        yield served
+
+
+def connect(served: Served, stack: ExitStack, sent: bytes = b"") -> socket.socket:
+    connection = stack.enter_context(socket.create_connection((LOOPBACK, served.port), timeout=30))
+    with suppress(ConnectionError):
+        connection.sendall(sent)
+    return connection
+
+
+def answer(connection: socket.socket) -> bytes:
+    """What comes until the connection is closed."""
+    parts = []
+    with suppress(ConnectionError):
+        while part := connection.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def test_connections_that_say_nothing_or_half_are_closed(small: Served) -> None:
+    half_head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+    whole = half_head + b"\r\n"
+    with ExitStack() as stack:
+        open_ones = [connect(small, stack, sent) for sent in (b"", half_head, whole + half_head)]
+        answers = [answer(connection) for connection in open_ones]
+    assert answers[:2] == [b"", b""]
+    assert answers[2].startswith(b"HTTP/1.1 200")
+
+
+def test_bodies_that_do_not_come_are_given_up(small: Served) -> None:
+    head = (
+        b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+    )
+    with ExitStack() as stack:
+        assert answer(connect(small, stack, head + b'{"a":')).startswith(b"HTTP/1.1 408")
+    with ExitStack() as stack:  # to a path that reads no body
+        unread = head.replace(b"/v1/predict", b"/nothing")
+        assert answer(connect(small, stack, unread)).startswith(b"HTTP/1.1 404")
+
+
+def test_more_connections_than_are_taken_are_told_so_and_the_log_stays_short(small: Served) -> None:
+    size = len(small.log)
+    with ExitStack() as stack:
+        many = [connect(small, stack) for _ in range(60)]
+        refused = [said for said in map(answer, many) if said]
+    assert len(refused) >= 35
+    assert all(b"503" in said and b"`max_connections`" in said for said in refused)
+    small.require_alive()
+    assert len(small.log) - size < 4000
+
+
+def test_a_process_without_files_closes_who_comes_and_recovers(tmp_path: Path) -> None:
+    """The limit of files is far below that of connections, and connections are far more than either."""
+    with Served(tmp_path, environment={"LATCAST_HEADER_TIMEOUT_S": "2"}) as served:
+        now = len(os.listdir(f"/proc/{served.process.pid}/fd"))
+        limit_files(served.process.pid, now + 20)
+        before = served._log_file.stat().st_size
+        with ExitStack() as stack:
+            many = [connect(served, stack) for _ in range(200)]
+            assert len([said for said in map(answer, many) if said == b"" or b"503" in said]) == 200
+        served.require_alive()
+        assert served._log_file.stat().st_size - before < 20_000
+
+
+def limit_files(pid: int, files: int) -> None:
+    """Lower the limit of a running process."""
+    import resource
+
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (files, files))
+
+
+def streaming(served: Served, stack: ExitStack, key: str = "") -> socket.socket:
+    """An open stream of the events of a job that nobody does."""
+    graph = served.client.upload_graph(model())["hash"]
+    (job,) = served.client.profile(TARGET.id, graphs=[graph])
+    authorised = f"Authorization: Bearer {key}\r\n" if key else ""
+    head = f"GET /v1/jobs/{job['id']}/events HTTP/1.1\r\nHost: localhost\r\n{authorised}\r\n"
+    connection = connect(served, stack, head.encode())
+    assert b"200 OK" in connection.recv(65536)
+    return connection
+
+
+def test_the_service_ends_when_it_is_asked_to_whoever_waits(tmp_path: Path) -> None:
+    with Served(tmp_path) as served, ExitStack() as stack:
+        agent = Client(served.client.base_url, served.agent_key)
+        streaming(served, stack)
+        served.client.cancel(next(iter(served.client.jobs()))["id"])
+        stream = streaming(served, stack)
+        assert agent.lease(wait_s=0) is not None  # the stream's job, which is never finished
+        leases: list[object] = []
+        waiting = Thread(target=lambda: leases.append(lease_or_error(agent)))
+        waiting.start()
+        time.sleep(1.0)
+        served.process.send_signal(signal.SIGTERM)
+        served.process.wait(timeout=PROMPTLY_S)
+        assert answer(stream).endswith(b"0\r\n\r\n")  # whole
+        waiting.join(timeout=PROMPTLY_S)
+        assert len(leases) == 1
+        assert leases[0] is None or isinstance(leases[0], UnavailableError)
+
+
+def lease_or_error(agent: Client) -> object:
+    try:
+        return agent.lease(wait_s=25)
+    except UnavailableError as error:
+        return error
+
+
+def test_streams_of_one_caller_are_bounded_and_the_others_go_on(tmp_path: Path) -> None:
+    environment = {"LATCAST_MAX_EVENT_STREAMS_EACH": "3"}
+    with Served(tmp_path, environment=environment) as served, ExitStack() as stack:
+        opened = [streaming(served, stack) for _ in range(3)]
+        job = next(iter(served.client.jobs()))["id"]
+        refused = served.call("GET", f"/v1/jobs/{job}/events")
+        assert refused.status == 503
+        assert "`max_event_streams_each`" in refused.sentence
+        assert refused.headers is not None
+        assert refused.headers["retry-after"]
+        opened[0].close()
+        deadline = time.monotonic() + 30
+        while (status := status_of_stream(served, job)) != 200:
+            assert time.monotonic() < deadline, status
+            time.sleep(0.2)
+
+
+def status_of_stream(served: Served, job: str) -> int:
+    with served.http.stream("GET", f"/v1/jobs/{job}/events") as response:
+        return int(response.status_code)
+
+
+def statuses_by_forwarded_address(served: Served, count: int) -> list[int]:
+    return [
+        served.call("GET", "/v1/targets", headers={"X-Forwarded-For": f"10.0.0.{place}"}).status
+        for place in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("trusted", "refused"), [("", 20), (LOOPBACK, 0)])
+def test_forwarded_addresses_count_where_a_proxy_is_named(tmp_path: Path, trusted: str, refused: int) -> None:
+    environment = {
+        "LATCAST_FORWARDED_ALLOW_IPS": trusted, "LATCAST_RATE_PER_SECOND": "0.001", "LATCAST_RATE_BURST": "12",
+    }  # fmt: skip
+    with Served(tmp_path, environment=environment) as served:  # two calls made it ready
+        statuses = statuses_by_forwarded_address(served, 30)
+    assert statuses.count(429) == refused
+    assert statuses.count(200) == 30 - refused
+
+
+@pytest.mark.parametrize("host", [LOOPBACK, "nowhere.invalid"])
+def test_an_address_that_is_not_to_be_had_is_a_sentence(host: str) -> None:
+    port = free_port()
+    (listener,) = GuardedListener.all_at(LOOPBACK, port)
+    listener.listen()
+    with listener, pytest.raises(InputError, match=re.escape(f"cannot listen on {host}, port {port}")):
+        GuardedListener.all_at(host, port)
+
+
+def test_every_address_of_a_name_is_listened_on() -> None:
+    listeners = GuardedListener.all_at("localhost", 0)
+    addresses = {listener.getsockname()[0] for listener in listeners}
+    for listener in listeners:
+        listener.close()
+    assert addresses <= {LOOPBACK, "::1"}
+    assert LOOPBACK in addresses
