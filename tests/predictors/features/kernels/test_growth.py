@@ -188,6 +188,12 @@ def test_large_graphs_grow_near_linearly(shape: Callable[[int], bytes]) -> None:
     assert_near_linear(shape, TRAITS["onnxruntime"], 2000, 16_000)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [chain, fan, slices, shared_input, loop])
+def test_the_largest_graphs_grow_near_linearly(shape: Callable[[int], bytes]) -> None:
+    assert_near_linear(shape, TRAITS["onnxruntime"], 8000, 64_000)
+
+
 def test_too_many_steps_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "MOST_STEPS", 9)
     with pytest.raises(ModelLimitError, match="steps = 9"):
