@@ -263,7 +263,8 @@ def count_losses(url: str, acknowledged: list[int]) -> Losses:
     """Compare what was acknowledged with what is in the database."""
     database = Database(create_engine_for(Settings(database_url=url)))
     with database.read() as session:
-        rows = dict(session.execute(select(tables.Measurement.id, tables.Measurement.job_id)).tuples().all())
+        written = session.execute(select(tables.Measurement.id, tables.Measurement.job_id)).all()
+        rows = {row.id: row.job_id for row in written}
         states = Counter(session.scalars(select(tables.Job.state)))
     database.close()
     twice = sum(count - 1 for count in Counter(rows.values()).values())

@@ -19,8 +19,7 @@ from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError, LeaseLostError
 from latcast.schema import FINISHED_STATES, Failure, JobKind, JobState, LatcastError, LeaseOutcome, ProfileSettings
-from profilers.onnx_graph import load_graph, strip_weights
-from profilers.onnx_graph.isolated.loader import PreparedModel
+from profilers.onnx_graph import load_graph
 from service.db import records, tables
 from service.db.session import Database, create_engine_for
 from service.fleet import access
@@ -28,7 +27,7 @@ from service.graphs import store
 from service.jobs import queue, reports
 from service.jobs.payloads import AdaptPayload, ProfilePayload
 from service.settings import Settings
-from tests.service.helpers import DEVICE, TARGET, measurement, model, run_sql
+from tests.service.helpers import DEVICE, TARGET, DirectReader, measurement, model, run_sql
 
 MEASURE = ProfilePayload(settings=ProfileSettings(backend="fake"))
 ADAPT = AdaptPayload(samples=1, sampler="random")
@@ -217,6 +216,17 @@ class QueueMachine(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.clock.now += seconds
 
+    @rule(by=st.sampled_from([-86_400.0, -90.0, 90.0, 86_400.0]))
+    def set_the_clock(self, by: float) -> None:
+        """The service notices that its clock was set."""
+        self.clock.now += by
+        leased = [job for job in self.jobs if job.state == JobState.LEASED]
+        with self.database.write.begin() as session:
+            assert queue.renew(session, lease_seconds=LEASE_S) == len(leased)
+            assert not queue.any_beyond(session, 2 * LEASE_S)
+        for job in leased:
+            job.leases[-1].deadline = self.clock.now + LEASE_S
+
     @rule()
     def expire(self) -> None:
         late = [job for job in self.jobs if job.state == JobState.LEASED and job.leases[-1].deadline < self.clock.now]
@@ -292,7 +302,7 @@ def furnish(session: Session) -> list[queue.Worker]:
     device = session.merge(records.device_row(DEVICE))
     session.flush()
     session.merge(records.target_row(TARGET, device)).offered = True
-    store.save(session, store.PreparedGraph.of(PreparedModel(GRAPH, strip_weights(model()))))
+    store.save(session, store.prepare(DirectReader(), model()))
     workers = []
     for _ in range(AGENTS):
         key, _secret = access.create_key(session, scope="agent")
@@ -327,7 +337,7 @@ def test_on_sqlite(migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.Mo
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
         return Database(engine)
 
-    run(make, monkeypatch, examples=25, steps=30)
+    run(make, monkeypatch, examples=15, steps=30)
 
 
 def test_on_postgres(new_postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
