@@ -9,9 +9,12 @@ import pytest
 from latcast.schema import ArtifactError, UnknownNameError
 from predictors import registry
 from predictors.artifact import Artifact
+from predictors.data.measured import read_targets
 from predictors.kinds.flops import FlopsPredictor
 from predictors.registry import load_predictor, predictor_class, predictor_kinds, pretrained
 from predictors.testing.workload import default_workload
+from profilers.host.device import describe_device
+from profilers.host.fingerprint import former_fingerprint
 
 
 def test_kinds_are_what_their_classes_say() -> None:
@@ -33,6 +36,19 @@ def test_an_artifact_finds_its_class(tmp_path: Path) -> None:
         loaded = load_predictor(source)
         assert isinstance(loaded, FlopsPredictor)
         assert loaded.hyperparameters() == {"folds": 3, "seed": 2}
+
+
+def test_the_shipped_targets_are_those_of_the_data_set_and_never_this_machine() -> None:
+    """An image that was started on another host once counted as the machine of training."""
+    measured = read_targets(Path(__file__).parents[2] / "benchmarks" / "data")
+    artifact = pretrained("universal-graphs").to_artifact()
+    trained_on = {one.target.id for one in measured}
+    assert set(artifact.vocabulary["targets"]) == set(artifact.vocabulary["trained_on"]) == trained_on
+    (fingerprint,) = {one.device.fingerprint for one in measured}
+    assert fingerprint not in (describe_device().fingerprint, former_fingerprint())
+    for one in measured:
+        for mine in (describe_device().fingerprint, former_fingerprint()):
+            assert replace(one.target, device=mine).id not in trained_on
 
 
 def test_artifacts_of_missing_kinds_are_refused() -> None:
