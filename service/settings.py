@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     reader_workers: int = Field(2, ge=1, le=64, description="Models that are read at a time, each in a process.")
     reader_memory_bytes: Bytes = Field(900 * 2**20, description="Memory that each of these processes may take.")
     reader_timeout_s: Seconds = Field(30.0, description="Time for one model, of wall-clock and of the processor.")
+    predictor_cache_bytes: Bytes = Field(512 * 2**20, description="Most memory for predictors that are kept.")
     cache_bytes: Bytes = Field(128 * 2**20, description="Most memory for what was read of graphs.")
     rate_per_second: float = Field(100.0, ge=0, description="Calls per second for each key or address; 0: no limit.")
     rate_burst: int = Field(400, ge=1, description="Calls that may come at once before the rate counts.")

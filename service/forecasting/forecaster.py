@@ -41,7 +41,7 @@ class Forecaster:
 
     def __init__(self, settings: Settings, database: Database, reader: ReadsFeatures) -> None:
         self._settings, self._database = settings, database
-        self.catalogue = PredictorCatalogue(database)
+        self.catalogue = PredictorCatalogue(database, cache_bytes=settings.predictor_cache_bytes)
         self.resolver = Resolver(database, reader, cache_bytes=settings.cache_bytes)
         self.selection = PredictorSelection(database, self.resolver)
         self._explainer = Explainer(database, self.resolver)

@@ -1,6 +1,7 @@
 """Artifacts in the database, by digest: every process behind a load balancer sees the same ones."""
 
 import hashlib
+from typing import NamedTuple
 
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
@@ -15,9 +16,18 @@ from service.db import tables
 from service.db.pagination import Order, Page, fetch_page
 from service.db.session import Database
 
-__all__ = ["ArtifactStore", "find_predictor", "predictors_page", "put_artifact"]
+__all__ = ["ArtifactStore", "LoadedPredictor", "find_predictor", "predictors_page", "put_artifact"]
 
-CACHED_PREDICTORS = 64
+CACHE_BYTES = 512 * 2**20
+LOADED_FACTOR = 3
+"""Memory that a predictor takes for each byte of its artifact, about: weights are stored in half precision."""
+
+
+class LoadedPredictor(NamedTuple):
+    """A predictor, and what it takes in memory, about."""
+
+    predictor: Predictor
+    size_bytes: int
 
 
 def put_artifact(session: Session, artifact: Artifact) -> str:
@@ -31,19 +41,28 @@ def put_artifact(session: Session, artifact: Artifact) -> str:
 
 
 class ArtifactStore:
-    """Loads predictors by their artifact's digest, verified, and keeps the latest used ones. Thread-safe."""
+    """Loads predictors by their artifact's digest, verified, and keeps the latest used ones. Thread-safe.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: that has the artifacts.
+        cache_bytes: memory for the predictors that are kept.
+    """
+
+    def __init__(self, database: Database, *, cache_bytes: int = CACHE_BYTES) -> None:
         self._database = database
-        self._loaded: Cache[str, Predictor] = Cache(CACHED_PREDICTORS)
+        self._loaded: Cache[str, LoadedPredictor] = Cache(cache_bytes, weigh=lambda loaded: loaded.size_bytes)
 
-    def load(self, digest: str) -> Predictor:
+    def load(self, digest: str) -> LoadedPredictor:
         """The predictor whose artifact has this digest.
 
         Raises:
             ArtifactError: it is missing, or its bytes are not those that were stored.
         """
-        return self._loaded.get_or_make(digest, lambda: load_predictor(Artifact.from_bytes(self._read(digest))))
+        return self._loaded.get_or_make(digest, lambda: self._fresh(digest))
+
+    def _fresh(self, digest: str) -> LoadedPredictor:
+        content = self._read(digest)
+        return LoadedPredictor(load_predictor(Artifact.from_bytes(content)), LOADED_FACTOR * len(content))
 
     def _read(self, digest: str) -> bytes:
         with self._database.read() as session:

@@ -18,7 +18,7 @@ from service.db.records import target_record
 from service.db.session import Database
 from service.fleet.targets import find_target
 from service.graphs.queries import reads_natively
-from service.learning.artifacts import ArtifactStore
+from service.learning.artifacts import CACHE_BYTES, ArtifactStore
 
 __all__ = [
     "SHIPPED",
@@ -33,6 +33,8 @@ SHIPPED = "pretrained:"
 """Beginning of the ids of shipped predictors."""
 REFRESH_SECONDS = 0.5
 CACHED_TARGETS = 10_000
+TARGET_BYTES = 2000
+"""What a target takes beside its adapted predictor."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,12 +61,14 @@ class ServedPredictor:
         predictor: adapted to the target, or a base.
         adapted: whether it knows the target's own measurements.
         support: ids of the measurements that it was adapted with.
+        size_bytes: memory that it takes, about, where it does not share that with others.
     """
 
     id: str
     predictor: Predictor
     adapted: bool
     support: tuple[int, ...] = ()
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +100,17 @@ class PredictorCatalogue:
 
     An activation made by another process is noticed within a second, one of this process at once. An artifact that
     cannot be read is refused and the previous one serves on.
+
+    Args:
+        database: that has predictors and adaptations.
+        cache_bytes: memory for predictors that are kept, and again for what there is for each target.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, cache_bytes: int = CACHE_BYTES) -> None:
         self._database = database
-        self._store = ArtifactStore(database)
+        self._store = ArtifactStore(database, cache_bytes=cache_bytes)
         self._lock = threading.Lock()
-        self._predictors: Cache[TargetId, tuple[float, TargetPredictors]] = Cache(CACHED_TARGETS)
+        self._predictors: Cache[TargetId, tuple[float, TargetPredictors]] = Cache(cache_bytes, weigh=_weight)
         self._renewed: Cache[TargetId, float] = Cache(CACHED_TARGETS)
 
     def predictors_of(self, target_id: TargetId, *, not_before: float = 0.0) -> TargetPredictors:
@@ -142,7 +150,7 @@ class PredictorCatalogue:
         readable = []
         for predictor_id, digest in rows:
             try:
-                readable.append(StoredPredictor(id=predictor_id, predictor=self._store.load(digest)))
+                readable.append(StoredPredictor(id=predictor_id, predictor=self._store.load(digest).predictor))
             except ArtifactError as error:
                 log.error("base predictor refused", predictor=predictor_id, reason=str(error))
         return (*readable, *shipped_bases())
@@ -158,11 +166,22 @@ class PredictorCatalogue:
 
     def _adapted(self, row: tables.Adaptation, previous: TargetPredictors | None) -> ServedPredictor | None:
         try:
-            predictor = self._store.load(row.artifact_digest)
+            loaded = self._store.load(row.artifact_digest)
         except ArtifactError as error:
             log.error("adaptation refused, the previous one serves on", adaptation=row.id, reason=str(error))
             return previous.adapted if previous else None
-        return ServedPredictor(id=f"adaptation:{row.id}", predictor=predictor, adapted=True, support=tuple(row.support))
+        return ServedPredictor(
+            id=f"adaptation:{row.id}",
+            predictor=loaded.predictor,
+            adapted=True,
+            support=tuple(row.support),
+            size_bytes=loaded.size_bytes,
+        )
+
+
+def _weight(kept: tuple[float, TargetPredictors]) -> int:
+    adapted = kept[1].adapted
+    return TARGET_BYTES + (adapted.size_bytes if adapted else 0)
 
 
 _shipped: dict[str, StoredPredictor | None] = {}

@@ -11,8 +11,7 @@ from predictors.base import LatencyDataset, Query
 from predictors.kinds.lookup_table import LookupTablePredictor
 from service.db import tables
 from service.db.session import Database
-from service.learning import artifacts
-from service.learning.artifacts import ArtifactStore, find_predictor, predictors_page, put_artifact
+from service.learning.artifacts import LOADED_FACTOR, ArtifactStore, find_predictor, predictors_page, put_artifact
 from tests.service.helpers import CELL
 
 
@@ -29,7 +28,7 @@ def test_an_artifact_is_kept_once_and_read_once(database: Database, artifact: Ar
         assert put_artifact(session, artifact) == digest
         assert session.scalar(select(func.count()).select_from(tables.Artifact)) == 1
     store = ArtifactStore(database)
-    assert isinstance(store.load(digest), LookupTablePredictor)
+    assert isinstance(store.load(digest).predictor, LookupTablePredictor)
     with database.write.begin() as session:
         session.get_one(tables.Artifact, digest).content = b"other bytes"
     assert store.load(digest) is store.load(digest)
@@ -39,18 +38,22 @@ def test_an_artifact_is_kept_once_and_read_once(database: Database, artifact: Ar
         store.load("none")
 
 
-def test_an_artifact_that_is_refused_pushes_none_out_of_memory(
-    database: Database, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(artifacts, "CACHED_PREDICTORS", 1)
+def test_an_artifact_that_is_refused_pushes_none_out_of_memory(database: Database, artifact: Artifact) -> None:
     with database.write.begin() as session:
         digest = put_artifact(session, artifact)
         session.add(tables.Artifact(digest="copy", content=artifact.to_bytes()))
-    store = ArtifactStore(database)
+    store = ArtifactStore(database, cache_bytes=LOADED_FACTOR * len(artifact.to_bytes()))
     first = store.load(digest)
     with pytest.raises(ArtifactError):
         store.load("copy")  # its digest is not that of its bytes, and nothing is forgotten for it
     assert store.load(digest) is first
+
+
+def test_no_more_is_kept_than_memory_is_given(database: Database, artifact: Artifact) -> None:
+    with database.write.begin() as session:
+        digest = put_artifact(session, artifact)
+    store = ArtifactStore(database, cache_bytes=LOADED_FACTOR * len(artifact.to_bytes()) - 1)
+    assert store.load(digest) is not store.load(digest)
 
 
 def test_base_predictors_are_listed_newest_first_and_found(database: Database) -> None:
