@@ -12,7 +12,7 @@ from typer.main import get_command
 from service.cli.main import app
 from tests.docs.blocks import ROOT, Block, blocks, commands, spans
 
-LANGUAGES = {"sh", "python", "json", "toml", "text", "mermaid"}
+LANGUAGES = {"sh", "python", "json", "toml", "text", "mermaid", "yaml"}
 FOREIGN = {"cd", "cp", "curl", "docker", "git", "pre-commit", "jq", "sysctl"}
 """Programs that are not ours, whose options are not looked at."""
 
@@ -91,7 +91,10 @@ def parameter_problems(command: Any, arguments: list[str], *, brief: bool) -> li
 
 
 def python_problems(arguments: list[str]) -> list[str]:
-    """Whether a script or module of the repository exists and mentions its options."""
+    """Whether a script or module of the repository exists and mentions its options; code (`-c`) has to be Python."""
+    if arguments[0] == "-c":
+        compile(arguments[1], "-c", "exec")
+        return []
     script = arguments[1].replace(".", "/") + ".py" if arguments[0] == "-m" else arguments[0]
     path: Path = ROOT / script
     if not path.is_file():

@@ -1,5 +1,7 @@
 """`latcast profile`: measure one model on this machine."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,7 +9,9 @@ import typer
 
 from latcast.schema import InputError, LatcastError, Measurement, ProfileSettings, to_plain
 from service.cli.common import DimOption, ShapeOption, console, parse_pairs, write_json
-from service.cli.shapes import Sizes, parse_sizes
+from service.cli.shapes import Sizes, parse_curve
+from service.cli.tables import Column, echo, names, numbers, output, print_table, say
+from service.cli.units import milliseconds
 
 if TYPE_CHECKING:
     from latcast.schema import Device, Graph
@@ -15,11 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["profile"]
 
+Profiled = tuple[str, "Device", "Graph", Measurement]
+"""Name, machine, graph and measurement of a model."""
+
 DEFAULTS = ProfileSettings()
 
 
 def profile(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file; with --space an architecture's text.")],
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL…", help="ONNX files; with --space, architectures' texts.")
+    ],
     shape: ShapeOption = None,
     dim: DimOption = None,
     feeds: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Inputs, instead of generated ones.")] = None,
@@ -40,13 +49,17 @@ def profile(
         str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; - prints only that.")
     ] = None,
 ) -> None:
-    """Measure how long a model takes on this machine, and what in it takes the time.
+    """Measure how long models take on this machine, and what in them takes the time.
+
+    Several models, or several sizes of a symbol, get a row each instead of a report; --json has everything of all.
+    Exits with 1 when one could not be measured; the others are all the same.
 
     \b
     Examples:
       latcast profile model.onnx
       latcast profile model.onnx --shape image=1,3,224,224 --threads 4
       latcast profile encoder.onnx --dim batch=1 --dim seq=128
+      latcast profile a.onnx b.onnx --dim batch=1,2,4,8
       latcast profile model.onnx --feeds inputs.npz --json result.json
       latcast profile model.onnx --option optimisation=basic --kernels 30
       latcast profile --space nasbench201 \\
@@ -62,12 +75,70 @@ def profile(
         timeout_s=timeout,
         kernels=kernels > 0,
     )
-    content, graph = _model(model, space, parse_sizes(shape, dim))
-    arrays = _feeds(feeds, graph)
-    device, measurement = _measure(content, graph, settings, arrays)
-    _show(model if space else Path(model).name, device, graph, measurement, kernels=kernels, json_out=json_out)
+    curve = parse_curve(shape, dim)
+    asked = [(model, sizes) for model in models for sizes in (curve if space is None else curve[:1])]
+    run = partial(_profiled, space=space, feeds=feeds, settings=settings)
+    if len(asked) > 1:
+        _profile_all(run, asked, json_out)
+        return
+    name, device, graph, measurement = run(*asked[0])
+    _show(name, device, graph, measurement, kernels=kernels, json_out=json_out)
     if measurement.failure:
-        raise LatcastError(f"{measurement.failure.message} (stage: {measurement.failure.stage})")
+        raise LatcastError(_failure(measurement))
+
+
+def _profiled(
+    model: str, sizes: Sizes, *, space: str | None, feeds: Path | None, settings: ProfileSettings
+) -> "Profiled":
+    content, graph = _model(model, space, sizes)
+    device, measurement = _measure(content, graph, settings, _feeds(feeds, graph))
+    name = model if space else Path(model).name
+    return f"{name} ({sizes.label})" if sizes.label else name, device, graph, measurement
+
+
+def _failure(measurement: Measurement) -> str:
+    failure = measurement.failure
+    return f"{failure.message} (stage: {failure.stage})" if failure else ""
+
+
+def _profile_all(
+    run: "Callable[[str, Sizes], Profiled]", asked: Sequence[tuple[str, Sizes]], json_out: str | None
+) -> None:
+    """Measure one after the other, and print a row for each; one that fails spoils no other."""
+    documents, rows, failures = [], [], []
+    for model, sizes in asked:
+        try:
+            name, device, graph, measurement = run(model, sizes)
+        except InputError as error:
+            name, problem = model, str(error)
+            documents.append({"name": name, "error": problem})
+        else:
+            problem = _failure(measurement)
+            documents.append(_document(name, device, graph, measurement))
+            rows.append((name, measurement))
+        failures += [f"latcast: {name}: {problem}"] if problem else []
+    if json_out != "-" and rows:
+        print_rows(rows)
+    if json_out is not None:
+        write_json(documents, json_out)
+    for sentence in failures:
+        echo(sentence, err=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def print_rows(rows: Sequence[tuple[str, Measurement]]) -> None:
+    """Print a row for each measurement that has samples."""
+    taken = [(name, one.summary, one.noisy) for name, one in rows if one.summary is not None]
+    columns = [names("model"), numbers("ms"), numbers("p10 – p90"), numbers("samples"), Column("steadiness")]
+    cells = [
+        (name, milliseconds(summary.median_ms), f"{milliseconds(summary.p10_ms)} – {milliseconds(summary.p90_ms)}",
+         str(summary.samples), "noisy: the machine was busy" if noisy else "steady")
+        for name, summary, noisy in taken
+    ]  # fmt: skip
+    out = output()
+    say(rows[0][1].target.label, out, style="bold")
+    print_table(columns, cells, out=out)
 
 
 def _model(text: str, space: str | None, sizes: Sizes) -> "tuple[bytes, Graph]":

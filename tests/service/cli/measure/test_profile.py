@@ -154,3 +154,26 @@ def test_a_model_that_crashes_its_reader_gets_a_sentence(content: bytes, tmp_pat
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"onnx\.checker"):
         profile(str(path), *FAKE)
+
+
+def test_several_models_and_sizes_get_a_row_each(dynamic: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_bytes(b"no model")
+    out = tmp_path / "all.json"
+    arguments = ["profile", dynamic, str(tmp_path / "bad.onnx"), *FAKE, "--dim", "batch=1,2", "--json", str(out)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    rows = [line for line in result.stdout.splitlines() if "dynamic.onnx" in line]
+    assert ["(batch=1)" in rows[0], "(batch=2)" in rows[1], len(rows)] == [True, True, 2]
+    assert result.stderr.count("bad.onnx: These bytes are not an ONNX model") == 2
+    documents = json.loads(out.read_text())
+    assert [document.get("name") for document in documents[:2]] == ["dynamic.onnx (batch=1)", "dynamic.onnx (batch=2)"]
+    assert [document["measurement"]["feeds"][0]["shape"] for document in documents[:2]] == [[1, 3], [2, 3]]
+    assert "error" in documents[2]
+
+
+def test_one_model_of_several_texts_may_fail_alone() -> None:
+    texts = ["|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|", "nonsense"]
+    result = CliRunner().invoke(app, ["profile", "--space", "nasbench201", *texts, *FAKE])
+    assert result.exit_code == 1
+    assert texts[0].partition("+")[0] in result.stdout
+    assert "latcast: nonsense: " in result.stderr
