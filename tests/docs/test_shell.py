@@ -47,7 +47,7 @@ def test_toml_can_be_parsed(block: Block) -> None:
 
 
 def test_what_is_wrong_is_noticed() -> None:
-    for line in ("latcast nope", "latcast targets --nope", "latcast predict", "latcast targets here", "scripts/nope"):
+    for line in ("latcast nope", "latcast targets --nope", "latcast cancel", "latcast targets here", "scripts/nope"):
         assert [problem for words in commands(line) for problem in problems_of(words)], line
     for line in ("python benchmarks/nope.py", "python benchmarks/train_base.py --nope", "pip install 'latcast[nope]'"):
         assert [problem for words in commands(line) for problem in problems_of(words)], line
