@@ -59,7 +59,7 @@ def run(
                 losses = world.losses()
         finally:
             database.close()
-    return {"database": kind.name, "agents": agents, "seconds": seconds, **asdict(losses)}
+    return {"database": kind.name, "agents": agents, "seconds": seconds, "well": losses.none, **asdict(losses)}
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table(results))
     if chosen.json:
         chosen.json.write_text(json.dumps(results, indent=1))
-    return 1 if any(result[name] for result in results for name in ("lost", "double", "stuck")) else 0
+    return 0 if all(result["well"] for result in results) else 1
 
 
 if __name__ == "__main__":

@@ -53,6 +53,11 @@ class Losses:
     stuck: int
     jobs: Mapping[str, int]
 
+    @property
+    def none(self) -> bool:
+        """Whether all is well."""
+        return not (self.lost or self.double or self.stuck)
+
 
 class World:
     """All of it; close it, or use it as a context manager.

@@ -664,7 +664,7 @@ def truncated() -> Made:
     return VALID[: len(VALID) // 2]
 
 
-@hostile("not an ONNX model")
+@hostile("packed with gzip|not an ONNX model")
 def compressed() -> Made:
     return gzip.compress(VALID)
 

@@ -37,7 +37,6 @@ def attacks() -> Iterator[Callable[[Served], object]]:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="F9 and F10 are not mended yet", strict=True)
 def test_the_worst_at_once(served: Served) -> None:
     over, answered = Event(), []
 
