@@ -4,7 +4,7 @@ from onnx import TensorProto
 
 from latcast.schema import DTYPE_BYTES, InputError
 
-__all__ = ["DTYPE_NAMES", "FLOATS", "INTEGERS", "dtype_code", "dtype_name"]
+__all__ = ["DTYPE_NAMES", "INTEGERS", "dtype_code", "dtype_name"]
 
 _RENAMED = {"FLOAT": "float32", "DOUBLE": "float64", "UNDEFINED": ""}
 
@@ -14,9 +14,6 @@ DTYPE_NAMES: dict[int, str] = {code: name for code, name in _LOWER.items() if na
 """Name by code of `TensorProto.DataType`, for the types whose size the schema knows."""
 
 _CODES = {name: code for code, name in DTYPE_NAMES.items()}
-
-FLOATS = frozenset({"float32", "float16", "bfloat16", "float64"})
-"""Types of weights and activations whose values are arbitrary."""
 
 INTEGERS = frozenset(
     {"int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "int4", "uint4", "int2", "uint2"}

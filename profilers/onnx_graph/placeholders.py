@@ -6,28 +6,16 @@ tensor, which makes a stripped model a plain ONNX file.
 """
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 from onnx import TensorProto
 
+from latcast.onnx_files.usage import MARK, ROLES, Role
 from latcast.schema import InputError
 from profilers.onnx_graph.dtypes import dtype_code
 
-__all__ = ["ROLES", "Role", "mark", "placeholder", "role_of"]
+__all__ = ["Role", "mark", "placeholder", "role_of"]
 
-Role = Literal["normal", "scale", "positive", "uniform"]
-"""What a refilled tensor holds.
-
-`normal`: weights, biases, embeddings: normal, of variance 1/fan-in where the consumer has one.
-`scale`: factors of normalisations: normal around 1.
-`positive`: variances, divisors: uniform in [0.5, 1.5).
-`uniform`: quantised weights: uniform over the whole integer type.
-"""
-
-ROLES: tuple[Role, ...] = get_args(Role)
-
-_MARK = "latcast:refill="
-_BY_MARK: dict[str, Role] = {_MARK + role: role for role in ROLES}
+_BY_MARK: dict[str, Role] = {MARK + role: role for role in ROLES}
 
 
 def placeholder(name: str, shape: Sequence[int], *, dtype: str = "float32", role: Role = "normal") -> TensorProto:
@@ -46,12 +34,12 @@ def placeholder(name: str, shape: Sequence[int], *, dtype: str = "float32", role
         raise InputError(f"Unknown role {role!r} of a placeholder; known are {', '.join(ROLES)}.")
     if any(size < 0 for size in shape):
         raise InputError(f"The placeholder {name!r} has a negative size in its shape {tuple(shape)}.")
-    return TensorProto(name=name, dims=list(shape), data_type=dtype_code(dtype), doc_string=_MARK + role)
+    return TensorProto(name=name, dims=list(shape), data_type=dtype_code(dtype), doc_string=MARK + role)
 
 
 def mark(tensor: TensorProto, role: Role) -> None:
     """Turn a tensor into a placeholder: name, type and dims stay, its values go."""
-    kept = TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type, doc_string=_MARK + role)
+    kept = TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type, doc_string=MARK + role)
     tensor.CopyFrom(kept)
 
 

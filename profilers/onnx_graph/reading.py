@@ -7,7 +7,7 @@ from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.parsing import parse_model
 from profilers.onnx_graph.scope import Context
 from profilers.onnx_graph.source import Source
-from profilers.onnx_graph.usage import constant_uses
+from latcast.onnx_files.usage import constant_uses
 from profilers.onnx_graph.values import Value
 from profilers.onnx_graph.walk import walk
 

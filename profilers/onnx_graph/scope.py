@@ -7,7 +7,7 @@ from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.outcomes import outcomes
 from profilers.onnx_graph.records import make_tensor
 from profilers.onnx_graph.shapes.inference import OpsetVersions
-from profilers.onnx_graph.usage import Use
+from latcast.onnx_files.usage import Use
 from profilers.onnx_graph.values import Value
 
 __all__ = ["Context", "Scope", "Walked"]

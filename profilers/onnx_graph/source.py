@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from onnx import FunctionProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto
 
+from latcast.onnx_files.usage import FLOATS, Role
 from latcast.schema import Attribute
 from profilers.onnx_graph.constants import Array, has_values, small_array, stored_values
-from profilers.onnx_graph.dtypes import FLOATS, dtype_name
-from profilers.onnx_graph.placeholders import Role, role_of
+from profilers.onnx_graph.dtypes import dtype_name
+from profilers.onnx_graph.placeholders import role_of
 
 __all__ = ["Operation", "Source", "SourceFunction", "SourceGraph", "SourceNode", "SourceTensor", "walk_graphs"]
 
@@ -145,6 +146,18 @@ class SourceFunction(NamedTuple):
 
     proto: FunctionProto
     nodes: list[SourceNode]
+
+    @property
+    def domain(self) -> str:
+        """Domain of the operator that it defines."""
+        domain: str = self.proto.domain
+        return "" if domain == "ai.onnx" else domain
+
+    @property
+    def name(self) -> str:
+        """Operator that it defines."""
+        name: str = self.proto.name
+        return name
 
 
 class Source(NamedTuple):

@@ -16,7 +16,7 @@ from profilers.onnx_graph.records import make_node
 from profilers.onnx_graph.scope import Context, Scope, Walked
 from profilers.onnx_graph.shapes.inference import infer_outputs
 from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode, SourceTensor
-from profilers.onnx_graph.usage import SMALL_WEIGHT, values_matter
+from latcast.onnx_files.usage import SMALL_WEIGHT, values_matter
 from profilers.onnx_graph.values import Value
 from profilers.onnx_graph.work import Work, node_work
 

@@ -1,32 +1,28 @@
 """Taking the weights out of a model for storage, and putting random ones back from a seed.
 
-Latency does not depend on the values of weights, with one exception: denormal numbers. So a stored model keeps types
-and shapes, and everything whose value steers the computation; see `usage` for what does.
+Latency does not depend on the values of weights, with one exception: denormal numbers, which are refilled with normal
+ones as all others are, so that one graph has one latency. A stored model keeps types and shapes, and everything whose
+value steers the computation: `latcast.onnx_files.usage` says what does.
 """
 
-from collections.abc import Iterator, Sequence
-from math import prod, sqrt
+from math import ceil, prod, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
 
-from latcast.schema import InvalidModelError
+from latcast.onnx_files.usage import FLOATS, QUANTISED, Use, constants_of, model_uses, stripped_role
+from latcast.schema import DTYPE_BYTES, InvalidModelError
 from profilers.onnx_graph.binding import Dims, Shapes, bind_inputs, forget_shapes
 from profilers.onnx_graph.comments import drop_comments
-from profilers.onnx_graph.constants import holds_denormals
-from profilers.onnx_graph.dtypes import FLOATS
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.parsing import parse_model
-from profilers.onnx_graph.placeholders import Role, mark
-from profilers.onnx_graph.source import Source, SourceNode, SourceTensor, walk_graphs
-from profilers.onnx_graph.usage import SMALL_WEIGHT, Need, Use, constant_uses, function_uses
+from profilers.onnx_graph.placeholders import mark
+from profilers.onnx_graph.source import SourceTensor
 
 __all__ = ["refill_weights", "strip_weights"]
 
 _DEFAULT = Limits()
-_QUANTISED = frozenset({"int8", "uint8", "int16", "uint16", "int4", "uint4"})
-_PACKED = frozenset({"int4", "uint4"})
 
 
 def strip_weights(
@@ -35,7 +31,7 @@ def strip_weights(
     """The model without the values of its weights.
 
     Float tensors and quantised weights above 16 elements, initializers and Constant nodes alike, become placeholders.
-    Everything whose values matter stays: shapes, indices, scales, zero points, and weights that hold denormals.
+    Everything whose values matter stays: shapes, indices, scales, zero points.
     The graph hash stays the same. Comments go too (`profilers.onnx_graph.comments`).
 
     Args:
@@ -52,11 +48,9 @@ def strip_weights(
         bind_inputs(source.graph.fed, shapes, dims)
         forget_shapes(source)
     drop_comments(source)
-    uses = _all_uses(source)
-    for tensor, name in _constants(source):
-        role = tensor.role  # of a model that was refilled
-        if role is None and tensor.elements > SMALL_WEIGHT and not holds_denormals(tensor.proto):
-            role = strip_role(tensor, uses.get(name))
+    uses = model_uses(source.graph, source.functions)
+    for tensor, name in constants_of(source.graph, source.functions):
+        role = stripped_role(tensor, uses.get(name))
         if role is not None:
             mark(tensor.proto, role)
     return bytes(source.proto.SerializeToString())
@@ -78,56 +72,17 @@ def refill_weights(model: bytes, seed: int = 0, *, limits: Limits = _DEFAULT) ->
         InvalidModelError: as `load_graph`, or a placeholder that cannot be filled.
     """
     source = parse_model(model, limits)
-    empty = [(tensor, name) for tensor, name in _constants(source) if tensor.role and not tensor.filled]
+    constants = constants_of(source.graph, source.functions)
+    empty = [(tensor, name) for tensor, name in constants if tensor.role and not tensor.filled]
     if not empty:
         return model
+    for tensor, _ in empty:
+        _check_type(tensor)
     _check_sizes([tensor for tensor, _ in empty], limits)
-    uses = _all_uses(source)
+    uses = model_uses(source.graph, source.functions)
     for position, (tensor, name) in enumerate(empty):
         _fill(tensor, uses.get(name), np.random.PCG64(np.random.SeedSequence([seed, position])))
     return bytes(source.proto.SerializeToString())
-
-
-def _constants(source: Source) -> Iterator[tuple[SourceTensor, str]]:
-    """Every initializer and Constant node's tensor with the name it is read by, in the file's order."""
-    for graph in walk_graphs(source.graph):
-        for tensor in graph.tensors:
-            yield tensor, tensor.name
-        yield from _constant_nodes(graph.nodes)
-    for function in source.functions:
-        yield from _constant_nodes(function.nodes)
-
-
-def _constant_nodes(nodes: Sequence[SourceNode]) -> Iterator[tuple[SourceTensor, str]]:
-    for node in nodes:
-        tensor = node.operation.tensors.get("value") if node.operation.operator == "Constant" else None
-        if tensor is not None and node.outputs:
-            yield tensor, node.outputs[0]
-
-
-def _all_uses(source: Source) -> dict[str, Use]:
-    """Uses by name; what a local function is called with may be read there in any way."""
-    uses = constant_uses(source.graph)
-    called = {(function.proto.domain, function.proto.name) for function in source.functions}
-    exact = Use(Need.EXACT, Need.EXACT, "normal")
-    for graph in walk_graphs(source.graph) if called else ():
-        for node in graph.nodes:
-            if (node.proto.domain, node.operation.operator) in called:
-                uses.update(dict.fromkeys(node.inputs, exact))
-    for function in source.functions:
-        for name, use in function_uses(function.nodes).items():
-            uses[name] = exact if name in uses else use
-    return uses
-
-
-def strip_role(tensor: SourceTensor, use: Use | None) -> Role | None:
-    """With what a constant is refilled; None for one that keeps its values."""
-    if tensor.is_float:
-        if use is None:
-            return "normal"
-        return None if use.floats == Need.EXACT else use.role if use.role != "uniform" else "normal"
-    quantised = tensor.dtype in _QUANTISED and use is not None and use.integers == Need.NOTHING
-    return "uniform" if quantised else None
 
 
 def _check_sizes(tensors: list[SourceTensor], limits: Limits) -> None:
@@ -140,22 +95,18 @@ def _check_sizes(tensors: list[SourceTensor], limits: Limits) -> None:
 
 
 def _bytes(tensor: SourceTensor) -> int:
-    if tensor.dtype in _PACKED:
-        return -(-tensor.elements // 2)
-    return tensor.elements * int(np.dtype(_dtype_of(tensor)).itemsize)
+    return ceil(tensor.elements * DTYPE_BYTES[tensor.dtype])
 
 
-def _dtype_of(tensor: SourceTensor) -> "np.dtype[np.generic]":
-    if tensor.dtype not in FLOATS | _QUANTISED:
+def _check_type(tensor: SourceTensor) -> None:
+    if tensor.dtype not in FLOATS | QUANTISED:
         raise InvalidModelError(f"The placeholder {tensor.name!r} is neither of a float nor of a quantised type; "
                                 "only weights can be left out.")  # fmt: skip
-    return helper.tensor_dtype_to_np_dtype(tensor.proto.data_type)
 
 
 def _fill(tensor: SourceTensor, use: Use | None, bits: np.random.PCG64) -> None:
     role, count = tensor.role, tensor.elements
-    dtype = _dtype_of(tensor)
-    if tensor.dtype in _QUANTISED:
+    if tensor.dtype in QUANTISED:
         size = _bytes(tensor)
         tensor.proto.raw_data = bits.random_raw(-(-size // 8)).astype("<u8").tobytes()[:size]
         return
@@ -165,6 +116,7 @@ def _fill(tensor: SourceTensor, use: Use | None, bits: np.random.PCG64) -> None:
         values = np.float32(1) + np.float32(0.125) * _normal(bits, count)
     else:
         values = _normal(bits, count) * np.float32(_deviation(tensor, use))
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.proto.data_type)
     converted = values.astype(dtype)
     raw = converted.astype(dtype.newbyteorder("<")).tobytes() if dtype.kind == "f" else converted.tobytes()
     tensor.proto.raw_data = raw

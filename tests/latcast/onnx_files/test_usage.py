@@ -7,7 +7,7 @@ from onnx import helper, numpy_helper
 from profilers.onnx_graph import Limits
 from profilers.onnx_graph.parsing import parse_model
 from profilers.onnx_graph.source import SourceTensor
-from profilers.onnx_graph.usage import Need, Use, constant_uses, function_uses, values_matter
+from latcast.onnx_files.usage import Need, Use, constant_uses, function_uses, values_matter
 from tests.profilers.onnx_graph.models import F, made
 
 

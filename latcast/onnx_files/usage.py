@@ -5,17 +5,122 @@ which follows from the operator and the position where the constant is read, als
 data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
-from profilers.onnx_graph.placeholders import Role
-from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode, SourceTensor, walk_graphs
-
-__all__ = ["SMALL_WEIGHT", "Need", "Use", "constant_uses", "function_uses", "values_matter"]
+__all__ = [
+    "FLOATS",
+    "MARK",
+    "QUANTISED",
+    "ROLES",
+    "SMALL_WEIGHT",
+    "Body",
+    "Constant",
+    "Function",
+    "Need",
+    "Role",
+    "Use",
+    "constant_uses",
+    "constants_of",
+    "model_uses",
+    "stripped_role",
+    "values_matter",
+]
 
 SMALL_WEIGHT = 16
 """Float constants up to this many elements keep their values."""
+
+FLOATS = frozenset({"float32", "float16", "bfloat16", "float64"})
+"""Types of weights and activations whose values are arbitrary."""
+
+QUANTISED = frozenset({
+    "int8", "uint8", "int16", "uint16", "int4", "uint4", "int2", "uint2", "float8e4m3fn", "float8e4m3fnuz",
+    "float8e5m2", "float8e5m2fnuz", "float8e8m0", "float4e2m1",
+})  # fmt: skip
+"""Types of quantised weights, whose values are arbitrary where an operator reads them as such."""
+
+Role = Literal["normal", "scale", "positive", "uniform"]
+"""What a refilled tensor holds.
+
+`normal`: weights, biases, embeddings: normal, of variance 1/fan-in where the consumer has one.
+`scale`: factors of normalisations: normal around 1.
+`positive`: variances, divisors: uniform in [0.5, 1.5).
+`uniform`: quantised weights: uniform over the whole type.
+"""
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+MARK = "latcast:refill="
+"""A tensor without values has this and its role in its `doc_string`, which is part of every ONNX version."""
+
+
+class Constant(Protocol):
+    """An initializer, or the tensor of a Constant node."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def elements(self) -> int: ...
+    @property
+    def role(self) -> Role | None: ...
+
+
+class Named(Protocol):
+    """An output of a graph."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class Operation(Protocol):
+    """What a node does."""
+
+    @property
+    def operator(self) -> str: ...
+    @property
+    def domain(self) -> str: ...
+    @property
+    def plain(self) -> Mapping[str, Any]: ...
+    @property
+    def tensors(self) -> Mapping[str, Any]: ...
+    @property
+    def graphs(self) -> "Sequence[Body]": ...
+
+
+class Node(Protocol):
+    """A node; an omitted input or output has an empty name."""
+
+    @property
+    def operation(self) -> Operation: ...
+    @property
+    def inputs(self) -> Sequence[str]: ...
+    @property
+    def outputs(self) -> Sequence[str]: ...
+
+
+class Body(Protocol):
+    """A graph or a subgraph."""
+
+    @property
+    def nodes(self) -> Sequence[Node]: ...
+    @property
+    def tensors(self) -> Sequence[Constant]: ...
+    @property
+    def outputs(self) -> Sequence[Named]: ...
+
+
+class Function(Protocol):
+    """A local function."""
+
+    @property
+    def domain(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def nodes(self) -> Sequence[Node]: ...
 
 
 class Need(IntEnum):
@@ -106,17 +211,64 @@ _NOWHERE: dict[int, Use] = {}
 _LAST_USE = Use(Need.SMALL, Need.EXACT, "normal")
 
 
-def constant_uses(graph: SourceGraph) -> dict[str, Use]:
+def walk_bodies(graph: Body) -> Iterator[Body]:
+    """The graph and every body inside it, each before the bodies it holds."""
+    pending = [graph]
+    while pending:
+        current = pending.pop()
+        yield current
+        for node in current.nodes:
+            pending.extend(node.operation.graphs)
+
+
+def constants_of(graph: Body, functions: Sequence[Function] = ()) -> Iterator[tuple[Any, str]]:
+    """Every initializer and Constant node's tensor with the name it is read by, in the file's order."""
+    for body in walk_bodies(graph):
+        for tensor in body.tensors:
+            yield tensor, tensor.name
+        yield from _constant_nodes(body.nodes)
+    for function in functions:
+        yield from _constant_nodes(function.nodes)
+
+
+def _constant_nodes(nodes: Sequence[Node]) -> Iterator[tuple[Any, str]]:
+    for node in nodes:
+        tensor = node.operation.tensors.get("value") if node.operation.operator == "Constant" else None
+        if tensor is not None and node.outputs:
+            yield tensor, node.outputs[0]
+
+
+def model_uses(graph: Body, functions: Sequence[Function] = ()) -> dict[str, Use]:
+    """Uses by name in a whole model; what a local function is called with may be read there in any way."""
+    uses = constant_uses(graph)
+    called = {(function.domain, function.name) for function in functions}
+    for body in walk_bodies(graph) if called else ():
+        for node in body.nodes:
+            if (node.operation.domain, node.operation.operator) in called:
+                uses.update(dict.fromkeys(node.inputs, _EXACT))
+    for function in functions:
+        for name, use in constant_uses(_FunctionBody(function.nodes)).items():
+            uses[name] = _EXACT if name in uses else use
+    return uses
+
+
+class _FunctionBody(NamedTuple):
+    nodes: Sequence[Node]
+    tensors: Sequence[Constant] = ()
+    outputs: Sequence[Named] = ()
+
+
+def constant_uses(graph: Body) -> dict[str, Use]:
     """How each constant of the graph and its bodies is read, by name; names that nobody reads are absent.
 
     Siblings' bodies may use one name for two tensors: their uses are joined, which keeps more values, never fewer.
     """
-    graphs = list(walk_graphs(graph))
-    wanted = {tensor.name for body in graphs for tensor in body.tensors}
-    for body in graphs:
+    bodies = list(walk_bodies(graph))
+    wanted = {tensor.name for body in bodies for tensor in body.tensors}
+    for body in bodies:
         wanted.update(name for node in body.nodes if node.operation.operator in _KEEPING for name in node.outputs)
     uses: dict[str, Use] = {}
-    for body in reversed(graphs):
+    for body in reversed(bodies):
         for node in reversed(body.nodes):
             _note_node(node, uses, wanted)
         if body is not graph:
@@ -125,12 +277,7 @@ def constant_uses(graph: SourceGraph) -> dict[str, Use]:
     return uses
 
 
-def function_uses(nodes: Sequence[SourceNode]) -> dict[str, Use]:
-    """The same for the body of a local function."""
-    return constant_uses(SourceGraph([], [], [], list(nodes), [], []))
-
-
-def _note_node(node: SourceNode, uses: dict[str, Use], wanted: set[str]) -> None:
+def _note_node(node: Node, uses: dict[str, Use], wanted: Collection[str]) -> None:
     operation = node.operation
     operator = operation.operator
     for position, name in enumerate(node.inputs):
@@ -171,7 +318,7 @@ def _join(uses: dict[str, Use], name: str, use: Use) -> None:
     uses[name] = safest._replace(floats=max(known.floats, use.floats), integers=max(known.integers, use.integers))
 
 
-def values_matter(tensor: SourceTensor, use: Use | None) -> bool:
+def values_matter(tensor: Constant, use: Use | None) -> bool:
     """Whether a constant's values are part of what the graph computes, as far as its latency goes.
 
     Args:
@@ -180,8 +327,25 @@ def values_matter(tensor: SourceTensor, use: Use | None) -> bool:
     """
     if use is None:
         return False
-    if tensor.is_float:
+    if tensor.dtype in FLOATS:
         if use.floats == Need.SMALL:
             return tensor.elements <= SMALL_WEIGHT and tensor.role is None
         return use.floats == Need.EXACT
     return use.integers != Need.NOTHING or tensor.elements <= SMALL_WEIGHT
+
+
+def stripped_role(tensor: Constant, use: Use | None) -> Role | None:
+    """With what a constant is refilled once its values are taken out; None for one that keeps them.
+
+    What is taken out never matters in the sense of `values_matter`, so that a graph's hash stays the same.
+    """
+    if tensor.role is not None:
+        return tensor.role  # of a model that was refilled
+    if tensor.elements <= SMALL_WEIGHT:
+        return None
+    if tensor.dtype in FLOATS:
+        if use is None:
+            return "normal"
+        return None if use.floats == Need.EXACT else use.role if use.role != "uniform" else "normal"
+    quantised = tensor.dtype in QUANTISED and use is not None and use.integers == Need.NOTHING
+    return "uniform" if quantised else None

@@ -1,0 +1,5 @@
+"""ONNX files without the onnx package: one reader for all commands, which takes the weights out before anything is sent."""
+
+from latcast.onnx_files.reading import MODEL_BYTES, read_model, without_weights
+
+__all__ = ["MODEL_BYTES", "read_model", "without_weights"]

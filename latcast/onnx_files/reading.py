@@ -1,0 +1,113 @@
+"""Reads an ONNX file for whoever wants its latency: without its weights, or whole with what lies beside it."""
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from latcast.onnx_files.beside import FilesBeside, Place
+from latcast.onnx_files.records import ModelRecord, TensorRecord, read_record
+from latcast.onnx_files.usage import MARK, Role, constants_of, model_uses, stripped_role
+from latcast.onnx_files.wire import Bytes, Edit, MalformedError, edited, encoded_field, encoded_number
+from latcast.schema import InputError, InvalidModelError, ModelLimitError
+
+__all__ = ["MODEL_BYTES", "read_model", "without_weights"]
+
+MODEL_BYTES = 2**30
+"""Largest model that is read: as `profilers.onnx_graph.Limits.model_bytes`."""
+
+
+def read_model(path: str | os.PathLike[str], *, weights: bool = False, most_bytes: int = MODEL_BYTES) -> bytes:
+    """The bytes of an ONNX file in one piece, whatever of it lies in files beside it.
+
+    Weights are passed over, not read: a model of any size takes as much memory as what is left of it.
+
+    Args:
+        path: of the file.
+        weights: with the values of the weights. By default they are left out: no forecast needs them, and the hash is
+            the same without.
+        most_bytes: the result may have.
+
+    Raises:
+        InputError: the file cannot be read.
+        InvalidModelError: a path that leads out of the model's folder, a file beside it that is missing or too short.
+        ModelLimitError: the result would be larger than `most_bytes`.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            source = Bytes(file, os.fstat(file.fileno()).st_size)
+            return _read(source, [path.parent, path.resolve().parent], weights=weights, most_bytes=most_bytes)
+    except OSError as error:
+        raise InputError(f"The model {str(path)!r} cannot be read: {error.strerror}.") from error
+
+
+def without_weights(model: bytes) -> bytes:
+    """A model without the values of its weights; what is no ONNX comes back as it is.
+
+    Args:
+        model: a whole ONNX file.
+
+    Raises:
+        InvalidModelError: values that matter lie in a file beside the model.
+    """
+    return _read(Bytes(model), [], weights=False, most_bytes=len(model))
+
+
+def _read(source: Bytes, folders: list[Path], *, weights: bool, most_bytes: int) -> bytes:
+    beside = FilesBeside(folders)
+    try:
+        record = read_record(source)
+        stripped = {} if weights else dict(_weights(record))
+        if folders:
+            for tensor, _ in stripped.values():
+                if tensor.outside:
+                    beside.place(tensor)  # raises where the file is missing or too short
+        taken_in = [(tensor, beside.place(tensor)) for tensor in _kept_outside(record, stripped)]
+        edits = [] if weights else list(record.needless)
+        edits += [Edit(tensor.start, tensor.end, _placeholder(tensor, role)) for tensor, role in stripped.values()]
+        left = source.size + sum(len(edit.content or b"") - (edit.end - edit.start) for edit in edits)
+        _check(left + sum(place.size for _, place in taken_in), most_bytes)
+        edits += [Edit(tensor.start, tensor.end, _whole(tensor, place)) for tensor, place in taken_in]
+        return edited(source, sorted(edits))
+    except MalformedError:
+        _check(source.size, most_bytes)
+        return source.read(0, source.size)  # whoever loads it says what is wrong with it
+
+
+def _weights(record: ModelRecord) -> Iterator[tuple[int, tuple[TensorRecord, Role]]]:
+    """What is refilled, and with what, by where it lies."""
+    uses = model_uses(record.graph, record.functions)
+    for tensor, name in constants_of(record.graph, record.functions):
+        role = stripped_role(tensor, uses.get(name))
+        if role is not None:
+            yield tensor.start, (tensor, role)
+
+
+def _kept_outside(record: ModelRecord, stripped: Collection[int]) -> list[TensorRecord]:
+    """Tensors in other files whose values stay."""
+    constants = [tensor for tensor, _ in constants_of(record.graph, record.functions)]
+    kept = [tensor for tensor in (*constants, *record.others) if tensor.outside and tensor.start not in stripped]
+    return list({tensor.start: tensor for tensor in kept}.values())
+
+
+def _placeholder(tensor: TensorRecord, role: Role) -> bytes:
+    return _head(tensor) + encoded_field(12, (MARK + role).encode())
+
+
+def _whole(tensor: TensorRecord, place: Place) -> bytes:
+    return b"".join((_head(tensor), encoded_field(9, place.read()), encoded_field(12, _encoded(tensor.doc_string))))
+
+
+def _head(tensor: TensorRecord) -> bytes:
+    """Sizes, type and name, as `TensorProto` has them."""
+    dims = [encoded_number(1, size) for size in tensor.dims]
+    return b"".join((*dims, encoded_number(2, tensor.code), encoded_field(8, _encoded(tensor.name))))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _check(size: int, most_bytes: int) -> None:
+    if size > most_bytes:
+        raise ModelLimitError("model_bytes", allowed=most_bytes, found=f"{size:,} (bytes, with what lies beside it)")
