@@ -8,12 +8,14 @@ others are not.
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import httpx2
 
 from latcast.errors import LeaseLostError, NotFoundError, UnavailableError
+from latcast.onnx_files import without_weights
 from latcast.schema import (
     FINISHED_STATES,
     Device,
@@ -180,7 +182,7 @@ class Client:
 
     def upload_graph(
         self,
-        model: bytes,
+        model: bytes | str | PathLike[str],
         *,
         shapes: Mapping[str, Sequence[int]] | None = None,
         dims: Mapping[str, int] | None = None,
@@ -188,14 +190,20 @@ class Client:
         """Store an ONNX model's graph: `hash` and what it consists of. Weights are not kept.
 
         Args:
-            model: a whole ONNX file, or a weight-stripped one.
+            model: a whole ONNX file, its bytes or its path. Its weights are not sent; only a path leads to those that
+                lie beside it.
             shapes: whole shape of each input that has dynamic dimensions, by input name.
             dims: size of each symbol of such dimensions, by symbol; whole shapes count before them.
+
+        Raises:
+            InputError: the model cannot be read, or what lies beside it.
         """
         sizes = {"shapes": shapes, "dims": dims}
         params = {name: json.dumps(to_plain(value)) for name, value in sizes.items() if value}
         headers = {"Content-Type": MODEL_TYPE}
-        return self._service.json("POST", "/graphs", content=model, params=params, headers=headers, repeat=True)
+        return self._service.json(
+            "POST", "/graphs", content=without_weights(model), params=params, headers=headers, repeat=True
+        )
 
     def upload_architecture(self, space: str, text: str) -> Plain:
         """Store the graph of an architecture's text: `hash` and what it consists of."""

@@ -1,4 +1,4 @@
-"""ONNX files without the onnx package: one reader for all commands, which takes the weights out before anything is sent."""
+"""ONNX files without the onnx package: one reader for all commands, which takes weights out before it sends."""
 
 from latcast.onnx_files.reading import MODEL_BYTES, read_model, without_weights
 

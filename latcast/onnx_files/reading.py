@@ -8,7 +8,7 @@ from latcast.onnx_files.beside import FilesBeside, Place
 from latcast.onnx_files.records import ModelRecord, TensorRecord, read_record
 from latcast.onnx_files.usage import MARK, Role, constants_of, model_uses, stripped_role
 from latcast.onnx_files.wire import Bytes, Edit, MalformedError, edited, encoded_field, encoded_number
-from latcast.schema import InputError, InvalidModelError, ModelLimitError
+from latcast.schema import InputError, ModelLimitError
 
 __all__ = ["MODEL_BYTES", "read_model", "without_weights"]
 
@@ -38,18 +38,21 @@ def read_model(path: str | os.PathLike[str], *, weights: bool = False, most_byte
             source = Bytes(file, os.fstat(file.fileno()).st_size)
             return _read(source, [path.parent, path.resolve().parent], weights=weights, most_bytes=most_bytes)
     except OSError as error:
-        raise InputError(f"The model {str(path)!r} cannot be read: {error.strerror}.") from error
+        raise InputError(f"Cannot read {str(path)!r} ({error.strerror}). Give an ONNX file; an architecture's text "
+                         "goes with the name of its search space.") from error  # fmt: skip
 
 
-def without_weights(model: bytes) -> bytes:
+def without_weights(model: bytes | str | os.PathLike[str]) -> bytes:
     """A model without the values of its weights; what is no ONNX comes back as it is.
 
     Args:
-        model: a whole ONNX file.
+        model: a whole ONNX file, or its path: only a path leads to weights that lie beside it.
 
     Raises:
-        InvalidModelError: values that matter lie in a file beside the model.
+        InputError: as `read_model`; of bytes, values that matter lie in another file.
     """
+    if not isinstance(model, bytes):
+        return read_model(model)
     return _read(Bytes(model), [], weights=False, most_bytes=len(model))
 
 

@@ -256,7 +256,9 @@ class _Reader:
         return texts[1], texts[2]
 
     def _first_text(self, at: Field) -> str:
-        named = [item for item in self._source.fields(at.start, at.end) if item.number == 1 and item.wire_type == LENGTH]
+        named = [
+            item for item in self._source.fields(at.start, at.end) if item.number == 1 and item.wire_type == LENGTH
+        ]
         return self._source.text(named[-1]) if named else ""
 
 

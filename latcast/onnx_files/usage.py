@@ -59,68 +59,119 @@ class Constant(Protocol):
     """An initializer, or the tensor of a Constant node."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name."""
+        ...
+
     @property
-    def dtype(self) -> str: ...
+    def dtype(self) -> str:
+        """Element type; `""` for one that is not known."""
+        ...
+
     @property
-    def elements(self) -> int: ...
+    def elements(self) -> int:
+        """Number of elements."""
+        ...
+
     @property
-    def role(self) -> Role | None: ...
+    def role(self) -> Role | None:
+        """With what it is refilled; None for one that was never stripped."""
+        ...
 
 
 class Named(Protocol):
     """An output of a graph."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name."""
+        ...
 
 
 class Operation(Protocol):
     """What a node does."""
 
     @property
-    def operator(self) -> str: ...
+    def operator(self) -> str:
+        """Its type."""
+        ...
+
     @property
-    def domain(self) -> str: ...
+    def domain(self) -> str:
+        """`""` for ai.onnx."""
+        ...
+
     @property
-    def plain(self) -> Mapping[str, Any]: ...
+    def plain(self) -> Mapping[str, Any]:
+        """Attributes that are numbers, by name."""
+        ...
+
     @property
-    def tensors(self) -> Mapping[str, Any]: ...
+    def tensors(self) -> Mapping[str, Any]:
+        """Constants."""
+        ...
+
     @property
-    def graphs(self) -> "Sequence[Body]": ...
+    def graphs(self) -> "Sequence[Body]":
+        """Bodies."""
+        ...
 
 
 class Node(Protocol):
     """A node; an omitted input or output has an empty name."""
 
     @property
-    def operation(self) -> Operation: ...
+    def operation(self) -> Operation:
+        """What it does."""
+        ...
+
     @property
-    def inputs(self) -> Sequence[str]: ...
+    def inputs(self) -> Sequence[str]:
+        """Names."""
+        ...
+
     @property
-    def outputs(self) -> Sequence[str]: ...
+    def outputs(self) -> Sequence[str]:
+        """What it gives."""
+        ...
 
 
 class Body(Protocol):
     """A graph or a subgraph."""
 
     @property
-    def nodes(self) -> Sequence[Node]: ...
+    def nodes(self) -> Sequence[Node]:
+        """In the order of the file."""
+        ...
+
     @property
-    def tensors(self) -> Sequence[Constant]: ...
+    def tensors(self) -> Sequence[Constant]:
+        """Constants."""
+        ...
+
     @property
-    def outputs(self) -> Sequence[Named]: ...
+    def outputs(self) -> Sequence[Named]:
+        """What it gives."""
+        ...
 
 
 class Function(Protocol):
     """A local function."""
 
     @property
-    def domain(self) -> str: ...
+    def domain(self) -> str:
+        """`""` for ai.onnx."""
+        ...
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name."""
+        ...
+
     @property
-    def nodes(self) -> Sequence[Node]: ...
+    def nodes(self) -> Sequence[Node]:
+        """In the order of the file."""
+        ...
 
 
 class Need(IntEnum):

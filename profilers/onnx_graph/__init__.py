@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from profilers.onnx_graph.external import inline_external_data
     from profilers.onnx_graph.isolated.loader import GraphLoader, PreparedModel
     from profilers.onnx_graph.limits import Limits
     from profilers.onnx_graph.placeholders import Role, placeholder
@@ -22,7 +21,6 @@ __all__ = [
     "Role",
     "bind_shapes",
     "change_batch",
-    "inline_external_data",
     "load_graph",
     "placeholder",
     "refill_weights",
@@ -36,7 +34,6 @@ _MODULES = {
     "Role": "placeholders",
     "bind_shapes": "reading",
     "change_batch": "reading",
-    "inline_external_data": "external",
     "load_graph": "reading",
     "placeholder": "placeholders",
     "refill_weights": "weights",

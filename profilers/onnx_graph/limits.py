@@ -24,6 +24,7 @@ class Limits:
         rank: dimensions of one tensor.
         tensor_bytes: size of one tensor, constants and activations alike.
         constant_bytes: all constants together, whether the file holds or computes them.
+        weight_bytes: all constants without values together, which take no memory: weights that were left out.
         name_bytes: one name, operator type, domain or symbol, in UTF-8.
         attributes: attributes of one node.
         attribute_elements: numbers or strings in one attribute (tree ensembles keep their trees there).
@@ -42,6 +43,7 @@ class Limits:
     rank: int = 32
     tensor_bytes: int = 2 * 2**30
     constant_bytes: int = 2 * 2**30
+    weight_bytes: int = 2**40
     name_bytes: int = 4096
     attributes: int = 128
     attribute_elements: int = 10_000_000

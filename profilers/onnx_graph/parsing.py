@@ -199,7 +199,8 @@ class _Reader:
         self._texts.append(name)
         if tensor.data_location == _EXTERNAL or len(tensor.external_data):
             raise InvalidModelError(f"The tensor {_shown(name)!r} keeps its data in another file, which is "
-                                    "never opened. Save the model with its weights inside.")  # fmt: skip
+                                    "never opened here. Give the model's path to a command or the client, which "
+                                    "leave weights out, or save the model with its weights inside.")  # fmt: skip
         if tensor.HasField("segment"):
             raise InvalidModelError(f"The tensor {_shown(name)!r} is split into segments, which no runtime reads.")
         if not _decoded(tensor.doc_string):

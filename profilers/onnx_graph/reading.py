@@ -1,5 +1,6 @@
 """ONNX bytes to a `Graph`."""
 
+from latcast.onnx_files.usage import constant_uses
 from latcast.schema import Graph, InvalidModelError
 from profilers.onnx_graph.binding import Dims, Shapes, bind_inputs, forget_shapes
 from profilers.onnx_graph.functions import inline_functions
@@ -7,7 +8,6 @@ from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.parsing import parse_model
 from profilers.onnx_graph.scope import Context
 from profilers.onnx_graph.source import Source
-from latcast.onnx_files.usage import constant_uses
 from profilers.onnx_graph.values import Value
 from profilers.onnx_graph.walk import walk
 

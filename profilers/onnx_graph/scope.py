@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
+from latcast.onnx_files.usage import Use
 from latcast.schema import Graph, InvalidModelError, TensorSpec
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.outcomes import outcomes
 from profilers.onnx_graph.records import make_tensor
 from profilers.onnx_graph.shapes.inference import OpsetVersions
-from latcast.onnx_files.usage import Use
 from profilers.onnx_graph.values import Value
 
 __all__ = ["Context", "Scope", "Walked"]
@@ -22,7 +22,7 @@ class Context:
         self.limits, self.opsets, self.uses, self.overridable = limits, opsets, uses, overridable
         self.outcomes = outcomes(opsets)
         self.denormal_weights = False
-        self._constant_bytes = self._nodes = 0
+        self._constant_bytes = self._weight_bytes = self._nodes = 0
 
     def count_node(self) -> None:
         """A body whose shapes do not settle at once is walked again, which counts too."""
@@ -33,11 +33,14 @@ class Context:
     def check_size(self, value: Value) -> None:
         """Refuse a tensor, or all constants together, above the limits."""
         size, limits = value.size_bytes, self.limits
-        if size > limits.tensor_bytes:
+        if size > limits.tensor_bytes and not value.hollow:
             limits.check("tensor_bytes", size, f"bytes in {value.name!r}")
         if value.dims is not None and len(value.dims) > limits.rank:
             limits.check("rank", len(value.dims), f"dimensions of {value.name!r}")
-        if value.constant:
+        if value.hollow:
+            self._weight_bytes += size
+            limits.check("weight_bytes", self._weight_bytes, "bytes of weights that were left out")
+        elif value.constant:
             self._constant_bytes += size
             if self._constant_bytes > limits.constant_bytes:
                 limits.check("constant_bytes", self._constant_bytes, "bytes of constants, computed ones included")

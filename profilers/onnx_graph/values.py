@@ -42,13 +42,15 @@ class Value:
         data: values of a small constant that was computed.
         source: gives the values of a constant when they are asked for.
         other: the type of what is not a tensor.
+        hollow: a constant that stands for weights without values, or is computed from such.
 
     Besides, the walk sets `overridable` (an initializer that a caller may replace by an input), `index` (among the
     graph's tensors; -1 while nothing that runs reads or writes it) and the hash sets `digest` and `readers`.
     """
 
     __slots__ = (
-        "_data", "constant", "digest", "dims", "dtype", "index", "name", "other", "overridable", "readers", "source",
+        "_data", "constant", "digest", "dims", "dtype", "hollow", "index", "name", "other", "overridable",
+        "readers", "source",
     )  # fmt: skip
 
     def __init__(
@@ -61,10 +63,11 @@ class Value:
         data: Array | None = None,
         source: Values | None = None,
         other: TypeProto | None = None,
+        hollow: bool = False,
     ) -> None:
         self.name, self.dtype = name, dtype
         self.dims: Dims | None = None if dims is None else tuple(dims)
-        self.constant, self.other = constant, other
+        self.constant, self.other, self.hollow = constant, other, hollow
         self._data, self.source = data, source
         self.index, self.overridable = -1, False
         self.digest = b""

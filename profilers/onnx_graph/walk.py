@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from latcast.onnx_files.usage import SMALL_WEIGHT, values_matter
 from latcast.schema import Graph, InvalidModelError, Node
 from profilers.onnx_graph.constant_outputs import Folded, fold
 from profilers.onnx_graph.constants import Array, holds_denormals, validate_values
@@ -16,7 +17,6 @@ from profilers.onnx_graph.records import make_node
 from profilers.onnx_graph.scope import Context, Scope, Walked
 from profilers.onnx_graph.shapes.inference import infer_outputs
 from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode, SourceTensor
-from latcast.onnx_files.usage import SMALL_WEIGHT, values_matter
 from profilers.onnx_graph.values import Value
 from profilers.onnx_graph.work import Work, node_work
 
@@ -81,7 +81,14 @@ class _Walk:
         self._scope.define(value)
 
     def _add_constant(self, name: str, tensor: SourceTensor) -> None:
-        value = Value(name, tensor.dtype, tensor.dims, constant=True, source=tensor)
+        value = Value(
+            name,
+            tensor.dtype,
+            tensor.dims,
+            constant=True,
+            source=tensor,
+            hollow=not tensor.filled and tensor.role is not None,
+        )
         value.overridable = name in self._context.overridable
         self._define(value)
         if not tensor.dtype:
@@ -114,8 +121,10 @@ class _Walk:
         constant = operator not in _UNFOLDED and all(value is None or value.constant for value in inputs)
         outputs, work = self._outcome(node, inputs, constant=constant)
         self._merkle.node(operation, inputs, outputs)
+        hollow = constant and any(value is not None and value.hollow for value in inputs)
         for value in outputs:
             if value.name:
+                value.hollow = hollow
                 self._define(value)
         if not outputs or not outputs[0].constant:
             self._record(node, inputs, outputs, work or node_work(operator, inputs, outputs, operation.plain))

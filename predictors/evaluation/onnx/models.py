@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from latcast.onnx_files import read_model
 from latcast.schema import Graph, InputError, InvalidFeedsError, LatcastError
 from predictors.evaluation.onnx.manifest import FailedModel, ManifestEntry
 from profilers.feeds import FeedArrays, feed_specs, load_feeds, read_npz
-from profilers.onnx_graph import GraphLoader, bind_shapes, inline_external_data
+from profilers.onnx_graph import GraphLoader, bind_shapes
 
 __all__ = ["Model", "read_models"]
 
@@ -78,7 +79,7 @@ def _model(entry: ManifestEntry, loader: GraphLoader) -> Model:
 
 
 def _content(entry: ManifestEntry) -> bytes:
-    return inline_external_data(_read(entry.onnx, "model"), entry.onnx.parent)
+    return read_model(entry.onnx, weights=True)
 
 
 def _read(path: Path, what: str, problem: type[InputError] = InputError) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, TimeElapsedColumn
 
+from latcast.onnx_files import read_model
 from latcast.schema import InputError
 from service.cli.common import console, open_database, parse_pairs
 from service.cli.progress import DESCRIPTION, bar
@@ -99,10 +100,7 @@ def _read_tool_report(path: Path, model: Path, device: str, shapes: Sequence[str
     from profilers.onnx_graph import GraphLoader
     from service.cli.shapes import parse_shapes
 
-    try:
-        content = model.read_bytes()
-    except OSError as error:
-        raise InputError(f"Cannot read {model}: {error.strerror}.") from error
+    content = read_model(model)
     loader = GraphLoader()
     try:
         bound = parse_shapes(shapes)

@@ -19,7 +19,7 @@ from service.cli.common import (
     write_json,
 )
 from service.cli.forecast.explanation_report import print_explanation
-from service.cli.forecast.networks import GraphOption, SpaceOption, item_of, read_model
+from service.cli.forecast.networks import GraphOption, SpaceOption, item_of
 from service.cli.shapes import Sizes, parse_sizes
 from service.cli.tables import output
 
@@ -156,16 +156,15 @@ def _local_target(wanted: str | None, predictor: str | None, data: Path) -> "Loc
 
 
 def _query(network: str, space: str | None, sizes: Sizes, local: "LocalTarget") -> "Query":
+    from latcast.onnx_files import read_model
     from predictors.base import Query
-    from profilers.onnx_graph import GraphLoader, inline_external_data
+    from profilers.onnx_graph import GraphLoader
     from profilers.search_spaces import get_space
 
     if space is not None:
         return Query(target=local.target, architecture=get_space(space).parse(network))
-    path = Path(network)
     with GraphLoader() as loader:
-        content = inline_external_data(read_model(path), path.parent)
-        graph = loader.load(content, shapes=sizes.shapes or None, dims=sizes.dims or None)
+        graph = loader.load(read_model(network), shapes=sizes.shapes or None, dims=sizes.dims or None)
     return Query(target=local.target, graph=graph)
 
 

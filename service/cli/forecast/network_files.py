@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from latcast.schema import InputError
-from service.cli.forecast.networks import Network, network_of, read_model
+from service.cli.forecast.networks import Network, network_of
 from service.cli.shapes import Sizes
 
 __all__ = ["networks_of", "read_networks"]
@@ -120,6 +120,7 @@ def _of_object(
     where: str, value: Mapping[str, Any], folder: Path, space: str | None, curve: Sequence[Sizes]
 ) -> Iterator[Network]:
     from latcast.items import item
+    from latcast.onnx_files import without_weights
 
     members = [member for member in MEMBERS if isinstance(value.get(member), str)]
     if len(members) != 1:
@@ -127,7 +128,7 @@ def _of_object(
     (member,) = members
     name = str(value.get("name") or value[member])
     if member == "onnx":
-        onnx = read_model(folder / value["onnx"])
+        onnx = without_weights(folder / value["onnx"])
         for sizes in _own_sizes(where, value) or curve:
             made = item(onnx=onnx, shapes=sizes.shapes or None, dims=sizes.dims or None)
             yield Network(name=name, item=made, sizes=sizes)

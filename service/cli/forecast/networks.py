@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latcast.schema import InputError
 from service.cli.shapes import Sizes
 
 if TYPE_CHECKING:
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FileOption", "GraphOption", "Network", "SpaceOption", "item_of", "network_of", "predict_all",
-    "read_model",
 ]  # fmt: skip
 
 SpaceOption = Annotated[str | None, typer.Option(help="Search space of the texts, for example nasbench201.")]
@@ -77,7 +75,7 @@ def item_of(network: str, *, space: str | None, graph: bool, sizes: Sizes) -> di
         sizes: what dynamic dimensions are bound to, for a file.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file, or what lies beside it, cannot be read.
     """
     from latcast.items import item
 
@@ -85,21 +83,7 @@ def item_of(network: str, *, space: str | None, graph: bool, sizes: Sizes) -> di
         return item(space=space, text=network)
     if graph:
         return item(graph=network)
-    return item(onnx=read_model(Path(network)), shapes=sizes.shapes or None, dims=sizes.dims or None)
-
-
-def read_model(path: Path) -> bytes:
-    """The bytes of an ONNX file.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"Cannot read {str(path)!r} ({error.strerror}). Give an ONNX file, or --space with an architecture's text."
-        ) from error
+    return item(onnx=Path(network), shapes=sizes.shapes or None, dims=sizes.dims or None)
 
 
 def predict_all(

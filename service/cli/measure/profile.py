@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latcast.onnx_files import read_model
 from latcast.schema import InputError, LatcastError, Measurement, ProfileSettings, to_plain
 from service.cli.common import DimOption, ShapeOption, console, parse_pairs, write_json
 from service.cli.shapes import Sizes, parse_curve
@@ -145,7 +146,7 @@ def _model(text: str, space: str | None, sizes: Sizes) -> "tuple[bytes, Graph]":
     """The model's bytes with static shapes, and its graph."""
     from profilers.onnx_graph import GraphLoader, bind_shapes
 
-    content = _read(Path(text), "model") if space is None else _build(space, text)
+    content = read_model(text, weights=True) if space is None else _build(space, text)
     with GraphLoader() as loader:  # a file that crashes its reader is an error of the file, not the end of the command
         graph = loader.load(content, shapes=sizes.shapes or None, dims=sizes.dims or None)
     bound = bool(sizes.shapes or sizes.dims)

@@ -1,13 +1,14 @@
 """How constants are read decides what may be stripped and with what it is refilled."""
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from latcast.onnx_files.usage import Need, Use, constant_uses, model_uses, stripped_role, values_matter
 from profilers.onnx_graph import Limits
 from profilers.onnx_graph.parsing import parse_model
 from profilers.onnx_graph.source import SourceTensor
-from latcast.onnx_files.usage import Need, Use, constant_uses, function_uses, values_matter
 from tests.profilers.onnx_graph.models import F, made
 
 
@@ -54,7 +55,23 @@ def test_what_nobody_reads_does_not_matter() -> None:
 
 
 def test_constants_of_a_function_are_read_too() -> None:
-    model = made([helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(np.array([2]), "c")),
-                  helper.make_node("Reshape", ["x", "c"], ["y"])], [("x", F, (2,))], [("y", F)])  # fmt: skip
-    nodes = parse_model(model, Limits()).graph.nodes
-    assert function_uses(nodes)["c"].integers == Need.EXACT
+    nodes = [helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(np.array([2]), "c")),
+             helper.make_node("Reshape", ["a", "c"], ["b"])]  # fmt: skip
+    function = helper.make_function("custom", "f", ["a"], ["b"], nodes, [helper.make_opsetid("", 17)])
+    proto = onnx.load_from_string(made([helper.make_node("f", ["w"], ["y"], domain="custom")], [("x", F, (2,))],
+                                       [("y", F)], [("w", np.ones(32, np.float32))]))  # fmt: skip
+    proto.functions.append(function)
+    proto.opset_import.append(helper.make_opsetid("custom", 1))
+    source = parse_model(proto.SerializeToString(), Limits())
+    found = model_uses(source.graph, source.functions)
+    assert found["c"].integers == Need.EXACT
+    assert found["w"].floats == Need.EXACT
+
+
+def test_what_is_stripped_never_matters() -> None:
+    for use in (None, Use(Need.NOTHING, Need.NOTHING, "uniform"), Use(Need.SMALL, Need.EXACT, "normal"),
+                Use(Need.EXACT, Need.EXACT, "normal")):  # fmt: skip
+        for values in (np.ones(17, np.float32), np.ones(17, np.int8), np.ones(17, np.int64), np.ones(16, np.float16)):
+            tensor = constant(values)
+            if stripped_role(tensor, use) is not None:
+                assert not values_matter(tensor, use)

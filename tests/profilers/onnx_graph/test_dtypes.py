@@ -3,8 +3,9 @@
 import pytest
 from onnx import TensorProto
 
+from latcast.onnx_files.usage import FLOATS
 from latcast.schema import DTYPE_BYTES, InputError
-from profilers.onnx_graph.dtypes import DTYPE_NAMES, FLOATS, INTEGERS, dtype_code, dtype_name
+from profilers.onnx_graph.dtypes import DTYPE_NAMES, INTEGERS, dtype_code, dtype_name
 
 
 @pytest.mark.parametrize("name", sorted(DTYPE_NAMES.values()))

@@ -51,7 +51,7 @@ CASES = {
     "twice": (proto_of([relu(), relu()]), "two tensors"),
     "huge dims": (proto_of([relu()], shape=(2**62, 4)), "no size in"),
     "negative dims": (proto_of([relu()], shape=(-3, 4)), "no size in"),
-    "overflow": (proto_of([relu()], initializers=[placeholder("w", (2**62, 2**62))]), "tensor_bytes"),
+    "overflow": (proto_of([relu()], initializers=[placeholder("w", (2**62, 2**62))]), "weight_bytes"),
     "rank": (proto_of([relu()], shape=(1,) * 100), "rank"),
     "long name": (proto_of([relu(made="y" * 2**20), relu()]), "name_bytes"),
     "control characters": (proto_of([relu(name="a\x1b[31m")]), "control characters"),
@@ -59,7 +59,7 @@ CASES = {
         proto_of([relu()], initializers=[TensorProto(name="w", dims=[9], data_type=F, raw_data=b"1234")]), "holds 4"),
     "no type": (proto_of([relu()], initializers=[TensorProto(name="w", dims=[1], data_type=99)]), "element type 99"),
     "big product": (proto_of([helper.make_node("MatMul", ["l", "r"], ["y"])], initializers=[
-        placeholder("l", (2**20, 1)), placeholder("r", (1, 2**20))]), "tensor_bytes"),
+        placeholder("l", (2**20, 1)), placeholder("r", (1, 2**20))]), "weight_bytes"),
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 from latcast import item
 from latcast.schema import InputError
 from service.cli.forecast import networks
-from service.cli.forecast.networks import Network, item_of, predict_all, read_model
+from service.cli.forecast.networks import Network, item_of, predict_all
 from service.cli.shapes import Sizes
 from tests.service.cli.doubles import FakeClient
 
@@ -24,10 +24,10 @@ def test_a_network_is_a_text_a_hash_or_a_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"missing\.onnx.*--space"):
-        read_model(tmp_path / "missing.onnx")
+    with pytest.raises(InputError, match=r"missing\.onnx.*search space"):
+        item_of(str(tmp_path / "missing.onnx"), space=None, graph=False, sizes=NONE)
     with pytest.raises(InputError, match="directory"):
-        read_model(tmp_path)
+        item_of(str(tmp_path), space=None, graph=False, sizes=NONE)
 
 
 def test_many_networks_are_asked_about_in_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
