@@ -20,7 +20,7 @@ from service.api.door.pools import Pools
 from service.api.job_watch import JobWatch, look_at
 from service.api.middleware import KeyBeforeBody, RequestContext
 from service.api.rate_limits import RateLimiter
-from service.api.routes import devices, graphs, health, jobs, predict, predictors, targets
+from service.api.routes import devices, docs, graphs, health, jobs, predict, predictors, targets
 from service.api.schemas import Problem
 from service.db.session import Database, create_engine_for
 from service.forecasting.types import ForecasterLike
@@ -106,6 +106,9 @@ def _assemble(parts: Parts, tickers: Sequence[Ticker], closing: Sequence[Callabl
         description=DESCRIPTION,
         lifespan=_lifespan_of(parts.pools, tickers, closing),
         root_path=parts.settings.root_path,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
         responses={"4XX": {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
     app.state.parts = parts
@@ -120,6 +123,7 @@ def _include_routes(app: FastAPI) -> None:
     for router in ROUTERS:
         app.include_router(router, prefix=VERSION)
     app.include_router(health.router)
+    app.include_router(docs.router)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False)
 

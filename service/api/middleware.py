@@ -27,13 +27,6 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-DOCS_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: https://fastapi.tiangolo.com; "
-    "frame-ancestors 'none'"
-)
-"""The interactive description loads its scripts from a public network."""
-DOCS_PATHS = ("/docs", "/redoc")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What metrics tell apart; whatever else a caller makes up is `other`."""
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -87,8 +80,6 @@ class _Call:
             headers["X-Request-ID"] = self.request_id
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
-            if self._scope["path"].startswith(DOCS_PATHS):
-                headers["Content-Security-Policy"] = DOCS_POLICY
         await self._send(message)
 
     async def answer_failure(self, receive: Receive) -> None:
