@@ -17,7 +17,7 @@ function resolved(schema) {
 }
 
 // The type of a schema in a few words.
-function typeOf(schema) {
+function typeOf(schema = {}) {
   const { type, title, anyOf, oneOf, items, enum: values, const: only } = resolved(schema);
   if (values) return values.map((value) => JSON.stringify(value)).join(" | ");
   if (only !== undefined) return JSON.stringify(only);
@@ -28,7 +28,7 @@ function typeOf(schema) {
 }
 
 // A value that fits a schema, for a first try.
-function example(schema, depth = 0) {
+function example(schema = {}, depth = 0) {
   const own = resolved(schema);
   if (own.default !== undefined) return own.default;
   if (own.examples) return own.examples[0];
