@@ -17,7 +17,12 @@ def test_page_is_what_the_commands_say_today(reference: ModuleType) -> None:
 
 def test_page_has_every_command_with_its_options(reference: ModuleType) -> None:
     page = reference.page()
-    for words in ("## latcast keys revoke", "`--shape NAME=SIZES`", "`--scope admin\\|client`", "| `MODEL…` | needed |"):
+    for words in (
+        "## latcast keys revoke",
+        "`--shape NAME=SIZES`",
+        "`--scope admin\\|client`",
+        "| `MODEL…` | needed |",
+    ):
         assert words in page
 
 

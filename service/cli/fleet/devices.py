@@ -21,10 +21,10 @@ def devices(server: ServerOption = DEFAULT_SERVER, key: KeyOption = None, json_o
     """
     with open_client(server, key) as client:
         listed = client.devices()
-    if json_out is not None:
-        write_json(listed, json_out)
     if json_out != "-":
         print_devices(listed, output())
+    if json_out is not None:
+        write_json(listed, json_out)
 
 
 def print_devices(listed: Sequence[Mapping[str, Any]], out: Console) -> None:

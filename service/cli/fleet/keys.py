@@ -1,16 +1,16 @@
 """`latcast keys`: API keys and enrolment tokens, made where the database is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from latcast.schema import InputError
-from service.cli.common import open_database
+from service.cli.common import JsonOption, open_database, write_json
 from service.cli.tables import Column, echo, names, output, print_table
 
 if TYPE_CHECKING:
@@ -117,17 +117,34 @@ def enrol(
 
 
 @keys.command("list")
-def list_keys() -> None:
-    """List the keys: id, scope, name, when they were made and revoked. The keys themselves are not kept."""
+def list_keys(json_out: JsonOption = None) -> None:
+    """List the keys: id, scope, name, when they were made and revoked. The keys themselves are not kept.
+
+    \b
+    Example:
+      latcast keys list --json -
+    """
     from sqlalchemy import select
 
     from service.db.tables import ApiKey
 
     with _session() as (session, _):
-        rows = [
-            (key.id, key.scope, key.name, _date(key.created_unix_s), _date(key.revoked_unix_s))
+        listed = [
+            {"id": key.id, "scope": key.scope, "name": key.name, "created_unix_s": key.created_unix_s,
+             "revoked_unix_s": key.revoked_unix_s}
             for key in session.scalars(select(ApiKey).order_by(ApiKey.id))
-        ]
+        ]  # fmt: skip
+    if json_out != "-":
+        _print(listed)
+    if json_out is not None:
+        write_json(listed, json_out)
+
+
+def _print(listed: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        (key["id"], key["scope"], key["name"], _date(key["created_unix_s"]), _date(key["revoked_unix_s"]))
+        for key in listed
+    ]
     columns = [Column("id"), Column("scope"), names("name"), Column("made (UTC)"), Column("revoked (UTC)")]
     print_table(columns, rows, out=output())
 

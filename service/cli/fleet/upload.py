@@ -49,13 +49,13 @@ def upload(
     asked = networks_of(networks or [], file, space=space, graph=False, curve=parse_curve(shape, dim))
     with open_client(server, key) as client:
         uploaded = upload_all(client, asked)
-    if json_out is not None:
-        items = [{**network.described(), **_plain(graph)} for network, graph in zip(asked, uploaded, strict=True)]
-        write_json(items, json_out)
     if json_out != "-":
         columns = [names("network"), Column("graph"), numbers("nodes"), numbers("MACs")]
         rows = [_row(network, graph) for network, graph in zip(asked, uploaded, strict=True)]
         print_table(columns, rows, out=output())
+    if json_out is not None:
+        items = [{**network.described(), **_plain(graph)} for network, graph in zip(asked, uploaded, strict=True)]
+        write_json(items, json_out)
     errors = [(one.label, graph) for one, graph in zip(asked, uploaded, strict=True) if isinstance(graph, InputError)]
     for name, error in errors:
         echo(f"latcast: {name}: {error}", err=True)

@@ -1,10 +1,21 @@
 """`latcast adapt`: measure a few graphs on a target and adapt the predictor to it."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
-from service.cli.common import DEFAULT_SERVER, KeyOption, ServerOption, TargetOption, console, find_target, open_client
+from service.cli.common import (
+    DEFAULT_SERVER,
+    JsonOption,
+    KeyOption,
+    ServerOption,
+    TargetOption,
+    console,
+    find_target,
+    open_client,
+    write_json,
+)
 from service.cli.progress import first_target, follow, left_out_error
 from service.cli.tables import echo
 
@@ -27,6 +38,7 @@ def adapt(
     wait: Annotated[bool, typer.Option(help="Wait for the service and its first target, and until it is done.")] = True,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Adapt the predictor to a target: its agent measures a few graphs, then forecasts are the target's own.
 
@@ -43,13 +55,21 @@ def adapt(
         registered = first_target(client, target, console) if wait else find_target(client.targets(), target)
         job = client.adapt(registered["id"], samples=samples, sampler=sampler, pool=pool, seed=seed)
         if not wait:
-            echo(job["id"])
+            _tell(job["id"], job, json_out)
             return
         doing = "adapting to" if registered["origin"] else "measuring"
         what = f"{doing} {samples} networks on {registered['device_name']}"
         done = follow(client, job["id"], what=what, console=console)
     result = done["result"]
-    echo(
+    sentence = (
         f"Adapted {registered['device_name']} ({registered['label']}) from {result['support']} networks in "
         f"{result['adapt_ms']:.0f} ms; {left_out_error(result)}."
     )
+    _tell(sentence, done, json_out)
+
+
+def _tell(sentence: str, job: Mapping[str, Any], json_out: str | None) -> None:
+    if json_out != "-":
+        echo(sentence)
+    if json_out is not None:
+        write_json(job, json_out)

@@ -93,11 +93,11 @@ def check(
     ]
     if junit is not None:
         junit.write_text(junit_xml("latcast check", [_case(one, registered) for one in verdicts]), encoding="utf-8")
+    if json_out != "-":
+        _print(verdicts, registered, limit_ms, probability)
     if json_out is not None:
         asked_for = {"target": registered["id"], "limit_ms": limit_ms, "probability": probability}
         write_json({**asked_for, "items": [one.plain() for one in verdicts]}, json_out)
-    if json_out != "-":
-        _print(verdicts, registered, limit_ms, probability)
     failed = [one for one in verdicts if one.problem]
     for one in failed:
         echo(f"latcast: {one.network.label}: {one.problem}", err=True)

@@ -63,11 +63,11 @@ def predict(
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
         answers = _ask(client, registered["id"], asked, level)
+    if json_out != "-":
+        _print(asked, answers, target=registered, level=level)
     if json_out is not None:
         items = [{**network.described(), **answer} for network, answer in zip(asked, answers, strict=True)]
         write_json({"target": registered["id"], "level": level, "items": items}, json_out)
-    if json_out != "-":
-        _print(asked, answers, target=registered, level=level)
     problems = [(one.label, answer["error"]) for one, answer in zip(asked, answers, strict=True) if "error" in answer]
     for name, problem in problems:
         echo(f"latcast: {name}: {problem['detail']}", err=True)

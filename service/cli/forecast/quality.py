@@ -45,12 +45,12 @@ def quality(
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
         pairs = client.quality(registered["id"])
-    if json_out is not None:
-        write_json({"target": registered["id"], "pairs": pairs}, json_out)
     if json_out != "-":
         out = output()
         say(f"{registered['device_name']} · {registered['label']}", out, style="bold")
         print_quality(pairs, most=most, out=out)
+    if json_out is not None:
+        write_json({"target": registered["id"], "pairs": pairs}, json_out)
 
 
 def print_quality(pairs: Sequence[Mapping[str, Any]], *, most: int, out: Console) -> None:

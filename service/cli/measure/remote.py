@@ -71,11 +71,11 @@ def measure(
         results = _submitted(client, registered["id"], asked, {k: v for k, v in settings.items() if v is not None})
         if wait:
             _collect(client, results, on=registered["device_name"])
+    if json_out != "-":
+        _print(asked, results, target=registered) if wait else _print_jobs(results)
     if json_out is not None:
         items = [{**network.described(), **result} for network, result in zip(asked, results, strict=True)]
         write_json({"target": registered["id"], "items": items}, json_out)
-    if json_out != "-":
-        _print(asked, results, target=registered) if wait else _print_jobs(results)
     _fail(asked, results)
 
 

@@ -1,5 +1,6 @@
 """`latcast keys`: keys and tokens are printed once, listed without their secrets, and revoked."""
 
+import json
 import os
 from pathlib import Path
 
@@ -101,3 +102,9 @@ def test_where_no_service_runs_it_is_said_which_database_it_is(unset: Path) -> N
     folder = unset / "here" / "latcast-data"
     assert f"Makes a new database in {folder}: no running service" in " ".join(keys("list").stderr.split())
     assert f"Works on {folder}: no running service" in " ".join(keys("list").stderr.split())
+
+
+def test_the_list_can_be_had_as_json() -> None:
+    keys("create", "--scope", "admin", "--name", "naïve")
+    (listed,) = json.loads(keys("list", "--json", "-").stdout)
+    assert (listed["scope"], listed["name"], listed["revoked_unix_s"]) == ("admin", "naïve", None)

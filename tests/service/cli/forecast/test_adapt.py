@@ -1,5 +1,6 @@
 """`latcast adapt`: what is asked of the service, and what is said in the end."""
 
+import json
 from typing import Any
 
 import pytest
@@ -48,6 +49,7 @@ def test_the_end_says_how_well_it_forecasts(
     done = run()
     assert done.exit_code == 0, done.output
     assert f"from 3 networks in 12 ms; {said}." in " ".join(done.output.split())
+    assert json.loads(run("--json", "-").stdout)["result"] == result
 
 
 def test_a_target_that_nobody_measures_on_is_refused_with_a_sentence(served: World) -> None:
