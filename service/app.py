@@ -28,6 +28,7 @@ from service.operations.logs import configure_logs
 from service.operations.metrics import Metrics
 from service.operations.readiness import ArtifactCheck
 from service.settings import Settings
+from service.worker.abandoned import fail_abandoned_jobs
 from service.worker.leases import LeaseKeeper
 from service.worker.loop import Ticker
 from service.worker.runner import JobRunner, this_process
@@ -35,6 +36,8 @@ from service.worker.runner import JobRunner, this_process
 __all__ = ["create_app"]
 
 VERSION = "/v1"
+ABANDONED_TICKS = 10
+"""Jobs that nobody will take are looked for so much less often than leases that ran out."""
 ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router)
 """The API's; its paths begin with the version."""
 KEYLESS_ENDS = ("/devices/register",)
@@ -67,8 +70,10 @@ def create_app(
             workers=settings.reader_workers,
         )
         closing.append(own_reader.close)
+    leases = LeaseKeeper(database, lease_seconds=settings.lease_seconds)
     tickers = [
-        Ticker("leases", settings.tick_seconds, LeaseKeeper(database, lease_seconds=settings.lease_seconds).look)
+        Ticker("leases", settings.tick_seconds, leases.look),
+        Ticker("abandoned", ABANDONED_TICKS * settings.tick_seconds, lambda: fail_abandoned_jobs(database, settings)),
     ]
     if forecaster is None:
         forecaster, runner = _forecasting(settings, database, reader)
@@ -85,7 +90,7 @@ def create_app(
         artifacts=ArtifactCheck(),
         pools=pools,
         bodies=BodyReader(pools.uploads, pause_s=settings.body_timeout_s),
-        watch=JobWatch(partial(look_at, database), pool=pools.reads),
+        watch=JobWatch(partial(look_at, database, settings), pool=pools.reads),
     )
     return _assemble(parts, tickers, closing)
 

@@ -42,6 +42,12 @@ class Settings(BaseSettings):
 
     enrolment_ttl_s: Seconds = Field(3600.0, description="How long an enrolment token is valid, in seconds.")
     lease_seconds: Seconds = Field(120.0, description="How long a worker may stay silent before its job returns.")
+    agent_gone_seconds: Seconds = Field(
+        7 * 86_400.0, description="After so long a silence of its agents a device's targets are no longer offered."
+    )
+    unoffered_job_seconds: Seconds = Field(
+        600.0, description="How long a job waits for an agent after nobody offers its target any more."
+    )
     max_attempts: int = Field(3, ge=1, description="How often a job is tried before it fails.")
     max_lease_wait_s: Seconds = Field(30.0, description="Longest that a call for a job may wait, in seconds.")
     tick_seconds: Seconds = Field(0.5, description="How often expired leases and the service's own jobs are looked at.")

@@ -11,6 +11,7 @@ from service.api.door.pools import Pool
 from service.db.session import Database
 from service.fleet import access
 from service.fleet.access import Principal
+from service.settings import Settings
 
 __all__ = ["JobWatch", "Look", "look_at"]
 
@@ -30,10 +31,10 @@ class Look:
     keys: Collection[str]
 
 
-def look_at(database: Database, job_ids: Collection[str], key_ids: Collection[str]) -> Look:
+def look_at(database: Database, settings: Settings, job_ids: Collection[str], key_ids: Collection[str]) -> Look:
     """Look at jobs, and at the keys of those who read about them."""
     with database.read() as session:
-        return Look(views.jobs_out(session, job_ids), access.valid_keys(session, key_ids))
+        return Look(views.jobs_out(session, job_ids, settings), access.valid_keys(session, key_ids))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,26 @@ from service.api import schemas
 from service.db import records, tables
 from service.db.statements import chunks
 from service.fleet.microbenchmarks import chosen_microbenches
+from service.fleet.presence import Presence, presence_of
 from service.graphs.store import architectures_of
 from service.jobs import queue
 from service.jobs.payloads import ProfilePayload, parsed
+from service.jobs.waiting import why_waiting
+from service.settings import Settings
 
-__all__ = ["graph_out", "job_out", "job_ref", "jobs_out", "lease_out", "microbench_ref", "target_out", "targets_out"]
+__all__ = ["graph_out", "job_out", "job_ref", "job_refs", "jobs_out", "lease_out", "microbench_ref", "target_out",
+           "targets_out"]  # fmt: skip
 
 
-def job_ref(job: tables.Job) -> schemas.JobRef:
-    """A job as it stands in lists."""
-    return schemas.JobRef(**_job_fields(job))
+def job_ref(job: tables.Job, waiting: str | None = None) -> schemas.JobRef:
+    """A job as it stands in lists, with why it waits."""
+    return schemas.JobRef(**_job_fields(job), waiting=waiting)
+
+
+def job_refs(session: Session, jobs: Sequence[tables.Job], settings: Settings) -> list[schemas.JobRef]:
+    """Jobs as they stand in lists."""
+    waiting = why_waiting(session, jobs, settings)
+    return [job_ref(job, waiting.get(job.id)) for job in jobs]
 
 
 def _job_fields(job: tables.Job) -> dict[str, object]:
@@ -28,24 +38,31 @@ def _job_fields(job: tables.Job) -> dict[str, object]:
     return {**fields, "target": job.target_id, "graph": job.graph_hash, "parent": job.parent_id}
 
 
-def job_out(session: Session, job: tables.Job) -> schemas.JobOut:
-    """A job with its attempts and children."""
-    return _job_out(job, queue.attempts_of(session, job.id), queue.child_states(session, job.id))
+def job_out(session: Session, job: tables.Job, settings: Settings) -> schemas.JobOut:
+    """A job with its attempts and children, and why it waits."""
+    waiting = why_waiting(session, [job], settings).get(job.id)
+    return _job_out(job, queue.attempts_of(session, job.id), queue.child_states(session, job.id), waiting)
 
 
-def jobs_out(session: Session, job_ids: Collection[str]) -> dict[str, schemas.JobOut]:
+def jobs_out(session: Session, job_ids: Collection[str], settings: Settings) -> dict[str, schemas.JobOut]:
     """Jobs with their attempts and children, by id; those that do not exist are left out."""
     out: dict[str, schemas.JobOut] = {}
     for ids in chunks(job_ids):
         jobs = session.scalars(select(tables.Job).where(tables.Job.id.in_(ids))).all()
         attempts, states = queue.attempts_of_all(session, ids), queue.child_states_of_all(session, ids)
-        out |= {job.id: _job_out(job, attempts.get(job.id, []), states.get(job.id, {})) for job in jobs}
+        waiting = why_waiting(session, jobs, settings)
+        out |= {
+            job.id: _job_out(job, attempts.get(job.id, []), states.get(job.id, {}), waiting.get(job.id)) for job in jobs
+        }
     return out
 
 
-def _job_out(job: tables.Job, attempts: Sequence[tables.Attempt], children: Mapping[JobState, int]) -> schemas.JobOut:
+def _job_out(
+    job: tables.Job, attempts: Sequence[tables.Attempt], children: Mapping[JobState, int], waiting: str | None
+) -> schemas.JobOut:
     return schemas.JobOut(
         **_job_fields(job),
+        waiting=waiting,
         request=job.payload,
         result=job.result,
         reasons=[schemas.AttemptOut.model_validate(row) for row in attempts],
@@ -74,7 +91,7 @@ def graph_out(session: Session, row: tables.Graph) -> schemas.GraphOut:
     return schemas.GraphOut(hash=row.hash, architecture=named or None, created_unix_s=row.created_unix_s, **row.summary)
 
 
-def targets_out(session: Session, rows: Sequence[tables.Target]) -> list[schemas.TargetOut]:
+def targets_out(session: Session, rows: Sequence[tables.Target], settings: Settings) -> list[schemas.TargetOut]:
     """Targets with their devices' names, how many measurements they have, and what is adapted to them."""
     ids = [row.id for row in rows]
     devices = {row.id: row.name for row in session.scalars(select(tables.Device))}
@@ -82,6 +99,7 @@ def targets_out(session: Session, rows: Sequence[tables.Target]) -> list[schemas
     active = select(tables.Adaptation).where(tables.Adaptation.active, tables.Adaptation.target_id.in_(ids))
     adaptations = {row.target_id: row for row in session.scalars(active)}
     microbenches = chosen_microbenches(session, ids)
+    presences = presence_of(session, {row.device_id for row in rows if row.device_id}, settings)
     return [
         target_out(
             row,
@@ -89,6 +107,7 @@ def targets_out(session: Session, rows: Sequence[tables.Target]) -> list[schemas
             measurements=counts.get(row.id, 0),
             adaptation=adaptations.get(row.id),
             microbench=microbenches.get(row.id),
+            presence=presences.get(row.device_id or ""),
         )
         for row in rows
     ]
@@ -107,6 +126,7 @@ def target_out(
     measurements: int,
     adaptation: tables.Adaptation | None,
     microbench: tables.Microbench | None,
+    presence: Presence | None,
 ) -> schemas.TargetOut:
     """One target; a column of a public table is named by its device there."""
     target = records.target_record(row)
@@ -121,7 +141,9 @@ def target_out(
         threads=target.threads,
         options=dict(target.options),
         origin=target.origin,
-        offered=row.offered,
+        offered=row.offered and not (presence and presence.gone),
+        online=row.offered and presence is not None and presence.online,
+        seen_unix_s=presence.seen_unix_s if presence else None,
         measurements=measurements,
         adaptation=schemas.AdaptationOut.model_validate(adaptation) if adaptation else None,
         microbench=microbench_ref(microbench) if microbench else None,

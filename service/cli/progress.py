@@ -81,11 +81,13 @@ def follow(client: "Client", job_id: str, *, what: str, console: Console) -> dic
     """
     with bar(console) as progress:
         task = progress.add_task(what, total=None)
+        say_waiting = _Waiting(console)
 
         def show(job: dict[str, Any]) -> None:
             children = job["children"]
             finished = sum(children.get(state, 0) for state in FINISHED_STATES)
             progress.update(task, completed=finished, total=sum(children.values()) or None)
+            say_waiting(job)
 
         job = client.wait(job_id, timeout_s=math.inf, poll_s=POLL_SECONDS, on_change=show)
     if job["state"] != JobState.DONE:
@@ -93,15 +95,29 @@ def follow(client: "Client", job_id: str, *, what: str, console: Console) -> dic
     return job
 
 
+class _Waiting:
+    """Says why a job waits, in a line above the bar, each time that the reason is another one."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._said = console, ""
+
+    def __call__(self, job: Mapping[str, Any]) -> None:
+        why = job.get("waiting") or ""
+        if why and why != self._said:
+            say(f"Waiting. {why}", self._console)
+        self._said = why
+
+
 def follow_all(
     client: "Client", job_ids: Sequence[str], *, what: str, console: Console, on_done: Callable[[dict[str, Any]], None]
 ) -> None:
     """Wait for jobs and hand each over as it finishes, whether it is done or has failed."""
-    waiting = list(job_ids)
+    waiting, say_waiting = list(job_ids), _Waiting(console)
     with bar(console) as progress:
         task = progress.add_task(what, total=len(waiting))
         while waiting:
             for job in [client.job(job_id) for job_id in waiting[:2]]:
+                say_waiting(job)
                 if job["state"] in FINISHED_STATES:
                     waiting.remove(job["id"])
                     progress.update(task, advance=1)

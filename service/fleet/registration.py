@@ -4,14 +4,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
-from latcast.errors import AuthenticationError, NotFoundError
+from latcast.errors import AuthenticationError, ConflictError, NotFoundError
 from latcast.schema import Device, InputError, Target
 from service.db import records, tables
 from service.db.pagination import Order, Page, fetch_page
 from service.fleet import access, moves
+from service.fleet.presence import presence_of
 from service.settings import Settings
 
 __all__ = ["Registration", "devices_page", "find_device", "register"]
@@ -62,6 +63,7 @@ def register(
 
     Raises:
         AuthenticationError: neither a key that allows it, nor a token that is valid for this device.
+        ConflictError: an agent of the device is there, which registered it by another name or with other targets.
         InputError: a target of another device, or values that cannot be stored.
     """
     _check_targets(device, targets)
@@ -73,11 +75,36 @@ def register(
         _require_fit(session, token, registered, device)
     elif not is_itself and principal.scope != "admin" and access.keys_required(session, settings):
         raise AuthenticationError(_needs_token(principal, registered))
+    if is_itself:
+        access.agent_of(session, principal).seen_unix_s = time.time()
+    elif enrolment_token is None and principal.scope != "admin" and registered is not None:
+        _require_no_other(session, settings, registered, device, targets)
     row = _describe(session, registered, device)
     key = None if is_itself else _agent_key(session, row, token)
     offered = [replace(target, device=row.fingerprint) for target in targets]
     _offer(session, row, offered)
     return Registration(device_id=row.id, agent_key=key, target_ids=tuple(target.id for target in offered))
+
+
+def _require_no_other(
+    session: Session, settings: Settings, row: tables.Device, device: Device, targets: Sequence[Target]
+) -> None:
+    """Refuse a second agent of a device that would silently rename it, or take its targets away.
+
+    Raises:
+        ConflictError: the other agent is there.
+    """
+    presence = presence_of(session, [row.id], settings)[row.id]
+    if not (presence.online and presence.called):
+        return
+    ours = select(tables.Target.id).where(tables.Target.device_id == row.id, tables.Target.offered.is_(True))
+    if row.name != device.name or set(session.scalars(ours)) != {
+        replace(target, device=row.fingerprint).id for target in targets
+    }:
+        raise ConflictError(
+            f"An agent of this machine is there already, which calls it {row.name!r}: stop that one first, start this "
+            "one with its state folder (--state), or give this machine an id of its own (--device-id)."
+        )
 
 
 def find_device(session: Session, wanted: str) -> tables.Device:
@@ -190,13 +217,11 @@ def _offer(session: Session, device: tables.Device, targets: Sequence[Target]) -
     session.flush()
 
 
-def devices_page(session: Session, *, limit: int, cursor: str | None = None) -> Page[Row[tables.Device, float | None]]:
-    """Registered machines by id, each with when one of its agents last asked for work.
+def devices_page(session: Session, *, limit: int, cursor: str | None = None) -> Page[Row[tables.Device]]:
+    """Registered machines by id.
 
     Raises:
         InputError: a cursor that no page gave.
     """
-    seen = func.max(tables.Agent.seen_unix_s)
-    agents = select(tables.Device, seen).outerjoin(tables.Agent, tables.Agent.device_id == tables.Device.id)
     order = Order("devices", (tables.Device.id,))
-    return fetch_page(session, agents.group_by(tables.Device.id), order, limit=limit, cursor=cursor)
+    return fetch_page(session, select(tables.Device), order, limit=limit, cursor=cursor)

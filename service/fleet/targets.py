@@ -7,6 +7,8 @@ from latcast.errors import ConflictError, NotFoundError
 from latcast.schema import TargetId
 from service.db import tables
 from service.db.pagination import Order, Page, fetch_page
+from service.fleet.presence import unmeasurable
+from service.settings import Settings
 
 __all__ = ["find_adaptable_target", "find_measurable_target", "find_target", "targets_page"]
 
@@ -24,23 +26,22 @@ def find_target(session: Session, target_id: TargetId) -> tables.Target:
     return row
 
 
-def find_measurable_target(session: Session, target_id: TargetId) -> tables.Target:
-    """The registered target, which a device offers.
+def find_measurable_target(session: Session, target_id: TargetId, settings: Settings) -> tables.Target:
+    """The registered target, which a device offers whose agent is there, or may come back.
 
     Raises:
         NotFoundError: there is no such target.
         ConflictError: no device measures on it now.
     """
     row = find_target(session, target_id)
-    if row.device_id is None or not row.offered:
-        raise ConflictError(
-            f"Nobody measures on target {target_id} now: "
-            + ("it is a column of a public table." if row.device_id is None else "its device no longer offers it.")
-        )
+    if row.device_id is None:
+        raise ConflictError(f"Nobody measures on target {target_id} now: it is a column of a public table.")
+    if target_id in (reasons := unmeasurable(session, [target_id], settings)):
+        raise ConflictError(f"Nobody measures on target {target_id} now. {reasons[target_id][1]}")
     return row
 
 
-def find_adaptable_target(session: Session, target_id: TargetId) -> tables.Target:
+def find_adaptable_target(session: Session, target_id: TargetId, settings: Settings) -> tables.Target:
     """The registered target, which is measured on, or is a column of a public table, whose rows are all measured.
 
     Raises:
@@ -48,7 +49,7 @@ def find_adaptable_target(session: Session, target_id: TargetId) -> tables.Targe
         ConflictError: no device measures on it now, and it is no column of a table.
     """
     row = find_target(session, target_id)
-    return row if row.origin else find_measurable_target(session, target_id)
+    return row if row.origin else find_measurable_target(session, target_id, settings)
 
 
 def targets_page(session: Session, *, limit: int, cursor: str | None = None) -> Page[Row[tables.Target]]:

@@ -42,7 +42,7 @@ def profile(
         store.prepare_architecture(reader, Architecture(space=space, text=text)) for space, text in architectures
     ]
     with database.write.begin() as session:
-        target = records.target_record(find_measurable_target(session, target_id))
+        target = records.target_record(find_measurable_target(session, target_id, settings))
         hashes = [*graph_hashes, *(store.save(session, item) for item in prepared)]
         _require_graphs(session, hashes)
         payload = ProfilePayload(settings=settings_for(target, overrides), feeds=tuple(feeds))
@@ -78,7 +78,7 @@ def adapt(database: Database, settings: Settings, *, target_id: TargetId, payloa
     """
     _check_names(payload)
     with database.write.begin() as session:
-        target = find_adaptable_target(session, target_id)
+        target = find_adaptable_target(session, target_id, settings)
         if payload.pool.graphs:
             _require_graphs(session, payload.pool.graphs)
         return queue.enqueue(session, payload, max_attempts=settings.max_attempts, target_id=target.id)

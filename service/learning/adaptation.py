@@ -111,7 +111,9 @@ class AdaptationSteps(Steps[AdaptPayload]):
             ]
             attempts = [attempt for child in children for attempt in queue.attempts_of(session, child.id)]
         if len(rows) < max(1, FEWEST_SHARE * len(children)):
-            reasons = " ".join(sorted({attempt.message for attempt in attempts if attempt.message}))
+            messages = {attempt.message for attempt in attempts if attempt.message}
+            messages |= {child.result["error"] for child in children if child.result and "error" in child.result}
+            reasons = " ".join(sorted(messages))
             raise ConflictError(
                 f"Only {len(rows)} of {len(children)} graphs could be measured, too few to adapt to. "
                 f"Reasons: {reasons or 'the jobs were cancelled.'}"

@@ -8,7 +8,7 @@ from service.api import schemas
 from service.api.deps import Admin, Anybody, Cursor, Limit, PartsOf, Reader
 from service.api.door.routes import Route
 from service.db import records, tables
-from service.fleet import access, registration
+from service.fleet import access, presence, registration
 
 __all__ = ["router"]
 
@@ -37,17 +37,20 @@ def list_devices(
     """Registered machines, by id."""
     with parts.database.read() as session:
         page = registration.devices_page(session, limit=limit, cursor=cursor)
-        items = [_device_out(row, seen_unix_s) for row, seen_unix_s in page.items]
+        rows = [row for (row,) in page.items]
+        presences = presence.presence_of(session, [row.id for row in rows], parts.settings)
+        items = [_device_out(row, presences[row.id]) for row in rows]
     return schemas.Listed(items=items, next_cursor=page.next_cursor)
 
 
-def _device_out(row: tables.Device, seen_unix_s: float | None) -> schemas.DeviceOut:
+def _device_out(row: tables.Device, found: presence.Presence) -> schemas.DeviceOut:
     return schemas.DeviceOut(
         id=row.id,
         device=records.device_record(row),
         created_unix_s=row.created_unix_s,
         registered_unix_s=row.registered_unix_s,
-        seen_unix_s=seen_unix_s,
+        seen_unix_s=found.seen_unix_s,
+        online=found.online,
     )
 
 

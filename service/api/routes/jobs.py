@@ -63,7 +63,7 @@ def list_jobs(
         page = listing.jobs_page(
             session, limit=limit, cursor=cursor, state=state, kind=kind, target=target, parent=parent
         )
-        items = [views.job_ref(job) for (job,) in page.items]
+        items = views.job_refs(session, [job for (job,) in page.items], parts.settings)
     return schemas.Listed(items=items, next_cursor=page.next_cursor)
 
 
@@ -118,14 +118,14 @@ def _worker(caller: Principal) -> queue.Worker:
 def show(job_id: str, parts: PartsOf, _caller: Reader) -> schemas.JobOut:
     """A job with every attempt at it and why those failed."""
     with parts.database.read() as session:
-        return views.job_out(session, queue.find(session, job_id))
+        return views.job_out(session, queue.find(session, job_id), parts.settings)
 
 
 @router.post("/jobs/{job_id}/cancel")
 def cancel(job_id: str, parts: PartsOf, _caller: Admin) -> schemas.JobOut:
     """Cancel a job and the jobs it waits for."""
     with parts.database.write.begin() as session:
-        return views.job_out(session, queue.cancel(session, job_id))
+        return views.job_out(session, queue.cancel(session, job_id), parts.settings)
 
 
 async def _share(request: Request, parts: PartsOf, caller: Reader) -> AsyncIterator[None]:
@@ -165,6 +165,7 @@ def heartbeat(job_id: str, body: schemas.HeartbeatIn, parts: PartsOf, caller: Ag
             lease_seconds=parts.settings.lease_seconds,
             device_id=caller.device_id or NOBODY,
         )
+        access.agent_of(session, caller).seen_unix_s = time.time()
     return schemas.HeartbeatOut(deadline_unix_s=deadline)
 
 

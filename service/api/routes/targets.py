@@ -32,7 +32,7 @@ def list_targets(
     """Targets, by id."""
     with parts.database.read() as session:
         page = targets_page(session, limit=limit, cursor=cursor)
-        items = views.targets_out(session, [row for (row,) in page.items])
+        items = views.targets_out(session, [row for (row,) in page.items], parts.settings)
     return schemas.Listed(items=items, next_cursor=page.next_cursor)
 
 
@@ -40,7 +40,7 @@ def list_targets(
 def show(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetOut:
     """One target, with the adaptation that answers for it."""
     with parts.database.read() as session:
-        return views.targets_out(session, [find_target(session, target_id)])[0]
+        return views.targets_out(session, [find_target(session, target_id)], parts.settings)[0]
 
 
 @router.post("/targets/{target_id}/adapt", status_code=202)

@@ -50,4 +50,5 @@ class DeviceOut(BaseModel):
     device: Device
     created_unix_s: float
     registered_unix_s: float
-    seen_unix_s: float | None = Field(description="When one of its agents last asked for work.")
+    seen_unix_s: float | None = Field(description="When one of its agents last called.")
+    online: bool = Field(description="Whether that was just now, with a key that is valid.")

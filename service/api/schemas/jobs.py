@@ -137,6 +137,9 @@ class JobRef(BaseModel):
     max_attempts: int
     created_unix_s: float
     updated_unix_s: float
+    waiting: str | None = Field(
+        None, description="Why it waits, where no agent is there to do it; null while one is, and once it has begun."
+    )
 
 
 class JobOut(JobRef):

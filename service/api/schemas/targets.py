@@ -56,7 +56,12 @@ class TargetOut(BaseModel):
     threads: int
     options: dict[str, str]
     origin: str
-    offered: bool = Field(description="Whether its device measures on it now.")
+    offered: bool = Field(
+        description="Whether its device measures on it: the last registration named it, the agent's key is valid, and "
+        "it is not silent for `agent_gone_seconds`."
+    )
+    online: bool = Field(description="Whether an agent of the device called just now.")
+    seen_unix_s: float | None = Field(description="When an agent of the device last called.")
     measurements: int
     adaptation: AdaptationOut | None
     microbench: MicrobenchRef | None

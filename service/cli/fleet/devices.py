@@ -35,7 +35,7 @@ def print_devices(listed: Sequence[Mapping[str, Any]], out: Console) -> None:
     columns = [Column("id"), names("device"), names("processor"), numbers("cores"), Column("last seen")]
     rows = [
         (one["id"], one["device"]["name"], one["device"]["processor"], str(one["device"]["logical_cores"]),
-         ago(one["seen_unix_s"]))
+         "online" if one.get("online") else ago(one["seen_unix_s"]))
         for one in listed
     ]  # fmt: skip
     print_table(columns, rows, out=out)

@@ -15,12 +15,13 @@ from service.fleet.access import Principal
 from service.jobs import queue
 from service.jobs.payloads import AdaptPayload
 from service.jobs.payloads import Pool as NetworkPool
+from service.settings import Settings
 
 
 def watch_of(database: Database, looks: list[tuple[set[str], set[str]]]) -> JobWatch:
     def look(job_ids: Collection[str], key_ids: Collection[str]) -> Look:
         looks.append((set(job_ids), set(key_ids)))
-        return look_at(database, job_ids, key_ids)
+        return look_at(database, Settings(), job_ids, key_ids)
 
     return JobWatch(look, pool=Pool("look-ups", setting="max_read_calls", places=2, patience_s=5.0), pause_s=0.001)
 
@@ -50,10 +51,10 @@ def test_a_look_sees_what_a_single_look_up_sees(database: Database) -> None:
         for _ in range(3):
             queue.enqueue(session, payload, max_attempts=3, parent_id=parent)
         queue.lease(session, kinds=[payload.kind], worker=queue.Worker(process="p"), lease_seconds=60.0)
-    look = look_at(database, [parent, other, "none"], [])
+    look = look_at(database, Settings(), [parent, other, "none"], [])
     with database.read() as session:
         for job_id in (parent, other):
-            assert look.jobs[job_id] == views.job_out(session, queue.find(session, job_id))
+            assert look.jobs[job_id] == views.job_out(session, queue.find(session, job_id), Settings())
     assert set(look.jobs) == {parent, other}
     assert sum(look.jobs[parent].children.values()) == 3
 

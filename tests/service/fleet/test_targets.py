@@ -5,16 +5,19 @@ import pytest
 from latcast.errors import ConflictError, NotFoundError
 from latcast.schema import InputError
 from service.fleet.targets import find_adaptable_target, find_measurable_target, find_target, targets_page
+from service.settings import Settings
 from tests.service.helpers import OTHER_TARGET, TARGET, World, add_import
+
+SETTINGS = Settings()
 
 
 def test_a_target_that_a_device_offers_is_measured_on(world: World) -> None:
     world.agent()
     with world.database.read() as session:
-        for find in (find_target, find_measurable_target, find_adaptable_target):
-            assert find(session, TARGET.id).id == TARGET.id
+        for find, *more in ((find_target,), (find_measurable_target, SETTINGS), (find_adaptable_target, SETTINGS)):
+            assert find(session, TARGET.id, *more).id == TARGET.id
             with pytest.raises(NotFoundError, match="GET /v1/targets lists them"):
-                find(session, "none")
+                find(session, "none", *more)
 
 
 def test_a_target_that_is_no_longer_offered_is_neither_measured_on_nor_adapted_to(world: World) -> None:
@@ -22,17 +25,17 @@ def test_a_target_that_is_no_longer_offered_is_neither_measured_on_nor_adapted_t
     world.agent([OTHER_TARGET])
     with world.database.read() as session:
         assert not find_target(session, TARGET.id).offered
-        for find in (find_measurable_target, find_adaptable_target):
+        for find, *more in ((find_measurable_target, SETTINGS), (find_adaptable_target, SETTINGS)):
             with pytest.raises(ConflictError, match="no longer offers"):
-                find(session, TARGET.id)
+                find(session, TARGET.id, *more)
 
 
 def test_a_column_of_a_table_is_adapted_to_without_being_measured_on(world: World) -> None:
     target_id = add_import(world)
     with world.database.read() as session:
-        assert find_adaptable_target(session, target_id).origin
+        assert find_adaptable_target(session, target_id, SETTINGS).origin
         with pytest.raises(ConflictError, match="column of a public table"):
-            find_measurable_target(session, target_id)
+            find_measurable_target(session, target_id, SETTINGS)
 
 
 def test_targets_are_listed_by_id(world: World) -> None:

@@ -111,12 +111,12 @@ def test_jobs_come_in_order_and_only_for_targets_that_are_offered(world: World) 
     first = world.client.profile(OTHER_TARGET.id, graphs=[graph])[0]
     second = world.client.profile(TARGET.id, graphs=[graph])[0]
     assert other.lease(wait_s=0) is None
-    world.client.register(DEVICE, [TARGET])  # the other target is no longer offered
+    agent.register(DEVICE, [TARGET])  # the other target is no longer offered
     assert lease(agent)["id"] == second["id"]
     assert agent.lease(wait_s=0) is None
     with pytest.raises(ConflictError, match="no longer offers"):
         world.client.profile(OTHER_TARGET.id, graphs=[graph])
-    world.client.register(DEVICE, [TARGET, OTHER_TARGET])
+    agent.register(DEVICE, [TARGET, OTHER_TARGET])
     assert lease(agent)["id"] == first["id"]
 
 
