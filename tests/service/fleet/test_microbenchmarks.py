@@ -26,6 +26,7 @@ MICROBENCH = Microbench(
     sentinel_ms=(0.1, 0.11),
     seconds=8.0,
 )
+JSON_HEADERS = {"Content-Type": "application/json"}
 
 
 def rows(world: World) -> int:
@@ -120,7 +121,7 @@ def test_hostile_reports_are_refused(world: World, change: dict[str, Any]) -> No
     agent = world.agent([TARGET, OTHER_TARGET])
     body = {**to_plain(MICROBENCH), **change}
     with pytest.raises(InputError):
-        agent._service.json("PUT", f"/targets/{TARGET.id}/microbench", content=json.dumps(body))
+        agent._service.json("PUT", f"/targets/{TARGET.id}/microbench", content=json.dumps(body), headers=JSON_HEADERS)
     assert rows(world) == 0
 
 
@@ -129,7 +130,7 @@ def test_numbers_that_are_none_are_refused(world: World, number: str) -> None:
     agent = world.agent()
     text = '{"target": {"device": "machine-1", "backend": "fake", "backend_version": "1"}, "values": {"call_ms": %s}}'
     with pytest.raises(InputError):
-        agent._service.json("PUT", f"/targets/{TARGET.id}/microbench", content=text % number)
+        agent._service.json("PUT", f"/targets/{TARGET.id}/microbench", content=text % number, headers=JSON_HEADERS)
     assert rows(world) == 0
 
 
