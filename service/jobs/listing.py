@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import JobKind, JobState
 from service.db.pagination import Order, Page, fetch_page
-from service.db.tables import Job
+from service.db.tables import Job, Target
 
 __all__ = ["jobs_page"]
 
@@ -27,6 +27,8 @@ def jobs_page(
     Raises:
         InputError: a cursor that no page gave.
     """
+    if target is not None:  # also by the id that it had before its device moved
+        target = session.scalar(select(Target.id).where(Target.former_id == target)) or target
     wanted = {Job.state: state, Job.kind: kind, Job.target_id: target, Job.parent_id: parent}
     query = select(Job).where(*(column == value for column, value in wanted.items() if value is not None))
     return fetch_page(session, query, NEWEST_FIRST, limit=limit, cursor=cursor)

@@ -75,6 +75,7 @@ def test_callers_find_a_target_by_the_id_that_it_had(keyed: tuple[World, dict[st
     assert world.client.microbench(TARGET.id) is not None
     (made,) = world.client.profile(TARGET.id, graphs=[world.graph()])
     assert world.client.job(made["id"])["target"] == NEW_TARGET.id
+    assert {job["id"] for job in world.client.jobs(target=TARGET.id)} == {job["id"] for job in world.client.jobs()}
 
 
 def test_an_agent_of_version_0_1_goes_on_after_the_move(keyed: tuple[World, dict[str, str]]) -> None:
