@@ -27,7 +27,7 @@ from service.forecasting.types import ForecasterLike
 from service.operations.logs import configure_logs
 from service.operations.metrics import Metrics
 from service.operations.readiness import ArtifactCheck
-from service.settings import Settings
+from service.settings import Settings, read_settings
 from service.worker.abandoned import fail_abandoned_jobs
 from service.worker.leases import LeaseKeeper
 from service.worker.loop import Ticker
@@ -59,7 +59,7 @@ def create_app(
         forecaster: answers `POST /v1/predict`; by default `service.forecasting.forecaster`, with the service's own
             jobs carried on in the background.
     """
-    settings = settings or Settings()
+    settings = settings or read_settings()
     configure_logs(settings)
     database = Database(create_engine_for(settings))
     closing: list[Callable[[], None]] = [database.close]

@@ -1,12 +1,14 @@
 """Every setting of the service, in one object that is passed in."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-__all__ = ["Settings"]
+from latcast.schema import InputError
+
+__all__ = ["Settings", "read_settings"]
 
 Seconds = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
@@ -92,3 +94,21 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """The database's SQLAlchemy URL."""
         return self.database_url or f"sqlite:///{self.data_dir / 'latcast.db'}"
+
+
+def read_settings(**options: Any) -> Settings:
+    """The settings; an option that is None is read from the environment.
+
+    Raises:
+        InputError: values that settings cannot have. They are not repeated, for they may be secret.
+    """
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+    except SettingsError as error:
+        problems = [str(error)]
+    raise InputError(
+        f"Settings cannot be used: {'; '.join(problems)}. They are options of `latcast serve`, or variables such as "
+        "LATCAST_PORT; docs/reference/configuration.md lists them."
+    )

@@ -9,17 +9,23 @@ from typing import Any, Literal, get_args, get_origin
 
 from typer.main import get_command
 
+from service.cli import guard
 from service.cli.main import app
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli.md"
 HEAD = """# The command line
 
-This page is written by `scripts/docs` out of the commands themselves: `latcast COMMAND --help` says the same. A
-command ends with exit code 0, with 1 and one sentence on standard error where something failed, or with 2 where it was
-called wrongly.
+This page is written by `scripts/docs` out of the commands themselves: `latcast COMMAND --help` says the same. A failure
+is a sentence on standard error; with `--debug`, wherever it stands in the command, the trace is shown as well.
 """
 EXAMPLES = re.compile(r"^Examples?( \(.*\))?:\n", re.MULTILINE)
 TYPES = {int: "N", float: "NUMBER", Path: "PATH", str: "TEXT"}
+
+
+def exit_codes() -> str:
+    """The table of exit codes, as the guard around the commands has it."""
+    lines = (guard.__doc__ or "").splitlines()
+    return "\n".join(line for line in lines if line.startswith("|")).replace("| code |", "| exit code |") + "\n"
 
 
 def page() -> str:
@@ -27,7 +33,7 @@ def page() -> str:
     commands = list(leaves(get_command(app), ("latcast",)))
     index = "\n".join(f"| [`{name}`](#{name.replace(' ', '-')}) | {summary(command)} |" for name, command in commands)
     sections = "\n".join(section(name, command) for name, command in commands)
-    return f"{HEAD}\n| command | what it does |\n| --- | --- |\n{index}\n\n{sections}"
+    return f"{HEAD}\n{exit_codes()}\n| command | what it does |\n| --- | --- |\n{index}\n\n{sections}"
 
 
 def leaves(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latcast.schema import LatcastError
 from service.api.deps import address_of
-from service.api.problems import DATABASE_AWAY, error_response, problem, problem_response, unavailable_response
+from service.api.problems import error_response, problem, problem_response, unavailable_response
+from service.db.failures import DATABASE_AWAY
 from service.fleet.access import Principal
 from service.operations.metrics import Metrics
 

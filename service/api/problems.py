@@ -2,24 +2,22 @@
 
 import http
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
 
 from latcast.errors import URN, AuthenticationError, RateLimitedError, UnavailableError, problem_type
 from latcast.schema import LatcastError
 from latcast.schema.printable import visible
+from service.db.failures import DATABASE_AWAY, cause_of
 
 __all__ = [
-    "DATABASE_AWAY",
     "MEDIA_TYPE",
     "error_response",
     "install",
@@ -35,26 +33,6 @@ UNREADABLE, NO_JSON = "There was an error parsing the body", "The body is not va
 """What the framework says of a body that it cannot parse, and what we say."""
 SHOWN_CHARACTERS = 200
 """Most of an address that a sentence repeats."""
-DATABASE_AWAY = (DBAPIError, PoolTimeoutError)
-"""How SQLAlchemy says that the database cannot be reached, read or written now; of the errors that a driver raises
-only those about values (`DataError`, `IntegrityError`) are the caller's."""
-CAUSES: Sequence[tuple[re.Pattern[str], str]] = (
-    (
-        re.compile(r"read-?only", re.I),
-        "The database can only be read now: a standby, or a file that may not be written.",
-    ),
-    (re.compile(r"malformed|not a database|corrupt", re.I), "The database's file is damaged: restore it from a copy."),
-    (
-        re.compile(r"no such (table|column)|(relation|column) .*does not exist", re.I),
-        "The database lacks a table or a column: restart `latcast serve`, which brings it up to date.",
-    ),
-    (re.compile(r"is full|no space left|quota", re.I), "There is no space left where the database is."),
-    (re.compile(r"unable to open", re.I), "The database's file cannot be opened."),
-    (re.compile(r"locked|lock timeout", re.I), "Others write into the database for too long."),
-    (re.compile(r"QueuePool|too many (clients|connections)|connection slots", re.I), "The database is too busy."),
-)
-"""What a driver's message tells, in words for callers; the message itself stays in the log."""
-DATABASE_SILENT = "The database cannot be reached or written now."
 log = structlog.get_logger(__name__)
 
 
@@ -148,9 +126,9 @@ def unavailable_response(error: Exception) -> JSONResponse:
     """The problem that one of `DATABASE_AWAY` is."""
     reason = str(getattr(error, "orig", error))
     log.error("database unavailable", error=type(error).__name__, reason=reason)
-    cause = next((sentence for pattern, sentence in CAUSES if pattern.search(reason)), DATABASE_SILENT)
-    detail = f"{cause} Nothing was stored; try again in a moment."
-    return problem_response(problem(503, "unavailable", detail), {"Retry-After": str(RETRY_AFTER_S)})
+    cause = cause_of(error)
+    detail = f"{cause.sentence} Nothing was stored; try again {'later' if cause.is_lasting else 'in a moment'}."
+    return problem_response(problem(503, "unavailable", detail), {"Retry-After": str(cause.retry_after_s)})
 
 
 def _on_integrity(_request: Request, error: Exception) -> JSONResponse:

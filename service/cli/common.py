@@ -1,5 +1,6 @@
 """What the commands share: options, output, and how a target is named."""
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ __all__ = [
     "ServerOption",
     "ShapeOption",
     "TargetOption",
+    "check_writable",
     "console",
     "find_target",
     "has_words",
@@ -92,16 +94,24 @@ def open_database(**options: Any) -> "Iterator[tuple[Database, Settings]]":
 
     Args:
         options: settings by name; those that are None are read from the environment.
+
+    Raises:
+        InputError: settings or a database that cannot be used.
+        UnavailableError: the database cannot be reached, read or written.
     """
+    from latcast.errors import UnavailableError
+    from service.db.failures import DATABASE_AWAY, cause_of
     from service.db.migrate import upgrade
     from service.db.session import Database, create_engine_for
-    from service.settings import Settings
+    from service.settings import read_settings
 
-    settings = Settings(**{name: value for name, value in options.items() if value is not None})
+    settings = read_settings(**options)
     database = Database(create_engine_for(settings))
     try:
         upgrade(database.engine)
         yield database, settings
+    except DATABASE_AWAY as error:
+        raise UnavailableError(f"{cause_of(error).sentence} Nothing was changed.") from error
     finally:
         database.close()
 
@@ -165,9 +175,37 @@ def has_words(text: str, wanted: str) -> bool:
 
 
 def write_json(value: Any, out: str) -> None:
-    """Write JSON to a file, or to standard output for `-`."""
+    """Write JSON to a file, or to standard output for `-`.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
     text = json_text(value) + "\n"
     if out == "-":
         sys.stdout.write(text)
-    else:
+        return
+    try:
         Path(out).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(out, error.strerror or "it failed") from error
+
+
+def check_writable(out: str | None) -> None:
+    """Find out before the work, not after it, that its result has nowhere to go.
+
+    Raises:
+        InputError: JSON cannot be written there.
+    """
+    if out is None or out == "-":
+        return
+    path, folder = Path(out), Path(out).absolute().parent
+    if not folder.is_dir():
+        raise _unwritable(out, f"there is no folder {str(folder)!r}: make it first")
+    if path.is_dir():
+        raise _unwritable(out, "it is a folder")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise _unwritable(out, "you may not write there")
+
+
+def _unwritable(out: str, why: str) -> InputError:
+    return InputError(f"The result cannot be written to {out!r}: {why}.")

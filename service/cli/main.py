@@ -5,7 +5,6 @@ import sys
 
 import typer
 
-from latcast.schema import LatcastError
 from service.cli.bench.group import bench
 from service.cli.data.dataset import dataset
 from service.cli.data.export import export
@@ -22,6 +21,7 @@ from service.cli.forecast.check import check
 from service.cli.forecast.explain import explain
 from service.cli.forecast.predict import predict
 from service.cli.forecast.quality import quality
+from service.cli.guard import DEBUG, guarded, hoisted
 from service.cli.measure.campaign import campaign
 from service.cli.measure.microbench import microbench
 from service.cli.measure.profile import profile
@@ -56,6 +56,7 @@ app.add_typer(dataset, name="dataset")
 def latcast(
     ctx: typer.Context,
     version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+    debug: bool = typer.Option(False, DEBUG, help="Show the trace of a failure, too; may stand anywhere."),
 ) -> None:
     """Forecast how long a neural network takes on a device before running it there."""
     if version:
@@ -68,36 +69,10 @@ def latcast(
 
 
 def main() -> None:
-    """Run the command line. A failure ends with one sentence on standard error and exit code 1 (2: wrong usage)."""
+    """Run the command line; `service.cli.guard` says with which exit codes it ends."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    try:
-        app()
-    except LatcastError as error:
-        sys.exit(f"latcast: {error}")
-    except ModuleNotFoundError as error:
-        sys.exit(missing_extra(error))
-    except BrokenPipeError:
-        # The reader went away (`latcast … | head`): nothing to say, and nothing more to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-EXTRAS = {
-    "agent": ("numpy", "onnx", "onnxruntime", "psutil"),
-    "predictors": ("scipy", "lightgbm", "safetensors"),
-    "service": ("alembic", "fastapi", "prometheus_client", "pyarrow", "pydantic", "pydantic_settings", "sqlalchemy",
-                "structlog", "uvicorn"),
-    "postgres": ("psycopg",),
-    "torch": ("torch", "torch_geometric"),
-}  # fmt: skip
-
-
-def missing_extra(error: ModuleNotFoundError) -> str:
-    """What to install for the module that is missing; the original error where no extra has it."""
-    module = (error.name or "").split(".")[0]
-    extra = next((extra for extra, modules in EXTRAS.items() if module in modules), None)
-    if extra is None:
-        raise error
-    return f"latcast: this command needs {module!r}, which is not installed: pip install 'latcast[{extra}]'."
+    arguments = hoisted(sys.argv[1:])
+    sys.exit(guarded(lambda: app(arguments), debug=arguments[:1] == [DEBUG]))
 
 
 if __name__ == "__main__":

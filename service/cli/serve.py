@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.cli.common import DEFAULT_SERVER
+from service.cli.listening import check_port
 from service.cli.tables import echo
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def serve(
         Path | None, typer.Option(help="Folder of the database and the artifacts; made when missing.")
     ] = None,
     database_url: Annotated[
-        str | None, typer.Option(help="For example postgresql+psycopg://user:password@host/latcast; SQLite by default.")
+        str | None, typer.Option(help="For example postgresql://user:password@host/latcast; SQLite by default.")
     ] = None,
     require_keys: Annotated[
         bool | None, typer.Option("--require-keys/--no-require-keys", help="Ask every caller for an API key.")
@@ -46,13 +47,13 @@ def serve(
     from service.db.session import create_engine_for
     from service.fleet.access import check_bind
     from service.operations.running import RunningService, leave_note
-    from service.settings import Settings
+    from service.settings import read_settings
 
     options: dict[str, Any] = {
         "host": host, "port": port, "data_dir": data_dir, "database_url": database_url, "require_keys": require_keys,
     }  # fmt: skip
-    settings = Settings(**{name: value for name, value in options.items() if value is not None})
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = read_settings(**options)
+    check_port(settings.host, settings.port)
     engine = create_engine_for(settings)
     upgrade(engine)
     check_bind(settings, engine)
@@ -74,9 +75,9 @@ def address_of(host: str, port: int) -> str:
 
 def say_start(address: str, url: str, data_dir: Path, *, keys: bool) -> None:
     """Say where the service is, where it keeps what it knows, and what to do next."""
-    from sqlalchemy import make_url
+    from service.db.addresses import database_address
 
-    database = make_url(url)
+    database = database_address(url)
     file = database.get_backend_name() == "sqlite"
     place = str(data_dir.absolute()) if file else database.render_as_string(hide_password=True)
     server = "" if address == DEFAULT_SERVER else f" --server {address}"

@@ -6,11 +6,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect
 
+from latcast.errors import UnavailableError
+from latcast.schema import InputError
+from service.db.failures import DATABASE_AWAY, cause_of
 from service.db.statements import lock_until_commit
 
-__all__ = ["current_revision", "head_revision", "upgrade"]
+__all__ = ["current_revision", "head_revision", "is_known", "newer_database", "upgrade"]
 
 ADVISORY_LOCK = 0x1A7CA57
 """Key of the PostgreSQL lock that keeps two starting processes from migrating at once."""
@@ -24,10 +27,49 @@ def migrations_dir() -> Path:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Apply every migration up to `revision`; a database that is there already is left as it is."""
-    with engine.begin() as connection:
-        lock_until_commit(connection, ADVISORY_LOCK)
-        command.upgrade(_config(connection), revision)
+    """Apply every migration up to `revision`; a database that is there already is left as it is.
+
+    Raises:
+        UnavailableError: the database cannot be reached, read or written.
+        InputError: it was made by a newer latcast, or by another program; nothing is changed.
+    """
+    try:
+        with engine.begin() as connection:
+            lock_until_commit(connection, ADVISORY_LOCK)
+            _refuse_strangers(connection)
+            command.upgrade(_config(connection), revision)
+    except DATABASE_AWAY as error:
+        address = engine.url.render_as_string(hide_password=True)
+        raise UnavailableError(f"{cause_of(error).sentence} It is {address}. {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return f"The driver says: {(str(getattr(error, 'orig', error)).splitlines() or [''])[0]}"
+
+
+def _refuse_strangers(connection: Connection) -> None:
+    """Raise for a database whose tables this version did not make and cannot migrate."""
+    revision = current_revision(connection)
+    if revision is not None and not is_known(revision):
+        raise InputError(newer_database(revision))
+    if revision is None and (names := inspect(connection).get_table_names()):
+        raise InputError(
+            f"The database holds tables of another program ({', '.join(sorted(names)[:5])}), which stay as they were: "
+            "give latcast a database of its own."
+        )
+
+
+def is_known(revision: str) -> bool:
+    """Whether this code has a migration of that name."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions()}
+
+
+def newer_database(revision: str) -> str:
+    """What to say of a database at a revision that this code does not know."""
+    return (
+        f"The database was made by a newer latcast (revision {revision}; this version knows {head_revision()}): "
+        "upgrade latcast, or use a copy of the database from before. Nothing was changed."
+    )
 
 
 def head_revision() -> str | None:

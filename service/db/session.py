@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
+from latcast.schema import InputError
+from service.db.addresses import database_address
 from service.db.database_file import keep_private
 from service.db.migrate import upgrade
 from service.settings import Settings
@@ -23,16 +25,29 @@ def create_engine_for(settings: Settings) -> Engine:
     transactions that begin with `BEGIN IMMEDIATE` unless they are known to read only: a writer waits for its turn at
     the beginning instead of failing in the middle. Needs a local disk. PostgreSQL: psycopg 3, connections are tested
     before use, so a restarted server is noticed.
+
+    Raises:
+        InputError: the address is none that latcast can use, or the database's file or folder cannot be made.
     """
-    url = make_url(settings.url)
+    url = database_address(settings.url)
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
     if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
-        keep_private(Path(url.database))
+        _make_file(Path(url.database))
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_file(path: Path) -> None:
+    try:
+        keep_private(path)
+    except OSError as error:
+        raise InputError(
+            f"The database cannot be kept in {str(path.parent)!r} ({error.strerror}): name another folder with "
+            "--data-dir or LATCAST_DATA_DIR."
+        ) from error
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

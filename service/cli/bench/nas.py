@@ -8,7 +8,7 @@ import typer
 from rich.progress import BarColumn, TimeElapsedColumn
 
 from latcast.schema import InputError, UnknownNameError
-from service.cli.common import console, write_json
+from service.cli.common import check_writable, console, write_json
 from service.cli.progress import DESCRIPTION, bar
 from service.cli.tables import Column, names, numbers, print_table, say
 
@@ -155,11 +155,8 @@ def _some_of(tasks: "Sequence[Task]", only: "Sequence[str]") -> "Sequence[Task]"
 
 def _partial(json_out: str) -> Path | None:
     """Where finished parts are kept; a run of hours finds out now that its result has nowhere to go."""
-    if json_out == "-":
-        return None
-    if not Path(json_out).absolute().parent.is_dir():
-        raise InputError(f"There is no folder for {json_out}: create it first.")
-    return Path(f"{json_out}.partial.jsonl")
+    check_writable(json_out)
+    return None if json_out == "-" else Path(f"{json_out}.partial.jsonl")
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 
 from latcast.schema import InputError, LatcastError, ProfileSettings
 from service.cli.bench.onnx_report import print_holdouts, print_result
-from service.cli.common import console, write_json
+from service.cli.common import check_writable, console, write_json
 from service.cli.progress import bar
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def bench_onnx(
     if (manifest is None) == (holdout is None):
         raise InputError("Give either --manifest with models to measure, or --holdout families or targets.")
     get_sampler(sampler)
-    _check_writable(json_out)
+    check_writable(json_out)
     name = predictor or DEFAULT_PREDICTOR
     draw = Draw(sampler=sampler, shots=shots, seeds=seeds)
     if holdout is not None:
@@ -100,12 +100,6 @@ def bench_onnx(
     if measurements is None:
         journal.clear()
     print_result(result, console)
-
-
-def _check_writable(json_out: str) -> None:
-    folder = Path(json_out).parent
-    if json_out != "-" and not folder.is_dir():
-        raise InputError(f"There is no folder {str(folder)!r} to write {json_out!r} into: make it first.")
 
 
 def _beside(json_out: str) -> Path | None:

@@ -11,11 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TimeElapsedColumn
 
 from service.cli.bench.load import Call, Load, drive, prepared
-from service.cli.common import console, write_json
+from service.cli.common import check_writable, console, write_json
 from service.cli.demo.processes import free_port, running, wait_for
+from service.cli.progress import DESCRIPTION, bar
 from service.cli.tables import names, numbers, output, print_table, say
 
 __all__ = ["bench_serve"]
@@ -92,14 +93,15 @@ def bench_serve(
       latcast bench serve --form single --seconds 10
       latcast bench serve --json speed.json
     """
+    check_writable(json_out)
     with TemporaryDirectory(prefix="latcast-bench-") as folder, ExitStack() as stack:
         bench = _Bench(Path(folder), stack)
         forms = _forms(bench.targets, bench.own_target, form)
-        with Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
-        ) as bar:
-            task = bar.add_task("measuring", total=rounds * len(forms))
-            report = _report(bench, forms, rounds, seconds, lambda name: bar.update(task, advance=1, description=name))
+        with bar(console, DESCRIPTION, BarColumn(), TimeElapsedColumn()) as shown:
+            task = shown.add_task("measuring", total=rounds * len(forms))
+            report = _report(
+                bench, forms, rounds, seconds, lambda name: shown.update(task, advance=1, description=name)
+            )
     if json_out is not None:
         write_json(report, json_out)
     if json_out != "-":

@@ -144,7 +144,7 @@ def _first_reason(report: "ImportReport") -> str:
 
 
 def _say(imported: "Imported", stored: "Stored", settings: "Settings") -> None:
-    from sqlalchemy import make_url
+    from service.db.addresses import shown_address
 
     report = imported.report
     echo(f"Read {report.source}: {_latencies(report.rows)} of {_targets(len(report.targets))}.")
@@ -157,8 +157,7 @@ def _say(imported: "Imported", stored: "Stored", settings: "Settings") -> None:
         echo(f"Skipped {len(report.skipped) - LISTED} more things ({rest:,} rows).")
     for remark in report.remarks:
         echo(f"Note: {remark}")
-    place = make_url(settings.url).render_as_string(hide_password=True)
-    echo(_changes(stored) + f" ({place})")
+    echo(_changes(stored) + f" ({shown_address(settings.url)})")
 
 
 def _latencies(count: int) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import JobState, LatcastError
-from service.cli.common import WORTH_SAYING, write_json
+from service.cli.common import WORTH_SAYING, check_writable, write_json
 from service.cli.progress import follow, follow_all, left_out_error, reason
 from service.cli.tables import Column, names, numbers, output, print_pairs, print_table, say, shortened
 
@@ -52,6 +52,7 @@ def demo(
     """
     global out  # noqa: PLW0603 - with `--json -` standard output belongs to the JSON
     out = output(stderr=json_out == "-")
+    check_writable(json_out)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a script started us with interrupts ignored
         signal.signal(number, signal.default_int_handler)
     with ExitStack() as stack:

@@ -47,9 +47,9 @@ def _data_dir() -> Path | None:
         InputError: the running service's database has an address that only its settings know.
     """
     from service.operations.running import running_service
-    from service.settings import Settings
+    from service.settings import read_settings
 
-    settings = Settings()
+    settings = read_settings()
     if settings.model_fields_set & {"data_dir", "database_url"}:
         return None
     if (running := running_service()) is not None:

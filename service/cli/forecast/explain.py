@@ -13,6 +13,7 @@ from service.cli.common import (
     DimOption,
     KeyOption,
     ShapeOption,
+    check_writable,
     console,
     find_target,
     open_client,
@@ -87,6 +88,7 @@ def explain(
       latcast explain model.onnx --target 'onnxruntime fp32 1 optimisation=all'
       latcast explain model.onnx --server http://127.0.0.1:8321 --target 3f0c --json why.json
     """
+    check_writable(json_out)
     sizes = parse_sizes(shape, dim)
     with console.status("explaining"):
         if server is not None:

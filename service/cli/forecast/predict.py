@@ -12,6 +12,7 @@ from service.cli.common import (
     ServerOption,
     ShapeOption,
     TargetOption,
+    check_writable,
     console,
     find_target,
     open_client,
@@ -59,6 +60,7 @@ def predict(
       latcast predict --target 3f0c --space nasbench201 \\
         '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|'
     """
+    check_writable(json_out)
     asked = networks_of(networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim))
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from latcast.schema import Microbench, ProfileSettings, to_plain
-from service.cli.common import console, parse_pairs, write_json
+from service.cli.common import check_writable, console, parse_pairs, write_json
 from service.cli.tables import names, numbers, output, print_table, say
 from service.cli.units import duration
 
@@ -42,14 +42,15 @@ def microbench(
       latcast microbench --backend openvino --precision bf16 --json bf16.json
       latcast microbench --option optimisation=disabled
     """
+    check_writable(json_out)
     settings = ProfileSettings(
         backend=backend, precision=precision, threads=threads, options=parse_pairs(option or [], "--option")
     )
     microbenchmark = _run(settings)
-    if json_out is not None:
-        write_json(_document(microbenchmark), json_out)
     if json_out != "-":
         print_microbench(microbenchmark)
+    if json_out is not None:
+        write_json(_document(microbenchmark), json_out)
 
 
 def _run(settings: ProfileSettings) -> Microbench:

@@ -9,7 +9,7 @@ import typer
 
 from latcast.onnx_files import read_model
 from latcast.schema import InputError, LatcastError, Measurement, ProfileSettings, to_plain
-from service.cli.common import DimOption, ShapeOption, console, parse_pairs, write_json
+from service.cli.common import DimOption, ShapeOption, check_writable, console, parse_pairs, write_json
 from service.cli.shapes import Sizes, parse_curve
 from service.cli.tables import Column, echo, names, numbers, output, print_table, say
 from service.cli.units import milliseconds
@@ -66,6 +66,7 @@ def profile(
       latcast profile --space nasbench201 \\
         '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|nor_conv_3x3~1|avg_pool_3x3~2|'
     """
+    check_writable(json_out)
     settings = ProfileSettings(
         backend=backend,
         precision=precision,
@@ -197,10 +198,10 @@ def _show(
 ) -> None:
     from service.cli.measure.profile_report import print_report
 
-    if json_out is not None:
-        write_json(_document(name, device, graph, measurement), json_out)
     if json_out != "-" and measurement.failure is None:
         print_report(name, device, graph, measurement, kernels=kernels)
+    if json_out is not None:
+        write_json(_document(name, device, graph, measurement), json_out)
 
 
 def _document(name: str, device: "Device", graph: "Graph", measurement: Measurement) -> dict[str, Any]:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 NAME = "lab [/red] 7\x1b]0;owned\x07\x9b2J\u202e\nlatcast: all is well"
 SHOWN = "lab [/red] 7\\x1b]0;owned\\x07\\x9b2J\\u202e\\nlatcast: all is well"
 TARGET = {**LISTED, "device_name": NAME}
-PRINTERS = ("service/cli/tables.py", "service/cli/progress.py")
+PRINTERS = ("service/cli/tables.py", "service/cli/progress.py", "service/cli/guard.py")
 """The only modules that write to a terminal."""
 FORBIDDEN = {"print", "secho", "Progress", "TextColumn", "Table", "Console", "print_json", "rule"}
 """Calls that write, or make what writes, without looking at the text."""

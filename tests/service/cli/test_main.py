@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from service.cli.main import app, missing_extra
+from service.cli.main import app
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
@@ -77,10 +77,3 @@ def test_failures_are_sentences(arguments: list[str], words: list[str], tmp_path
 )
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert latcast(*arguments).returncode == 2
-
-
-def test_missing_module_names_the_extra() -> None:
-    assert "latcast[service]" in missing_extra(ModuleNotFoundError("No module", name="sqlalchemy.orm"))
-    assert "latcast[agent]" in missing_extra(ModuleNotFoundError("No module", name="onnxruntime"))
-    with pytest.raises(ModuleNotFoundError):
-        missing_extra(ModuleNotFoundError("No module", name="something_else"))

@@ -1,0 +1,96 @@
+"""What stands around every command: failures end with a sentence and an exit code, never with a traceback.
+
+| code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | it failed, and a sentence on standard error says why |
+| 2 | wrong usage |
+| 3 | `latcast agent`: the service refuses its key or token |
+| 70 | a mistake in latcast: please report it, with what `--debug` shows |
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from latcast.schema import LatcastError
+from latcast.schema.printable import visible_lines
+
+__all__ = ["DEBUG", "FAILED", "INTERNAL", "guarded", "hoisted", "missing_extra"]
+
+FAILED, INTERNAL = 1, 70
+DEBUG = "--debug"
+EXTRAS = {
+    "agent": ("numpy", "onnx", "onnxruntime", "psutil"),
+    "predictors": ("scipy", "lightgbm", "safetensors"),
+    "service": ("alembic", "fastapi", "prometheus_client", "pyarrow", "pydantic", "pydantic_settings", "sqlalchemy",
+                "structlog", "uvicorn"),
+    "postgres": ("psycopg",),
+    "torch": ("torch", "torch_geometric"),
+}  # fmt: skip
+"""Which extra of the package brings which modules."""
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `--debug` first, where the group takes it, wherever it was written before a `--`."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    rest = [argument for place, argument in enumerate(arguments) if argument != DEBUG or place > end]
+    return [DEBUG, *rest] if len(rest) < len(arguments) else rest
+
+
+def guarded(run: Callable[[], object], *, debug: bool) -> int:
+    """Run a command line; its exit code. What went wrong is a sentence on standard error.
+
+    Args:
+        run: may raise anything; `SystemExit` passes.
+        debug: show the trace of what went wrong, too.
+    """
+    _write_anything()
+    try:
+        run()
+    except BrokenPipeError:
+        # The reader went away (`latcast … | head`): nothing to say, and nothing more to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person is told in a sentence
+        if debug:
+            sys.excepthook(type(error), error, error.__traceback__)
+        sentence, code = _sentence(error)
+        print(f"latcast: {visible_lines(sentence)}", file=sys.stderr)
+        return code
+    return 0
+
+
+def _write_anything() -> None:
+    """Make an output that cannot express a character write its escape."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # a test's stream, or one that is closed
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _sentence(error: Exception) -> tuple[str, int]:
+    if isinstance(error, LatcastError):
+        return str(error), FAILED
+    if isinstance(error, ModuleNotFoundError) and (sentence := missing_extra(error)):
+        return sentence, FAILED
+    if isinstance(error, OSError):
+        return _of_system(error), FAILED
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this.", FAILED
+    return f"An unexpected error, {type(error).__name__}: {error}. Please report it, with what --debug shows.", INTERNAL
+
+
+def _of_system(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    names = [repr(str(name)) for name in (error.filename, error.filename2) if name is not None]
+    return f"{' and '.join(names)} cannot be used: {reason}." if names else f"The system refuses: {reason}."
+
+
+def missing_extra(error: ModuleNotFoundError) -> str | None:
+    """What to install for the module that is missing; None where no extra has it."""
+    module = (error.name or "").split(".")[0]
+    extra = next((extra for extra, modules in EXTRAS.items() if module in modules), None)
+    if extra is None:
+        return None
+    return f"This command needs {module!r}, which is not installed: pip install 'latcast[{extra}]'."
