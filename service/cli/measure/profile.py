@@ -91,7 +91,7 @@ def profile(
 
 def _profiled(
     model: str, sizes: Sizes, *, space: str | None, feeds: Path | None, settings: ProfileSettings
-) -> "Profiled":
+) -> Profiled:
     content, graph = _model(model, space, sizes)
     device, measurement = _measure(content, graph, settings, _feeds(feeds, graph))
     name = model if space else Path(model).name
@@ -104,7 +104,7 @@ def _failure(measurement: Measurement) -> str:
 
 
 def _profile_all(
-    run: "Callable[[str, Sizes], Profiled]", asked: Sequence[tuple[str, Sizes]], json_out: str | None
+    run: Callable[[str, Sizes], Profiled], asked: Sequence[tuple[str, Sizes]], json_out: str | None
 ) -> None:
     """Measure one after the other, and print a row for each; one that fails spoils no other."""
     documents, rows, failures = [], [], []

@@ -55,7 +55,7 @@ def test_help_and_version_need_no_heavy_import() -> None:
     ("arguments", "words"),
     [
         (["predict", "--server", NOBODY_THERE, "--space", "nasbench201", "x"], ["cannot be reached", "latcast serve"]),
-        (["predict", "--server", NOBODY_THERE, "missing.onnx"], ["missing.onnx", "--space"]),
+        (["predict", "--server", NOBODY_THERE, "missing.onnx"], ["missing.onnx", "search space"]),
         (["targets", "--server", NOBODY_THERE], ["cannot be reached"]),
         (["adapt", "--no-wait", "--server", NOBODY_THERE], ["cannot be reached"]),
         (["agent", "--server", NOBODY_THERE, "--threads", "100000"], ["logical cores"]),
