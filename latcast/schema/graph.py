@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import prod
+from math import ceil, prod
 
 __all__ = ["DTYPE_BYTES", "Architecture", "Attribute", "Graph", "GraphHash", "Node", "TensorSpec"]
 
@@ -106,6 +106,8 @@ class Graph:
             the top initializers that are inputs as well: a caller may override them, so no runtime takes them for
             constants.
         denormal_weights: some float initializer holds denormal values, which can slow a runtime tenfold.
+        stored: elements by element type of the constants that the file holds and some node reads, each counted once,
+            whatever is computed from it; those of bodies are in the bodies' graphs. None where no file was read.
     """
 
     hash: GraphHash
@@ -117,6 +119,7 @@ class Graph:
     opset: int = 0
     outer: tuple[int, ...] = ()
     denormal_weights: bool = False
+    stored: Mapping[str, int] | None = None
 
     @property
     def macs(self) -> int:
@@ -129,10 +132,28 @@ class Graph:
         return sum(node.flops for node in self.nodes)
 
     @property
+    def parameters(self) -> dict[str, int]:
+        """Elements of all constant tensors by element type, those of bodies included, each counted once."""
+        counts = Counter(self.stored if self.stored is not None else self._listed_constants())
+        for node in self.nodes:
+            for body in node.bodies:
+                counts.update(body.parameters)
+        return dict(counts.most_common())
+
+    @property
     def parameter_bytes(self) -> int:
         """Bytes of all constant tensors, those of bodies included, each counted once."""
-        parameters = sum(self.tensors[index].size_bytes for index in self.initializers)
+        if self.stored is None:
+            parameters = sum(self.tensors[index].size_bytes for index in self.initializers)
+        else:
+            parameters = sum(ceil(count * DTYPE_BYTES.get(dtype, 4)) for dtype, count in self.stored.items())
         return parameters + sum(body.parameter_bytes for node in self.nodes for body in node.bodies)
+
+    def _listed_constants(self) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for index in self.initializers:
+            counts[self.tensors[index].dtype] += self.tensors[index].elements
+        return counts
 
     @property
     def activation_bytes(self) -> int:

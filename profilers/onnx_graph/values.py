@@ -45,11 +45,12 @@ class Value:
         hollow: a constant that stands for weights without values, or is computed from such.
 
     Besides, the walk sets `overridable` (an initializer that a caller may replace by an input), `index` (among the
-    graph's tensors; -1 while nothing that runs reads or writes it) and the hash sets `digest` and `readers`.
+    graph's tensors; -1 while nothing that runs reads or writes it), `read` (by some node) and the hash
+    sets `digest` and `readers`.
     """
 
     __slots__ = (
-        "_data", "constant", "digest", "dims", "dtype", "hollow", "index", "name", "other", "overridable",
+        "_data", "constant", "digest", "dims", "dtype", "hollow", "index", "name", "other", "overridable", "read",
         "readers", "source",
     )  # fmt: skip
 
@@ -69,7 +70,7 @@ class Value:
         self.dims: Dims | None = None if dims is None else tuple(dims)
         self.constant, self.other, self.hollow = constant, other, hollow
         self._data, self.source = data, source
-        self.index, self.overridable = -1, False
+        self.index, self.overridable, self.read = -1, False, False
         self.digest = b""
         self.readers: list[bytes] = []
 

@@ -1,6 +1,8 @@
 """One pass over a graph in order: shapes, constants, work, bodies and hash of each node."""
 
+from collections import Counter
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -51,6 +53,7 @@ class _Walk:
         self._scope = Scope(parent)
         self._merkle = Merkle()
         self._nodes: list[Node] = []
+        self._stored: list[Value] = []
         self._kind = "input" if parent is None else "formal"
 
     def run(self, graph: SourceGraph, inputs: Sequence[Value], salt: bytes) -> Walked:
@@ -66,6 +69,8 @@ class _Walk:
         for node in graph.nodes:
             self._add_node(node)
         outputs = [self._scope.lookup(info.name) for info in graph.outputs]
+        for value in outputs:
+            value.read = True
         indices = tuple(self._scope.place(value) for value in outputs)
         digest = self._merkle.finish(outputs, context=salt)
         scope = self._scope
@@ -73,8 +78,17 @@ class _Walk:
             hash=graph_hash(digest), tensors=scope.tensors, inputs=tuple(value.index for value in inputs),
             outputs=indices, initializers=scope.initializers, nodes=tuple(self._nodes),
             opset=self._context.opsets.get("", 0), outer=scope.outer, denormal_weights=self._context.denormal_weights,
+            stored=self._stored_elements(),
         )  # fmt: skip
         return Walked(record, outputs, digest)
+
+    def _stored_elements(self) -> dict[str, int]:
+        """Elements by type of the stored constants that are read, or are outputs."""
+        counts: Counter[str] = Counter()
+        for value in self._stored:
+            if value.read:
+                counts[value.dtype] += prod(value.shape or ())
+        return dict(counts)
 
     def _define(self, value: Value) -> None:
         self._context.check_size(value)
@@ -91,6 +105,7 @@ class _Walk:
         )
         value.overridable = name in self._context.overridable
         self._define(value)
+        self._stored.append(value)
         if not tensor.dtype:
             raise InvalidModelError(f"The tensor {name!r} has the unknown element type {tensor.proto.data_type}.")
         exact = values_matter(tensor, self._context.uses.get(name))
@@ -115,6 +130,9 @@ class _Walk:
             return
         lookup, operator = self._scope.lookup, operation.operator
         inputs = [lookup(name, operator) if name else None for name in node.inputs]
+        for value in inputs:
+            if value is not None:
+                value.read = True
         if operation.bodies:
             self._add_control_flow(node, inputs)
             return

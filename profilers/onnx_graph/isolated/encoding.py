@@ -142,6 +142,7 @@ def _add_graph(graph: Graph, numbers: list[int]) -> list[Any]:
         graph.hash, [item.name for item in tensors], dtypes, operators, list(map(dict, attributes.values())),
         [node.name for node in nodes],
         [[index, [_add_graph(body, numbers) for body in bodies]] for index, bodies in holders],
+        None if graph.stored is None else dict(graph.stored),
     ]  # fmt: skip
 
 
@@ -180,7 +181,7 @@ class _Numbers:
 
 
 def _graph(texts: Any, numbers: _Numbers) -> Graph:
-    digest, names, dtypes, operators, kinds, node_names, bodies = texts
+    digest, names, dtypes, operators, kinds, node_names, bodies, stored = texts
     opset, denormal, count, steps, *sizes = numbers.take(8, 0)
     inputs, outputs, initializers, outer = numbers.groups(sizes, 0, count)
     tensors = _tensors(_texts(names, count), _texts(dtypes, len(dtypes)), numbers)
@@ -195,8 +196,16 @@ def _graph(texts: Any, numbers: _Numbers) -> Graph:
             )
             for index, ((operator, domain), attributes, name, work, trips, read, written) in enumerate(rows)
         ]),
-        opset=opset, outer=outer, denormal_weights=denormal == 1,
+        opset=opset, outer=outer, denormal_weights=denormal == 1, stored=_stored(stored),
     )  # fmt: skip
+
+
+def _stored(counts: Any) -> dict[str, int] | None:
+    if counts is None:
+        return None
+    if not _KNOWN_TYPES.issuperset(counts) or not all(type(size) is int and size >= 0 for size in counts.values()):
+        _refuse(counts)
+    return dict(counts)
 
 
 def _tensors(names: list[str], dtypes: list[str], numbers: _Numbers) -> tuple[TensorSpec, ...]:

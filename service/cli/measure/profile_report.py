@@ -13,7 +13,6 @@ from service.cli.units import count, duration, milliseconds
 
 __all__ = ["print_report"]
 
-PARAMETER_BYTES = 4
 UNSTEADY_IQR = 0.15
 MOST_OPERATORS = 4
 MOST_EVENTS = 3
@@ -77,7 +76,7 @@ def _model_rows(graph: Graph, measurement: Measurement, summary: Summary) -> Ite
     yield "nodes", f"{len(graph.nodes)} ({_operators(graph)})"
     yield "MACs", count(graph.macs)
     yield "FLOPs", count(graph.flops)
-    yield "parameters", f"{_bytes(graph.parameter_bytes)} (about {count(graph.parameter_bytes / PARAMETER_BYTES)})"
+    yield "parameters", _parameters(graph)
     yield "activations", _bytes(graph.activation_bytes)
     yield "arithmetic intensity", f"{graph.arithmetic_intensity:.1f} FLOPs/byte"
     yield "achieved", f"{graph.flops / summary.median_ms / 1e6:.1f} GFLOP/s"
@@ -85,6 +84,13 @@ def _model_rows(graph: Graph, measurement: Measurement, summary: Summary) -> Ite
     yield "loading", duration(measurement.runs[0].load_ms)
     if graph.denormal_weights:
         yield "weights", Text("some are denormal, which can slow a runtime tenfold", style="yellow")
+
+
+def _parameters(graph: Graph) -> str:
+    """How many of each type there are, the most frequent first, and their bytes."""
+    counts = {dtype: number for dtype, number in graph.parameters.items() if number}
+    listed = ", ".join(f"{count(number)} {dtype}" for dtype, number in counts.items()) or "none"
+    return f"{listed}: {_bytes(graph.parameter_bytes)}" if counts else listed
 
 
 def _operators(graph: Graph) -> str:

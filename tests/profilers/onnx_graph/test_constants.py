@@ -18,7 +18,8 @@ from tests.profilers.onnx_graph.models import I64, F, made, proto_of, relu, shap
 def test_big_constants_are_specs():
     nodes = [helper.make_node("ConstantOfShape", ["s"], ["big"]), helper.make_node("Add", ["x", "big"], ["y"])]
     graph = load_graph(made(nodes, [("x", F, (1,))], [("y", F)], [("s", np.array([12_000, 12_000]))]))
-    assert graph.parameter_bytes == 4 * 12_000 * 12_000
+    assert graph.nodes[0].parameter_bytes == 4 * 12_000 * 12_000
+    assert graph.parameters == {"int64": 2}
     assert [node.operator for node in graph.nodes] == ["Add"]
 
 

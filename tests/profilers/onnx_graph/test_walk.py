@@ -63,3 +63,42 @@ def test_an_omitted_input_is_none() -> None:
     nodes = [helper.make_node("Clip", ["x", "", "high"], ["y"])]
     (node,) = load_graph(made(nodes, [("x", F, (3,))], [("y", F)], [("high", np.float32(6))])).nodes
     assert node.inputs[1] == -1
+
+
+def _stored(nodes, inputs, constants, *, opset=21):
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in inputs],
+        [helper.make_tensor_value_info("y", F, None)],
+        [value if isinstance(value, TensorProto) else numpy_helper.from_array(value, name)
+         for name, value in constants.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    loaded = load_graph(model.SerializeToString())
+    return loaded.macs, loaded.parameters, loaded.parameter_bytes
+
+
+def test_parameters_are_counted_by_type_and_once():
+    """MACs, elements and bytes written out by hand: tied, int8, int4, half, grouped, recurrent."""
+    node, f32 = helper.make_node, np.float32
+    tied = [node("Gather", ["E", "i"], ["h"]), node("Transpose", ["E"], ["t"], perm=[1, 0]),
+            node("MatMul", ["h", "t"], ["y"])]  # fmt: skip
+    expected = (16 * 64 * 1000, {"float32": 1000 * 64}, 1000 * 64 * 4)
+    assert _stored(tied, [("i", TensorProto.INT64, [1, 16])], {"E": np.ones((1000, 64), f32)}) == expected
+    quantised = [node("DequantizeLinear", ["q", "s"], ["w"]), node("MatMul", ["x", "w"], ["y"])]
+    scale, x = f32(0.1), [("x", F, [2, 48])]
+    expected = (2 * 48 * 32, {"int8": 48 * 32, "float32": 1}, 48 * 32 + 4)
+    assert _stored(quantised, x, {"q": np.ones((48, 32), np.int8), "s": scale}) == expected
+    packed = TensorProto(name="q", dims=[48, 31], data_type=TensorProto.INT4, raw_data=bytes(48 * 31 // 2))
+    expected = (2 * 48 * 31, {"int4": 48 * 31, "float32": 1}, 48 * 31 // 2 + 4)
+    assert _stored(quantised, x, {"q": packed, "s": scale}) == expected
+    half = [node("Cast", ["h"], ["w"], to=F), node("MatMul", ["x", "w"], ["y"])]
+    expected = (2 * 48 * 32, {"float16": 48 * 32}, 48 * 32 * 2)
+    assert _stored(half, x, {"h": np.ones((48, 32), np.float16)}) == expected
+    grouped = [node("Conv", ["x", "w", "b"], ["y"], group=4)]
+    expected = (8 * 2 * 9 * 6 * 6, {"float32": 8 * 2 * 9 + 8}, (8 * 2 * 9 + 8) * 4)
+    constants = {"w": np.ones((8, 2, 3, 3), f32), "b": np.ones(8, f32)}
+    assert _stored(grouped, [("x", F, [1, 8, 8, 8])], constants) == expected
+    recurrent = [node("GRU", ["x", "w", "r"], ["y"], hidden_size=16)]
+    weights = 3 * 16 * 8 + 3 * 16 * 16
+    constants = {"w": np.ones((1, 48, 8), f32), "r": np.ones((1, 48, 16), f32)}
+    assert _stored(recurrent, [("x", F, [10, 1, 8])], constants) == (10 * weights, {"float32": weights}, weights * 4)
