@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -19,10 +20,13 @@ from service.api.door.origins import NamedHosts, SameSite
 from service.api.door.pools import Pools
 from service.api.job_watch import JobWatch, look_at
 from service.api.middleware import KeyBeforeBody, RequestContext
+from service.api.quick_forecasts import QuickForecasts
 from service.api.rate_limits import RateLimiter
 from service.api.routes import devices, docs, graphs, health, jobs, predict, predictors, targets
 from service.api.schemas import Problem
+from service.db.changes import LOOK_SECONDS, Changes
 from service.db.session import Database, create_engine_for
+from service.fleet.identities import Identities
 from service.forecasting.types import ForecasterLike
 from service.operations.logs import configure_logs
 from service.operations.metrics import Metrics
@@ -32,6 +36,9 @@ from service.worker.abandoned import fail_abandoned_jobs
 from service.worker.leases import LeaseKeeper
 from service.worker.loop import Ticker
 from service.worker.runner import JobRunner, this_process
+
+if TYPE_CHECKING:
+    from service.forecasting.memory import ForecastMemory
 
 __all__ = ["create_app"]
 
@@ -79,6 +86,9 @@ def create_app(
         forecaster, runner = _forecasting(settings, database, reader)
         tickers.append(Ticker("jobs", settings.tick_seconds, runner.advance))
         closing.insert(0, runner.give_back)
+    changes = Changes(database)
+    tickers.append(Ticker("changes", LOOK_SECONDS, changes.look))
+    closing.insert(0, changes.close)
     pools = Pools.of(settings)
     parts = Parts(
         settings=settings,
@@ -91,8 +101,24 @@ def create_app(
         pools=pools,
         bodies=BodyReader(pools.uploads, pause_s=settings.body_timeout_s),
         watch=JobWatch(partial(look_at, database, settings), pool=pools.reads),
+        changes=changes,
+        identities=Identities(changes),
     )
-    return _assemble(parts, tickers, closing)
+    return _assemble(parts, _memory_of(parts), tickers, closing)
+
+
+def _memory_of(parts: Parts) -> "ForecastMemory | None":
+    """Answers in memory, of a forecaster that has predictors."""
+    from service.forecasting.forecaster import Forecaster
+    from service.forecasting.memory import ForecastMemory
+
+    forecaster = parts.forecaster
+    if not isinstance(forecaster, Forecaster):
+        return None
+    return ForecastMemory(
+        parts.database, forecaster.catalogue, forecaster.selection, parts.changes,
+        most_bytes=parts.settings.forecast_cache_bytes,
+    )  # fmt: skip
 
 
 def _forecasting(settings: Settings, database: Database, reader: ReadsFeatures) -> tuple[ForecasterLike, JobRunner]:
@@ -104,7 +130,12 @@ def _forecasting(settings: Settings, database: Database, reader: ReadsFeatures) 
     return forecaster, JobRunner(database, steps, worker=this_process(), lease_seconds=settings.lease_seconds)
 
 
-def _assemble(parts: Parts, tickers: Sequence[Ticker], closing: Sequence[Callable[[], None]]) -> FastAPI:
+def _assemble(
+    parts: Parts,
+    memory: "ForecastMemory | None",
+    tickers: Sequence[Ticker],
+    closing: Sequence[Callable[[], None]],
+) -> FastAPI:
     app = FastAPI(
         title="latcast",
         version=version("latcast"),
@@ -119,7 +150,7 @@ def _assemble(parts: Parts, tickers: Sequence[Ticker], closing: Sequence[Callabl
     app.state.parts = parts
     _include_routes(app)
     problems.install(app)
-    _add_middleware(app, parts)
+    _add_middleware(app, parts, memory)
     return app
 
 
@@ -150,12 +181,15 @@ def _lifespan_of(pools: Pools, tickers: Sequence[Ticker], closing: Sequence[Call
     return lifespan
 
 
-def _add_middleware(app: FastAPI, parts: Parts) -> None:
+def _add_middleware(app: FastAPI, parts: Parts, memory: "ForecastMemory | None") -> None:
     """The last one added is the outermost."""
     settings = parts.settings
     app.add_middleware(CancelledCalls)
+    if memory is not None:
+        app.add_middleware(QuickForecasts, parts=parts, memory=memory)
     app.add_middleware(
         KeyBeforeBody,
+        known=parts.identities.known,
         identify=lambda secret, address: identify(parts, secret, address),
         keyless=lambda path: path.endswith(KEYLESS_ENDS),
     )

@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     max_report_values: int = Field(1_000_000, ge=1000, description="Most values in an agent's report.")
     max_json_depth: int = Field(64, ge=8, le=128, description="How deep a JSON body may be nested.")
     max_predict_items: int = Field(1000, ge=1, le=10_000, description="Most items in one call for forecasts.")
+    max_predict_columns: int = Field(
+        10_000, ge=1, le=10_000, description="Most networks in one call for forecasts in columns."
+    )
+    forecast_cache_bytes: Bytes = Field(
+        128 * 2**20, description="Most memory for forecasts of texts, which are kept while nothing of a target changes."
+    )
     max_uploads: Count = Field(4, description="Bodies above 64 KiB that come in at a time.")
     max_parses: Count = Field(2, description="Large JSON bodies that are parsed at a time.")
     max_text_calls: Count = Field(16, description="Forecasts of texts at a time.")

@@ -16,16 +16,18 @@ from service.api.door.bodies import BodyReader
 from service.api.door.pools import Pools
 from service.api.job_watch import JobWatch
 from service.api.rate_limits import RateLimiter
+from service.db.changes import Changes
 from service.db.session import Database
 from service.fleet import access
 from service.fleet.access import Principal, Scope
+from service.fleet.identities import Identities
 from service.forecasting.types import ForecasterLike
 from service.operations.metrics import Metrics
 from service.operations.readiness import ArtifactCheck
 from service.settings import Settings
 
-__all__ = ["ENDING", "Admin", "AgentOnly", "Allow", "Anybody", "Cursor", "Limit", "ModelReader", "Parts", "PartsOf",
-           "Reader", "address_of", "ends_within", "identify", "is_ending"]  # fmt: skip
+__all__ = ["ENDING", "READERS", "Admin", "AgentOnly", "Allow", "Anybody", "Cursor", "Limit", "ModelReader", "Parts",
+           "PartsOf", "Reader", "address_of", "ends_within", "identify", "is_ending"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class Parts:
     pools: Pools
     bodies: BodyReader
     watch: JobWatch
+    changes: Changes
+    identities: Identities
 
 
 async def _parts(request: Request) -> Parts:
@@ -95,12 +99,16 @@ def identify(parts: Parts, secret: str | None, address: str) -> Principal:
         AuthenticationError: a key is needed, or the one that came is unknown or revoked.
         RateLimitedError: too many refused keys.
     """
+    if (known := parts.identities.known(secret)) is not None:
+        return known
+    generation = parts.changes.generation
     try:
         with parts.database.read() as session:
             principal = access.authenticate(session, secret, parts.settings)
         if principal.first_call and secret is not None:
             with parts.database.write.begin() as session:
                 access.note_first_use(session, secret)
+        parts.identities.remember(secret, principal, generation=generation)
         return principal
     except AuthenticationError:
         parts.limiter.take(address)
@@ -115,7 +123,8 @@ def address_of(client: Sequence[Any] | None) -> str:
 Anybody = Annotated[Principal, Depends(Allow())]
 """Everybody; a key that is sent has to be valid."""
 Admin = Annotated[Principal, Depends(Allow("admin"))]
-Reader = Annotated[Principal, Depends(Allow("admin", "client"))]
+READERS = Allow("admin", "client")
+Reader = Annotated[Principal, Depends(READERS)]
 AgentOnly = Annotated[Principal, Depends(Allow("agent"))]
 ModelReader = Annotated[Principal, Depends(Allow("admin", "client", "agent"))]
 

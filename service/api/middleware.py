@@ -96,14 +96,20 @@ class KeyBeforeBody:
 
     Args:
         app: what is inside.
+        known: key or None → who called with it a moment ago; None where the database has to be asked.
         identify: (key or None, address) → who calls; raises a `LatcastError` for a key that is refused.
         keyless: whether a path is answered without a key, because its body holds a secret of its own.
     """
 
     def __init__(
-        self, app: ASGIApp, *, identify: Callable[[str | None, str], Principal], keyless: Callable[[str], bool]
+        self,
+        app: ASGIApp,
+        *,
+        known: Callable[[str | None], Principal | None],
+        identify: Callable[[str | None, str], Principal],
+        keyless: Callable[[str], bool],
     ) -> None:
-        self._app, self._identify, self._keyless = app, identify, keyless
+        self._app, self._known, self._identify, self._keyless = app, known, identify, keyless
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one call (ASGI)."""
@@ -111,7 +117,9 @@ class KeyBeforeBody:
             secret = _bearer(Headers(scope=scope).get("authorization", ""))
             if secret is not None or not self._keyless(scope["path"]):
                 try:
-                    principal = await run_in_threadpool(self._identify, secret, address_of(scope.get("client")))
+                    principal = self._known(secret) or await run_in_threadpool(
+                        self._identify, secret, address_of(scope.get("client"))
+                    )
                 except LatcastError as error:
                     await error_response(error)(scope, receive, send)
                     return

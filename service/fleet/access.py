@@ -30,6 +30,7 @@ __all__ = [
     "check_bind",
     "create_enrolment_token",
     "create_key",
+    "digest_of",
     "find_token",
     "find_unused_key",
     "is_loopback",
@@ -70,7 +71,8 @@ def _new_secret() -> str:
     return f"latcast_{secrets.token_urlsafe(32)}"
 
 
-def _digest(secret: str) -> str:
+def digest_of(secret: str) -> str:
+    """What is kept of a key or token."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -87,7 +89,7 @@ def create_key(session: Session, *, scope: Scope, name: str = "") -> tuple[ApiKe
     if scope == "client" and session.scalar(_admin_keys()) is None:
         raise ConflictError("Make an admin key first: with the first key the service stops being open to everybody.")
     secret = _new_secret()
-    key = ApiKey(digest=_digest(secret), scope=scope, name=name)
+    key = ApiKey(digest=digest_of(secret), scope=scope, name=name)
     session.add(key)
     session.flush()
     return key, secret
@@ -118,7 +120,7 @@ def keys_page(session: Session, *, limit: int, cursor: str | None = None) -> Pag
 def replace_secret(session: Session, key: ApiKey) -> str:
     """A new secret for a key whose first one got lost on its way; the first one opens nothing any more."""
     secret = _new_secret()
-    key.digest = _digest(secret)
+    key.digest = digest_of(secret)
     session.flush()
     return secret
 
@@ -134,7 +136,7 @@ def create_enrolment_token(
         device_id: the registered device that it lets in again; None for a token that admits a new device.
     """
     secret = _new_secret()
-    token = EnrolmentToken(digest=_digest(secret), expires_unix_s=time.time() + ttl_s, device_id=device_id)
+    token = EnrolmentToken(digest=digest_of(secret), expires_unix_s=time.time() + ttl_s, device_id=device_id)
     session.add(token)
     session.flush()
     return token, secret
@@ -146,8 +148,8 @@ def find_token(session: Session, secret: str) -> EnrolmentToken:
     Raises:
         AuthenticationError: the token is unknown or expired.
     """
-    token = session.get(EnrolmentToken, _digest(secret), with_for_update=True, populate_existing=True)
-    if token is None or not secrets.compare_digest(token.digest, _digest(secret)):
+    token = session.get(EnrolmentToken, digest_of(secret), with_for_update=True, populate_existing=True)
+    if token is None or not secrets.compare_digest(token.digest, digest_of(secret)):
         raise AuthenticationError("The enrolment token is unknown; ask an admin for a new one.")
     if token.expires_unix_s < time.time():
         raise AuthenticationError("The enrolment token has expired; ask an admin for a new one.")
@@ -166,7 +168,7 @@ def note_first_use(session: Session, secret: str) -> None:
     Raises:
         AuthenticationError: the key was replaced or revoked since the caller was identified.
     """
-    of_key = (ApiKey.digest == _digest(secret), ApiKey.revoked_unix_s.is_(None))
+    of_key = (ApiKey.digest == digest_of(secret), ApiKey.revoked_unix_s.is_(None))
     session.execute(
         update(ApiKey).where(*of_key, ApiKey.first_used_unix_s.is_(None)).values(first_used_unix_s=time.time())
     )
@@ -192,9 +194,9 @@ def authenticate(session: Session, secret: str | None, settings: Settings) -> Pr
             raise AuthenticationError("This service needs a key: send it as `Authorization: Bearer KEY`.")
         return Principal()
     row = session.execute(
-        select(ApiKey, Agent).outerjoin(Agent, Agent.api_key_id == ApiKey.id).where(ApiKey.digest == _digest(secret))
+        select(ApiKey, Agent).outerjoin(Agent, Agent.api_key_id == ApiKey.id).where(ApiKey.digest == digest_of(secret))
     ).one_or_none()
-    if row is None or not secrets.compare_digest(row[0].digest, _digest(secret)) or row[0].revoked_unix_s is not None:
+    if row is None or not secrets.compare_digest(row[0].digest, digest_of(secret)) or row[0].revoked_unix_s is not None:
         raise AuthenticationError(REFUSED)
     key, agent = row
     return Principal(

@@ -8,10 +8,8 @@ as columns, one row for each text, and dropped when the database says that somet
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import func, select
 
 from latcast.schema import Architecture, LatcastError, Target, TargetId
@@ -20,43 +18,18 @@ from profilers.search_spaces import get_space
 from service.db import tables
 from service.db.changes import Changes
 from service.db.session import Database
+from service.forecasting.columns import Answers, Responder
 from service.forecasting.selection import PredictorSelection
 from service.forecasting.types import senseless
 from service.graphs.queries import reads_natively
 from service.learning.catalogue import PredictorCatalogue, ServedPredictor
 from service.measurements.lookup import MeasuredLatency, measured_latencies, measured_networks
 
-__all__ = ["Answers", "ForecastMemory", "Remembered"]
+__all__ = ["ForecastMemory", "Remembered"]
 
 ROW_BYTES = 400
 """What a text takes with its row, about."""
 FIRST_ROWS = 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
-    """Answers to n texts as columns.
-
-    Args:
-        latency_ms: float64 (n,), NaN for a text that is no architecture.
-        low_ms, high_ms: float64 (n,), ends of the intervals; NaN where nobody claims one.
-        measured: bool (n,), whether it was measured.
-        coverage: float64 (n,), 1 for what was measured.
-        statistics: by index, what a measured latency is.
-        errors: by index, what is wrong with a text.
-        responder: predictor that answered for the rest.
-        origin: public table that the target's measurements are from.
-    """
-
-    latency_ms: FloatArray
-    low_ms: FloatArray
-    high_ms: FloatArray
-    measured: NDArray[np.bool_]
-    coverage: FloatArray
-    statistics: Mapping[int, str]
-    errors: Mapping[int, LatcastError]
-    responder: ServedPredictor
-    origin: str
 
 
 class Remembered:
@@ -74,6 +47,12 @@ class Remembered:
         self, target: Target, space: str, responder: ServedPredictor, state: object, measured_texts: frozenset[str]
     ) -> None:
         self.target, self.space, self.responder, self.state = target, space, responder, state
+        self._responder = Responder(
+            predictor=responder.id,
+            kind=responder.predictor.kind,
+            adapted=responder.adapted,
+            measurements=len(responder.support),
+        )
         self.generation = -1
         self._measured_texts = measured_texts
         self._rows: dict[str, int] = {}
@@ -183,7 +162,7 @@ class Remembered:
             if statistics
             else {},
             errors=wrong,
-            responder=self.responder,
+            responder=self._responder,
             origin=self.target.origin,
         )
 

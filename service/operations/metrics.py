@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.db.tables import Job
+from service.forecasting.columns import Answers
 from service.forecasting.types import Forecast
 
 __all__ = ["Metrics"]
@@ -39,6 +40,14 @@ class Metrics:
         sources = Counts(answer.source if isinstance(answer, Forecast) else "error" for answer in answers)
         for source, count in sources.items():
             self._forecasts.labels(source).inc(count)
+
+    def count_answers(self, answers: Answers) -> None:
+        """Count answers in columns, as `count_forecasts` counts single ones."""
+        measured, errors = int(answers.measured.sum()), len(answers.errors)
+        predicted = len(answers.measured) - measured - errors
+        for source, count in (("measured", measured), ("predicted", predicted), ("error", errors)):
+            if count:
+                self._forecasts.labels(source).inc(count)
 
     def render(self, session: Session) -> bytes:
         """The text that Prometheus reads; the queue is counted now."""

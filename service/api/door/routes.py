@@ -77,7 +77,7 @@ class Route(APIRoute):
     async def _received(self, scope: Scope, receive: Receive, parts: Parts, stack: AsyncExitStack) -> Receive:
         state = scope.setdefault("state", {})
         for dependant in self.dependant.dependencies:
-            if isinstance(dependant.call, Allow) and "principal" in state:
+            if isinstance(dependant.call, Allow) and "principal" in state and not state.get("admitted"):
                 dependant.call.admit(state["principal"], parts, scope.get("client"))
                 state["admitted"] = True
         limit = parts.settings.max_model_bytes if self.path in MODEL_PATHS else self._limits(parts.settings).bytes

@@ -69,7 +69,9 @@ def create_key(body: schemas.KeyIn, parts: PartsOf, _caller: Admin) -> schemas.N
     """A new key. With the first one the service stops being open to everybody."""
     with parts.database.write.begin() as session:
         key, secret = access.create_key(session, scope=body.scope, name=body.name)
-        return schemas.NewKeyOut(**schemas.KeyOut.model_validate(key).model_dump(), key=secret)
+        out = schemas.NewKeyOut(**schemas.KeyOut.model_validate(key).model_dump(), key=secret)
+    parts.identities.forget()
+    return out
 
 
 @router.get("/keys")
@@ -85,4 +87,6 @@ def list_keys(parts: PartsOf, _caller: Admin, limit: Limit, cursor: Cursor = Non
 def revoke_key(key_id: Annotated[str, Path(max_length=64)], parts: PartsOf, _caller: Admin) -> schemas.KeyOut:
     """Make a key useless from now on."""
     with parts.database.write.begin() as session:
-        return schemas.KeyOut.model_validate(access.revoke_key(session, key_id))
+        out = schemas.KeyOut.model_validate(access.revoke_key(session, key_id))
+    parts.identities.forget()
+    return out

@@ -15,7 +15,9 @@ from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.api import schemas
 from service.api.deps import Parts, PartsOf, Reader
 from service.api.door.routes import Route
+from service.api.forecast_json import columns_json
 from service.api.problems import problem_of
+from service.forecasting.columns import answers_of
 from service.forecasting.explanation import plain
 from service.forecasting.types import Forecast, ForecasterLike
 from service.graphs.resolver import Item
@@ -31,17 +33,20 @@ Nearest = Annotated[
 ]
 
 
-@router.post("/predict", response_model=schemas.PredictOut)
+@router.post("/predict", response_model=schemas.PredictOut | schemas.PredictColumnsOut)
 async def predict(body: schemas.PredictIn, request: Request, parts: PartsOf, _caller: Reader) -> Response:
     """Forecast latencies on a target. What was measured is answered with the measurement; one bad item gets its own
-    error and spoils no other.
+    error and spoils no other. `items` are answered one by one, `texts` of a space and `graphs` in columns.
     """
-    reads_models = any(isinstance(item, schemas.ItemIn) and (item.onnx or item.graph) for item in body.items)
+    items = body.items or ()
+    reads_models = body.graphs or any(isinstance(item, schemas.ItemIn) and (item.onnx or item.graph) for item in items)
     pool = parts.pools.models if reads_models else parts.pools.texts
     return await pool.run(partial(_predict, body, parts, request.state.body.models))
 
 
 def _predict(body: schemas.PredictIn, parts: Parts, models: Mapping[str, ModelFile]) -> Response:
+    if body.items is None:
+        return _predict_columns(body, parts)
     if len(body.items) > parts.settings.max_predict_items:
         raise InputError(f"items: one call takes at most {parts.settings.max_predict_items} items; send several calls.")
     answers = _answer(parts.forecaster, body.target, [_item(item, models) for item in body.items], body.level)
@@ -51,6 +56,19 @@ def _predict(body: schemas.PredictIn, parts: Parts, models: Mapping[str, ModelFi
     answer = {"target": body.target, "level": body.level, "items": [_out(answer) for answer in answers]}
     # A thousand answers are written in a few ms; checked against the model they would take as long as all the rest.
     return Response(to_json(answer, inf_nan_mode="null"), media_type="application/json")
+
+
+def _predict_columns(body: schemas.PredictIn, parts: Parts) -> Response:
+    names = body.texts or body.graphs or []
+    if len(names) > (most := parts.settings.max_predict_columns):
+        raise InputError(f"One call takes at most {most:,} networks in columns; send several calls.")
+    items = [Item(space=body.space, text=name) if body.texts else Item(graph=name) for name in names]
+    forecasts = parts.forecaster.forecast(body.target, items, body.level)
+    if all(isinstance(answer, ConflictError) for answer in forecasts):
+        raise forecasts[0]  # type: ignore[misc]  # every one of them is
+    answers = answers_of(forecasts)
+    parts.metrics.count_answers(answers)
+    return Response(columns_json(body.target, body.level, answers), media_type="application/json")
 
 
 @router.post("/targets/{target_id}/explain")

@@ -1,8 +1,16 @@
 """Bodies about forecasts."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from latcast.schema import InputError
@@ -16,6 +24,7 @@ __all__ = [
     "ForecastOut",
     "ItemError",
     "ItemIn",
+    "PredictColumnsOut",
     "PredictIn",
     "PredictOut",
     "Shapes",
@@ -65,11 +74,25 @@ def _item_or_problem(value: Any) -> ItemIn | InputError:
 
 
 class PredictIn(In):
-    """What to forecast on which target."""
+    """What to forecast on which target: `items` of all kinds, or in columns `texts` of one `space`, or `graphs`."""
 
     target: Name
-    items: Annotated[list[ItemIn], Field(min_length=1), WrapValidator(_keep_problems)]
+    items: Annotated[list[ItemIn], Field(min_length=1), WrapValidator(_keep_problems)] | None = None
+    space: Name | None = Field(None, description="Search space of `texts`.")
+    texts: Annotated[list[Text], Field(min_length=1, max_length=MOST_ITEMS)] | None = Field(
+        None, description="Architectures of `space`; the answer is in columns."
+    )
+    graphs: Annotated[list[Name], Field(min_length=1, max_length=MOST_ITEMS)] | None = Field(
+        None, description="Hashes of graphs that were uploaded; the answer is in columns."
+    )
     level: float = Field(0.9, gt=0, lt=1, description="Probability that the interval holds the latency.")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        given = [name for name in ("items", "texts", "graphs") if getattr(self, name) is not None]
+        if len(given) != 1 or (self.space is not None) != (self.texts is not None):
+            raise PydanticCustomError("one_form", "give `items`, or `space` with `texts`, or `graphs`")
+        return self
 
 
 class ForecastOut(BaseModel):
@@ -97,6 +120,26 @@ class ItemError(BaseModel):
     """What was wrong with one item."""
 
     error: Problem
+
+
+class PredictColumnsOut(BaseModel):
+    """Answers to `texts` or `graphs`, one list for each quantity, in their order; latencies in ms."""
+
+    target: str
+    level: float
+    latency_ms: list[float | None] = Field(description="null where there is an error.")
+    low_ms: list[float | None] = Field(description="Lower ends of the intervals; null where nobody claims one.")
+    high_ms: list[float | None] = Field(description="Upper ends of the intervals.")
+    measured: list[bool] = Field(description="Whether a measurement answered, or a predictor.")
+    coverage: list[float] = Field(
+        description="Shares of the predicted costs in operators and shapes that training has seen."
+    )
+    predictor: str | None = Field(description="Of what was not measured; null where that was several, or nothing.")
+    kind: str | None
+    adapted: bool | None
+    measurements: int | None = Field(description="Measured networks of the target that the predictor rests on.")
+    origin: str = Field(description="Public table that the target's measurements are from; empty for our own.")
+    errors: dict[str, Problem] = Field(description="What is wrong with a network, by its place in the list.")
 
 
 class PredictOut(BaseModel):

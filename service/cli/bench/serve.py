@@ -27,6 +27,8 @@ MEASURED = 2_000
 """Networks whose latency the benchmark's table has; all others are forecast."""
 TEXTS = 10_000
 MODELS = 64
+MOST_WARMUP = 20
+"""Up to so many different calls are all made once before anything is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +222,10 @@ def _all_forms(targets: Sequence[str], own_target: str) -> Iterator[Form]:
     thousands = [_body(targets[0], items[start : start + 1000]) for start in range(0, TEXTS, 1000)]
     for callers in (1, 16):
         yield Form(name="list of 1,000", callers=callers, bodies=thousands, forecasts=1000)
+    texts = [item["text"] for item in items]
+    for size in (1000, TEXTS):
+        bodies = [_columns(targets[0], texts[start : start + size]) for start in range(0, TEXTS, size)]
+        yield Form(name=f"columns of {size:,}", callers=1, bodies=bodies, forecasts=size)
     yield Form(name="ten targets", callers=1, bodies=[_body(target, items[:100]) for target in targets], forecasts=100)
     models = [_body(own_target, [{"onnx": base64.b64encode(model).decode()}]) for model in _models()]
     yield Form(name="new ONNX", callers=1, bodies=models, forecasts=1, fresh=True)
@@ -227,6 +233,10 @@ def _all_forms(targets: Sequence[str], own_target: str) -> Iterator[Form]:
 
 def _body(target: str, items: Sequence[Mapping[str, Any]]) -> bytes:
     return json.dumps({"target": target, "items": list(items)}).encode()
+
+
+def _columns(target: str, texts: Sequence[str]) -> bytes:
+    return json.dumps({"target": target, "space": SPACE, "texts": list(texts)}).encode()
 
 
 def _models() -> list[bytes]:
@@ -265,9 +275,10 @@ def _pair(bench: _Bench, form: Form, seconds: float, turn: int, rounds: int) -> 
     if form.fresh:  # each body once: a part of them for each round, called one by one
         part = calls[turn::rounds]
         return _once(bench.port, part), _once(bench.echo_port, echoed[turn::rounds])
+    warmup = len(calls) if len(calls) <= MOST_WARMUP else 3
     return (
-        drive(bench.port, calls, callers=form.callers, seconds=seconds),
-        drive(bench.echo_port, echoed, callers=form.callers, seconds=seconds),
+        drive(bench.port, calls, callers=form.callers, seconds=seconds, warmup=warmup),
+        drive(bench.echo_port, echoed, callers=form.callers, seconds=seconds, warmup=warmup),
     )
 
 

@@ -77,7 +77,10 @@ def test_answers_are_the_forecasters(world: World, level: float) -> None:
             assert np.isnan(ends).all()
         else:
             assert ends == pytest.approx(told.interval_ms, rel=1e-12)
-    assert (answers.responder.id, answers.origin) == (world.told(TEXTS[-1:])[0].predictor, "ours")
+    assert (answers.responder and answers.responder.predictor, answers.origin) == (
+        world.told(TEXTS[-1:])[0].predictor,
+        "ours",
+    )
 
 
 def test_what_was_asked_before_is_answered_without_the_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,77 @@
+"""Forecasts as JSON, written at once: checking them against `schemas` would take as long as all the rest."""
+
+from collections.abc import Iterator
+from math import isnan
+from typing import Any
+
+from pydantic_core import to_json
+
+from service.api.problems import problem_of
+from service.forecasting.columns import Answers
+
+__all__ = ["columns_json", "items_json"]
+
+
+def columns_json(target: str, level: float, answers: Answers) -> bytes:
+    """`schemas.PredictColumnsOut` of answers."""
+    responder = answers.responder
+    plain: dict[str, Any] = {
+        "target": target,
+        "level": level,
+        "latency_ms": answers.latency_ms.tolist(),
+        "low_ms": answers.low_ms.tolist(),
+        "high_ms": answers.high_ms.tolist(),
+        "measured": answers.measured.tolist(),
+        "coverage": answers.coverage.tolist(),
+        "predictor": responder.predictor if responder else None,
+        "kind": responder.kind if responder else None,
+        "adapted": responder.adapted if responder else None,
+        "measurements": responder.measurements if responder else None,
+        "origin": answers.origin,
+        "errors": {str(index): problem_of(error) for index, error in answers.errors.items()},
+    }
+    return to_json(plain, inf_nan_mode="null")
+
+
+def items_json(target: str, level: float, answers: Answers) -> bytes:
+    """`schemas.PredictOut` of answers."""
+    head = to_json({"target": target, "level": level})[:-1]
+    return head + b',"items":[' + ",".join(_items(answers)).encode() + b"]}"
+
+
+def _items(answers: Answers) -> Iterator[str]:
+    """The JSON of each answer."""
+    predicted = _end_of_predicted(answers)
+    measured = {name: _end_of_measured(name, answers.origin) for name in set(answers.statistics.values())}
+    rows = zip(
+        answers.latency_ms.tolist(), answers.low_ms.tolist(), answers.high_ms.tolist(),
+        answers.measured.tolist(), answers.coverage.tolist(), strict=True,
+    )  # fmt: skip
+    for index, (latency, low, high, was_measured, coverage) in enumerate(rows):
+        if index in answers.errors:
+            yield to_json({"error": problem_of(answers.errors[index])}).decode()
+            continue
+        interval = "null" if isnan(low) else f"[{low!r},{high!r}]"
+        end = measured[answers.statistics[index]] if was_measured else predicted
+        source = "measured" if was_measured else "predicted"
+        yield f'{{"latency_ms":{latency!r},"interval_ms":{interval},"source":"{source}","coverage":{coverage!r},{end}'
+
+
+def _end_of_predicted(answers: Answers) -> str:
+    """What is the same for all that one predictor answered."""
+    responder = answers.responder
+    if responder is None:
+        return ""
+    members = {
+        "adapted": responder.adapted, "predictor": responder.predictor, "kind": responder.kind,
+        "measurements": responder.measurements, "statistic": None, "origin": answers.origin, "unknown_operators": [],
+    }  # fmt: skip
+    return to_json(members).decode()[1:]
+
+
+def _end_of_measured(statistic: str, origin: str) -> str:
+    members: dict[str, Any] = {
+        "adapted": True, "predictor": None, "kind": None, "measurements": 1, "statistic": statistic, "origin": origin,
+        "unknown_operators": [],
+    }  # fmt: skip
+    return to_json(members).decode()[1:]

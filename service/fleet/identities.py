@@ -1,0 +1,48 @@
+"""Who called with a key a moment ago: remembered while nothing was committed, so that calls need no look at it."""
+
+from profilers.caching import Cache
+from service.db.changes import Changes
+from service.fleet.access import Principal, digest_of
+
+__all__ = ["Identities"]
+
+_MOST = 10_000
+
+
+class Identities:
+    """Principals by their keys. Thread-safe. A key that is revoked by another process is refused once `changes` says
+    that something was committed, within a fifth of a second; `forget` makes this process ask at once.
+
+    Args:
+        changes: says when something was committed.
+    """
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._known: Cache[str, tuple[int, Principal]] = Cache(_MOST)
+
+    def known(self, secret: str | None) -> Principal | None:
+        """Who calls with this key, or without one; None where the database has to be asked."""
+        if not self._changes.reachable:
+            return None
+        generation, principal = self._known.get(_key(secret)) or (-1, None)
+        return principal if generation == self._changes.generation else None
+
+    def remember(self, secret: str | None, principal: Principal, *, generation: int) -> None:
+        """Keep what the database said.
+
+        Args:
+            secret: the key, None for a call without one.
+            principal: who calls with it.
+            generation: `changes.generation` before the database was asked.
+        """
+        if not principal.first_call:
+            self._known.put(_key(secret), (generation, principal))
+
+    def forget(self) -> None:
+        """Keys changed: ask the database about every one of them."""
+        self._known = Cache(_MOST)
+
+
+def _key(secret: str | None) -> str:
+    return "" if secret is None else digest_of(secret)

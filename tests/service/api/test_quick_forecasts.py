@@ -1,0 +1,211 @@
+"""Calls that are answered in front of the routes get what the route would say, and only those who may."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from predictors.data.importers import read_any
+from profilers.search_spaces import get_space
+from service.api import quick_forecasts
+from service.app import create_app
+from service.measurements.table_import import store
+from service.settings import Settings
+from tests.predictors.tables import latencies
+from tests.service.helpers import DirectReader
+
+SPACE = get_space("nasbench201")
+RNG = np.random.default_rng(5)
+CELLS = list(dict.fromkeys(SPACE.sample(RNG) for _ in range(60)))
+TEXTS = [cell.text for cell in CELLS]
+MS = latencies(CELLS, 4)
+
+
+class World:
+    """An application over a table of half of the cells."""
+
+    def __init__(self, http: TestClient, folder: Path) -> None:
+        self.http, self._folder = http, folder
+        self.database = http.app.state.parts.database  # type: ignore[attr-defined]
+        self.target = self.load(range(30))
+
+    def load(self, rows: Any, factor: float = 1.0) -> str:
+        lines = [f"phone,nasbench201,{TEXTS[row]},{MS[row] * factor!r}" for row in rows]
+        (self._folder / "t.csv").write_text("\n".join(["target,space,text,ms", *lines]))
+        imported = read_any(self._folder / "t.csv", origin="ours")
+        store(self.database, imported)
+        return imported.report.targets[0].id
+
+    def list_body(self, texts: list[str], **more: Any) -> dict[str, Any]:
+        return {"target": self.target, "items": [{"space": "nasbench201", "text": text} for text in texts], **more}
+
+    def column_body(self, texts: list[str], **more: Any) -> dict[str, Any]:
+        return {"target": self.target, "space": "nasbench201", "texts": texts, **more}
+
+    def ask(self, body: Any, **headers: str) -> Any:
+        answer = self.http.post("/v1/predict", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+def world(database_url: str, tmp_path: Path) -> Iterator[World]:
+    settings = Settings(
+        database_url=database_url, data_dir=tmp_path, tick_seconds=3600, log_level="error", rate_per_second=0
+    )
+    with TestClient(create_app(settings, reader=DirectReader())) as http:
+        yield World(http, tmp_path)
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From the call on, the routes answer everything."""
+    return lambda: monkeypatch.setattr(quick_forecasts, "PATHS", frozenset())
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the answers that were given in front of the routes."""
+    sizes: list[int] = []
+    original = quick_forecasts.QuickForecasts._written
+
+    def written(self: Any, asked: Any, answers: Any) -> bytes:
+        sizes.append(len(answers.latency_ms))
+        return original(self, asked, answers)
+
+    monkeypatch.setattr(quick_forecasts.QuickForecasts, "_written", written)
+    return sizes
+
+
+def close(answer: Any, other: Any) -> bool:
+    """Whether two JSON values are equal up to the last digits of numbers."""
+    if isinstance(answer, dict):
+        return answer.keys() == other.keys() and all(close(answer[key], other[key]) for key in answer)
+    if isinstance(answer, list):
+        return len(answer) == len(other) and all(map(close, answer, other))
+    return answer == (pytest.approx(other, rel=1e-12) if isinstance(answer, float) else other)
+
+
+@pytest.mark.parametrize("form", ["list_body", "column_body"])
+def test_answers_are_those_of_the_route(
+    world: World, counted: list[int], slowly: Callable[[], None], form: str
+) -> None:
+    bodies = [getattr(world, form)([*TEXTS, "broken"]), getattr(world, form)(TEXTS[25:35], level=0.5)]
+    quick = [world.ask(body) for body in bodies]
+    again = [world.ask(body) for body in bodies]
+    assert counted == [61, 10, 61, 10]
+    slowly()
+    slow = [world.ask(body) for body in bodies]
+    assert counted == [61, 10, 61, 10]
+    assert close(quick, slow)
+    assert quick == again
+
+
+def test_large_calls_are_answered_alike(world: World, counted: list[int]) -> None:
+    body = world.column_body(TEXTS * 100)
+    assert len(json.dumps(body)) > 2**16
+    assert world.ask(body)["latency_ms"] == world.ask(world.column_body(TEXTS))["latency_ms"] * 100
+    assert counted == [6000, 60]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body | {"level": 1},
+        lambda body: body | {"level": 2.0},
+        lambda body: body | {"more": 1},
+        lambda body: body | {"target": "none"},
+        lambda body: body | {"items": []},
+        lambda body: body | {"items": body["items"] * 2000},
+        lambda body: body | {"items": [*body["items"], {"space": "fbnet", "text": "x"}]},
+        lambda body: body | {"items": [*body["items"], 7]},
+        lambda body: body | {"items": [*body["items"], {"space": "nasbench201", "text": "x", "graph": "g"}]},
+        lambda body: body | {"items": [*body["items"], {"space": "nasbench201", "text": None}]},
+        lambda body: body | {"items": [*body["items"], {"space": "nasbench201", "text": "x" * 3000}]},
+        lambda body: body | {"texts": ["x"]},
+        lambda body: [body],
+    ],
+)
+def test_unusual_calls_get_the_routes_answer(
+    world: World, counted: list[int], slowly: Callable[[], None], change: Callable[[Any], Any]
+) -> None:
+    body = change(world.list_body(TEXTS[:3]))
+    first = world.http.post("/v1/predict", json=body)
+    assert counted == []
+    slowly()
+    second = world.http.post("/v1/predict", json=body)
+    assert (first.status_code, first.json()) == (second.status_code, second.json())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"texts": ["a"]},
+        {"space": "nasbench201"},
+        {"space": "nasbench201", "texts": []},
+        {"space": "nasbench201", "texts": ["a"] * 10_001},
+        {"space": "nasbench201", "texts": ["a"], "graphs": ["g"]},
+    ],
+)
+def test_columns_that_do_not_fit_are_refused_with_a_sentence(world: World, body: dict[str, Any]) -> None:
+    answer = world.http.post("/v1/predict", json={"target": world.target, **body})
+    assert answer.status_code in (413, 422)
+    assert answer.json()["detail"]
+
+
+def test_what_changes_is_followed(world: World) -> None:
+    body = world.list_body([TEXTS[29], TEXTS[30]])
+    assert [item["source"] for item in world.ask(body)["items"]] == ["measured", "predicted"]
+    world.load([29, 30], factor=2.0)
+    deadline = time.monotonic() + 10
+    while (items := world.ask(body)["items"])[1]["source"] != "measured":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert [item["latency_ms"] for item in items] == pytest.approx([2 * MS[29], 2 * MS[30]])
+
+
+def test_graphs_are_answered_in_columns_too(world: World) -> None:
+    answer = world.ask({"target": world.target, "graphs": ["g1-" + "0" * 64]})
+    assert answer["latency_ms"] == [None]
+    assert "0000" in answer["errors"]["0"]["detail"]
+
+
+def test_only_those_who_may_are_answered(world: World, counted: list[int]) -> None:
+    body = world.list_body(TEXTS[:2])
+    world.ask(body)
+    admin = world.http.post("/v1/keys", json={"scope": "admin"}).json()
+    assert world.http.post("/v1/predict", json=body).status_code == 401, "with the first key the service is closed"
+    allowed = {"Authorization": f"Bearer {admin['key']}"}
+    client = world.http.post("/v1/keys", json={"scope": "client"}, headers=allowed).json()
+    mine = {"Authorization": f"Bearer {client['key']}"}
+    world.ask(body, **mine)
+    world.ask(body, **mine)
+    assert counted == [2, 2, 2]
+    world.http.delete(f"/v1/keys/{client['id']}", headers=allowed)
+    assert world.http.post("/v1/predict", json=body, headers=mine).status_code == 401
+    assert counted == [2, 2, 2]
+
+
+def test_calls_count_against_the_rate_once(database_url: str, tmp_path: Path) -> None:
+    settings = Settings(
+        database_url=database_url, data_dir=tmp_path, tick_seconds=3600, log_level="error", rate_per_second=0.001,
+        rate_burst=6,
+    )  # fmt: skip
+    with TestClient(create_app(settings, reader=DirectReader())) as http:
+        world = World(http, tmp_path)
+        bodies = [world.list_body(TEXTS[:2]), world.list_body(TEXTS[:2]) | {"target": "none"}] * 3
+        assert [http.post("/v1/predict", json=body).status_code for body in bodies] == [200, 404] * 3
+        assert http.post("/v1/predict", json=bodies[0]).status_code == 429
+
+
+def test_answers_are_counted(world: World) -> None:
+    world.ask(world.list_body([TEXTS[0], TEXTS[40], TEXTS[41], "broken"]))
+    said = world.http.get("/metrics").text
+    assert 'latcast_forecasts_total{source="predicted"} 2.0' in said
+    assert 'latcast_forecasts_total{source="measured"} 1.0' in said
+    assert 'route="/v1/predict"' in said
