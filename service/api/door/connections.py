@@ -27,6 +27,9 @@ SHUTDOWN_S = 8
 WANTED_FILES = 4096
 RESERVED_FILES = 64
 """Files that connections leave to databases, uploads and the processes that read models."""
+FIRST_CHUNKS, LEAST_CHUNK_BYTES = 256, 64
+"""After so many pieces of one chunked body they have to be so large on average: each costs as much as a small call,
+whether a key is valid or not."""
 BACKLOG = 32
 """Connections that are taken at a time: fewer than files are reserved."""
 QUIET_S = 60.0
@@ -98,7 +101,8 @@ class GuardedListener(socket.socket):
 
     @classmethod
     def _bound(cls, family: int, address: Any) -> "GuardedListener":
-        listener = cls(family, socket.SOCK_STREAM)
+        # asyncio turns Nagle's algorithm off where the protocol is said; else answers wait 40 ms for acknowledgements.
+        listener = cls(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -172,6 +176,28 @@ def protocol_for(settings: Settings, files: int) -> type[asyncio.Protocol]:
     return Protocol
 
 
+class CountedChunks(h11.Connection):
+    """h11's, which takes no body in crumbs."""
+
+    _chunks = _bytes = 0
+
+    def next_event(self) -> Any:
+        """The next event.
+
+        Raises:
+            h11.RemoteProtocolError: the caller does not keep to HTTP, or sends its body in crumbs.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Data):
+            self._chunks += event.chunk_start
+            self._bytes += len(event.data)
+            if self._chunks > FIRST_CHUNKS and self._bytes < LEAST_CHUNK_BYTES * self._chunks:
+                raise h11.RemoteProtocolError("chunks are too small")
+        elif isinstance(event, h11.Request):
+            self._chunks = self._bytes = 0
+        return event
+
+
 class GuardedProtocol(H11Protocol):
     """uvicorn's, with an end for connections that come too many, that send no whole head, or read no answer."""
 
@@ -184,6 +210,7 @@ class GuardedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Take a connection, or turn it away."""
+        self.conn = CountedChunks(h11.SERVER)
         super().connection_made(transport)
         number = transport.get_extra_info("socket").fileno()
         if len(self.connections) > self.most_connections or number > self.last_file:
@@ -198,6 +225,13 @@ class GuardedProtocol(H11Protocol):
         if not self.transport.is_closing():
             super().data_received(data)
             self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is no HTTP, unless an answer has begun already."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         """Go on with the next call."""

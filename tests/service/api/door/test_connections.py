@@ -193,3 +193,29 @@ def test_every_address_of_a_name_is_listened_on() -> None:
         listener.close()
     assert addresses <= {LOOPBACK, "::1"}
     assert LOOPBACK in addresses
+
+
+CRUMBS = b"1\r\nx\r\n" * 20_000
+CHUNKED = b"Host: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("path", [b"/v1/predict", b"/v1/devices/register", b"/nothing"])
+def test_bodies_in_crumbs_are_not_read_on(small: Served, path: bytes) -> None:
+    with ExitStack() as stack:
+        said = answer(connect(small, stack, b"POST %s HTTP/1.1\r\n" % path + CHUNKED + CRUMBS))
+    assert said[:12] in {b"", b"HTTP/1.1 400", b"HTTP/1.1 404"}  # the answer may be lost when the rest is not read
+    small.require_alive()
+    assert "Traceback" not in small.log
+
+
+def test_chunks_of_usual_sizes_are_a_body(small: Served) -> None:
+    chunks = b"64\r\n%s\r\n" % (b" " * 100) * 1000
+    with ExitStack() as stack:
+        sent = b"POST /v1/predict HTTP/1.1\r\nConnection: close\r\n" + CHUNKED + chunks + b"2\r\n{}\r\n0\r\n\r\n"
+        assert answer(connect(small, stack, sent)).startswith(b"HTTP/1.1 422")
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    (listener,) = GuardedListener.all_at(LOOPBACK, 0)
+    with listener:
+        assert listener.proto == socket.IPPROTO_TCP, "asyncio sets TCP_NODELAY on accepted connections of this protocol"
