@@ -34,6 +34,14 @@ class Cause:
 
 
 _CAUSES: Sequence[tuple[str, Cause]] = (
+    (
+        r"deleted or replaced",
+        Cause(
+            "The database's file was deleted or replaced while the service used it: stop `latcast serve`, put the file "
+            "or a copy of it where it was, without -wal and -shm files of another one, and start again.",
+            retry_after_s=LATER_S,
+        ),
+    ),
     (r"read-?only", Cause("The database can only be read now: a standby, or a file that may not be written.")),
     (
         r"malformed|not a database|corrupt",

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from latcast.schema import InputError
 from service.db.addresses import database_address
-from service.db.database_file import keep_private
+from service.db.database_file import SameFile, keep_private
 from service.db.migrate import upgrade
 from service.settings import Settings
 
@@ -23,7 +23,8 @@ def create_engine_for(settings: Settings) -> Engine:
 
     SQLite: write-ahead log, foreign keys on, `synchronous=FULL` (what was committed survives a power cut), and
     transactions that begin with `BEGIN IMMEDIATE` unless they are known to read only: a writer waits for its turn at
-    the beginning instead of failing in the middle. Needs a local disk. PostgreSQL: psycopg 3, connections are tested
+    the beginning instead of failing in the middle. A file that is deleted or replaced under it is refused at the next
+    connection, transaction and commit. Needs a local disk. PostgreSQL: psycopg 3, connections are tested
     before use, so a restarted server is noticed.
 
     Raises:
@@ -32,9 +33,10 @@ def create_engine_for(settings: Settings) -> Engine:
     url = database_address(settings.url)
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
     if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
         _make_file(Path(url.database))
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+        _refuse_other_files(engine, SameFile(Path(url.database).absolute()))
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -48,6 +50,12 @@ def _make_file(path: Path) -> None:
             f"The database cannot be kept in {str(path.parent)!r} ({error.strerror}): name another folder with "
             "--data-dir or LATCAST_DATA_DIR."
         ) from error
+
+
+def _refuse_other_files(engine: Engine, file: SameFile) -> None:
+    """Look at the file before SQLite opens it, before a transaction reads, and before what it wrote is acknowledged."""
+    for moment in ("do_connect", "begin", "commit"):
+        event.listen(engine, moment, lambda *_arguments: file.check())
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from service.db.failures import cause_of
 from service.db.migrate import current_revision, head_revision
 from service.db.tables import Adaptation, Artifact, Predictor
 
@@ -50,7 +51,7 @@ def readiness(engine: Engine, artifacts: ArtifactCheck) -> dict[str, str]:
         with Session(engine) as session:
             bad = artifacts.corrupt(session)
     except SQLAlchemyError as error:
-        return {"database": f"The database cannot be reached: {type(error).__name__}."}
+        return {"database": cause_of(error).sentence}
     return {**state, "artifacts": f"Corrupt artifacts: {', '.join(bad)}." if bad else OK}
 
 

@@ -1,4 +1,4 @@
-"""The database's file, its log and its folder are the owner's alone."""
+"""The database's file, its log and its folder are the owner's alone, and another file in its place is refused."""
 
 import os
 import sqlite3
@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
-from service.db import database_file
-from service.db.session import create_engine_for, upgrade
+from service.db import database_file, tables
+from service.db.changes import Changes
+from service.db.failures import cause_of
+from service.db.session import Database, create_engine_for, upgrade
 from service.settings import Settings
 
 
@@ -69,3 +73,65 @@ def test_a_database_in_memory_has_no_file(tmp_path: Path, monkeypatch: pytest.Mo
     for url in ("sqlite://", "sqlite:///:memory:"):
         create_engine_for(Settings(database_url=url)).dispose()
     assert not list(tmp_path.iterdir())
+
+
+def count(database: Database) -> int:
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(tables.Architecture)) or 0
+
+
+def add(database: Database, text: str) -> None:
+    with database.write.begin() as session:
+        session.add(tables.Architecture(space="s", text=text))
+
+
+@pytest.fixture
+def used(new_sqlite: str) -> Iterator[tuple[Path, Database]]:
+    """A database's file, and the database, which has open connections to it."""
+    database = Database(create_engine_for(Settings(database_url=new_sqlite)))
+    add(database, "before")
+    yield Path(new_sqlite.removeprefix("sqlite:///")), database
+    database.close()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_nothing_is_read_from_or_written_to_a_file_without_its_name(
+    used: tuple[Path, Database], replaced: bool
+) -> None:
+    path, database = used
+    aside = path.rename(path.with_name("aside"))
+    if replaced:
+        path.write_bytes(aside.read_bytes())
+    for use in (lambda: count(database), lambda: add(database, "lost")):
+        with pytest.raises(OperationalError, match="deleted or replaced") as error:
+            use()
+        assert "stop `latcast serve`" in cause_of(error.value).sentence
+    database.close()
+    with pytest.raises(OperationalError, match="deleted or replaced"):  # a new connection would make an empty file
+        count(database)
+    assert path.exists() == replaced
+
+
+def test_a_file_that_goes_during_a_transaction_is_no_success(used: tuple[Path, Database]) -> None:
+    path, database = used
+    with pytest.raises(OperationalError, match="deleted or replaced"), database.write.begin() as session:
+        session.add(tables.Architecture(space="s", text="during"))
+        session.flush()
+        aside = path.rename(path.with_name("aside"))
+    aside.rename(path)
+    assert count(database) == 1
+
+
+def test_the_file_under_its_name_again_is_used_again(used: tuple[Path, Database]) -> None:
+    path, database = used
+    changes = Changes(database)
+    changes.look()
+    aside, generation = path.rename(path.with_name("aside")), changes.generation
+    changes.look()
+    assert (changes.reachable, changes.generation > generation) == (False, True)
+    aside.rename(path)
+    changes.look()
+    assert changes.reachable
+    add(database, "after")
+    assert count(database) == 2
+    changes.close()
