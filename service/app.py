@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 VERSION = "/v1"
+RATE_PER_SECOND = 100.0
+"""Calls of each key or address where the settings say nothing."""
 ABANDONED_TICKS = 10
 """Jobs that nobody will take are looked for so much less often than leases that ran out."""
 ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router)
@@ -95,7 +97,9 @@ def create_app(
         database=database,
         reader=reader,
         forecaster=forecaster,
-        limiter=RateLimiter(settings.rate_per_second, settings.rate_burst),
+        limiter=RateLimiter(
+            RATE_PER_SECOND if settings.rate_per_second is None else settings.rate_per_second, settings.rate_burst
+        ),
         metrics=Metrics(),
         artifacts=ArtifactCheck(),
         pools=pools,

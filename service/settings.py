@@ -88,7 +88,12 @@ class Settings(BaseSettings):
     reader_timeout_s: Seconds = Field(30.0, description="Time for one model, of wall-clock and of the processor.")
     predictor_cache_bytes: Bytes = Field(512 * 2**20, description="Most memory for predictors that are kept.")
     cache_bytes: Bytes = Field(128 * 2**20, description="Most memory for what was read of graphs.")
-    rate_per_second: float = Field(100.0, ge=0, description="Calls per second for each key or address; 0: no limit.")
+    rate_per_second: float | None = Field(
+        None,
+        ge=0,
+        description="Calls per second for each key or address; 0: no limit. Left out: 100, and no limit for this "
+        "machine's own callers while the service has no keys.",
+    )
     rate_burst: int = Field(400, ge=1, description="Calls that may come at once before the rate counts.")
 
     @field_validator("cors_origins", "allowed_hosts", mode="before")

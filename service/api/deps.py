@@ -88,8 +88,19 @@ class Allow:
             ForbiddenError: the key's scope does not reach this far.
             RateLimitedError: too many calls.
         """
-        parts.limiter.take(principal.key_id or address_of(client))
+        if not self._is_own(principal, parts, client):
+            parts.limiter.take(principal.key_id or address_of(client))
         access.require_scope(principal, self._scopes or ("admin", "agent", "client"))
+
+    def _is_own(self, principal: Principal, parts: Parts, client: Sequence[Any] | None) -> bool:
+        """Whether somebody on this machine calls a service that has no keys, and nobody set a rate."""
+        open_service = bool(self._scopes) and principal.key_id is None
+        return (
+            parts.settings.rate_per_second is None
+            and open_service
+            and client is not None
+            and access.is_loopback(str(client[0]))
+        )
 
 
 def identify(parts: Parts, secret: str | None, address: str) -> Principal:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
 
 from service.api.routes import health, jobs
 from service.app import ROUTERS
+from service.fleet import access
 from tests.service.helpers import World
 
 MakeWorld = Callable[..., World]
@@ -55,3 +57,26 @@ def test_guessing_keys_is_limited_by_address(make_world: MakeWorld) -> None:
     world = make_world(require_keys=True, rate_per_second=0.001, rate_burst=3)
     statuses = [world.http.get("/v1/targets", headers={"Authorization": f"Bearer k{n}"}).status_code for n in range(5)]
     assert statuses == [401, 401, 401, 429, 429]
+
+
+@pytest.mark.parametrize(
+    ("address", "rate", "keys", "limited"),
+    [
+        ("127.0.0.1", None, False, False),
+        ("::1", None, False, False),
+        ("10.0.0.7", None, False, True),
+        ("127.0.0.1", 100.0, False, True),
+        ("127.0.0.1", None, True, True),
+    ],
+)
+def test_this_machines_callers_have_no_rate_while_there_are_no_keys(
+    make_world: MakeWorld, address: str, rate: float | None, keys: bool, limited: bool
+) -> None:
+    world = make_world(rate_per_second=rate, rate_burst=5)
+    headers = {}
+    if keys:
+        with world.database.write.begin() as session:
+            headers["Authorization"] = f"Bearer {access.create_key(session, scope='admin')[1]}"
+    http = TestClient(world.app, client=(address, 5000))
+    statuses = {http.get("/v1/targets", headers=headers).status_code for _ in range(60)}
+    assert statuses == ({200, 429} if limited else {200})
