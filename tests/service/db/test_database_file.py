@@ -114,10 +114,13 @@ def test_nothing_is_read_from_or_written_to_a_file_without_its_name(
 
 def test_a_file_that_goes_during_a_transaction_is_no_success(used: tuple[Path, Database]) -> None:
     path, database = used
-    with pytest.raises(OperationalError, match="deleted or replaced"), database.write.begin() as session:
-        session.add(tables.Architecture(space="s", text="during"))
-        session.flush()
-        aside = path.rename(path.with_name("aside"))
+    session = database.write()
+    session.add(tables.Architecture(space="s", text="during"))
+    session.flush()
+    aside = path.rename(path.with_name("aside"))
+    with pytest.raises(OperationalError, match="deleted or replaced"):
+        session.commit()
+    session.close()
     aside.rename(path)
     assert count(database) == 1
 
