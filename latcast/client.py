@@ -30,7 +30,7 @@ from latcast.schema import (
     from_plain,
     to_plain,
 )
-from latcast.transport import ServiceTransport
+from latcast.transport import ServiceTransport, secret_of
 
 __all__ = ["Client"]
 
@@ -38,6 +38,9 @@ Plain = dict[str, Any]
 MODEL_TYPE = "application/octet-stream"
 LEASE_MARGIN_S = 10.0
 """How much longer than its long poll a call for a job may take."""
+JOB_LEFT = "The job may exist: see `latcast jobs` before asking for another."
+KEY_LEFT = "The key may exist: see `latcast keys list` before making another."
+"""What is said when the answer to a call is lost that is not repeated, because it would make a second one."""
 
 
 class Client:
@@ -50,7 +53,12 @@ class Client:
         base_url: for example `http://127.0.0.1:8321`.
         key: API key, where the service asks for one; may be set later, and counts from the next call on.
         timeout_s: longest silence of the service within one call.
-        transport: how requests travel; a test gives one that needs no network.
+        transport: how requests travel; a test gives one that needs no network. Left out, they go through the proxy that
+            `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY` names, unless `NO_PROXY` says otherwise or the service is on
+            this machine.
+
+    Raises:
+        InputError: the address, the key or the environment's proxy cannot be used.
     """
 
     def __init__(
@@ -121,7 +129,8 @@ class Client:
             enrolment_token: where the client has no key of the device or an admin's.
             former_fingerprint: what version 0.1 called this machine, so that it keeps what it has there.
         """
-        body = {"device": to_plain(device), "targets": to_plain(targets), "enrolment_token": enrolment_token}
+        token = secret_of("enrolment token", enrolment_token)
+        body = {"device": to_plain(device), "targets": to_plain(targets), "enrolment_token": token}
         if former_fingerprint is not None:
             body["former_fingerprint"] = former_fingerprint
         return self._service.json("POST", "/devices/register", json=body, repeat=True)
@@ -134,11 +143,11 @@ class Client:
             device: id or name of the registered device that it lets in again; left out, it admits a new device.
         """
         body = {"ttl_s": ttl_s} if device is None else {"ttl_s": ttl_s, "device": device}
-        return self._service.json("POST", "/keys/enrolment", json=body)
+        return self._service.json("POST", "/keys/enrolment", json=body, left=KEY_LEFT)
 
     def create_key(self, scope: Literal["admin", "client"], *, name: str = "") -> Plain:
         """A new key; its `key` is shown this once."""
-        return self._service.json("POST", "/keys", json={"scope": scope, "name": name})
+        return self._service.json("POST", "/keys", json={"scope": scope, "name": name}, left=KEY_LEFT)
 
     def api_keys(self) -> list[Plain]:
         """All keys, without their secrets."""
@@ -240,7 +249,7 @@ class Client:
             "settings": dict(settings or {}),
             "feeds": to_plain(feeds),
         }
-        items: list[Plain] = self._service.json("POST", "/jobs", json=body)["items"]
+        items: list[Plain] = self._service.json("POST", "/jobs", json=body, left=JOB_LEFT)["items"]
         return items
 
     def adapt(
@@ -265,7 +274,7 @@ class Client:
         """
         given = {"samples": samples, "sampler": sampler, "pool": pool, "settings": settings, "seed": seed}
         body = {name: value for name, value in given.items() if value is not None}
-        return self._service.json("POST", f"/targets/{target}/adapt", json=body)
+        return self._service.json("POST", f"/targets/{target}/adapt", json=body, left=JOB_LEFT)
 
     def jobs(self, **filters: str) -> Iterator[Plain]:
         """Jobs, newest first; filters are `state`, `kind`, `target` and `parent`."""

@@ -8,10 +8,18 @@ from typing import Any
 
 import httpx2
 
-from latcast.errors import URN, RateLimitedError, UnavailableError, UnexpectedAnswerError, error_of_problem
-from latcast.schema import LatcastError, to_plain
+from latcast.errors import (
+    URN,
+    RateLimitedError,
+    ServiceError,
+    UnavailableError,
+    UnexpectedAnswerError,
+    error_of_problem,
+)
+from latcast.proxies import proxy_for
+from latcast.schema import InputError, LatcastError, to_plain
 
-__all__ = ["API", "ServiceTransport"]
+__all__ = ["API", "ServiceTransport", "secret_of"]
 
 API = "/v1"
 """Prefix of the paths that the client speaks."""
@@ -20,6 +28,13 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 PROBLEM_TYPE = "application/problem+json"
 AWAY = frozenset({429, 502, 503, 504})
 """Statuses that say, whoever gives them, that the same call may be answered later."""
+GAVE_UP = frozenset({502, 504})
+"""Statuses by which a proxy says that it passed a call on, perhaps, and has no answer."""
+UNANSWERED = (httpx2.ReadError, httpx2.ReadTimeout, httpx2.RemoteProtocolError, httpx2.WriteError, httpx2.WriteTimeout)
+"""What fails once a call is on its way, so that the service may have got it."""
+MALFORMED = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)
+"""What is wrong with the call itself, as it will be the next time."""
+LEFT = "What was asked for may have been done."
 
 
 class ServiceTransport:
@@ -29,14 +44,35 @@ class ServiceTransport:
         base_url: for example `http://127.0.0.1:8321`.
         key: API key; may be set later, and counts from the next call on.
         timeout_s: longest silence of the service within one call.
-        transport: how requests travel.
+        transport: how requests travel; left out, through the proxy that the environment names for the address, if any.
+
+    Raises:
+        InputError: the address, the key or the environment's proxy cannot be used.
     """
 
     def __init__(
         self, base_url: str, key: str | None, *, timeout_s: float, transport: httpx2.BaseTransport | None
     ) -> None:
-        self.base_url, self.key = base_url.rstrip("/"), key
-        self._http = httpx2.Client(base_url=self.base_url, auth=self._authorise, timeout=timeout_s, transport=transport)
+        self.base_url, self.key = base_url.strip().rstrip("/"), key
+        self._proxy = None if transport is not None else proxy_for(self.base_url)
+        try:
+            self._http = httpx2.Client(
+                base_url=self.base_url,
+                auth=self._authorise,
+                timeout=timeout_s,
+                transport=transport or httpx2.HTTPTransport(proxy=self._proxy.url if self._proxy else None),
+            )
+        except httpx2.InvalidURL as error:
+            raise InputError(f"The address {self.base_url!r} cannot be used: {error}") from error
+
+    @property
+    def key(self) -> str | None:
+        """The API key of the calls to come, without blanks around it."""
+        return self._key
+
+    @key.setter
+    def key(self, key: str | None) -> None:
+        self._key = secret_of("key", key)
 
     def _authorise(self, request: httpx2.Request) -> httpx2.Request:
         if self.key:
@@ -47,9 +83,9 @@ class ServiceTransport:
         """Close the connections."""
         self._http.close()
 
-    def json(self, method: str, path: str, *, repeat: bool = False, **request: Any) -> dict[str, Any]:
+    def json(self, method: str, path: str, *, repeat: bool = False, left: str = LEFT, **request: Any) -> dict[str, Any]:
         """The body of a call's answer, which is a JSON object; see `send`."""
-        return self.plain_of(self.send(method, path, repeat=repeat, **request))
+        return self.plain_of(self.send(method, path, repeat=repeat, left=left, **request))
 
     def plain_of(self, response: httpx2.Response) -> dict[str, Any]:
         """The JSON object that an answer holds.
@@ -75,38 +111,43 @@ class ServiceTransport:
                 return
             params["cursor"] = page["next_cursor"]
 
-    def send(self, method: str, path: str, *, repeat: bool = False, **request: Any) -> httpx2.Response:
+    def send(
+        self, method: str, path: str, *, repeat: bool = False, left: str = LEFT, **request: Any
+    ) -> httpx2.Response:
         """The answer of a call.
 
         Args:
             method: of HTTP; a GET is always repeated.
             path: below the API's prefix.
             repeat: call again while the service is away, because that can do no harm.
+            left: a sentence on what a call that is not repeated may have left behind when its answer is lost.
             **request: as `httpx2.Client.request` takes it.
 
         Raises:
             LatcastError: what the service refused, as the error that it is there.
-            UnavailableError: the service cannot be reached.
+            InputError: the call cannot be sent, whoever may be there.
+            UnavailableError: the service cannot be reached, or its answer was lost.
             UnexpectedAnswerError: somebody else answered: a proxy, another server, a page to log in.
         """
-        attempts = ATTEMPTS if repeat or method == "GET" else 1
-        for attempt in range(1, attempts):
+        if not repeat and method != "GET":
+            return self._send_once(method, path, left, **request)
+        for attempt in range(1, ATTEMPTS):
             try:
                 return self._send_once(method, path, **request)
             except (UnavailableError, RateLimitedError) as error:
                 time.sleep(_pause_s(attempt, error))
         return self._send_once(method, path, **request)
 
-    def _send_once(self, method: str, path: str, **request: Any) -> httpx2.Response:
+    def _send_once(self, method: str, path: str, left: str = "", **request: Any) -> httpx2.Response:
         for part in ("json", "params"):
             if part in request:
                 request[part] = to_plain(request[part])
         try:
             response = self._http.request(method, API + path, **request)
         except httpx2.RequestError as error:
-            raise self._unreachable(error) from error
+            raise self._failure(error, left) from error
         if not response.is_success:
-            raise self._error_of(response)
+            raise self._error_of(response, left)
         return response
 
     def download(self, path: str, file: Path) -> None:
@@ -125,7 +166,7 @@ class ServiceTransport:
                     for chunk in response.iter_bytes():
                         out.write(chunk)
         except httpx2.RequestError as error:
-            raise self._unreachable(error) from error
+            raise self._failure(error) from error
 
     def readiness(self) -> dict[str, Any]:
         """The body of `/readyz`, which says what is wrong with a status of 503.
@@ -136,32 +177,83 @@ class ServiceTransport:
         try:
             response = self._http.get("/readyz")
         except httpx2.RequestError as error:
-            raise self._unreachable(error) from error
+            raise self._failure(error) from error
         return self.plain_of(response)
 
-    def _unreachable(self, error: Exception) -> UnavailableError:
-        reason = str(error) or type(error).__name__
-        return UnavailableError(f"The service at {self.base_url} cannot be reached: {reason}. Is `latcast serve` up?")
+    def _failure(self, error: httpx2.RequestError, left: str = "") -> LatcastError:
+        """What a call that got no answer fails with.
+
+        Args:
+            error: why there is none; what it says of headers is not repeated, since they hold the key.
+            left: what may have been done all the same; empty where it does not matter.
+        """
+        if isinstance(error, MALFORMED):
+            reason = str(error) if isinstance(error, httpx2.UnsupportedProtocol) else "it breaks the rules of HTTP."
+            return InputError(f"The call cannot be sent to {self.base_url}: {reason}")
+        reason = str(error).rstrip(".") or type(error).__name__
+        if left and isinstance(error, UNANSWERED):
+            return UnavailableError(f"No answer came from {self.base_url}{self._way}: {reason}. {left}")
+        return UnavailableError(
+            f"The service at {self.base_url} cannot be reached{self._way}: {reason}. {self._advice}"
+        )
+
+    @property
+    def _way(self) -> str:
+        return f" through {self._proxy}" if self._proxy else ""
+
+    @property
+    def _advice(self) -> str:
+        if self._proxy is None:
+            return "Is `latcast serve` up?"
+        return f"Set NO_PROXY={self._http.base_url.host} to go without the proxy."
 
     def unexpected(self, response: httpx2.Response) -> UnexpectedAnswerError:
         """The error that an answer is which no latcast service gives."""
-        return UnexpectedAnswerError(
-            f"{self.base_url} answered {_described(response)}, as no latcast service does: is that its address, and "
-            "does a proxy stand in between?"
-        )
+        said = f"{self.base_url} answered {_described(response)}{self._way}, as no latcast service does"
+        if self._proxy is None:
+            return UnexpectedAnswerError(f"{said}: is that its address, and does a proxy stand in between?")
+        return UnexpectedAnswerError(f"{said}: is that its address? {self._advice}")
 
-    def _error_of(self, response: httpx2.Response) -> LatcastError:
+    def _error_of(self, response: httpx2.Response, left: str = "") -> LatcastError:
         """The error that an answer stands for: a problem of the service's own, else what its status says."""
         error = _problem_of(response)
         if error is None and response.status_code not in AWAY:
             return self.unexpected(response)
         if error is None:
-            detail = f"{self.base_url} answered {response.status_code} without saying why; try again later."
-            error = RateLimitedError(detail) if response.status_code == 429 else UnavailableError(detail)
+            error = self._away(response, left)
         if isinstance(error, RateLimitedError):
             wait = response.headers.get("Retry-After", "1")
             error.retry_after_s = float(wait) if wait.isdigit() else 1.0
         return error
+
+    def _away(self, response: httpx2.Response, left: str) -> ServiceError:
+        """The error of a status that says to come later, given by somebody who is not the service."""
+        who = str(self._proxy) if self._proxy else "a proxy in front of it, or another server,"
+        said = f"{self.base_url} answered {_described(response)}, which is not the service's own word"
+        lost = f" {left}" if left and response.status_code in GAVE_UP else ""
+        detail = f"{said}: {who} may have given it.{lost} Try again later."
+        return RateLimitedError(detail) if response.status_code == 429 else UnavailableError(detail)
+
+
+def secret_of(what: str, secret: str | None) -> str | None:
+    """A key or token as a header takes it; None for one that is empty.
+
+    Blanks and line ends around it, which come along from files and clipboards, are none of it.
+
+    Args:
+        what: it is, for the message, which never shows it.
+        secret: as it was given.
+
+    Raises:
+        InputError: it holds what cannot be part of one.
+    """
+    stripped = (secret or "").strip()
+    if not all("!" <= character <= "~" for character in stripped):
+        raise InputError(
+            f"The {what} holds a blank, a line end or a character that is not ASCII, as none does: "
+            "give it as `latcast keys` printed it."
+        )
+    return stripped or None
 
 
 def _pause_s(attempt: int, error: LatcastError) -> float:

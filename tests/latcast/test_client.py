@@ -12,7 +12,10 @@ import pytest
 
 from latcast import Client, item, transport
 from latcast.errors import NotFoundError, UnavailableError, UnexpectedAnswerError
+from latcast.schema import Device, InputError
 
+DEVICE = Device(fingerprint="f", name="here", machine="x86_64", processor="p", physical_cores=1, logical_cores=1,
+                memory_bytes=1, cache_bytes={}, features=(), system="Linux")  # fmt: skip
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
 
@@ -153,3 +156,31 @@ def test_numbers_and_arrays_of_numpy_are_sent_as_numbers() -> None:
     assert json.loads(sent[2].url.params["shapes"]) == {"x": [1, 3]}
     assert json.loads(sent[2].url.params["dims"]) == {"n": 2}
     assert dict(sent[3].url.params) == {"level": "0.5", "nearest": "2"}
+
+
+def test_a_lost_answer_says_where_to_look_for_what_it_made() -> None:
+    def lost(_request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ReadTimeout("timed out")
+
+    service = client(lost)
+    for call in (lambda: service.profile("t", graphs=["g"]), lambda: service.adapt("t")):
+        with pytest.raises(UnavailableError, match=r"No answer came .*The job may exist: see `latcast jobs`"):
+            call()
+    for call in (lambda: service.create_key("client"), service.create_enrolment_token):
+        with pytest.raises(UnavailableError, match="The key may exist: see `latcast keys list`"):
+            call()
+
+
+def test_an_enrolment_token_travels_without_the_line_end_of_its_file() -> None:
+    sent: list[str | None] = []
+
+    def remember(request: httpx2.Request) -> httpx2.Response:
+        sent.append(json.loads(request.content)["enrolment_token"])
+        return httpx2.Response(200, json={})
+
+    for token in ("token\r\n", " token", None, ""):
+        client(remember).register(DEVICE, [], enrolment_token=token)
+    assert sent == ["token", "token", None, None]
+    with pytest.raises(InputError, match="The enrolment token holds") as caught:
+        client(remember).register(DEVICE, [], enrolment_token="to ken")
+    assert "to ken" not in str(caught.value)

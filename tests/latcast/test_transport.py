@@ -1,6 +1,10 @@
 """Calls over HTTP: refusals as errors with the service's sentence, repeats with pauses, pages and files."""
 
+import http.server
 import json
+import os
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,7 +25,7 @@ from latcast.errors import (
     UnexpectedAnswerError,
 )
 from latcast.schema import InputError, InvalidModelError, LatcastError, NotFittedError
-from latcast.transport import ServiceTransport
+from latcast.transport import ServiceTransport, secret_of
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
@@ -69,8 +73,10 @@ def test_problems_are_raised_as_the_errors_they_are(status: int, slug: str, erro
 
 
 def test_answers_without_a_problem_still_make_a_sentence() -> None:
-    with pytest.raises(UnavailableError, match="502 without saying why"):
-        service(lambda _request: httpx2.Response(502, text="<html>")).send("POST", "/x")
+    with pytest.raises(UnavailableError, match=r"503 with text/html, which is not the service's own word: a proxy"):
+        service(lambda _request: httpx2.Response(503, html="<html>")).send("POST", "/x")
+    with pytest.raises(UnavailableError, match=r"The job may exist\. Try again later"):
+        service(lambda _request: httpx2.Response(504)).send("POST", "/x", left="The job may exist.")
     with pytest.raises(UnexpectedAnswerError, match="418 with application/json"):
         service(lambda _request: httpx2.Response(418, json=["tea"])).send("POST", "/x")
 
@@ -161,3 +167,130 @@ def test_readiness_is_asked_without_the_version_and_told_whatever_the_status() -
         return httpx2.Response(503, json={"ready": False, "path": request.url.path})
 
     assert service(unready).readiness() == {"ready": False, "path": "/readyz"}
+
+
+def test_a_lost_answer_says_what_may_have_been_done(pauses: list[float]) -> None:
+    def lost(_request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.RemoteProtocolError("Server disconnected without sending a response.")
+
+    with pytest.raises(
+        UnavailableError, match=r"No answer came from http://service: .*response\. The job may exist\.$"
+    ):
+        service(lost).send("POST", "/x", left="The job may exist.")
+    with pytest.raises(UnavailableError, match=r"may have been done\.$"):
+        service(lost).send("POST", "/x")
+    assert pauses == []
+    for call in (lambda: service(lost).send("GET", "/x"), lambda: service(lost).send("POST", "/x", repeat=True)):
+        with pytest.raises(UnavailableError, match="cannot be reached"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "error", [httpx2.LocalProtocolError("Illegal b'Bearer secret'"), httpx2.UnsupportedProtocol("x")]
+)
+def test_what_cannot_be_sent_is_not_sent_again(error: httpx2.RequestError, pauses: list[float]) -> None:
+    def refuse(_request: httpx2.Request) -> httpx2.Response:
+        raise error
+
+    with pytest.raises(InputError, match="cannot be sent to http://service") as caught:
+        service(refuse).send("GET", "/x")
+    assert "secret" not in str(caught.value)
+    assert pauses == []
+
+
+@pytest.mark.parametrize("key", ["secret", " secret", "secret\n", "secret\r\n", "\tsecret "])
+def test_blanks_and_line_ends_around_a_key_are_none_of_it(key: str) -> None:
+    sent: list[str] = []
+
+    def remember(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request.headers["authorization"])
+        return httpx2.Response(200, json={})
+
+    with_key = ServiceTransport("http://service", key, timeout_s=1.0, transport=httpx2.MockTransport(remember))
+    with_key.send("GET", "/x")
+    with_key.key = key
+    with_key.send("GET", "/x")
+    assert sent == ["Bearer secret"] * 2
+
+
+@pytest.mark.parametrize("key", ["se cret", "se\ncret", "schlüssel", "se\x00cret", "se\x7fcret"])
+def test_what_cannot_be_a_key_is_refused_and_never_shown(key: str) -> None:
+    with pytest.raises(InputError, match="The enrolment token holds a blank") as caught:
+        secret_of("enrolment token", key)
+    assert key not in str(caught.value)
+    assert "cret" not in str(caught.value)
+    with_none = service(lambda _request: httpx2.Response(200))
+    with pytest.raises(InputError, match="The key holds"):
+        with_none.key = key
+
+
+def test_no_key_is_no_header() -> None:
+    for nothing in (None, "", " \n"):
+        assert secret_of("key", nothing) is None
+
+
+@pytest.fixture
+def dead_proxy(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A port of this machine at which nobody listens, named as the proxy of everything."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:secret@{address}")
+    return address
+
+
+def test_errors_name_the_proxy_without_its_password(dead_proxy: str, pauses: list[float]) -> None:
+    named = f"through the proxy http://{dead_proxy} of HTTP_PROXY"
+    with pytest.raises(UnavailableError, match=f"cannot be reached {named}: .*Set NO_PROXY=far.example") as caught:
+        ServiceTransport("http://far.example", None, timeout_s=1.0, transport=None).send("POST", "/x")
+    assert "secret" not in str(caught.value)
+
+
+def test_answers_of_a_proxy_are_said_to_be_its_own(
+    dead_proxy: str, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    answers = iter([httpx2.Response(503, html="<html>"), httpx2.Response(403, html="<html>")])
+    monkeypatch.setattr(
+        transport.httpx2, "HTTPTransport", lambda proxy: httpx2.MockTransport(lambda _request: next(answers))
+    )
+    far = ServiceTransport("http://far.example", None, timeout_s=1.0, transport=None)
+    with pytest.raises(
+        UnavailableError, match=f"own word: the proxy http://{dead_proxy} of HTTP_PROXY may have given it"
+    ):
+        far.send("POST", "/x")
+    with pytest.raises(UnexpectedAnswerError, match=r"through the proxy .* Set NO_PROXY=far.example"):
+        far.send("POST", "/x")
+
+
+def test_what_runs_on_this_machine_is_asked_directly(dead_proxy: str) -> None:
+    asked = []
+
+    class Answering(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Answering)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    try:
+        direct = ServiceTransport(f"http://localhost:{server.server_port}", None, timeout_s=10.0, transport=None)
+        assert direct.json("GET", "/x") == {}
+    finally:
+        thread.join(10)
+        server.server_close()
+    assert asked == ["/v1/x"]
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    for address in ("http://[::1", "http://x:port"):
+        with pytest.raises(InputError, match="cannot be used"):
+            ServiceTransport(address, None, timeout_s=1.0, transport=None)
