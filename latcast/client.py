@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 
 import httpx2
 
+from latcast.columns import MOST_COLUMNS, joined
 from latcast.errors import LeaseLostError, NotFoundError, UnavailableError
 from latcast.onnx_files import without_weights
 from latcast.schema import (
@@ -22,6 +23,7 @@ from latcast.schema import (
     Failure,
     FeedSpec,
     GraphHash,
+    InputError,
     JobKind,
     Measurement,
     Microbench,
@@ -320,6 +322,46 @@ class Client:
         body = {"target": target, "items": list(items), "level": level}
         answers: list[Plain] = self._service.json("POST", "/predict", json=body, repeat=True)["items"]
         return answers
+
+    def predict_columns(
+        self,
+        target: TargetId,
+        *,
+        space: str | None = None,
+        texts: Sequence[str] | None = None,
+        graphs: Sequence[GraphHash] | None = None,
+        level: float = 0.9,
+    ) -> Plain:
+        """Forecasts of many networks, one list for each quantity: far quicker than `predict` for thousands of them.
+
+        Lists of any length are sent in parts of 10,000, one after the other.
+
+        Args:
+            target: to forecast for.
+            space: search space of `texts`.
+            texts: architectures, or
+            graphs: hashes of uploaded graphs.
+            level: probability that the intervals hold the latencies, in (0, 1).
+
+        Returns:
+            `latency_ms`, `low_ms`, `high_ms`, `measured` and `coverage`, a list each in the order of the networks;
+            `errors` by place; `predictor`, `kind`, `adapted`, `measurements` and `origin`, None where parts differ.
+
+        Raises:
+            InputError: not one of `texts` (with a space) and `graphs`, or the service cannot use them.
+            ConflictError: no predictor answers.
+        """
+        if (texts is None) == (graphs is None) or (space is None) != (texts is None):
+            raise InputError("Give either `space` with `texts`, or `graphs`.")
+        name, names = ("texts", list(texts)) if texts is not None else ("graphs", list(graphs or ()))
+        if not names:
+            raise InputError(f"`{name}` is empty.")
+        body = {"target": target, "level": level} | ({} if space is None else {"space": space})
+        parts = [
+            self._service.json("POST", "/predict", json=body | {name: names[start : start + MOST_COLUMNS]}, repeat=True)
+            for start in range(0, len(names), MOST_COLUMNS)
+        ]
+        return joined(parts)
 
     def explain(self, target: TargetId, item: Mapping[str, Any], *, level: float = 0.9, nearest: int = 5) -> Plain:
         """The forecast of an item, as `predict` gives it, and why it is what it is.

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from latcast import Client, item
+from latcast.schema import InputError
 from predictors.data.importers import read_any
 from profilers.search_spaces import get_space
 from service.api import quick_forecasts
@@ -156,6 +158,19 @@ def test_columns_that_do_not_fit_are_refused_with_a_sentence(world: World, body:
     answer = world.http.post("/v1/predict", json={"target": world.target, **body})
     assert answer.status_code in (413, 422)
     assert answer.json()["detail"]
+
+
+def test_the_client_splits_lists_and_joins_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client("http://testserver", transport=world.http._transport)
+    whole = client.predict_columns(world.target, space="nasbench201", texts=[*TEXTS, "broken"])
+    monkeypatch.setattr("latcast.client.MOST_COLUMNS", 7)
+    assert client.predict_columns(world.target, space="nasbench201", texts=[*TEXTS, "broken"]) == whole
+    assert list(whole["errors"]) == ["60"]
+    answers = client.predict(world.target, [item(space="nasbench201", text=text) for text in TEXTS])
+    assert whole["latency_ms"][:60] == [answer["latency_ms"] for answer in answers]
+    for wrong in ({}, {"texts": TEXTS}, {"space": "nasbench201"}, {"graphs": []}, {"space": "s", "graphs": ["g"]}):
+        with pytest.raises(InputError):
+            client.predict_columns(world.target, **wrong)  # type: ignore[arg-type]
 
 
 def test_what_changes_is_followed(world: World) -> None:
