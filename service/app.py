@@ -28,9 +28,10 @@ from service.db.changes import LOOK_SECONDS, Changes
 from service.db.session import Database, create_engine_for
 from service.fleet.identities import Identities
 from service.forecasting.types import ForecasterLike
+from service.learning.artifact_check import ArtifactCheck
 from service.operations.logs import configure_logs
 from service.operations.metrics import Metrics
-from service.operations.readiness import ArtifactCheck
+from service.operations.readiness import Readiness
 from service.settings import Settings, read_settings
 from service.worker.abandoned import fail_abandoned_jobs
 from service.worker.leases import LeaseKeeper
@@ -88,8 +89,9 @@ def create_app(
         forecaster, runner = _forecasting(settings, database, reader)
         tickers.append(Ticker("jobs", settings.tick_seconds, runner.advance))
         closing.insert(0, runner.give_back)
-    changes = Changes(database)
+    changes, artifacts = Changes(database), ArtifactCheck(database)
     tickers.append(Ticker("changes", LOOK_SECONDS, changes.look))
+    tickers.append(Ticker("artifacts", settings.tick_seconds, artifacts.look))
     closing.insert(0, changes.close)
     pools = Pools.of(settings)
     parts = Parts(
@@ -101,7 +103,7 @@ def create_app(
             RATE_PER_SECOND if settings.rate_per_second is None else settings.rate_per_second, settings.rate_burst
         ),
         metrics=Metrics(),
-        artifacts=ArtifactCheck(),
+        readiness=Readiness(database, artifacts.sentence),
         pools=pools,
         bodies=BodyReader(pools.uploads, pause_s=settings.body_timeout_s),
         watch=JobWatch(partial(look_at, database, settings), pool=pools.reads),

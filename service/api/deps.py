@@ -23,7 +23,7 @@ from service.fleet.access import Principal, Scope
 from service.fleet.identities import Identities
 from service.forecasting.types import ForecasterLike
 from service.operations.metrics import Metrics
-from service.operations.readiness import ArtifactCheck
+from service.operations.readiness import Readiness
 from service.settings import Settings
 
 __all__ = ["ENDING", "READERS", "Admin", "AgentOnly", "Allow", "Anybody", "Cursor", "Limit", "ModelReader", "Parts",
@@ -40,7 +40,7 @@ class Parts:
     forecaster: ForecasterLike
     limiter: RateLimiter
     metrics: Metrics
-    artifacts: ArtifactCheck
+    readiness: Readiness
     pools: Pools
     bodies: BodyReader
     watch: JobWatch

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from latcast.schema import InputError
@@ -53,9 +54,18 @@ def _make_file(path: Path) -> None:
 
 
 def _refuse_other_files(engine: Engine, file: SameFile) -> None:
-    """Look at the file before SQLite opens it, before a transaction reads, and before what it wrote is acknowledged."""
-    for moment in ("do_connect", "begin", "commit"):
+    """Look at the file before SQLite opens it, before a transaction begins, and before it is acknowledged."""
+
+    def before_commit(connection: Connection) -> None:
+        try:
+            file.check()
+        except OperationalError:
+            connection.invalidate()  # the pool would lend it again with its transaction still open
+            raise
+
+    for moment in ("do_connect", "begin"):
         event.listen(engine, moment, lambda *_arguments: file.check())
+    event.listen(engine, "commit", before_commit)
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -16,7 +16,15 @@ from service.db import tables
 from service.db.pagination import Order, Page, fetch_page
 from service.db.session import Database
 
-__all__ = ["ArtifactStore", "LoadedPredictor", "find_predictor", "predictors_page", "put_artifact"]
+__all__ = [
+    "ArtifactStore",
+    "LoadedPredictor",
+    "find_predictor",
+    "intact",
+    "loaded",
+    "predictors_page",
+    "put_artifact",
+]
 
 CACHE_BYTES = 512 * 2**20
 LOADED_FACTOR = 3
@@ -56,22 +64,45 @@ class ArtifactStore:
         """The predictor whose artifact has this digest.
 
         Raises:
-            ArtifactError: it is missing, or its bytes are not those that were stored.
+            ArtifactError: it is missing, its bytes are not those that were stored, or it cannot be loaded here.
         """
         return self._loaded.get_or_make(digest, lambda: self._fresh(digest))
 
     def _fresh(self, digest: str) -> LoadedPredictor:
-        content = self._read(digest)
-        return LoadedPredictor(load_predictor(Artifact.from_bytes(content)), LOADED_FACTOR * len(content))
-
-    def _read(self, digest: str) -> bytes:
         with self._database.read() as session:
             content = session.scalar(select(tables.Artifact.content).where(tables.Artifact.digest == digest))
-        if content is None:
-            raise ArtifactError(f"The artifact {digest[:12]} is not in the database.")
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise ArtifactError(f"The artifact {digest[:12]} is corrupt: its bytes do not match its digest.")
-        return content
+        return loaded(content, digest)
+
+
+def loaded(content: bytes | None, digest: str) -> LoadedPredictor:
+    """The predictor in the bytes that the database has for a digest.
+
+    Raises:
+        ArtifactError: there are none, they are not those that were stored, or no predictor can be made of them here,
+            whatever its library says.
+    """
+    content = intact(content, digest)
+    try:
+        predictor = load_predictor(Artifact.from_bytes(content))
+    except ArtifactError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ArtifactError(f"The artifact {digest[:12]} cannot be loaded here ({reason}).") from error
+    return LoadedPredictor(predictor, LOADED_FACTOR * len(content))
+
+
+def intact(content: bytes | None, digest: str) -> bytes:
+    """The bytes, which are those that were stored.
+
+    Raises:
+        ArtifactError: they are not, or there are none.
+    """
+    if content is None:
+        raise ArtifactError(f"The artifact {digest[:12]} is not in the database.")
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ArtifactError(f"The artifact {digest[:12]} is corrupt: its bytes do not match its digest.")
+    return content
 
 
 def predictors_page(session: Session, *, limit: int, cursor: str | None = None) -> Page[Row[tables.Predictor]]:

@@ -200,6 +200,6 @@ def shipped_bases() -> tuple[StoredPredictor, ...]:
 def _read_shipped(name: str) -> StoredPredictor | None:
     try:
         return StoredPredictor(id=f"{SHIPPED}{name}", predictor=pretrained(name))
-    except ArtifactError as error:
+    except (ArtifactError, ImportError) as error:
         log.error("shipped predictor refused", predictor=name, reason=str(error))
         return None

@@ -5,7 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.api import schemas
 from service.api.deps import PartsOf, Reader
-from service.operations.readiness import OK, readiness
+from service.operations.readiness import is_ready
 
 __all__ = ["router"]
 
@@ -20,11 +20,10 @@ async def alive() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"model": schemas.HealthOut}})
 def ready(parts: PartsOf, response: Response) -> schemas.HealthOut:
-    """Database, migrations and artifacts are as they should be; 503 with a sentence where they are not."""
-    state = readiness(parts.database.engine, parts.artifacts)
-    is_ready = all(sentence == OK for sentence in state.values())
-    response.status_code = 200 if is_ready else 503
-    return schemas.HealthOut(ready=is_ready, parts=state)
+    """The state of database, migrations and artifacts; 503 with a sentence where calls cannot be answered."""
+    state = parts.readiness.state()
+    response.status_code = 200 if is_ready(state) else 503
+    return schemas.HealthOut(ready=is_ready(state), parts=dict(state))
 
 
 @router.get("/metrics", response_class=Response)

@@ -38,6 +38,20 @@ def test_an_artifact_is_kept_once_and_read_once(database: Database, artifact: Ar
         store.load("none")
 
 
+@pytest.mark.parametrize("error", [ImportError("No module named 'torch'"), RuntimeError("size mismatch for w")])
+def test_whatever_a_library_says_of_an_artifact_it_is_one_that_cannot_be_loaded(
+    database: Database, artifact: Artifact, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise error
+
+    with database.write.begin() as session:
+        digest = put_artifact(session, artifact)
+    monkeypatch.setattr(LookupTablePredictor, "from_artifact", refuse)
+    with pytest.raises(ArtifactError, match=f"cannot be loaded here .*{error}"):
+        ArtifactStore(database).load(digest)
+
+
 def test_an_artifact_that_is_refused_pushes_none_out_of_memory(database: Database, artifact: Artifact) -> None:
     with database.write.begin() as session:
         digest = put_artifact(session, artifact)
