@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from latcast.schema import Architecture, LatcastError, Target, TargetId
 from predictors.base import FloatArray, Query, normal_quantile
+from profilers.caching import Cache
 from profilers.search_spaces import get_space
 from service.db import tables
 from service.db.changes import Changes
@@ -30,6 +31,8 @@ __all__ = ["ForecastMemory", "Remembered"]
 ROW_BYTES = 400
 """What a text takes with its row, about."""
 FIRST_ROWS = 1024
+MOST_LOOKS = 1000
+"""Targets and spaces that are looked up at a time."""
 
 
 class Remembered:
@@ -191,6 +194,7 @@ class ForecastMemory:
         self._most_rows = max(FIRST_ROWS, most_bytes // ROW_BYTES)
         self._kept: OrderedDict[tuple[TargetId, str], Remembered] = OrderedDict()
         self._lock = threading.Lock()
+        self._looks: Cache[tuple[TargetId, str], threading.Lock] = Cache(MOST_LOOKS)
 
     def at_once(self, target_id: TargetId, space: str, texts: Sequence[str], level: float) -> Answers | None:
         """Answers without a look at the database, for the event loop; None where it takes one.
@@ -234,7 +238,11 @@ class ForecastMemory:
         return remembered.answers(texts, level, errors)
 
     def _fresh(self, target_id: TargetId, space: str) -> Remembered | None:
-        """What is remembered of a space on a target, emptied if something of it changed."""
+        """What is remembered of a space on a target, emptied if something of it changed; one call at a time looks."""
+        with self._looks.get_or_make((target_id, space), threading.Lock):
+            return self._looked_up(target_id, space)
+
+    def _looked_up(self, target_id: TargetId, space: str) -> Remembered | None:
         key, generation = (target_id, space), self._changes.generation
         remembered = self._kept.get(key)
         if remembered is not None and remembered.generation == generation:
