@@ -146,9 +146,10 @@ class Remembered:
             level: probability that the interval holds the latency, in (0, 1).
             errors: what `learn` said of texts that are no architectures.
         """
-        rows, columns = self._rows, self._columns
+        rows = self._rows
         places = np.fromiter((rows.get(text, -1) for text in texts), dtype=np.intp, count=len(texts))
-        latency, spread, coverage, measured = columns[:, places]
+        # Read after the dictionary: a row is there before its text is, and the columns may have moved meanwhile.
+        latency, spread, coverage, measured = self._columns[:, places]
         width = np.exp(normal_quantile((1 + level) / 2) * spread)
         statistics = self._statistics
         wrong = {index: errors[texts[index]] for index in np.flatnonzero(places < 0).tolist()}
