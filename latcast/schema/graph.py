@@ -119,7 +119,7 @@ class Graph:
     opset: int = 0
     outer: tuple[int, ...] = ()
     denormal_weights: bool = False
-    stored: Mapping[str, int] | None = None
+    stored: Mapping[str, int] | None = field(default=None, compare=False)
 
     @property
     def macs(self) -> int:
