@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from latcast.schema import InputError
+from predictors.data.importers.pickle_costs import MAX_COLLISIONS, CostlyError, Costs
 
 __all__ = ["MAX_BYTES", "load_pickle", "load_torch"]
 
@@ -25,6 +26,7 @@ MAX_BYTES = 256 * 2**20
 """Largest file that is read, and largest sum of a zip's unpacked members, in bytes."""
 
 _MAX_MEMBERS = 10_000
+_LONGEST_KEY = 64
 _DTYPES = {f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8)} - {"f1"} | {"b1"}
 _STORAGES = {
     "DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4",
@@ -97,7 +99,7 @@ def _unpickle(data: bytes, storages: Mapping[str, bytes], name: str) -> Any:
     try:
         _inspect(data)
         return _Unpickler(data, storages).load()
-    except _RefusedError as error:
+    except (_RefusedError, CostlyError) as error:
         raise InputError(f"{name}: {error}") from error
     except _ERRORS as error:
         raise InputError(f"{name} is not a pickle that can be read, or it is truncated: {error}.") from error
@@ -108,7 +110,8 @@ class _RefusedError(Exception):
 
 
 def _inspect(data: bytes) -> None:
-    """Refuse opcodes that no table needs, and memo indices that would reserve gigabytes."""
+    """Refuse opcodes that no table needs, memo indices that reserve gigabytes, and keys that take years to hash."""
+    costs = Costs()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data), start=1):
         if opcode.name in _FORBIDDEN_OPCODES:
             raise _RefusedError(f"it uses the opcode {opcode.name}, which no table of numbers needs.")
@@ -116,6 +119,7 @@ def _inspect(data: bytes) -> None:
             _builder(*str(argument).split(" ", 1))
         if opcode.name in {"PUT", "BINPUT", "LONG_BINPUT"} and int(argument or 0) > count:
             raise _RefusedError("its memo is inconsistent.")
+        costs.follow(opcode, argument)
 
 
 class _Unpickler(pickle.Unpickler):
@@ -128,7 +132,12 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> "_Storage":
         kind, storage, key, _, length = pid
-        if kind != "storage" or not isinstance(storage, _StorageType) or key not in self._storages:
+        if (
+            kind != "storage"
+            or not isinstance(storage, _StorageType)
+            or not isinstance(key, str)
+            or key not in self._storages
+        ):
             raise _RefusedError("it refers to a storage that the file does not hold.")
         values = np.frombuffer(self._storages[key], dtype=storage.dtype)
         if len(values) != length:
@@ -174,9 +183,10 @@ class _DType:
     __slots__ = ("code", "order")
 
     def __init__(self, code: object) -> None:
-        if code not in _DTYPES:
-            raise _RefusedError(f"it holds numpy values of type {code!r}; only numbers are read.")
-        self.code, self.order = str(code), "<"
+        if not isinstance(code, str) or code not in _DTYPES:
+            named = repr(code) if isinstance(code, str) else type(code).__name__
+            raise _RefusedError(f"it holds numpy values of type {named}; only numbers are read.")
+        self.code, self.order = code, "<"
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.order = ">" if state[1] == ">" else "<"
@@ -193,9 +203,9 @@ def _scalar(dtype: object, data: object) -> int | float | bool:
 
 
 def _encode(text: object, encoding: object = "utf-8") -> bytes:
-    if not isinstance(text, str) or encoding not in {"latin1", "latin-1", "utf-8"}:
+    if not isinstance(text, str) or not isinstance(encoding, str) or encoding not in {"latin1", "latin-1", "utf-8"}:
         raise _RefusedError("it encodes something that is not a text.")
-    return text.encode(str(encoding))
+    return text.encode(encoding)
 
 
 def _tensor(storage: object, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object) -> Any:
@@ -215,9 +225,19 @@ def _tensor(storage: object, offset: int, size: tuple[int, ...], stride: tuple[i
 
 
 def _dict(items: object = ()) -> dict[Any, Any]:
-    if not isinstance(items, tuple | list):
+    if not isinstance(items, tuple | list) or not all(_is_entry(item) for item in items):
         raise _RefusedError("it holds a malformed dictionary.")
+    if len(items) - len({hash(key) for key, _ in items}) > MAX_COLLISIONS:
+        raise _RefusedError("many of its keys share one hash.")
     return dict(items)
+
+
+def _is_entry(item: object) -> bool:
+    """Whether something is a pair whose key is cheap to hash: a number, a text or a short tuple of such."""
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        return False
+    parts = item[0] if isinstance(item[0], tuple) else item[:1]
+    return len(parts) <= _LONGEST_KEY and not any(isinstance(part, tuple | frozenset) for part in parts)
 
 
 _BUILDERS: dict[tuple[str, str], object] = {

@@ -16,7 +16,8 @@ from latcast.schema import InputError
 from predictors.data.importers.unpickling import load_pickle, load_torch
 from tests.predictors.tables import save_torch
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(max_size=8)
+INTEGERS = st.integers(-(2**63), 2**64 - 1)
+SCALARS = st.none() | st.booleans() | INTEGERS | st.floats(allow_nan=False) | st.text() | st.binary(max_size=8)
 PLAIN = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4) | st.tuples(inner, inner),
@@ -157,3 +158,66 @@ def test_zip_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         archive.writestr("archive/data.pkl", b"\x00" * 100_000)
     with pytest.raises(InputError, match="unpacks to"):
         load_torch(tmp_path / "bomb.pt")
+
+
+def _nested(levels: int, leaf: Any) -> Any:
+    """A tuple of a tuple twice, and so on: small in a file, with 2 to the power of `levels` leaves."""
+    for _ in range(levels):
+        leaf = (leaf, leaf)
+    return leaf
+
+
+def _reduce(module: str, name: str, arguments: Any) -> bytes:
+    """A program that calls what is named with arguments that it makes."""
+    return b"\x80\x02c" + f"{module}\n{name}\n".encode() + pickle.dumps(arguments, protocol=2)[2:-1] + b"R."
+
+
+def _as_key(levels: int, before: bytes = b"") -> bytes:
+    """A program that makes nested tuples, takes steps that leave them as they are, and uses them as a key."""
+    return b"\x80\x04}" + pickle.dumps(_nested(levels, 1), protocol=2)[2:-1] + before + b"K\x01s."
+
+
+HASHED = {
+    "a dictionary's key": _as_key(40),
+    "a state of None": _as_key(40, b"Nb"),
+    "nothing appended": _as_key(40, b"(e"),
+    "copied": _as_key(40, b"20"),
+    "an old dictionary's key": b"(" + pickle.dumps(_nested(40, 1), protocol=0)[:-1] + b"I1\nd.",
+    "a member of a set": b"\x80\x04\x8f(" + pickle.dumps(_nested(40, 1), protocol=2)[2:-1] + b"\x90.",
+    "a member of a frozen set": b"\x80\x04(" + pickle.dumps(_nested(40, 1), protocol=2)[2:-1] + b"\x91.",
+    "many keys": pickle.dumps({(index, _nested(20, 1)): 1 for index in range(64)}, protocol=4),
+    "a key of an ordered dictionary": _reduce("collections", "OrderedDict", ([(_nested(40, 1), 1)],)),
+    "a type of numbers": _reduce("numpy", "dtype", (_nested(40, 1),)),
+    "an encoding": _reduce("_codecs", "encode", ("text", _nested(40, 1))),
+}
+
+
+@pytest.mark.parametrize("where", HASHED)
+def test_what_takes_years_to_hash_is_refused_before_it_is_built(where: str) -> None:
+    with pytest.raises(InputError, match=r"hash|malformed|values of type|not a text"):
+        load_pickle(HASHED[where], name="x")
+
+
+def test_a_storage_is_named_by_a_text(tmp_path: Path) -> None:
+    save_torch(tmp_path / "x.pt", [1.0])
+    pid = b"(U\x07storagectorch\nFloatStorage\n" + pickle.dumps(_nested(40, 1), protocol=2)[2:-1] + b"U\x03cpuK\x01tQ."
+    with zipfile.ZipFile(tmp_path / "y.pt", "w") as archive:
+        archive.writestr("y/data.pkl", b"\x80\x02" + pid)
+    with pytest.raises(InputError, match="a storage that the file does not hold"):
+        load_torch(tmp_path / "y.pt")
+
+
+def test_keys_as_tables_have_them_are_read() -> None:
+    table = {(0, 1, 2, 3, 4, cell): 0.001 * cell for cell in range(5000)}
+    nested = {((1, 2), (3, (4, 5))): 1, frozenset({1, 2}): 2, (): 3, None: 4, (None, True): 5, (True, None): 6}
+    for value in (table, nested, [dict.fromkeys("abc", 1)] * 3000, {(np.float64(n), "x") for n in range(3000)}):
+        assert load_pickle(pickle.dumps(value, protocol=4), name="x") == value
+    ordered = _reduce("collections", "OrderedDict", ([[(1, 2), 3.0], ["x", 4.0]],))
+    assert load_pickle(ordered, name="x") == {(1, 2): 3.0, "x": 4.0}
+
+
+def test_numbers_of_any_length_are_refused() -> None:
+    for number in (2**64, -(2**63) - 1, 1 << 10_000):
+        for protocol in (1, 2, 4):
+            with pytest.raises(InputError, match="more than 64 bits"):
+                load_pickle(pickle.dumps([number], protocol=protocol), name="x")
