@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from latcast.schema import InputError
 from service.api.deps import Allow, Parts
 from service.api.door.bodies import SMALL_BYTES, Body
 from service.api.door.json_bodies import JsonLimits, count_values, parse_json, require_shallow
@@ -54,6 +56,7 @@ class Route(APIRoute):
         if scope["method"] not in (self.methods or ()):
             await super().handle(scope, receive, send)
             return
+        _require_no_zero_byte(scope)
         parts: Parts = scope["app"].state.parts
         async with AsyncExitStack() as stack:
             if self._takes_body:
@@ -112,6 +115,16 @@ class Route(APIRoute):
                 return await handler(_Parsed(request.scope, request.receive, value))
 
         return handle
+
+
+def _require_no_zero_byte(scope: Scope) -> None:
+    """Refuse addresses that no database can look for.
+
+    Raises:
+        InputError: a name in the path or in the query has a zero byte.
+    """
+    if "\0" in scope["path"] or b"\0" in unquote_to_bytes(scope["query_string"]):
+        raise InputError("The address has a zero byte (%00), which nothing here has in its name.")
 
 
 def _is_quick(body: Body, limits: JsonLimits) -> bool:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import IO, Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -120,8 +121,11 @@ def measurement(measurement_id: int, parts: PartsOf, _caller: Reader) -> schemas
 )
 def dataset_csv(_caller: Reader, wanted: Wanted, parts: PartsOf) -> StreamingResponse:
     """The measurements as CSV; texts that a spreadsheet would run as formulas are made harmless."""
+    lines = _csv(parts, wanted)
+    # The header and the first row are drawn here: once the answer has begun, a refusal can only break it off.
+    first = list(islice(lines, 2))
     return StreamingResponse(
-        _csv(parts, wanted), media_type="text/csv; charset=utf-8", headers=_as_file(f"{wanted.target_id}.csv")
+        chain(first, lines), media_type="text/csv; charset=utf-8", headers=_as_file(f"{wanted.target_id}.csv")
     )
 
 

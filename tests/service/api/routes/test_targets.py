@@ -1,6 +1,7 @@
 """Targets over REST: what lists tell of them, their quality, and adaptations that are asked for."""
 
 import pytest
+from sqlalchemy import text
 
 from latcast.errors import NotFoundError
 from latcast.schema import InputError
@@ -37,3 +38,37 @@ def test_adapt_is_a_job_and_names_are_checked_at_once(world: World) -> None:
         world.client.adapt(TARGET.id, pool={"graphs": ["g"]})
     with pytest.raises(NotFoundError):
         world.client.adapt("none")
+
+
+ZERO_BYTES = [
+    f"/v1/targets/{TARGET.id}/{what}?{name}=%00"
+    for what in ("measurements", "dataset.csv", "dataset.parquet")
+    for name in ("graph", "space")
+]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *ZERO_BYTES,
+        f"/v1/targets/{TARGET.id}/measurements?cursor=%00",
+        "/v1/targets/none%00/dataset.csv",
+        "/v1/jobs?target=a%00b",
+        "/v1/graphs/%00/model",
+        "/v1/jobs/%00/events",
+        "/targets/%00",
+    ],
+)
+def test_a_zero_byte_in_an_address_is_refused_on_both_databases(measured: World, path: str) -> None:
+    response = measured.http.get(path)
+    assert response.status_code == 422
+    assert "zero byte" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_the_database_refuses_is_refused_before_the_export_begins(measured: World) -> None:
+    with measured.database.write.begin() as session:
+        session.execute(text("ALTER TABLE measurement RENAME TO former"))
+    response = measured.http.get(f"/v1/targets/{TARGET.id}/dataset.csv")
+    assert response.status_code == 503
+    assert "lacks a table" in response.json()["detail"]
