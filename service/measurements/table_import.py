@@ -1,8 +1,9 @@
 """Public tables in the database: all of an import, or nothing of it.
 
-Rows are put into temporary tables first, where nobody waits for them. One short transaction then takes over what the
-database does not have, by statements that both databases execute in bulk; a process that dies before its end leaves
-nothing behind.
+Rows are put into temporary tables first, where nobody waits for them. What the database does not have is then taken
+over by statements that both databases execute in bulk; a process that dies before its end leaves nothing behind. On
+SQLite the taking over is a short transaction of its own, for others cannot write meanwhile; on PostgreSQL all of it is
+one transaction, because a pooler may give the next one another connection, which lacks the temporary tables.
 """
 
 import zlib
@@ -58,6 +59,7 @@ _WHAT = Table(
     Column("graph_hash", String),
     Column("architecture_id", BigInteger),
     prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
 )
 """The networks of an import, each once: an architecture, or a graph."""
 _ROW = Table(
@@ -68,6 +70,7 @@ _ROW = Table(
     Column("latency_ms", Double),
     Column("known_ms", Double),
     prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
 )
 """Its latencies; `known_ms` is the newest that the database has for the same target and network."""
 
@@ -104,11 +107,13 @@ def store(database: Database, imported: Imported, *, progress: Progress | None =
     targets = [_target_values(imported, index) for index in range(len(imported.report.targets))]
     with database.engine.connect() as connection:
         connection.detach()  # closed afterwards, and the temporary tables with it
+        if connection.dialect.name == "postgresql":
+            with connection.begin():
+                graphs = _stage(connection, imported, tell)
+                return _take_over(connection, targets, graphs, statistic=imported.statistic)
         connection.execution_options(**{READ_ONLY: True})
         with connection.begin():
-            _stage(connection, imported, tell)
-            graphs = _missing_graphs(connection, imported)
-        tell(0.6, "writing")
+            graphs = _stage(connection, imported, tell)
         connection.execution_options(**{READ_ONLY: False})
         with connection.begin():
             return _take_over(connection, targets, graphs, statistic=imported.statistic)
@@ -129,7 +134,8 @@ def _target_values(imported: Imported, index: int) -> dict[str, Any]:
 # --- Staging: touches no table that others use ------------------------------------------------------------------
 
 
-def _stage(connection: Connection, imported: Imported, tell: Progress) -> None:
+def _stage(connection: Connection, imported: Imported, tell: Progress) -> list[dict[str, Any]]:
+    """Fill the temporary tables; rows of the graphs that the database lacks."""
     _METADATA.create_all(connection, checkfirst=False)
     queries, latency_ms = imported.dataset.queries, imported.dataset.latency_ms.tolist()
     ids = _TargetIds()
@@ -146,6 +152,9 @@ def _stage(connection: Connection, imported: Imported, tell: Progress) -> None:
     if connection.dialect.name == "postgresql":
         for table in (_ROW, _WHAT):
             connection.execute(text(f"ANALYZE {table.name}"))
+    graphs = _missing_graphs(connection, imported)
+    tell(0.6, "writing")
+    return graphs
 
 
 class _TargetIds:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, event, func, select, text
 
 from latcast.schema import InputError, Target
 from predictors.data.importers import Imported, read_any
@@ -124,6 +124,25 @@ def test_progress_ends_and_temporary_tables_are_gone(database: Database, tmp_pat
     assert seen == sorted(seen[:2]) * 2
     with database.engine.connect() as connection, pytest.raises(Exception, match="import_row"):
         connection.execute(text("SELECT * FROM import_row"))
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_pooler_may_give_every_transaction_another_connection(database: Database, tmp_path: Path) -> None:
+    statements: list[str] = []
+
+    @event.listens_for(database.engine, "begin")
+    def lend_another(connection: Connection) -> None:
+        connection.exec_driver_sql("DISCARD TEMP")  # what a session had of its own is not there
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def note(_connection: Connection, _cursor: object, statement: str, *_arguments: object) -> None:
+        statements.append(statement)
+
+    assert store(database, table(tmp_path, f"a,nasbench201,{CELL},1")).added == 1
+    assert store(database, table(tmp_path, f"a,nasbench201,{CELL},1")).known == 1
+    made = [statement for statement in statements if "CREATE TEMPORARY" in statement]
+    assert len(made) == 4
+    assert all("ON COMMIT DROP" in statement for statement in made)  # the pooler's session lives on
 
 
 KILLED = """
