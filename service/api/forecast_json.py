@@ -1,7 +1,7 @@
 """Forecasts as JSON, written at once: checking them against `schemas` would take as long as all the rest."""
 
 from collections.abc import Iterator
-from math import isnan
+from math import isfinite
 from typing import Any
 
 from pydantic_core import to_json
@@ -51,7 +51,7 @@ def _items(answers: Answers) -> Iterator[str]:
         if index in answers.errors:
             yield to_json({"error": problem_of(answers.errors[index])}).decode()
             continue
-        interval = "null" if isnan(low) else f"[{low!r},{high!r}]"
+        interval = "null" if not (isfinite(low) and isfinite(high)) else f"[{low!r},{high!r}]"
         end = measured[answers.statistics[index]] if was_measured else predicted
         source = "measured" if was_measured else "predicted"
         yield f'{{"latency_ms":{latency!r},"interval_ms":{interval},"source":"{source}","coverage":{coverage!r},{end}'

@@ -2,7 +2,7 @@
 
 import http
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -24,6 +24,7 @@ __all__ = [
     "problem",
     "problem_of",
     "problem_response",
+    "response_to",
     "unavailable_response",
 ]
 
@@ -31,6 +32,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 UNREADABLE, NO_JSON = "There was an error parsing the body", "The body is not valid JSON."
 """What the framework says of a body that it cannot parse, and what we say."""
+LONGEST_SENTENCE = 12_000
+"""A reason of an agent's fits (`service.jobs.report_checks`), a body that is quoted does not."""
 SHOWN_CHARACTERS = 200
 """Most of an address that a sentence repeats."""
 log = structlog.get_logger(__name__)
@@ -39,8 +42,13 @@ log = structlog.get_logger(__name__)
 def problem(status: int, slug: str, detail: str, **extras: Any) -> dict[str, Any]:
     """A problem detail; its sentence quotes foreign texts, so it is one line in which nothing acts in a terminal."""
     title = http.HTTPStatus(status).phrase
-    sentence = visible(" ".join(detail.split("\n")))
+    sentence = _shortened(visible(" ".join(detail.split("\n"))), LONGEST_SENTENCE)
     return {"type": URN + slug, "title": title, "status": status, "detail": sentence, **extras}
+
+
+def _shortened(text: str, most: int) -> str:
+    """The text, without its middle where it is too long for anybody to read."""
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
 
 
 def problem_of(error: LatcastError) -> dict[str, Any]:
@@ -87,6 +95,11 @@ def error_response(error: LatcastError) -> JSONResponse:
     return problem_response(content, _headers(error))
 
 
+def response_to(request: Request, error: LatcastError | HTTPException) -> JSONResponse:
+    """The response that an error is where no route is there to raise it."""
+    return error_response(error) if isinstance(error, LatcastError) else _on_http(request, error)
+
+
 def _headers(error: LatcastError) -> dict[str, str]:
     if isinstance(error, RateLimitedError):
         return {"Retry-After": str(max(1, round(error.retry_after_s)))}
@@ -110,12 +123,15 @@ def _on_http(request: Request, error: Exception) -> JSONResponse:
 def _on_validation(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
     # What was sent is not repeated: it may hold keys or models.
-    errors = [
-        {"where": ".".join(str(part) for part in item["loc"]), "message": item["msg"]} for item in error.errors()[:20]
-    ]
+    errors = [{"where": _place(item["loc"]), "message": item["msg"]} for item in error.errors()[:20]]
     first = errors[0]
     detail = f"The request does not fit: {first['where']}: {first['message']}."
     return problem_response(problem(422, "input", detail, errors=errors))
+
+
+def _place(path: Sequence[object]) -> str:
+    """Where in a body; names of members are the caller's."""
+    return ".".join(_shortened(visible(str(part)), SHOWN_CHARACTERS) for part in path)
 
 
 def _on_database(_request: Request, error: Exception) -> JSONResponse:

@@ -13,8 +13,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from pydantic_core import from_json
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,7 +25,7 @@ from service.api.deps import READERS, Parts
 from service.api.door.bodies import SMALL_BYTES, Body
 from service.api.door.json_bodies import count_values, require_shallow
 from service.api.forecast_json import columns_json, items_json
-from service.api.problems import error_response
+from service.api.problems import response_to
 from service.forecasting.columns import Answers
 from service.forecasting.memory import ForecastMemory
 
@@ -62,30 +64,33 @@ class QuickForecasts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one call (ASGI)."""
-        if not (scope["type"] == "http" and scope["method"] == "POST" and _path(scope) in PATHS and _is_plain(scope)):
+        if not (scope["type"] == "http" and scope["method"] == "POST" and self._may_be_quick(scope)):
             await self._app(scope, receive, send)
-            return
-        try:
-            READERS.admit(scope["state"]["principal"], self._parts, scope.get("client"))
-            scope["state"]["admitted"] = True
-        except LatcastError as error:
-            await error_response(error)(scope, receive, send)
             return
         async with AsyncExitStack() as stack:
             try:
-                limit = self._parts.settings.max_text_bytes
-                body = await stack.enter_async_context(self._parts.bodies.body(scope, receive, limit=limit))
+                body = await self._read(scope, receive, stack)
+                answer = await self._answer(body)
             except ClientDisconnect:
                 return
-            except LatcastError as error:
-                await error_response(error)(scope, receive, send)
+            except (LatcastError, HTTPException) as error:
+                await response_to(Request(scope), error)(scope, receive, send)
                 return
-            answer = await self._answer(body)
             if answer is None:
+                scope["state"]["body"] = body
                 await self._app(scope, body.replayed(receive), send)
                 return
             scope["route"] = ROUTE
             await Response(answer, media_type="application/json")(scope, receive, send)
+
+    def _may_be_quick(self, scope: Scope) -> bool:
+        return _path(scope) in PATHS and _is_plain(scope, most_bytes=self._parts.settings.max_text_bytes)
+
+    async def _read(self, scope: Scope, receive: Receive, stack: AsyncExitStack) -> Body:
+        READERS.admit(scope["state"]["principal"], self._parts, scope.get("client"))
+        scope["state"]["admitted"] = True
+        limit = self._parts.settings.max_text_bytes
+        return await stack.enter_async_context(self._parts.bodies.body(scope, receive, limit=limit))
 
     async def _answer(self, body: Body) -> bytes | None:
         """The answer's JSON; None where the route has to answer. What takes long does so in a thread."""
@@ -105,7 +110,7 @@ class QuickForecasts:
             return None
         try:
             answers = self._memory.answers(asked.target, asked.space, asked.texts, asked.level)
-        except LatcastError:
+        except (LatcastError, SQLAlchemyError, ValueError):
             return None  # which the route finds, too, and says
         return None if answers is None else self._written(asked, answers)
 
@@ -163,8 +168,10 @@ def _path(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", ""))
 
 
-def _is_plain(scope: Scope) -> bool:
-    """Whether the body is JSON as it stands, of a known length."""
+def _is_plain(scope: Scope, *, most_bytes: int) -> bool:
+    """Whether the body is JSON as it stands, of a known length that no call without models exceeds."""
     headers = Headers(scope=scope)
     kind = headers.get("content-type", "").encode("latin-1")
-    return JSON_TYPE.fullmatch(kind) is not None and "content-encoding" not in headers and "content-length" in headers
+    length = headers.get("content-length", "")
+    is_short = length.isdigit() and int(length) <= most_bytes
+    return is_short and JSON_TYPE.fullmatch(kind) is not None and "content-encoding" not in headers

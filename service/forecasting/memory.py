@@ -7,7 +7,7 @@ as columns, one row for each text, and dropped when the database says that somet
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from sqlalchemy import func, select
@@ -28,11 +28,13 @@ from service.measurements.lookup import MeasuredLatency, measured_latencies, mea
 
 __all__ = ["ForecastMemory", "Remembered"]
 
-ROW_BYTES = 400
-"""What a text takes with its row, about."""
+ENTRY_BYTES = 250
+"""What a text takes beside its characters, about."""
 FIRST_ROWS = 1024
 MOST_LOOKS = 1000
 """Targets and spaces that are looked up at a time."""
+QUICK_TEXTS = 64
+"""New texts that are read on the event loop at most; more take a thread."""
 
 
 class Remembered:
@@ -58,6 +60,7 @@ class Remembered:
         )
         self.generation = -1
         self._measured_texts = measured_texts
+        self._text_bytes = _bytes_of(measured_texts)
         self._rows: dict[str, int] = {}
         self._statistics: dict[int, str] = {}
         # Columns: latency, standard error of its logarithm with the tail's factor, coverage, whether measured.
@@ -65,8 +68,10 @@ class Remembered:
         self._count = 0
         self._lock = threading.Lock()
 
-    def __len__(self) -> int:
-        return len(self._rows)
+    @property
+    def size_bytes(self) -> int:
+        """Memory that it takes, about."""
+        return self._text_bytes + self._columns.nbytes
 
     def missing(self, texts: Sequence[str]) -> list[str]:
         """Those of the texts that have no row, each once, in order."""
@@ -135,6 +140,7 @@ class Remembered:
                 {start + place: statistics[index] for place, index in enumerate(fresh) if statistics}
             )
             self._count = end
+            self._text_bytes += _bytes_of(texts[index] for index in fresh)
             # Readers look at the dictionary without the lock: it comes last.
             self._rows.update({texts[index]: start + place for place, index in enumerate(fresh)})
 
@@ -192,7 +198,7 @@ class ForecastMemory:
         most_bytes: int,
     ) -> None:
         self._database, self._catalogue, self._selection, self._changes = database, catalogue, selection, changes
-        self._most_rows = max(FIRST_ROWS, most_bytes // ROW_BYTES)
+        self._most_bytes = most_bytes
         self._kept: OrderedDict[tuple[TargetId, str], Remembered] = OrderedDict()
         self._lock = threading.Lock()
         self._looks: Cache[tuple[TargetId, str], threading.Lock] = Cache(MOST_LOOKS)
@@ -210,6 +216,8 @@ class ForecastMemory:
         if remembered is None or remembered.generation != self._changes.generation:
             return None
         missing = remembered.missing(texts)
+        if len(missing) > QUICK_TEXTS:
+            return None
         errors = remembered.learn(missing, None) if missing else {}
         if errors is None:
             return None
@@ -268,8 +276,14 @@ class ForecastMemory:
 
     def _forget_beyond_bound(self) -> None:
         with self._lock:
-            while len(self._kept) > 1 and sum(map(len, self._kept.values())) > self._most_rows:
+            sizes = [remembered.size_bytes for remembered in self._kept.values()]
+            beyond = sum(sizes) - self._most_bytes
+            for size in sizes:
+                if beyond <= 0:
+                    return
                 self._kept.popitem(last=False)
-            (last,) = list(self._kept.values())[-1:] or (None,)
-            if last is not None and len(last) > self._most_rows:
-                self._kept.popitem()
+                beyond -= size
+
+
+def _bytes_of(texts: Iterable[str]) -> int:
+    return sum(len(text) + ENTRY_BYTES for text in texts)

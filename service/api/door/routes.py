@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
@@ -84,6 +84,9 @@ class Route(APIRoute):
                 dependant.call.admit(state["principal"], parts, scope.get("client"))
                 state["admitted"] = True
         limit = parts.settings.max_model_bytes if self.path in MODEL_PATHS else self._limits(parts.settings).bytes
+        if "body" in state:  # was read in front of the routes, and has its place
+            await receive()
+            return cast(Body, state["body"]).replayed(receive)
         _require_type(Headers(scope=scope), is_model=self.path in MODEL_PATHS)
         body = await stack.enter_async_context(parts.bodies.body(scope, receive, limit=limit))
         state["body"] = body

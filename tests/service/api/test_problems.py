@@ -8,6 +8,8 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.testclient import TestClient
 from sqlalchemy import event, text
 from sqlalchemy.exc import DatabaseError, InternalError, NotSupportedError, OperationalError, ProgrammingError
@@ -24,6 +26,7 @@ from latcast.schema import (
     UnsupportedOperatorError,
     to_plain,
 )
+from service.api import problems
 from service.api.problems import MEDIA_TYPE, problem, problem_of
 from service.app import create_app
 from service.settings import Settings
@@ -255,3 +258,13 @@ def test_database_is_untouched_by_a_refused_write(world: World) -> None:
     world.http.post("/v1/jobs", json={"kind": "profile", "target": TARGET.id, "graphs": ["none"]})
     with world.database.read() as session:
         assert session.scalar(text("SELECT count(*) FROM job")) == 0
+
+
+def test_sentences_and_places_have_an_end() -> None:
+    long = problem(422, "input", "a" * 50_000 + "z")
+    assert len(long["detail"]) <= 12_010
+    assert long["detail"].endswith("z")
+    wrong = RequestValidationError([{"loc": ("body", "k\x1b" * 100_000), "msg": "no"}])
+    answer = problems._on_validation(Request({"type": "http"}), wrong)
+    assert len(answer.body) < 3000
+    assert b"\\u001b" not in answer.body

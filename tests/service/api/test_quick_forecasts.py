@@ -1,6 +1,8 @@
 """Calls that are answered in front of the routes get what the route would say, and only those who may."""
 
+import base64
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,17 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 
 from latcast import Client, item
+from latcast.errors import UnavailableError
 from latcast.schema import InputError
 from predictors.data.importers import read_any
 from profilers.search_spaces import get_space
 from service.api import quick_forecasts
 from service.app import create_app
+from service.forecasting.forecaster import Forecaster
+from service.forecasting.memory import ForecastMemory
 from service.measurements.table_import import store
 from service.settings import Settings
 from tests.predictors.tables import latencies
-from tests.service.helpers import DirectReader
+from tests.service.helpers import DirectReader, model
 
 SPACE = get_space("nasbench201")
 RNG = np.random.default_rng(5)
@@ -224,3 +230,44 @@ def test_answers_are_counted(world: World) -> None:
     assert 'latcast_forecasts_total{source="predicted"} 2.0' in said
     assert 'latcast_forecasts_total{source="measured"} 1.0' in said
     assert 'route="/v1/predict"' in said
+
+
+def test_models_in_json_are_not_held_to_the_limit_of_texts(world: World) -> None:
+    onnx = base64.b64encode(model() + b"\x82\x06" + b"\x80\x80\x80\x01" + bytes(2**21)).decode()
+    answer = world.http.post("/v1/predict", json={"target": world.target, "items": [{"onnx": onnx}]})
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:latcast:problem:conflict"), "it was 413"
+
+
+def test_a_large_body_that_goes_on_to_the_route_needs_one_place(database_url: str, tmp_path: Path) -> None:
+    settings = Settings(
+        database_url=database_url, data_dir=tmp_path, tick_seconds=3600, log_level="error", max_uploads=1
+    )
+    with TestClient(create_app(settings, reader=DirectReader())) as http:
+        answer = http.post("/v1/predict", json={"target": "none", "items": [{"graph": "g"}], "more": "x" * 2**17})
+        assert answer.status_code == 422, "an unusual call waited for a second place beside its own"
+
+
+def test_calls_that_find_no_place_are_told_so(world: World) -> None:
+    full = world.http.app.state.parts.pools.texts  # type: ignore[attr-defined]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(full, "run", _refused)
+        answer = world.http.post("/v1/predict", json=world.list_body(TEXTS[:3]))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert "places" in answer.json()["detail"]
+
+
+async def _refused(_function: object) -> None:
+    raise UnavailableError("No places.")
+
+
+def test_a_database_that_is_away_is_said_as_the_route_says_it(world: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ForecastMemory, "answers", _away)
+        patch.setattr(Forecaster, "forecast", _away)
+        answer = world.http.post("/v1/predict", json=world.list_body(TEXTS[:3]))
+    assert answer.status_code == 503
+    assert "again" in answer.json()["detail"]
+
+
+def _away(*_arguments: object) -> None:
+    raise OperationalError("select", {}, sqlite3.OperationalError("database is locked"))

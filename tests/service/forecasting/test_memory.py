@@ -13,7 +13,7 @@ from profilers.search_spaces import get_space
 from service.db.changes import Changes
 from service.db.session import Database
 from service.forecasting.forecaster import Forecaster
-from service.forecasting.memory import FIRST_ROWS, ForecastMemory
+from service.forecasting.memory import FIRST_ROWS, QUICK_TEXTS, ForecastMemory
 from service.forecasting.types import Forecast
 from service.graphs.resolver import Item
 from service.measurements.table_import import store
@@ -144,7 +144,7 @@ def test_what_nobody_can_answer(world: World) -> None:
 
 
 def test_memory_is_bounded_and_the_least_used_target_goes_first(database: Database, tmp_path: Path) -> None:
-    world = World(database, tmp_path, most_bytes=0)
+    world = World(database, tmp_path, most_bytes=400_000)
     other = world.load(range(30), device="other")
     world.changes.look()
     many = list(dict.fromkeys(SPACE.sample(RNG).text for _ in range(2 * FIRST_ROWS)))
@@ -155,3 +155,19 @@ def test_memory_is_bounded_and_the_least_used_target_goes_first(database: Databa
     world.memory.answers(other, "nasbench201", many, 0.9)
     assert not world.memory._kept, "more than the bound in one call is answered and forgotten"
     world.changes.close()
+
+
+def test_memory_counts_what_texts_are_long(world: World) -> None:
+    world.memory.answers(world.target, "nasbench201", TEXTS[:1], 0.9)
+    kept = world.memory._kept[world.target, "nasbench201"]
+    before = kept.size_bytes
+    assert before >= sum(map(len, TEXTS[:30])), "texts that were measured count, too"
+    kept._store(["x" * 100_000], np.ones((4, 1)))
+    assert kept.size_bytes - before > 100_000
+
+
+def test_many_new_texts_are_not_read_on_the_event_loop(world: World) -> None:
+    world.memory.answers(world.target, "nasbench201", TEXTS[:1], 0.9)
+    broken = [f"broken {at}" for at in range(QUICK_TEXTS + 1)]
+    assert world.memory.at_once(world.target, "nasbench201", broken, 0.9) is None
+    assert world.memory.at_once(world.target, "nasbench201", broken[1:], 0.9) is not None
