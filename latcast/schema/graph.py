@@ -87,7 +87,7 @@ class Node:
     output_bytes: int = 0
     bodies: "tuple[Graph, ...]" = ()
     trips: int = 1
-    name: str = ""
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from latcast.schema import DTYPE_BYTES, InvalidModelError
 from profilers.onnx_graph.binding import Dims, Shapes, bind_inputs, forget_shapes
 from profilers.onnx_graph.comments import drop_comments
 from profilers.onnx_graph.limits import Limits
+from profilers.onnx_graph.normal_form import make_readable, name_nodes, set_format
 from profilers.onnx_graph.parsing import parse_model
 from profilers.onnx_graph.placeholders import mark
 from profilers.onnx_graph.source import SourceTensor
@@ -32,7 +33,8 @@ def strip_weights(
 
     Float tensors and quantised weights above 16 elements, initializers and Constant nodes alike, become placeholders.
     Everything whose values matter stays: shapes, indices, scales, zero points.
-    The graph hash stays the same. Comments go too (`profilers.onnx_graph.comments`).
+    The graph hash stays the same. Comments go too (`profilers.onnx_graph.comments`), and names of nodes and the file's
+    format get one form (`profilers.onnx_graph.normal_form`).
 
     Args:
         model: a whole ONNX file.
@@ -48,6 +50,8 @@ def strip_weights(
         bind_inputs(source.graph.fed, shapes, dims)
         forget_shapes(source)
     drop_comments(source)
+    name_nodes(source)
+    set_format(source)
     uses = model_uses(source.graph, source.functions)
     for tensor, name in constants_of(source.graph, source.functions):
         role = stripped_role(tensor, uses.get(name))
@@ -57,7 +61,7 @@ def strip_weights(
 
 
 def refill_weights(model: bytes, seed: int = 0, *, limits: Limits = _DEFAULT) -> bytes:
-    """The model with all placeholders filled; one without placeholders comes back as it is.
+    """The model with all placeholders filled; one without placeholders comes back as it is, where runtimes can read it.
 
     The values follow from the seed and the tensor's position alone, by integer arithmetic and exactly rounded
     operations, so that every machine fills in the same bits. They keep their marks: the hash stays the same.
@@ -74,8 +78,9 @@ def refill_weights(model: bytes, seed: int = 0, *, limits: Limits = _DEFAULT) ->
     source = parse_model(model, limits)
     constants = constants_of(source.graph, source.functions)
     empty = [(tensor, name) for tensor, name in constants if tensor.role and not tensor.filled]
+    mended = make_readable(source)
     if not empty:
-        return model
+        return bytes(source.proto.SerializeToString()) if mended else model
     for tensor, _ in empty:
         _check_type(tensor)
     _check_sizes([tensor for tensor, _ in empty], limits)

@@ -89,7 +89,7 @@ def measure(
     target, host = target_for(device, settings), EnvironmentReader()
     before = host.read()
     try:
-        outcome = _in_a_folder(model, settings, feeds, _producers(graph), progress or no_progress)
+        outcome = _in_a_folder(model, settings, feeds, graph, progress or no_progress)
     except OSError as error:
         outcome = _Outcome(failure=_no_room(error))
     after = host.read()
@@ -110,12 +110,11 @@ def measure(
     return replace(measurement, noisy=True) if summary and summary.process_spread > PROCESS_SPREAD else measurement
 
 
-def _in_a_folder(
-    model: bytes, settings: ProfileSettings, feeds: Feeds, producers: Mapping[str, int], progress: Progress
-) -> "_Outcome":
+def _in_a_folder(model: bytes, settings: ProfileSettings, feeds: Feeds, graph: Graph, progress: Progress) -> "_Outcome":
     with PrivateFolder() as folder:
         _lay_out(folder, model, settings, feeds)
-        return _repeat(_Sandbox(folder, model, settings, feeds, producers), settings, progress)
+        sandbox = _Sandbox(folder, model, settings, feeds, _producers(graph), has_twins=_has_twins(graph))
+        return _repeat(sandbox, settings, progress)
 
 
 def _no_room(error: OSError) -> Failure:
@@ -137,6 +136,12 @@ def _producers(graph: Graph) -> dict[str, int]:
     """Tensor name → index of the node that produces it."""
     tensors = graph.tensors
     return {tensors[i].name: index for index, node in enumerate(graph.nodes) for i in node.outputs if i >= 0}
+
+
+def _has_twins(graph: Graph) -> bool:
+    """Whether nodes of the graph, or of a body, share a name, which some runtimes refuse."""
+    names = [node.name for node in graph.nodes if node.name]
+    return len(set(names)) < len(names) or any(_has_twins(body) for node in graph.nodes for body in node.bodies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,22 +228,25 @@ class _Sandbox:
         settings: how to measure.
         feeds: what goes in.
         producers: tensor name → index of the node that produces it.
+        has_twins: whether nodes share a name.
     """
 
     def __init__(
-        self, folder: Path, model: bytes, settings: ProfileSettings, feeds: Feeds, producers: Mapping[str, int]
-    ) -> None:
+        self, folder: Path, model: bytes, settings: ProfileSettings, feeds: Feeds, producers: Mapping[str, int],
+        *, has_twins: bool = False,
+    ) -> None:  # fmt: skip
+        self._has_twins = has_twins
         self._model, self._settings, self._feeds, self._producers = model, settings, feeds, producers
         self._folder = folder
         self._children = OneShotChildren("profilers.timing.child", ProfileAnswer, folder)
 
     def prepare(self) -> Failure | None:
-        """Fill stripped weights in and quantise, where that is wanted.
+        """Fill stripped weights in, tell nodes apart and quantise, where that is wanted.
 
         In a child of its own, so that the measured ones hold nothing but the model that they run.
         """
         wanted = self._settings.precision in get_backend(self._settings.backend).prepared_precisions
-        if not wanted and STRIPPED_MARK not in self._model:
+        if not (wanted or self._has_twins or STRIPPED_MARK in self._model):
             return None
         answer = self._ask("prepare")
         return answer if isinstance(answer, Failure) else None

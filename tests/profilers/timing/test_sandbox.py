@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import psutil
 import pytest
-from onnx import TensorProto, helper
+from onnx import ModelProto, TensorProto, helper
 
 from latcast.schema import (
     CounterReading,
@@ -127,6 +127,16 @@ def test_stripped_weights_are_refilled_in_a_child_of_their_own() -> None:
     found = measured(replace(QUICK, backend="onnxruntime"), model=stripped)
     assert found.failure is None
     assert found.graph == load_graph(stripped).hash
+
+
+def test_nodes_of_one_name_are_told_apart() -> None:
+    twins = ModelProto.FromString(small_model())
+    for node in twins.graph.node:
+        node.name = "conv"
+    found = measured(replace(QUICK, backend="onnxruntime", kernels=True), model=twins.SerializeToString())
+    assert found.failure is None
+    assert found.kernels is not None
+    assert {kernel.node for kernel in found.kernels} == {0, 1}
 
 
 def test_given_arrays_are_what_goes_in() -> None:
