@@ -13,7 +13,7 @@ from service.cli.main import app
 from tests.docs.blocks import ROOT, Block, blocks, commands, spans
 
 LANGUAGES = {"sh", "python", "json", "toml", "text", "mermaid", "yaml"}
-FOREIGN = {"cd", "cp", "curl", "docker", "git", "pre-commit", "jq", "sysctl"}
+FOREIGN = {"cd", "cp", "curl", "docker", "git", "grep", "jq", "ls", "pre-commit", "sed", "sqlite3", "sysctl"}
 """Programs that are not ours, whose options are not looked at."""
 
 

@@ -1,6 +1,7 @@
 """The database's file, its log and its folder are the owner's alone, and another file in its place is refused."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,3 +139,18 @@ def test_the_file_under_its_name_again_is_used_again(used: tuple[Path, Database]
     add(database, "after")
     assert count(database) == 2
     changes.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's list of open files")
+def test_a_deleted_file_can_be_copied_out_of_the_process_that_uses_it(used: tuple[Path, Database]) -> None:
+    path, database = used
+    path.unlink()
+    files = [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    still_open = next(one for one in files if str(one.readlink()) == f"{path} (deleted)")
+    rescued = path.with_name("rescued.db")
+    shutil.copyfile(still_open, rescued)
+    shutil.copyfile(f"{path}-wal", f"{rescued}-wal")
+    restored = Database(create_engine_for(Settings(database_url=f"sqlite:///{rescued}")))
+    assert count(restored) == 1
+    restored.close()
+    database.close()
