@@ -1,5 +1,6 @@
 """Registration: a machine describes itself and its targets, and gets a key for its agent."""
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,10 @@ from service.fleet.presence import presence_of
 from service.settings import Settings
 
 __all__ = ["Registration", "devices_page", "find_device", "register"]
+
+
+LONGEST_TEXT, LONGEST_VALUE = 500, 20_000
+"""Most characters of a text of a description, and of whatever else is in it as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,7 @@ def register(
         ConflictError: an agent of the device is there, which registered it by another name or with other targets.
         InputError: a target of another device, or values that cannot be stored.
     """
+    _require_describable(device, *targets)
     _check_targets(device, targets)
     registered = moves.find_registered(session, device, former_fingerprint)
     is_itself = registered is not None and principal.device_id == registered.id
@@ -121,6 +127,19 @@ def find_device(session: Session, wanted: str) -> tables.Device:
     if len(rows) > 1 and wanted not in {row.id for row in rows}:
         raise InputError(f"Several devices are called {wanted!r}; name one by its id: {', '.join(r.id for r in rows)}.")
     return next((row for row in rows if row.id == wanted), rows[0])
+
+
+def _require_describable(*descriptions: Device | Target) -> None:
+    """Refuse descriptions that no machine gives: they are in every list of targets.
+
+    Raises:
+        InputError: says what and where.
+    """
+    for description in descriptions:
+        for name, value in records.storable(description).items():
+            length = len(value if isinstance(value, str) else json.dumps(value))
+            if length > (LONGEST_TEXT if isinstance(value, str) else LONGEST_VALUE):
+                raise InputError(f"{type(description).__name__}.{name}: {length:,} characters are too many.")
 
 
 def _check_targets(device: Device, targets: Sequence[Target]) -> None:

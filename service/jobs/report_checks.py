@@ -134,7 +134,7 @@ def _require_at_most(path: str, values: Any, most: int) -> None:
 
 def _require_between(path: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
-        raise InputError(f"{path}: {value:g} is not between {least:g} and {most:g}.")
+        raise InputError(f"{path}: {str(value)[:40]} is not between {least:g} and {most:g}.")
 
 
 def _require_short(path: str, *texts: str) -> None:

@@ -19,7 +19,7 @@ router = APIRouter(tags=["devices and keys"], route_class=Route)
 def register(body: schemas.RegisterIn, parts: PartsOf, caller: Anybody) -> registration.Registration:
     """Describe a machine and its targets; the answer holds the key of its agent. Registering again is harmless."""
     with parts.database.write.begin() as session:
-        return registration.register(
+        registered = registration.register(
             session,
             settings=parts.settings,
             principal=caller,
@@ -28,6 +28,8 @@ def register(body: schemas.RegisterIn, parts: PartsOf, caller: Anybody) -> regis
             enrolment_token=body.enrolment_token,
             former_fingerprint=body.former_fingerprint,
         )
+    parts.identities.forget()  # a device may have moved, and earlier keys may have ended
+    return registered
 
 
 @router.get("/devices")

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -123,3 +124,21 @@ def test_targets_have_to_be_the_devices_own(world: World) -> None:
         world.client.register(DEVICE, [replace(TARGET, device="another")])
     with pytest.raises(InputError, match="origin"):
         world.client.register(DEVICE, [replace(TARGET, origin="table.csv")])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "n" * 501},
+        {"fingerprint": "a\0"},
+        {"processor": "p\0"},
+        {"features": ("f" * 500,) * 100},
+        {"details": {"k" * 30_000: ""}},
+        {"memory_bytes": 10**30},
+    ],
+)
+def test_descriptions_that_no_machine_gives_are_refused(world: World, change: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        world.client.register(replace(DEVICE, **change), [])
+    with pytest.raises(InputError, match="characters"):
+        world.client.register(DEVICE, [replace(TARGET, backend="b" * 501)])

@@ -136,3 +136,9 @@ def test_reports_over_http_are_refused_with_a_sentence_and_the_lease_goes_on(
     assert response.json()["type"] == "urn:latcast:problem:input"
     assert where in response.json()["detail"]
     assert agent.result(job["id"], job["lease_token"], measurement(graph))["state"] == "done"
+
+
+@pytest.mark.parametrize("name", ["runs_per_sample", "warmup_runs", "peak_memory_bytes"])
+def test_numbers_that_no_float_holds_are_refused_too(name: str) -> None:
+    with pytest.raises(InputError, match=rf"{name}: 10{{39}} is not between"):
+        require_fit(ASKED, with_run(**{name: 10**400}), nodes=1)
