@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -34,6 +34,7 @@ __all__ = [
     "open_client",
     "open_database",
     "parse_pairs",
+    "writable",
     "write_json",
 ]
 
@@ -48,6 +49,8 @@ KeyOption = Annotated[
     str | None,
     typer.Option("--key", envvar="LATCAST_KEY", help="API key, where the service asks for one.", show_envvar=True),
 ]
+T = TypeVar("T")
+
 TargetOption = Annotated[
     str | None,
     typer.Option(
@@ -73,8 +76,26 @@ DimOption = Annotated[
         help="Size of a symbol of the inputs' shapes: batch=1; repeatable. Whole shapes count before it.",
     ),
 ]
+
+
+def writable(out: T) -> T:
+    """The place of a result, as an option's callback: refused before the work if it cannot be written.
+
+    Raises:
+        InputError: nothing can be written there.
+    """
+    check_writable(None if out is None else str(out))
+    return out
+
+
 JsonOption = Annotated[
-    str | None, typer.Option("--json", metavar="OUT", help="Write everything as JSON; - prints only that.")
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="OUT",
+        help="Write everything as JSON; - prints only that.",
+        callback=writable,
+    ),
 ]
 
 console = output(stderr=True)

@@ -30,6 +30,11 @@ EXTRAS = {
     "torch": ("torch", "torch_geometric"),
 }  # fmt: skip
 """Which extra of the package brings which modules."""
+COMMANDS = {
+    "bench": "predictors", "bench serve": "service", "dataset": "service", "demo": "agent,service", "import": "service",
+    "keys": "service", "serve": "service",
+}  # fmt: skip
+"""The extras that a command needs, where the first module that it misses belongs to several of them."""
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:
@@ -39,12 +44,13 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
     return [DEBUG, *rest] if len(rest) < len(arguments) else rest
 
 
-def guarded(run: Callable[[], object], *, debug: bool) -> int:
+def guarded(run: Callable[[], object], *, debug: bool, arguments: Sequence[str] = ()) -> int:
     """Run a command line; its exit code. What went wrong is a sentence on standard error.
 
     Args:
         run: may raise anything; `SystemExit` passes.
         debug: show the trace of what went wrong, too.
+        arguments: of the command line, which say what to install for it.
     """
     _write_anything()
     try:
@@ -56,7 +62,7 @@ def guarded(run: Callable[[], object], *, debug: bool) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, a person is told in a sentence
         if debug:
             sys.excepthook(type(error), error, error.__traceback__)
-        sentence, code = _sentence(error)
+        sentence, code = _sentence(error, arguments)
         print(f"latcast: {visible_lines(sentence)}", file=sys.stderr)
         return code
     return 0
@@ -69,10 +75,10 @@ def _write_anything() -> None:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def _sentence(error: Exception) -> tuple[str, int]:
+def _sentence(error: Exception, arguments: Sequence[str]) -> tuple[str, int]:
     if isinstance(error, LatcastError):
         return str(error), FAILED
-    if isinstance(error, ModuleNotFoundError) and (sentence := missing_extra(error)):
+    if isinstance(error, ModuleNotFoundError) and (sentence := missing_extra(error, arguments)):
         return sentence, FAILED
     if isinstance(error, OSError):
         return _of_system(error), FAILED
@@ -87,10 +93,18 @@ def _of_system(error: OSError) -> str:
     return f"{' and '.join(names)} cannot be used: {reason}." if names else f"The system refuses: {reason}."
 
 
-def missing_extra(error: ModuleNotFoundError) -> str | None:
-    """What to install for the module that is missing; None where no extra has it."""
+def missing_extra(error: ModuleNotFoundError, arguments: Sequence[str] = ()) -> str | None:
+    """What to install for the module that is missing; None where no extra has it.
+
+    Args:
+        error: names the module.
+        arguments: of the command line, which may need more than the module's extra.
+    """
     module = (error.name or "").split(".")[0]
     extra = next((extra for extra, modules in EXTRAS.items() if module in modules), None)
     if extra is None:
         return None
+    if extra in {"agent", "predictors", "service"}:
+        words = [argument for argument in arguments if not argument.startswith("-")]
+        extra = COMMANDS.get(" ".join(words[:2])) or COMMANDS.get(" ".join(words[:1])) or extra
     return f"This command needs {module!r}, which is not installed: pip install 'latcast[{extra}]'."

@@ -72,7 +72,7 @@ def main() -> None:
     """Run the command line; `service.cli.guard` says with which exit codes it ends."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     arguments = hoisted(sys.argv[1:])
-    sys.exit(guarded(lambda: app(arguments), debug=arguments[:1] == [DEBUG]))
+    sys.exit(guarded(lambda: app(arguments), debug=arguments[:1] == [DEBUG], arguments=arguments))
 
 
 if __name__ == "__main__":

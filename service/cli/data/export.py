@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 import typer
 
 from latcast.schema import InputError
-from service.cli.common import DEFAULT_SERVER, KeyOption, ServerOption, TargetOption, console, find_target, open_client
+from service.cli.common import (
+    DEFAULT_SERVER,
+    KeyOption,
+    ServerOption,
+    TargetOption,
+    check_writable,
+    console,
+    find_target,
+    open_client,
+)
 from service.cli.tables import say
 
 __all__ = ["export"]
@@ -32,6 +41,7 @@ def export(
     file_format = FORMATS.get(out.suffix.lower())
     if file_format is None:
         raise InputError(f"{out.name!r} says no format: let it end in {' or '.join(FORMATS)}.")
+    check_writable(str(out))
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
         client.export(registered["id"], out, file_format=file_format)

@@ -17,6 +17,7 @@ from service.cli.common import (
     TargetOption,
     find_target,
     open_client,
+    writable,
     write_json,
 )
 from service.cli.forecast.junit import Case, junit_xml
@@ -68,7 +69,10 @@ def check(
     shape: ShapeOption = None,
     dim: DimOption = None,
     junit: Annotated[
-        Path | None, typer.Option(metavar="FILE.xml", help="Write the verdicts as JUnit XML, which CI systems show.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.xml", help="Write the verdicts as JUnit XML, which CI systems show.", callback=writable
+        ),
     ] = None,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,

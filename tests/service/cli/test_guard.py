@@ -12,6 +12,7 @@ import pytest
 
 from latcast.schema import InputError
 from service.cli.guard import FAILED, INTERNAL, guarded, hoisted, missing_extra
+from service.cli.main import app
 from tests.service.cli.test_main import latcast
 
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"
@@ -166,3 +167,30 @@ def test_a_terminal_without_our_letters_gets_escapes() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii()
+
+
+NOBODY = ["--server", "http://127.0.0.1:1"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["adapt", "check --limit-ms 3 x", "cancel j", "devices", "explain x", "jobs", "measure x", "predict x", "quality",
+     "targets", "targets --here", "upload x"],
+)  # fmt: skip
+def test_where_results_go_is_looked_at_before_anybody_is_asked(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place, words in ((tmp_path / "none" / "out.json", "there is no folder"), (tmp_path, "it is a folder")):
+        arguments = [*command.split(), "--json", str(place), *([] if "--here" in command else NOBODY)]
+        assert guarded(lambda arguments=arguments: app(arguments), debug=False) == FAILED
+        assert words in capsys.readouterr().err
+
+
+def test_places_of_other_results_are_looked_at_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = str(tmp_path / "none" / "out")
+    for arguments in (
+        ["check", "x", "--limit-ms", "3", "--junit", f"{nowhere}.xml", *NOBODY],
+        ["export", f"{nowhere}.csv", *NOBODY],
+    ):
+        assert guarded(lambda arguments=arguments: app(arguments), debug=False) == FAILED
+        assert "there is no folder" in capsys.readouterr().err

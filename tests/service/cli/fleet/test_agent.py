@@ -28,7 +28,7 @@ class Machine:
 
     def enrol(self, server: str, device: Any, targets: Any, **more: Any) -> str:
         self.enrolled = {"server": server, "device": device, "targets": targets, **more}
-        return "the key"
+        return "the-key"
 
     def describe(self, client: Any, _device: Any, _targets: Any, **more: Any) -> None:
         self.described = {"key": client.key, **more}
@@ -78,7 +78,7 @@ def test_a_device_id_tells_machines_of_one_image_apart(
 
 def test_it_works_with_its_key_until_it_is_asked_to_end(machine: Machine, tmp_path: Path) -> None:
     agent("--state", str(tmp_path), "--microbench", "never")
-    assert machine.described["key"] == "the key"
+    assert machine.described["key"] == "the-key"
     assert machine.described["when"] == "never"
     assert machine.ran["backends"] == ["fake"]
     assert machine.ran["stop"] is machine.described["stop"]
