@@ -15,7 +15,15 @@ import numpy as np
 
 from latcast.schema import FeedSpec, Graph, InvalidFeedsError, Node, TensorSpec
 
-__all__ = ["FeedArrays", "describe_feeds", "feed_specs", "load_feeds", "make_feeds", "read_npz"]
+__all__ = [
+    "FeedArrays",
+    "describe_feeds",
+    "feed_specs",
+    "load_feeds",
+    "make_feeds",
+    "read_npz",
+    "steering_inputs",
+]
 
 FeedArrays = dict[str, np.ndarray[Any, Any]]
 
@@ -25,6 +33,10 @@ FEEDABLE = INTEGERS | FLOATS | {"bool", "string"}
 
 PASSING = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Slice", "Expand"})
 """Operators through which an index remains an index."""
+SHIFTING = frozenset({"Add", "Sub"})
+"""Operators that move an index by an offset, which is small beside what it indexes."""
+DEPTH, BOXES = 10, 50
+"""Classes of a OneHot and boxes of a NonMaxSuppression, where the model leaves them to an input."""
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 SIZES = {"Reshape": 1, "Expand": 1, "Tile": 1, "TopK": 1, "ConstantOfShape": 0, "Range": 1, "Loop": 0}
 """Operator → position of the input that sets a size or a count; 1 is the value that is always possible."""
@@ -48,7 +60,8 @@ def feed_specs(graph: Graph) -> tuple[FeedSpec, ...]:
     """A recipe for each input of the graph.
 
     Floats are standard normal. Integers that reach a `Gather` stay below the size of what they index, sequence lengths
-    are the whole sequence, sizes and counts are 1, masks and other flags 0 or 1, 8-bit types use their whole range.
+    are the whole sequence, sizes and counts are what is always possible, masks and other flags 0 or 1, 8-bit types use
+    their whole range. Scales of a Resize are 1.
 
     Raises:
         InvalidFeedsError: an input whose shape is unknown, or whose type cannot be fed.
@@ -57,6 +70,16 @@ def feed_specs(graph: Graph) -> tuple[FeedSpec, ...]:
     for name, use in _uses(graph):
         uses.setdefault(name, []).append(use)
     return tuple(_spec(graph.tensors[index], graph, uses) for index in graph.inputs)
+
+
+def steering_inputs(graph: Graph) -> tuple[str, ...]:
+    """Names of the inputs whose values may decide what is computed, or whether anything can be.
+
+    These are the integers and the texts, and the scales of a Resize.
+    """
+    scales = {name for name, use in _uses(graph) if _is_scale(use)}
+    inputs = (graph.tensors[index] for index in graph.inputs)
+    return tuple(x.name for x in inputs if x.dtype in INTEGERS or x.dtype == "string" or x.name in scales)
 
 
 def _uses(graph: Graph) -> Iterator[tuple[str, _Use]]:
@@ -81,6 +104,8 @@ def _spec(tensor: TensorSpec, graph: Graph, uses: Mapping[str, Sequence[_Use]]) 
 def _range(
     tensor: TensorSpec, graph: Graph, uses: Mapping[str, Sequence[_Use]]
 ) -> tuple[float, float] | tuple[None, None]:
+    if any(_is_scale(use) for use in uses.get(tensor.name, ())):
+        return 1, 1
     if tensor.dtype in FLOATS or tensor.dtype == "string":
         return None, None
     if tensor.dtype == "bool":
@@ -94,6 +119,10 @@ def _range(
     return FULL_RANGE.get(tensor.dtype, (0, 1))
 
 
+def _is_scale(use: _Use) -> bool:
+    return use.node.operator == "Resize" and use.position == 2
+
+
 def _bounds(name: str, uses: Mapping[str, Sequence[_Use]], seen: set[str]) -> Iterator[tuple[int, int]]:
     """What the nodes that an integer tensor reaches allow it to be."""
     if name in seen:
@@ -103,9 +132,10 @@ def _bounds(name: str, uses: Mapping[str, Sequence[_Use]], seen: set[str]) -> It
         bound = _bound(use)
         if bound is not None:
             yield bound
-        elif use.node.operator in PASSING and use.position == 0:
+        elif use.node.operator in SHIFTING or (use.node.operator in PASSING and use.position == 0):
             for index in use.node.outputs:
-                yield from _bounds(use.graph.tensors[index].name, uses, seen)
+                for low, high in _bounds(use.graph.tensors[index].name, uses, seen):
+                    yield low, high // 2 if use.node.operator in SHIFTING and low < high else high
 
 
 def _bound(use: _Use) -> tuple[int, int] | None:
@@ -118,7 +148,21 @@ def _bound(use: _Use) -> tuple[int, int] | None:
     if operator in RECURRENT and position == 4:
         steps = (use.shape(0) or (1,))[0]
         return steps, steps
-    return (1, 1) if SIZES.get(operator) == position else None
+    size = _size(use, operator, position)
+    return None if size is None else (size, size)
+
+
+def _size(use: _Use, operator: str, position: int) -> int | None:
+    """What a size or a count may be, the same for all elements of the input; None where it is none."""
+    if operator == "Slice" and position == 2:
+        return max(use.shape(0) or (1,))
+    if operator == "Split" and position == 1:
+        axis = use.node.attributes.get("axis", 0)
+        bound = _below(use.shape(0), axis if isinstance(axis, int) else 0)
+        return None if bound is None else (bound[1] + 1) // len(use.node.outputs)
+    return {("OneHot", 1): DEPTH, ("NonMaxSuppression", 2): BOXES}.get(
+        (operator, position), 1 if SIZES.get(operator) == position else None
+    )
 
 
 def _below(shape: tuple[int, ...] | None, axis: int) -> tuple[int, int] | None:

@@ -23,7 +23,7 @@ from latcast.schema import (
 )
 from profilers.backends import get_backend
 from profilers.backends.target_settings import target_for
-from profilers.feeds import describe_feeds, feed_specs
+from profilers.feeds import describe_feeds, feed_specs, steering_inputs
 from profilers.host.cpus import cpus_for, refuse_more_threads_than_cpus
 from profilers.host.environment import EnvironmentReader, stopped_by_quota
 from profilers.host.exclusive import alone_on_this_host
@@ -85,6 +85,7 @@ def measure(
     """
     refuse_more_threads_than_cpus(settings.threads, device)
     graph = graph or _load(model)
+    generated = feeds is None or not isinstance(feeds, Mapping)
     feeds = feed_specs(graph) if feeds is None else feeds
     target, host = target_for(device, settings), EnvironmentReader()
     before = host.read()
@@ -92,6 +93,8 @@ def measure(
         outcome = _in_a_folder(model, settings, feeds, graph, progress or no_progress)
     except OSError as error:
         outcome = _Outcome(failure=_no_room(error))
+    if generated:
+        outcome = _with_advice(outcome, graph)
     after = host.read()
     failed = outcome.failure is not None
     measurement = Measurement(
@@ -136,6 +139,16 @@ def _producers(graph: Graph) -> dict[str, int]:
     """Tensor name → index of the node that produces it."""
     tensors = graph.tensors
     return {tensors[i].name: index for index, node in enumerate(graph.nodes) for i in node.outputs if i >= 0}
+
+
+def _with_advice(outcome: "_Outcome", graph: Graph) -> "_Outcome":
+    """The same; a failure to run says which of the generated inputs may have caused it."""
+    failure, names = outcome.failure, steering_inputs(graph)
+    if failure is None or failure.stage != "run" or not names:
+        return outcome
+    listed = ", ".join(repr(name) for name in names)
+    advice = f"The generated values of {listed} may be none that the model takes: give inputs of your own with --feeds."
+    return replace(outcome, failure=replace(failure, message=f"{failure.message.rstrip('.')}. {advice}"))
 
 
 def _has_twins(graph: Graph) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from latcast.schema import FeedSpec, Graph, InvalidFeedsError, Node, TensorSpec
-from profilers.feeds import FEEDABLE, describe_feeds, feed_specs, load_feeds, make_feeds
+from profilers.feeds import FEEDABLE, describe_feeds, feed_specs, load_feeds, make_feeds, steering_inputs
 from profilers.onnx_graph import load_graph
 
 INT64, FLOAT = TensorProto.INT64, TensorProto.FLOAT
@@ -72,6 +72,45 @@ def test_inputs_that_reach_nothing_telling_are_filled_by_type_and_name(
     node = Node(operator="Identity", inputs=(1,), outputs=(1,))
     graph = Graph(hash="g1-0", tensors=tensors, inputs=(0, 1), outputs=(1,), nodes=(node,))
     assert (spec_of(graph, name).low, spec_of(graph, name).high) == bounds
+
+
+X = {"x": (FLOAT, (1, 6, 8, 8))}
+
+
+@pytest.mark.parametrize(
+    ("node", "inputs", "value"),
+    [
+        (helper.make_node("Slice", ["x", "zero", "n", "zero"], ["y"]), {**X, "n": (INT64, (1,))}, 8),
+        (helper.make_node("Split", ["x", "n"], ["y", "z"], axis=1), {**X, "n": (INT64, (2,))}, 3),
+        (helper.make_node("OneHot", ["i", "n", "v"], ["y"]), {"i": (INT64, (3,)), "n": (INT64, ())}, 10),
+        (
+            helper.make_node("NonMaxSuppression", ["b", "s", "n"], ["y"]),
+            {"b": (FLOAT, (1, 9, 4)), "s": (FLOAT, (1, 2, 9)), "n": (INT64, (1,))},
+            50,
+        ),
+        (helper.make_node("Resize", ["x", "", "n"], ["y"]), {**X, "n": (FLOAT, (4,))}, 1),
+    ],
+)
+def test_sizes_and_counts_are_some_that_make_sense(
+    node: object, inputs: dict[str, tuple[int, tuple[int, ...]]], value: int
+) -> None:
+    weights = [helper.make_tensor("zero", INT64, (1,), [0]), weight("v", 2)]
+    spec = spec_of(graph_of([node], inputs, weights), "n")
+    assert (spec.low, spec.high) == (value, value)
+
+
+def test_indices_that_an_offset_moves_stay_inside() -> None:
+    nodes = [helper.make_node("Add", ["ids", "one"], ["j"]), helper.make_node("Gather", ["table", "j"], ["y"])]
+    one = helper.make_tensor("one", INT64, (), [1])
+    graph = graph_of(nodes, {"ids": (INT64, (8,))}, [weight("table", 100, 4), one])
+    assert (spec_of(graph, "ids").low, spec_of(graph, "ids").high) == (0, 49)
+
+
+def test_inputs_that_may_steer_are_named() -> None:
+    resize = helper.make_node("Resize", ["x", "", "scales"], ["y"])
+    assert steering_inputs(graph_of([resize], {**X, "scales": (FLOAT, (4,))})) == ("scales",)
+    reshape = helper.make_node("Reshape", ["x", "shape"], ["y"])
+    assert steering_inputs(graph_of([reshape], {**X, "shape": (INT64, (2,))})) == ("shape",)
 
 
 @pytest.mark.parametrize(("dtype", "shape"), [("", (1,)), ("bfloat16", (1,)), ("float32", None)])

@@ -139,6 +139,23 @@ def test_nodes_of_one_name_are_told_apart() -> None:
     assert {kernel.node for kernel in found.kernels} == {0, 1}
 
 
+def test_a_failure_to_run_names_the_generated_inputs_that_steer() -> None:
+    shape = helper.make_tensor_value_info("shape", TensorProto.INT64, [2])
+    x, y = helper.make_tensor_value_info("x", TensorProto.FLOAT, [8, 8]), helper.make_empty_tensor_value_info("y")
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["r"]), helper.make_node("Relu", ["r"], ["y"])]
+    proto = helper.make_model(helper.make_graph(nodes, "g", [x, shape], [y]),
+                              opset_imports=[helper.make_opsetid("", 17)], ir_version=8)  # fmt: skip
+    model, settings = proto.SerializeToString(), replace(QUICK, backend="onnxruntime")
+    failure = measured(settings, model=model).failure
+    assert failure is not None
+    assert failure.stage == "run"
+    assert failure.message.endswith(
+        "The generated values of 'shape' may be none that the model takes: give inputs of your own with --feeds."
+    )
+    feeds = {"x": np.ones((8, 8), np.float32), "shape": np.array([4, 16])}
+    assert measure(model, device=DEVICE, settings=settings, feeds=feeds).failure is None
+
+
 def test_given_arrays_are_what_goes_in() -> None:
     feeds = {"x": np.full((2, 8), 3.0, np.float32)}
     found = measure(small_model(), device=DEVICE, settings=replace(QUICK, backend="onnxruntime"), feeds=feeds)
