@@ -1,6 +1,9 @@
 # syntax=docker/dockerfile:1
 # One image for the service and for agents: `latcast serve` by default, `latcast agent` in compose.
-FROM python:3.11-slim AS build
+# A tag moves; to pin what is built on: --build-arg PYTHON_IMAGE=python:3.11-slim@sha256:… (docs/security.md).
+ARG PYTHON_IMAGE=python:3.11-slim
+# hadolint ignore=DL3006
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /source
 COPY pyproject.toml setup.py constraints.txt README.md LICENSE NOTICE ./
 COPY latcast latcast
@@ -11,7 +14,8 @@ COPY migrations migrations
 RUN python -m venv /opt/latcast \
     && /opt/latcast/bin/pip install --no-cache-dir --constraint constraints.txt ".[agent,service,postgres]"
 
-FROM python:3.11-slim
+# hadolint ignore=DL3006
+FROM ${PYTHON_IMAGE}
 # lightgbm needs the OpenMP runtime.
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -29,5 +33,5 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8321
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8321/healthz', timeout=2)"]
+    CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:8321/healthz', timeout=2)"]
 CMD ["latcast", "serve", "--host", "0.0.0.0", "--require-keys"]

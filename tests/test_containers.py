@@ -77,3 +77,19 @@ def test_image_is_built_out_of_every_package() -> None:
     text = (ROOT / "Dockerfile").read_text()
     for package in ("latcast", "profilers", "predictors", "service", "migrations"):
         assert re.search(rf"^COPY {package} {package}$", text, re.MULTILINE), package
+
+
+def test_base_images_can_be_pinned(compose: dict[str, Any]) -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("FROM ")] == ["${PYTHON_IMAGE}"] * 2
+    default = next(line for line in lines if line.startswith("ARG PYTHON_IMAGE=")).partition("=")[2]
+    services = compose["services"]
+    assert services["api"]["build"]["args"] == {"PYTHON_IMAGE": f"${{PYTHON_IMAGE:-{default}}}"}
+    assert services["postgres"]["image"].startswith("${POSTGRES_IMAGE:-postgres:")
+    named = set(re.findall(r"^# (\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert named == {"PYTHON_IMAGE", "POSTGRES_IMAGE"}
+
+
+def test_the_health_check_goes_through_no_proxy() -> None:
+    check = next(line for line in (ROOT / "Dockerfile").read_text().splitlines() if "healthz" in line)
+    assert "ProxyHandler({})" in check
