@@ -33,7 +33,7 @@ from service.operations.logs import configure_logs
 from service.operations.metrics import Metrics
 from service.operations.readiness import Readiness
 from service.settings import Settings, read_settings
-from service.worker.abandoned import fail_abandoned_jobs
+from service.worker.abandoned import AbandonedJobs
 from service.worker.leases import LeaseKeeper
 from service.worker.loop import Ticker
 from service.worker.runner import JobRunner, this_process
@@ -83,7 +83,7 @@ def create_app(
     leases = LeaseKeeper(database, lease_seconds=settings.lease_seconds)
     tickers = [
         Ticker("leases", settings.tick_seconds, leases.look),
-        Ticker("abandoned", ABANDONED_TICKS * settings.tick_seconds, lambda: fail_abandoned_jobs(database, settings)),
+        Ticker("abandoned", ABANDONED_TICKS * settings.tick_seconds, AbandonedJobs(database, settings).look),
     ]
     if forecaster is None:
         forecaster, runner = _forecasting(settings, database, reader)

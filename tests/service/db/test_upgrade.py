@@ -20,7 +20,7 @@ from sqlalchemy import Engine, MetaData, func, make_url, select, text, update
 from sqlalchemy.orm import Session
 
 from latcast.client import Client
-from latcast.schema import Device, from_plain
+from latcast.schema import Device, ProfileSettings, from_plain
 from profilers.onnx_graph import load_graph
 from service.app import create_app
 from service.db import tables
@@ -129,7 +129,8 @@ def work(agent: Client) -> int:
     while (job := agent.lease(wait_s=0)) is not None:
         graph = load_graph(agent.model(job["graph"]))
         target = TARGET if job["settings"]["threads"] == 1 else OTHER_TARGET
-        sent = measurement(graph.hash, target=target, ms=0.05 + graph.flops / 20e6)
+        asked = from_plain(ProfileSettings, job["settings"])
+        sent = replace(measurement(graph.hash, target=target, ms=0.05 + graph.flops / 20e6), settings=asked)
         agent.result(job["id"], job["lease_token"], sent)
         done += 1
     return done
