@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class AbandonedJobs:
-    """Looks for queued measurements that nobody will take, once agents had time to come back to a service that was away.
+    """Looks for queued measurements that nobody will take, once agents had time to come back after an absence.
 
     Args:
         database: where jobs are.
