@@ -185,8 +185,8 @@ def test_work_and_memory_grow_near_linearly(shape: Callable[[int], bytes], trait
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_large_graphs_grow_near_linearly(shape: Callable[[int], bytes]) -> None:
-    # Nodes of a fan all differ. Up to 8,192 the reader keeps what they do from one reading to the next; beyond, it begins
-    # anew each time, so both sizes lie beyond.
+    # Nodes of a fan all differ. Up to 8,192 the reader keeps what they do from one reading to the next; beyond, it
+    # begins anew each time, so both sizes lie beyond.
     small = 9000 if shape is fan else 2000
     assert_near_linear(shape, TRAITS["onnxruntime"], small, 18_000)
 
