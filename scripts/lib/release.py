@@ -18,7 +18,7 @@ from packaging.metadata import Metadata
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("latcast", "service", "predictors", "profilers")
-DATA_SUFFIXES = frozenset({".py", ".typed", ".safetensors", ".json", ".md"})
+DATA_SUFFIXES = frozenset({".py", ".typed", ".safetensors", ".json", ".md", ".html", ".css", ".js"})
 """Kinds of files that a package may consist of."""
 LEFT_OUT = ("tests/", "docs/", "benchmarks/", "web/", "examples/")
 """Folders that no distribution needs."""

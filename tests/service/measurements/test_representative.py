@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import update
 
+from latcast.client import Client
 from service.db import tables
 from service.learning.datasets import load_dataset
 from service.measurements.lookup import GRAPHS, measured_latencies, measured_networks
@@ -11,9 +12,14 @@ from tests.service.helpers import OTHER_TARGET, TARGET, World, measurement
 
 
 @pytest.fixture
-def rows(world: World) -> dict[str, int]:
+def agent(world: World) -> Client:
+    """The agent of both targets."""
+    return world.agent([TARGET, OTHER_TARGET])
+
+
+@pytest.fixture
+def rows(world: World, agent: Client) -> dict[str, int]:
     """Measurements by what is special about them: quiet ones, a later noisy one, and one of another network."""
-    agent = world.agent()
     return {
         "first": world.measure(agent, ms=1.0),
         "second": world.measure(agent, ms=2.0),
@@ -45,8 +51,9 @@ def test_failures_and_other_feeds_represent_nothing(world: World, rows: dict[str
         assert [row.id for row in measured_networks(session, TARGET, GRAPHS)] == [rows["first"]]
 
 
-def test_targets_are_kept_apart_and_tables_left_out_unless_asked_for(world: World, rows: dict[str, int]) -> None:
-    agent = world.agent([TARGET, OTHER_TARGET])
+def test_targets_are_kept_apart_and_tables_left_out_unless_asked_for(
+    world: World, agent: Client, rows: dict[str, int]
+) -> None:
     graph = world.graph(4)
     world.client.profile(OTHER_TARGET.id, graphs=[graph])
     job = agent.lease(wait_s=0)
