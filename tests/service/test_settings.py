@@ -15,7 +15,7 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
     documented = dict(re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`|empty) \|", DOCUMENT.read_text(), flags=re.M))
     assert set(documented) == set(Settings.model_fields)
     for name, field in Settings.model_fields.items():
-        default = "" if field.default in ("", ()) else field.default
+        default = "" if field.default in ("", (), None) else field.default
         shown = f"{default:g}" if isinstance(default, float) else str(default)
         assert documented[name] == (shown.lower() if isinstance(default, bool) else shown), name
         assert field.description
