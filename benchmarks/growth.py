@@ -35,7 +35,7 @@ class FeatureQuery(Query):
 
     @property
     def network(self) -> GraphFeatures:
-        """What was read of the graph."""
+        """The features that were read of the graph."""
         return self._network
 
 

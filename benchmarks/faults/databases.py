@@ -53,7 +53,7 @@ class TestedDatabase(ABC):
 
     @abstractmethod
     def harms(self) -> Mapping[str, Harm]:
-        """What can be done to it, by name."""
+        """Faults that can be made in this database, by name."""
 
     @abstractmethod
     def close(self) -> None:

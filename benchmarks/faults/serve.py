@@ -9,7 +9,7 @@ from pathlib import Path
 __all__ = ["LAYOUT"]
 
 LAYOUT = struct.Struct("d")
-"""What the file holds: seconds."""
+"""The file holds a number of seconds."""
 
 
 def main(offset: str, *arguments: str) -> None:

@@ -45,7 +45,7 @@ PATIENCE_S = 120.0
 
 @dataclass(frozen=True)
 class Losses:
-    """What must not be: acknowledged rows that are gone, rows of one job twice, jobs that nobody can finish."""
+    """Losses that must not be: acknowledged rows that are gone, rows of one job twice, jobs that nobody can finish."""
 
     acknowledged: int
     lost: int
@@ -249,7 +249,7 @@ class World:
     # --- The end ------------------------------------------------------------------------------------------------
 
     def losses(self) -> Losses:
-        """What is left once everybody has had the time to finish."""
+        """Counts once everybody has had the time to finish."""
         until = time.monotonic() + PATIENCE_S
         while self._unfinished() and time.monotonic() < until:
             time.sleep(0.2)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["PrivateFolder", "sweep_left_folders"]
+__all__ = ["PrivateFolder", "is_running", "sweep_left_folders"]
 
 NAME = re.compile(r"latcast-(?P<pid>\d{1,10})-(?P<begun>\d{1,20})-[a-z0-9_]{8}")
 YOUNG_S = 60.0
@@ -82,10 +82,11 @@ def _begun(pid: int) -> int:
         after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
         return int(after_name.split()[BEGUN_FIELD])
     except (OSError, ValueError, IndexError):
-        return 0 if Path("/proc/self/stat").exists() or not _is_there(pid) else 1
+        return 0 if Path("/proc/self/stat").exists() or not is_running(pid) else 1
 
 
-def _is_there(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Whether a process with this number exists, whoever it belongs to."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

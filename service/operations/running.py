@@ -1,11 +1,12 @@
 """A note that `latcast serve` leaves while it runs, by which `latcast keys` finds its database."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from profilers.host.private_folder import is_running
 
 __all__ = ["NOTE", "RunningService", "leave_note", "running_service"]
 
@@ -48,7 +49,7 @@ def leave_note(service: RunningService) -> Iterator[None]:
 def running_service() -> RunningService | None:
     """The service that left the last note, as long as its process lives; None where nobody knows of one."""
     service = _read(NOTE.expanduser())
-    return service if service is not None and _lives(service.pid) else None
+    return service if service is not None and is_running(service.pid) else None
 
 
 def _read(note: Path) -> RunningService | None:
@@ -56,13 +57,3 @@ def _read(note: Path) -> RunningService | None:
         return RunningService(**json.loads(note.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
