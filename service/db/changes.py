@@ -1,5 +1,6 @@
 """Whether anything was committed to the database, by any process: one number, asked for ten times a second."""
 
+import threading
 import time
 
 import structlog
@@ -24,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class Changes:
-    """Counts commits by whoever; what was read before one may be out of date. One thread looks, any may read.
+    """Counts commits by whoever; what was read before one may be out of date. Thread-safe.
 
     Attributes:
         generation: a number that grows when something was committed, or when the database cannot be asked.
@@ -36,24 +37,33 @@ class Changes:
         self._engine = database.engine.execution_options(**{READ_ONLY: True})
         self._connection: Connection | None = None
         self._sign: object = None
+        self._lock = threading.Lock()
         self.generation, self.noticed_at, self.reachable = 0, time.monotonic(), False
 
     def look(self) -> bool:
         """Ask the database once; False, as the thread that calls it again has nothing to catch up with."""
+        with self._lock:
+            self._look()
+        return False
+
+    def _look(self) -> None:
         try:
             sign = self._ask()
         except SQLAlchemyError as error:
-            self.close()
+            self._give_back()
             if self.reachable:
                 log.warning("the database cannot be asked for changes", reason=type(error).__name__)
             self._grow(None, reachable=False)
-            return False
+            return
         if sign != self._sign or not self.reachable:
             self._grow(sign, reachable=True)
-        return False
 
     def close(self) -> None:
         """Give the connection back; the next look takes a new one."""
+        with self._lock:
+            self._give_back()
+
+    def _give_back(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.invalidate()

@@ -118,7 +118,10 @@ def _worker(caller: Principal) -> queue.Worker:
 def show(job_id: str, parts: PartsOf, _caller: Reader) -> schemas.JobOut:
     """A job with every attempt at it and why those failed."""
     with parts.database.read() as session:
-        return views.job_out(session, queue.find(session, job_id), parts.settings)
+        job = views.job_out(session, queue.find(session, job_id), parts.settings)
+    if job.state in FINISHED_STATES:
+        parts.changes.look()  # whoever is told that an adaptation is done asks it next
+    return job
 
 
 @router.post("/jobs/{job_id}/cancel")
@@ -150,6 +153,8 @@ async def events(
             last, job = job, await parts.watch.next(job.id, caller)
         except AuthenticationError:
             return
+        if job.state in FINISHED_STATES:
+            await parts.pools.reads.run(parts.changes.look)
         if job != last:
             yield ServerSentEvent(event="job", data=job)
 
