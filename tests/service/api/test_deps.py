@@ -70,7 +70,13 @@ def test_guessing_keys_is_limited_by_address(make_world: MakeWorld) -> None:
     ],
 )
 def test_this_machines_callers_have_no_rate_while_there_are_no_keys(
-    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, address: str, rate: float | None, keys: bool, limited: bool
+    *,
+    make_world: MakeWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    rate: float | None,
+    keys: bool,
+    limited: bool,
 ) -> None:
     monkeypatch.setattr("service.app.RATE_PER_SECOND", 0.001)  # a slow machine makes fewer calls than the default lets
     world = make_world(rate_per_second=rate, rate_burst=5)
