@@ -6,10 +6,11 @@ from typing import NamedTuple
 from latcast.schema import InvalidModelError, ModelLimitError, UnsupportedOperatorError
 from profilers.onnx_graph.scope import Walked
 from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode
+from profilers.onnx_graph.trips import Evaluations, Lookup, count_trips
 from profilers.onnx_graph.values import Dims, Value
 from profilers.onnx_graph.work import Work
 
-__all__ = ["Body", "control_flow_outputs", "control_flow_work"]
+__all__ = ["Body", "Surroundings", "control_flow_outputs", "control_flow_work"]
 
 _LARGEST_TRIPS = 2**31 - 1
 _SCAN_OF_BATCHES = 8
@@ -33,13 +34,27 @@ Inputs = Sequence[Value | None]
 _Result = tuple[list[Value], list[Body], int]
 
 
-def control_flow_outputs(node: SourceNode, inputs: Inputs, walk_body: WalkBody, *, opset: int) -> _Result:
+class Surroundings(NamedTuple):
+    """What a rule needs of the walk.
+
+    Args:
+        walk_body: walks one body, given the values of its inputs.
+        lookup: the value of a name around the body.
+        evaluations: what counting trips may spend.
+    """
+
+    walk_body: WalkBody
+    lookup: Lookup
+    evaluations: Evaluations
+
+
+def control_flow_outputs(node: SourceNode, inputs: Inputs, around: Surroundings, *, opset: int) -> _Result:
     """Outputs, bodies (in the order of their attributes' names) and trips of a node with bodies.
 
     Args:
         node: If, Loop, Scan, or another operator that takes bodies.
         inputs: of the node.
-        walk_body: walks one body, given the values of its inputs.
+        around: what else is known.
         opset: version of ai.onnx; in 8, Scan had an axis of batches.
 
     Raises:
@@ -47,7 +62,7 @@ def control_flow_outputs(node: SourceNode, inputs: Inputs, walk_body: WalkBody, 
     """
     scan = _scan_of_batches if opset == _SCAN_OF_BATCHES else _scan
     rule = {"If": _if, "Loop": _loop, "Scan": scan}.get(node.operation.operator, _unknown)
-    outputs, bodies, trips = rule(node, inputs, walk_body)
+    outputs, bodies, trips = rule(node, inputs, around)
     if len(outputs) != len(node.outputs):
         raise InvalidModelError(f"The body of a {node.operation.operator} node gives {len(outputs)} outputs, but the "
                                 f"node has {len(node.outputs)}.")  # fmt: skip
@@ -68,13 +83,13 @@ def _renamed(value: Value, name: str, dims: Dims | None) -> Value:
     return Value(name, value.dtype, dims, other=value.other)
 
 
-def _if(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
+def _if(node: SourceNode, inputs: Inputs, around: Surroundings) -> _Result:
     names = [name for name, _ in node.operation.bodies]
     if names != ["else_branch", "then_branch"] or len(inputs) != 1 or inputs[0] is None:
         raise InvalidModelError("An If node needs a condition, a then_branch and an else_branch.")
     condition = inputs[0].data
     taken = None if condition is None or condition.size != 1 else bool(condition.reshape(-1)[0])
-    bodies = _branches(node, taken, walk_body)
+    bodies = _branches(node, taken, around.walk_body)
     if len({len(body.walked.outputs) for body in bodies}) != 1:
         raise InvalidModelError("The branches of an If node have different numbers of outputs.")
     running = [body.walked.outputs for body in bodies if body.runs]
@@ -123,20 +138,24 @@ def _agreed(a: Dims | None, b: Dims | None) -> Dims | None:
     return tuple(left if left == right else None for left, right in zip(a, b, strict=True))
 
 
-def _loop(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
+def _loop(node: SourceNode, inputs: Inputs, around: Surroundings) -> _Result:
     body = _only_body(node)
     carried = [value for value in inputs[2:] if value is not None]
     if len(inputs) < 2 or len(body.inputs) != 2 + len(carried) or len(body.outputs) < 1 + len(carried):
         raise InvalidModelError("The body of a Loop node does not take and give what the node passes through it.")
     names = [info.name for info in body.inputs]
     dims = [value.dims for value in carried]
-    walked = walk_body(body, _loop_inputs(names, carried, dims))
+    walked = around.walk_body(body, _loop_inputs(names, carried, dims))
     settled = [_agreed(a, value.dims) for a, value in zip(dims, walked.outputs[1:], strict=False)]
     if settled != dims:
-        walked = walk_body(body, _loop_inputs(names, carried, settled))
+        walked = around.walk_body(body, _loop_inputs(names, carried, settled))
         settled = [_agreed(a, value.dims) for a, value in zip(settled, walked.outputs[1:], strict=False)]
-    trips = _trip_count(inputs)
-    certain = trips if _never_stops(inputs, body, walked) else None
+    limit = _trip_count(inputs)
+    if _never_stops(inputs, body, walked):
+        certain = trips = limit
+    else:
+        certain = count_trips(body, inputs, around.lookup, around.evaluations)
+        trips = limit if certain is None else certain
     final = [_renamed(value, name, shape) for value, name, shape in zip(carried, node.outputs, settled, strict=False)]
     stacked = walked.outputs[1 + len(carried) :]
     scans = [
@@ -173,7 +192,7 @@ def _never_stops(inputs: Inputs, body: SourceGraph, walked: Walked) -> bool:
     return begins and (goes_on or body.outputs[0].name in handed_on)
 
 
-def _scan(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
+def _scan(node: SourceNode, inputs: Inputs, around: Surroundings) -> _Result:
     body = _only_body(node)
     scanned = int(node.operation.plain.get("num_scan_inputs", 0))  # type: ignore[arg-type]
     values = [value for value in inputs if value is not None]
@@ -185,7 +204,7 @@ def _scan(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
     slices = [_without(value.dims, axis) for value, axis in zip(values[states:], axes, strict=True)]
     dims = [*(value.dims for value in values[:states]), *slices]
     formal = [_renamed(value, info.name, shape) for value, info, shape in zip(values, body.inputs, dims, strict=True)]
-    walked = walk_body(body, formal)
+    walked = around.walk_body(body, formal)
     final = [
         _renamed(value, name, value.dims) for value, name in zip(walked.outputs[:states], node.outputs, strict=False)
     ]
@@ -197,7 +216,7 @@ def _scan(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
     return [*final, *scans], [Body(walked)], 1 if length is None else length
 
 
-def _scan_of_batches(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _Result:
+def _scan_of_batches(node: SourceNode, inputs: Inputs, around: Surroundings) -> _Result:
     """Scan of opset 8: states are (batch, …), what is scanned (batch, length, …), the body sees neither axis."""
     body = _only_body(node)
     scanned = int(node.operation.plain.get("num_scan_inputs", 0))  # type: ignore[arg-type]
@@ -209,7 +228,7 @@ def _scan_of_batches(node: SourceNode, inputs: Inputs, walk_body: WalkBody) -> _
     dims = [_without(value.dims, 0) for value in values]
     dims[states:] = [_without(shape, 0) for shape in dims[states:]]
     formal = [_renamed(value, info.name, shape) for value, info, shape in zip(values, body.inputs, dims, strict=True)]
-    walked = walk_body(body, formal)
+    walked = around.walk_body(body, formal)
     outputs = [
         _renamed(value, name, _with(value.dims if place < states else _with(value.dims, 0, length), 0, batch))
         for place, (value, name) in enumerate(zip(walked.outputs, node.outputs, strict=False))
@@ -248,10 +267,10 @@ def _only_body(node: SourceNode) -> SourceGraph:
     return node.operation.bodies[0][1]
 
 
-def _unknown(node: SourceNode, _: Inputs, walk_body: WalkBody) -> _Result:
+def _unknown(node: SourceNode, _: Inputs, around: Surroundings) -> _Result:
     """Another operator with bodies: nothing is known of what it feeds them or of what comes out."""
     bodies = [
-        Body(walk_body(body, [Value.from_type(info.name, info.type) for info in body.inputs]))
+        Body(around.walk_body(body, [Value.from_type(info.name, info.type) for info in body.inputs]))
         for _, body in node.operation.bodies
     ]
     return [Value(name, "", None) for name in node.outputs], bodies, 1

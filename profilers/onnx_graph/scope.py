@@ -8,6 +8,7 @@ from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.outcomes import outcomes
 from profilers.onnx_graph.records import make_tensor
 from profilers.onnx_graph.shapes.inference import OpsetVersions
+from profilers.onnx_graph.trips import Evaluations
 from profilers.onnx_graph.values import Value
 
 __all__ = ["Context", "Scope", "Walked"]
@@ -22,6 +23,7 @@ class Context:
         self.limits, self.opsets, self.uses, self.overridable = limits, opsets, uses, overridable
         self.outcomes = outcomes(opsets)
         self.denormal_weights = False
+        self.evaluations = Evaluations()
         self._constant_bytes = self._weight_bytes = self._nodes = 0
 
     def count_node(self) -> None:
@@ -62,7 +64,7 @@ class Scope:
         Raises:
             InvalidModelError: the name is taken.
         """
-        if value.name in self._values or (self._parent is not None and self._find(value.name) is not None):
+        if value.name in self._values or (self._parent is not None and self.find(value.name) is not None):
             raise InvalidModelError(f"The name {value.name!r} is given to two tensors; ONNX wants each name once.")
         self._values[value.name] = value
         if value.overridable:
@@ -74,14 +76,15 @@ class Scope:
         Raises:
             InvalidModelError: nobody has defined it so far.
         """
-        value = self._values.get(name) or self._find(name)
+        value = self.find(name)
         if value is None:
             reader = f"A {operator} node" if operator else "The list of outputs"
             raise InvalidModelError(f"{reader} reads {name!r}, which no input, initializer or earlier node gives: the "
                                     "edge dangles, the graph has a cycle, or its nodes are not in order.")  # fmt: skip
         return value
 
-    def _find(self, name: str) -> Value | None:
+    def find(self, name: str) -> Value | None:
+        """The value of that name; None where nobody has defined it so far."""
         scope: Scope | None = self
         while scope is not None:
             if name in scope._values:

@@ -11,7 +11,7 @@ from latcast.onnx_files.usage import SMALL_WEIGHT, values_matter
 from latcast.schema import Graph, InvalidModelError, Node
 from profilers.onnx_graph.constant_outputs import Folded, fold
 from profilers.onnx_graph.constants import Array, holds_denormals, validate_values
-from profilers.onnx_graph.control_flow import Body, control_flow_outputs, control_flow_work
+from profilers.onnx_graph.control_flow import Body, Surroundings, control_flow_outputs, control_flow_work
 from profilers.onnx_graph.dtypes import dtype_name
 from profilers.onnx_graph.hashing import Merkle, graph_hash
 from profilers.onnx_graph.outcomes import Outcome, signature
@@ -218,7 +218,8 @@ class _Walk:
         def walk_body(body: SourceGraph, formal: Sequence[Value]) -> Walked:
             return walk(body, formal, self._context, parent=self._scope)
 
-        outputs, bodies, trips = control_flow_outputs(node, inputs, walk_body, opset=self._context.opsets.get("", 0))
+        around = Surroundings(walk_body, self._scope.find, self._context.evaluations)
+        outputs, bodies, trips = control_flow_outputs(node, inputs, around, opset=self._context.opsets.get("", 0))
         for value in outputs:
             self._complete(value)
         self._merkle.node(node.operation, inputs, outputs, [body.walked.digest for body in bodies])

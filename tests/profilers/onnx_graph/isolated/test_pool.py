@@ -62,7 +62,7 @@ def test_work_ends_when_its_caller_goes_and_the_next_call_is_answered() -> None:
     pool, cancellation = pool_of(), Cancellation()
     pool.read(ForeignModel(content=MODEL), [])
     with cancelled_by(cancellation):
-        threading.Timer(0.3, cancellation.cancel).start()
+        threading.Timer(0.05, cancellation.cancel).start()
         with pytest.raises(WorkCancelledError):
             pool.read(ForeignModel(content=LONG.SerializeToString()), [("record",)])
     assert pool.read(ForeignModel(content=MODEL), []).hash
@@ -84,9 +84,9 @@ def test_a_caller_that_goes_waits_for_no_worker() -> None:
 
 
 def test_processor_time_is_limited_too() -> None:
-    pool = pool_of(timeout_s=1.0)
-    with pytest.raises(InvalidModelError, match=r"longer than 1 s|crashed"):
-        pool.read(ForeignModel(content=LONG.SerializeToString()), [("record",), ("record",), ("model",), ("model",)])
+    pool = pool_of(timeout_s=0.25)
+    with pytest.raises(InvalidModelError, match=r"longer than 0.25 s|crashed"):
+        pool.read(ForeignModel(content=LONG.SerializeToString()), [("record",), ("model",)] * 10)
     pool.close()
 
 
