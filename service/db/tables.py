@@ -37,6 +37,7 @@ __all__ = [
     "Artifact",
     "Attempt",
     "Base",
+    "Checkpoint",
     "CounterReading",
     "Dataset",
     "Device",
@@ -287,7 +288,10 @@ class Microbench(Base):
 
 
 class Job(Base):
-    """Work to do. `lease_token` is that of the last lease, also after it ran out."""
+    """Work to do. `lease_token` is that of the last lease, also after it ran out.
+
+    `progress` is how far a long step is, as `share` of 0 to 1 with `what` it does; empty for jobs that do not say.
+    """
 
     __tablename__ = "job"
     __table_args__ = (
@@ -304,6 +308,7 @@ class Job(Base):
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"), index=True)
     payload: Mapped[dict[str, Any]]
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    progress: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     lease_token: Mapped[str | None] = mapped_column(unique=True)
     deadline_unix_s: Mapped[float | None]
     attempts: Mapped[int] = mapped_column(default=0)
@@ -333,8 +338,22 @@ class Attempt(Base):
     ended_unix_s: Mapped[float | None]
 
 
+class Checkpoint(Base):
+    """A part of a job's work that is done, so that whoever goes on with the job need not do it again."""
+
+    __tablename__ = "checkpoint"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    created_unix_s: Mapped[float] = mapped_column(default=time.time)
+
+
 class Dataset(Base):
-    """An immutable manifest: which rows something was trained on."""
+    """An immutable manifest: which rows something was trained on.
+
+    `row_ids` has their ids, ascending, as differences in little-endian int64 that zlib compressed.
+    """
 
     __tablename__ = "dataset"
 
@@ -342,6 +361,7 @@ class Dataset(Base):
     filter: Mapped[dict[str, Any]]
     rows: Mapped[int]
     rows_digest: Mapped[str]
+    row_ids: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     schema_version: Mapped[int]
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
 
@@ -357,7 +377,10 @@ class Artifact(Base):
 
 
 class Predictor(Base):
-    """A base predictor; the newest active one answers for targets without an adaptation."""
+    """A base predictor; the newest active one answers for targets without an adaptation.
+
+    `card` says in Markdown what it was trained on and how well it forecasts, `calibration_svg` draws the latter.
+    """
 
     __tablename__ = "predictor"
 
@@ -366,6 +389,8 @@ class Predictor(Base):
     artifact_digest: Mapped[str] = mapped_column(ForeignKey("artifact.digest"), unique=True)
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("dataset.id"))
     metrics: Mapped[dict[str, Any]]
+    card: Mapped[str | None] = mapped_column(deferred=True)
+    calibration_svg: Mapped[str | None] = mapped_column(deferred=True)
     active: Mapped[bool] = mapped_column(default=True)
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
 
