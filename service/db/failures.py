@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-__all__ = ["DATABASE_AWAY", "Cause", "cause_of"]
+__all__ = ["DATABASE_AWAY", "Cause", "cause_of", "is_away"]
 
 DATABASE_AWAY = (DBAPIError, PoolTimeoutError)
 """How SQLAlchemy says that the database cannot be reached, read or written now; of the errors that a driver raises
@@ -72,3 +72,8 @@ def cause_of(error: Exception) -> Cause:
     """What one of `DATABASE_AWAY` tells."""
     reason = str(getattr(error, "orig", None) or error)
     return next((cause for pattern, cause in _CAUSES if re.search(pattern, reason, re.IGNORECASE)), _SILENT)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether it is the database that fails now, and not a value that it refuses."""
+    return isinstance(error, DATABASE_AWAY) and not isinstance(error, DataError | IntegrityError)

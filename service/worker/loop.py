@@ -4,9 +4,8 @@ import threading
 from collections.abc import Callable
 
 import structlog
-from sqlalchemy.exc import DataError, IntegrityError
 
-from service.db.failures import DATABASE_AWAY, cause_of
+from service.db.failures import cause_of, is_away
 
 __all__ = ["LONGEST_PAUSE_S", "Ticker", "pause_after"]
 
@@ -65,7 +64,7 @@ class Ticker:
         return more
 
     def _note(self, error: Exception) -> None:
-        away = isinstance(error, DATABASE_AWAY) and not isinstance(error, DataError | IntegrityError)
+        away = is_away(error)
         reason = cause_of(error).sentence if away else repr(error)
         self._failures += 1
         if reason == self._reason:

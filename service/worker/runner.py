@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import structlog
 from latcast.errors import LeaseLostError
 from latcast.schema import JobKind, LatcastError
 from service.db import tables
+from service.db.failures import DATABASE_AWAY, cause_of, is_away
 from service.db.session import Database
 from service.jobs import queue
 from service.jobs.payloads import parsed
@@ -22,6 +24,8 @@ __all__ = ["JobRunner", "this_process"]
 HEARTBEATS = 4
 """How many heartbeats there are in the time of a lease."""
 OUR_FAULT = "The job failed for a reason that is ours; the service's log has it."
+MOST_SETBACKS = 30
+"""So often in a row the database may fail at one job's steps while it lets the job be leased and given back."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,26 +55,50 @@ class JobRunner:
         self._database, self._worker, self._lease_seconds = database, worker, lease_seconds
         self._steps: dict[JobKind, Steps[Any]] = {one.payload.kind: one for one in steps}
         self._current: tables.Job | None = None
+        self._interrupted: tables.Job | None = None
+        self._setbacks: Counter[str] = Counter()
 
     def advance(self) -> bool:
         """Carry the oldest job that can be carried on by one step; whether there was one.
 
-        Never raises for what is wrong with a job: the job fails with a sentence instead.
+        Never raises for what is wrong with a job: the job fails with a sentence instead. Where the database is away in
+        the middle of a step, the job goes back to the queue, with no attempt counted, as soon as the database is there.
+
+        Raises:
+            DBAPIError, TimeoutError: SQLAlchemy's, while the database cannot be reached, read or written.
         """
+        self._give_back_interrupted()
         job = self._lease()
         if job is None:
             return False
         self._current = job
-        with self._heartbeats(job):
-            self._step_or_fail(job)
-        self._current = None
+        try:
+            with self._heartbeats(job):
+                self._step_or_fail(job)
+        except DATABASE_AWAY as error:
+            self._note_setback(job, error)
+            raise
+        finally:
+            self._current = None
+        self._setbacks.pop(job.id, None)
         return True
 
     def give_back(self) -> None:
         """Release the job of a step that is still under way, because this process ends; its outcome is dropped."""
-        job = self._current
-        if job is None:
+        if (job := self._current or self._interrupted) is not None:
+            self._release(job)
+
+    def _give_back_interrupted(self) -> None:
+        if (job := self._interrupted) is None:
             return
+        if self._setbacks[job.id] < MOST_SETBACKS:
+            self._release(job)
+        else:
+            self._fail(job, OUR_FAULT)
+            del self._setbacks[job.id]
+        self._interrupted = None
+
+    def _release(self, job: tables.Job) -> None:
         try:
             with self._database.write.begin() as session:
                 queue.release(session, job_id=job.id, lease_token=job.lease_token or "")
@@ -91,9 +119,16 @@ class JobRunner:
             log.info("outcome dropped", job=job.id, reason=str(error))
         except LatcastError as error:
             self._fail(job, str(error))
-        except Exception:
+        except Exception as error:
+            if is_away(error):
+                raise
             log.exception("job failed", job=job.id, kind=job.kind)
             self._fail(job, OUR_FAULT)
+
+    def _note_setback(self, job: tables.Job, error: Exception) -> None:
+        self._interrupted = job
+        self._setbacks[job.id] += 1
+        log.warning("job goes back to the queue", job=job.id, kind=job.kind, reason=cause_of(error).sentence)
 
     def _step(self, job: tables.Job) -> Waiting | Finished:
         steps = self._steps[job.kind]

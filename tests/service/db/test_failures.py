@@ -1,10 +1,10 @@
 """What a driver's message means, and when trying again makes sense."""
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from service.db.failures import cause_of
+from service.db.failures import cause_of, is_away
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,10 @@ def test_causes_of_drivers_messages(message: str, words: str, lasting: bool) -> 
 
 def test_a_pool_without_a_free_connection_is_busy() -> None:
     assert "too busy" in cause_of(PoolTimeoutError("QueuePool limit of size 10 overflow 20 reached")).sentence
+
+
+def test_values_that_are_refused_are_no_failure_of_the_database() -> None:
+    reason = Exception("no")
+    assert is_away(OperationalError(None, None, reason))
+    assert not is_away(IntegrityError(None, None, reason))
+    assert not is_away(KeyError("no"))

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+import service.worker.runner
 from latcast.schema import InputError, JobKind, ProfileSettings
 from service.db import tables
 from service.db.session import Database
@@ -195,6 +197,48 @@ def test_what_is_given_back_is_begun_anew_and_counts_as_no_attempt(database: Dat
         assert queue.children(session, job) == []  # the outcome of the step was dropped
     assert runner(database, Counting(), process="second").advance()
     assert outcomes(database, job) == [("first", "released"), ("second", "released")]
+
+
+def database_that_is_away(_step: str) -> None:
+    raise OperationalError(None, None, Exception("the server closed the connection"))
+
+
+def test_a_database_that_is_away_in_a_step_fails_no_job(database: Database, job: str) -> None:
+    steps = Counting(database_that_is_away)
+    worker = runner(database, steps)
+    for _ in range(5):
+        with pytest.raises(OperationalError):
+            worker.advance()
+    steps.during = lambda _step: None
+    assert worker.advance()
+    assert (shown(database, job).state, shown(database, job).attempts) == ("queued", 0)
+    assert outcomes(database, job) == [("first", "released")] * 6
+
+
+def test_a_database_that_is_away_when_the_outcome_is_written_fails_no_job(
+    database: Database, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = runner(database, Counting())
+    with monkeypatch.context() as away:
+        away.setattr(queue, "release", lambda *_arguments, **_named: database_that_is_away(""))
+        for _ in range(2):  # giving the job back fails as well
+            with pytest.raises(OperationalError):
+                worker.advance()
+    assert shown(database, job).state == "leased"
+    worker.give_back()
+    assert (shown(database, job).state, shown(database, job).attempts) == ("queued", 0)
+
+
+def test_a_step_that_the_database_never_carries_fails_in_the_end(
+    database: Database, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.worker.runner, "MOST_SETBACKS", 3)
+    worker = runner(database, Counting(database_that_is_away))
+    for _ in range(3):
+        with pytest.raises(OperationalError):
+            worker.advance()
+    assert not worker.advance()
+    assert (shown(database, job).state, shown(database, job).result) == ("failed", {"error": OUR_FAULT})
 
 
 def test_a_process_is_named_by_its_host_and_number() -> None:
