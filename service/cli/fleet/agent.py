@@ -72,7 +72,7 @@ def agent(
     First it describes each target to the service by microbenchmarks (ten seconds; again after 30 days). Runs until it
     is interrupted. While the service is away, or a proxy answers in its place, it waits; a result that was not
     acknowledged is kept in the state folder and sent when the service is back. It ends by itself, with exit code 3,
-    only where the service refuses its key or token.
+    only where the service refuses its key or token. One agent at a time uses a state folder.
 
     \b
     Examples:
@@ -86,6 +86,7 @@ def agent(
 
     from profilers.host.device import describe_device
     from service.agent.enrolment import offered_targets, state_folder
+    from service.agent.state_lock import alone_in
 
     device = describe_device(device_id=device_id) if device_id else describe_device()
     if name:
@@ -95,7 +96,8 @@ def agent(
     targets = offered_targets(device, backends, threads or [1], precisions=precision or ["fp32"], options=options)
     folder = state_folder(state.expanduser(), server, device)
     try:
-        _work(server, token, device, targets, backends=backends, folder=folder, microbench=microbench)
+        with alone_in(folder):
+            _work(server, token, device, targets, backends=backends, folder=folder, microbench=microbench)
     except REFUSALS as error:
         say(f"latcast: {error}", console)
         raise typer.Exit(REFUSED) from error

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from latcast.schema import InputError, UnknownNameError
+from latcast.schema import InputError, LatcastError, UnknownNameError
 from profilers.agent.run import AgentEvent
+from service.agent.state_lock import alone_in
 from service.cli.fleet.agent import console, tell
 from service.cli.main import app
 from tests.service.helpers import DEVICE
@@ -120,3 +121,11 @@ def test_events_are_lines_without_every_step() -> None:
         tell(AgentEvent(kind="progress", message="run 3", job=job))
         tell(AgentEvent(kind="away", message="The service is away."))
     assert shown.get().splitlines() == ["[job 89abcdef] leased: [m] graph", "away: The service is away."]
+
+
+def test_a_second_agent_with_the_same_state_is_refused_before_it_registers(machine: Machine, tmp_path: Path) -> None:
+    agent("--state", str(tmp_path))
+    folder, machine.enrolled = machine.enrolled["folder"], {}
+    with alone_in(folder), pytest.raises(LatcastError, match="Another agent"):
+        agent("--state", str(tmp_path))
+    assert machine.enrolled == {}
