@@ -24,6 +24,7 @@ from service.api.quick_forecasts import QuickForecasts
 from service.api.rate_limits import RateLimiter
 from service.api.routes import devices, docs, graphs, health, jobs, predict, predictors, targets
 from service.api.schemas import Problem
+from service.api.work_watch import WorkWatch
 from service.db.changes import LOOK_SECONDS, Changes
 from service.db.session import Database, create_engine_for
 from service.fleet.identities import Identities
@@ -107,6 +108,7 @@ def create_app(
         pools=pools,
         bodies=BodyReader(pools.uploads, pause_s=settings.body_timeout_s),
         watch=JobWatch(partial(look_at, database, settings), pool=pools.reads),
+        work=WorkWatch(database, changes, pool=pools.reads),
         changes=changes,
         identities=Identities(changes),
     )

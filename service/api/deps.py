@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import anyio
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -16,6 +15,7 @@ from service.api.door.bodies import BodyReader
 from service.api.door.pools import Pools
 from service.api.job_watch import JobWatch
 from service.api.rate_limits import RateLimiter
+from service.api.work_watch import WorkWatch
 from service.db.changes import Changes
 from service.db.session import Database
 from service.fleet import access
@@ -27,7 +27,7 @@ from service.operations.readiness import Readiness
 from service.settings import Settings
 
 __all__ = ["ENDING", "READERS", "Admin", "AgentOnly", "Allow", "Anybody", "Cursor", "Limit", "ModelReader", "Parts",
-           "PartsOf", "Reader", "address_of", "ends_within", "identify", "is_ending"]  # fmt: skip
+           "PartsOf", "Reader", "address_of", "identify", "is_ending"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,7 @@ class Parts:
     pools: Pools
     bodies: BodyReader
     watch: JobWatch
+    work: WorkWatch
     changes: Changes
     identities: Identities
 
@@ -164,11 +165,3 @@ def is_ending(request: Request) -> bool:
     """Whether the service is asked to end."""
     ending: asyncio.Event | None = getattr(request.state, ENDING, None)
     return ending is not None and ending.is_set()
-
-
-async def ends_within(request: Request, seconds: float) -> bool:
-    """Wait so long, or until the service is asked to end; whether it is."""
-    ending: asyncio.Event = getattr(request.state, ENDING, None) or asyncio.Event()
-    with anyio.move_on_after(seconds):
-        await ending.wait()
-    return ending.is_set()

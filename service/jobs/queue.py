@@ -33,6 +33,7 @@ __all__ = [
     "child_states_of_all",
     "children",
     "complete",
+    "devices_with_work",
     "enqueue",
     "expire",
     "fail",
@@ -62,6 +63,9 @@ class Worker:
     agent_id: str | None = None
     device_id: str | None = None
     process: str | None = None
+
+
+ANYBODY = Worker()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,15 @@ def cancel(session: Session, job_id: str) -> Job:
 def has_work(session: Session, *, kinds: Collection[JobKind], worker: Worker) -> bool:
     """Whether `lease` would find a job; takes no lock."""
     return session.scalar(select(Job.id).where(*_leasable(kinds, worker)).limit(1)) is not None
+
+
+def devices_with_work(session: Session, *, kinds: Collection[JobKind], device_ids: Collection[str]) -> set[str]:
+    """Those of the devices for which `lease` would find a job; takes no lock."""
+    if not device_ids:
+        return set()
+    waiting = select(Job.id).where(*_leasable(kinds, ANYBODY), Job.target_id == Target.id).exists()
+    offering = select(Target.device_id).where(Target.device_id.in_(device_ids), Target.offered.is_(True), waiting)
+    return set(session.scalars(offering.distinct()))
 
 
 def lease(session: Session, *, kinds: Collection[JobKind], worker: Worker, lease_seconds: float) -> Job | None:

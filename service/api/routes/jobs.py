@@ -11,8 +11,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from latcast.errors import AuthenticationError
 from latcast.schema import FINISHED_STATES, JobKind, JobState
 from service.api import schemas, views
-from service.api.deps import Admin, AgentOnly, Cursor, Limit, Parts, PartsOf, Reader, address_of, ends_within, is_ending
+from service.api.deps import Admin, AgentOnly, Cursor, Limit, Parts, PartsOf, Reader, address_of, is_ending
 from service.api.door.routes import Route
+from service.api.work_watch import AGENT_KINDS
 from service.fleet import access
 from service.fleet.access import Principal
 from service.jobs import listing, queue, reports, submission
@@ -20,11 +21,10 @@ from service.jobs import listing, queue, reports, submission
 __all__ = ["router"]
 
 router = APIRouter(tags=["jobs"], route_class=Route)
-AGENT_KINDS = frozenset({JobKind.PROFILE})
 NOBODY = ""
 """The device of a caller without an agent's key, as on an open service: no lease is its own."""
 POLL_SECONDS = 0.25
-"""How often a waiting call looks again; it holds neither a thread nor a connection in between."""
+"""How often a waiting call looks whether its caller is still there; it holds neither a thread nor a connection."""
 
 
 @router.post("/jobs", status_code=202)
@@ -78,11 +78,16 @@ async def lease(body: schemas.LeaseIn, request: Request, parts: PartsOf, caller:
     while True:
         if (job := await _try_lease(parts, caller)) is not None:
             return job
-        left = until - time.monotonic()
-        if left <= 0 or await request.is_disconnected():
+        if not await _work_comes(request, parts, caller, until):
             return Response(status_code=204)  # type: ignore[return-value]  # FastAPI passes responses through
-        if await ends_within(request, min(POLL_SECONDS, left)):
-            return Response(status_code=204)  # type: ignore[return-value]
+
+
+async def _work_comes(request: Request, parts: Parts, caller: Principal, until: float) -> bool:
+    """Wait until there may be a job; False once the time is over, or the caller or the service goes."""
+    while (left := until - time.monotonic()) > 0 and not is_ending(request) and not await request.is_disconnected():
+        if await parts.work.comes_within(caller, min(POLL_SECONDS, left)):
+            return True
+    return False
 
 
 def _note_agent(parts: Parts, caller: Principal) -> None:
