@@ -1,16 +1,12 @@
-"""What the commands share: options, output, and how a target is named."""
+"""What the commands share: the client, the database, and how a target is named."""
 
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from latcast.schema import InputError, UnknownNameError
-from latcast.schema.printable import json_text
 from service.cli.tables import output
 
 if TYPE_CHECKING:
@@ -19,84 +15,17 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 __all__ = [
-    "DEFAULT_SERVER",
     "WORTH_SAYING",
-    "DimOption",
-    "JsonOption",
-    "KeyOption",
-    "ServerOption",
-    "ShapeOption",
-    "TargetOption",
-    "check_writable",
     "console",
     "find_target",
     "has_words",
     "open_client",
     "open_database",
     "parse_pairs",
-    "writable",
-    "write_json",
 ]
 
-DEFAULT_SERVER = "http://127.0.0.1:8321"
 WORTH_SAYING = 0.03
 """Share by which a host has to drift before a report says so."""
-
-ServerOption = Annotated[
-    str, typer.Option("--server", envvar="LATCAST_SERVER", help="Address of the service.", metavar="URL")
-]
-KeyOption = Annotated[
-    str | None,
-    typer.Option("--key", envvar="LATCAST_KEY", help="API key, where the service asks for one.", show_envvar=True),
-]
-T = TypeVar("T")
-
-TargetOption = Annotated[
-    str | None,
-    typer.Option(
-        "--target",
-        metavar="T",
-        help="Id of the target or its beginning, the device's name, or words of both and of the label "
-        "('pi openvino bf16'); may be left out while one target alone is offered.",
-    ),
-]
-ShapeOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--shape",
-        metavar="NAME=SIZES",
-        help="Shape of an input with dynamic dimensions: x=1,3,224,224 or x=1x3x224x224; repeatable.",
-    ),
-]
-DimOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--dim",
-        metavar="SYMBOL=SIZE",
-        help="Size of a symbol of the inputs' shapes: batch=1; repeatable. Whole shapes count before it.",
-    ),
-]
-
-
-def writable(out: T) -> T:
-    """The place of a result, as an option's callback: refused before the work if it cannot be written.
-
-    Raises:
-        InputError: nothing can be written there.
-    """
-    check_writable(None if out is None else str(out))
-    return out
-
-
-JsonOption = Annotated[
-    str | None,
-    typer.Option(
-        "--json",
-        metavar="OUT",
-        help="Write everything as JSON; - prints only that.",
-        callback=writable,
-    ),
-]
 
 console = output(stderr=True)
 """Progress and remarks go to standard error; results go to standard output."""
@@ -193,40 +122,3 @@ def _fitting(targets: Sequence[Mapping[str, Any]], wanted: str) -> list[Mapping[
 def has_words(text: str, wanted: str) -> bool:
     """Whether a text has every one of these words, in any order and case."""
     return bool(wanted.strip()) and set(wanted.casefold().split()) <= set(text.casefold().split())
-
-
-def write_json(value: Any, out: str) -> None:
-    """Write JSON to a file, or to standard output for `-`.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    text = json_text(value) + "\n"
-    if out == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        Path(out).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(out, error.strerror or "it failed") from error
-
-
-def check_writable(out: str | None) -> None:
-    """Find out before the work, not after it, that its result has nowhere to go.
-
-    Raises:
-        InputError: JSON cannot be written there.
-    """
-    if out is None or out == "-":
-        return
-    path, folder = Path(out), Path(out).absolute().parent
-    if not folder.is_dir():
-        raise _unwritable(out, f"there is no folder {str(folder)!r}: make it first")
-    if path.is_dir():
-        raise _unwritable(out, "it is a folder")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise _unwritable(out, "you may not write there")
-
-
-def _unwritable(out: str, why: str) -> InputError:
-    return InputError(f"The result cannot be written to {out!r}: {why}.")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.common import DEFAULT_SERVER
 from service.cli.listening import check_port
+from service.cli.options import DEFAULT_SERVER, DatabaseUrlOption, DataDirOption
 from service.cli.tables import echo
 
 if TYPE_CHECKING:
@@ -22,12 +22,8 @@ def serve(
         str | None, typer.Option(help="Address to listen on. Without API keys only loopback is allowed.")
     ] = None,
     port: Annotated[int | None, typer.Option(help="TCP port.")] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the database and the artifacts; made when missing.")
-    ] = None,
-    database_url: Annotated[
-        str | None, typer.Option(help="For example postgresql://user:password@host/latcast; SQLite by default.")
-    ] = None,
+    data_dir: DataDirOption = None,
+    database_url: DatabaseUrlOption = None,
     require_keys: Annotated[
         bool | None, typer.Option("--require-keys/--no-require-keys", help="Ask every caller for an API key.")
     ] = None,

@@ -8,8 +8,10 @@ import typer
 from rich.progress import BarColumn, TimeElapsedColumn
 
 from latcast.schema import InputError, UnknownNameError
-from service.cli.common import check_writable, console, write_json
+from service.cli.common import console
+from service.cli.options import ResultOption
 from service.cli.progress import DESCRIPTION, bar
+from service.cli.results import write_json
 from service.cli.tables import Column, names, numbers, print_table, say
 
 if TYPE_CHECKING:
@@ -73,9 +75,7 @@ def bench_nas(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes of one thread each. [one for each core]")
     ] = None,
-    json_out: Annotated[
-        str, typer.Option("--json", metavar="FILE", help="Where to write; - is standard output.")
-    ] = "-",
+    json_out: ResultOption = "-",
 ) -> None:
     """Train on source devices, adapt to targets with a few measurements, and judge the forecasts of all the rest.
 
@@ -155,7 +155,6 @@ def _some_of(tasks: "Sequence[Task]", only: "Sequence[str]") -> "Sequence[Task]"
 
 def _partial(json_out: str) -> Path | None:
     """Where finished parts are kept; a run of hours finds out now that its result has nowhere to go."""
-    check_writable(json_out)
     return None if json_out == "-" else Path(f"{json_out}.partial.jsonl")
 
 

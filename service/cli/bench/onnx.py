@@ -11,8 +11,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 
 from latcast.schema import InputError, LatcastError, ProfileSettings
 from service.cli.bench.onnx_report import print_holdouts, print_result
-from service.cli.common import check_writable, console, write_json
+from service.cli.common import console
+from service.cli.options import (
+    BackendOption,
+    DatasetOption,
+    PrecisionOption,
+    ResultOption,
+    ThreadsOption,
+    TimeoutOption,
+)
 from service.cli.progress import bar
+from service.cli.results import write_json
 
 if TYPE_CHECKING:
     from predictors.base import LatencyDataset
@@ -38,12 +47,10 @@ def bench_onnx(
         HoldoutKind | None, typer.Option(help="Instead of a manifest: leave parts of the measured data set out.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Held-out part, instead of all; repeatable.")] = None,
-    data: Annotated[Path, typer.Option(envvar="LATCAST_DATASET", metavar="DIR", help="The measured data set.")] = Path(
-        "benchmarks/data"
-    ),
-    backend: Annotated[str, typer.Option(help="Runtime to measure.")] = DEFAULTS.backend,
-    threads: Annotated[int, typer.Option(min=1, help="Threads within an operator.")] = DEFAULTS.threads,
-    precision: Annotated[str, typer.Option(help="What the backend does to the models.")] = DEFAULTS.precision,
+    data: DatasetOption = Path("benchmarks/data"),
+    backend: BackendOption = DEFAULTS.backend,
+    threads: ThreadsOption = DEFAULTS.threads,
+    precision: PrecisionOption = DEFAULTS.precision,
     shots: Annotated[
         int, typer.Option(min=1, help="Models of the support set, which the predictor is adapted to.")
     ] = 10,
@@ -56,11 +63,11 @@ def bench_onnx(
     ] = None,
     sampler: Annotated[str, typer.Option(help="What chooses the support set.")] = "variance",
     seconds: Annotated[float, typer.Option(min=0.05, help="Timed seconds of each measurement.")] = 1.0,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that one process may take.")] = DEFAULTS.timeout_s,
+    timeout: TimeoutOption = DEFAULTS.timeout_s,
     measurements: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep measurements here, and take from here what is there.")
     ] = None,
-    json_out: Annotated[str, typer.Option("--json", metavar="OUT", help="Where to write; - is standard output.")] = "-",
+    json_out: ResultOption = "-",
 ) -> None:
     """Judge forecasts of whole models: a few of them are the support set, the rest is forecast and compared.
 
@@ -80,7 +87,6 @@ def bench_onnx(
     if (manifest is None) == (holdout is None):
         raise InputError("Give either --manifest with models to measure, or --holdout families or targets.")
     get_sampler(sampler)
-    check_writable(json_out)
     name = predictor or DEFAULT_PREDICTOR
     draw = Draw(sampler=sampler, shots=shots, seeds=seeds)
     if holdout is not None:

@@ -14,9 +14,11 @@ import typer
 from rich.progress import BarColumn, TimeElapsedColumn
 
 from service.cli.bench.load import Call, Load, drive, prepared
-from service.cli.common import check_writable, console, write_json
+from service.cli.common import console
 from service.cli.demo.processes import free_port, running, wait_for
+from service.cli.options import JsonOption
 from service.cli.progress import DESCRIPTION, bar
+from service.cli.results import deliver
 from service.cli.tables import names, numbers, output, print_table, say
 
 __all__ = ["bench_serve"]
@@ -79,9 +81,7 @@ def bench_serve(
     seconds: Annotated[float, typer.Option(min=0.2, help="Duration of each measurement.")] = 3.0,
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each form; medians are reported.")] = 3,
     form: Annotated[list[str] | None, typer.Option(help="Form to measure; repeatable. [all of them]")] = None,
-    json_out: Annotated[
-        str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; - prints only that.")
-    ] = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Measure the service's speed on this machine: start it with a table of its own, and call it beside an echo.
 
@@ -95,7 +95,6 @@ def bench_serve(
       latcast bench serve --form single --seconds 10
       latcast bench serve --json speed.json
     """
-    check_writable(json_out)
     with TemporaryDirectory(prefix="latcast-bench-") as folder, ExitStack() as stack:
         bench = _Bench(Path(folder), stack)
         forms = _forms(bench.targets, bench.own_target, form)
@@ -104,10 +103,7 @@ def bench_serve(
             report = _report(
                 bench, forms, rounds, seconds, lambda name: shown.update(task, advance=1, description=name)
             )
-    if json_out is not None:
-        write_json(report, json_out)
-    if json_out != "-":
-        _print(report)
+    deliver(report, json_out, lambda: _print(report))
 
 
 class _Bench:

@@ -6,16 +6,9 @@ from typing import Annotated, Literal
 import typer
 
 from latcast.schema import InputError
-from service.cli.common import (
-    DEFAULT_SERVER,
-    KeyOption,
-    ServerOption,
-    TargetOption,
-    check_writable,
-    console,
-    find_target,
-    open_client,
-)
+from service.cli.common import console, find_target, open_client
+from service.cli.options import DEFAULT_SERVER, KeyOption, ServerOption, TargetOption
+from service.cli.results import check_writable
 from service.cli.tables import say
 
 __all__ = ["export"]

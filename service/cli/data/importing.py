@@ -11,6 +11,7 @@ from rich.progress import BarColumn, TimeElapsedColumn
 from latcast.onnx_files import read_model
 from latcast.schema import InputError
 from service.cli.common import console, open_database, parse_pairs
+from service.cli.options import DatabaseUrlOption, DataDirOption
 from service.cli.progress import DESCRIPTION, bar
 from service.cli.tables import echo
 
@@ -55,8 +56,8 @@ def import_table(
     shape: Annotated[
         list[str] | None, typer.Option(metavar="NAME=SIZES", help="Shape of an input of --model, for dynamic sizes.")
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the service's database, as for serve.")] = None,
-    database_url: Annotated[str | None, typer.Option(help="Address of the service's database, as for serve.")] = None,
+    data_dir: DataDirOption = None,
+    database_url: DatabaseUrlOption = None,
 ) -> None:
     """Import latencies that others measured: each of their devices becomes a target that `latcast predict` answers for.
 

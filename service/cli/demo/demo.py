@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import JobState, LatcastError
-from service.cli.common import WORTH_SAYING, check_writable, write_json
+from service.cli.common import WORTH_SAYING
+from service.cli.options import JsonOption
 from service.cli.progress import follow, follow_all, left_out_error, reason
+from service.cli.results import write_json
 from service.cli.tables import Column, names, numbers, output, print_pairs, print_table, say, shortened
 
 if TYPE_CHECKING:
@@ -33,9 +35,7 @@ def demo(
     data: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep the database and logs there; temporary by default.")
     ] = None,
-    json_out: Annotated[
-        str | None, typer.Option("--json", metavar="OUT", help="Write the figures; - is standard output.")
-    ] = None,
+    json_out: JsonOption = None,
     samples: Annotated[int, typer.Option(min=3, max=100, help="How many graphs to adapt with.")] = 10,
     sampler: Annotated[str, typer.Option(help="Who chooses them.")] = "variance",
     seed: Annotated[int, typer.Option(min=0, help="Which random graphs are forecast.")] = 0,
@@ -52,7 +52,6 @@ def demo(
     """
     global out  # noqa: PLW0603 - with `--json -` standard output belongs to the JSON
     out = output(stderr=json_out == "-")
-    check_writable(json_out)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a script started us with interrupts ignored
         signal.signal(number, signal.default_int_handler)
     with ExitStack() as stack:

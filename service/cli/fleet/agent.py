@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from latcast.errors import AuthenticationError, ForbiddenError
-from service.cli.common import DEFAULT_SERVER, ServerOption, console, open_client, parse_pairs
+from service.cli.common import console, open_client, parse_pairs
+from service.cli.options import DEFAULT_SERVER, ServerOption
 from service.cli.tables import say
 
 if TYPE_CHECKING:

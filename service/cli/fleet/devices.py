@@ -5,7 +5,9 @@ from typing import Any
 
 from rich.console import Console
 
-from service.cli.common import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, open_client, write_json
+from service.cli.common import open_client
+from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
+from service.cli.results import deliver
 from service.cli.tables import Column, names, numbers, output, print_table, say
 from service.cli.units import ago
 
@@ -21,10 +23,7 @@ def devices(server: ServerOption = DEFAULT_SERVER, key: KeyOption = None, json_o
     """
     with open_client(server, key) as client:
         listed = client.devices()
-    if json_out != "-":
-        print_devices(listed, output())
-    if json_out is not None:
-        write_json(listed, json_out)
+    deliver(listed, json_out, lambda: print_devices(listed, output()))
 
 
 def print_devices(listed: Sequence[Mapping[str, Any]], out: Console) -> None:

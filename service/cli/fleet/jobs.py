@@ -9,17 +9,10 @@ import typer
 from rich.console import Console
 
 from latcast.schema import FINISHED_STATES, InputError, JobKind, JobState, UnknownNameError
-from service.cli.common import (
-    DEFAULT_SERVER,
-    JsonOption,
-    KeyOption,
-    ServerOption,
-    TargetOption,
-    find_target,
-    open_client,
-    write_json,
-)
+from service.cli.common import find_target, open_client
+from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.progress import reason
+from service.cli.results import deliver
 from service.cli.tables import Column, echo, names, numbers, output, print_pairs, print_table, say
 from service.cli.units import ago
 
@@ -64,13 +57,10 @@ def jobs(
             return
         filters = _filters(client, state, kind, target)
         listed = list(islice(client.jobs(**filters), limit))
-        if json_out is not None:
-            write_json(listed, json_out)
-        if json_out != "-":
-            out = output()
-            _print(listed, out)
-            if watch:
-                _watch(client, filters, limit, listed, out)
+        out = output()
+        deliver(listed, json_out, lambda: _print(listed, out))
+        if watch and json_out != "-":
+            _watch(client, filters, limit, listed, out)
 
 
 def cancel(
@@ -87,11 +77,7 @@ def cancel(
     """
     with open_client(server, key) as client:
         ended = [client.cancel(_find(client, part)["id"]) for part in job]
-    if json_out is not None:
-        write_json(ended, json_out)
-    if json_out != "-":
-        for one in ended:
-            echo(f"{one['id']}: {one['state']}")
+    deliver(ended, json_out, lambda: echo("\n".join(f"{one['id']}: {one['state']}" for one in ended)))
 
 
 def _filters(client: "Client", state: JobState | None, kind: JobKind | None, target: str | None) -> dict[str, str]:
@@ -153,11 +139,10 @@ def _watch(
 
 def _show(client: "Client", job_id: str, json_out: str | None) -> None:
     job = client.job(job_id)
-    if json_out is not None:
-        write_json(job, json_out)
-    if json_out == "-":
-        return
-    out = output()
+    deliver(job, json_out, lambda: _print_job(job, output()))
+
+
+def _print_job(job: dict[str, Any], out: Console) -> None:
     pairs = [("job", job["id"]), ("kind", job["kind"]), ("state", job["state"]), ("target", job["target"] or "–")]
     pairs += [("graph", job["graph"])] if job["graph"] else []
     pairs += [("made", ago(job["created_unix_s"])), ("changed", ago(job["updated_unix_s"]))]

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import InputError
-from service.cli.common import JsonOption, open_database, write_json
+from service.cli.common import open_database
+from service.cli.options import JsonOption
+from service.cli.results import deliver
 from service.cli.tables import Column, echo, names, output, print_table
 
 if TYPE_CHECKING:
@@ -134,10 +136,7 @@ def list_keys(json_out: JsonOption = None) -> None:
              "revoked_unix_s": key.revoked_unix_s}
             for key in session.scalars(select(ApiKey).order_by(ApiKey.id))
         ]  # fmt: skip
-    if json_out != "-":
-        _print(listed)
-    if json_out is not None:
-        write_json(listed, json_out)
+    deliver(listed, json_out, lambda: _print(listed))
 
 
 def _print(listed: Sequence[Mapping[str, Any]]) -> None:

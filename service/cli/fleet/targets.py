@@ -8,10 +8,13 @@ import typer
 from rich.console import Console
 
 from latcast.schema import to_plain
-from service.cli.common import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, has_words, open_client, write_json
+from service.cli.common import has_words, open_client
+from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
+from service.cli.results import deliver
 from service.cli.tables import Column, names, numbers, output, print_table, prose, say
 
 if TYPE_CHECKING:
+    from latcast.schema import Device
     from profilers.targets import Kind
 
 __all__ = ["targets"]
@@ -65,10 +68,8 @@ def targets(
         return
     with open_client(server, key) as client:
         listed = _chosen(client.targets(), device=device, offered=offered, space=space, sort=sort)
-    if json_out is not None:
-        write_json(listed, json_out)
-        return
-    _print_listed(listed, output(), filtered=bool(device or offered or space))
+    filtered = bool(device or offered or space)
+    deliver(listed, json_out, lambda: _print_listed(listed, output(), filtered=filtered))
 
 
 def _chosen(
@@ -111,10 +112,10 @@ def _list_here(json_out: str | None) -> None:
     from profilers.targets import survey
 
     kinds = survey()
-    if json_out is not None:
-        write_json([to_plain(kind) for kind in kinds], json_out)
-        return
-    out, device = output(), describe_device()
+    deliver([to_plain(kind) for kind in kinds], json_out, lambda: _print_here(kinds, describe_device(), output()))
+
+
+def _print_here(kinds: "Sequence[Kind]", device: "Device", out: Console) -> None:
     say(f"{device.name}: {device.processor}, {device.logical_cores} logical cores", out)
     _print_possible([kind for kind in kinds if not kind.reason], out)
     _print_impossible([kind for kind in kinds if kind.reason], out)

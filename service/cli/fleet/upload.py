@@ -1,25 +1,28 @@
 """`latcast upload`: store networks on the service."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from latcast.schema import InputError
-from service.cli.common import (
+from service.cli.common import open_client
+from service.cli.fleet.uploads import Uploaded, upload_all
+from service.cli.forecast.network_files import networks_of
+from service.cli.forecast.networks import Network
+from service.cli.options import (
     DEFAULT_SERVER,
     DimOption,
+    FileOption,
     JsonOption,
     KeyOption,
     ServerOption,
     ShapeOption,
-    open_client,
-    write_json,
+    SpaceOption,
 )
-from service.cli.fleet.uploads import Uploaded, upload_all
-from service.cli.forecast.network_files import networks_of
-from service.cli.forecast.networks import FileOption, Network, SpaceOption
+from service.cli.results import deliver, fail_each
 from service.cli.shapes import parse_curve
-from service.cli.tables import Column, echo, names, numbers, output, print_table
+from service.cli.tables import Column, names, numbers, output, print_table
 from service.cli.units import count
 
 __all__ = ["upload"]
@@ -49,18 +52,16 @@ def upload(
     asked = networks_of(networks or [], file, space=space, graph=False, curve=parse_curve(shape, dim))
     with open_client(server, key) as client:
         uploaded = upload_all(client, asked)
-    if json_out != "-":
-        columns = [names("network"), Column("graph"), numbers("nodes"), numbers("MACs")]
-        rows = [_row(network, graph) for network, graph in zip(asked, uploaded, strict=True)]
-        print_table(columns, rows, out=output())
-    if json_out is not None:
-        items = [{**network.described(), **_plain(graph)} for network, graph in zip(asked, uploaded, strict=True)]
-        write_json(items, json_out)
-    errors = [(one.label, graph) for one, graph in zip(asked, uploaded, strict=True) if isinstance(graph, InputError)]
-    for name, error in errors:
-        echo(f"latcast: {name}: {error}", err=True)
-    if errors:
-        raise typer.Exit(1)
+    items = [{**network.described(), **_plain(graph)} for network, graph in zip(asked, uploaded, strict=True)]
+    deliver(items, json_out, lambda: _print(asked, uploaded))
+    fail_each((one.label, str(graph)) for one, graph in zip(asked, uploaded, strict=True)
+              if isinstance(graph, InputError))  # fmt: skip
+
+
+def _print(asked: Sequence[Network], uploaded: Sequence[Uploaded]) -> None:
+    columns = [names("network"), Column("graph"), numbers("nodes"), numbers("MACs")]
+    rows = [_row(network, graph) for network, graph in zip(asked, uploaded, strict=True)]
+    print_table(columns, rows, out=output())
 
 
 def _plain(graph: Uploaded) -> dict[str, Any]:

@@ -5,18 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.common import (
-    DEFAULT_SERVER,
-    JsonOption,
-    KeyOption,
-    ServerOption,
-    TargetOption,
-    console,
-    find_target,
-    open_client,
-    write_json,
-)
+from service.cli.common import console, find_target, open_client
+from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.progress import first_target, follow, left_out_error
+from service.cli.results import deliver
 from service.cli.tables import echo
 
 __all__ = ["adapt"]
@@ -69,7 +61,4 @@ def adapt(
 
 
 def _tell(sentence: str, job: Mapping[str, Any], json_out: str | None) -> None:
-    if json_out != "-":
-        echo(sentence)
-    if json_out is not None:
-        write_json(job, json_out)
+    deliver(job, json_out, lambda: echo(sentence))

@@ -7,24 +7,26 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.common import (
-    DEFAULT_SERVER,
-    DimOption,
-    JsonOption,
-    KeyOption,
-    ServerOption,
-    ShapeOption,
-    TargetOption,
-    find_target,
-    open_client,
-    writable,
-    write_json,
-)
+from service.cli.common import find_target, open_client
 from service.cli.forecast.junit import Case, junit_xml
 from service.cli.forecast.network_files import networks_of
-from service.cli.forecast.networks import FileOption, GraphOption, Network, SpaceOption, predict_all
+from service.cli.forecast.networks import Network, predict_all
+from service.cli.options import (
+    DEFAULT_SERVER,
+    DimOption,
+    FileOption,
+    GraphOption,
+    JsonOption,
+    KeyOption,
+    NetworksArgument,
+    ServerOption,
+    ShapeOption,
+    SpaceOption,
+    TargetOption,
+)
+from service.cli.results import deliver, fail_each, writable, write_text
 from service.cli.shapes import parse_curve
-from service.cli.tables import Column, echo, names, numbers, output, print_table, say
+from service.cli.tables import Column, names, numbers, output, print_table, say
 from service.cli.units import duration, milliseconds
 
 __all__ = ["check"]
@@ -53,10 +55,7 @@ class Verdict:
 
 
 def check(
-    networks: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NETWORK…", help="ONNX files; with --space, architecture texts; with --graph, hashes."),
-    ] = None,
+    networks: NetworksArgument = None,
     *,
     limit_ms: Annotated[float, typer.Option("--limit-ms", min=0.0, help="Latency that no network may exceed, in ms.")],
     probability: Annotated[
@@ -95,18 +94,14 @@ def check(
     verdicts = [
         _verdict(network, answer, limit_ms, probability) for network, answer in zip(asked, answers, strict=True)
     ]
+    document = {
+        "target": registered["id"], "limit_ms": limit_ms, "probability": probability,
+        "items": [one.plain() for one in verdicts],
+    }  # fmt: skip
+    deliver(document, json_out, lambda: _print(verdicts, registered, limit_ms, probability))
     if junit is not None:
-        junit.write_text(junit_xml("latcast check", [_case(one, registered) for one in verdicts]), encoding="utf-8")
-    if json_out != "-":
-        _print(verdicts, registered, limit_ms, probability)
-    if json_out is not None:
-        asked_for = {"target": registered["id"], "limit_ms": limit_ms, "probability": probability}
-        write_json({**asked_for, "items": [one.plain() for one in verdicts]}, json_out)
-    failed = [one for one in verdicts if one.problem]
-    for one in failed:
-        echo(f"latcast: {one.network.label}: {one.problem}", err=True)
-    if failed:
-        raise typer.Exit(1)
+        write_text(junit_xml("latcast check", [_case(one, registered) for one in verdicts]), str(junit))
+    fail_each((one.network.label, one.problem) for one in verdicts if one.problem)
 
 
 def _verdict(network: Network, answer: Mapping[str, Any], limit_ms: float, probability: float) -> Verdict:

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import InputError
-from service.cli.common import (
+from service.cli.common import console, find_target, open_client
+from service.cli.forecast.explanation_report import print_explanation
+from service.cli.forecast.networks import item_of
+from service.cli.options import (
     DEFAULT_SERVER,
+    DatasetOption,
     DimOption,
+    GraphOption,
+    JsonOption,
     KeyOption,
     ShapeOption,
-    check_writable,
-    console,
-    find_target,
-    open_client,
-    write_json,
+    SpaceOption,
+    TargetOption,
 )
-from service.cli.forecast.explanation_report import print_explanation
-from service.cli.forecast.networks import GraphOption, SpaceOption, item_of
+from service.cli.results import deliver
 from service.cli.shapes import Sizes, parse_sizes
 from service.cli.tables import output
 
@@ -41,14 +43,7 @@ def explain(
             metavar="NETWORK", help="An ONNX file; with --space an architecture's text; with --graph a hash."
         ),
     ],
-    target: Annotated[
-        str | None,
-        typer.Option(
-            "--target",
-            metavar="T",
-            help="Beginning of the target's id, words of its label ('openvino bf16 1'), or the device's name.",
-        ),
-    ] = None,
+    target: TargetOption = None,
     space: SpaceOption = None,
     graph: GraphOption = False,
     shape: ShapeOption = None,
@@ -57,9 +52,7 @@ def explain(
         str | None,
         typer.Option(help="Kind, a shipped artifact's name, or its file. The house predictor where left out."),
     ] = None,
-    data: Annotated[
-        Path, typer.Option(envvar="LATCAST_DATASET", metavar="DIR", help="Measured data set that has the target.")
-    ] = Path("benchmarks/data"),
+    data: DatasetOption = Path("benchmarks/data"),
     server: Annotated[
         str | None,
         typer.Option(
@@ -71,9 +64,7 @@ def explain(
     nearest: Annotated[
         int, typer.Option(min=0, max=50, help="How many measured networks, and proposals, to list.")
     ] = 5,
-    json_out: Annotated[
-        str | None, typer.Option("--json", metavar="OUT", help="Write everything as JSON; - prints only that.")
-    ] = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Explain a forecast: its kernels, networks like it that were measured, and what to measure next.
 
@@ -88,7 +79,6 @@ def explain(
       latcast explain model.onnx --target 'onnxruntime fp32 1 optimisation=all'
       latcast explain model.onnx --server http://127.0.0.1:8321 --target 3f0c --json why.json
     """
-    check_writable(json_out)
     sizes = parse_sizes(shape, dim)
     with console.status("explaining"):
         if server is not None:
@@ -102,10 +92,7 @@ def explain(
             explained = _by_this_process(network, target, space, sizes, predictor, data, nearest)
     document = {"model": network if space or graph else Path(network).name, **explained}
     document["measure_with"] = _commands(document["measure_next"], document["target"]["id"], server)
-    if json_out is not None:
-        write_json(document, json_out)
-    if json_out != "-":
-        print_explanation(document, kernels=kernels, out=output())
+    deliver(document, json_out, lambda: print_explanation(document, kernels=kernels, out=output()))
 
 
 def _commands(proposals: Sequence[Mapping[str, Any]], target: str, server: str | None) -> list[str]:

@@ -3,29 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from service.cli.shapes import Sizes
 
 if TYPE_CHECKING:
     from latcast.client import Client
 
-__all__ = [
-    "FileOption", "GraphOption", "Network", "SpaceOption", "item_of", "network_of", "predict_all",
-]  # fmt: skip
-
-SpaceOption = Annotated[str | None, typer.Option(help="Search space of the texts, for example nasbench201.")]
-GraphOption = Annotated[bool, typer.Option("--graph", help="The networks are hashes of uploaded graphs.")]
-FileOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--file",
-        metavar="LIST",
-        help="List of networks: a line each, a .csv with the column text, or a .jsonl manifest; - is standard input.",
-    ),
-]
+__all__ = ["Network", "item_of", "network_of", "predict_all"]
 
 NO_SIZES = Sizes(shapes={}, dims={})
 ITEMS_OF_CALL = 500

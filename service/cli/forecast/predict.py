@@ -1,50 +1,46 @@
 """`latcast predict`: forecasts from the service."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from service.cli.common import (
+from service.cli.common import console, find_target, open_client
+from service.cli.forecast.network_files import networks_of
+from service.cli.forecast.networks import Network, predict_all
+from service.cli.options import (
     DEFAULT_SERVER,
     DimOption,
+    FileOption,
+    GraphOption,
+    JsonOption,
     KeyOption,
+    LevelOption,
+    NetworksArgument,
     ServerOption,
     ShapeOption,
+    SpaceOption,
     TargetOption,
-    check_writable,
-    console,
-    find_target,
-    open_client,
-    write_json,
 )
-from service.cli.forecast.network_files import networks_of
-from service.cli.forecast.networks import FileOption, GraphOption, Network, SpaceOption, predict_all
 from service.cli.progress import bar
+from service.cli.results import deliver, fail_each
 from service.cli.shapes import parse_curve
-from service.cli.tables import Cell, Column, echo, names, numbers, output, print_table, say
+from service.cli.tables import Cell, Column, names, numbers, output, print_table, say
 from service.cli.units import milliseconds
 
 __all__ = ["predict"]
 
 
 def predict(
-    networks: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NETWORK…", help="ONNX files; with --space, architecture texts; with --graph, hashes."),
-    ] = None,
+    networks: NetworksArgument = None,
     file: FileOption = None,
     target: TargetOption = None,
     space: SpaceOption = None,
     graph: GraphOption = False,
     shape: ShapeOption = None,
     dim: DimOption = None,
-    level: Annotated[float, typer.Option(min=0.01, max=0.999, help="Probability that the interval holds.")] = 0.9,
+    level: LevelOption = 0.9,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
-    json_out: Annotated[
-        str | None, typer.Option("--json", metavar="OUT", help="Write JSON; - is standard output.")
-    ] = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Forecast how long networks take on a target: median and interval in ms.
 
@@ -60,21 +56,15 @@ def predict(
       latcast predict --target 3f0c --space nasbench201 \\
         '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|'
     """
-    check_writable(json_out)
     asked = networks_of(networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim))
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
         answers = _ask(client, registered["id"], asked, level)
-    if json_out != "-":
-        _print(asked, answers, target=registered, level=level)
-    if json_out is not None:
-        items = [{**network.described(), **answer} for network, answer in zip(asked, answers, strict=True)]
-        write_json({"target": registered["id"], "level": level, "items": items}, json_out)
-    problems = [(one.label, answer["error"]) for one, answer in zip(asked, answers, strict=True) if "error" in answer]
-    for name, problem in problems:
-        echo(f"latcast: {name}: {problem['detail']}", err=True)
-    if problems:
-        raise typer.Exit(1)
+    items = [{**network.described(), **answer} for network, answer in zip(asked, answers, strict=True)]
+    document = {"target": registered["id"], "level": level, "items": items}
+    deliver(document, json_out, lambda: _print(asked, answers, target=registered, level=level))
+    fail_each((one.label, answer["error"]["detail"]) for one, answer in zip(asked, answers, strict=True)
+              if "error" in answer)  # fmt: skip
 
 
 def _ask(client: Any, target: str, asked: Sequence[Network], level: float) -> list[dict[str, Any]]:

@@ -7,16 +7,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from service.cli.common import (
-    DEFAULT_SERVER,
-    JsonOption,
-    KeyOption,
-    ServerOption,
-    TargetOption,
-    find_target,
-    open_client,
-    write_json,
-)
+from service.cli.common import find_target, open_client
+from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
+from service.cli.results import deliver
 from service.cli.tables import Column, names, numbers, output, print_table, say
 from service.cli.units import milliseconds
 
@@ -45,12 +38,13 @@ def quality(
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
         pairs = client.quality(registered["id"])
-    if json_out != "-":
-        out = output()
-        say(f"{registered['device_name']} · {registered['label']}", out, style="bold")
-        print_quality(pairs, most=most, out=out)
-    if json_out is not None:
-        write_json({"target": registered["id"], "pairs": pairs}, json_out)
+    deliver({"target": registered["id"], "pairs": pairs}, json_out, lambda: _show(registered, pairs, most))
+
+
+def _show(target: Mapping[str, Any], pairs: Sequence[Mapping[str, Any]], most: int) -> None:
+    out = output()
+    say(f"{target['device_name']} · {target['label']}", out, style="bold")
+    print_quality(pairs, most=most, out=out)
 
 
 def print_quality(pairs: Sequence[Mapping[str, Any]], *, most: int, out: Console) -> None:

@@ -1,13 +1,14 @@
 """`latcast microbench`: what this machine's kernels can do."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
 from latcast.schema import Microbench, ProfileSettings, to_plain
-from service.cli.common import check_writable, console, parse_pairs, write_json
+from service.cli.common import console, parse_pairs
+from service.cli.options import BackendOption, BackendOptionsOption, JsonOption, PrecisionOption, ThreadsOption
+from service.cli.results import deliver
 from service.cli.tables import names, numbers, output, print_table, say
 from service.cli.units import duration
 
@@ -20,15 +21,11 @@ DEFAULTS = ProfileSettings()
 
 
 def microbench(
-    backend: Annotated[str, typer.Option(help="Runtime to measure.")] = DEFAULTS.backend,
-    precision: Annotated[str, typer.Option(help="What the backend does to the probes.")] = DEFAULTS.precision,
-    threads: Annotated[int, typer.Option(min=1, help="Threads within an operator.")] = DEFAULTS.threads,
-    option: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the backend; repeatable.")
-    ] = None,
-    json_out: Annotated[
-        str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; - prints only that.")
-    ] = None,
+    backend: BackendOption = DEFAULTS.backend,
+    precision: PrecisionOption = DEFAULTS.precision,
+    threads: ThreadsOption = DEFAULTS.threads,
+    option: BackendOptionsOption = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Describe a target of this machine by small networks of one kind of kernel each, in about ten seconds.
 
@@ -42,15 +39,11 @@ def microbench(
       latcast microbench --backend openvino --precision bf16 --json bf16.json
       latcast microbench --option optimisation=disabled
     """
-    check_writable(json_out)
     settings = ProfileSettings(
         backend=backend, precision=precision, threads=threads, options=parse_pairs(option or [], "--option")
     )
     microbenchmark = _run(settings)
-    if json_out != "-":
-        print_microbench(microbenchmark)
-    if json_out is not None:
-        write_json(_document(microbenchmark), json_out)
+    deliver(_document(microbenchmark), json_out, lambda: print_microbench(microbenchmark))
 
 
 def _run(settings: ProfileSettings) -> Microbench:

@@ -9,9 +9,22 @@ import typer
 
 from latcast.onnx_files import read_model
 from latcast.schema import InputError, LatcastError, Measurement, ProfileSettings, to_plain
-from service.cli.common import DimOption, ShapeOption, check_writable, console, parse_pairs, write_json
+from service.cli.common import console, parse_pairs
+from service.cli.options import (
+    MAX_SECONDS,
+    BackendOption,
+    BackendOptionsOption,
+    DimOption,
+    JsonOption,
+    PrecisionOption,
+    ShapeOption,
+    SpaceOption,
+    ThreadsOption,
+    TimeoutOption,
+)
+from service.cli.results import deliver, fail_each
 from service.cli.shapes import Sizes, parse_curve
-from service.cli.tables import Column, echo, names, numbers, output, print_table, say
+from service.cli.tables import Column, names, numbers, output, print_table, say
 from service.cli.units import milliseconds
 
 if TYPE_CHECKING:
@@ -33,22 +46,16 @@ def profile(
     shape: ShapeOption = None,
     dim: DimOption = None,
     feeds: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Inputs, instead of generated ones.")] = None,
-    space: Annotated[str | None, typer.Option(metavar="NAME", help="Search space that MODEL is a text of.")] = None,
-    backend: Annotated[str, typer.Option(help="Runtime to measure.")] = DEFAULTS.backend,
-    precision: Annotated[str, typer.Option(help="What the backend does to the model.")] = DEFAULTS.precision,
-    threads: Annotated[int, typer.Option(min=1, help="Threads within an operator.")] = DEFAULTS.threads,
-    option: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the backend; repeatable.")
-    ] = None,
+    space: SpaceOption = None,
+    backend: BackendOption = DEFAULTS.backend,
+    precision: PrecisionOption = DEFAULTS.precision,
+    threads: ThreadsOption = DEFAULTS.threads,
+    option: BackendOptionsOption = None,
     processes: Annotated[int, typer.Option(min=1, help="Fresh processes to repeat in.")] = DEFAULTS.processes,
-    max_seconds: Annotated[
-        float, typer.Option(min=0.01, help="Cap on the timed part of each process.")
-    ] = DEFAULTS.max_seconds,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that one process may take.")] = DEFAULTS.timeout_s,
+    max_seconds: Annotated[float, MAX_SECONDS] = DEFAULTS.max_seconds,
+    timeout: TimeoutOption = DEFAULTS.timeout_s,
     kernels: Annotated[int, typer.Option(min=0, help="How many kernels to list; 0 measures none.")] = 10,
-    json_out: Annotated[
-        str | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON; - prints only that.")
-    ] = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Measure how long models take on this machine, and what in them takes the time.
 
@@ -66,7 +73,6 @@ def profile(
       latcast profile --space nasbench201 \\
         '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|nor_conv_3x3~1|avg_pool_3x3~2|'
     """
-    check_writable(json_out)
     settings = ProfileSettings(
         backend=backend,
         precision=precision,
@@ -118,19 +124,15 @@ def _profile_all(
             problem = _failure(measurement)
             documents.append(_document(name, device, graph, measurement))
             rows.append((name, measurement))
-        failures += [f"latcast: {name}: {problem}"] if problem else []
-    if json_out != "-" and rows:
-        print_rows(rows)
-    if json_out is not None:
-        write_json(documents, json_out)
-    for sentence in failures:
-        echo(sentence, err=True)
-    if failures:
-        raise typer.Exit(1)
+        failures += [(name, problem)] if problem else []
+    deliver(documents, json_out, lambda: print_rows(rows))
+    fail_each(failures)
 
 
 def print_rows(rows: Sequence[tuple[str, Measurement]]) -> None:
     """Print a row for each measurement that has samples."""
+    if not rows:
+        return
     taken = [(name, one.summary, one.noisy) for name, one in rows if one.summary is not None]
     columns = [names("model"), numbers("ms"), numbers("p10 – p90"), numbers("samples"), Column("steadiness")]
     cells = [
@@ -198,10 +200,11 @@ def _show(
 ) -> None:
     from service.cli.measure.profile_report import print_report
 
-    if json_out != "-" and measurement.failure is None:
-        print_report(name, device, graph, measurement, kernels=kernels)
-    if json_out is not None:
-        write_json(_document(name, device, graph, measurement), json_out)
+    def show() -> None:
+        if measurement.failure is None:
+            print_report(name, device, graph, measurement, kernels=kernels)
+
+    deliver(_document(name, device, graph, measurement), json_out, show)
 
 
 def _document(name: str, device: "Device", graph: "Graph", measurement: Measurement) -> dict[str, Any]:

@@ -6,23 +6,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import InputError, JobState
-from service.cli.common import (
-    DEFAULT_SERVER,
-    DimOption,
-    JsonOption,
-    KeyOption,
-    ServerOption,
-    ShapeOption,
-    TargetOption,
-    console,
-    find_target,
-    open_client,
-    write_json,
-)
+from service.cli.common import console, find_target, open_client
 from service.cli.fleet.uploads import Uploaded, upload_all
 from service.cli.forecast.network_files import networks_of
-from service.cli.forecast.networks import FileOption, GraphOption, Network, SpaceOption
+from service.cli.forecast.networks import Network
+from service.cli.options import (
+    DEFAULT_SERVER,
+    MAX_SECONDS,
+    DimOption,
+    FileOption,
+    GraphOption,
+    JsonOption,
+    KeyOption,
+    NetworksArgument,
+    ServerOption,
+    ShapeOption,
+    SpaceOption,
+    TargetOption,
+)
 from service.cli.progress import follow_all, reason
+from service.cli.results import deliver, fail_each
 from service.cli.shapes import parse_curve
 from service.cli.tables import Column, echo, names, numbers, output, print_table, say
 from service.cli.units import milliseconds
@@ -36,10 +39,7 @@ Result = dict[str, Any]
 
 
 def measure(
-    networks: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NETWORK…", help="ONNX files; with --space, architecture texts; with --graph, hashes."),
-    ] = None,
+    networks: NetworksArgument = None,
     file: FileOption = None,
     target: TargetOption = None,
     space: SpaceOption = None,
@@ -47,7 +47,7 @@ def measure(
     shape: ShapeOption = None,
     dim: DimOption = None,
     processes: Annotated[int | None, typer.Option(min=1, max=20, help="Fresh processes to repeat in.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(min=0.01, help="Cap on the timed part of each process.")] = None,
+    max_seconds: Annotated[float | None, MAX_SECONDS] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the results; else print the jobs' ids.")] = True,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
@@ -71,12 +71,13 @@ def measure(
         results = _submitted(client, registered["id"], asked, {k: v for k, v in settings.items() if v is not None})
         if wait:
             _collect(client, results, on=registered["device_name"])
-    if json_out != "-":
-        _print(asked, results, target=registered) if wait else _print_jobs(results)
-    if json_out is not None:
-        items = [{**network.described(), **result} for network, result in zip(asked, results, strict=True)]
-        write_json({"target": registered["id"], "items": items}, json_out)
-    _fail(asked, results)
+    items = [{**network.described(), **result} for network, result in zip(asked, results, strict=True)]
+    deliver(
+        {"target": registered["id"], "items": items},
+        json_out,
+        lambda: _print(asked, results, target=registered) if wait else _print_jobs(results),
+    )
+    fail_each((one.label, result["error"]) for one, result in zip(asked, results, strict=True) if "error" in result)
 
 
 def _submitted(client: "Client", target: str, asked: Sequence[Network], settings: Mapping[str, Any]) -> list[Result]:
@@ -146,13 +147,3 @@ def _print_jobs(results: Sequence[Result]) -> None:
     for result in results:
         if "job" in result:
             echo(result["job"])
-
-
-def _fail(asked: Sequence[Network], results: Sequence[Result]) -> None:
-    errors = [
-        (network.label, result["error"]) for network, result in zip(asked, results, strict=True) if "error" in result
-    ]
-    for name, error in errors:
-        echo(f"latcast: {name}: {error}", err=True)
-    if errors:
-        raise typer.Exit(1)

@@ -1,6 +1,5 @@
-"""What commands share: how a target is named, options of pairs, where JSON goes, and the database of `serve`."""
+"""What commands share: how a target is named, options of pairs, and the database of `serve`."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import typer
 from sqlalchemy import select
 
 from latcast.schema import InputError, UnknownNameError
-from service.cli.common import find_target, open_client, open_database, parse_pairs, write_json
+from service.cli.common import find_target, open_client, open_database, parse_pairs
 from service.db import tables
 
 TARGETS = [
@@ -67,16 +66,6 @@ def test_pairs_are_split_at_the_first_sign() -> None:
 def test_a_text_that_is_no_pair_names_its_option(text: str) -> None:
     with pytest.raises(typer.BadParameter, match=f"--option wants KEY=VALUE, not '{text}'"):
         parse_pairs([text], "--option")
-
-
-def test_json_is_written_to_a_file_or_to_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    value = {"name": "naïve ×2"}
-    write_json(value, "-")
-    write_json(value, str(tmp_path / "out.json"))
-    text = (tmp_path / "out.json").read_text(encoding="utf-8")
-    assert capsys.readouterr().out == text
-    assert json.loads(text) == value
-    assert "naïve ×2" in text
 
 
 def test_a_client_is_of_the_server_and_sends_the_key() -> None:

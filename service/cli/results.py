@@ -1,0 +1,101 @@
+"""Where the results of commands go: to people on standard output, as JSON into a file or in place of it."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+
+from latcast.schema import InputError
+from latcast.schema.printable import json_text
+from service.cli.tables import echo
+
+__all__ = ["check_writable", "deliver", "fail_each", "writable", "write_json", "write_text"]
+
+T = TypeVar("T")
+
+
+def deliver(document: Any, json_out: str | None, show: Callable[[], object]) -> None:
+    """Print a result for people, unless JSON takes its place on standard output, and write it as JSON where asked.
+
+    People's text comes first, so that it is not lost when the file cannot be written.
+
+    Args:
+        document: the result as JSON.
+        json_out: what `--json` was given.
+        show: prints the result for people.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if json_out != "-":
+        show()
+    if json_out is not None:
+        write_json(document, json_out)
+
+
+def fail_each(problems: Iterable[tuple[str, str]]) -> None:
+    """Print what went wrong with each of these, by name and sentence; end the command with 1 if there are any."""
+    failed = False
+    for name, problem in problems:
+        failed = True
+        echo(f"latcast: {name}: {problem}", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def writable(out: T) -> T:
+    """The place of a result, as an option's callback: refused before the work if it cannot be written.
+
+    Raises:
+        InputError: nothing can be written there.
+    """
+    check_writable(None if out is None else str(out))
+    return out
+
+
+def write_json(value: Any, out: str) -> None:
+    """Write JSON to a file, or to standard output for `-`.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    write_text(json_text(value) + "\n", out)
+
+
+def write_text(text: str, out: str) -> None:
+    """Write a text to a file, or to standard output for `-`.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if out == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(out).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(out, error.strerror or "it failed") from error
+
+
+def check_writable(out: str | None) -> None:
+    """Find out before the work, not after it, that its result has nowhere to go.
+
+    Raises:
+        InputError: JSON cannot be written there.
+    """
+    if out is None or out == "-":
+        return
+    path, folder = Path(out), Path(out).absolute().parent
+    if not folder.is_dir():
+        raise _unwritable(out, f"there is no folder {str(folder)!r}: make it first")
+    if path.is_dir():
+        raise _unwritable(out, "it is a folder")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise _unwritable(out, "you may not write there")
+
+
+def _unwritable(out: str, why: str) -> InputError:
+    return InputError(f"The result cannot be written to {out!r}: {why}.")

@@ -1,0 +1,47 @@
+"""Options that several commands take are the same in all of them: one name, one help text."""
+
+from collections.abc import Iterator
+
+import pytest
+from click import Command
+from typer.main import get_command
+
+from service.cli import options
+from service.cli.main import app
+
+SHARED = {
+    "--server", "--key", "--json", "--target", "--shape", "--dim", "--file", "--graph", "--data-dir", "--database-url",
+    "--max-seconds", "--timeout",
+}  # fmt: skip
+OTHERWISE = {
+    ("bench nas", "--json"), ("bench onnx", "--json"), ("explain", "--server"), ("import", "--shape"),
+    ("adapt", "--graph"), ("bench nas", "--target"),
+}  # fmt: skip
+"""Where an option of that name means something else, and says so."""
+
+
+def leaves(command: Command, name: str = "") -> Iterator[tuple[str, Command]]:
+    """Every command with its words; groups are opened."""
+    for part, below in getattr(command, "commands", {}).items():
+        yield from leaves(below, f"{name} {part}".strip())
+    if not hasattr(command, "commands"):
+        yield name, command
+
+
+COMMANDS = dict(leaves(get_command(app)))
+
+
+@pytest.mark.parametrize("option", sorted(SHARED))
+def test_a_shared_option_has_one_help_text(option: str) -> None:
+    texts = {
+        name: (parameter.help, parameter.metavar)  # type: ignore[attr-defined]
+        for name, command in COMMANDS.items()
+        for parameter in command.params
+        if option in parameter.opts and (name, option) not in OTHERWISE
+    }
+    assert len(texts) > 1
+    assert len(set(texts.values())) == 1, texts
+
+
+def test_every_name_is_one_of_the_module() -> None:
+    assert [name for name in options.__all__ if not hasattr(options, name)] == []
