@@ -1,6 +1,7 @@
 """Where the results of commands go: to people on standard output, as JSON into a file or in place of it."""
 
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,7 +18,7 @@ __all__ = ["check_writable", "deliver", "fail_each", "writable", "write_json", "
 T = TypeVar("T")
 
 
-def deliver(document: Any, json_out: str | None, show: Callable[[], object]) -> None:
+def deliver(document: Any, json_out: str | None, show: Callable[[], object], *, secret: bool = False) -> None:
     """Print a result for people, unless JSON takes its place on standard output, and write it as JSON where asked.
 
     People's text comes first, so that it is not lost when the file cannot be written.
@@ -26,6 +27,7 @@ def deliver(document: Any, json_out: str | None, show: Callable[[], object]) -> 
         document: the result as JSON.
         json_out: what `--json` was given.
         show: prints the result for people.
+        secret: the file is its owner's alone.
 
     Raises:
         InputError: the file cannot be written.
@@ -33,7 +35,7 @@ def deliver(document: Any, json_out: str | None, show: Callable[[], object]) -> 
     if json_out != "-":
         show()
     if json_out is not None:
-        write_json(document, json_out)
+        write_json(document, json_out, secret=secret)
 
 
 def fail_each(problems: Iterable[tuple[str, str]]) -> None:
@@ -56,17 +58,17 @@ def writable(out: T) -> T:
     return out
 
 
-def write_json(value: Any, out: str) -> None:
-    """Write JSON to a file, or to standard output for `-`.
+def write_json(value: Any, out: str, *, secret: bool = False) -> None:
+    """Write JSON to a file, or to standard output for `-`; a file with a secret is its owner's alone.
 
     Raises:
         InputError: the file cannot be written.
     """
-    write_text(json_text(value) + "\n", out)
+    write_text(json_text(value) + "\n", out, secret=secret)
 
 
-def write_text(text: str, out: str) -> None:
-    """Write a text to a file, or to standard output for `-`.
+def write_text(text: str, out: str, *, secret: bool = False) -> None:
+    """Write a text to a file, or to standard output for `-`; a file with a secret is its owner's alone.
 
     Raises:
         InputError: the file cannot be written.
@@ -75,9 +77,17 @@ def write_text(text: str, out: str) -> None:
         sys.stdout.write(text)
         return
     try:
-        Path(out).write_text(text, encoding="utf-8")
+        with open(out, "w", encoding="utf-8", opener=_opened_for_owner if secret else None) as file:
+            file.write(text)
     except OSError as error:
         raise _unwritable(out, error.strerror or "it failed") from error
+
+
+def _opened_for_owner(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags, 0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):  # neither a pipe nor a terminal
+        os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def check_writable(out: str | None) -> None:

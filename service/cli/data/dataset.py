@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from latcast.schema import to_plain
 from service.cli.common import console
+from service.cli.options import JsonOption
+from service.cli.results import deliver
 from service.cli.tables import Column, names, numbers, output, print_table, say
 
 if TYPE_CHECKING:
     from predictors.data.measured import MeasuredRow, MeasuredTarget
-    from predictors.data.measured.statistics import TargetCounts
+    from predictors.data.measured.statistics import Repeats, TargetCounts
 
 __all__ = ["dataset"]
 
@@ -34,6 +37,7 @@ def pack(
         bool, typer.Option("--recheck", help="Build every graph again, because a generator has changed.")
     ] = False,
     licence: Annotated[str, typer.Option(help="Licence of the data, as the datasheet says it.")] = "",
+    json_out: JsonOption = None,
 ) -> None:
     """Write rows and targets as Parquet, and a datasheet.
 
@@ -49,44 +53,65 @@ def pack(
     rows = pack(folders, where, recheck=recheck, licence=licence)
     size = sum(path.stat().st_size for path in where.glob("*.parquet"))
     stale = sum(row.stale for row in rows)
-    say(f"{len(rows):,} rows, {size / 1e6:.1f} MB in {where}; {stale} of them are stale.", console)
+    sentence = f"{len(rows):,} rows, {size / 1e6:.1f} MB in {where}; {stale} of them are stale."
+    document = {"folder": str(where), "rows": len(rows), "stale": stale, "bytes": size}
+    deliver(document, json_out, lambda: say(sentence, console))
 
 
 @dataset.command("stats")
 def stats(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of a packed data set.")],
     svg: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the histograms as figures there, too.")] = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Draw a data set: rows by target and family, range of latencies, spread, and what time goes into.
 
     \b
     Examples:
       latcast dataset stats benchmarks/data
-      latcast dataset stats campaign --svg figures
+      latcast dataset stats campaign --svg figures --json stats.json
     """
     from predictors.data.measured import read_rows, read_targets
     from predictors.data.measured import statistics as figures
 
     rows, targets = read_rows(path), read_targets(path)
-    out = output()
-    _print_targets(rows, targets, out)
-    _print_families(rows, out)
     histograms = {
         "latency": figures.latency_histogram(rows),
         "IQR / median of a measurement": figures.dispersion_histogram(rows),
     }
-    for title, counts in histograms.items():
-        _print_bars(title, {name: (count, f"{count:,}") for name, count in counts.items()}, out)
-    shares = dict(list(figures.kernel_shares(rows).items())[:MOST_KERNELS])
-    _print_bars("share of networks' time", {name: (part, f"{part:.1%}") for name, part in shares.items()}, out)
-    for repeat in figures.repeats(rows):
+    shares, repeats = figures.kernel_shares(rows), figures.repeats(rows)
+    most = dict(list(shares.items())[:MOST_KERNELS])
+    document = {
+        "folder": str(path),
+        "targets": [to_plain(counts) for counts in figures.count_targets(rows)],
+        "families": figures.count_families(rows),
+        "latencies": histograms["latency"],
+        "dispersion": histograms["IQR / median of a measurement"],
+        "kernel_shares": shares,
+        "repeats": [to_plain(repeat) for repeat in repeats],
+    }
+
+    def show() -> None:
+        out = output()
+        _print_targets(rows, targets, out)
+        _print_families(rows, out)
+        for title, counts in histograms.items():
+            _print_bars(title, {name: (count, f"{count:,}") for name, count in counts.items()}, out)
+        _print_bars("share of networks' time", {name: (part, f"{part:.1%}") for name, part in most.items()}, out)
+        _print_repeats(repeats, out)
+
+    deliver(document, json_out, show)
+    if svg is not None:
+        _draw(svg, {**histograms, "share of networks' time": most})
+
+
+def _print_repeats(repeats: "Sequence[Repeats]", out: Console) -> None:
+    for repeat in repeats:
         say(
             f"Measured twice, {repeat.method}: {repeat.pairs} pairs, which differ by {repeat.p50:.1%} at the median "
             f"and {repeat.p90:.1%} at the 90th percentile.",
             out,
         )
-    if svg is not None:
-        _draw(svg, {**histograms, "share of networks' time": shares})
 
 
 def _print_targets(rows: "Sequence[MeasuredRow]", targets: "Sequence[MeasuredTarget]", out: Console) -> None:

@@ -7,8 +7,8 @@ import typer
 
 from latcast.schema import InputError
 from service.cli.common import console, find_target, open_client
-from service.cli.options import DEFAULT_SERVER, KeyOption, ServerOption, TargetOption
-from service.cli.results import check_writable
+from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
+from service.cli.results import check_writable, deliver
 from service.cli.tables import say
 
 __all__ = ["export"]
@@ -23,13 +23,14 @@ def export(
     target: TargetOption = None,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Write a target's measurements into a file.
 
     \b
     Examples:
       latcast export measured.parquet
-      latcast export measured.csv --target 'pi onnxruntime'
+      latcast export measured.csv --target 'pi onnxruntime' --json -
     """
     file_format = FORMATS.get(out.suffix.lower())
     if file_format is None:
@@ -38,4 +39,10 @@ def export(
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
         client.export(registered["id"], out, file_format=file_format)
-    say(f"Wrote {registered['measurements']} measurements of {registered['device_name']} to {out}.", console)
+    document = {
+        "file": str(out), "format": file_format, "bytes": out.stat().st_size,
+        "target": registered["id"], "device_name": registered["device_name"], "label": registered["label"],
+        "measurements": registered["measurements"],
+    }  # fmt: skip
+    sentence = f"Wrote {registered['measurements']} measurements of {registered['device_name']} to {out}."
+    deliver(document, json_out, lambda: say(sentence, console))

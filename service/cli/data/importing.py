@@ -9,10 +9,11 @@ import typer
 from rich.progress import BarColumn, TimeElapsedColumn
 
 from latcast.onnx_files import read_model
-from latcast.schema import InputError
+from latcast.schema import InputError, to_plain
 from service.cli.common import console, open_database, parse_pairs
-from service.cli.options import DatabaseUrlOption, DataDirOption
+from service.cli.options import DatabaseUrlOption, DataDirOption, JsonOption
 from service.cli.progress import DESCRIPTION, bar
+from service.cli.results import deliver
 from service.cli.tables import echo
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def import_table(
     ] = None,
     data_dir: DataDirOption = None,
     database_url: DatabaseUrlOption = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Import latencies that others measured: each of their devices becomes a target that `latcast predict` answers for.
 
@@ -93,7 +95,20 @@ def import_table(
             )
         with open_database(data_dir=data_dir, database_url=database_url) as (database, settings):
             stored = store(database, imported, progress=tell)
-    _say(imported, stored, settings)
+    deliver(_document(imported.report, stored, settings), json_out, lambda: _say(imported, stored, settings))
+
+
+def _document(report: "ImportReport", stored: "Stored", settings: "Settings") -> dict[str, Any]:
+    """What was read, what was left out, and what that changed."""
+    from service.db.addresses import shown_address
+
+    targets = [
+        {"id": target.id, "device": target.device, "label": target.label, "space": target.options.get("space")}
+        for target in report.targets
+    ]
+    read = {"source": report.source, "rows": report.rows, "targets": targets}
+    left_out = {"skipped": [to_plain(item) for item in report.skipped], "remarks": list(report.remarks)}
+    return {**read, **left_out, "stored": to_plain(stored), "database": shown_address(settings.url)}
 
 
 def _read_tool_report(path: Path, model: Path, device: str, shapes: Sequence[str]) -> "Imported":

@@ -18,6 +18,7 @@ from service.cli.tables import Column, echo, names, output, print_table
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from service.db.tables import ApiKey
     from service.settings import Settings
 
 __all__ = ["keys"]
@@ -73,19 +74,21 @@ def _data_dir() -> Path | None:
 def create(
     scope: Annotated[KeyScope, typer.Option(help="admin: everything. client: forecasts, uploads and reading.")],
     name: Annotated[str, typer.Option(help="Whose key it is, for the list.")] = "",
+    json_out: JsonOption = None,
 ) -> None:
     """Make a key and print it: this once, it cannot be had again.
 
     \b
     Examples:
       latcast keys create --scope admin --name ops
-      latcast keys create --scope client --name 'search cluster'
+      latcast keys create --scope client --name 'search cluster' --json -
     """
     from service.fleet.access import create_key
 
     with _session() as (session, _):
-        _, secret = create_key(session, scope=scope.value, name=name)
-    echo(secret)
+        made, secret = create_key(session, scope=scope.value, name=name)
+        document = {**_plain(made), "key": secret}
+    deliver(document, json_out, lambda: echo(secret), secret=True)
 
 
 @keys.command("enrol")
@@ -97,6 +100,7 @@ def enrol(
             help="Let this registered device in again, which lost its key: its id, or its name if no other has it.",
         ),
     ] = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Make a token with which one device can register, and print it: it works once and expires.
 
@@ -113,8 +117,9 @@ def enrol(
 
     with _session() as (session, settings):
         device_id = None if device is None else find_device(session, device).id
-        _, secret = create_enrolment_token(session, ttl_s=settings.enrolment_ttl_s, device_id=device_id)
-    echo(secret)
+        made, secret = create_enrolment_token(session, ttl_s=settings.enrolment_ttl_s, device_id=device_id)
+        document = {"token": secret, "device": device_id, "expires_unix_s": made.expires_unix_s}
+    deliver(document, json_out, lambda: echo(secret), secret=True)
     echo(f"Valid for {settings.enrolment_ttl_s / 60:.0f} minutes.", err=True)
 
 
@@ -131,12 +136,14 @@ def list_keys(json_out: JsonOption = None) -> None:
     from service.db.tables import ApiKey
 
     with _session() as (session, _):
-        listed = [
-            {"id": key.id, "scope": key.scope, "name": key.name, "created_unix_s": key.created_unix_s,
-             "revoked_unix_s": key.revoked_unix_s}
-            for key in session.scalars(select(ApiKey).order_by(ApiKey.id))
-        ]  # fmt: skip
+        listed = [_plain(key) for key in session.scalars(select(ApiKey).order_by(ApiKey.id))]
     deliver(listed, json_out, lambda: _print(listed))
+
+
+def _plain(key: "ApiKey") -> dict[str, Any]:
+    """What is kept of a key, as JSON."""
+    return {"id": key.id, "scope": key.scope, "name": key.name, "created_unix_s": key.created_unix_s,
+            "revoked_unix_s": key.revoked_unix_s}  # fmt: skip
 
 
 def _print(listed: Sequence[Mapping[str, Any]]) -> None:
@@ -149,13 +156,21 @@ def _print(listed: Sequence[Mapping[str, Any]]) -> None:
 
 
 @keys.command("revoke")
-def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="As in `latcast keys list`.")]) -> None:
-    """Make a key useless from now on."""
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As in `latcast keys list`.")],
+    json_out: JsonOption = None,
+) -> None:
+    """Make a key useless from now on.
+
+    \b
+    Example:
+      latcast keys revoke 01jd4v0q
+    """
     from service.fleet.access import revoke_key
 
     with _session() as (session, _):
-        revoke_key(session, key_id)
-    echo(f"Key {key_id} is revoked.", err=True)
+        document = _plain(revoke_key(session, key_id))
+    deliver(document, json_out, lambda: echo(f"Key {key_id} is revoked.", err=True))
 
 
 def _date(unix_s: float | None) -> str:

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from latcast.schema import InputError
 from service.cli.common import console
+from service.cli.options import JsonOption
 from service.cli.progress import DESCRIPTION, bar
-from service.cli.tables import Column, names, numbers, print_table, say
+from service.cli.results import deliver
+from service.cli.tables import Column, names, numbers, output, print_table, say
 
 if TYPE_CHECKING:
     from latcast.schema import ProfileSettings
@@ -45,6 +48,7 @@ def campaign(
     ] = False,
     microbench: Annotated[bool, typer.Option(help="Describe targets by microbenchmarks first.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be measured, and stop.")] = False,
+    json_out: JsonOption = None,
 ) -> None:
     """Measure generated networks and kernels on all targets of this machine.
 
@@ -67,11 +71,24 @@ def campaign(
     if not chosen:
         raise InputError(f"No target of this machine has {' or '.join(targets or [])} in its label.")
     if dry_run:
-        _print_plan(chosen, recipe, hours, microbench=microbench)
+        to_come = _networks_to_come(chosen, recipe, hours, microbench=microbench)
+        document = {
+            "folder": str(out), "networks_to_come": to_come, "kernels_to_come": to_come * kernels,
+            "targets": [_plain(tally) for tally in chosen],
+        }  # fmt: skip
+        deliver(document, json_out, lambda: _print_plan(chosen, recipe, to_come, output(), microbench=microbench))
         return
     rows = _measure(out, [tally.settings for tally in chosen], recipe, hours, again=again, microbench=microbench)
-    _print_summary(tallies(out, [tally.settings for tally in chosen]))
+    measured = tallies(out, [tally.settings for tally in chosen])
+    document = {"folder": str(out), "new_rows": rows, "targets": [_plain(tally) for tally in measured]}
+    deliver(document, json_out, lambda: _print_summary(measured, output()))
     say(f"{rows} new rows in {out}. `latcast dataset pack {out}` makes a data set of them.", console)
+
+
+def _plain(tally: "Tally") -> dict[str, Any]:
+    """What a target has, as JSON."""
+    counts = {"networks": tally.networks, "kernels": tally.kernels, "failures": tally.failures}
+    return {"id": tally.target.id, "label": tally.target.label, **counts, "described": tally.described}
 
 
 def _fits(tally: "Tally", texts: Sequence[str]) -> bool:
@@ -101,28 +118,32 @@ def _measure(
         )  # fmt: skip
 
 
-def _print_plan(chosen: "Sequence[Tally]", recipe: "Recipe", hours: float, *, microbench: bool) -> None:
-    """Print how many graphs each target can be expected to get."""
+def _networks_to_come(chosen: "Sequence[Tally]", recipe: "Recipe", hours: float, *, microbench: bool) -> int:
+    """How many networks each target can be expected to get in this time."""
     undescribed = sum(not tally.described for tally in chosen) if microbench else 0
     seconds = max(0.0, hours * 3600 - undescribed * MICROBENCH_SECONDS) / len(chosen)
     share = recipe.careful_share
     each = (1 - share) * SECONDS_PER_NETWORK + share * SECONDS_PER_CAREFUL
-    networks = int(seconds / (each + recipe.kernels_per_network * SECONDS_PER_KERNEL))
+    return int(seconds / (each + recipe.kernels_per_network * SECONDS_PER_KERNEL))
+
+
+def _print_plan(chosen: "Sequence[Tally]", recipe: "Recipe", networks: int, out: Console, *, microbench: bool) -> None:
+    """Print what each target has, and how many graphs it can be expected to get."""
     to_come = f"{networks} + {networks * recipe.kernels_per_network}"
     rows = [
         (tally.target.label, f"{tally.networks} + {tally.kernels}", to_come, _described(tally, microbench=microbench))
         for tally in chosen
     ]
     columns = [names("target"), numbers("so far"), numbers("to come"), Column("microbench")]
-    print_table(columns, rows, out=console)
-    say("Counts are of networks + kernels.", console)
+    print_table(columns, rows, out=out)
+    say("Counts are of networks + kernels.", out)
 
 
 def _described(tally: "Tally", *, microbench: bool) -> str:
     return "there" if tally.described else "to come" if microbench else "no"
 
 
-def _print_summary(chosen: "Sequence[Tally]") -> None:
+def _print_summary(chosen: "Sequence[Tally]", out: Console) -> None:
     columns = [names("target"), numbers("networks"), numbers("kernels"), numbers("failures"), Column("microbench")]
     rows = [
         (
@@ -134,4 +155,4 @@ def _print_summary(chosen: "Sequence[Tally]") -> None:
         )
         for tally in chosen
     ]
-    print_table(columns, rows, out=console)
+    print_table(columns, rows, out=out)

@@ -149,10 +149,8 @@ TABLES: dict[str, Printer] = {
     "dataset stats, families": lambda out: _print_families(ROWS, out),
     "dataset stats, bars": lambda out: _print_bars("share", {TIMING.operator: (2.0, "100.0%"), "x": (1.0, "5%")}, out),
     "microbench": lambda out: print_microbench(MICROBENCH, out),
-    "campaign --dry-run": on_module(
-        campaign, "console", lambda: campaign._print_plan(TALLIES, Recipe(), 10.0, microbench=True)
-    ),
-    "campaign": on_module(campaign, "console", lambda: campaign._print_summary(TALLIES)),
+    "campaign --dry-run": lambda out: campaign._print_plan(TALLIES, Recipe(), 10_000, out, microbench=True),
+    "campaign": lambda out: campaign._print_summary(TALLIES, out),
     "demo, machine": on_module(demo, "out", demo.show_machine),
     "demo": on_module(
         demo,

@@ -43,5 +43,10 @@ def test_a_shared_option_has_one_help_text(option: str) -> None:
     assert len(set(texts.values())) == 1, texts
 
 
+def test_every_command_that_ends_with_a_result_has_it_as_json() -> None:
+    without = {name for name, command in COMMANDS.items() if not any("--json" in p.opts for p in command.params)}
+    assert without == {"serve", "agent", "bench report"}, "two that go on until they are stopped, and a page"
+
+
 def test_every_name_is_one_of_the_module() -> None:
     assert [name for name in options.__all__ if not hasattr(options, name)] == []

@@ -1,5 +1,6 @@
 """`latcast dataset stats`: rows by target and family, and histograms."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,12 @@ def test_a_folder_without_a_data_set_or_a_campaign_is_said(tmp_path: Path) -> No
         CliRunner().invoke(app, ["dataset", "stats", str(tmp_path)], catch_exceptions=False)
     with pytest.raises(InputError, match="campaign"):
         CliRunner().invoke(app, ["dataset", "pack", str(tmp_path)], catch_exceptions=False)
+
+
+def test_figures_can_be_had_as_json(folder: Path) -> None:
+    done = CliRunner().invoke(app, ["dataset", "stats", str(folder), "--json", "-"], catch_exceptions=False)
+    figures = json.loads(done.stdout)
+    (counts,) = figures["targets"]
+    assert (counts["target"], counts["networks_quick"], counts["difference"]) == (TARGET.id, 6, None)
+    assert figures["families"] == {"zoo/mobile": {TARGET.id: 3}, "zoo/boxes": {TARGET.id: 3}}
+    assert sum(figures["latencies"].values()) == 6

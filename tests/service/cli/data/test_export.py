@@ -1,5 +1,6 @@
 """`latcast export`: a target's measurements in a file of the format that its ending says."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +33,10 @@ def test_measurements_are_written(served: World, tmp_path: Path) -> None:
 
 def test_an_ending_that_says_no_format_is_refused(served: World, tmp_path: Path) -> None:
     assert "'m.xlsx' says no format: let it end in .csv or .parquet" in str(run(str(tmp_path / "m.xlsx")).exception)
+
+
+def test_what_was_written_can_be_had_as_json(served: World, tmp_path: Path) -> None:
+    done = run(str(tmp_path / "m.csv"), "--json", "-")
+    written = json.loads(done.stdout)
+    assert (written["file"], written["format"], written["measurements"]) == (str(tmp_path / "m.csv"), "csv", 1)
+    assert written["bytes"] == (tmp_path / "m.csv").stat().st_size

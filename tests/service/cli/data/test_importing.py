@@ -1,5 +1,6 @@
 """`latcast import` as a person meets it."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -119,3 +120,13 @@ def test_options_of_tables_are_refused_for_other_kinds(new_sqlite: str, tmp_path
     write_cells(tmp_path / "data", count=20, devices=("fpga",))
     with pytest.raises(InputError, match="bring their own"):
         invoke(tmp_path, "--unit", "s", "--database-url", new_sqlite)
+
+
+def test_what_was_imported_and_left_out_can_be_had_as_json(new_sqlite: str, tmp_path: Path) -> None:
+    table = write(tmp_path, f"phone,nasbench201,{CELL},3.5", f"phone,nasbench201,{CELL.replace('avg', 'max')},1.5")
+    read = json.loads(invoke(table, "--json", "-", "--database-url", new_sqlite))
+    assert read["rows"] == 1
+    assert [(target["device"], target["space"]) for target in read["targets"]] == [("phone", "nasbench201")]
+    assert [item["rows"] for item in read["skipped"]] == [1]
+    assert read["stored"] == {"targets": 1, "added": 1, "changed": 0, "known": 0}
+    assert read["database"] in new_sqlite

@@ -108,3 +108,20 @@ def test_the_list_can_be_had_as_json() -> None:
     keys("create", "--scope", "admin", "--name", "naïve")
     (listed,) = json.loads(keys("list", "--json", "-").stdout)
     assert (listed["scope"], listed["name"], listed["revoked_unix_s"]) == ("admin", "naïve", None)
+
+
+def test_what_is_made_and_revoked_can_be_had_as_json(tmp_path: Path) -> None:
+    file = tmp_path / "key.json"
+    file.write_text("{}")
+    file.chmod(0o644)
+    shown = keys("create", "--scope", "admin", "--name", "ops", "--json", str(file)).stdout.strip()
+    made = json.loads(file.read_text())
+    assert (made["key"], made["scope"], made["name"]) == (shown, "admin", "ops")
+    assert file.stat().st_mode & 0o777 == 0o600, "the file holds a secret"
+    token = json.loads(keys("enrol", "--json", "-").stdout)
+    assert token["token"].startswith("latcast_")
+    assert token["device"] is None
+    assert token["expires_unix_s"] > made["created_unix_s"]
+    revoked = json.loads(keys("revoke", made["id"], "--json", "-").stdout)
+    assert revoked["id"] == made["id"]
+    assert revoked["revoked_unix_s"] >= made["created_unix_s"]

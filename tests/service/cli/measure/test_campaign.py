@@ -1,5 +1,6 @@
 """`latcast campaign` and `latcast dataset` at work, on the fake backend."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,11 @@ def campaign(folder: Path, *more: str, hours: str = "0.002") -> str:
 
 def test_measure_pack_and_draw(tmp_path: Path) -> None:
     assert "new rows" in campaign(tmp_path)
+    counted = json.loads(
+        run(app, ["campaign", "--hours", "0", "--out", str(tmp_path), "--dry-run", "--json", "-"]).stdout
+    )
+    assert sum(target["kernels"] for target in counted["targets"]) > 0
+    assert counted["networks_to_come"] == 0
     packed = run(app, ["dataset", "pack", str(tmp_path), "--licence", "CC-BY-4.0"])
     assert packed.exit_code == 0, packed.output
     rows = read_rows(tmp_path)
