@@ -62,7 +62,8 @@ class Node:
         domain: `""` for ai.onnx.
         inputs: indices into `Graph.tensors`; -1 for an omitted optional input.
         outputs: indices into `Graph.tensors`; -1 for an omitted optional output.
-        attributes: plain attributes (no tensors, no subgraphs).
+        attributes: plain attributes (no tensors, no subgraphs, no list of more than 4,096 entries; where a tree
+            ensemble had such lists, `trees` and `nodes` say how many it has).
         macs: multiply-accumulates of matrix-like operators (Conv, ConvTranspose, Gemm, MatMul, RNNs, Einsum, …),
             bodies times their trips included.
         flops: floating-point operations in all: 2 × macs, plus the element-wise work (bias, activations,

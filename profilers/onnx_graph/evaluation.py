@@ -13,10 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from latcast.schema import Attribute
 from profilers.onnx_graph.constants import SMALL_ELEMENTS, Array
+from profilers.onnx_graph.long_lists import LongList
 
 __all__ = ["can_evaluate", "evaluate"]
 
-Attributes = Mapping[str, "Attribute | TensorProto"]
+Attributes = Mapping[str, "Attribute | LongList | TensorProto"]
 Inputs = Sequence[Any]
 _Rule = Callable[[Inputs, Mapping[str, Any]], Any]
 

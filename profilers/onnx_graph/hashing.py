@@ -7,15 +7,20 @@ the multiset of its readers — so two equal nodes, one of which is dead, differ
 Names and the order of nodes never enter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from onnx import numpy_helper
 
-from latcast.schema import Attribute, GraphHash
+from latcast.schema import GraphHash
+from profilers.onnx_graph.long_lists import LongList
 from profilers.onnx_graph.source import Operation, SourceTensor
 from profilers.onnx_graph.values import Dims, Value
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as HASH
 
 __all__ = ["HASH_VERSION", "Merkle", "graph_hash"]
 
@@ -63,11 +68,13 @@ class Merkle:
             outputs: all of them; an omitted one has no name.
             bodies: their digests, in the order of their attributes' names.
         """
-        digest = sha256(b"".join([
-            operation.encoded or _encode_operation(operation), *bodies,
+        state = sha256(operation.encoded) if operation.encoded else _started(operation)
+        state.update(b"".join([
+            *bodies,
             b"inputs", *[_OMITTED if value is None else value.digest for value in inputs],
             b"outputs", *[b"+" if value.name else b"-" for value in outputs],
-        ])).digest()  # fmt: skip
+        ]))  # fmt: skip
+        digest = state.digest()
         positions = _POSITIONS if len(inputs) + len(outputs) <= 16 else _positions(len(inputs) + len(outputs))
         for value, position in zip(inputs, positions, strict=False):
             if value is not None:
@@ -111,18 +118,35 @@ def _made_digest(digest: bytes, values: Sequence[Value]) -> bytes:
     return sha256(b"".join(parts)).digest()
 
 
-def _encode(value: Attribute | tuple[object, ...]) -> bytes:
+def _encode(value: object) -> bytes:
     """An unambiguous encoding: a Python literal. Not `repr`: what it escapes follows the version of Unicode."""
     return ascii(value).encode()
 
 
-def _encode_operation(operation: Operation) -> bytes:
-    """Operator and attributes, but for the bodies; kept with the operation."""
+def _started(operation: Operation) -> "HASH":
+    """A hash that has taken operator and attributes, but for the bodies; short encodings stay with the operation."""
+    if operation.long:
+        state = sha256()
+        for part in _operation_parts(operation):
+            state.update(part)
+        return state
+    operation.encoded = b"".join(_operation_parts(operation))
+    return sha256(operation.encoded)
+
+
+def _operation_parts(operation: Operation) -> Iterator[bytes]:
+    yield b"node" + _encode((operation.domain, operation.operator)) + b"(["
+    for place, (name, value) in enumerate(sorted(operation.plain.items())):
+        yield (b", (" if place else b"(") + _encode(name) + b", "
+        if isinstance(value, LongList):
+            yield from (piece.encode() for piece in value.literals())
+        else:
+            yield _encode(value)
+        yield b")"
     names = tuple(name for name, _ in operation.bodies)
-    plain = _encode((sorted(operation.plain.items()), names, sorted(operation.other)))
-    tensors = [_encode(name) + _encode_tensor(item) for name, item in sorted(operation.tensors.items())]
-    operation.encoded = b"".join([b"node", _encode((operation.domain, operation.operator)), plain, *tensors])
-    return operation.encoded
+    yield b"], " + _encode(names) + b", " + _encode(sorted(operation.other)) + b")"
+    for name, item in sorted(operation.tensors.items()):
+        yield _encode(name) + _encode_tensor(item)
 
 
 @lru_cache(maxsize=4096)

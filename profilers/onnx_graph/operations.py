@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from onnx import AttributeProto
 
-from latcast.schema import Attribute
-from profilers.onnx_graph.source import Operation, SourceTensor
+from profilers.onnx_graph.long_lists import floats, integers, texts
+from profilers.onnx_graph.source import Operation, Plain, SourceTensor
 
 __all__ = ["PLAIN", "Shared", "plain_value", "shared_operation"]
 
@@ -60,7 +60,7 @@ def _read(operator: str, domain: str, written: tuple[bytes, ...]) -> Shared:
     return Shared(operation, tuple(item.name for item in attributes), max(lists, default=0), max(texts, default=0))
 
 
-def plain_value(attribute: AttributeProto) -> Attribute:
+def plain_value(attribute: AttributeProto) -> Plain:
     """The value of an attribute whose type is in `PLAIN`."""
     return PLAIN[attribute.type](attribute)
 
@@ -69,12 +69,12 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "backslashreplace")
 
 
-PLAIN: dict[int, Callable[[AttributeProto], Attribute]] = {
+PLAIN: dict[int, Callable[[AttributeProto], Plain]] = {
     AttributeProto.INT: lambda attribute: attribute.i,
-    AttributeProto.INTS: lambda attribute: tuple(attribute.ints[:]),
+    AttributeProto.INTS: lambda attribute: integers(attribute.ints),
     AttributeProto.FLOAT: lambda attribute: attribute.f,
-    AttributeProto.FLOATS: lambda attribute: tuple(attribute.floats[:]),
+    AttributeProto.FLOATS: lambda attribute: floats(attribute.floats),
     AttributeProto.STRING: lambda attribute: _text(attribute.s),
-    AttributeProto.STRINGS: lambda attribute: tuple(map(_text, attribute.strings)),
+    AttributeProto.STRINGS: lambda attribute: texts(attribute.strings, _text),
 }
 """How a value is read, by `AttributeProto.type`."""

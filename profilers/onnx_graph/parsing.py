@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, TypeProto
 
-from latcast.schema import Attribute, InvalidModelError, UnsupportedOperatorError
+from latcast.schema import InvalidModelError, UnsupportedOperatorError
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.operations import PLAIN, plain_value, shared_operation
-from profilers.onnx_graph.source import Operation, Source, SourceFunction, SourceGraph, SourceNode, SourceTensor
+from profilers.onnx_graph.source import Operation, Plain, Source, SourceFunction, SourceGraph, SourceNode, SourceTensor
 
 __all__ = ["DOMAINS", "parse_model", "read_model"]
 
@@ -143,7 +143,7 @@ class _Reader:
 
     def _own_operation(self, operator: str, domain: str, attributes: Sequence[AttributeProto], depth: int) -> Operation:
         """An operation with large attributes, tensors or bodies."""
-        plain: dict[str, Attribute] = {}
+        plain: dict[str, Plain] = {}
         tensors: dict[str, SourceTensor] = {}
         bodies: list[tuple[str, SourceGraph]] = []
         graphs: list[SourceGraph] = []
@@ -175,9 +175,8 @@ class _Reader:
         """What is large, or holds tensors, in an attribute of any kind; whatever its kind says."""
         for values in (attribute.ints, attribute.floats, attribute.strings):
             self._limits.check("attribute_elements", len(values), where)
-        self._limits.check("attribute_bytes", len(attribute.s), where)
-        for text in attribute.strings:
-            self._limits.check("attribute_bytes", len(text), where)
+        longest = max(len(attribute.s), max(map(len, attribute.strings), default=0))
+        self._limits.check("attribute_bytes", longest, where)
         for tensor in attribute.tensors:
             self._tensor(tensor)
         if attribute.HasField("sparse_tensor"):

@@ -15,10 +15,14 @@ from latcast.onnx_files.usage import FLOATS, Role
 from latcast.schema import Attribute
 from profilers.onnx_graph.constants import Array, has_values, small_array, stored_values
 from profilers.onnx_graph.dtypes import dtype_name
+from profilers.onnx_graph.long_lists import LongList
 from profilers.onnx_graph.placeholders import role_of
+from profilers.onnx_graph.trees import tree_counts
 
-__all__ = ["Operation", "Source", "SourceFunction", "SourceGraph", "SourceNode", "SourceTensor", "walk_graphs"]
+__all__ = ["Operation", "Plain", "Source", "SourceFunction", "SourceGraph", "SourceNode", "SourceTensor", "walk_graphs"]
 
+Plain = Attribute | LongList
+"""The value of an attribute that is a number, a text or a list of them."""
 
 _SMALL_KEY = 32
 
@@ -83,7 +87,7 @@ class Operation:
         operator: str,
         domain: str,
         *,
-        plain: dict[str, Attribute],
+        plain: dict[str, Plain],
         tensors: Mapping[str, SourceTensor],
         bodies: "tuple[tuple[str, SourceGraph], ...]" = (),
         graphs: "tuple[SourceGraph, ...]" = (),
@@ -96,6 +100,19 @@ class Operation:
         self.bodies, self.graphs = bodies, graphs
         self.shared = shared
         self.encoded = b""
+
+    @cached_property
+    def long(self) -> bool:
+        """Whether an attribute is a long list."""
+        return any(isinstance(value, LongList) for value in self.plain.values())
+
+    @property
+    def recorded(self) -> dict[str, Attribute]:
+        """The attributes as a graph's record has them: without long lists, of which trees and nodes are counted."""
+        if not self.long:
+            return self.plain  # type: ignore[return-value]  # no value is a long list
+        short = {name: value for name, value in self.plain.items() if not isinstance(value, LongList)}
+        return short | tree_counts(self.plain)
 
     @property
     def is_constant(self) -> bool:

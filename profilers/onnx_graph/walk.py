@@ -245,7 +245,7 @@ class _Walk:
         self._nodes.append(make_node(
             operator=operation.operator, domain=operation.domain, name=node.name,
             inputs=tuple([-1 if item is None else place(item) for item in inputs]),
-            outputs=tuple([place(item) if item.name else -1 for item in outputs]), attributes=operation.plain,
+            outputs=tuple([place(item) if item.name else -1 for item in outputs]), attributes=operation.recorded,
             work=work, bodies=tuple([body.walked.graph for body in bodies]) if bodies else (), trips=trips,
         ))  # fmt: skip
 

@@ -7,9 +7,10 @@ does not know, lets small constants computed on the way take part, and keeps eac
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from onnx import NodeProto, OperatorSetIdProto, checker, defs, shape_inference
+from onnx import AttributeProto, NodeProto, OperatorSetIdProto, checker, defs, shape_inference
 
 from latcast.schema import InvalidModelError, UnsupportedOperatorError
+from profilers.onnx_graph.long_lists import LONG_LIST
 from profilers.onnx_graph.shapes.com_microsoft import ALIASES, NHWC_ALIASES, RULES, Alias
 from profilers.onnx_graph.shapes.rules import Output
 from profilers.onnx_graph.shapes.standard import STANDARD, STANDARD_SINCE, VALUE_FREE
@@ -65,7 +66,8 @@ def _infer(node: SourceNode, inputs: Sequence[Value | None], opsets: OpsetVersio
         outputs = common(inputs, operation) if common is not None and len(node.outputs) == 1 else None
         if outputs is not None:
             return _named(node, outputs)
-        return _infer_standard(node.proto, schema, inputs, opsets)
+        proto = _shortened(node.proto) if operation.long else node.proto
+        return _infer_standard(proto, schema, inputs, opsets)
     if domain != _FUSED:
         raise UnsupportedOperatorError([f"{domain or 'ai.onnx'}.{operator}"])
     return _named(node, [])
@@ -99,6 +101,18 @@ def _infer_standard(
     if outputs and not outputs[0].dtype and outputs[0].other is None and present:
         outputs[0].dtype = present[0].dtype  # function operators without type inference keep their input's type
     return outputs
+
+
+def _shortened(node: NodeProto) -> NodeProto:
+    """The node with the beginnings of its long lists: onnx copies a node, and no shape follows from all trees."""
+    short = NodeProto(op_type=node.op_type, domain=node.domain, name=node.name, input=node.input, output=node.output)
+    for item in node.attribute:
+        if max(len(item.ints), len(item.floats), len(item.strings)) <= LONG_LIST:
+            short.attribute.append(item)
+        else:
+            lists = {name: getattr(item, name)[:LONG_LIST] for name in ("ints", "floats", "strings")}
+            short.attribute.append(AttributeProto(name=item.name, type=item.type, **lists))
+    return short
 
 
 @lru_cache(maxsize=256)

@@ -35,7 +35,9 @@ def describe_trees(plan: FusionPlan, step: Step, shape: Shape) -> Work:
 
 
 def _tree_counts(step: Step) -> tuple[int, int]:
-    """Trees and nodes of an ensemble."""
+    """Trees and nodes of an ensemble; of a large one the reader has counted them."""
+    if (trees := step.integer("trees", 0)) > 0:
+        return trees, max(1, step.integer("nodes", 0))
     ids = step.ints("nodes_treeids")
     if ids:
         return len(set(ids)), len(ids)
