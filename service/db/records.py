@@ -159,6 +159,8 @@ def measurement_row(
         lease_token=lease_token,
         feeds_key=feeds_key,
         median_ms=summary.median_ms if summary else None,
+        relative_iqr=summary.iqr_ms / summary.median_ms if summary else None,
+        sentinel_median_ms=measurement.sentinel_median_ms,
         noisy=measurement.noisy,
         failure_stage=failure.stage if failure else None,
         failure_message=failure.message if failure else None,

@@ -43,6 +43,7 @@ __all__ = [
     "Device",
     "EnrolmentToken",
     "Graph",
+    "GraphFacts",
     "Job",
     "KernelMeasurement",
     "Measurement",
@@ -52,6 +53,21 @@ __all__ = [
     "new_id",
 ]
 
+LISTED = (
+    "target_id",
+    "id",
+    "median_ms",
+    "noisy",
+    "failure_stage",
+    "statistic",
+    "feeds_key",
+    "relative_iqr",
+    "sentinel_median_ms",
+    "created_unix_s",
+    "graph_hash",
+    "architecture_id",
+)
+"""Columns of measurements that lists and charts read."""
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up by itself only in columns of type INTEGER."""
 
@@ -178,6 +194,22 @@ class Graph(Base):
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
 
 
+class GraphFacts(Base):
+    """What lists and charts filter by, out of the graph's summary; many are read at a time, so they are narrow.
+
+    `operators` has every operator once, between blanks.
+    """
+
+    __tablename__ = "graph_facts"
+
+    hash: Mapped[str] = mapped_column(ForeignKey("graph.hash", ondelete="CASCADE"), primary_key=True)
+    flops: Mapped[float]
+    parameter_bytes: Mapped[float]
+    activation_bytes: Mapped[float]
+    nodes: Mapped[int]
+    operators: Mapped[str]
+
+
 class Architecture(Base):
     """A text in a search space; `graph_hash` is empty where a public table has no ONNX."""
 
@@ -195,7 +227,8 @@ class Measurement(Base):
 
     `lease_token` is unique: however often a result is sent, there is one row. `feeds_key` is `default`, or a digest
     of the recipe that was asked for. `median_ms` is computed once, at insertion, to sort by. `statistic` is `samples`,
-    or what the one number of a public table is: `mean`, or `reported` where the table does not say.
+    or what the one number of a public table is: `mean`, or `reported` where the table does not say. `relative_iqr`
+    and `sentinel_median_ms` are computed once, too; the index `…_listed` has all that lists and charts read.
     """
 
     __tablename__ = "measurement"
@@ -205,6 +238,7 @@ class Measurement(Base):
         Index("ix_measurement_key", "target_id", "graph_hash", "feeds_key"),
         Index("ix_measurement_median", "target_id", "median_ms"),
         Index("ix_measurement_architecture", "target_id", "architecture_id"),
+        Index("ix_measurement_listed", *LISTED),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
@@ -227,6 +261,8 @@ class Measurement(Base):
     sentinel_ms: Mapped[list[Any]]
     protocol_version: Mapped[int]
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
+    relative_iqr: Mapped[float | None]
+    sentinel_median_ms: Mapped[float | None]
 
     target: Mapped[Target] = relationship()
     architecture: Mapped[Architecture | None] = relationship()

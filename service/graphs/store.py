@@ -25,6 +25,7 @@ from service.db.statements import chunks, insert_missing
 __all__ = [
     "PreparedGraph",
     "architectures_of",
+    "facts_of",
     "find",
     "find_hash",
     "model_bytes",
@@ -92,12 +93,20 @@ def save(session: Session, prepared: PreparedGraph) -> GraphHash:
     """Write a graph, and its architecture where it has one; what is there already stays. Its hash."""
     graph = {"hash": prepared.hash, "model": prepared.model, "summary": prepared.summary}
     session.execute(insert_missing(session, tables.Graph).values(graph))
+    session.execute(insert_missing(session, tables.GraphFacts).values(facts_of(prepared.hash, prepared.summary)))
     if (architecture := prepared.architecture) is not None:
         named = {"space": architecture.space, "text": architecture.text}
         values = {**named, "graph_hash": prepared.hash}
         session.execute(insert_missing(session, tables.Architecture).values(values))
         _link(session, named, prepared.hash)
     return prepared.hash
+
+
+def facts_of(graph_hash: GraphHash, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of the graph's row in `tables.GraphFacts`."""
+    numbers = {name: float(summary.get(name, 0)) for name in ("flops", "parameter_bytes", "activation_bytes")}
+    operators = " ".join(sorted(summary.get("operators", {})))
+    return {"hash": graph_hash, **numbers, "nodes": summary.get("nodes", 0), "operators": f" {operators} "}
 
 
 def _link(session: Session, named: Mapping[str, str], graph_hash: GraphHash) -> None:

@@ -40,6 +40,7 @@ from profilers.progress import no_progress
 from service.db import records, tables
 from service.db.session import READ_ONLY, Database
 from service.db.statements import chunks, insert_missing, lock_until_commit
+from service.graphs.store import facts_of
 
 __all__ = ["Stored", "store"]
 
@@ -215,6 +216,8 @@ def _take_over(
     new_targets = _insert_targets(connection, targets)
     for part in _batches(graphs):
         connection.execute(insert_missing(connection, tables.Graph), part)
+        facts = [facts_of(graph["hash"], graph["summary"]) for graph in part]
+        connection.execute(insert_missing(connection, tables.GraphFacts), facts)
     _insert_architectures(connection)
     _find_known(connection)
     counts = _counts(connection)

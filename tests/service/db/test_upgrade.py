@@ -23,9 +23,11 @@ from latcast.client import Client
 from latcast.schema import Device, ProfileSettings, from_plain
 from profilers.onnx_graph import load_graph
 from service.app import create_app
-from service.db import tables
+from service.db import records, tables
 from service.db.migrate import _config, current_revision, head_revision
 from service.db.session import Database, create_engine_for, upgrade
+from service.db.tables import GraphFacts
+from service.graphs.store import facts_of
 from service.jobs import queue
 from service.jobs.payloads import AdaptPayload, Pool, parsed
 from service.settings import Settings
@@ -283,3 +285,19 @@ def test_the_migration_can_be_taken_back(old_engine: Engine) -> None:
     upgrade(old_engine)
     with old_engine.connect() as connection:
         assert current_revision(connection) == head_revision()
+
+
+def test_columns_of_lists_are_filled_as_new_rows_fill_them(old_engine: Engine) -> None:
+    upgrade(old_engine)
+    with Session(old_engine) as session:
+        graphs = {row.hash: facts_of(row.hash, row.summary) for row in session.scalars(select(tables.Graph))}
+        assert graphs
+        names = ("hash", "flops", "parameter_bytes", "activation_bytes", "nodes", "operators")
+        facts = {row.hash: {name: getattr(row, name) for name in names} for row in session.scalars(select(GraphFacts))}
+        assert facts == graphs
+        rows = session.scalars(select(tables.Measurement).where(tables.Measurement.statistic == "samples")).all()
+        for row in rows:
+            summary = records.summary_record(row)
+            expected = summary and pytest.approx(summary.iqr_ms / summary.median_ms)
+            assert row.relative_iqr == expected
+        assert any(row.relative_iqr is not None for row in rows)
