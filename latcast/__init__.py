@@ -1,25 +1,29 @@
-"""The SDK (`from latcast import Client, item`) and the vocabulary that every part of the project speaks.
+"""The SDK (`from latcast import Client, AsyncClient, item`) and the vocabulary that every part of the project speaks.
 
 It imports nothing of `service`, `predictors` or `profilers`: people's own projects have folders of those names.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from latcast.asynchronous import AsyncClient
     from latcast.client import Client
     from latcast.items import item
+    from latcast.loops import Forecasts
 
-__all__ = ["Client", "item"]
+__all__ = ["AsyncClient", "Client", "Forecasts", "item"]
+
+PLACES = {
+    "AsyncClient": "latcast.asynchronous",
+    "Client": "latcast.client",
+    "Forecasts": "latcast.loops",
+    "item": "latcast.items",
+}
 
 
 def __getattr__(name: str) -> Any:
     """The client's names on first use: processes that measure read the vocabulary and need no HTTP."""
-    if name == "Client":
-        from latcast.client import Client
-
-        return Client
-    if name == "item":
-        from latcast.items import item
-
-        return item
+    if name in PLACES:
+        return getattr(import_module(PLACES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

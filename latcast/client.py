@@ -8,6 +8,7 @@ others are not.
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,6 +17,7 @@ import httpx2
 
 from latcast.columns import MOST_COLUMNS, joined
 from latcast.errors import LeaseLostError, NotFoundError, UnavailableError
+from latcast.loops import Forecasts, RemoteTarget
 from latcast.onnx_files import without_weights
 from latcast.schema import (
     FINISHED_STATES,
@@ -38,6 +40,7 @@ __all__ = ["Client"]
 
 Plain = dict[str, Any]
 MODEL_TYPE = "application/octet-stream"
+TARGETS_AT_A_TIME = 8
 LEASE_MARGIN_S = 10.0
 """How much longer than its long poll a call for a job may take."""
 JOB_LEFT = "The job may exist: see `latcast jobs` before asking for another."
@@ -112,6 +115,19 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._service.close()
+
+    def call(self, method: str, path: str, **request: Any) -> Plain:
+        """The JSON object that any call of the REST API answers.
+
+        Args:
+            method: of HTTP; a GET is repeated while the service is away.
+            path: below `/v1`, for example `/targets`.
+            **request: as httpx2 takes it (`json`, `params`); `repeat` and `patience_s` as `ServiceTransport.send` does.
+
+        Raises:
+            LatcastError: what the service refused, or it cannot be reached.
+        """
+        return self._service.json(method, path, **request)
 
     # --- Devices and keys ---------------------------------------------------------------------------------------
 
@@ -363,6 +379,27 @@ class Client:
         ]
         return joined(parts)
 
+    def predict_on(
+        self, targets: Sequence[TargetId | RemoteTarget], networks: Sequence[Any], **options: Any
+    ) -> dict[TargetId, Forecasts]:
+        """Forecasts of the same networks on several targets, asked for together.
+
+        Args:
+            targets: ids, or what `target` gave, which remembers its answers.
+            networks: as `RemoteTarget.predict` takes them.
+            **options: of `RemoteTarget.predict`.
+
+        Returns:
+            Columns by the target's id, in the order of the targets.
+
+        Raises:
+            LatcastError: what one of the targets cannot be asked.
+        """
+        asked = [one if isinstance(one, RemoteTarget) else self.target(one) for one in targets]
+        with ThreadPoolExecutor(max(1, min(TARGETS_AT_A_TIME, len(asked)))) as pool:
+            forecasts = pool.map(lambda one: one.predict(networks, **options), asked)
+            return {one.id: columns for one, columns in zip(asked, forecasts, strict=True)}
+
     def explain(self, target: TargetId, item: Mapping[str, Any], *, level: float = 0.9, nearest: int = 5) -> Plain:
         """The forecast of an item, as `predict` gives it, and why it is what it is.
 
@@ -398,9 +435,9 @@ class Client:
         """All targets."""
         return list(self._service.pages("/targets"))
 
-    def target(self, target: TargetId) -> Plain:
-        """One target, with the adaptation that answers for it."""
-        return self._service.json("GET", f"/targets/{target}")
+    def target(self, target: TargetId) -> RemoteTarget:
+        """One target: a dictionary with the adaptation that answers for it, and `predict` for search loops."""
+        return RemoteTarget(self, self._service.json("GET", f"/targets/{target}"))
 
     def microbench(self, target: TargetId) -> Plain | None:
         """The hardware descriptor of a target: `microbench` and `created_unix_s`; None where it has none."""

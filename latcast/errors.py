@@ -119,9 +119,14 @@ class UnexpectedAnswerError(ServiceError):
 
 
 class UnavailableError(ServiceError):
-    """Something that the service stands on cannot be reached now; trying again later may help."""
+    """Something that the service stands on cannot be reached now; trying again later may help.
+
+    Attributes:
+        retry_after_s: seconds after which the service said to try again; None where it did not.
+    """
 
     status = 503
+    retry_after_s: float | None = None
 
 
 URN = "urn:latcast:problem:"

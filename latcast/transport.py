@@ -19,7 +19,7 @@ from latcast.errors import (
 from latcast.proxies import proxy_for
 from latcast.schema import InputError, LatcastError, to_plain
 
-__all__ = ["API", "ServiceTransport", "secret_of"]
+__all__ = ["API", "Patience", "ServiceAddress", "ServiceTransport", "prepared", "secret_of"]
 
 API = "/v1"
 """Prefix of the paths that the client speaks."""
@@ -37,31 +37,23 @@ MALFORMED = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)
 LEFT = "What was asked for may have been done."
 
 
-class ServiceTransport:
-    """The connections to one service. Thread-safe; close it.
+class ServiceAddress:
+    """Where a service is, with which key, and what its answers mean; shared by the ways to send.
 
     Args:
         base_url: for example `http://127.0.0.1:8321`.
         key: API key; may be set later, and counts from the next call on.
-        timeout_s: longest silence of the service within one call.
-        transport: how requests travel; left out, through the proxy that the environment names for the address, if any.
+        direct: calls travel by a way of the caller's, so no proxy is looked for.
 
     Raises:
         InputError: the address, the key or the environment's proxy cannot be used.
     """
 
-    def __init__(
-        self, base_url: str, key: str | None, *, timeout_s: float, transport: httpx2.BaseTransport | None
-    ) -> None:
+    def __init__(self, base_url: str, key: str | None, *, direct: bool) -> None:
         self.base_url, self.key = base_url.strip().rstrip("/"), key
-        self._proxy = None if transport is not None else proxy_for(self.base_url)
+        self._proxy = None if direct else proxy_for(self.base_url)
         try:
-            self._http = httpx2.Client(
-                base_url=self.base_url,
-                auth=self._authorise,
-                timeout=timeout_s,
-                transport=transport or httpx2.HTTPTransport(proxy=self._proxy.url if self._proxy else None),
-            )
+            self._host = httpx2.URL(self.base_url).host
         except httpx2.InvalidURL as error:
             raise InputError(f"The address {self.base_url!r} cannot be used: {error}") from error
 
@@ -74,18 +66,11 @@ class ServiceTransport:
     def key(self, key: str | None) -> None:
         self._key = secret_of("key", key)
 
-    def _authorise(self, request: httpx2.Request) -> httpx2.Request:
+    def authorise(self, request: httpx2.Request) -> httpx2.Request:
+        """The request with the key, where there is one."""
         if self.key:
             request.headers["Authorization"] = f"Bearer {self.key}"
         return request
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    def json(self, method: str, path: str, *, repeat: bool = False, left: str = LEFT, **request: Any) -> dict[str, Any]:
-        """The body of a call's answer, which is a JSON object; see `send`."""
-        return self.plain_of(self.send(method, path, repeat=repeat, left=left, **request))
 
     def plain_of(self, response: httpx2.Response) -> dict[str, Any]:
         """The JSON object that an answer holds.
@@ -101,86 +86,7 @@ class ServiceTransport:
             raise self.unexpected(response)
         return plain
 
-    def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
-        """The items of every page of a list; parameters that are None are left out."""
-        params = {name: value for name, value in params.items() if value is not None}
-        while True:
-            page = self.json("GET", path, params=params)
-            yield from page["items"]
-            if page["next_cursor"] is None:
-                return
-            params["cursor"] = page["next_cursor"]
-
-    def send(
-        self, method: str, path: str, *, repeat: bool = False, left: str = LEFT, **request: Any
-    ) -> httpx2.Response:
-        """The answer of a call.
-
-        Args:
-            method: of HTTP; a GET is always repeated.
-            path: below the API's prefix.
-            repeat: call again while the service is away, because that can do no harm.
-            left: a sentence on what a call that is not repeated may have left behind when its answer is lost.
-            **request: as `httpx2.Client.request` takes it.
-
-        Raises:
-            LatcastError: what the service refused, as the error that it is there.
-            InputError: the call cannot be sent, whoever may be there.
-            UnavailableError: the service cannot be reached, or its answer was lost.
-            UnexpectedAnswerError: somebody else answered: a proxy, another server, a page to log in.
-        """
-        if not repeat and method != "GET":
-            return self._send_once(method, path, left, **request)
-        for attempt in range(1, ATTEMPTS):
-            try:
-                return self._send_once(method, path, **request)
-            except (UnavailableError, RateLimitedError) as error:
-                time.sleep(_pause_s(attempt, error))
-        return self._send_once(method, path, **request)
-
-    def _send_once(self, method: str, path: str, left: str = "", **request: Any) -> httpx2.Response:
-        for part in ("json", "params"):
-            if part in request:
-                request[part] = to_plain(request[part])
-        try:
-            response = self._http.request(method, API + path, **request)
-        except httpx2.RequestError as error:
-            raise self._failure(error, left) from error
-        if not response.is_success:
-            raise self._error_of(response, left)
-        return response
-
-    def download(self, path: str, file: Path) -> None:
-        """Write the body of a GET into a file, piece by piece; a refusal leaves the file as it was.
-
-        Raises:
-            LatcastError: what the service refused.
-            UnavailableError: the service cannot be reached.
-        """
-        try:
-            with self._http.stream("GET", API + path) as response:
-                if not response.is_success:
-                    response.read()
-                    raise self._error_of(response)
-                with file.open("wb") as out:
-                    for chunk in response.iter_bytes():
-                        out.write(chunk)
-        except httpx2.RequestError as error:
-            raise self._failure(error) from error
-
-    def readiness(self) -> dict[str, Any]:
-        """The body of `/readyz`, which says what is wrong with a status of 503.
-
-        Raises:
-            UnavailableError: the service cannot be reached.
-        """
-        try:
-            response = self._http.get("/readyz")
-        except httpx2.RequestError as error:
-            raise self._failure(error) from error
-        return self.plain_of(response)
-
-    def _failure(self, error: httpx2.RequestError, left: str = "") -> LatcastError:
+    def failure(self, error: httpx2.RequestError, left: str = "") -> LatcastError:
         """What a call that got no answer fails with.
 
         Args:
@@ -205,7 +111,7 @@ class ServiceTransport:
     def _advice(self) -> str:
         if self._proxy is None:
             return "Is `latcast serve` up?"
-        return f"Set NO_PROXY={self._http.base_url.host} to go without the proxy."
+        return f"Set NO_PROXY={self._host} to go without the proxy."
 
     def unexpected(self, response: httpx2.Response) -> UnexpectedAnswerError:
         """The error that an answer is which no latcast service gives."""
@@ -214,16 +120,17 @@ class ServiceTransport:
             return UnexpectedAnswerError(f"{said}: is that its address, and does a proxy stand in between?")
         return UnexpectedAnswerError(f"{said}: is that its address? {self._advice}")
 
-    def _error_of(self, response: httpx2.Response, left: str = "") -> LatcastError:
+    def error_of(self, response: httpx2.Response, left: str = "") -> LatcastError:
         """The error that an answer stands for: a problem of the service's own, else what its status says."""
         error = _problem_of(response)
         if error is None and response.status_code not in AWAY:
             return self.unexpected(response)
         if error is None:
             error = self._away(response, left)
-        if isinstance(error, RateLimitedError):
-            wait = response.headers.get("Retry-After", "1")
-            error.retry_after_s = float(wait) if wait.isdigit() else 1.0
+        if isinstance(error, RateLimitedError | UnavailableError):
+            wait = response.headers.get("Retry-After", "")
+            default = 1.0 if isinstance(error, RateLimitedError) else None
+            error.retry_after_s = float(wait) if wait.isdigit() and len(wait) < 7 else default
         return error
 
     def _away(self, response: httpx2.Response, left: str) -> ServiceError:
@@ -233,6 +140,124 @@ class ServiceTransport:
         lost = f" {left}" if left and response.status_code in GAVE_UP else ""
         detail = f"{said}: {who} may have given it.{lost} Try again later."
         return RateLimitedError(detail) if response.status_code == 429 else UnavailableError(detail)
+
+
+class ServiceTransport(ServiceAddress):
+    """The connections to one service. Thread-safe; close it.
+
+    Args:
+        base_url: for example `http://127.0.0.1:8321`.
+        key: API key; may be set later, and counts from the next call on.
+        timeout_s: longest silence of the service within one call.
+        transport: how requests travel; left out, through the proxy that the environment names for the address, if any.
+
+    Raises:
+        InputError: the address, the key or the environment's proxy cannot be used.
+    """
+
+    def __init__(
+        self, base_url: str, key: str | None, *, timeout_s: float, transport: httpx2.BaseTransport | None
+    ) -> None:
+        super().__init__(base_url, key, direct=transport is not None)
+        self._http = httpx2.Client(
+            base_url=self.base_url,
+            auth=self.authorise,
+            timeout=timeout_s,
+            transport=transport or httpx2.HTTPTransport(proxy=self._proxy.url if self._proxy else None),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def json(self, method: str, path: str, *, repeat: bool = False, left: str = LEFT, **request: Any) -> dict[str, Any]:
+        """The body of a call's answer, which is a JSON object; see `send`."""
+        return self.plain_of(self.send(method, path, repeat=repeat, left=left, **request))
+
+    def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """The items of every page of a list; parameters that are None are left out."""
+        params = {name: value for name, value in params.items() if value is not None}
+        while True:
+            page = self.json("GET", path, params=params)
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            params["cursor"] = page["next_cursor"]
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        repeat: bool = False,
+        left: str = LEFT,
+        patience_s: float = 0.0,
+        **request: Any,
+    ) -> httpx2.Response:
+        """The answer of a call.
+
+        Args:
+            method: of HTTP; a GET is always repeated.
+            path: below the API's prefix.
+            repeat: call again while the service is away, because that can do no harm.
+            left: a sentence on what a call that is not repeated may have left behind when its answer is lost.
+            patience_s: how long, in s, a call that is repeated waits altogether where the service says when to come
+                again; without it, the call is repeated a few times.
+            **request: as `httpx2.Client.request` takes it.
+
+        Raises:
+            LatcastError: what the service refused, as the error that it is there.
+            InputError: the call cannot be sent, whoever may be there.
+            UnavailableError: the service cannot be reached, or its answer was lost.
+            UnexpectedAnswerError: somebody else answered: a proxy, another server, a page to log in.
+        """
+        if not repeat and method != "GET":
+            return self._send_once(method, path, left, **request)
+        waiting = Patience(patience_s)
+        while True:
+            try:
+                return self._send_once(method, path, **request)
+            except (UnavailableError, RateLimitedError) as error:
+                time.sleep(waiting.pause_s(error))
+
+    def _send_once(self, method: str, path: str, left: str = "", **request: Any) -> httpx2.Response:
+        try:
+            response = self._http.request(method, API + path, **prepared(request))
+        except httpx2.RequestError as error:
+            raise self.failure(error, left) from error
+        if not response.is_success:
+            raise self.error_of(response, left)
+        return response
+
+    def download(self, path: str, file: Path) -> None:
+        """Write the body of a GET into a file, piece by piece; a refusal leaves the file as it was.
+
+        Raises:
+            LatcastError: what the service refused.
+            UnavailableError: the service cannot be reached.
+        """
+        try:
+            with self._http.stream("GET", API + path) as response:
+                if not response.is_success:
+                    response.read()
+                    raise self.error_of(response)
+                with file.open("wb") as out:
+                    for chunk in response.iter_bytes():
+                        out.write(chunk)
+        except httpx2.RequestError as error:
+            raise self.failure(error) from error
+
+    def readiness(self) -> dict[str, Any]:
+        """The body of `/readyz`, which says what is wrong with a status of 503.
+
+        Raises:
+            UnavailableError: the service cannot be reached.
+        """
+        try:
+            response = self._http.get("/readyz")
+        except httpx2.RequestError as error:
+            raise self.failure(error) from error
+        return self.plain_of(response)
 
 
 def secret_of(what: str, secret: str | None) -> str | None:
@@ -256,10 +281,38 @@ def secret_of(what: str, secret: str | None) -> str | None:
     return stripped or None
 
 
-def _pause_s(attempt: int, error: LatcastError) -> float:
-    if isinstance(error, RateLimitedError):
-        return min(error.retry_after_s, LONGEST_PAUSE_S)
-    return float(min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0))
+def prepared(request: dict[str, Any]) -> dict[str, Any]:
+    """What httpx2 is given of a request: JSON and parameters without NumPy's numbers and arrays."""
+    return request | {part: to_plain(request[part]) for part in ("json", "params") if part in request}
+
+
+class Patience:
+    """How long one call waits from try to try, and when it gives up.
+
+    Args:
+        seconds: that it may wait altogether where the service says when to come again.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._left_s, self._attempts = seconds, 1
+
+    def pause_s(self, error: UnavailableError | RateLimitedError) -> float:
+        """Seconds until the next try.
+
+        Args:
+            error: why the last one failed; raised when there is to be no other.
+        """
+        announced = error.retry_after_s
+        if announced is not None and announced <= self._left_s:
+            pause_s = max(announced, FIRST_PAUSE_S)  # somebody who says "at once" again and again is left, too
+            self._left_s -= pause_s
+            return pause_s
+        if self._attempts == ATTEMPTS:
+            raise error
+        self._attempts += 1
+        if announced is not None and isinstance(error, RateLimitedError):
+            return min(announced, LONGEST_PAUSE_S)
+        return float(min(FIRST_PAUSE_S * 2 ** (self._attempts - 1), LONGEST_PAUSE_S) * random.uniform(0.5, 1.0))
 
 
 def _problem_of(response: httpx2.Response) -> LatcastError | None:

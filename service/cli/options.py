@@ -18,6 +18,7 @@ __all__ = [
     "DimOption",
     "FileOption",
     "GraphOption",
+    "InputOption",
     "JsonOption",
     "KeyOption",
     "LevelOption",
@@ -84,6 +85,14 @@ DimOption = Annotated[
         "--dim",
         metavar="SYMBOL=SIZE",
         help="Size of a symbol of the inputs' shapes: batch=1; repeatable. Whole shapes count before it.",
+    ),
+]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="SIZES",
+        help="Shape of an input of a torch module (net.py:Net), as in 1,3,224,224; once for each input, in order.",
     ),
 ]
 

@@ -16,6 +16,7 @@ from service.api.door.routes import Route
 from service.db import records
 from service.fleet import access, microbenchmarks
 from service.fleet.targets import find_target, targets_page
+from service.forecasting.state import state_of
 from service.jobs import submission
 from service.measurements import export, pages
 
@@ -42,6 +43,13 @@ def show(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetOut:
     """One target, with the adaptation that answers for it."""
     with parts.database.read() as session:
         return views.targets_out(session, [find_target(session, target_id)], parts.settings)[0]
+
+
+@router.get("/targets/{target_id}/state")
+def state(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetState:
+    """A text that is another as soon as forecasts for the target may be: whoever keeps answers asks for it first."""
+    with parts.database.read() as session:
+        return schemas.TargetState(target=target_id, state=state_of(session, target_id))
 
 
 @router.post("/targets/{target_id}/adapt", status_code=202)

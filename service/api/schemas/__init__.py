@@ -37,7 +37,7 @@ from service.api.schemas.jobs import (
 from service.api.schemas.keys import KeyIn, KeyOut, NewKeyOut
 from service.api.schemas.measurements import MeasurementOut, MeasurementsPage
 from service.api.schemas.predictors import PredictorOut
-from service.api.schemas.targets import AdaptationOut, MicrobenchOut, MicrobenchRef, QualityOut, TargetOut
+from service.api.schemas.targets import AdaptationOut, MicrobenchOut, MicrobenchRef, QualityOut, TargetOut, TargetState
 
 __all__ = [
     "AdaptIn",
@@ -89,5 +89,6 @@ __all__ = [
     "SettingsIn",
     "Shapes",
     "TargetOut",
+    "TargetState",
     "Text",
 ]

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from latcast.schema import Microbench
 from service.forecasting.types import QualityPair
 
-__all__ = ["AdaptationOut", "MicrobenchOut", "MicrobenchRef", "QualityOut", "TargetOut"]
+__all__ = ["AdaptationOut", "MicrobenchOut", "MicrobenchRef", "QualityOut", "TargetOut", "TargetState"]
 
 
 class AdaptationOut(BaseModel):
@@ -73,3 +73,10 @@ class QualityOut(BaseModel):
 
     target: str
     pairs: list[QualityPair]
+
+
+class TargetState(BaseModel):
+    """What a target's forecasts depend on."""
+
+    target: str
+    state: str = Field(description="Another text as soon as an answer may be another; its form means nothing.")

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from latcast.schema import InputError
+from service.cli.forecast.modules import is_module_name, module_network
 from service.cli.forecast.networks import Network, network_of
 from service.cli.shapes import Sizes
 
@@ -20,22 +21,34 @@ DELIMITERS = ",;\t"
 
 
 def networks_of(
-    names: Sequence[str], files: Sequence[str] | None, *, space: str | None, graph: bool, curve: Sequence[Sizes]
+    names: Sequence[str],
+    files: Sequence[str] | None,
+    *,
+    space: str | None,
+    graph: bool,
+    curve: Sequence[Sizes],
+    inputs: Sequence[str] = (),
 ) -> list[Network]:
     """The networks that a command is given, in order: those of its arguments, then those of lists.
 
     Args:
-        names: as `network_of` takes them.
+        names: as `network_of` takes them, or torch modules.
         files: lists, as `read_networks` takes them.
         space: search space of texts.
         graph: names are hashes.
         curve: sizes at which each file is asked about.
+        inputs: shapes of the inputs of torch modules.
 
     Raises:
-        InputError: a file cannot be read.
+        InputError: a file cannot be read, or a module cannot be exported.
         typer.BadParameter: nothing is named.
     """
-    networks = [made for name in names for made in network_of(name, space=space, graph=graph, curve=curve)]
+    networks: list[Network] = []
+    for name in names:
+        if space is None and not graph and is_module_name(name):
+            networks.append(module_network(name, inputs))
+        else:
+            networks += network_of(name, space=space, graph=graph, curve=curve)
     for file in files or []:
         networks += read_networks(file, space=space, graph=graph, curve=curve)
     if not networks:

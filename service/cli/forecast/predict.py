@@ -11,6 +11,7 @@ from service.cli.options import (
     DimOption,
     FileOption,
     GraphOption,
+    InputOption,
     JsonOption,
     KeyOption,
     LevelOption,
@@ -37,6 +38,7 @@ def predict(
     graph: GraphOption = False,
     shape: ShapeOption = None,
     dim: DimOption = None,
+    input_shape: InputOption = None,
     level: LevelOption = 0.9,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
@@ -51,12 +53,14 @@ def predict(
     Examples:
       latcast predict model.onnx --shape x=1,3,224,224
       latcast predict encoder.onnx --dim batch=1,2,4,8 --dim seq=128
+      latcast predict net.py:Net --input 1,3,224,224
       latcast predict --target 'openvino bf16' --file manifest.jsonl --json forecasts.json
       latcast predict --target 3f0c --space nasbench201 --file texts.txt
       latcast predict --target 3f0c --space nasbench201 \\
         '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|'
     """
-    asked = networks_of(networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim))
+    curve = parse_curve(shape, dim)
+    asked = networks_of(networks or [], file, space=space, graph=graph, curve=curve, inputs=input_shape or [])
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
         answers = _ask(client, registered["id"], asked, level)

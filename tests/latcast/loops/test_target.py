@@ -1,0 +1,134 @@
+"""A target in a search loop: lists of any length, in order, asked for once while nothing changes."""
+
+import json
+import pickle
+import threading
+from typing import Any
+
+import httpx2
+import pytest
+
+from latcast import Client
+from latcast.errors import ConflictError
+from latcast.loops import RemoteTarget, target
+from latcast.loops import networks as planning
+from latcast.schema import InputError
+
+PROBLEM = {"type": "urn:latcast:problem:invalid-architecture", "status": 422, "detail": "No such text."}
+
+
+class Service:
+    """Forecasts a text by its number; keeps the lists that it was asked for."""
+
+    def __init__(self, *, state: str | None = "1") -> None:
+        self.state, self.lists = state, list[list[str]]()
+        self.together = self.most_together = 0
+        self._lock = threading.Lock()
+        self._two = threading.Barrier(2)
+        self.wait_for_another = False
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        path = request.url.path.removeprefix("/v1")
+        if path == "/predict":
+            return httpx2.Response(200, json=self._predicted(json.loads(request.content)))
+        if not path.endswith("/state"):
+            return httpx2.Response(200, json={"id": "t"})
+        if self.state is None:
+            body = {"type": "urn:latcast:problem:not-found", "status": 404, "detail": "Nothing."}
+            return httpx2.Response(404, content=json.dumps(body), headers={"Content-Type": "application/problem+json"})
+        return httpx2.Response(200, json={"state": self.state})
+
+    def _predicted(self, body: dict[str, Any]) -> dict[str, Any]:
+        if "items" in body:
+            one = {"latency_ms": 2.0, "interval_ms": [1.0, 3.0], "source": "predicted", "coverage": 1.0,
+                   "predictor": "p", "kind": "k", "adapted": True, "measurements": 3, "origin": ""}  # fmt: skip
+            return {"items": [one] * len(body["items"])}
+        with self._lock:
+            self.lists.append(body["texts"])
+        if self.wait_for_another:
+            self._two.wait(60)
+        numbers = [float(text) if text.isdigit() else None for text in body["texts"]]
+        errors = {str(place): PROBLEM for place, number in enumerate(numbers) if number is None}
+        count = len(numbers)
+        return {"latency_ms": numbers, "low_ms": numbers, "high_ms": numbers, "measured": [False] * count,
+                "coverage": [1.0] * count, "errors": errors, "predictor": "p", "kind": "k", "adapted": True,
+                "measurements": 3, "origin": ""}  # fmt: skip
+
+
+def remote(service: Service) -> RemoteTarget:
+    return Client("http://service", transport=httpx2.MockTransport(service)).target("t")
+
+
+@pytest.fixture(autouse=True)
+def _always_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(target.AnswerMemory, "needs_look", True)
+
+
+def test_long_lists_are_asked_for_in_parts_together_and_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning.parts_of, "__kwdefaults__", {"most": 3})
+    service = Service()
+    service.wait_for_another = True  # each part is answered when another one is there, too
+    forecasts = remote(service).predict((str(number) for number in range(12)), space="toy")
+    assert forecasts.latency_ms.tolist() == list(range(12))
+    assert sorted(map(len, service.lists)) == [3, 3, 3, 3]
+    assert forecasts.facts["predictor"] == "p"
+
+
+def test_answers_are_remembered_until_the_state_changes() -> None:
+    service = Service()
+    loop = remote(service)
+    loop.predict(["1", "2", "bad"], space="toy")
+    again = loop.predict(["2", "bad", "3", "2"], space="toy")
+    assert service.lists == [["1", "2", "bad"], ["3"]]
+    assert again.latency_ms[[0, 2, 3]].tolist() == [2.0, 3.0, 2.0]
+    assert set(again.errors) == {1}
+    service.state = "2"
+    loop.predict(["2"], space="toy")
+    assert service.lists[-1] == ["2"]
+
+
+def test_a_service_without_states_is_asked_each_time() -> None:
+    service = Service(state=None)
+    loop = remote(service)
+    loop.predict("1", space="toy")
+    loop.predict("1", space="toy")
+    assert service.lists == [["1"], ["1"]]
+
+
+def test_networks_that_are_no_texts_are_asked_for_as_items() -> None:
+    forecasts = remote(Service()).predict([{"graph": "g"}, {"space": "toy", "text": "x"}])
+    assert forecasts.latency_ms.tolist() == [2.0, 2.0]
+    assert forecasts.high_ms.tolist() == [3.0, 3.0]
+    assert forecasts.facts["measurements"] == 3
+
+
+def test_with_a_space_networks_are_texts() -> None:
+    with pytest.raises(InputError, match="not bytes"):
+        remote(Service()).predict([b"onnx"], space="toy")
+
+
+def test_it_is_the_description_and_travels() -> None:
+    loop = remote(Service())
+    assert loop == {"id": "t"}
+    assert loop.id == "t"
+    client = Client("http://service")
+    copy = pickle.loads(pickle.dumps(RemoteTarget(client, loop)))  # noqa: S301 - our own
+    assert isinstance(copy, RemoteTarget)
+    assert copy["id"] == "t"
+
+
+def test_what_the_service_refuses_is_raised() -> None:
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/predict"):
+            body = {"type": "urn:latcast:problem:conflict", "status": 409, "detail": "Adapt one."}
+            return httpx2.Response(409, content=json.dumps(body), headers={"Content-Type": "application/problem+json"})
+        return httpx2.Response(200, json={"id": "t", "state": "s"})
+
+    with pytest.raises(ConflictError, match="Adapt one"):
+        Client("http://service", transport=httpx2.MockTransport(refuse)).target("t").predict(["1"], space="toy")
+
+
+def test_several_targets_in_one_call() -> None:
+    client = Client("http://service", transport=httpx2.MockTransport(Service()))
+    answers = client.predict_on([client.target("t")], ["1", "2"], space="toy")
+    assert answers["t"].latency_ms.tolist() == [1.0, 2.0]
