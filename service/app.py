@@ -33,6 +33,7 @@ from service.learning.artifact_check import ArtifactCheck
 from service.operations.logs import configure_logs
 from service.operations.metrics import Metrics
 from service.operations.readiness import Readiness
+from service.operations.traffic import TELL_SECONDS, Traffic
 from service.settings import Settings, read_settings
 from service.worker.abandoned import AbandonedJobs
 from service.worker.leases import LeaseKeeper
@@ -112,7 +113,9 @@ def create_app(
         changes=changes,
         identities=Identities(changes),
     )
-    return _assemble(parts, _memory_of(parts), tickers, closing)
+    traffic = Traffic()
+    tickers.append(Ticker("traffic", TELL_SECONDS, traffic.tell))
+    return _assemble(parts, _memory_of(parts), traffic, tickers, closing)
 
 
 def _memory_of(parts: Parts) -> "ForecastMemory | None":
@@ -141,6 +144,7 @@ def _forecasting(settings: Settings, database: Database, reader: ReadsFeatures) 
 def _assemble(
     parts: Parts,
     memory: "ForecastMemory | None",
+    traffic: Traffic,
     tickers: Sequence[Ticker],
     closing: Sequence[Callable[[], None]],
 ) -> FastAPI:
@@ -158,7 +162,7 @@ def _assemble(
     app.state.parts = parts
     _include_routes(app)
     problems.install(app)
-    _add_middleware(app, parts, memory)
+    _add_middleware(app, parts, memory, traffic)
     return app
 
 
@@ -189,7 +193,7 @@ def _lifespan_of(pools: Pools, tickers: Sequence[Ticker], closing: Sequence[Call
     return lifespan
 
 
-def _add_middleware(app: FastAPI, parts: Parts, memory: "ForecastMemory | None") -> None:
+def _add_middleware(app: FastAPI, parts: Parts, memory: "ForecastMemory | None", traffic: Traffic) -> None:
     """The last one added is the outermost."""
     settings = parts.settings
     app.add_middleware(CancelledCalls)
@@ -210,4 +214,4 @@ def _add_middleware(app: FastAPI, parts: Parts, memory: "ForecastMemory | None")
         )
     app.add_middleware(SameSite, origins=settings.cors_origins)
     app.add_middleware(NamedHosts, listens_on=settings.host, allowed=settings.allowed_hosts)
-    app.add_middleware(RequestContext, metrics=parts.metrics)
+    app.add_middleware(RequestContext, metrics=parts.metrics, traffic=traffic)

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     forecast_cache_bytes: Bytes = Field(
         128 * 2**20, description="Most memory for forecasts of texts, which are kept while nothing of a target changes."
     )
-    max_uploads: Count = Field(4, description="Bodies above 64 KiB that come in at a time.")
+    max_uploads: Count = Field(4, description="Bodies above 256 KiB that come in at a time.")
     max_parses: Count = Field(2, description="Large JSON bodies that are parsed at a time.")
     max_text_calls: Count = Field(16, description="Forecasts of texts at a time.")
     max_model_calls: Count = Field(4, description="Calls at a time that may read a model.")

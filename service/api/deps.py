@@ -78,6 +78,7 @@ class Allow:
         if principal is None:
             needless = secret is None and not self._scopes
             principal = Principal() if needless else identify(parts, secret, address_of(request.client))
+            request.state.caller = principal.key_id
         if not getattr(request.state, "admitted", False):
             self.admit(principal, parts, request.client)
         return principal

@@ -1,6 +1,6 @@
 """Forecasts as JSON, written at once: checking them against `schemas` would take as long as all the rest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import isfinite
 from typing import Any
 
@@ -9,7 +9,7 @@ from pydantic_core import to_json
 from service.api.problems import problem_of
 from service.forecasting.columns import Answers
 
-__all__ = ["columns_json", "items_json"]
+__all__ = ["columns_json", "item_lines", "items_json"]
 
 
 def columns_json(target: str, level: float, answers: Answers) -> bytes:
@@ -33,14 +33,14 @@ def columns_json(target: str, level: float, answers: Answers) -> bytes:
     return to_json(plain, inf_nan_mode="null")
 
 
-def items_json(target: str, level: float, answers: Answers) -> bytes:
-    """`schemas.PredictOut` of answers."""
+def items_json(target: str, level: float, lines: Iterable[str]) -> bytes:
+    """`schemas.PredictOut` of answers that `item_lines` has written."""
     head = to_json({"target": target, "level": level})[:-1]
-    return head + b',"items":[' + ",".join(_items(answers)).encode() + b"]}"
+    return head + f',"items":[{",".join(lines)}]}}'.encode()
 
 
-def _items(answers: Answers) -> Iterator[str]:
-    """The JSON of each answer."""
+def item_lines(answers: Answers) -> Iterator[str]:
+    """`schemas.ForecastOut`, or `schemas.ItemError`, of each answer."""
     predicted = _end_of_predicted(answers)
     measured = {name: _end_of_measured(name, answers.origin) for name in set(answers.statistics.values())}
     rows = zip(

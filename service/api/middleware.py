@@ -7,27 +7,28 @@ from collections.abc import Callable
 
 import structlog
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latcast.schema import LatcastError
 from service.api.deps import address_of
+from service.api.door.heads import header
 from service.api.problems import error_response, problem, problem_response, unavailable_response
 from service.db.failures import DATABASE_AWAY
 from service.fleet.access import Principal
 from service.operations.metrics import Metrics
+from service.operations.traffic import Traffic, is_frequent
 
 __all__ = ["KeyBeforeBody", "RequestContext"]
 
 log = structlog.get_logger("service.access")
 
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What metrics tell apart; whatever else a caller makes up is `other`."""
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -35,10 +36,16 @@ GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContext:
-    """Outermost: what happens to every call, whatever becomes of it."""
+    """Outermost: what happens to every call, whatever becomes of it.
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    Args:
+        app: what is inside.
+        metrics: counts every call.
+        traffic: counts those that get no line of their own in the log.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, traffic: Traffic) -> None:
+        self._app, self._metrics, self._traffic = app, metrics, traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one call (ASGI)."""
@@ -61,15 +68,30 @@ class RequestContext:
         route = getattr(scope.get("route"), "path", "unknown")
         method = scope["method"] if scope["method"] in METHODS else "other"
         self._metrics.observe_call(method, route, call.status, seconds)
-        log.info("call", method=scope["method"], path=scope["path"], status=call.status, ms=round(seconds * 1000, 1))
+        caller = _caller(scope)
+        if is_frequent(route, call.status):
+            self._traffic.count(route, caller)
+            return
+        log.info(
+            "call", method=scope["method"], path=scope["path"], status=call.status, ms=round(seconds * 1000, 1),
+            caller=caller,
+        )  # fmt: skip
+
+
+def _caller(scope: Scope) -> str | None:
+    """The id of the key that came with a call, as far as it is known."""
+    state = scope.get("state", {})
+    principal: Principal | None = state.get("principal")
+    caller: str | None = principal.key_id if principal else state.get("caller")
+    return caller
 
 
 class _Call:
     """One call's state."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        given = Headers(scope=scope).get("x-request-id", "")
-        self.request_id = given if GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        wanted_id = header(scope, b"x-request-id")
+        self.request_id = wanted_id if wanted_id and GIVEN_ID.fullmatch(wanted_id) else secrets.token_hex(8)
         self.started = time.perf_counter()
         self.status = 0
         self._scope, self._send = scope, send
@@ -77,10 +99,11 @@ class _Call:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self.request_id
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            headers = list(message.get("headers", ()))
+            names = {name for name, _ in headers}
+            headers.append((b"x-request-id", self.request_id.encode("latin-1")))
+            headers.extend(pair for pair in SECURITY_HEADERS if pair[0] not in names)
+            message["headers"] = headers
         await self._send(message)
 
     async def answer_failure(self, receive: Receive) -> None:
@@ -114,7 +137,7 @@ class KeyBeforeBody:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one call (ASGI)."""
         if scope["type"] == "http" and scope["method"] in WITH_BODY:
-            secret = _bearer(Headers(scope=scope).get("authorization", ""))
+            secret = _bearer(header(scope, b"authorization") or "")
             if secret is not None or not self._keyless(scope["path"]):
                 try:
                     principal = self._known(secret) or await run_in_threadpool(

@@ -6,7 +6,6 @@ answered by `service.forecasting.memory`; whatever is unusual about a call goes 
 
 import re
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
@@ -14,7 +13,6 @@ from typing import Any
 
 from pydantic_core import from_json
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -23,16 +21,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from latcast.schema import LatcastError
 from service.api.deps import READERS, Parts
 from service.api.door.bodies import SMALL_BYTES, Body
-from service.api.door.json_bodies import count_values, require_shallow
-from service.api.forecast_json import columns_json, items_json
+from service.api.door.heads import header
+from service.api.door.json_bodies import count_values
+from service.api.forecast_json import columns_json, item_lines, items_json
 from service.api.problems import response_to
-from service.forecasting.columns import Answers
-from service.forecasting.memory import ForecastMemory
+from service.forecasting.memory import ForecastMemory, Prepared
 
 __all__ = ["QuickForecasts"]
 
 PATHS = frozenset({"/v1/predict", "/predict"})
-JSON_TYPE = re.compile(rb"application/json\s*(;.*)?", re.IGNORECASE)
+JSON_TYPE = re.compile(r"application/json\s*(;.*)?", re.IGNORECASE)
 ROUTE = SimpleNamespace(path="/v1/predict")
 """What metrics call the route."""
 LONGEST_TEXT = 2_000
@@ -67,30 +65,27 @@ class QuickForecasts:
         if not (scope["type"] == "http" and scope["method"] == "POST" and self._may_be_quick(scope)):
             await self._app(scope, receive, send)
             return
-        async with AsyncExitStack() as stack:
-            try:
-                body = await self._read(scope, receive, stack)
-                answer = await self._answer(body)
-            except ClientDisconnect:
-                return
-            except (LatcastError, HTTPException) as error:
-                await response_to(Request(scope), error)(scope, receive, send)
-                return
-            if answer is None:
-                scope["state"]["body"] = body
-                await self._app(scope, body.replayed(receive), send)
-                return
-            scope["route"] = ROUTE
-            await Response(answer, media_type="application/json")(scope, receive, send)
+        try:
+            READERS.admit(scope["state"]["principal"], self._parts, scope.get("client"))
+            scope["state"]["admitted"] = True
+            async with self._parts.bodies.body(scope, receive, limit=self._parts.settings.max_text_bytes) as body:
+                await self._respond(body, scope, receive, send)
+        except ClientDisconnect:
+            return
+        except (LatcastError, HTTPException) as error:
+            await response_to(Request(scope), error)(scope, receive, send)
 
     def _may_be_quick(self, scope: Scope) -> bool:
         return _path(scope) in PATHS and _is_plain(scope, most_bytes=self._parts.settings.max_text_bytes)
 
-    async def _read(self, scope: Scope, receive: Receive, stack: AsyncExitStack) -> Body:
-        READERS.admit(scope["state"]["principal"], self._parts, scope.get("client"))
-        scope["state"]["admitted"] = True
-        limit = self._parts.settings.max_text_bytes
-        return await stack.enter_async_context(self._parts.bodies.body(scope, receive, limit=limit))
+    async def _respond(self, body: Body, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._answer(body)
+        if answer is None:
+            scope["state"]["body"] = body
+            await self._app(scope, body.replayed(receive), send)
+            return
+        scope["route"] = ROUTE
+        await Response(answer, media_type="application/json")(scope, receive, send)
 
     async def _answer(self, body: Body) -> bytes | None:
         """The answer's JSON; None where the route has to answer. What takes long does so in a thread."""
@@ -99,33 +94,33 @@ class QuickForecasts:
         asked = self._asked(body)
         if asked is None:
             return None
-        answers = self._memory.at_once(asked.target, asked.space, asked.texts, asked.level)
-        if answers is None:
+        prepared = self._memory.at_once(asked.target, asked.space, asked.texts)
+        if prepared is None:
             return await self._parts.pools.texts.run(partial(self._looked_up, body))
-        return self._written(asked, answers)
+        return self._written(asked, prepared)
 
     def _looked_up(self, body: Body) -> bytes | None:
         asked = self._asked(body)
         if asked is None:
             return None
         try:
-            answers = self._memory.answers(asked.target, asked.space, asked.texts, asked.level)
+            prepared = self._memory.prepare(asked.target, asked.space, asked.texts)
         except (LatcastError, SQLAlchemyError, ValueError):
             return None  # which the route finds, too, and says
-        return None if answers is None else self._written(asked, answers)
+        return None if prepared is None else self._written(asked, prepared)
 
-    def _written(self, asked: _Asked, answers: Answers) -> bytes:
-        self._parts.metrics.count_answers(answers)
-        write = columns_json if asked.columns else items_json
-        return write(asked.target, asked.level, answers)
+    def _written(self, asked: _Asked, prepared: Prepared) -> bytes:
+        self._parts.metrics.count_sources(*prepared.counts())
+        if asked.columns:
+            return columns_json(asked.target, asked.level, prepared.answers(asked.level))
+        return items_json(asked.target, asked.level, prepared.lines(asked.level, item_lines))
 
     def _asked(self, body: Body) -> _Asked | None:
         """What the JSON asks for; None where it is unusual, or wrong."""
         settings, text = self._parts.settings, body.read()
         try:
             count_values(iter([text]), settings.max_json_values)
-            require_shallow(text, 8)
-            plain = from_json(text, allow_inf_nan=False, cache_strings="keys")
+            plain = from_json(text, allow_inf_nan=False, cache_strings="none")
         except Exception:  # noqa: BLE001 - the route says what is wrong
             return None
         if not isinstance(plain, dict):
@@ -170,8 +165,7 @@ def _path(scope: Scope) -> str:
 
 def _is_plain(scope: Scope, *, most_bytes: int) -> bool:
     """Whether the body is JSON as it stands, of a known length that no call without models exceeds."""
-    headers = Headers(scope=scope)
-    kind = headers.get("content-type", "").encode("latin-1")
-    length = headers.get("content-length", "")
+    kind, length = header(scope, b"content-type") or "", header(scope, b"content-length") or ""
     is_short = length.isdigit() and int(length) <= most_bytes
-    return is_short and JSON_TYPE.fullmatch(kind) is not None and "content-encoding" not in headers
+    is_json = kind == "application/json" or JSON_TYPE.fullmatch(kind) is not None
+    return is_short and is_json and header(scope, b"content-encoding") is None

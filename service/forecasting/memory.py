@@ -7,7 +7,8 @@ as columns, one row for each text, and dropped when the database says that somet
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import func, select
@@ -26,10 +27,12 @@ from service.graphs.queries import reads_natively
 from service.learning.catalogue import PredictorCatalogue, ServedPredictor
 from service.measurements.lookup import MeasuredLatency, measured_latencies, measured_networks
 
-__all__ = ["ForecastMemory", "Remembered"]
+__all__ = ["ForecastMemory", "Prepared", "Remembered"]
 
 ENTRY_BYTES = 250
 """What a text takes beside its characters, about."""
+LINE_BYTES = 150
+"""What an answer that is kept as it was written takes beside its characters, about."""
 FIRST_ROWS = 1024
 MOST_LOOKS = 1000
 """Targets and spaces that are looked up at a time."""
@@ -63,6 +66,8 @@ class Remembered:
         self._text_bytes = _bytes_of(measured_texts)
         self._rows: dict[str, int] = {}
         self._statistics: dict[int, str] = {}
+        self._measured: set[str] = set()
+        self._lines = _Lines(0.0)
         # Columns: latency, standard error of its logarithm with the tail's factor, coverage, whether measured.
         self._columns = np.empty((4, FIRST_ROWS))
         self._count = 0
@@ -71,7 +76,7 @@ class Remembered:
     @property
     def size_bytes(self) -> int:
         """Memory that it takes, about."""
-        return self._text_bytes + self._columns.nbytes
+        return self._text_bytes + self._columns.nbytes + self._lines.size_bytes
 
     def missing(self, texts: Sequence[str]) -> list[str]:
         """Those of the texts that have no row, each once, in order."""
@@ -126,6 +131,7 @@ class Remembered:
             noise = [np.nan if each.noise_log is None else each.noise_log for each in found.values()]
             whole = [1.0] * len(found)
             values = np.array([[each.median_ms for each in found.values()], noise, whole, whole])
+            self._measured.update(found)
             self._store(list(found), values, [each.statistic for each in found.values()])
 
     def _store(self, texts: Sequence[str], values: FloatArray, statistics: Sequence[str] = ()) -> None:
@@ -176,6 +182,84 @@ class Remembered:
             origin=self.target.origin,
         )
 
+    def lines(
+        self,
+        texts: Sequence[str],
+        level: float,
+        errors: Mapping[str, LatcastError],
+        write: Callable[[Answers], Iterable[str]],
+    ) -> list[str]:
+        """Answers as they are written; those of the last level that was asked for are kept.
+
+        Args:
+            texts: n that have rows, or errors.
+            level: as in `answers`.
+            errors: as in `answers`.
+            write: one line for each answer; always the same function.
+        """
+        kept = self._lines
+        if kept.level != level:
+            kept = self._lines = _Lines(level)
+        try:
+            return list(map(kept.by_text.__getitem__, texts))
+        except KeyError:
+            new = [text for text in dict.fromkeys(texts) if text not in kept.by_text]
+        written = dict(zip(new, write(self.answers(new, level, errors)), strict=True))
+        with self._lock:
+            kept.add({text: line for text, line in written.items() if text not in errors})
+        return [written.get(text) or kept.by_text[text] for text in texts]
+
+    def measured_among(self, texts: Iterable[str]) -> int:
+        """How many of the texts, which have rows, are answered by measurements."""
+        return sum(map(self._measured.__contains__, texts)) if self._measured else 0
+
+
+class _Lines:
+    """Answers at one level as they were written, by text."""
+
+    def __init__(self, level: float) -> None:
+        self.level, self.size_bytes = level, 0
+        self.by_text: dict[str, str] = {}
+
+    def add(self, lines: Mapping[str, str]) -> None:
+        self.size_bytes += sum(len(line) + LINE_BYTES for text, line in lines.items() if text not in self.by_text)
+        self.by_text.update(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Texts of one space on one target whose answers are in memory.
+
+    Args:
+        remembered: the answers.
+        texts: n texts.
+        errors: of those that are no architectures.
+        keep_bound: called when the answers take more memory than before.
+    """
+
+    remembered: Remembered
+    texts: Sequence[str]
+    errors: Mapping[str, LatcastError]
+    keep_bound: Callable[[], None]
+
+    def answers(self, level: float) -> Answers:
+        """The answers as columns; `level` is the probability that an interval holds the latency, in (0, 1)."""
+        return self.remembered.answers(self.texts, level, self.errors)
+
+    def lines(self, level: float, write: Callable[[Answers], Iterable[str]]) -> list[str]:
+        """The answers as `write` writes them, one for each text."""
+        size = self.remembered.size_bytes
+        lines = self.remembered.lines(self.texts, level, self.errors, write)
+        if self.remembered.size_bytes > size:
+            self.keep_bound()
+        return lines
+
+    def counts(self) -> tuple[int, int, int]:
+        """How many are (measured, predicted, errors)."""
+        wrong = sum(map(self.errors.__contains__, self.texts)) if self.errors else 0
+        measured = self.remembered.measured_among(self.texts)
+        return measured, len(self.texts) - measured - wrong, wrong
+
 
 class ForecastMemory:
     """Remembers answers by target and search space, and forgets what changed or what nobody used. Thread-safe.
@@ -203,35 +287,34 @@ class ForecastMemory:
         self._lock = threading.Lock()
         self._looks: Cache[tuple[TargetId, str], threading.Lock] = Cache(MOST_LOOKS)
 
-    def at_once(self, target_id: TargetId, space: str, texts: Sequence[str], level: float) -> Answers | None:
-        """Answers without a look at the database, for the event loop; None where it takes one.
+    def at_once(self, target_id: TargetId, space: str, texts: Sequence[str]) -> Prepared | None:
+        """Prepare answers without a look at the database, for the event loop; None where it takes one.
 
         Args:
             target_id: the target.
             space: name of the search space.
             texts: few of them may be new.
-            level: probability that the interval holds the latency, in (0, 1).
         """
         remembered = self._kept.get((target_id, space))
         if remembered is None or remembered.generation != self._changes.generation:
             return None
         missing = remembered.missing(texts)
-        if len(missing) > QUICK_TEXTS:
-            return None
-        errors = remembered.learn(missing, None) if missing else {}
+        if not missing:
+            return Prepared(remembered, texts, {}, self._forget_beyond_bound)
+        errors = remembered.learn(missing, None) if len(missing) <= QUICK_TEXTS else None
         if errors is None:
             return None
         self._forget_beyond_bound()
-        return remembered.answers(texts, level, errors)
+        return Prepared(remembered, texts, errors, self._forget_beyond_bound)
 
-    def answers(self, target_id: TargetId, space: str, texts: Sequence[str], level: float) -> Answers | None:
-        """Answers, with a look at the database where it is needed; None where no predictor reads the space as it is.
+    def prepare(self, target_id: TargetId, space: str, texts: Sequence[str]) -> Prepared | None:
+        """Prepare answers, with a look at the database where it is needed; None where no predictor reads the space as
+        it is.
 
         Args:
             target_id: the target.
             space: name of the search space.
             texts: of architectures.
-            level: probability that the interval holds the latency, in (0, 1).
 
         Raises:
             NotFoundError: nobody registered the target.
@@ -244,7 +327,7 @@ class ForecastMemory:
         missing = remembered.missing(texts)
         errors = (remembered.learn(missing, self._database) if missing else None) or {}
         self._forget_beyond_bound()
-        return remembered.answers(texts, level, errors)
+        return Prepared(remembered, texts, errors, self._forget_beyond_bound)
 
     def _fresh(self, target_id: TargetId, space: str) -> Remembered | None:
         """What is remembered of a space on a target, emptied if something of it changed; one call at a time looks."""

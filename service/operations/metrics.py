@@ -25,6 +25,7 @@ class Metrics:
         self._seconds = Histogram(
             "latcast_call_seconds", "Time to answer a call.", ("method", "route"), registry=self._registry
         )
+        self._of_call: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._forecasts = Counter(
             "latcast_forecasts_total", "Items answered by POST /v1/predict.", ("source",), registry=self._registry
         )
@@ -32,8 +33,12 @@ class Metrics:
 
     def observe_call(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a call."""
-        self._calls.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        key = (method, route, status)
+        if (counters := self._of_call.get(key)) is None:
+            counters = self._calls.labels(method, route, str(status)), self._seconds.labels(method, route)
+            self._of_call[key] = counters
+        counters[0].inc()
+        counters[1].observe(seconds)
 
     def count_forecasts(self, answers: Sequence[Forecast | Exception]) -> None:
         """Count answers by where they came from, or as errors."""
@@ -44,7 +49,10 @@ class Metrics:
     def count_answers(self, answers: Answers) -> None:
         """Count answers in columns, as `count_forecasts` counts single ones."""
         measured, errors = int(answers.measured.sum()), len(answers.errors)
-        predicted = len(answers.measured) - measured - errors
+        self.count_sources(measured, len(answers.measured) - measured - errors, errors)
+
+    def count_sources(self, measured: int, predicted: int, errors: int) -> None:
+        """Count answers by where they came from."""
         for source, count in (("measured", measured), ("predicted", predicted), ("error", errors)):
             if count:
                 self._forecasts.labels(source).inc(count)

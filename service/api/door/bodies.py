@@ -1,14 +1,15 @@
 """Bodies as they come in: within limits of size and time, unpacked, in memory while small and else in a file."""
 
+import asyncio
 import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import IO, Protocol, cast
 
 import anyio
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
@@ -16,11 +17,12 @@ from starlette.types import Message, Receive, Scope
 from latcast.errors import BodyTooLargeError, UnavailableError
 from latcast.schema import InputError
 from profilers.onnx_graph.isolated.model_file import ModelFile
+from service.api.door.heads import header
 from service.api.door.pools import Pool
 
 __all__ = ["SMALL_BYTES", "Body", "BodyReader"]
 
-SMALL_BYTES = 2**16
+SMALL_BYTES = 2**18
 """Up to here a body is held in memory, and needs no place."""
 SLOWEST_BYTES_S = 16 * 2**10
 """A body may take its longest pause, and besides as long as it takes at this rate."""
@@ -87,11 +89,20 @@ class BodyReader:
             InputError: no valid gzip.
             UnavailableError: there are as many large bodies already as may be, or the disk is full.
         """
-        headers = Headers(scope=scope)
-        announced = headers.get("content-length", "")
+        announced = header(scope, b"content-length") or ""
         if announced.isdigit() and int(announced) > limit:
             raise _too_large(limit)
-        unpacker = _unpacker(headers.get("content-encoding", "identity"))
+        unpacker = _unpacker(header(scope, b"content-encoding") or "")
+        first = await _next(receive, self._pause_s)
+        content = first.get("body", b"")
+        if (
+            not first.get("more_body", False)
+            and len(content) <= min(SMALL_BYTES, limit)
+            and isinstance(unpacker, _Plain)
+        ):
+            yield Body(BytesIO(content), len(content))
+            return
+        receive = _again(first, receive)
         async with AsyncExitStack() as stack:
             file = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=SMALL_BYTES))  # noqa: SIM115 - the stack closes it
             body = Body(cast(IO[bytes], file), 0)
@@ -117,9 +128,20 @@ class BodyReader:
         unpacker.require_end()
 
 
+def _again(first: Message, receive: Receive) -> Receive:
+    """Receive a message again, and then whatever follows it."""
+    left = [first]
+
+    async def message() -> Message:
+        return left.pop() if left else await receive()
+
+    return message
+
+
 async def _next(receive: Receive, pause_s: float) -> Message:
-    with anyio.move_on_after(pause_s):
-        message = await receive()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(pause_s):
+            message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         return message

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from latcast.schema import InputError
 from service.api.deps import ENDING
+from service.api.door.joined_writes import JoinedWrites
 from service.settings import Settings
 
 __all__ = ["GuardedListener", "protocol_for", "serve_http"]
@@ -211,7 +212,7 @@ class GuardedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Take a connection, or turn it away."""
         self.conn = CountedChunks(h11.SERVER)
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]  # one in all it does
         number = transport.get_extra_info("socket").fileno()
         if len(self.connections) > self.most_connections or number > self.last_file:
             _say_refused("as many are open as may be")

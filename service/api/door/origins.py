@@ -2,17 +2,20 @@
 
 import ipaddress
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.door.heads import header
 from service.api.problems import problem, problem_response
 from service.fleet.access import is_loopback
 
 __all__ = ["NamedHosts", "SameSite"]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+MOST_HOST = 300
+"""Names of hosts have at most 253 characters; a port follows."""
 PROBES = ("/healthz", "/readyz")
 """Load balancers call them by address, and they tell nothing."""
 
@@ -39,7 +42,7 @@ class NamedHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one call (ASGI)."""
-        host = Headers(scope=scope).get("host") if scope["type"] == "http" else None
+        host = header(scope, b"host") if scope["type"] == "http" else None
         # Browsers always send one; what sends none is an old health check.
         if self._takes_any or host is None or scope["path"] in PROBES or self._is_own(host):
             await self._app(scope, receive, send)
@@ -51,7 +54,7 @@ class NamedHosts:
         await problem_response(problem(421, "misdirected-request", detail))(scope, receive, send)
 
     def _is_own(self, host: str) -> bool:
-        name = _name_of(host)
+        name = _name_of(host[:MOST_HOST])
         return is_loopback(name) or name in self._names or name.endswith(self._ends)
 
 
@@ -71,7 +74,7 @@ class SameSite:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one call (ASGI)."""
-        if scope["type"] != "http" or scope["method"] in SAFE_METHODS or self._may_pass(Headers(scope=scope)):
+        if scope["type"] != "http" or scope["method"] in SAFE_METHODS or self._may_pass(scope):
             await self._app(scope, receive, send)
             return
         detail = (
@@ -80,15 +83,19 @@ class SameSite:
         )
         await problem_response(problem(403, "cross-site", detail))(scope, receive, send)
 
-    def _may_pass(self, headers: Headers) -> bool:
-        origin, relation = headers.get("origin"), headers.get("sec-fetch-site")
-        if headers.get("authorization", "").lower().startswith("bearer ") or (origin and origin in self._origins):
+    def _may_pass(self, scope: Scope) -> bool:
+        origin, relation = header(scope, b"origin"), header(scope, b"sec-fetch-site")
+        if origin is None and relation is None:
+            return True
+        has_key = (header(scope, b"authorization") or "").lower().startswith("bearer ")
+        if has_key or (origin and origin in self._origins):
             return True
         if relation is not None:
             return relation in {"same-origin", "none"}
-        return origin is None or urlsplit(origin).netloc == headers.get("host")
+        return origin is None or urlsplit(origin).netloc == header(scope, b"host")
 
 
+@lru_cache(1000)
 def _name_of(host: str) -> str:
     """The name in a Host header, without its port."""
     bare = host.partition("]")[0] if host.startswith("[") else host.rpartition(":")[0] or host

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from latcast.schema import InputError
-from service.api.forecast_json import columns_json, items_json
+from service.api.forecast_json import columns_json, item_lines, items_json
 from service.api.schemas import PredictColumnsOut, PredictOut
 from service.forecasting.columns import Answers, Responder
 
@@ -23,7 +23,7 @@ ANSWERS = Answers(
 
 
 def test_items() -> None:
-    plain = json.loads(items_json('t"', 0.9, ANSWERS))
+    plain = json.loads(items_json('t"', 0.9, item_lines(ANSWERS)))
     PredictOut.model_validate(plain)
     first, second, third, fourth = plain["items"]
     assert first == {

@@ -1,9 +1,12 @@
 """Around every call: security headers, a request id, CORS, and the key before the body."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
+import structlog
 from starlette.types import ASGIApp, Message
+from structlog.testing import capture_logs
 
 from tests.service.helpers import World
 
@@ -20,6 +23,21 @@ def test_answers_carry_security_headers_and_a_request_id(world: World) -> None:
     assert world.http.get("/healthz", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"
     forged = world.http.get("/healthz", headers={"x-request-id": "a b<script>"}).headers["x-request-id"]
     assert "<" not in forged
+
+
+def test_a_call_is_logged_with_its_request_and_its_key(keyed: tuple[World, dict[str, str]]) -> None:
+    world, keys = keyed
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        world.http.get("/v1/targets", headers={"authorization": f"Bearer {keys['client']}", "x-request-id": "mine-2"})
+        world.http.get("/v1/targets")
+        world.http.post("/v1/jobs/lease", json={"wait_s": 0}, headers={"authorization": f"Bearer {keys['agent']}"})
+    calls = [line for line in lines if line["event"] == "call"]
+    assert [(line["path"], line["status"], bool(line["caller"])) for line in calls] == [
+        ("/v1/targets", 200, True), ("/v1/targets", 401, False),
+    ], "a wait that ends without a job has no line"  # fmt: skip
+    assert calls[0]["request_id"] == "mine-2"
+    assert keys["client"] not in str(lines)
 
 
 def test_only_named_origins_may_call_from_pages(make_world: MakeWorld) -> None:

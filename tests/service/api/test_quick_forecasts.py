@@ -82,9 +82,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     original = quick_forecasts.QuickForecasts._written
 
-    def written(self: Any, asked: Any, answers: Any) -> bytes:
-        sizes.append(len(answers.latency_ms))
-        return original(self, asked, answers)
+    def written(self: Any, asked: Any, prepared: Any) -> bytes:
+        sizes.append(len(prepared.texts))
+        return original(self, asked, prepared)
 
     monkeypatch.setattr(quick_forecasts.QuickForecasts, "_written", written)
     return sizes
@@ -262,7 +262,7 @@ async def _refused(_function: object) -> None:
 
 def test_a_database_that_is_away_is_said_as_the_route_says_it(world: World) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ForecastMemory, "answers", _away)
+        patch.setattr(ForecastMemory, "prepare", _away)
         patch.setattr(Forecaster, "forecast", _away)
         answer = world.http.post("/v1/predict", json=world.list_body(TEXTS[:3]))
     assert answer.status_code == 503

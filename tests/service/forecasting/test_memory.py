@@ -12,6 +12,7 @@ from predictors.data.importers import read_any
 from profilers.search_spaces import get_space
 from service.db.changes import Changes
 from service.db.session import Database
+from service.forecasting.columns import Answers
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.memory import FIRST_ROWS, QUICK_TEXTS, ForecastMemory
 from service.forecasting.types import Forecast
@@ -56,6 +57,11 @@ class World:
         return self.forecaster.forecast(self.target, items, level)
 
 
+def answered(world: World, target: str, space: str, texts: Sequence[str], level: float) -> Answers | None:
+    prepared = world.memory.prepare(target, space, texts)
+    return None if prepared is None else prepared.answers(level)
+
+
 @pytest.fixture
 def world(database: Database, tmp_path: Path) -> Iterator[World]:
     made = World(database, tmp_path)
@@ -65,7 +71,7 @@ def world(database: Database, tmp_path: Path) -> Iterator[World]:
 
 @pytest.mark.parametrize("level", [0.9, 0.5])
 def test_answers_are_the_forecasters(world: World, level: float) -> None:
-    answers = world.memory.answers(world.target, "nasbench201", TEXTS, level)
+    answers = answered(world, world.target, "nasbench201", TEXTS, level)
     assert answers is not None
     for index, told in enumerate(world.told(TEXTS, level)):
         assert answers.latency_ms[index] == pytest.approx(told.latency_ms, rel=1e-12)
@@ -84,29 +90,29 @@ def test_answers_are_the_forecasters(world: World, level: float) -> None:
 
 
 def test_what_was_asked_before_is_answered_without_the_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert world.memory.at_once(world.target, "nasbench201", TEXTS[:1], 0.9) is None, "nothing is known yet"
-    first = world.memory.answers(world.target, "nasbench201", TEXTS[:60], 0.9)
+    assert world.memory.at_once(world.target, "nasbench201", TEXTS[:1]) is None, "nothing is known yet"
+    first = answered(world, world.target, "nasbench201", TEXTS[:60], 0.9)
     monkeypatch.setattr(world.database, "read", None)
-    again = world.memory.at_once(world.target, "nasbench201", [*TEXTS[:60], TEXTS[0]], 0.9)
+    again = world.memory.at_once(world.target, "nasbench201", [*TEXTS[:60], TEXTS[0]])
     assert first is not None
     assert again is not None
-    assert again.latency_ms.tolist() == [*first.latency_ms.tolist(), first.latency_ms[0]]
-    assert world.memory.at_once(world.target, "nasbench201", TEXTS[60:], 0.9) is not None, "forecasts need no database"
+    assert again.answers(0.9).latency_ms.tolist() == [*first.latency_ms.tolist(), first.latency_ms[0]]
+    assert world.memory.at_once(world.target, "nasbench201", TEXTS[60:]) is not None, "forecasts need no database"
 
 
 def test_a_measured_text_takes_a_look_at_the_database_the_first_time(world: World) -> None:
-    world.memory.answers(world.target, "nasbench201", TEXTS[50:], 0.9)
-    assert world.memory.at_once(world.target, "nasbench201", TEXTS[:1], 0.9) is None
-    world.memory.answers(world.target, "nasbench201", TEXTS[:1], 0.9)
-    assert world.memory.at_once(world.target, "nasbench201", TEXTS[:1], 0.9) is not None
+    answered(world, world.target, "nasbench201", TEXTS[50:], 0.9)
+    assert world.memory.at_once(world.target, "nasbench201", TEXTS[:1]) is None
+    answered(world, world.target, "nasbench201", TEXTS[:1], 0.9)
+    assert world.memory.at_once(world.target, "nasbench201", TEXTS[:1]) is not None
 
 
 def test_a_change_is_followed_once_it_is_noticed(world: World) -> None:
-    before = world.memory.answers(world.target, "nasbench201", TEXTS[39:41], 0.9)
+    before = answered(world, world.target, "nasbench201", TEXTS[39:41], 0.9)
     world.load(range(39, 41), factor=2.0)
     world.changes.look()
-    assert world.memory.at_once(world.target, "nasbench201", TEXTS[39:41], 0.9) is None
-    after = world.memory.answers(world.target, "nasbench201", TEXTS[39:41], 0.9)
+    assert world.memory.at_once(world.target, "nasbench201", TEXTS[39:41]) is None
+    after = answered(world, world.target, "nasbench201", TEXTS[39:41], 0.9)
     assert before is not None
     assert after is not None
     assert after.measured.tolist() == [True, True]
@@ -115,17 +121,17 @@ def test_a_change_is_followed_once_it_is_noticed(world: World) -> None:
 
 
 def test_a_change_of_another_target_forgets_nothing(world: World) -> None:
-    world.memory.answers(world.target, "nasbench201", TEXTS, 0.9)
+    answered(world, world.target, "nasbench201", TEXTS, 0.9)
     kept = world.memory._kept[world.target, "nasbench201"]
     world.load([0], device="other")
     world.changes.look()
-    world.memory.answers(world.target, "nasbench201", TEXTS[:1], 0.9)
+    answered(world, world.target, "nasbench201", TEXTS[:1], 0.9)
     assert world.memory._kept[world.target, "nasbench201"] is kept
 
 
 def test_texts_that_are_no_architectures_are_errors_of_their_own(world: World) -> None:
     texts = [TEXTS[0], "broken", TEXTS[50]]
-    answers = world.memory.answers(world.target, "NAS-Bench-201", texts, 0.9)
+    answers = answered(world, world.target, "NAS-Bench-201", texts, 0.9)
     assert answers is not None
     assert isinstance(answers.errors[1], InvalidArchitectureError)
     assert list(answers.errors) == [1]
@@ -136,11 +142,11 @@ def test_texts_that_are_no_architectures_are_errors_of_their_own(world: World) -
 
 def test_what_nobody_can_answer(world: World) -> None:
     with pytest.raises(NotFoundError):
-        world.memory.answers("none", "nasbench201", TEXTS, 0.9)
+        answered(world, "none", "nasbench201", TEXTS, 0.9)
     with pytest.raises(UnknownNameError):
-        world.memory.answers(world.target, "none", TEXTS, 0.9)
+        answered(world, world.target, "none", TEXTS, 0.9)
     with pytest.raises(ConflictError):
-        world.memory.answers(world.target, "ofa_mbv3", [OFA.example], 0.9)
+        answered(world, world.target, "ofa_mbv3", [OFA.example], 0.9)
 
 
 def test_memory_is_bounded_and_the_least_used_target_goes_first(database: Database, tmp_path: Path) -> None:
@@ -150,15 +156,15 @@ def test_memory_is_bounded_and_the_least_used_target_goes_first(database: Databa
     many = list(dict.fromkeys(SPACE.sample(RNG).text for _ in range(2 * FIRST_ROWS)))
     half = FIRST_ROWS // 2
     for target in (world.target, other):
-        world.memory.answers(target, "nasbench201", many[: half + 100], 0.9)
+        answered(world, target, "nasbench201", many[: half + 100], 0.9)
     assert [key[0] for key in world.memory._kept] == [other]
-    world.memory.answers(other, "nasbench201", many, 0.9)
+    answered(world, other, "nasbench201", many, 0.9)
     assert not world.memory._kept, "more than the bound in one call is answered and forgotten"
     world.changes.close()
 
 
 def test_memory_counts_what_texts_are_long(world: World) -> None:
-    world.memory.answers(world.target, "nasbench201", TEXTS[:1], 0.9)
+    answered(world, world.target, "nasbench201", TEXTS[:1], 0.9)
     kept = world.memory._kept[world.target, "nasbench201"]
     before = kept.size_bytes
     assert before >= sum(map(len, TEXTS[:30])), "texts that were measured count, too"
@@ -167,7 +173,45 @@ def test_memory_counts_what_texts_are_long(world: World) -> None:
 
 
 def test_many_new_texts_are_not_read_on_the_event_loop(world: World) -> None:
-    world.memory.answers(world.target, "nasbench201", TEXTS[:1], 0.9)
+    answered(world, world.target, "nasbench201", TEXTS[:1], 0.9)
     broken = [f"broken {at}" for at in range(QUICK_TEXTS + 1)]
-    assert world.memory.at_once(world.target, "nasbench201", broken, 0.9) is None
-    assert world.memory.at_once(world.target, "nasbench201", broken[1:], 0.9) is not None
+    assert world.memory.at_once(world.target, "nasbench201", broken) is None
+    assert world.memory.at_once(world.target, "nasbench201", broken[1:]) is not None
+
+
+def test_lines_are_written_once_for_each_level(world: World) -> None:
+    written: list[int] = []
+
+    def write(answers: Answers) -> list[str]:
+        written.append(len(answers.latency_ms))
+        return [f"{value!r} {index in answers.errors}" for index, value in enumerate(answers.high_ms.tolist())]
+
+    def lines(texts: Sequence[str], level: float = 0.9) -> list[str]:
+        prepared = world.memory.prepare(world.target, "nasbench201", texts)
+        assert prepared is not None
+        return prepared.lines(level, write)
+
+    texts = [TEXTS[0], "broken", TEXTS[50], TEXTS[0]]
+    first = lines(texts)
+    assert first == lines(texts)
+    assert [line.endswith("True") for line in first] == [False, True, False, False]
+    assert (first[0], written) == (first[3], [3, 1]), "an error is written each time, the rest once"
+    assert lines(TEXTS[50:52])[0] == first[2]
+    assert lines(TEXTS[50:51], level=0.5) != [first[2]]
+    assert written == [3, 1, 1, 1]
+
+
+def test_answers_are_counted_by_where_they_came_from(world: World) -> None:
+    prepared = world.memory.prepare(world.target, "nasbench201", [*TEXTS[38:42], TEXTS[38], "broken", "broken"])
+    assert prepared is not None
+    assert prepared.counts() == (3, 2, 2)
+
+
+def test_lines_count_towards_the_bound(database: Database, tmp_path: Path) -> None:
+    world = World(database, tmp_path, most_bytes=100_000)
+    prepared = world.memory.prepare(world.target, "nasbench201", TEXTS)
+    assert prepared is not None
+    assert world.memory._kept
+    lines = prepared.lines(0.9, lambda answers: ["x" * 1000] * len(answers.latency_ms))
+    assert len(lines) == 90
+    assert not world.memory._kept
