@@ -19,12 +19,15 @@ from latcast.errors import (
 from latcast.proxies import proxy_for
 from latcast.schema import InputError, LatcastError, to_plain
 
-__all__ = ["API", "Patience", "ServiceAddress", "ServiceTransport", "prepared", "secret_of"]
+__all__ = ["API", "KEPT", "NONE_KEPT", "Patience", "ServiceAddress", "ServiceTransport", "prepared", "secret_of"]
 
 API = "/v1"
 """Prefix of the paths that the client speaks."""
 ATTEMPTS = 4
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
+KEPT = httpx2.Limits(max_connections=100, max_keepalive_connections=20)
+NONE_KEPT = httpx2.Limits(max_connections=100, max_keepalive_connections=0)
+"""How many connections there are at once, and how many of them stay open for later calls."""
 PROBLEM_TYPE = "application/problem+json"
 AWAY = frozenset({429, 502, 503, 504})
 """Statuses that say, whoever gives them, that the same call may be answered later."""
@@ -32,6 +35,8 @@ GAVE_UP = frozenset({502, 504})
 """Statuses by which a proxy says that it passed a call on, perhaps, and has no answer."""
 UNANSWERED = (httpx2.ReadError, httpx2.ReadTimeout, httpx2.RemoteProtocolError, httpx2.WriteError, httpx2.WriteTimeout)
 """What fails once a call is on its way, so that the service may have got it."""
+DISCONNECTED = (httpx2.ReadError, httpx2.RemoteProtocolError, httpx2.WriteError)
+"""What a connection fails with that was closed, by a proxy that ends idle ones for example, as the call went out."""
 MALFORMED = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)
 """What is wrong with the call itself, as it will be the next time."""
 LEFT = "What was asked for may have been done."
@@ -145,6 +150,10 @@ class ServiceAddress:
 class ServiceTransport(ServiceAddress):
     """The connections to one service. Thread-safe; close it.
 
+    Connections are kept for the next calls, but for those that may not be repeated: somebody in between may close an
+    idle connection in the very moment of a call, and then nobody knows whether the service got it. Such a call has a
+    connection of its own.
+
     Args:
         base_url: for example `http://127.0.0.1:8321`.
         key: API key; may be set later, and counts from the next call on.
@@ -159,16 +168,21 @@ class ServiceTransport(ServiceAddress):
         self, base_url: str, key: str | None, *, timeout_s: float, transport: httpx2.BaseTransport | None
     ) -> None:
         super().__init__(base_url, key, direct=transport is not None)
-        self._http = httpx2.Client(
-            base_url=self.base_url,
-            auth=self.authorise,
-            timeout=timeout_s,
-            transport=transport or httpx2.HTTPTransport(proxy=self._proxy.url if self._proxy else None),
+        self._http, self._once = (
+            httpx2.Client(
+                base_url=self.base_url,
+                auth=self.authorise,
+                timeout=timeout_s,
+                transport=transport
+                or httpx2.HTTPTransport(proxy=self._proxy.url if self._proxy else None, limits=limits),
+            )
+            for limits in (KEPT, NONE_KEPT)
         )
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+        self._once.close()
 
     def json(self, method: str, path: str, *, repeat: bool = False, left: str = LEFT, **request: Any) -> dict[str, Any]:
         """The body of a call's answer, which is a JSON object; see `send`."""
@@ -212,17 +226,20 @@ class ServiceTransport(ServiceAddress):
             UnexpectedAnswerError: somebody else answered: a proxy, another server, a page to log in.
         """
         if not repeat and method != "GET":
-            return self._send_once(method, path, left, **request)
-        waiting = Patience(patience_s)
+            return self._send_once(self._once, method, path, left, **request)
+        waiting, connections = Patience(patience_s), self._http
         while True:
             try:
-                return self._send_once(method, path, **request)
+                return self._send_once(connections, method, path, **request)
             except (UnavailableError, RateLimitedError) as error:
                 time.sleep(waiting.pause_s(error))
+            connections = self._once
 
-    def _send_once(self, method: str, path: str, left: str = "", **request: Any) -> httpx2.Response:
+    def _send_once(
+        self, connections: httpx2.Client, method: str, path: str, left: str = "", **request: Any
+    ) -> httpx2.Response:
         try:
-            response = self._http.request(method, API + path, **prepared(request))
+            response = connections.request(method, API + path, **prepared(request))
         except httpx2.RequestError as error:
             raise self.failure(error, left) from error
         if not response.is_success:
@@ -237,7 +254,7 @@ class ServiceTransport(ServiceAddress):
             UnavailableError: the service cannot be reached.
         """
         try:
-            with self._http.stream("GET", API + path) as response:
+            with self._once.stream("GET", API + path) as response:
                 if not response.is_success:
                     response.read()
                     raise self.error_of(response)
@@ -254,7 +271,7 @@ class ServiceTransport(ServiceAddress):
             UnavailableError: the service cannot be reached.
         """
         try:
-            response = self._http.get("/readyz")
+            response = self._once.get("/readyz")
         except httpx2.RequestError as error:
             raise self.failure(error) from error
         return self.plain_of(response)
@@ -310,6 +327,8 @@ class Patience:
         if self._attempts == ATTEMPTS:
             raise error
         self._attempts += 1
+        if self._attempts == 2 and isinstance(error.__cause__, DISCONNECTED):
+            return 0.0  # as likely as not the connection was idle, and closed as the call went out
         if announced is not None and isinstance(error, RateLimitedError):
             return min(announced, LONGEST_PAUSE_S)
         return float(min(FIRST_PAUSE_S * 2 ** (self._attempts - 1), LONGEST_PAUSE_S) * random.uniform(0.5, 1.0))

@@ -162,6 +162,50 @@ def test_a_connection_that_breaks_is_an_unavailable_service(tmp_path: Path, paus
             call()
 
 
+@pytest.fixture
+def impatient() -> Iterator[str]:
+    """The address of a service behind a proxy that closes each connection as its second call comes."""
+
+    class OneCall(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        answered = False
+
+        def do_POST(self) -> None:
+            if self.answered:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+                return
+            self.answered = True
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        do_GET = do_POST  # noqa: N815 - named by the base class
+
+        def log_message(self, *_words: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OneCall) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(("method", "repeat"), [("POST", False), ("POST", True), ("GET", False)])
+def test_connections_that_are_closed_while_idle_cost_no_call(
+    method: str, repeat: bool, impatient: str, pauses: list[float], tmp_path: Path
+) -> None:
+    asked = ServiceTransport(impatient, None, timeout_s=60.0, transport=None)
+    for _ in range(4):
+        assert asked.json(method, "/x", repeat=repeat) == {}
+    asked.download("/x", tmp_path / "body")
+    assert asked.readiness() == {}
+    assert not any(pauses), "the second try is made at once"
+    asked.close()
+
+
 def test_readiness_is_asked_without_the_version_and_told_whatever_the_status() -> None:
     def unready(request: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(503, json={"ready": False, "path": request.url.path})
@@ -253,7 +297,7 @@ def test_answers_of_a_proxy_are_said_to_be_its_own(
 ) -> None:
     answers = iter([httpx2.Response(503, html="<html>"), httpx2.Response(403, html="<html>")])
     monkeypatch.setattr(
-        transport.httpx2, "HTTPTransport", lambda proxy: httpx2.MockTransport(lambda _request: next(answers))
+        transport.httpx2, "HTTPTransport", lambda proxy, **_limits: httpx2.MockTransport(lambda _request: next(answers))
     )
     far = ServiceTransport("http://far.example", None, timeout_s=1.0, transport=None)
     with pytest.raises(
