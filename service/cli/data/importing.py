@@ -199,10 +199,10 @@ def _by_space(report: "ImportReport") -> list[str]:
 
 def _changes(stored: "Stored") -> str:
     if not (stored.added or stored.changed):
-        return f"Nothing is new: {_latencies(stored.known)} were there already."
+        return f"Nothing is new: {_latencies(stored.known)} {'was' if stored.known == 1 else 'were'} there already."
     parts = [f"Added {_latencies(stored.added)} and {_targets(stored.targets)}."]
     if stored.changed:
         parts.append(f"{stored.changed:,} latencies differ from what was imported before; the new values count now.")
     if stored.known:
-        parts.append(f"{stored.known:,} were there already.")
+        parts.append(f"{stored.known:,} {'was' if stored.known == 1 else 'were'} there already.")
     return " ".join(parts)
