@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from latcast.schema import InputError, UnknownNameError
+from predictors.data.importers.graph_files import Prepare
 from predictors.data.importers.help import help_folder, import_help
 from predictors.data.importers.latbench import import_latbench
-from predictors.data.importers.nnlqp import Prepare, import_nnlqp
+from predictors.data.importers.models_table import import_models_table
+from predictors.data.importers.nnlqp import import_nnlqp
 from predictors.data.importers.records import Imported
 from predictors.data.importers.table import import_table
+from predictors.data.importers.table_files import names_models
 
 __all__ = ["FORMATS", "detect_format", "read_any"]
 
-FORMATS = ("help", "latbench", "nnlqp", "table")
+FORMATS = ("help", "latbench", "nnlqp", "table", "models")
 """Names of the formats of tables, one for each importer."""
 
 _SUFFIXES: Mapping[str, str] = {
@@ -25,8 +28,12 @@ _SUFFIXES: Mapping[str, str] = {
 }
 
 
-def detect_format(path: Path) -> str:
+def detect_format(path: Path, *, columns: Mapping[str, str] | None = None) -> str:
     """The format of a file or folder, one of `FORMATS`, by its content.
+
+    Args:
+        path: file or folder.
+        columns: names that columns of a table have in the file, see `open_table`.
 
     Raises:
         InputError: the path does not exist, or holds nothing that any importer reads.
@@ -35,7 +42,8 @@ def detect_format(path: Path) -> str:
         raise InputError(f"{path} does not exist.")
     if path.is_file():
         if path.suffix.lower() in _SUFFIXES:
-            return _SUFFIXES[path.suffix.lower()]
+            kind = _SUFFIXES[path.suffix.lower()]
+            return "models" if kind == "table" and names_models(path, columns=columns or {}) else kind
     elif (path / "gt.txt").is_file():
         return "nnlqp"
     elif any([*path.glob("*.pickle"), *path.glob("*.pkl")]):
@@ -44,8 +52,8 @@ def detect_format(path: Path) -> str:
         return "help"
     raise InputError(
         f"{path} holds nothing that can be imported: HELP's data folder, LatBench pickles, a folder with gt.txt and "
-        "ONNX files, or a CSV or Parquet file with the columns target, space, text and ms. The output of a "
-        "benchmarking tool is imported together with --model and --device."
+        "ONNX files, or a CSV or Parquet file with the columns target, space, text and ms, or target, onnx and ms. The "
+        "output of a benchmarking tool is imported together with --model and --device."
     )
 
 
@@ -58,14 +66,14 @@ def read_any(
         path: file or folder.
         kind: one of `FORMATS`; detected where left out.
         origin: source and licence of a plain table, see `import_table`.
-        prepare: function that reads ONNX models, see `import_nnlqp`.
+        prepare: function that reads ONNX models, see `GraphFiles`.
         **table: how a plain table is written, see `import_table`.
 
     Raises:
         UnknownNameError: `kind` is not one of `FORMATS`.
         InputError: the path holds nothing that can be imported, or the importer refuses it.
     """
-    match kind or detect_format(path):
+    match kind or detect_format(path, columns=table.get("columns")):
         case "help":
             return import_help(path)
         case "latbench":
@@ -74,6 +82,8 @@ def read_any(
             return import_nnlqp(path, prepare=prepare)
         case "table":
             return import_table(path, origin=origin, **table)
+        case "models":
+            return import_models_table(path, origin=origin, prepare=prepare, **table)
         case other:
             raise UnknownNameError("format", other, FORMATS)
 

@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from latcast.schema import InputError
+from latcast.schema import InputError, UnknownNameError
 
-__all__ = ["UNITS", "latency_ms", "unit_of_header"]
+__all__ = ["UNITS", "latency_ms", "require_unit", "unit_of_header"]
 
 UNITS: Mapping[str, float] = {
     "ns": 1e-6, "nanoseconds": 1e-6,
@@ -44,6 +44,16 @@ _FAILED = frozenset(
 )
 """What tables say instead of a number, in small letters."""
 _IN_HEADER = re.compile(r"(?:^|[\s_(\[/-])(?P<unit>[a-zµμ]+)[)\]]?$")
+
+
+def require_unit(unit: str | None) -> None:
+    """Refuse what is no unit; None, for what the table says, is fine.
+
+    Raises:
+        UnknownNameError: it is none of `UNITS`.
+    """
+    if unit is not None and unit not in UNITS:
+        raise UnknownNameError("unit", unit, tuple(UNITS))
 
 
 def unit_of_header(name: str) -> str | None:

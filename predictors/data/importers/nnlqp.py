@@ -4,22 +4,19 @@ A line of `gt.txt` is: id, path of the ONNX file, batch size, latency in ms, fam
 optionally the part of the split, with spaces in between.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from latcast.schema import Graph, InputError, Target
+from latcast.schema import InputError, Target
 from predictors.base import LatencyDataset, Query
+from predictors.data.importers.graph_files import GraphFiles, Prepare
 from predictors.data.importers.records import BACKEND, Imported, ImportReport, Skipped
 
-__all__ = ["ORIGIN", "Prepare", "import_nnlqp"]
+__all__ = ["ORIGIN", "import_nnlqp"]
 
 ORIGIN = "NNLQP (github.com/ModelTC/NNLQP), Apache-2.0 licence"
-
-_MODEL_BYTES = 64 * 2**20
-"""Largest file that is read: NNLQP's files hold no weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +25,6 @@ class _Line:
     batch: int
     latency_ms: float
     platform: str
-
-
-Prepare = Callable[[bytes, int], tuple[Graph, bytes]]
-"""A function of a model and a batch size: (graph, model) for that batch size, the model without its weights."""
 
 
 def import_nnlqp(folder: Path, *, prepare: Prepare | None = None) -> Imported:
@@ -46,12 +39,12 @@ def import_nnlqp(folder: Path, *, prepare: Prepare | None = None) -> Imported:
         InputError: the folder holds no `gt.txt`, or no line of it can be used; the message has the first reason.
     """
     queries, latencies, skipped = list[Query](), list[float](), list[Skipped]()
-    graphs, models = dict[tuple[str, int], Graph | str](), dict[str, bytes]()
+    files = GraphFiles(folder, prepare)
     taken = set[tuple[str, str]]()
     for number, text in enumerate(_lines(folder), start=1):
         try:
             line = _parse(text)
-            graph = _graph(folder, line, graphs, models, prepare or _prepare)
+            graph = files.graph(line.model, line.batch)
             target = _target(line)
             if (target.id, graph.hash) in taken:
                 raise InputError("the graph occurs twice on this platform; the first counts.")
@@ -67,7 +60,7 @@ def import_nnlqp(folder: Path, *, prepare: Prepare | None = None) -> Imported:
     targets = {query.target.id: query.target for query in queries}
     report = ImportReport(source=f"NNLQP {folder.name}", rows=len(data), targets=tuple(targets.values()),
                           skipped=tuple(skipped))  # fmt: skip
-    return Imported(dataset=data, report=report, models=models)
+    return Imported(dataset=data, report=report, models=files.models, names=files.names)
 
 
 def _lines(folder: Path) -> list[str]:
@@ -93,46 +86,3 @@ def _parse(text: str) -> _Line:
 
 def _target(line: _Line) -> Target:
     return Target(device=f"platform-{line.platform}", backend=BACKEND, options={"space": "onnx"}, origin=ORIGIN)
-
-
-def _graph(
-    folder: Path,
-    line: _Line,
-    graphs: dict[tuple[str, int], Graph | str],
-    models: dict[str, bytes],
-    prepare: Prepare,
-) -> Graph:
-    """The graph of a line, read once for all platforms; a failure is kept in `graphs` too."""
-    key = (line.model, line.batch)
-    if key not in graphs:
-        try:
-            graph, model = prepare(_read(folder, line.model), line.batch)
-            graphs[key], models[graph.hash] = graph, model
-        except InputError as error:
-            graphs[key] = f"{line.model}: {error}"
-    graph_or_reason = graphs[key]
-    if isinstance(graph_or_reason, str):
-        raise InputError(graph_or_reason)
-    return graph_or_reason
-
-
-def _read(folder: Path, name: str) -> bytes:
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise InputError("its path leads out of the folder.")
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MODEL_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"it cannot be read: {error.strerror}.") from error
-    if len(content) > _MODEL_BYTES:
-        raise InputError(f"it takes more than {_MODEL_BYTES:,} bytes.")
-    return content
-
-
-def _prepare(content: bytes, batch: int) -> tuple[Graph, bytes]:
-    """The graph and the model of a file, read in this process."""
-    from profilers.onnx_graph import change_batch, load_graph, strip_weights
-
-    model = change_batch(content, batch)
-    return load_graph(model), strip_weights(model)

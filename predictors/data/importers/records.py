@@ -68,12 +68,14 @@ class Imported:
         dataset: one row for each latency; queries hold an architecture, or a graph where the table came with ONNX.
         report: summary of what was read and what was left out.
         models: ONNX without weights by graph hash, where the table came with them.
+        names: names of their files by graph hash.
         statistic: statistic that each latency is: `mean`, or `reported` where the table does not state it.
     """
 
     dataset: LatencyDataset
     report: ImportReport
     models: Mapping[GraphHash, bytes] = field(default_factory=dict)
+    names: Mapping[GraphHash, str] = field(default_factory=dict)
     statistic: str = "mean"
 
 

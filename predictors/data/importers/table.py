@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from latcast.schema import Architecture, InputError, Target, UnknownNameError
-from predictors.data.importers.latency_cells import UNITS, latency_ms
+from latcast.schema import Architecture, InputError, Target
+from predictors.data.importers.latency_cells import latency_ms, require_unit
 from predictors.data.importers.plausibility import remarks_on
 from predictors.data.importers.records import BACKEND, Column, Imported, Skipped, collect
-from predictors.data.importers.table_files import COLUMNS, TableFile, open_table
+from predictors.data.importers.table_files import COLUMNS, TableFile, open_table, require_columns
 from profilers.search_spaces import get_space
 
 __all__ = ["COLUMNS", "import_table"]
@@ -81,11 +81,8 @@ def import_table(
         UnknownNameError: `unit` is no unit, or `columns` names what no row needs.
         ImportError: the file is Parquet and pyarrow is not installed.
     """
-    if unit is not None and unit not in UNITS:
-        raise UnknownNameError("unit", unit, tuple(UNITS))
-    for name in columns or ():
-        if name not in COLUMNS:
-            raise UnknownNameError("column of a table", name, COLUMNS)
+    require_unit(unit)
+    require_columns(columns or {}, COLUMNS)
     with open_table(path, columns=columns or {}, fixed=fixed or {}) as table:
         read = _read(table, unit or table.unit or "ms")
     split, remarks = _telling_columns(table, read.rows)

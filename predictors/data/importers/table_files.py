@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from latcast.schema import InputError
+from latcast.schema import InputError, UnknownNameError
 from predictors.data.importers.latency_cells import unit_of_header
 
-__all__ = ["COLUMNS", "TableFile", "open_table"]
+__all__ = ["COLUMNS", "MODEL_COLUMNS", "TableFile", "names_models", "open_table", "require_columns"]
 
 COLUMNS = ("target", "space", "text", "ms")
-"""The columns that a row needs."""
+"""The columns that a row about an architecture needs."""
+MODEL_COLUMNS = ("target", "onnx", "ms")
+"""The columns that a row about an ONNX file needs."""
 
 _SEPARATORS = ",;\t|"
 _MOST_COLUMNS = 200
@@ -23,6 +25,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "target": ("target", "device", "hardware", "platform", "device_name"),
     "space": ("space", "search_space", "searchspace"),
     "text": ("text", "architecture", "arch", "arch_str", "network", "config"),
+    "onnx": ("onnx", "onnx_path", "onnx_file", "model", "model_path", "file", "path"),
     "ms": ("ms", "latency", "latency_ms", "time", "time_ms", "runtime", "duration", "median_ms", "mean_ms"),
 }
 
@@ -47,32 +50,79 @@ class TableFile:
 
 
 @contextmanager
-def open_table(path: Path, *, columns: Mapping[str, str], fixed: Mapping[str, str]) -> Iterator[TableFile]:
+def open_table(
+    path: Path, *, columns: Mapping[str, str], fixed: Mapping[str, str], needed: Sequence[str] = COLUMNS
+) -> Iterator[TableFile]:
     """The rows of a table; errors while they are read are InputErrors, too.
 
     Args:
         path: a file `*.parquet`, or text with a header in UTF-8 or UTF-16 and columns apart by comma, semicolon, tab
             or bar.
-        columns: names that columns have in the file by their names in `COLUMNS`, where they are none that are usual.
+        columns: names that columns have in the file by their names in `needed`, where they are none that are usual.
         fixed: values of columns that the file lacks.
+        needed: `COLUMNS` or `MODEL_COLUMNS`.
 
     Raises:
         InputError: the file cannot be read, or columns are missing.
         ImportError: the file is Parquet and pyarrow is not installed.
     """
-    with (_parquet if path.suffix == ".parquet" else _csv)(path, columns, fixed) as table:
+    with (_parquet if path.suffix == ".parquet" else _csv)(path, _Wanted(tuple(needed), columns, fixed)) as table:
         yield table
 
 
+def names_models(path: Path, *, columns: Mapping[str, str]) -> bool:
+    """Whether the rows of a table are about ONNX files: it has a column for them and none for architectures.
+
+    Raises:
+        InputError, ImportError: as `open_table`.
+    """
+    if "onnx" in columns or not columns.keys().isdisjoint(("space", "text")):
+        return "onnx" in columns
+    try:
+        with open_table(path, columns={}, fixed={"target": "", "space": "", "ms": ""}, needed=("text",)):
+            return False
+    except _LacksColumnError:
+        pass
+    try:
+        with open_table(path, columns={}, fixed={"target": "", "ms": ""}, needed=("onnx",)):
+            return True
+    except _LacksColumnError:
+        return False
+
+
+def require_columns(columns: Mapping[str, str], needed: Sequence[str]) -> None:
+    """Refuse names of columns that no row needs.
+
+    Raises:
+        UnknownNameError: one is none of `needed`.
+    """
+    for name in columns:
+        if name not in needed:
+            raise UnknownNameError("column of a table", name, tuple(needed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The arguments of `open_table`."""
+
+    needed: tuple[str, ...]
+    columns: Mapping[str, str]
+    fixed: Mapping[str, str]
+
+
+class _LacksColumnError(InputError):
+    """A column that is needed is missing."""
+
+
 @contextmanager
-def _csv(path: Path, columns: Mapping[str, str], fixed: Mapping[str, str]) -> Iterator[TableFile]:
+def _csv(path: Path, wanted: _Wanted) -> Iterator[TableFile]:
     try:
         with path.open(encoding=_encoding(path), newline="") as file:
             separator = _separator(file)
             reader = csv.reader(file, delimiter=separator)
             header = [name.strip() for name in next(reader, [])]
-            places = _places(path, header, columns, fixed)
-            rows = (_row(places, cells, fixed) for cells in reader if any(cells))
+            places = _places(path, header, wanted)
+            rows = (_row(places, cells, wanted.fixed) for cells in reader if any(cells))
             yield _table(places, header, rows, decimal_comma=separator != ",")
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from error
@@ -83,17 +133,17 @@ def _csv(path: Path, columns: Mapping[str, str], fixed: Mapping[str, str]) -> It
 
 
 @contextmanager
-def _parquet(path: Path, columns: Mapping[str, str], fixed: Mapping[str, str]) -> Iterator[TableFile]:
+def _parquet(path: Path, wanted: _Wanted) -> Iterator[TableFile]:
     import pyarrow
     import pyarrow.parquet
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             header = list(file.schema_arrow.names)
-            places = _places(path, header, columns, fixed)
+            places = _places(path, header, wanted)
             named = {name: header[place] for name, place in places.items()}
             rows = (
-                {**fixed, **{name: row[column] for name, column in named.items()}}
+                {**wanted.fixed, **{name: row[column] for name, column in named.items()}}
                 for batch in file.iter_batches(columns=list(named.values()))
                 for row in batch.to_pylist()
             )
@@ -107,8 +157,8 @@ def _parquet(path: Path, columns: Mapping[str, str], fixed: Mapping[str, str]) -
 def _table(
     places: Mapping[str, int], header: Sequence[str], rows: Iterator[Mapping[str, Any]], *, decimal_comma: bool = False
 ) -> TableFile:
-    column = header[places["ms"]]
-    others = tuple(name for name in places if name not in COLUMNS)
+    column = header[places["ms"]] if "ms" in places else "ms"
+    others = tuple(name for name in places if name not in {*COLUMNS, *MODEL_COLUMNS})
     unit = unit_of_header(column)
     return TableFile(rows=rows, unit=unit, column=column, others=others, decimal_comma=decimal_comma)
 
@@ -133,31 +183,32 @@ def _separator(file: IO[str]) -> str:
     return max(_SEPARATORS, key=header.count)
 
 
-def _places(path: Path, header: Sequence[str], columns: Mapping[str, str], fixed: Mapping[str, str]) -> dict[str, int]:
+def _places(path: Path, header: Sequence[str], wanted: _Wanted) -> dict[str, int]:
     """Index of each column by its name in `COLUMNS`; columns that no latency needs keep their own."""
     if len(header) > _MOST_COLUMNS:
         raise InputError(f"{path.name} has {len(header):,} columns; at most {_MOST_COLUMNS} are read.")
     places = {}
-    for name in COLUMNS:
-        if name not in fixed:
-            places[name] = _place(path, header, name, columns.get(name))
+    for name in wanted.needed:
+        if name not in wanted.fixed:
+            places[name] = _place(path, header, name, wanted)
     taken = set(places.values())
-    rest = {column: place for place, column in enumerate(header) if place not in taken and column not in COLUMNS}
+    rest = {column: place for place, column in enumerate(header) if place not in taken and column not in wanted.needed}
     return {**places, **rest}
 
 
-def _place(path: Path, header: Sequence[str], name: str, wanted: str | None) -> int:
-    if wanted is not None:
-        if wanted in header:
-            return header.index(wanted)
-        raise InputError(f"{path.name} has no column {wanted!r}; its columns are {_listed(header)}.")
+def _place(path: Path, header: Sequence[str], name: str, wanted: _Wanted) -> int:
+    told = wanted.columns.get(name)
+    if told is not None:
+        if told in header:
+            return header.index(told)
+        raise InputError(f"{path.name} has no column {told!r}; its columns are {_listed(header)}.")
     plain = [_plain(column) for column in header]
     for alias in _ALIASES[name]:
         if alias in plain:
             return plain.index(alias)
-    raise InputError(
+    raise _LacksColumnError(
         f"{path.name} lacks the column {name!r}; its columns are {_listed(header)}. A table has the columns "
-        f"{', '.join(COLUMNS)}: say which is which, as in `--column {name}=NAME`, "
+        f"{', '.join(wanted.needed)}: say which is which, as in `--column {name}=NAME`, "
         f"{'or what it would hold in every row' if name != 'ms' else 'and its unit with --unit'}."
     )
 

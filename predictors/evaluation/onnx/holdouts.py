@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latcast.schema import InputError
+from latcast.schema import GraphHash, InputError, Target
 from predictors.base import LatencyDataset, Predictor, Query
 from predictors.data.measured import MeasuredRow
 from predictors.data.measured.records import CAREFUL, QUICK
@@ -22,7 +22,7 @@ from predictors.evaluation.onnx.forecasting import Forecast, Measured, forecast_
 from predictors.evaluation.onnx.manifest import FailedModel
 from profilers.search_spaces.families import family_of
 
-__all__ = ["HOLDOUTS", "Draw", "Holdout", "families", "judge", "repeated", "targets"]
+__all__ = ["HOLDOUTS", "Draw", "Holdout", "families", "judge", "judge_table", "repeated", "targets"]
 
 _MOST_ROWS = 400
 """Largest number of rows of one target that are judged, a random part, since the graph of each has to be built."""
@@ -104,11 +104,58 @@ def judge(
     if len(rest) == 0:
         raise InputError(f"Without {holdout.name!r} the data set has no rows to train on.")
     base = predictor.fit(data.subset(rest))
+    return document(*_forecast(data, holdout.judged, base, draw), differences=differences)
+
+
+def judge_table(
+    data: LatencyDataset,
+    base: Predictor,
+    draw: Draw,
+    *,
+    skipped: Sequence[FailedModel] = (),
+    names: Mapping[GraphHash, str] | None = None,
+) -> dict[str, Any]:
+    """Adapt to each target of somebody else's table with a few of its networks, and forecast the others.
+
+    Args:
+        data: the table; queries hold graphs, or architectures that the predictor reads.
+        base: fitted predictor that has not seen the table.
+        draw: sampler, shots and number of repetitions.
+        skipped: rows that the table has besides, with the reasons.
+        names: names of graphs; their hashes where left out.
+
+    Returns:
+        The document of `predictors.evaluation.onnx.figures`; names of models begin with the target.
+
+    Raises:
+        InputError: no target has enough networks.
+        UnknownNameError: the sampler is not registered.
+        LatcastError: the predictor cannot be adapted.
+    """
+    judged = _holdout(data, "table", np.arange(len(data), dtype=np.intp)).judged
+    most = max((len(rows) for rows in judged.values()), default=0)
+    if most < draw.shots + _FEWEST_FORECASTS:
+        raise InputError(
+            f"{draw.shots} shots and at least {_FEWEST_FORECASTS} forecasts need {draw.shots + _FEWEST_FORECASTS} "
+            f"networks of one target, and the table has {most}: add rows, or ask for fewer --shots."
+        )
+    latency_ms, forecasts, failed = _forecast(data, judged, base, draw, names)
+    return document(latency_ms, forecasts, [*skipped, *failed], differences=())
+
+
+def _forecast(
+    data: LatencyDataset,
+    judged: Mapping[str, NDArray[np.intp]],
+    base: Predictor,
+    draw: Draw,
+    names: Mapping[GraphHash, str] | None = None,
+) -> tuple[dict[str, float], list[Forecast], list[FailedModel]]:
+    """Measured latencies by name, forecasts of all repetitions, and networks that the predictor cannot read."""
     latency_ms: dict[str, float] = {}
     forecasts: list[Forecast] = []
     failed: list[FailedModel] = []
-    for rows in holdout.judged.values():
-        models, unreadable = split_readable(_measured(data, rows), base)
+    for rows in judged.values():
+        models, unreadable = split_readable(_measured(data, rows, names or {}), base)
         failed += unreadable
         if len(models) < draw.shots + _FEWEST_FORECASTS:
             continue
@@ -118,7 +165,7 @@ def judge(
             forecasts += forecast_rest(
                 models, base, sampler=draw.sampler, shots=draw.shots, seed=seed, evidence=evidence
             )
-    return document(latency_ms, forecasts, failed, differences=differences)
+    return latency_ms, forecasts, failed
 
 
 def repeated(rows: Sequence[MeasuredRow], pooled: Sequence[MeasuredRow], holdout: Holdout) -> list[float]:
@@ -152,13 +199,13 @@ def _family(query: Query) -> str:
     return family_of(query.architecture) if query.architecture is not None else ""
 
 
-def _measured(data: LatencyDataset, rows: NDArray[np.intp]) -> list[Measured]:
+def _measured(data: LatencyDataset, rows: NDArray[np.intp], names: Mapping[GraphHash, str]) -> list[Measured]:
     models = []
     for row in rows:
         query, latency = data.queries[row], float(data.latency_ms[row])
         models.append(
             Measured(
-                name=f"{query.target.label} ({query.target.id[:6]}): {_text(query)}",
+                name=f"{_whose(query.target)}: {_text(query, names)}",
                 query=query,
                 latency_ms=latency,
                 support_ms=latency,
@@ -169,6 +216,13 @@ def _measured(data: LatencyDataset, rows: NDArray[np.intp]) -> list[Measured]:
     return models
 
 
-def _text(query: Query) -> str:
+def _whose(target: Target) -> str:
+    """Other people's targets go by the name of their device."""
+    return target.device if target.origin else f"{target.label} ({target.id[:6]})"
+
+
+def _text(query: Query, names: Mapping[GraphHash, str]) -> str:
     architecture = query.architecture
-    return query.graph.hash if architecture is None else f"{architecture.space}/{architecture.text}"
+    if architecture is None:
+        return names.get(query.graph.hash, query.graph.hash)
+    return f"{architecture.space}/{architecture.text}"

@@ -46,6 +46,13 @@ def bench_onnx(
     holdout: Annotated[
         HoldoutKind | None, typer.Option(help="Instead of a manifest: leave parts of the measured data set out.")
     ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Instead of a manifest: a table of latencies that others measured.",
+        ),
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Held-out part, instead of all; repeatable.")] = None,
     data: DatasetOption = Path("benchmarks/data"),
     backend: BackendOption = DEFAULTS.backend,
@@ -72,23 +79,32 @@ def bench_onnx(
     """Judge forecasts of whole models: a few of them are the support set, the rest is forecast and compared.
 
     With a manifest of your own ONNX models each is measured twice on this machine, at the start and at the end. A
-    model that fails is listed with the reason. With --holdout nothing is measured. An interrupted run goes on where it
-    was when called again.
+    model that fails is listed with the reason. With --holdout and --table nothing is measured. An interrupted run goes
+    on where it was when called again.
 
     \b
     Examples:
       latcast bench onnx --manifest models.jsonl --json result.json
       latcast bench onnx --manifest models.jsonl --measurements kept.jsonl --sampler random
       latcast bench onnx --holdout families --only mobile --json families.json
+      latcast bench onnx --table measured-by-others.csv --seeds 3 --json table.json
     """
     from predictors.evaluation.onnx import DEFAULT_PREDICTOR, Draw, Journal, careful_settings
     from predictors.samplers.base import get_sampler
 
-    if (manifest is None) == (holdout is None):
-        raise InputError("Give either --manifest with models to measure, or --holdout families or targets.")
+    if [manifest, holdout, table].count(None) != 2:
+        raise InputError(
+            "Give one of --manifest with models to measure, --holdout families or targets, and --table with latencies "
+            "that others measured."
+        )
     get_sampler(sampler)
     name = predictor or DEFAULT_PREDICTOR
     draw = Draw(sampler=sampler, shots=shots, seeds=seeds)
+    if table is not None:
+        result = _judge_table(table, data, name, draw)
+        write_json(result, json_out)
+        print_result(result, console)
+        return
     if holdout is not None:
         journal = Journal(_beside(json_out))
         results = _hold_out(holdout, only or [], data, name, draw, journal)
@@ -179,6 +195,21 @@ def _hold_out(
             results[part.name] = _judged(data, part, predictor, draw, journal, differences)
             bars.update(task, advance=1, what="")
     return results
+
+
+def _judge_table(path: Path, data: Path, predictor: str, draw: "Draw") -> dict[str, Any]:
+    from predictors.data.importers import read_any
+    from predictors.data.measured import read_measured
+    from predictors.evaluation.onnx import FailedModel, judge_table, trained
+    from profilers.onnx_graph import GraphLoader
+
+    with GraphLoader(timeout_s=120.0) as loader, _bars() as bars:
+        task = bars.add_task("reading", total=None, what=path.name)
+        imported = read_any(path, prepare=lambda model, batch: loader.prepare(model, batch=batch))
+        bars.update(task, description="forecasting")
+        skipped = [FailedModel(name=one.what, stage="load", message=one.reason) for one in imported.report.skipped]
+        base = trained(predictor, lambda: read_measured(data))
+        return judge_table(imported.dataset, base, draw, skipped=skipped, names=imported.names)
 
 
 def _chosen(parts: "Sequence[Holdout]", only: Sequence[str]) -> "list[Holdout]":

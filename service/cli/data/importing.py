@@ -33,14 +33,14 @@ LISTED = 20
 def import_table(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="File or folder.")],
     kind: Annotated[
-        str | None, typer.Option(help="help, latbench, nnlqp or table; by what the path holds where left out.")
+        str | None, typer.Option(help="help, latbench, nnlqp, table or models; by what the path holds where left out.")
     ] = None,
     origin: Annotated[
         str, typer.Option(help="Where a CSV or Parquet table is from and its licence; its file's name by default.")
     ] = "",
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="WHAT=NAME", help="Name of a column of the table: target=, space=, text= or ms=."),
+        typer.Option(metavar="WHAT=NAME", help="Name of a column of the table: target=, space=, text=, onnx= or ms=."),
     ] = None,
     unit: Annotated[
         str | None, typer.Option(help="Unit of latencies that name none: ns, us, ms or s; ms where left out.")
@@ -64,9 +64,10 @@ def import_table(
     """Import latencies that others measured: each of their devices becomes a target that `latcast predict` answers for.
 
     Reads HELP's data folder; LatBench pickles (a file or a folder of them); a folder of ONNX files with NNLQP's
-    gt.txt; a CSV or Parquet file with the columns target, space, text and ms; or, with --model and --device, the
-    output of onnxruntime_perf_test, trtexec (its log or --exportTimes), TensorFlow Lite's benchmark_model or
-    OpenVINO's benchmark_app. Works on the database directly, with the settings of `latcast serve`, which may be
+    gt.txt; a CSV or Parquet file with the columns target, space, text and ms, or with target, onnx (a path beside the
+    table) and ms; or, with --model and --device, the output of onnxruntime_perf_test, trtexec (its log or
+    --exportTimes), TensorFlow Lite's benchmark_model or OpenVINO's benchmark_app. Works on the database directly, with
+    the settings of `latcast serve`, which may be
     running. All of it is imported or nothing; importing again adds what is new.
 
     \b
@@ -74,6 +75,7 @@ def import_table(
       latcast import HELP/data
       latcast import latbench/
       latcast import latencies.csv --origin 'measured by us, CC0'
+      latcast import models.csv --device 'Pixel 8'
       latcast import pixel.csv --device 'Pixel 8' --space fbnet --column text=arch --unit s
       latcast import times.json --model net.onnx --device 'Jetson Orin, fp16'
     """
@@ -133,15 +135,15 @@ def _read(
     from predictors.data.importers import detect_format, read_any
     from profilers.onnx_graph import GraphLoader
 
-    table_kind = kind or detect_format(path)
-    if table_kind != "table" and (origin or any(table.values())):
+    table_kind = kind or detect_format(path, columns=table["columns"])
+    if table_kind not in ("table", "models") and (origin or any(table.values())):
         raise InputError(
             "--origin, --column, --unit, --device and --space are for CSV and Parquet tables; tables of the kind "
             f"{table_kind!r} bring their own."
         )
     loader, models = GraphLoader(), Counter[str]()
 
-    def prepare(model: bytes, batch: int) -> "PreparedModel":
+    def prepare(model: bytes, batch: int | None) -> "PreparedModel":
         models["read"] += 1
         on_model(models["read"])
         return loader.prepare(model, batch=batch)

@@ -111,7 +111,7 @@ def test_a_model_that_cannot_be_measured_does_not_end_the_run(folder, tmp_path):
         (["--backend", "nobody"], "nobody"),
         (["--shots", "9"], "none to forecast"),
         (["--json", "/missing/folder/out.json"], "folder"),
-        (["--holdout", "families"], "either"),
+        (["--holdout", "families"], "Give one of"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_measured(folder, monkeypatch, more, words):
@@ -169,3 +169,21 @@ def test_held_out_targets(measured, tmp_path):
     assert alone == {"other fp32": found["other fp32"]}
     with pytest.raises(InputError, match="fake fp32"):
         invoke(*base, "--only", "tpu")
+
+
+def test_a_table_of_others_is_judged_without_measuring(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "measure", None)
+    lines = [f"pi,t{layers}.onnx,{layers * 0.5}" for layers in range(1, 9)]
+    for layers in range(1, 9):
+        write_model(folder / f"t{layers}.onnx", layers)
+    table = folder / "others.csv"
+    table.write_text("\n".join(["target,onnx,ms,batch", *(f"{line},4" for line in lines), "pi,absent.onnx,1,4"]))
+    arguments = ("--predictor", str(folder / "base.safetensors"), "--seeds", "2", "--json", str(folder / "table.json"))
+    invoke("--table", str(table), "--shots", "3", *arguments)
+    result = json.loads((folder / "table.json").read_text())
+    assert set(result) >= KEYS - {"repeatability", "host_drift"}
+    assert {model["name"] for model in result["models"]} < {f"pi: t{layers}.onnx, batch 4" for layers in range(1, 9)}
+    assert len(result["models"]) >= 5  # who is in every support is forecast never
+    assert [failed["name"] for failed in result["failed"]] == ["row 9"]
+    with pytest.raises(InputError, match="has 8: add rows, or ask for fewer --shots"):
+        invoke("--table", str(table), "--shots", "5", *arguments)
