@@ -31,7 +31,7 @@ from service.fleet.identities import Identities
 from service.forecasting.types import ForecasterLike
 from service.learning.artifact_check import ArtifactCheck
 from service.operations.logs import configure_logs
-from service.operations.metrics import Metrics
+from service.operations.metrics import CacheUse, Metrics
 from service.operations.readiness import Readiness
 from service.operations.traffic import TELL_SECONDS, Traffic
 from service.settings import Settings, read_settings
@@ -96,6 +96,7 @@ def create_app(
     tickers.append(Ticker("artifacts", settings.tick_seconds, artifacts.look))
     closing.insert(0, changes.close)
     pools = Pools.of(settings)
+    memory = _memory_of(forecaster, database, changes, settings)
     parts = Parts(
         settings=settings,
         database=database,
@@ -104,7 +105,8 @@ def create_app(
         limiter=RateLimiter(
             RATE_PER_SECOND if settings.rate_per_second is None else settings.rate_per_second, settings.rate_burst
         ),
-        metrics=Metrics(),
+        forecast_limiter=RateLimiter(settings.forecasts_per_second, settings.forecasts_per_second, what="forecasts"),
+        metrics=Metrics(_caches_of(forecaster, memory)),
         readiness=Readiness(database, artifacts.sentence),
         pools=pools,
         bodies=BodyReader(pools.uploads, pause_s=settings.body_timeout_s),
@@ -115,21 +117,30 @@ def create_app(
     )
     traffic = Traffic()
     tickers.append(Ticker("traffic", TELL_SECONDS, traffic.tell))
-    return _assemble(parts, _memory_of(parts), traffic, tickers, closing)
+    return _assemble(parts, memory, traffic, tickers, closing)
 
 
-def _memory_of(parts: Parts) -> "ForecastMemory | None":
+def _memory_of(
+    forecaster: ForecasterLike, database: Database, changes: Changes, settings: Settings
+) -> "ForecastMemory | None":
     """Answers in memory, of a forecaster that has predictors."""
     from service.forecasting.forecaster import Forecaster
     from service.forecasting.memory import ForecastMemory
 
-    forecaster = parts.forecaster
     if not isinstance(forecaster, Forecaster):
         return None
     return ForecastMemory(
-        parts.database, forecaster.catalogue, forecaster.selection, parts.changes,
-        most_bytes=parts.settings.forecast_cache_bytes,
-    )  # fmt: skip
+        database, forecaster.catalogue, forecaster.selection, changes, most_bytes=settings.forecast_cache_bytes
+    )
+
+
+def _caches_of(forecaster: ForecasterLike, memory: "ForecastMemory | None") -> dict[str, CacheUse]:
+    from service.forecasting.forecaster import Forecaster
+
+    caches = forecaster.resolver.cache_uses() if isinstance(forecaster, Forecaster) else {}
+    if memory is not None:
+        caches["forecasts"] = lambda: (memory.hits, memory.misses)
+    return caches
 
 
 def _forecasting(settings: Settings, database: Database, reader: ReadsFeatures) -> tuple[ForecasterLike, JobRunner]:

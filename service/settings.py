@@ -94,6 +94,12 @@ class Settings(BaseSettings):
         description="Calls per second for each key or address; 0: no limit. Left out: 100, and no limit for this "
         "machine's own callers while the service has no keys.",
     )
+    forecasts_per_second: float = Field(
+        100_000.0,
+        ge=0,
+        description="Forecasts per second for each key or address, as many again at once; 0: no limit. None for "
+        "callers without a limit of calls.",
+    )
     rate_burst: int = Field(400, ge=1, description="Calls that may come at once before the rate counts.")
 
     @field_validator("cors_origins", "allowed_hosts", mode="before")

@@ -39,6 +39,7 @@ class Parts:
     reader: ReadsFeatures
     forecaster: ForecasterLike
     limiter: RateLimiter
+    forecast_limiter: RateLimiter
     metrics: Metrics
     readiness: Readiness
     pools: Pools
@@ -92,7 +93,24 @@ class Allow:
         """
         if not self._is_own(principal, parts, client):
             parts.limiter.take(principal.key_id or address_of(client))
+        self.require_scope(principal)
+
+    def require_scope(self, principal: Principal) -> None:
+        """Let a caller pass without counting the call.
+
+        Raises:
+            ForbiddenError: the key's scope does not reach this far.
+        """
         access.require_scope(principal, self._scopes or ("admin", "agent", "client"))
+
+    def count_forecasts(self, principal: Principal, parts: Parts, client: Sequence[Any] | None, count: int) -> None:
+        """Count what a caller wants forecast.
+
+        Raises:
+            RateLimitedError: too much.
+        """
+        if not self._is_own(principal, parts, client):
+            parts.forecast_limiter.take(principal.key_id or address_of(client), count)
 
     def _is_own(self, principal: Principal, parts: Parts, client: Sequence[Any] | None) -> bool:
         """Whether somebody on this machine calls a service that has no keys, and nobody set a rate."""

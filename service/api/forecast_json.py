@@ -9,7 +9,12 @@ from pydantic_core import to_json
 from service.api.problems import problem_of
 from service.forecasting.columns import Answers
 
-__all__ = ["columns_json", "item_lines", "items_json"]
+__all__ = ["columns_json", "form_of", "item_lines", "items_json"]
+
+
+def form_of(count: int, *, columns: bool) -> str:
+    """What a call that asks for so many networks is called: `single`, `list` or `columns`."""
+    return "columns" if columns else "single" if count == 1 else "list"
 
 
 def columns_json(target: str, level: float, answers: Answers) -> bytes:

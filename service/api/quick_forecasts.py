@@ -5,6 +5,7 @@ answered by `service.forecasting.memory`; whatever is unusual about a call goes 
 """
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +24,7 @@ from service.api.deps import READERS, Parts
 from service.api.door.bodies import SMALL_BYTES, Body
 from service.api.door.heads import header
 from service.api.door.json_bodies import count_values
-from service.api.forecast_json import columns_json, item_lines, items_json
+from service.api.forecast_json import columns_json, form_of, item_lines, items_json
 from service.api.problems import response_to
 from service.forecasting.memory import ForecastMemory, Prepared
 
@@ -47,6 +48,11 @@ class _Asked:
     level: float
     columns: bool
 
+    @property
+    def form(self) -> str:
+        """What metrics call it."""
+        return form_of(len(self.texts), columns=self.columns)
+
 
 class QuickForecasts:
     """Answers calls for forecasts of texts that `memory` can answer; all others pass.
@@ -66,8 +72,7 @@ class QuickForecasts:
             await self._app(scope, receive, send)
             return
         try:
-            READERS.admit(scope["state"]["principal"], self._parts, scope.get("client"))
-            scope["state"]["admitted"] = True
+            READERS.require_scope(scope["state"]["principal"])
             async with self._parts.bodies.body(scope, receive, limit=self._parts.settings.max_text_bytes) as body:
                 await self._respond(body, scope, receive, send)
         except ClientDisconnect:
@@ -79,30 +84,34 @@ class QuickForecasts:
         return _path(scope) in PATHS and _is_plain(scope, most_bytes=self._parts.settings.max_text_bytes)
 
     async def _respond(self, body: Body, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await self._answer(body)
+        answer = await self._answer(body, scope)
         if answer is None:
-            scope["state"]["body"] = body
+            READERS.admit(scope["state"]["principal"], self._parts, scope.get("client"))
+            scope["state"] |= {"body": body, "admitted": True}
             await self._app(scope, body.replayed(receive), send)
             return
         scope["route"] = ROUTE
         await Response(answer, media_type="application/json")(scope, receive, send)
 
-    async def _answer(self, body: Body) -> bytes | None:
+    async def _answer(self, body: Body, scope: Scope) -> bytes | None:
         """The answer's JSON; None where the route has to answer. What takes long does so in a thread."""
-        if body.size > SMALL_BYTES:
-            return await self._parts.pools.texts.run(partial(self._looked_up, body))
-        asked = self._asked(body)
+        began = time.perf_counter()
+        in_thread = body.size > SMALL_BYTES
+        asked = await self._parts.pools.texts.run(partial(self._asked, body)) if in_thread else self._asked(body)
         if asked is None:
             return None
-        prepared = self._memory.at_once(asked.target, asked.space, asked.texts)
+        READERS.count_forecasts(scope["state"]["principal"], self._parts, scope.get("client"), len(asked.texts))
+        scope["state"]["counted"] = True
+        prepared = None if in_thread else self._memory.at_once(asked.target, asked.space, asked.texts)
         if prepared is None:
-            return await self._parts.pools.texts.run(partial(self._looked_up, body))
-        return self._written(asked, prepared)
+            answer = await self._parts.pools.texts.run(partial(self._looked_up, asked))
+        else:
+            answer = self._written(asked, prepared)
+        if answer is not None:
+            self._parts.metrics.observe_forecasts(asked.form, "memory", time.perf_counter() - began)
+        return answer
 
-    def _looked_up(self, body: Body) -> bytes | None:
-        asked = self._asked(body)
-        if asked is None:
-            return None
+    def _looked_up(self, asked: _Asked) -> bytes | None:
         try:
             prepared = self._memory.prepare(asked.target, asked.space, asked.texts)
         except (LatcastError, SQLAlchemyError, ValueError):

@@ -270,6 +270,10 @@ class ForecastMemory:
         selection: which of them answers.
         changes: says when something was committed.
         most_bytes: memory for all rows together, about.
+
+    Attributes:
+        hits: how many texts had an answer when they were asked for.
+        misses: how many had none.
     """
 
     def __init__(
@@ -283,6 +287,7 @@ class ForecastMemory:
     ) -> None:
         self._database, self._catalogue, self._selection, self._changes = database, catalogue, selection, changes
         self._most_bytes = most_bytes
+        self.hits = self.misses = 0
         self._kept: OrderedDict[tuple[TargetId, str], Remembered] = OrderedDict()
         self._lock = threading.Lock()
         self._looks: Cache[tuple[TargetId, str], threading.Lock] = Cache(MOST_LOOKS)
@@ -300,10 +305,12 @@ class ForecastMemory:
             return None
         missing = remembered.missing(texts)
         if not missing:
+            self._count(len(texts), 0)
             return Prepared(remembered, texts, {}, self._forget_beyond_bound)
         errors = remembered.learn(missing, None) if len(missing) <= QUICK_TEXTS else None
         if errors is None:
             return None
+        self._count(len(texts), len(missing))
         self._forget_beyond_bound()
         return Prepared(remembered, texts, errors, self._forget_beyond_bound)
 
@@ -325,9 +332,15 @@ class ForecastMemory:
         if remembered is None:
             return None
         missing = remembered.missing(texts)
+        self._count(len(texts), len(missing))
         errors = (remembered.learn(missing, self._database) if missing else None) or {}
         self._forget_beyond_bound()
         return Prepared(remembered, texts, errors, self._forget_beyond_bound)
+
+    def _count(self, texts: int, missing: int) -> None:
+        with self._lock:
+            self.hits += texts - missing
+            self.misses += missing
 
     def _fresh(self, target_id: TargetId, space: str) -> Remembered | None:
         """What is remembered of a space on a target, emptied if something of it changed; one call at a time looks."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,6 +71,11 @@ class Resolver:
         self._database, self._reader = database, reader
         self._features: Cache[tuple[GraphHash, Feature], Any] = Cache(cache_bytes, weigh=_weight)
         self._heads: Cache[bytes, _Head] = Cache(int(HEADS_SHARE * cache_bytes / HEAD_BYTES))
+
+    def cache_uses(self) -> dict[str, Callable[[], tuple[int, int]]]:
+        """What reads (hits, misses) of each cache, by its name."""
+        caches: dict[str, Cache[Any, Any]] = {"graph_features": self._features, "graph_names": self._heads}
+        return {name: partial(_use, cache) for name, cache in caches.items()}
 
     def query(self, item: Item, target: Target, features: Sequence[Feature] = ()) -> NetworkQuery:
         """The query that an item stands for; what is stored or named by a text has not been read yet.
@@ -203,6 +209,10 @@ class Resolver:
     def _stored(self, graph_hash: GraphHash) -> ForeignModel:
         with self._database.read() as session:
             return ForeignModel(content=store.find(session, graph_hash).model, compressed=True)
+
+
+def _use(cache: Cache[Any, Any]) -> tuple[int, int]:
+    return cache.hits, cache.misses
 
 
 def _model_key(model: ForeignModel) -> bytes:

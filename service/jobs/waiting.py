@@ -12,16 +12,23 @@ from service.db.statements import chunks
 from service.fleet.presence import presence_of, unmeasurable
 from service.settings import Settings
 
-__all__ = ["abandoned", "fail_abandoned", "why_waiting"]
+__all__ = ["abandoned", "fail_abandoned", "why_nobody", "why_waiting"]
 
 
 def why_waiting(session: Session, jobs: Sequence[tables.Job], settings: Settings) -> dict[str, str]:
     """Of those of the jobs which wait for an agent that is not there: why, in a sentence, by the job's id."""
     queued = [job for job in jobs if job.state == JobState.QUEUED and job.target_id is not None]
-    target_ids = {job.target_id for job in queued if job.target_id is not None}
-    reasons = {target_id: why for target_id, (_, why) in unmeasurable(session, target_ids, settings).items()}
-    reasons = {**_nobody_there(session, target_ids, settings), **reasons}
+    reasons = why_nobody(session, {job.target_id for job in queued if job.target_id is not None}, settings)
     return {job.id: reasons[job.target_id] for job in queued if job.target_id in reasons}
+
+
+def why_nobody(session: Session, target_ids: set[str], settings: Settings) -> dict[str, str]:
+    """Of those of the targets whose jobs no agent is there to take: why, in a sentence."""
+    reasons: dict[str, str] = {}
+    for part in chunks(sorted(target_ids)):
+        reasons |= _nobody_there(session, set(part), settings)
+        reasons |= {target_id: why for target_id, (_, why) in unmeasurable(session, set(part), settings).items()}
+    return reasons
 
 
 def _nobody_there(session: Session, target_ids: set[str], settings: Settings) -> dict[str, str]:

@@ -1,23 +1,32 @@
-"""What Prometheus can ask: calls, forecasts, measurements, and the queue."""
+"""What Prometheus can ask: calls and forecasts of this process, and what the database says of fleet and queue."""
 
 from collections import Counter as Counts
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-from service.db.tables import Job
 from service.forecasting.columns import Answers
 from service.forecasting.types import Forecast
 
-__all__ = ["Metrics"]
+__all__ = ["CacheUse", "Gauges", "Metrics"]
+
+CacheUse = Callable[[], tuple[int, int]]
+"""(hits, misses) of a cache."""
+Gauges = Mapping[str, tuple[str, Sequence[str], Mapping[tuple[str, ...], float]]]
+"""By name: what it is, names of labels, values by labels."""
+FORECAST_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 
 
 class Metrics:
-    """The counters of one application. Thread-safe."""
+    """The counters of one application. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        caches: whose use is counted, by name.
+    """
+
+    def __init__(self, caches: Mapping[str, CacheUse] | None = None) -> None:
         self._registry = CollectorRegistry()
         self._calls = Counter(
             "latcast_calls_total", "Calls by route and status.", ("method", "route", "status"), registry=self._registry
@@ -29,7 +38,12 @@ class Metrics:
         self._forecasts = Counter(
             "latcast_forecasts_total", "Items answered by POST /v1/predict.", ("source",), registry=self._registry
         )
-        self._jobs = Gauge("latcast_jobs", "Jobs by kind and state.", ("kind", "state"), registry=self._registry)
+        self._forecast_seconds = Histogram(
+            "latcast_forecast_seconds", "Time to answer a call for forecasts, without its way through HTTP.",
+            ("form", "answered"), registry=self._registry, buckets=FORECAST_BUCKETS_S,
+        )  # fmt: skip
+        self._of_form: dict[tuple[str, str], Histogram] = {}
+        self._registry.register(_Caches(caches or {}))
 
     def observe_call(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a call."""
@@ -39,6 +53,18 @@ class Metrics:
             self._of_call[key] = counters
         counters[0].inc()
         counters[1].observe(seconds)
+
+    def observe_forecasts(self, form: str, answered: str, seconds: float) -> None:
+        """Count a call for forecasts.
+
+        Args:
+            form: `single`, `list` or `columns`.
+            answered: `memory` or `route`.
+            seconds: it took.
+        """
+        if (counter := self._of_form.get((form, answered))) is None:
+            counter = self._of_form[form, answered] = self._forecast_seconds.labels(form, answered)
+        counter.observe(seconds)
 
     def count_forecasts(self, answers: Sequence[Forecast | Exception]) -> None:
         """Count answers by where they came from, or as errors."""
@@ -57,11 +83,37 @@ class Metrics:
             if count:
                 self._forecasts.labels(source).inc(count)
 
-    def render(self, session: Session) -> bytes:
-        """The text that Prometheus reads; the queue is counted now."""
-        self._jobs.clear()
-        for kind, state, count in session.execute(
-            select(Job.kind, Job.state, func.count()).group_by(Job.kind, Job.state)
-        ):
-            self._jobs.labels(kind, state).set(count)
-        return generate_latest(self._registry)
+    def render(self, gauges: Gauges) -> bytes:
+        """The text that Prometheus reads; `gauges` are what the database says now."""
+        now = CollectorRegistry()
+        now.register(_Now(gauges))
+        return generate_latest(self._registry) + generate_latest(now)
+
+
+class _Caches(Collector):
+    """The use of caches, read when it is asked for."""
+
+    def __init__(self, caches: Mapping[str, CacheUse]) -> None:
+        self._caches = caches
+
+    def collect(self) -> Iterator[Metric]:
+        hits = CounterMetricFamily("latcast_cache_hits", "Values that were there.", labels=("cache",))
+        misses = CounterMetricFamily("latcast_cache_misses", "Values that were not.", labels=("cache",))
+        for name, use in self._caches.items():
+            for family, count in zip((hits, misses), use(), strict=True):
+                family.add_metric((name,), count)
+        yield from (hits, misses)
+
+
+class _Now(Collector):
+    """Gauges with their values."""
+
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[Metric]:
+        for name, (what, labels, values) in self._gauges.items():
+            family = GaugeMetricFamily(name, what, labels=labels)
+            for names, value in values.items():
+                family.add_metric(names, value)
+            yield family

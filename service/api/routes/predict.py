@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated
@@ -13,9 +14,9 @@ from latcast.errors import ConflictError
 from latcast.schema import InputError, LatcastError
 from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.api import schemas
-from service.api.deps import Parts, PartsOf, Reader
+from service.api.deps import READERS, Parts, PartsOf, Reader
 from service.api.door.routes import Route
-from service.api.forecast_json import columns_json
+from service.api.forecast_json import columns_json, form_of
 from service.api.problems import problem_of
 from service.forecasting.columns import answers_of
 from service.forecasting.explanation import plain
@@ -34,14 +35,20 @@ Nearest = Annotated[
 
 
 @router.post("/predict", response_model=schemas.PredictOut | schemas.PredictColumnsOut)
-async def predict(body: schemas.PredictIn, request: Request, parts: PartsOf, _caller: Reader) -> Response:
+async def predict(body: schemas.PredictIn, request: Request, parts: PartsOf, caller: Reader) -> Response:
     """Forecast latencies on a target. What was measured is answered with the measurement; one bad item gets its own
     error and spoils no other. `items` are answered one by one, `texts` of a space and `graphs` in columns.
     """
     items = body.items or ()
     reads_models = body.graphs or any(isinstance(item, schemas.ItemIn) and (item.onnx or item.graph) for item in items)
     pool = parts.pools.models if reads_models else parts.pools.texts
-    return await pool.run(partial(_predict, body, parts, request.state.body.models))
+    began, count = time.perf_counter(), len(body.items or body.texts or body.graphs or ())
+    if not getattr(request.state, "counted", False):
+        READERS.count_forecasts(caller, parts, request.client, count)
+    answer = await pool.run(partial(_predict, body, parts, request.state.body.models))
+    form = form_of(count, columns=body.items is None)
+    parts.metrics.observe_forecasts(form, "route", time.perf_counter() - began)
+    return answer
 
 
 def _predict(body: schemas.PredictIn, parts: Parts, models: Mapping[str, ModelFile]) -> Response:

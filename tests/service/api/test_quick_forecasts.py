@@ -19,6 +19,7 @@ from latcast.schema import InputError
 from predictors.data.importers import read_any
 from profilers.search_spaces import get_space
 from service.api import quick_forecasts
+from service.api.rate_limits import Buckets
 from service.app import create_app
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.memory import ForecastMemory
@@ -212,16 +213,22 @@ def test_only_those_who_may_are_answered(world: World, counted: list[int]) -> No
     assert counted == [2, 2, 2]
 
 
-def test_calls_count_against_the_rate_once(database_url: str, tmp_path: Path) -> None:
+def test_forecasts_count_by_their_number_and_other_calls_once(database_url: str, tmp_path: Path) -> None:
     settings = Settings(
         database_url=database_url, data_dir=tmp_path, tick_seconds=3600, log_level="error", rate_per_second=0.001,
-        rate_burst=6,
+        rate_burst=3, forecasts_per_second=0.001,
     )  # fmt: skip
     with TestClient(create_app(settings, reader=DirectReader())) as http:
         world = World(http, tmp_path)
-        bodies = [world.list_body(TEXTS[:2]), world.list_body(TEXTS[:2]) | {"target": "none"}] * 3
-        assert [http.post("/v1/predict", json=body).status_code for body in bodies] == [200, 404] * 3
-        assert http.post("/v1/predict", json=bodies[0]).status_code == 429
+        http.app.state.parts.forecast_limiter._burst = 20.0  # type: ignore[attr-defined]
+        bodies = [world.list_body(TEXTS[:2]), world.column_body(TEXTS[:2])] * 5
+        assert [http.post("/v1/predict", json=body).status_code for body in bodies] == [200] * 10
+        refused = http.post("/v1/predict", json=bodies[0])
+        assert (refused.status_code, "forecasts" in refused.json()["detail"]) == (429, True)
+        http.app.state.parts.forecast_limiter._burst = 1e9  # type: ignore[attr-defined]
+        http.app.state.parts.forecast_limiter._buckets = Buckets()  # type: ignore[attr-defined]
+        unusual = world.list_body(TEXTS[:2]) | {"target": "none"}
+        assert [http.post("/v1/predict", json=unusual).status_code for _ in range(4)] == [404, 404, 404, 429]
 
 
 def test_answers_are_counted(world: World) -> None:

@@ -34,6 +34,21 @@ def test_rate_limiter_fills_its_buckets_with_time() -> None:
     assert waits == [0.5, 0.5, 0.5]
 
 
+def test_more_than_a_bucket_is_lent_and_paid_back() -> None:
+    now = [0.0]
+    limiter = RateLimiter(10.0, 10, what="forecasts", clock=lambda: now[0])
+    limiter.take("a", 30)
+    with pytest.raises(RateLimitedError, match=r"forecasts: at most 10 a second\. Try again in 2\.1 s"):
+        limiter.take("a")
+    now[0] = 2.1
+    limiter.take("a")
+    now[0] = 100.0
+    limiter.take("a", 4)
+    limiter.take("a", 6)
+    with pytest.raises(RateLimitedError):
+        limiter.take("a", 2)
+
+
 def test_too_many_calls_are_told_when_to_come_back(make_world: MakeWorld) -> None:
     world = make_world(rate_per_second=0.5, rate_burst=3)
     statuses = [world.http.get("/v1/targets").status_code for _ in range(5)]

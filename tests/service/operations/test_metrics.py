@@ -1,5 +1,6 @@
 """What Prometheus reads: calls, forecasts and the queue."""
 
+from service.operations.metrics import Metrics
 from tests.service.helpers import TARGET, World
 
 
@@ -9,6 +10,23 @@ def test_metrics_count_calls_forecasts_and_the_queue(world: World) -> None:
     world.client.predict(TARGET.id, [{"space": "toy", "text": "abc"}, {"space": "none", "text": "abc"}])
     metrics = world.http.get("/metrics").text
     assert 'latcast_jobs{kind="profile",state="queued"} 1.0' in metrics
+    assert 'latcast_devices{state="online"} 1.0' in metrics
+    assert 'latcast_forecast_seconds_count{answered="route",form="list"} 1.0' in metrics
     assert 'latcast_forecasts_total{source="predicted"} 1.0' in metrics
     assert 'latcast_forecasts_total{source="error"} 1.0' in metrics
     assert 'latcast_calls_total{method="POST",route="/predict",status="200"} 1.0' in metrics
+
+
+def test_caches_are_read_when_they_are_asked_for() -> None:
+    use = [3, 1]
+    metrics = Metrics({"answers": lambda: (use[0], use[1])})
+    assert b'latcast_cache_hits_total{cache="answers"} 3.0' in metrics.render({})
+    use[:] = [5, 2]
+    assert b'latcast_cache_misses_total{cache="answers"} 2.0' in metrics.render({})
+
+
+def test_gauges_are_what_is_handed_in() -> None:
+    gauges = {"latcast_things": ("Things.", ("state",), {("good",): 2.0}), "latcast_age": ("Age.", (), {(): 1.5})}
+    said = Metrics().render(gauges)
+    assert b'latcast_things{state="good"} 2.0' in said
+    assert b"latcast_age 1.5" in said
