@@ -11,6 +11,7 @@ COPY profilers profilers
 COPY predictors predictors
 COPY service service
 COPY migrations migrations
+COPY web web
 RUN python -m venv /opt/latcast \
     && /opt/latcast/bin/pip install --no-cache-dir --constraint constraints.txt ".[agent,service,postgres]"
 

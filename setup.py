@@ -1,4 +1,4 @@
-"""Copies the migrations into the wheel, so that an installed `latcast serve` can migrate its database."""
+"""Copies migrations and dashboard into the wheel, so that an installed `latcast serve` has both."""
 
 import shutil
 from pathlib import Path
@@ -9,13 +9,14 @@ from setuptools.command.build_py import build_py
 HERE = Path(__file__).parent
 
 
-class BuildWithMigrations(build_py):
+class BuildWithFolders(build_py):
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
             ignore = shutil.ignore_patterns("__pycache__")
-            target = Path(self.build_lib) / "service" / "_migrations"
-            shutil.copytree(HERE / "migrations", target, ignore=ignore, dirs_exist_ok=True)
+            for folder in ("migrations", "web"):
+                target = Path(self.build_lib) / "service" / f"_{folder}"
+                shutil.copytree(HERE / folder, target, ignore=ignore, dirs_exist_ok=True)
 
 
-setup(cmdclass={"build_py": BuildWithMigrations})
+setup(cmdclass={"build_py": BuildWithFolders})

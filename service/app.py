@@ -22,14 +22,17 @@ from service.api.job_watch import JobWatch, look_at
 from service.api.middleware import KeyBeforeBody, RequestContext
 from service.api.quick_forecasts import QuickForecasts
 from service.api.rate_limits import RateLimiter
-from service.api.routes import devices, docs, graphs, health, jobs, predict, predictors, targets
+from service.api.routes import devices, docs, graphs, health, jobs, overview, predict, predictors, session, targets
 from service.api.schemas import Problem
+from service.api.web import MOUNTED_AT, web_app, web_dir
+from service.api.web import router as web_router
 from service.api.work_watch import WorkWatch
 from service.db.changes import LOOK_SECONDS, Changes
 from service.db.session import Database, create_engine_for
 from service.fleet.identities import Identities
 from service.forecasting.types import ForecasterLike
 from service.learning.artifact_check import ArtifactCheck
+from service.measurements.activity import Activity
 from service.operations.logs import configure_logs
 from service.operations.metrics import CacheUse, Metrics
 from service.operations.readiness import Readiness
@@ -50,7 +53,8 @@ RATE_PER_SECOND = 100.0
 """Calls of each key or address where the settings say nothing."""
 ABANDONED_TICKS = 10
 """Jobs that nobody will take are looked for so much less often than leases that ran out."""
-ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router)
+ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router,
+           session.router, overview.router)  # fmt: skip
 """The API's; its paths begin with the version."""
 KEYLESS_ENDS = ("/devices/register",)
 """Ends of paths whose bodies hold an enrolment token in place of a key."""
@@ -114,6 +118,7 @@ def create_app(
         work=WorkWatch(database, changes, pool=pools.reads),
         changes=changes,
         identities=Identities(changes),
+        activity=Activity(),
     )
     traffic = Traffic()
     tickers.append(Ticker("traffic", TELL_SECONDS, traffic.tell))
@@ -183,6 +188,8 @@ def _include_routes(app: FastAPI) -> None:
         app.include_router(router, prefix=VERSION)
     app.include_router(health.router)
     app.include_router(docs.router)
+    app.include_router(web_router)
+    app.mount(MOUNTED_AT, web_app(web_dir()), name="dashboard")
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False)
 

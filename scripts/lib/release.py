@@ -20,9 +20,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("latcast", "service", "predictors", "profilers")
 DATA_SUFFIXES = frozenset({".py", ".typed", ".safetensors", ".json", ".md", ".html", ".css", ".js"})
 """Kinds of files that a package may consist of."""
-LEFT_OUT = ("tests/", "docs/", "benchmarks/", "web/", "examples/")
+LEFT_OUT = ("tests/", "docs/", "benchmarks/", "examples/")
 """Folders that no distribution needs."""
-NEEDED_TO_BUILD = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE", "migrations/env.py", "CHANGELOG.md")
+NEEDED_TO_BUILD = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE", "CHANGELOG.md", "migrations/env.py",
+                   "web/index.html")  # fmt: skip
 
 
 class ReleaseError(Exception):
@@ -104,7 +105,7 @@ def check_metadata(wheel: Path) -> None:
 
 
 def check_contents(wheel: Path) -> None:
-    """Check that a wheel has every module and data file, the migrations and the licences, and nothing else."""
+    """Check that a wheel has every module and data file, migrations, dashboard and licences, and nothing else."""
     names = zipfile.ZipFile(wheel).namelist()
     expect("the wheel's files", {name for name in names if ".dist-info/" not in name}, expected_files())
     inside = {name.split(".dist-info/")[1] for name in names if ".dist-info/" in name}
@@ -114,19 +115,20 @@ def check_contents(wheel: Path) -> None:
 
 
 def expected_files() -> set[str]:
-    """What belongs into a wheel: the packages' files, and the migrations inside the service."""
+    """What belongs into a wheel: the packages' files, and migrations and dashboard inside the service."""
     packages = {
         str(path.relative_to(ROOT))
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
         if path.is_file() and path.suffix in DATA_SUFFIXES
     }
-    migrations = {
-        "service/_migrations/" + str(path.relative_to(ROOT / "migrations"))
-        for path in (ROOT / "migrations").rglob("*")
+    folders = {
+        f"service/_{folder}/{path.relative_to(ROOT / folder)}"
+        for folder in ("migrations", "web")
+        for path in (ROOT / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    return packages | migrations
+    return packages | folders
 
 
 def check_sdist(sdist: Path) -> None:

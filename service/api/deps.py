@@ -22,6 +22,7 @@ from service.fleet import access
 from service.fleet.access import Principal, Scope
 from service.fleet.identities import Identities
 from service.forecasting.types import ForecasterLike
+from service.measurements.activity import Activity
 from service.operations.metrics import Metrics
 from service.operations.readiness import Readiness
 from service.settings import Settings
@@ -48,6 +49,7 @@ class Parts:
     work: WorkWatch
     changes: Changes
     identities: Identities
+    activity: Activity
 
 
 async def _parts(request: Request) -> Parts:

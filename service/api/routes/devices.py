@@ -10,7 +10,7 @@ from service.api.door.routes import Route
 from service.db import records, tables
 from service.fleet import access, presence, registration
 
-__all__ = ["router"]
+__all__ = ["device_out", "router"]
 
 router = APIRouter(tags=["devices and keys"], route_class=Route)
 
@@ -41,11 +41,12 @@ def list_devices(
         page = registration.devices_page(session, limit=limit, cursor=cursor)
         rows = [row for (row,) in page.items]
         presences = presence.presence_of(session, [row.id for row in rows], parts.settings)
-        items = [_device_out(row, presences[row.id]) for row in rows]
+        items = [device_out(row, presences[row.id]) for row in rows]
     return schemas.Listed(items=items, next_cursor=page.next_cursor)
 
 
-def _device_out(row: tables.Device, found: presence.Presence) -> schemas.DeviceOut:
+def device_out(row: tables.Device, found: presence.Presence) -> schemas.DeviceOut:
+    """A device with what is known of its agents."""
     return schemas.DeviceOut(
         id=row.id,
         device=records.device_record(row),

@@ -36,13 +36,16 @@ from service.api.schemas.jobs import (
 )
 from service.api.schemas.keys import KeyIn, KeyOut, NewKeyOut
 from service.api.schemas.measurements import MeasurementOut, MeasurementsPage
+from service.api.schemas.overview import AlertOut, HourOut, OverviewOut, QueuedOut
 from service.api.schemas.predictors import PredictorOut
+from service.api.schemas.session import SessionOut
 from service.api.schemas.targets import AdaptationOut, MicrobenchOut, MicrobenchRef, QualityOut, TargetOut, TargetState
 
 __all__ = [
     "AdaptIn",
     "AdaptJobIn",
     "AdaptationOut",
+    "AlertOut",
     "ArchitectureRef",
     "AttemptOut",
     "DeviceOut",
@@ -57,6 +60,7 @@ __all__ = [
     "HealthOut",
     "HeartbeatIn",
     "HeartbeatOut",
+    "HourOut",
     "In",
     "ItemError",
     "ItemIn",
@@ -74,6 +78,7 @@ __all__ = [
     "MicrobenchRef",
     "Name",
     "NewKeyOut",
+    "OverviewOut",
     "PoolIn",
     "Positive",
     "PredictColumnsOut",
@@ -83,9 +88,11 @@ __all__ = [
     "Problem",
     "ProfileJobIn",
     "QualityOut",
+    "QueuedOut",
     "ReceiptOut",
     "RegisterIn",
     "ResultIn",
+    "SessionOut",
     "SettingsIn",
     "Shapes",
     "TargetOut",

@@ -1,0 +1,300 @@
+"""Databases for trying the dashboard: devices, jobs and any number of measurements, made of the shipped data set.
+
+Latencies, noise, kernels and counters are those that were measured; what the data set does not keep is drawn around
+them: single samples, and repetitions of a measurement beyond those that were made.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from latcast.schema import (
+    Architecture,
+    Device,
+    InputError,
+    JobKind,
+    JobState,
+    LeaseOutcome,
+    Microbench,
+    Target,
+    to_plain,
+)
+from predictors.data.measured.storage import ROWS_FILE, read_targets
+from predictors.foreign.child import read_here
+from predictors.networks import Feature, GraphFeatures
+from profilers.onnx_graph.isolated.pool import Source
+from profilers.search_spaces.families import family_of
+from service.db import records, tables
+from service.db.session import Database
+from service.fleet import access
+from service.graphs import store
+
+__all__ = ["Seeded", "seed"]
+
+DATA = Path(__file__).parents[1] / "data"
+DAYS = 14
+SAMPLES, PROCESSES = 12, 2
+BATCH = 5000
+PROTOCOL_VERSION = 4
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeded:
+    """What a database was filled with.
+
+    Args:
+        targets: ids, the one with the most measurements first.
+        graphs: hashes of the stored graphs.
+        measurements: how many.
+    """
+
+    targets: Sequence[str]
+    graphs: Sequence[str]
+    measurements: int
+
+
+class Reader:
+    """Builds models in this process; they are our own."""
+
+    def read(self, source: Source, features: Sequence[Feature]) -> GraphFeatures:
+        """These features of a model."""
+        return read_here(source, features)
+
+
+def seed(
+    database: Database, *, measurements: int, graphs_per_family: int = 3, families: Collection[str] = (), seed: int = 0
+) -> Seeded:
+    """Fill a migrated, empty database.
+
+    Args:
+        database: written to.
+        measurements: how many there are in the end.
+        graphs_per_family: networks of each family.
+        families: whose networks; all where empty.
+        seed: of what is drawn.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = _rows(graphs_per_family, families)
+    with database.write.begin() as session:
+        targets = _fleet(session)
+        graphs = _graphs(session, chosen)
+        rows = [row for row in chosen if row["graph"] in graphs and row["target"] in targets]
+        rows.sort(key=lambda row: row["time_unix_s"] or 0.0)
+        _jobs(session, rows, targets, rng)
+    _measure(database, rows, targets, measurements, rng)
+    counts = Counter(targets[row["target"]].id for row in rows)
+    return Seeded(targets=[name for name, _ in counts.most_common()], graphs=sorted(graphs), measurements=measurements)
+
+
+def _rows(per_family: int, families: Collection[str]) -> list[dict[str, Any]]:
+    """Rows of the first networks of each family, on all targets."""
+    table = pq.read_table(DATA / ROWS_FILE)
+    names = zip(*(table.column(name).to_pylist() for name in ("space", "text", "graph", "stale")), strict=True)
+    kept: dict[str, set[str]] = {}
+    places = []
+    for place, (space, text, graph, stale) in enumerate(names):
+        family = family_of(Architecture(space=space, text=text))
+        networks = kept.setdefault(family, set())
+        if families and family not in families:
+            continue
+        if not stale and (graph in networks or len(networks) < per_family):
+            networks.add(graph)
+            places.append(place)
+    rows: list[dict[str, Any]] = table.take(places).to_pylist()
+    return rows
+
+
+def _fleet(session: Session) -> dict[str, Target]:
+    """Two machines with the data set's targets; the second has half of them, and is away. By the id in the data set."""
+    measured = read_targets(DATA)
+    devices = [
+        replace(measured[0].device, fingerprint=f"demo-{name}", name=name) for name in ("lab-xeon", "edge-board")
+    ]
+    for device, age_s in zip(devices, (5.0, 7200.0), strict=True):
+        _device(session, device, seen_unix_s=time.time() - age_s)
+    targets = {}
+    for place, one in enumerate(measured):
+        device = devices[place % 3 == 2]
+        target = replace(one.target, device=device.fingerprint)
+        session.add(records.target_row(target, session.get_one(tables.Device, records.device_id(device.fingerprint))))
+        session.flush()
+        session.add(_microbench(Microbench(target=target, values=dict(one.microbench), version=1)))
+        targets[one.target.id] = target
+    session.flush()
+    return targets
+
+
+def _device(session: Session, device: Device, *, seen_unix_s: float) -> None:
+    row = records.device_row(device)
+    key, _ = access.create_key(session, scope="agent", name=device.name)
+    session.add(row)
+    session.flush()
+    session.add(tables.Agent(device_id=row.id, api_key_id=key.id, seen_unix_s=seen_unix_s))
+    key.first_used_unix_s = seen_unix_s - DAYS * 86_400
+
+
+def _microbench(record: Microbench) -> tables.Microbench:
+    plain: dict[str, Any] = to_plain(record)
+    del plain["target"]
+    return tables.Microbench(
+        target_id=record.target.id, digest=f"demo-{record.target.id}", version=1, noisy=False, record=plain
+    )
+
+
+def _graphs(session: Session, rows: Sequence[dict[str, Any]]) -> set[str]:
+    """Build and store the graph of each architecture; texts that the spaces no longer build are left out."""
+    stored = set()
+    for space, text in {(row["space"], row["text"]) for row in rows}:
+        try:
+            prepared = store.prepare_architecture(Reader(), Architecture(space=space, text=text))
+        except InputError:
+            continue
+        stored.add(store.save(session, prepared))
+    return stored
+
+
+def _jobs(session: Session, rows: Sequence[dict[str, Any]], targets: dict[str, Target], rng: Rng) -> None:
+    """A queue as it may be on a working day."""
+    states = [JobState.LEASED] * 2 + [JobState.QUEUED] * 9 + [JobState.FAILED] * 3
+    now = time.time()
+    for place, state in enumerate(states):
+        row = rows[int(rng.integers(len(rows)))]
+        created = now - 60.0 * (len(states) - place)
+        job = tables.Job(
+            kind=JobKind.PROFILE,
+            state=state,
+            target_id=targets[row["target"]].id,
+            graph_hash=row["graph"],
+            payload={"settings": {}, "feeds": []},
+            max_attempts=3,
+            attempts=int(state != JobState.QUEUED),
+            created_unix_s=created,
+            updated_unix_s=created + 20,
+        )
+        if state is JobState.LEASED:
+            job.lease_token, job.deadline_unix_s = f"demo-{place}", now + 86_400
+        if state is JobState.FAILED:
+            job.result = {"error": "The model needed more memory than the limit of 2 GiB."}
+        session.add(job)
+        session.flush()
+        if state is JobState.LEASED:
+            agent = session.scalars(tables.Agent.__table__.select().with_only_columns(tables.Agent.id)).first()
+            session.add(tables.Attempt(lease_token=f"demo-{place}", job_id=job.id, agent_id=agent, number=1))
+        elif state is JobState.FAILED:
+            session.add(
+                tables.Attempt(
+                    lease_token=f"demo-{place}", job_id=job.id, process="demo", number=1, outcome=LeaseOutcome.FAILED,
+                    stage="memory", message=job.result["error"], ended_unix_s=created + 20,
+                )
+            )  # fmt: skip
+
+
+def _measure(
+    database: Database, rows: Sequence[dict[str, Any]], targets: dict[str, Target], count: int, rng: Rng
+) -> None:
+    """All rows once, in order, with kernels and counters; then repetitions of them that differ as repetitions do."""
+    end = time.time() - 60
+    times = np.sort(end - DAYS * 86_400 * rng.random(count) ** 1.5)
+    first = rows[:count]
+    with database.write.begin() as session:
+        for row, at in zip(first, times, strict=False):
+            _insert_whole(session, row, targets[row["target"]], float(at), rng)
+    drawn = rng.integers(len(rows), size=max(0, count - len(first)))
+    left = times[len(first) :]
+    for start in range(0, len(drawn), BATCH):
+        part = [
+            _values(rows[place], targets[rows[place]["target"]], float(at), rng, repeated=True)
+            for place, at in zip(drawn[start : start + BATCH], left[start : start + BATCH], strict=True)
+        ]
+        with database.write.begin() as session:
+            session.execute(insert(tables.Measurement), part)
+
+
+def _values(row: dict[str, Any], target: Target, at: float, rng: Rng, *, repeated: bool) -> dict[str, Any]:
+    latency = row["latency_ms"]
+    noisy, drift = row["noisy"], 1 + 0.05 * np.sin(at / 40_000) + (0.02 * rng.standard_normal() if repeated else 0)
+    spread = float(row["iqr_ms"] / latency) if latency and row["iqr_ms"] else 0.01
+    ms = None if latency is None else float(latency * drift)
+    runs = [] if ms is None else list(_runs(row, ms, spread, rng, samples=3 if repeated else SAMPLES))
+    summary = records.summary_of_runs(runs)
+    return {
+        "target_id": target.id,
+        "graph_hash": row["graph"],
+        "median_ms": summary.median_ms if summary else None,
+        "relative_iqr": summary.iqr_ms / summary.median_ms if summary else None,
+        "noisy": bool(noisy or (repeated and rng.random() < 0.03)),
+        "failure_stage": None if summary else row["failure_stage"] or "run",
+        "failure_message": None if summary else row["failure_message"] or "The model did not run.",
+        "settings": {"backend": target.backend, "threads": target.threads},
+        "feeds": [],
+        "before": {"time_unix_s": at - 20, "load_1m": row["load_1m"] or 0.0},
+        "after": {"time_unix_s": at, "load_1m": row["load_1m"] or 0.0},
+        "runs": runs,
+        "sentinel_ms": [float(0.4 * drift)] * 2,
+        "sentinel_median_ms": float(0.4 * drift),
+        "protocol_version": PROTOCOL_VERSION,
+        "created_unix_s": at,
+    }
+
+
+def _runs(row: dict[str, Any], ms: float, spread: float, rng: Rng, *, samples: int) -> Iterator[dict[str, Any]]:
+    """Processes whose samples lie around the median as widely as the measured ones did."""
+    for process in range(PROCESSES):
+        shift = 1 + 0.3 * spread * (process - 0.5)
+        drawn = ms * shift * np.exp(spread / 1.35 * rng.standard_normal(samples))
+        yield {
+            "samples_ms": drawn.tolist(),
+            "load_ms": row["load_ms"],
+            "peak_memory_bytes": row["peak_memory_bytes"],
+            "kernels": False,
+            "counters": False,
+        }
+
+
+def _insert_whole(session: Session, row: dict[str, Any], target: Target, at: float, rng: Rng) -> None:
+    values = _values(row, target, at, rng, repeated=False)
+    kernels = row["kernels"] if values["runs"] else None
+    counters = dict(row["counters"] or ())
+    for run in values["runs"][:1]:
+        run["kernels"], run["counters"] = kernels is not None, bool(counters)
+    one = tables.Measurement(**values)
+    session.add(one)
+    session.flush()
+    if values["runs"]:
+        session.add_all(_kernels(one.id, kernels or (), values["median_ms"]))
+        session.add_all(
+            tables.CounterReading(measurement_id=one.id, run=0, event=name, value=value)
+            for name, value in counters.items()
+        )
+        session.add_all(
+            tables.CounterReading(
+                measurement_id=one.id, run=0, event=name, absent="perf_event_open is not permitted here"
+            )
+            for name in ("cycles", "instructions", "cache-misses")
+            if name not in counters and counters
+        )
+
+
+def _kernels(measurement_id: int, kernels: Sequence[dict[str, Any]], ms: float) -> Iterator[tables.KernelMeasurement]:
+    for place, kernel in enumerate(kernels):
+        yield tables.KernelMeasurement(
+            measurement_id=measurement_id,
+            run=0,
+            position=place,
+            operator=kernel["operator"],
+            share=kernel["share"],
+            time_ms=kernel["share"] * ms,
+            node=kernel["node"],
+            input_shapes=kernel["input_shapes"],
+            output_shapes=kernel["output_shapes"],
+            dtype=kernel["dtype"],
+        )

@@ -1,0 +1,108 @@
+"""Pages of the dashboard: what they show, that they are accessible, and the ways through them."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.fleet import access
+from tests.web.conftest import WAIT_MS, Served, Tab
+
+OpenTab = Callable[..., Tab]
+AXE = "(async () => (await axe.run(document, {resultTypes: ['violations']})).violations)()"
+SERIOUS = {"serious", "critical"}
+VIEWS = {
+    "overview": "/",
+    "targets": "/targets",
+}
+
+
+def serious(page: Any) -> list[str]:
+    """What axe finds serious, a line each."""
+    axe_playwright_python = pytest.importorskip("axe_playwright_python")
+    page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text())
+    return [
+        f"{found['id']}: {found['help']}: {found['nodes'][0]['html']}"
+        for found in page.evaluate(AXE)
+        if found["impact"] in SERIOUS
+    ]
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait until an expression holds; Playwright's own way makes the page evaluate a text, which its policy forbids."""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(20)
+
+
+def loaded(page: Any) -> None:
+    """Wait until nothing is loading any more."""
+    page.wait_for_selector("h1")
+    until(page, "!document.querySelector('.skeleton, [aria-busy=true], .dim')")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_views_are_accessible_and_fit(served: Served, open_tab: OpenTab, view: str, scheme: str, width: int) -> None:
+    page = open_tab(served.at(VIEWS[view]), scheme=scheme, width=width).page
+    loaded(page)
+    assert serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the screen"
+
+
+def test_an_empty_service_says_what_to_do(serve: Callable[..., Served], open_tab: OpenTab) -> None:
+    page = open_tab(serve(empty=True).at("/")).page
+    loaded(page)
+    assert page.get_by_text("latcast agent").first.is_visible()
+    assert page.get_by_text("Nothing waits").is_visible()
+
+
+def test_targets_are_searched_sorted_and_the_way_back_is_the_way_there(served: Served, open_tab: OpenTab) -> None:
+    page = open_tab(served.at("/targets")).page
+    loaded(page)
+    rows = page.locator("tbody tr").count()
+    page.get_by_role("searchbox").fill("openvino")
+    until(page, f"document.querySelectorAll('tbody tr').length < {rows}")
+    page.get_by_role("button", name="Target", exact=True).click()
+    assert "sort=-label" in page.url
+    page.go_back()
+    until(page, "!location.hash.includes('sort=')")
+    assert "q=openvino" in page.url
+
+
+def test_signing_in_with_a_key(serve: Callable[..., Served], open_tab: OpenTab) -> None:
+    service = serve(require_keys=True)
+    with service.database.write.begin() as session:
+        access.create_key(session, scope="admin", name="first")
+        _, secret = access.create_key(session, scope="client", name="tests")
+    tab = open_tab(service.at("/targets"))
+    page = tab.page
+    page.get_by_label("Key").fill("latcast_wrong")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("alert").wait_for()
+    assert "unknown or was revoked" in page.get_by_role("alert").inner_text()
+    page.get_by_label("Key").fill(secret)
+    page.get_by_role("button", name="Sign in").click()
+    loaded(page)
+    assert page.get_by_role("heading", name="Targets").is_visible()
+    assert secret not in page.url
+    assert secret not in page.evaluate("JSON.stringify(localStorage) + document.cookie")
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("Key").wait_for()
+    assert page.evaluate("sessionStorage.length") == 0
+    refused = [text for text in tab.complaints if "401" in text]
+    tab.complaints[:] = [text for text in tab.complaints if text not in refused]  # the browser's own line
+
+
+def test_pages_come_from_their_own_origin_alone(served: Served, open_tab: OpenTab) -> None:
+    asked: list[str] = []
+    tab = open_tab(f"{served.url}/ui/index.html")
+    tab.page.on("request", lambda request: asked.append(request.url))
+    tab.page.goto(served.at("/"))
+    tab.page.reload()
+    loaded(tab.page)
+    assert asked
+    assert [url for url in asked if not url.startswith(f"{served.url}/")] == []

@@ -1,0 +1,80 @@
+/** Numbers with units and one rounding, times near and far. */
+
+const nothing = "–";
+
+/** Three significant digits, without a power of ten. @param {number} value */
+export function digits(value, places = 3) {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1000) return Math.round(value).toLocaleString("en");
+  const decimals = Math.max(0, places - 1 - Math.floor(Math.log10(size)));
+  return value.toFixed(Math.min(decimals, 6));
+}
+
+/** @param {number|null|undefined} value ms */
+export function ms(value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return nothing;
+  if (value === 0) return "0 ms";
+  const size = Math.abs(value);
+  if (size < 0.001) return `${digits(value * 1e6)} ns`;
+  if (size < 0.1) return `${digits(value * 1e3)} µs`;
+  if (size < 10_000) return `${digits(value)} ms`;
+  return `${digits(value / 1000)} s`;
+}
+
+/** @param {number|null|undefined} value @param {string} unit @param {string[]} prefixes @param {number} step */
+function scaled(value, unit, prefixes, step) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return nothing;
+  let place = 0;
+  let size = value;
+  while (Math.abs(size) >= step && place < prefixes.length - 1) { size /= step; place++; }
+  return `${digits(size)} ${prefixes[place]}${unit}`;
+}
+
+/** @param {number|null|undefined} value */
+export const flops = (value) => scaled(value, "FLOP", ["", "k", "M", "G", "T", "P"], 1000);
+/** @param {number|null|undefined} value */
+export const bytes = (value) => scaled(value, "B", ["", "Ki", "Mi", "Gi", "Ti"], 1024);
+/** @param {number|null|undefined} value a fraction */
+export function percent(value, places = 1) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return nothing;
+  const size = Math.abs(value * 100);
+  return `${(value * 100).toFixed(size >= 100 ? 0 : size > 0 && size < 0.1 ? 2 : places)} %`;
+}
+/** @param {number|null|undefined} value */
+export const count = (value) => (value === null || value === undefined ? nothing : Math.round(value).toLocaleString("en"));
+/** @param {number} value */
+export function compact(value) {
+  if (Math.abs(value) < 10_000) return count(value);
+  return new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
+}
+/** @param {number} value signed fraction */
+export const signed = (value) => `${value >= 0 ? "+" : "−"}${percent(Math.abs(value))}`;
+
+/** @param {number|null|undefined} unix s */
+export function absolute(unix) {
+  return unix ? new Date(unix * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : nothing;
+}
+
+/** @param {number|null|undefined} unix s @param {number} [now] ms */
+export function relative(unix, now = Date.now()) {
+  if (!unix) return "never";
+  const seconds = unix - now / 1000;
+  const size = Math.abs(seconds);
+  if (size < 45) return seconds <= 0 ? "just now" : "in a moment";
+  const units = /** @type {[Intl.RelativeTimeFormatUnit, number][]} */ ([["minute", 60], ["hour", 3600], ["day", 86_400], ["week", 604_800], ["month", 2_629_800], ["year", 31_557_600]]);
+  let [unit, length] = units[0];
+  for (const [name, each] of units) if (size >= each * 0.95) [unit, length] = [name, each];
+  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(Math.round(seconds / length), unit);
+}
+
+/** @param {number|null|undefined} seconds */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return nothing;
+  if (seconds < 60) return `${digits(seconds, 2)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+}
+
+/** @param {string} hash */
+export const shortHash = (hash) => (hash.length > 18 ? `${hash.slice(0, 13)}…` : hash);
