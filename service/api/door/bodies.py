@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import IO, Protocol, cast
@@ -20,7 +20,7 @@ from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.api.door.heads import header
 from service.api.door.pools import Pool
 
-__all__ = ["SMALL_BYTES", "Body", "BodyReader"]
+__all__ = ["SMALL_BYTES", "Body", "BodyReader", "room_on_disk"]
 
 SMALL_BYTES = 2**18
 """Up to here a body is held in memory, and needs no place."""
@@ -112,7 +112,8 @@ class BodyReader:
                     raise _too_large(limit)
                 if was_small and body.size > SMALL_BYTES:
                     await stack.enter_async_context(self._places.place())
-                _write(body.file, part)
+                with room_on_disk():
+                    body.file.write(part)
             yield body
 
     async def _unpacked(self, receive: Receive, unpacker: "_Unpacker") -> AsyncIterator[bytes]:
@@ -148,9 +149,15 @@ async def _next(receive: Receive, pause_s: float) -> Message:
     raise HTTPException(408, "The body came too slowly; send it again.", {"Connection": "close"})
 
 
-def _write(file: IO[bytes], part: bytes) -> None:
+@contextmanager
+def room_on_disk() -> Iterator[None]:
+    """Say that the disk is full, where what is written in the block finds no room.
+
+    Raises:
+        UnavailableError: it does not.
+    """
     try:
-        file.write(part)
+        yield
     except OSError as error:
         raise UnavailableError("The service has no room for the body on its disk; try again later.") from error
 

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from latcast.errors import BodyTooLargeError
 from latcast.schema import InputError
 from profilers.onnx_graph.isolated.model_file import ModelFile
-from service.api.door.bodies import Body
+from service.api.door.bodies import Body, room_on_disk
 
 __all__ = ["JsonLimits", "count_values", "parse_json", "require_shallow"]
 
@@ -55,12 +55,13 @@ def parse_json(body: Body, limits: JsonLimits, files: ExitStack) -> Any:
     Args:
         body: gets the models that are taken out.
         limits: of its route.
-        files: closes the files of these models.
+        files: closes the file of these models.
 
     Raises:
         BodyTooLargeError: too many values, or too long without its models.
         HTTPException: too deep (400).
         InputError: a model is no base64.
+        UnavailableError: the disk has no room for the models.
         ValueError: no JSON.
     """
     count_values(_pieces(body.file), limits.values)
@@ -109,21 +110,29 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _without_models(body: Body, limits: JsonLimits, files: ExitStack) -> bytes:
-    """The text with a mark in place of each long string below the key `onnx`, which is decoded into a file."""
+    """The text with a mark in place of each long string below the key `onnx`; they are decoded into one file."""
     assert limits.text_bytes is not None  # noqa: S101 - else the body is short enough
     scan = _Scan(_pieces(body.file), limits.text_bytes)
+    file = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     while scan.copy_through_quote():
         if scan.copy_short_string():
             continue
         if not ENDS_IN_KEY.search(scan.text[-64:]):
             scan.copy_string()
             continue
-        file = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
-        _decode(scan.string(), file)
         mark = f"model-{secrets.token_hex(16)}"
-        body.models[mark] = ModelFile(file)
+        body.models[mark] = _model(scan.string(), file)
         scan.write(mark.encode() + b'"')
     return bytes(scan.text)
+
+
+def _model(parts: Iterator[bytes], file: IO[bytes]) -> ModelFile:
+    """A model at the end of a file."""
+    start = file.tell()
+    with room_on_disk():
+        _decode(parts, file)
+        file.flush()
+    return ModelFile(file, start=start, size=file.tell() - start)
 
 
 class _Scan:

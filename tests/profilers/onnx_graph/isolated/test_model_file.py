@@ -20,6 +20,15 @@ def test_pieces_are_the_bytes_in_order_however_often_they_are_read() -> None:
     assert whole(file) == whole(content) == content
 
 
+def test_several_models_share_a_file() -> None:
+    shared = io.BytesIO(b"one" + b"three" + b"two")
+    one, three, rest = ModelFile(shared, size=3), ModelFile(shared, start=3, size=5), ModelFile(shared, start=8)
+    assert [len(model) for model in (one, three, rest)] == [3, 5, 3]
+    pieces = zip(three, one, rest, strict=True)  # each knows its own place
+    assert list(pieces) == [(b"three", b"one", b"two")]
+    assert list(ModelFile(shared, start=8, size=100)) == [b"two"]
+
+
 def test_a_loader_reads_a_file_as_it_reads_bytes() -> None:
     with GraphLoader() as loader:
         file = ModelFile(io.BytesIO(model(batch="n")))

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import io
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from starlette.types import Message
 
 from latcast.errors import BodyTooLargeError, UnavailableError
 from latcast.schema import InputError
+from service.api.door import bodies
 from service.api.door.bodies import SMALL_BYTES, BodyReader
 from service.api.door.pools import Pool
 
@@ -141,17 +143,11 @@ def test_a_body_that_was_refused_leaves_its_place(monkeypatch: pytest.MonkeyPatc
     assert received([large], reader=reader) == large
 
 
-def test_a_full_disk_is_said() -> None:
-    async def main() -> None:
-        async with opened([b"x"]) as body:
-            body.file.close()
-
-    asyncio.run(main())
-    from service.api.door.bodies import _write
-
-    class Full:
-        def write(self, _: bytes) -> None:
+def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
             raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr(bodies.tempfile, "SpooledTemporaryFile", lambda max_size: Full())
     with pytest.raises(UnavailableError, match="no room for the body"):
-        _write(Full(), b"x")  # type: ignore[arg-type]
+        received([b"x"])

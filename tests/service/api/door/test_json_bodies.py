@@ -6,11 +6,13 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from starlette.exceptions import HTTPException
 
-from latcast.errors import BodyTooLargeError
+from latcast.errors import BodyTooLargeError, UnavailableError
 from latcast.schema import InputError
 from service.api.door import json_bodies
 from service.api.door.bodies import Body
@@ -97,6 +99,25 @@ def test_long_models_are_taken_out_and_the_rest_stays(files: ExitStack, size: in
     for mark, place in zip(marks, (0, 2), strict=True):
         plain["items"][place]["onnx"] = mark  # type: ignore[index]
     assert parsed == plain
+
+
+def test_a_thousand_models_take_one_file(files: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = [bytes([place % 256]) * 15_000 for place in range(1000)]
+    opened = []
+    monkeypatch.setattr(json_bodies.tempfile, "TemporaryFile", lambda: opened.append(io.BytesIO()) or opened[-1])
+    body = body_of(json.dumps([{"onnx": base64.b64encode(content).decode()} for content in contents]))
+    limits = replace(LIMITS, text_bytes=2**17, values=10_000)
+    marks = [item["onnx"] for item in parse_json(body, limits, files)]
+    assert [b"".join(body.models[mark]) for mark in marks] == contents
+    assert len(opened) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_is_a_sentence(files: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = files.enter_context(open("/dev/full", "w+b", buffering=0))  # noqa: SIM115 - a fixture's stack
+    monkeypatch.setattr(json_bodies.tempfile, "TemporaryFile", lambda: full)
+    with pytest.raises(UnavailableError, match="no room for the body"):
+        parse_json(body_of(json.dumps({"onnx": "A" * 100_000})), LIMITS, files)
 
 
 def test_slashes_may_be_escaped(files: ExitStack) -> None:
