@@ -17,12 +17,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
-from latcast.errors import ConflictError, LeaseLostError
+from latcast.errors import AuthenticationError, ConflictError, LeaseLostError
 from latcast.schema import FINISHED_STATES, Failure, JobKind, JobState, LatcastError, LeaseOutcome, ProfileSettings
 from profilers.onnx_graph import load_graph
 from service.db import records, tables
 from service.db.session import Database, create_engine_for
 from service.fleet import access
+from service.fleet.access import Principal
 from service.graphs import store
 from service.jobs import queue, reports
 from service.jobs.payloads import AdaptPayload, ProfilePayload
@@ -35,7 +36,7 @@ LEASE_S, MAX_ATTEMPTS, AGENTS = 60.0, 3, 3
 GRAPH = load_graph(model())
 ANY = st.integers(0, 5)
 """Counted from the newest, so that what is met has just been touched."""
-SERVICE = queue.Worker(process="here:1")
+SERVICE, SERVICE_CALLER = queue.Worker(process="here:1"), Principal()
 
 
 class Clock:
@@ -55,6 +56,7 @@ class Lease:
     job: "Job"
     token: str
     deadline: float
+    worker: int
     outcome: LeaseOutcome | None = None
     row: int | None = None
     """That was acknowledged."""
@@ -91,7 +93,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.jobs: list[Job] = []
         self.leases: list[Lease] = []
         with self.database.write.begin() as session:
-            self.workers = furnish(session)
+            self.callers = furnish(session)
+        self.revoked: set[int] = set()
 
     # --- What happens -------------------------------------------------------------------------------------------
 
@@ -120,15 +123,45 @@ class QueueMachine(RuleBasedStateMachine):
     def lease(self, worker: int) -> None:
         kind = JobKind.PROFILE if worker < AGENTS else JobKind.ADAPT
         expected = next((job for job in self.jobs if job.kind == kind and self._is_leasable(job)), None)
-        with self.database.write.begin() as session:
-            who = self.workers[worker]
+        with self._admitted(worker), self.database.write.begin() as session:
+            who = self._calls(session, worker)
             assert queue.has_work(session, kinds={kind}, worker=who) == (expected is not None)
+            if worker < AGENTS:
+                woken = queue.devices_with_work(session, kinds={kind}, device_ids=[str(who.device_id)])
+                assert bool(woken) == (expected is not None)
             row = queue.lease(session, kinds={kind}, worker=who, lease_seconds=LEASE_S)
-        assert (row and row.id) == (expected and expected.id)
-        if row is not None and expected is not None:
-            expected.state, expected.attempts = JobState.LEASED, expected.attempts + 1
-            expected.leases.append(Lease(expected, str(row.lease_token), self.clock.now + LEASE_S))
-            self.leases.append(expected.leases[-1])
+            assert (row and row.id) == (expected and expected.id)
+            if row is not None and expected is not None:
+                expected.state, expected.attempts = JobState.LEASED, expected.attempts + 1
+                expected.leases.append(Lease(expected, str(row.lease_token), self.clock.now + LEASE_S, worker))
+                self.leases.append(expected.leases[-1])
+
+    @rule(agent=st.integers(0, AGENTS - 1))
+    def revoke(self, agent: int) -> None:
+        """The agent's key opens nothing from now on, whatever it holds; revoking twice is once."""
+        with self.database.write.begin() as session:
+            access.revoke_key(session, str(self.callers[agent].key_id))
+        self.revoked.add(agent)
+
+    @precondition(lambda self: self.revoked)
+    @rule(which=ANY)
+    def let_in_again(self, which: int) -> None:
+        """The device gets another key; what it leased with the former one is still its own."""
+        agent = sorted(self.revoked)[which % len(self.revoked)]
+        with self.database.write.begin() as session:
+            self.callers[agent] = new_caller(session, str(self.callers[agent].device_id))
+        self.revoked.remove(agent)
+
+    def _calls(self, session: Session, worker: int) -> queue.Worker:
+        """Who calls, as far as it still may."""
+        caller = self.callers[worker]
+        if caller is SERVICE_CALLER:
+            return SERVICE
+        access.require_valid(session, caller, lock=True)
+        return queue.Worker(agent_id=caller.agent_id, device_id=caller.device_id)
+
+    def _admitted(self, worker: int) -> Any:
+        return pytest.raises(AuthenticationError) if worker in self.revoked else nullcontext()
 
     def _is_leasable(self, job: Job) -> bool:
         waits = any(child.parent is job and not child.is_finished for child in self.jobs)
@@ -139,8 +172,11 @@ class QueueMachine(RuleBasedStateMachine):
     def beat(self, which: int) -> None:
         lease = self._lease(which)
         lives = lease.job.state == JobState.LEASED and lease.job.leases[-1] is lease
-        with self._refused_unless(lives), self.database.write.begin() as session:
-            queue.heartbeat(session, job_id=lease.job.id, lease_token=lease.token, lease_seconds=LEASE_S)
+        with self._refused_unless(lives, lease), self.database.write.begin() as session:
+            device_id = self._calls(session, lease.worker).device_id
+            queue.heartbeat(
+                session, job_id=lease.job.id, lease_token=lease.token, lease_seconds=LEASE_S, device_id=device_id
+            )
             lease.deadline = self.clock.now + LEASE_S
 
     @precondition(lambda self: self.leases)
@@ -151,16 +187,20 @@ class QueueMachine(RuleBasedStateMachine):
             self._complete(lease)
             return
         again = lease.outcome == LeaseOutcome.DONE
-        with self._refused_unless(again or job.takes_reports_of(lease)), self.database.write.begin() as session:
+        takes = again or job.takes_reports_of(lease)
+        with self._refused_unless(takes, lease), self.database.write.begin() as session:
+            device_id = self._calls(session, lease.worker).device_id
             receipt = reports.take_measurement(
-                session, job_id=job.id, lease_token=lease.token, measurement=measurement(GRAPH.hash)
-            )
+                session, job_id=job.id, lease_token=lease.token, measurement=measurement(GRAPH.hash),
+                device_id=device_id,
+            )  # fmt: skip
             assert not again or receipt.measurement_id == lease.row
             lease.row, lease.outcome, job.state = receipt.measurement_id, LeaseOutcome.DONE, JobState.DONE
 
     def _complete(self, lease: Lease) -> None:
         again = lease.outcome == LeaseOutcome.DONE
-        with self._refused_unless(again or lease.job.takes_reports_of(lease)), self.database.write.begin() as session:
+        takes = again or lease.job.takes_reports_of(lease)
+        with self._refused_unless(takes, lease), self.database.write.begin() as session:
             queue.complete(session, job_id=lease.job.id, lease_token=lease.token, result={})
             lease.outcome, lease.job.state = LeaseOutcome.DONE, JobState.DONE
 
@@ -169,10 +209,14 @@ class QueueMachine(RuleBasedStateMachine):
     def fail(self, which: int, stage: str) -> None:
         lease, job = self._lease(which), self._lease(which).job
         again = lease.outcome == LeaseOutcome.FAILED
-        with self._refused_unless(again or job.takes_reports_of(lease)), self.database.write.begin() as session:
-            taken = {"job_id": job.id, "lease_token": lease.token}
+        takes = again or job.takes_reports_of(lease)
+        with self._refused_unless(takes, lease), self.database.write.begin() as session:
+            device_id = self._calls(session, lease.worker).device_id
+            taken: dict[str, Any] = {"job_id": job.id, "lease_token": lease.token}
             if job.kind == JobKind.PROFILE:
-                reports.take_failure(session, **taken, failure=Failure(stage=stage, message="It failed."))
+                reports.take_failure(
+                    session, **taken, device_id=device_id, failure=Failure(stage=stage, message="It failed.")
+                )
             else:
                 queue.fail(session, **taken, message="It failed.", final=stage in reports.FINAL_STAGES)
             if not again:
@@ -185,7 +229,9 @@ class QueueMachine(RuleBasedStateMachine):
     def give_back(self, which: int) -> None:
         lease, job = self._lease(which), self._lease(which).job
         again = lease.outcome == LeaseOutcome.RELEASED
-        with self._refused_unless(again or job.takes_reports_of(lease)), self.database.write.begin() as session:
+        takes = again or job.takes_reports_of(lease)
+        with self._refused_unless(takes, lease), self.database.write.begin() as session:
+            self._calls(session, lease.worker)
             queue.release(session, job_id=job.id, lease_token=lease.token)
             if not again:
                 lease.outcome, job.state, job.attempts = LeaseOutcome.RELEASED, JobState.QUEUED, job.attempts - 1
@@ -195,7 +241,7 @@ class QueueMachine(RuleBasedStateMachine):
     def cancel(self, which: int) -> None:
         job = self.jobs[-1 - which % len(self.jobs)]
         allowed = job.state not in FINISHED_STATES - {JobState.CANCELLED}
-        with self._refused_unless(allowed, ConflictError), self.database.write.begin() as session:
+        with self._refused_unless(allowed, error=ConflictError), self.database.write.begin() as session:
             queue.cancel(session, job.id)
             for one in self.jobs:
                 if (one is job or one.parent is job) and not one.is_finished:
@@ -248,7 +294,11 @@ class QueueMachine(RuleBasedStateMachine):
     def _lease(self, which: int) -> Lease:
         return self.leases[-1 - which % len(self.leases)]
 
-    def _refused_unless(self, allowed: bool, error: type[LatcastError] = LeaseLostError) -> Any:
+    def _refused_unless(
+        self, allowed: bool, lease: Lease | None = None, error: type[LatcastError] = LeaseLostError
+    ) -> Any:
+        if lease is not None and lease.worker in self.revoked:
+            return pytest.raises(AuthenticationError)
         return nullcontext() if allowed else pytest.raises(error)
 
     # --- What stays true ----------------------------------------------------------------------------------------
@@ -282,6 +332,8 @@ class QueueMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Everything comes to an end once workers work, whatever happened before: nothing is stuck."""
+        while self.revoked:
+            self.let_in_again(0)
         for _ in range(MAX_ATTEMPTS * (len(self.jobs) + 1)):
             if all(job.is_finished for job in self.jobs):
                 break
@@ -297,20 +349,22 @@ class QueueMachine(RuleBasedStateMachine):
         self.database.close()
 
 
-def furnish(session: Session) -> list[queue.Worker]:
-    """A device with a target, agents and a graph; and the agents, and the service's own worker at the end."""
+def furnish(session: Session) -> list[Principal]:
+    """A device with a target and a graph; and its agents, and the service's own worker at the end."""
     device = session.merge(records.device_row(DEVICE))
     session.flush()
     session.merge(records.target_row(TARGET, device)).offered = True
     store.save(session, store.prepare(DirectReader(), model()))
-    workers = []
-    for _ in range(AGENTS):
-        key, _secret = access.create_key(session, scope="agent")
-        agent = tables.Agent(device_id=device.id, api_key_id=key.id)
-        session.add(agent)
-        session.flush()
-        workers.append(queue.Worker(agent_id=agent.id, device_id=device.id))
-    return [*workers, SERVICE]
+    return [*(new_caller(session, device.id) for _ in range(AGENTS)), SERVICE_CALLER]
+
+
+def new_caller(session: Session, device_id: str) -> Principal:
+    """An agent of the device, with a key of its own."""
+    key, _secret = access.create_key(session, scope="agent")
+    agent = tables.Agent(device_id=device_id, api_key_id=key.id)
+    session.add(agent)
+    session.flush()
+    return Principal(scope="agent", key_id=key.id, agent_id=agent.id, device_id=device_id)
 
 
 def run(make_database: Callable[[], Database], monkeypatch: pytest.MonkeyPatch, *, examples: int, steps: int) -> None:
