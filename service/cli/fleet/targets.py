@@ -12,6 +12,7 @@ from service.cli.common import has_words, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.results import deliver
 from service.cli.tables import Column, names, numbers, output, print_table, prose, say
+from service.cli.units import ago
 
 if TYPE_CHECKING:
     from latcast.schema import Device
@@ -93,11 +94,23 @@ def _print_listed(listed: Sequence[Mapping[str, Any]], out: Console, *, filtered
         say("No targets yet: run `latcast agent` on a device.", out)
         return
     rows = [
-        (target["id"], target["device_name"], target["label"], str(target["measurements"]), _adapted(target))
+        (target["id"], target["device_name"], target["label"], str(target["measurements"]), _adapted(target),
+         _presence(target))
         for target in listed
-    ]
-    columns = [Column("id"), names("device"), names("target"), numbers("measurements"), Column("adapted")]
+    ]  # fmt: skip
+    columns = [Column("id"), names("device"), names("target"), numbers("measurements"), Column("adapted"),
+               Column("last seen")]  # fmt: skip
     print_table(columns, rows, out=out)
+
+
+def _presence(target: Mapping[str, Any]) -> str:
+    """Whether an agent would measure on it now; nobody measures on an imported table."""
+    if target["origin"]:
+        return "a table"
+    if target.get("online"):
+        return "online"
+    seen = ago(target.get("seen_unix_s"))
+    return seen if target["offered"] else f"{seen}, not offered"
 
 
 def _adapted(target: Mapping[str, Any]) -> str:

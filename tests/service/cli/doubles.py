@@ -8,6 +8,7 @@ from latcast.schema import Target
 TARGET = Target(device="machine-1", backend="onnxruntime", backend_version="1.32.0", options={"optimisation": "all"})
 LISTED: dict[str, Any] = {
     "id": TARGET.id, "device_name": "bench", "label": TARGET.label, "measurements": 3, "adaptation": None, "origin": "",
+    "offered": True, "online": True,
 }  # fmt: skip
 
 

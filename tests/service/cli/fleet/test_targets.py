@@ -56,9 +56,9 @@ def test_the_list_can_be_had_as_json() -> None:
 
 SERVED: list[dict[str, Any]] = [
     {"id": "t1", "device_name": "pi", "label": "onnxruntime fp32 1 thread", "measurements": 3, "adaptation": None,
-     "origin": "", "offered": True, "options": {}, "created_unix_s": 1.0},
+     "origin": "", "offered": True, "online": True, "seen_unix_s": 1.0, "options": {}, "created_unix_s": 1.0},
     {"id": "t2", "device_name": "pi", "label": "onnxruntime fp32 4 threads", "measurements": 7, "adaptation": None,
-     "origin": "", "offered": False, "options": {}, "created_unix_s": 2.0},
+     "origin": "", "offered": False, "online": False, "seen_unix_s": 0.0, "options": {}, "created_unix_s": 2.0},
     {"id": "t3", "device_name": "eagle", "label": "imported", "measurements": 5, "adaptation": None,
      "origin": "a table", "offered": False, "options": {"space": "nasbench201"}, "created_unix_s": 3.0},
 ]  # fmt: skip
@@ -83,6 +83,19 @@ def test_targets_are_chosen_and_sorted(monkeypatch: pytest.MonkeyPatch, argument
     assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ids
     chosen = CliRunner().invoke(app, ["targets", *arguments, "--json", "-"])
     assert [target["id"] for target in json.loads(chosen.stdout)] == ids
+
+
+def test_it_is_said_where_an_agent_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = {**SERVED[0], "id": "t4", "online": False, "seen_unix_s": None}
+    monkeypatch.setattr("service.cli.fleet.targets.open_client", lambda *_: FakeClient(targets=[[*SERVED, silent]]))
+    monkeypatch.setenv("COLUMNS", "160")
+    lines = CliRunner().invoke(app, ["targets"]).stdout.splitlines()
+    assert lines[0].endswith("last seen")
+    online, gone, imported, unseen = lines[1:]
+    assert online.endswith("  online")
+    assert gone.endswith(" d ago, not offered")
+    assert imported.endswith("  a table")
+    assert unseen.endswith("  never")
 
 
 def test_where_none_fits_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
