@@ -150,4 +150,4 @@ def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(bodies.tempfile, "SpooledTemporaryFile", lambda max_size: Full())
     with pytest.raises(UnavailableError, match="no room for the body"):
-        received([b"x"])
+        received([b"x", b"y"])
