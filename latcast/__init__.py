@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from latcast.asynchronous import AsyncClient
     from latcast.client import Client
+    from latcast.constraints import Feasible
     from latcast.items import item
     from latcast.loops import Forecasts
 
-__all__ = ["AsyncClient", "Client", "Forecasts", "item"]
+__all__ = ["AsyncClient", "Client", "Feasible", "Forecasts", "item"]
 
 PLACES = {
     "AsyncClient": "latcast.asynchronous",
     "Client": "latcast.client",
+    "Feasible": "latcast.constraints",
     "Forecasts": "latcast.loops",
     "item": "latcast.items",
 }

@@ -18,10 +18,13 @@ class AnswerMemory:
     Args:
         most_rows: kept at most.
         fresh_s: for how long, in s, a state that was looked at needs no other look.
+        settle_s: for how long, in s, answers are not kept after a change: other processes of the service may be a
+            moment behind.
     """
 
-    def __init__(self, *, most_rows: int = 1_000_000, fresh_s: float = 0.25) -> None:
-        self._most_rows, self._fresh_s = most_rows, fresh_s
+    def __init__(self, *, most_rows: int = 1_000_000, fresh_s: float = 0.25, settle_s: float = 1.0) -> None:
+        self._most_rows, self._fresh_s, self._settle_s = most_rows, fresh_s, settle_s
+        self._changed_at = -float("inf")
         self._rows: dict[tuple[str, float], dict[str, Row]] = {}
         self._facts: dict[tuple[str, float], Mapping[str, Any]] = {}
         self._state: object = None
@@ -31,15 +34,23 @@ class AnswerMemory:
     @property
     def needs_look(self) -> bool:
         """Whether it is time to ask for the target's state."""
-        return time.monotonic() - self._looked_at >= self._fresh_s
+        now = time.monotonic()
+        return now - self._looked_at >= self._fresh_s or now - self._changed_at < self._settle_s
+
+    def expire(self) -> None:
+        """Have the state asked for before the next answer."""
+        self._looked_at = -float("inf")
 
     def saw(self, state: object) -> None:
         """Note the target's state, which was asked for just now; None, where nobody says it, is never the same."""
         with self._lock:
-            if state is None or state != self._state:
+            now = time.monotonic()
+            if state != self._state:
+                self._changed_at = now
+            if state is None or now - self._changed_at <= self._settle_s:
                 self._rows.clear()
                 self._facts.clear()
-            self._state, self._looked_at = state, time.monotonic()
+            self._state, self._looked_at = state, now
 
     def missing(self, space: str, level: float, texts: Iterable[str]) -> list[str]:
         """Those of the texts that have no row, each once, in order."""

@@ -1,19 +1,22 @@
 """One target of a service, as a search loop uses it."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from latcast.errors import NotFoundError
-from latcast.loops.forecasts import Forecasts, Row, facts_of, forecasts_of_rows, rows_of_columns, rows_of_items
+from latcast.loops.forecasts import Forecasts, Row, column, facts_of, forecasts_of_rows, rows_of_columns, rows_of_items
 from latcast.loops.memory import AnswerMemory
 from latcast.loops.networks import Network, columns_call, item_calls, item_of, parts_of
 from latcast.loops.torch_modules import is_module
 from latcast.schema import InputError, TargetId
 
-__all__ = ["AsyncRemoteTarget", "RemoteTarget"]
+__all__ = ["WORK", "AsyncRemoteTarget", "RemoteTarget", "listed"]
 
+WORK = ("macs", "flops", "parameter_bytes", "activation_bytes", "arithmetic_intensity")
+"""What is said of an architecture's graph, besides its latency."""
 AT_A_TIME = 4
 """Calls for parts of one list that are under way together."""
 PATIENCE_S = 120.0
@@ -88,9 +91,63 @@ class RemoteTarget(_Described):
     def __init__(self, client: Any, plain: Mapping[str, Any]) -> None:
         super().__init__(plain)
         self._client = client
+        self._work: dict[tuple[str, str], dict[str, float]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RemoteTarget, (self._client, dict(self))
+
+    def measure(
+        self, texts: Sequence[str], *, space: str, timeout_s: float = 3600.0, settings: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Have architectures measured on the device, and wait until that is done: their jobs, in order.
+
+        Args:
+            texts: architectures of the space.
+            space: search space of the texts.
+            timeout_s: how long to wait for all of them, in s.
+            settings: how to measure, where it differs from the default.
+
+        Raises:
+            UnavailableError: they are not finished in time.
+        """
+        jobs = self.ask_for(texts, space=space, settings=settings)
+        until = time.monotonic() + timeout_s
+        done = [self._client.wait(job["id"], timeout_s=max(0.0, until - time.monotonic())) for job in jobs]
+        self._memory.expire()
+        return done
+
+    def ask_for(
+        self, texts: Sequence[str], *, space: str, settings: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Have architectures measured on the device, without waiting for it: their jobs, in order."""
+        architectures = [(space, text) for text in texts]
+        jobs: list[dict[str, Any]] = self._client.profile(self.id, architectures=architectures, settings=settings)
+        return jobs
+
+    def work(self, texts: Iterable[str], *, space: str) -> dict[str, Any]:
+        """What one run of each architecture takes, as columns; what was asked for once is remembered for good.
+
+        Args:
+            texts: n architectures of the space.
+            space: search space of the texts.
+
+        Returns:
+            `macs`, `flops`, `parameter_bytes`, `activation_bytes` and `arithmetic_intensity`, (n,) each.
+
+        Raises:
+            InvalidArchitectureError: a text is no architecture.
+        """
+        texts = listed(texts)
+        missing = [text for text in dict.fromkeys(texts) if (space, text) not in self._work]
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            for text, graph in zip(missing, pool.map(lambda text: self._graph(space, text), missing), strict=True):
+                self._work[space, text] = {name: graph[name] for name in WORK}
+        return {name: column([self._work[space, text][name] for text in texts]) for name in WORK}
+
+    def _graph(self, space: str, text: str) -> dict[str, Any]:
+        body = {"space": space, "text": text}
+        graph: dict[str, Any] = self._client.call("POST", "/architectures", json=body, **POST)
+        return graph
 
     def predict(
         self,

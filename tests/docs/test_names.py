@@ -29,7 +29,7 @@ def test_names_lead_to_something(page: Path) -> None:
 @cache
 def modules() -> list[str]:
     """Paths of all modules, tests and scripts."""
-    folders = ("latcast", "predictors", "profilers", "service", "tests", "scripts", "benchmarks")
+    folders = ("latcast", "predictors", "profilers", "service", "tests", "scripts", "benchmarks", "examples")
     return [str(path) for folder in folders for path in (ROOT / folder).rglob("*.py")]
 
 

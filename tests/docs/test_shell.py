@@ -99,7 +99,8 @@ def python_problems(arguments: list[str]) -> list[str]:
     path: Path = ROOT / script
     if not path.is_file():
         return [f"no such file: {script}"]
-    source = path.read_text()
+    beside = [other for other in path.parent.glob("*.py") if f"from {other.stem} import" in path.read_text()]
+    source = "".join(file.read_text() for file in (path, *beside))
     return [
         f"{script} has no option {word}" for word in arguments if word.startswith("--") and f'"{word}"' not in source
     ]

@@ -78,7 +78,7 @@ def test_an_import_loads_only_what_it_needs(tmp_path: Path, statement: str, abse
 def test_a_name_that_the_package_does_not_have_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Server'"):
         latcast.Server  # noqa: B018
-    assert set(latcast.__all__) == {"AsyncClient", "Client", "Forecasts", "item"}
+    assert set(latcast.__all__) == {"AsyncClient", "Client", "Feasible", "Forecasts", "item"}
 
 
 def test_the_package_is_made_of_the_standard_library_and_httpx2() -> None:

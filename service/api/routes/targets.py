@@ -48,6 +48,7 @@ def show(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetOut:
 @router.get("/targets/{target_id}/state")
 def state(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetState:
     """A text that is another as soon as forecasts for the target may be: whoever keeps answers asks for it first."""
+    parts.changes.look()  # so that forecasts which are asked for next are not older than this
     with parts.database.read() as session:
         return schemas.TargetState(target=target_id, state=state_of(session, target_id))
 

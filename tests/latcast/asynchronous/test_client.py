@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx2
@@ -10,6 +11,7 @@ import pytest
 
 from latcast import AsyncClient
 from latcast.errors import UnavailableError
+from latcast.loops import target
 
 T = TypeVar("T")
 
@@ -57,11 +59,13 @@ def run(service: Service, work: Callable[[AsyncClient], Awaitable[T]]) -> T:
     return asyncio.run(inside())
 
 
-def test_one_target_forecasts_texts() -> None:
+def test_one_target_forecasts_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(target, "AnswerMemory", partial(target.AnswerMemory, fresh_s=0.0, settle_s=0.0))
+
     async def search(client: AsyncClient) -> list[float]:
-        target = await client.target("a")
-        first = await target.predict(["x", "yy"], space="toy")
-        again = await target.predict(["yy", "zzz"], space="toy")
+        asked = await client.target("a")
+        first = await asked.predict(["x", "yy"], space="toy")
+        again = await asked.predict(["yy", "zzz"], space="toy")
         return [*first.latency_ms, *again.latency_ms]
 
     service = Service()

@@ -6,7 +6,7 @@ ROW, OTHER = (1.0, 0.5, 2.0, False, 1.0), (2.0, 1.0, 4.0, False, 1.0)
 
 
 def test_rows_are_kept_while_the_state_is_the_same() -> None:
-    memory = AnswerMemory(fresh_s=0.0)
+    memory = AnswerMemory(fresh_s=0.0, settle_s=0.0)
     memory.saw("a")
     memory.learn("toy", 0.9, {"x": ROW}, {"kind": "k"})
     assert memory.needs_look
@@ -34,10 +34,21 @@ def test_a_state_that_nobody_says_is_never_the_same() -> None:
 
 
 def test_a_look_is_good_for_a_while() -> None:
-    memory = AnswerMemory(fresh_s=3600.0)
+    memory = AnswerMemory(fresh_s=3600.0, settle_s=0.0)
     assert memory.needs_look
     memory.saw("a")
     assert not memory.needs_look
+    memory.expire()
+    assert memory.needs_look
+
+
+def test_right_after_a_change_nothing_is_kept_for_long() -> None:
+    memory = AnswerMemory(settle_s=3600.0)
+    memory.saw("a")
+    memory.learn("toy", 0.9, {"x": ROW}, {})
+    assert memory.needs_look
+    memory.saw("a")
+    assert memory.missing("toy", 0.9, ["x"]) == ["x"]
 
 
 def test_too_many_rows_are_forgotten() -> None:

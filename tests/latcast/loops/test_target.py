@@ -3,6 +3,7 @@
 import json
 import pickle
 import threading
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -61,7 +62,7 @@ def remote(service: Service) -> RemoteTarget:
 
 @pytest.fixture(autouse=True)
 def _always_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(target.AnswerMemory, "needs_look", True)
+    monkeypatch.setattr(target, "AnswerMemory", partial(target.AnswerMemory, fresh_s=0.0, settle_s=0.0))
 
 
 def test_long_lists_are_asked_for_in_parts_together_and_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

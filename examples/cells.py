@@ -1,0 +1,39 @@
+"""What the examples have in common: how they are called, cells of NAS-Bench-201, and a stand-in for training."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from latcast import Client, Feasible
+
+SPACE = "nasbench201"
+OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = 6
+
+
+def options(text: str) -> argparse.Namespace:
+    """The options of an example."""
+    parser = argparse.ArgumentParser(description=text)
+    parser.add_argument("--server", default="http://127.0.0.1:8321")
+    parser.add_argument("--target", required=True, help="beginning of the target's id, or its device's name")
+    parser.add_argument("--limit-ms", type=float, default=20.0)
+    parser.add_argument("--probability", type=float, default=0.9)
+    parser.add_argument("--trials", type=int, default=200)
+    return parser.parse_args()
+
+
+def feasible(client: Client, asked: argparse.Namespace) -> Feasible:
+    """The limit on the target that was asked for."""
+    names = (target["id"] for target in client.targets() if asked.target in (target["id"], target["device_name"]))
+    return Feasible(client.target(next(names)), asked.limit_ms, asked.probability, space=SPACE)
+
+
+def text_of(choices: Sequence[Any]) -> str:
+    """The cell with these operators, by name or by number."""
+    names = [choice if isinstance(choice, str) else OPERATORS[int(choice)] for choice in choices]
+    return f"|{names[0]}~0|+|{names[1]}~0|{names[2]}~1|+|{names[3]}~0|{names[4]}~1|{names[5]}~2|"
+
+
+def score(text: str) -> float:
+    """A stand-in for training and testing a network: more and larger convolutions, and a way around them."""
+    return 2.0 * text.count("nor_conv_3x3") + text.count("nor_conv_1x1") + 0.5 * min(1, text.count("skip_connect"))

@@ -1,0 +1,76 @@
+"""The examples run, one by one, on a service with an imported table; those of libraries that are absent are skipped."""
+
+import re
+import runpy
+import socket
+import sys
+from collections.abc import Iterator
+from importlib import util
+from pathlib import Path
+from threading import Thread
+from time import sleep
+
+import numpy as np
+import pytest
+import uvicorn
+
+from predictors.data.importers import read_any
+from profilers.search_spaces import get_space
+from service.app import create_app
+from service.db.session import Database, create_engine_for, upgrade
+from service.measurements.table_import import store
+from service.settings import Settings
+from tests.predictors.tables import latencies
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+LIBRARIES = {"optuna_search": "optuna", "pymoo_search": "pymoo", "ax_search": "ax", "ray_tune_search": "ray"}
+SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem != "cells")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a service over HTTP with a table of sixty cells of one device."""
+    folder = tmp_path_factory.mktemp("examples")
+    settings = Settings(data_dir=folder, log_level="error")
+    database = Database(create_engine_for(settings))
+    upgrade(database.engine)
+    cells = [get_space("nasbench201").sample(np.random.default_rng(seed)) for seed in range(60)]
+    rows = [f"phone,nasbench201,{cell.text},{ms!r}" for cell, ms in zip(cells, latencies(cells, 3), strict=True)]
+    (folder / "table.csv").write_text("\n".join(["target,space,text,ms", *rows]))
+    store(database, read_any(folder / "table.csv", origin="made for tests"))
+    database.close()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None))
+        thread = Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while not server.started:
+                assert thread.is_alive(), "the service ended while it started"
+                sleep(0.01)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_example_runs(
+    name: str, service: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if name in LIBRARIES and util.find_spec(LIBRARIES[name]) is None:
+        pytest.skip(f"{LIBRARIES[name]} is not installed")
+    limit_ms = 14.0
+    arguments = ["--server", service, "--target", "phone", "--limit-ms", str(limit_ms), "--trials", "80"]
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    shown = capsys.readouterr().out
+    found_ms = [float(number) for number in re.findall(r"([0-9.]+) ms", shown)]
+    assert found_ms
+    if name.endswith("_search"):
+        assert max(found_ms) <= limit_ms
+
+
+def test_every_example_is_listed() -> None:
+    listed = re.findall(r"\]\((\w+)\.py\)", (EXAMPLES / "README.md").read_text())
+    assert sorted(listed) == SCRIPTS
