@@ -7,6 +7,7 @@ import typer
 
 from service.cli.bench.group import bench
 from service.cli.data.dataset import dataset
+from service.cli.data.db import db
 from service.cli.data.export import export
 from service.cli.data.importing import import_table
 from service.cli.demo.demo import demo
@@ -48,6 +49,7 @@ for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_table)
 app.add_typer(keys, name="keys")
+app.add_typer(db, name="db")
 app.add_typer(bench, name="bench")
 app.add_typer(dataset, name="dataset")
 

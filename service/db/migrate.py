@@ -13,7 +13,7 @@ from latcast.schema import InputError
 from service.db.failures import DATABASE_AWAY, cause_of
 from service.db.statements import lock_until_commit
 
-__all__ = ["current_revision", "head_revision", "is_known", "newer_database", "upgrade"]
+__all__ = ["current_revision", "head_revision", "is_known", "newer_database", "require_own", "upgrade"]
 
 ADVISORY_LOCK = 0x1A7CA57
 """Key of the PostgreSQL lock that keeps two starting processes from migrating at once."""
@@ -36,7 +36,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     try:
         with engine.begin() as connection:
             lock_until_commit(connection, ADVISORY_LOCK)
-            _refuse_strangers(connection)
+            require_own(connection)
             command.upgrade(_config(connection), revision)
     except DATABASE_AWAY as error:
         address = engine.url.render_as_string(hide_password=True)
@@ -47,8 +47,12 @@ def _first_line(error: Exception) -> str:
     return f"The driver says: {(str(getattr(error, 'orig', error)).splitlines() or [''])[0]}"
 
 
-def _refuse_strangers(connection: Connection) -> None:
-    """Raise for a database whose tables this version did not make and cannot migrate."""
+def require_own(connection: Connection) -> None:
+    """Make sure that this version made the database's tables, or can migrate them.
+
+    Raises:
+        InputError: it was made by a newer latcast, or by another program.
+    """
     revision = current_revision(connection)
     if revision is not None and not is_known(revision):
         raise InputError(newer_database(revision))

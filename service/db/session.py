@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -13,7 +13,7 @@ from service.db.database_file import SameFile, keep_private
 from service.db.migrate import upgrade
 from service.settings import Settings
 
-__all__ = ["Database", "create_engine_for", "upgrade"]
+__all__ = ["Database", "create_engine_at", "create_engine_for", "upgrade"]
 
 BUSY_TIMEOUT_MS = 10_000
 READ_ONLY = "latcast_read_only"
@@ -31,7 +31,15 @@ def create_engine_for(settings: Settings) -> Engine:
     Raises:
         InputError: the address is none that latcast can use, or the database's file or folder cannot be made.
     """
-    url = database_address(settings.url)
+    return create_engine_at(database_address(settings.url))
+
+
+def create_engine_at(url: URL) -> Engine:
+    """What `create_engine_for` makes, for an address.
+
+    Raises:
+        InputError: the database's file or folder cannot be made.
+    """
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})

@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latcast.schema import InputError
 from service.cli.common import open_database
 from service.cli.options import JsonOption
+from service.cli.own_database import data_dir
 from service.cli.results import deliver
 from service.cli.tables import Column, echo, names, output, print_table
 
@@ -39,35 +38,8 @@ class KeyScope(StrEnum):
 @contextmanager
 def _session() -> "Iterator[tuple[Session, Settings]]":
     """A write transaction on the migrated database: the configured one, else that of the running service."""
-    with open_database(data_dir=_data_dir()) as (database, settings), database.write.begin() as session:
+    with open_database(data_dir=data_dir()) as (database, settings), database.write.begin() as session:
         yield session, settings
-
-
-def _data_dir() -> Path | None:
-    """The folder of the running service's database, where the settings name none; says which it is, or is not.
-
-    Raises:
-        InputError: the running service's database has an address that only its settings know.
-    """
-    from service.operations.running import running_service
-    from service.settings import read_settings
-
-    settings = read_settings()
-    if settings.model_fields_set & {"data_dir", "database_url"}:
-        return None
-    if (running := running_service()) is not None:
-        if running.own_url:
-            raise InputError(f"The service at {running.address} has a database of its own: set LATCAST_DATABASE_URL as "
-                             "it was set for `latcast serve`.")  # fmt: skip
-        echo(f"Works on {running.data_dir}, the database of the service at {running.address}.", err=True)
-        return Path(running.data_dir)
-    there = "Works on" if (settings.data_dir / "latcast.db").exists() else "Makes a new database in"
-    echo(
-        f"{there} {settings.data_dir.absolute()}: no running service was found that has another. Set LATCAST_DATA_DIR "
-        "for the folder of `latcast serve`.",
-        err=True,
-    )
-    return None
 
 
 @keys.command("create")

@@ -44,7 +44,10 @@ TALKS = [f"{line} {NOBODY}" for line in (
 )]  # fmt: skip
 NEEDS = {
     **dict.fromkeys(("profile x.onnx", "microbench", f"agent {NOBODY}", "campaign --hours 1 --out out"), "agent"),
-    **dict.fromkeys(("keys list", "keys create --scope admin", "keys enrol", "keys revoke k"), "service"),
+    **dict.fromkeys(
+        ("keys list", "keys create --scope admin", "keys enrol", "keys revoke k", "db check", "db upgrade"), "service"
+    ),
+    **dict.fromkeys(("db backup out.db", "db restore latcast.db"), "service"),
     **dict.fromkeys(("serve", "import .", "dataset pack . --out out", "dataset stats .", "bench serve"), "service"),
     **dict.fromkeys(("bench nas --data .", "bench onnx --data ."), "predictors"),
 }
