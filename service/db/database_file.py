@@ -30,9 +30,12 @@ def keep_private(path: Path) -> None:
     It holds measurements, lease tokens and digests of keys.
     What cannot be kept from others is told in a warning, and so is a folder in which others could replace the file; a
     folder that was there already is left as it is, for it may hold more than the database.
+
+    Raises:
+        OSError: the file or its folder cannot be made.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(OSError):  # it is there already; else SQLite says why it cannot be made
+    with suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     for companion in (Path(f"{path}{ending}") for ending in COMPANIONS):
         with suppress(FileNotFoundError):

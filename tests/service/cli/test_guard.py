@@ -124,6 +124,7 @@ def test_tables_of_another_program_are_left_as_they_were(tmp_path: Path) -> None
         ({"LATCAST_LOG_LEVEL": "secret"}, "log_level: .*'debug'"),
         ({"LATCAST_DATA_DIR": "/proc/nothing/here"}, "cannot be kept in '/proc/nothing/here'"),
         ({"LATCAST_DATA_DIR": "/dev/null"}, "cannot be kept in '/dev/null'"),
+        ({"LATCAST_DATA_DIR": "/proc"}, "cannot be kept in '/proc' .*name another folder"),
         ({"LATCAST_HOST": "300.1.1.1"}, "no address of this machine"),
     ],
 )

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from latcast.schema import InputError
 from service.cli.main import app
 from service.cli.serve import address_of
+from service.db import tables
 from service.db.session import create_engine_for
 from service.fleet.access import create_key
 from service.operations import running
@@ -94,3 +96,20 @@ def test_while_it_runs_its_folder_can_be_found(
     serve("--data-dir", str(tmp_path / "data"))
     assert (seen[0].data_dir, seen[0].own_url) == (str(tmp_path / "data"), False)
     assert running.running_service() is None
+
+
+@pytest.mark.parametrize("address", ["sqlite:///relative.db", "sqlite:///{folder}/whole.db", "postgres", "postgresql"])
+def test_addresses_of_databases_as_people_write_them(
+    address: str, served: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    if "sqlite" not in address:
+        address += "://" + request.getfixturevalue("new_postgres").partition("://")[2]
+    said = serve("--database-url", address.format(folder=tmp_path))
+    assert len(served) == 1
+    assert "with its data in" in said
+    engine = create_engine_for(served[0]["app"])
+    with Session(engine) as session:
+        assert session.scalars(select(tables.ApiKey)).all() == []
+    engine.dispose()
