@@ -22,6 +22,7 @@ from service.cli.forecast.check import check
 from service.cli.forecast.explain import explain
 from service.cli.forecast.predict import predict
 from service.cli.forecast.quality import quality
+from service.cli.groups import Group
 from service.cli.guard import DEBUG, guarded, hoisted
 from service.cli.measure.campaign import campaign
 from service.cli.measure.microbench import microbench
@@ -34,6 +35,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="latcast",
+    cls=Group,
     help="Forecast how long a neural network takes on a device before running it there.",
     epilog="Start with `latcast profile MODEL.onnx`, or with `latcast demo` for the whole tour.",
     no_args_is_help=True,

@@ -57,7 +57,7 @@ LevelOption = Annotated[float, typer.Option(min=0.01, max=0.999, help="Probabili
 # Networks, and the sizes of their dynamic dimensions.
 NetworksArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NETWORK…", help="ONNX files; with --space, architecture texts; with --graph, hashes."),
+    typer.Argument(metavar="NETWORK", help="ONNX files; with --space, architecture texts; with --graph, hashes."),
 ]
 FileOption = Annotated[
     list[str] | None,

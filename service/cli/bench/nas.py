@@ -85,7 +85,8 @@ def bench_nas(
     \b
     Examples:
       latcast bench nas --data HELP/data --suite nasflat --json nasflat.json
-      latcast bench nas --data HELP/data --space fbnet --targets fpga,raspi4 --shots 10 --predictor lookup_table
+      latcast bench nas --data HELP/data --space fbnet --targets fpga,raspi4 \\
+        --shots 10 --predictor lookup_table
     """
     from predictors.evaluation.journal import Journal
     from predictors.evaluation.nas import Contender, assemble, plan, run
@@ -110,7 +111,7 @@ def bench_nas(
 
 
 def bench_report(
-    results: Annotated[list[Path], typer.Argument(metavar="JSON…", help="What `latcast bench nas --json` wrote.")],
+    results: Annotated[list[Path], typer.Argument(metavar="JSON", help="What `latcast bench nas --json` wrote.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Markdown file; its figures go beside it.")] = Path(
         "docs/research/benchmarks.md"
     ),

@@ -85,9 +85,11 @@ def bench_onnx(
     \b
     Examples:
       latcast bench onnx --manifest models.jsonl --json result.json
-      latcast bench onnx --manifest models.jsonl --measurements kept.jsonl --sampler random
+      latcast bench onnx --manifest models.jsonl --measurements kept.jsonl \\
+        --sampler random
       latcast bench onnx --holdout families --only mobile --json families.json
-      latcast bench onnx --table measured-by-others.csv --seeds 3 --json table.json
+      latcast bench onnx --table measured-by-others.csv --seeds 3 \\
+        --json table.json
     """
     from predictors.evaluation.onnx import DEFAULT_PREDICTOR, Draw, Journal, careful_settings
     from predictors.samplers.base import get_sampler

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from latcast.schema import to_plain
 from service.cli.common import console
+from service.cli.groups import Group
 from service.cli.options import JsonOption
 from service.cli.results import deliver
 from service.cli.tables import Column, names, numbers, output, print_table, say
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dataset"]
 
-dataset = typer.Typer(help="Pack measured campaigns into a data set, and draw it.", no_args_is_help=True)
+dataset = typer.Typer(cls=Group, help="Pack measured campaigns into a data set, and draw it.", no_args_is_help=True)
 
 BAR = 40
 """Characters of the longest bar."""
@@ -29,7 +30,7 @@ MOST_KERNELS = 15
 
 @dataset.command("pack")
 def pack(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders of campaigns.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of campaigns.")],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to write [default: the first campaign's folder]")
     ] = None,

@@ -67,8 +67,8 @@ def import_table(
     gt.txt; a CSV or Parquet file with the columns target, space, text and ms, or with target, onnx (a path beside the
     table) and ms; or, with --model and --device, the output of onnxruntime_perf_test, trtexec (its log or
     --exportTimes), TensorFlow Lite's benchmark_model or OpenVINO's benchmark_app. Works on the database directly, with
-    the settings of `latcast serve`, which may be
-    running. All of it is imported or nothing; importing again adds what is new.
+    the settings of `latcast serve`, which may be running. All of it is imported or nothing; importing again adds what
+    is new.
 
     \b
     Examples:
@@ -76,7 +76,8 @@ def import_table(
       latcast import latbench/
       latcast import latencies.csv --origin 'measured by us, CC0'
       latcast import models.csv --device 'Pixel 8'
-      latcast import pixel.csv --device 'Pixel 8' --space fbnet --column text=arch --unit s
+      latcast import pixel.csv --device 'Pixel 8' --space fbnet \\
+        --column text=arch --unit s
       latcast import times.json --model net.onnx --device 'Jetson Orin, fp16'
     """
     from service.measurements.table_import import store

@@ -80,8 +80,10 @@ def agent(
       latcast agent
       latcast agent --threads 1 --threads 4 --microbench always
       latcast agent --backend openvino --precision fp32 --precision bf16
-      latcast agent --server https://latcast.example --token latcast_… --name pi-07 --threads 1 --threads 4
-      latcast agent --server https://latcast.example --token latcast_… --name board-3 --device-id board-3
+      latcast agent --server https://latcast.example --token latcast_… \\
+        --name pi-07 --threads 1 --threads 4
+      latcast agent --server https://latcast.example --token latcast_… \\
+        --name board-3 --device-id board-3
     """
     from dataclasses import replace
 

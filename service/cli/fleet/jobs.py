@@ -64,7 +64,7 @@ def jobs(
 
 
 def cancel(
-    job: Annotated[list[str], typer.Argument(metavar="JOB…", help="Ids of jobs, or their beginnings or ends.")],
+    job: Annotated[list[str], typer.Argument(metavar="JOB", help="Ids of jobs, or their beginnings or ends.")],
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
     json_out: JsonOption = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.cli.common import open_database
+from service.cli.groups import Group
 from service.cli.options import JsonOption
 from service.cli.own_database import data_dir
 from service.cli.results import deliver
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["keys"]
 
 keys = typer.Typer(
+    cls=Group,
     help="Make, list and revoke API keys. Works on the database directly, with the settings of `latcast serve`.",
     no_args_is_help=True,
 )

@@ -30,7 +30,7 @@ __all__ = ["upload"]
 
 def upload(
     networks: Annotated[
-        list[str] | None, typer.Argument(metavar="NETWORK…", help="ONNX files; with --space, architecture texts.")
+        list[str] | None, typer.Argument(metavar="NETWORK", help="ONNX files; with --space, architecture texts.")
     ] = None,
     file: FileOption = None,
     space: SpaceOption = None,

@@ -84,7 +84,8 @@ def check(
 
     \b
     Examples:
-      latcast check model.onnx --target 'pi onnxruntime' --limit-ms 20 --probability 0.9
+      latcast check model.onnx --target 'pi onnxruntime' --limit-ms 20 \\
+        --probability 0.9
       latcast check --file manifest.jsonl --limit-ms 33 --junit latency.xml
     """
     asked = networks_of(networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim))

@@ -77,7 +77,8 @@ def explain(
       latcast explain model.onnx --shape x=1,3,224,224
       latcast explain encoder.onnx --dim batch=1 --dim seq=128
       latcast explain model.onnx --target 'onnxruntime fp32 1 optimisation=all'
-      latcast explain model.onnx --server http://127.0.0.1:8321 --target 3f0c --json why.json
+      latcast explain model.onnx --server http://127.0.0.1:8321 --target 3f0c \\
+        --json why.json
     """
     sizes = parse_sizes(shape, dim)
     with console.status("explaining"):

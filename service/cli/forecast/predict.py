@@ -54,7 +54,8 @@ def predict(
       latcast predict model.onnx --shape x=1,3,224,224
       latcast predict encoder.onnx --dim batch=1,2,4,8 --dim seq=128
       latcast predict net.py:Net --input 1,3,224,224
-      latcast predict --target 'openvino bf16' --file manifest.jsonl --json forecasts.json
+      latcast predict --target 'openvino bf16' --file manifest.jsonl \\
+        --json forecasts.json
       latcast predict --target 3f0c --space nasbench201 --file texts.txt
       latcast predict --target 3f0c --space nasbench201 \\
         '|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|'

@@ -59,7 +59,8 @@ def campaign(
     \b
     Examples:
       latcast campaign --hours 2 --out campaign --dry-run
-      latcast campaign --hours 0.1 --targets onnxruntime --targets openvino --only 'zoo/*'
+      latcast campaign --hours 0.1 --targets onnxruntime --targets openvino \\
+        --only 'zoo/*'
       latcast campaign --hours 1 --out campaign --again --only 'zoo/*'
       latcast dataset pack campaign
     """

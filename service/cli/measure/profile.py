@@ -41,7 +41,7 @@ DEFAULTS = ProfileSettings()
 
 def profile(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL…", help="ONNX files; with --space, architectures' texts.")
+        list[str], typer.Argument(metavar="MODEL", help="ONNX files; with --space, architectures' texts.")
     ],
     shape: ShapeOption = None,
     dim: DimOption = None,

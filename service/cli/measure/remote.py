@@ -61,7 +61,8 @@ def measure(
     \b
     Examples:
       latcast measure model.onnx --shape x=1,3,224,224
-      latcast measure encoder.onnx --target 'pi onnxruntime' --dim batch=1,4 --dim seq=128
+      latcast measure encoder.onnx --target 'pi onnxruntime' --dim batch=1,4 \\
+        --dim seq=128
       latcast measure --file manifest.jsonl --no-wait
     """
     asked = networks_of(networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim))

@@ -1,9 +1,9 @@
 """Options that several commands take are the same in all of them: one name, one help text."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from click import Command
 from typer.main import get_command
 
 from service.cli import options
@@ -20,7 +20,7 @@ OTHERWISE = {
 """Where an option of that name means something else, and says so."""
 
 
-def leaves(command: Command, name: str = "") -> Iterator[tuple[str, Command]]:
+def leaves(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Every command with its words; groups are opened."""
     for part, below in getattr(command, "commands", {}).items():
         yield from leaves(below, f"{name} {part}".strip())
@@ -34,7 +34,7 @@ COMMANDS = dict(leaves(get_command(app)))
 @pytest.mark.parametrize("option", sorted(SHARED))
 def test_a_shared_option_has_one_help_text(option: str) -> None:
     texts = {
-        name: (parameter.help, parameter.metavar)  # type: ignore[attr-defined]
+        name: (parameter.help, parameter.metavar)
         for name, command in COMMANDS.items()
         for parameter in command.params
         if option in parameter.opts and (name, option) not in OTHERWISE
