@@ -30,7 +30,9 @@ from service.api.work_watch import WorkWatch
 from service.db.changes import LOOK_SECONDS, Changes
 from service.db.session import Database, create_engine_for
 from service.fleet.identities import Identities
+from service.forecasting.facts import NetworkFacts
 from service.forecasting.types import ForecasterLike
+from service.graphs.resolver import Resolver
 from service.learning.artifact_check import ArtifactCheck
 from service.measurements.activity import Activity
 from service.operations.logs import configure_logs
@@ -106,6 +108,7 @@ def create_app(
         database=database,
         reader=reader,
         forecaster=forecaster,
+        facts=NetworkFacts(database, _resolver_of(forecaster) or Resolver(database, reader)),
         limiter=RateLimiter(
             RATE_PER_SECOND if settings.rate_per_second is None else settings.rate_per_second, settings.rate_burst
         ),
@@ -139,10 +142,15 @@ def _memory_of(
     )
 
 
-def _caches_of(forecaster: ForecasterLike, memory: "ForecastMemory | None") -> dict[str, CacheUse]:
+def _resolver_of(forecaster: ForecasterLike) -> Resolver | None:
     from service.forecasting.forecaster import Forecaster
 
-    caches = forecaster.resolver.cache_uses() if isinstance(forecaster, Forecaster) else {}
+    return forecaster.resolver if isinstance(forecaster, Forecaster) else None
+
+
+def _caches_of(forecaster: ForecasterLike, memory: "ForecastMemory | None") -> dict[str, CacheUse]:
+    resolver = _resolver_of(forecaster)
+    caches = {} if resolver is None else resolver.cache_uses()
     if memory is not None:
         caches["forecasts"] = lambda: (memory.hits, memory.misses)
     return caches

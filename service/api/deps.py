@@ -21,6 +21,7 @@ from service.db.session import Database
 from service.fleet import access
 from service.fleet.access import Principal, Scope
 from service.fleet.identities import Identities
+from service.forecasting.facts import NetworkFacts
 from service.forecasting.types import ForecasterLike
 from service.measurements.activity import Activity
 from service.operations.metrics import Metrics
@@ -39,6 +40,7 @@ class Parts:
     database: Database
     reader: ReadsFeatures
     forecaster: ForecasterLike
+    facts: NetworkFacts
     limiter: RateLimiter
     forecast_limiter: RateLimiter
     metrics: Metrics

@@ -1,15 +1,16 @@
 """Forecasts as JSON, written at once: checking them against `schemas` would take as long as all the rest."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 from pydantic_core import to_json
 
+from latcast.schema import LatcastError
 from service.api.problems import problem_of
 from service.forecasting.columns import Answers
 
-__all__ = ["columns_json", "form_of", "item_lines", "items_json"]
+__all__ = ["columns_json", "form_of", "item_lines", "items_json", "refused_json", "several_json"]
 
 
 def form_of(count: int, *, columns: bool) -> str:
@@ -17,8 +18,8 @@ def form_of(count: int, *, columns: bool) -> str:
     return "columns" if columns else "single" if count == 1 else "list"
 
 
-def columns_json(target: str, level: float, answers: Answers) -> bytes:
-    """`schemas.PredictColumnsOut` of answers."""
+def columns_json(target: str, level: float, answers: Answers, facts: Mapping[str, Sequence[int | None]]) -> bytes:
+    """`schemas.PredictColumnsOut` of answers; `facts` are further columns."""
     responder = answers.responder
     plain: dict[str, Any] = {
         "target": target,
@@ -35,7 +36,17 @@ def columns_json(target: str, level: float, answers: Answers) -> bytes:
         "origin": answers.origin,
         "errors": {str(index): problem_of(error) for index, error in answers.errors.items()},
     }
-    return to_json(plain, inf_nan_mode="null")
+    return to_json({**plain, **facts}, inf_nan_mode="null")
+
+
+def several_json(level: float, answers: Iterable[bytes]) -> bytes:
+    """`schemas.PredictSeveralOut` of what each target is answered."""
+    return to_json({"level": level})[:-1] + b',"answers":[' + b",".join(answers) + b"]}"
+
+
+def refused_json(target: str, error: LatcastError) -> bytes:
+    """`schemas.TargetError` of a target among several that cannot be asked."""
+    return to_json({"target": target, "error": problem_of(error)})
 
 
 def items_json(target: str, level: float, lines: Iterable[str]) -> bytes:

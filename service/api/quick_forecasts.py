@@ -6,13 +6,10 @@ answered by `service.forecasting.memory`; whatever is unusual about a call goes 
 
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
 
-from pydantic_core import from_json
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -23,9 +20,9 @@ from latcast.schema import LatcastError
 from service.api.deps import READERS, Parts
 from service.api.door.bodies import SMALL_BYTES, Body
 from service.api.door.heads import header
-from service.api.door.json_bodies import count_values
-from service.api.forecast_json import columns_json, form_of, item_lines, items_json
+from service.api.forecast_arrow import wants_arrow
 from service.api.problems import response_to
+from service.api.quick_calls import QuickCall, read_call, written
 from service.forecasting.memory import ForecastMemory, Prepared
 
 __all__ = ["QuickForecasts"]
@@ -34,24 +31,6 @@ PATHS = frozenset({"/v1/predict", "/predict"})
 JSON_TYPE = re.compile(r"application/json\s*(;.*)?", re.IGNORECASE)
 ROUTE = SimpleNamespace(path="/v1/predict")
 """What metrics call the route."""
-LONGEST_TEXT = 2_000
-ITEM, COLUMNS = frozenset({"space", "text"}), frozenset({"target", "space", "texts", "level"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a call asks for; `columns` says in which form it is answered."""
-
-    target: str
-    space: str
-    texts: Sequence[str]
-    level: float
-    columns: bool
-
-    @property
-    def form(self) -> str:
-        """What metrics call it."""
-        return form_of(len(self.texts), columns=self.columns)
 
 
 class QuickForecasts:
@@ -91,80 +70,53 @@ class QuickForecasts:
             await self._app(scope, body.replayed(receive), send)
             return
         scope["route"] = ROUTE
-        await Response(answer, media_type="application/json")(scope, receive, send)
+        content, media_type = answer
+        await Response(content, media_type=media_type)(scope, receive, send)
 
-    async def _answer(self, body: Body, scope: Scope) -> bytes | None:
-        """The answer's JSON; None where the route has to answer. What takes long does so in a thread."""
-        began = time.perf_counter()
-        in_thread = body.size > SMALL_BYTES
-        asked = await self._parts.pools.texts.run(partial(self._asked, body)) if in_thread else self._asked(body)
-        if asked is None:
+    async def _answer(self, body: Body, scope: Scope) -> tuple[bytes, str] | None:
+        """The answer and its media type; None where the route has to answer. What takes long does so in a thread."""
+        began, texts = time.perf_counter(), self._parts.pools.texts
+        is_small, settings = body.size <= SMALL_BYTES, self._parts.settings
+        read = partial(read_call, body.read(), settings)
+        call = read() if is_small else await texts.run(read)
+        if call is None:
             return None
-        READERS.count_forecasts(scope["state"]["principal"], self._parts, scope.get("client"), len(asked.texts))
+        READERS.count_forecasts(scope["state"]["principal"], self._parts, scope.get("client"), call.count)
         scope["state"]["counted"] = True
-        prepared = None if in_thread else self._memory.at_once(asked.target, asked.space, asked.texts)
-        if prepared is None:
-            answer = await self._parts.pools.texts.run(partial(self._looked_up, asked))
-        else:
-            answer = self._written(asked, prepared)
+        write = partial(self._written, call, as_arrow=wants_arrow(header(scope, b"accept")))
+        prepared = self._at_once(call) if is_small else None
+        answer = write(prepared) if prepared else await texts.run(partial(self._looked_up, call, write))
         if answer is not None:
-            self._parts.metrics.observe_forecasts(asked.form, "memory", time.perf_counter() - began)
+            self._parts.metrics.observe_forecasts(call.form, "memory", time.perf_counter() - began)
         return answer
 
-    def _looked_up(self, asked: _Asked) -> bytes | None:
-        try:
-            prepared = self._memory.prepare(asked.target, asked.space, asked.texts)
-        except (LatcastError, SQLAlchemyError, ValueError):
-            return None  # which the route finds, too, and says
-        return None if prepared is None else self._written(asked, prepared)
+    def _at_once(self, call: QuickCall) -> list[Prepared]:
+        """Answers of each target; empty where one of them takes a thread."""
+        prepared = []
+        for target in call.targets:
+            if (each := self._memory.at_once(target, call.space, call.texts)) is None:
+                return []
+            prepared.append(each)
+        return prepared
 
-    def _written(self, asked: _Asked, prepared: Prepared) -> bytes:
-        self._parts.metrics.count_sources(*prepared.counts())
-        if asked.columns:
-            return columns_json(asked.target, asked.level, prepared.answers(asked.level))
-        return items_json(asked.target, asked.level, prepared.lines(asked.level, item_lines))
+    def _looked_up(
+        self, call: QuickCall, write: Callable[[list[Prepared]], tuple[bytes, str]]
+    ) -> tuple[bytes, str] | None:
+        prepared = []
+        for target in call.targets:
+            try:
+                each = self._memory.prepare(target, call.space, call.texts)
+            except (LatcastError, SQLAlchemyError, ValueError):
+                return None  # which the route finds, too, and says
+            if each is None:
+                return None
+            prepared.append(each)
+        return write(prepared)
 
-    def _asked(self, body: Body) -> _Asked | None:
-        """What the JSON asks for; None where it is unusual, or wrong."""
-        settings, text = self._parts.settings, body.read()
-        try:
-            count_values(iter([text]), settings.max_json_values)
-            plain = from_json(text, allow_inf_nan=False, cache_strings="none")
-        except Exception:  # noqa: BLE001 - the route says what is wrong
-            return None
-        if not isinstance(plain, dict):
-            return None
-        return self._column_form(plain) if "texts" in plain else self._list_form(plain)
-
-    def _list_form(self, plain: dict[str, Any]) -> _Asked | None:
-        if not {"target", "items"} <= plain.keys() <= {"target", "items", "level"}:
-            return None
-        items = plain["items"]
-        if not isinstance(items, list) or not 0 < len(items) <= self._parts.settings.max_predict_items:
-            return None
-        try:
-            texts = [item["text"] for item in items]
-            spaces = {item["space"] for item in items}
-            odd = any(len(item) != len(ITEM) for item in items)
-        except (TypeError, KeyError):
-            return None
-        return None if odd or len(spaces) != 1 else _checked(plain, spaces.pop(), texts, columns=False)
-
-    def _column_form(self, plain: dict[str, Any]) -> _Asked | None:
-        if not {"target", "space", "texts"} <= plain.keys() <= COLUMNS:
-            return None
-        texts = plain["texts"]
-        if not isinstance(texts, list) or not 0 < len(texts) <= self._parts.settings.max_predict_columns:
-            return None
-        return _checked(plain, plain["space"], texts, columns=True)
-
-
-def _checked(plain: dict[str, Any], space: Any, texts: list[Any], *, columns: bool) -> _Asked | None:
-    target, level = plain["target"], plain.get("level", 0.9)
-    strings = isinstance(target, str) and isinstance(space, str) and set(map(type, texts)) == {str}
-    if not strings or type(level) is not float or not 0 < level < 1 or max(map(len, texts)) > LONGEST_TEXT:
-        return None
-    return _Asked(target, space, texts, level, columns)
+    def _written(self, call: QuickCall, prepared: list[Prepared], *, as_arrow: bool) -> tuple[bytes, str]:
+        for each in prepared:
+            self._parts.metrics.count_sources(*each.counts())
+        return written(call, prepared, as_arrow=as_arrow)
 
 
 def _path(scope: Scope) -> str:

@@ -4,11 +4,10 @@ import base64
 import binascii
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from latcast.errors import ConflictError
 from latcast.schema import InputError, LatcastError
@@ -16,11 +15,13 @@ from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.api import schemas
 from service.api.deps import READERS, Parts, PartsOf, Reader
 from service.api.door.routes import Route
-from service.api.forecast_json import columns_json, form_of
+from service.api.forecast_arrow import ARROW, arrow_stream, wants_arrow
+from service.api.forecast_json import columns_json, form_of, refused_json, several_json
 from service.api.problems import problem_of
-from service.forecasting.columns import answers_of
+from service.forecasting.columns import Answers, answers_of
 from service.forecasting.explanation import plain
-from service.forecasting.types import Forecast, ForecasterLike
+from service.forecasting.facts import FACTS, Facts
+from service.forecasting.types import Forecast
 from service.graphs.resolver import Item
 
 __all__ = ["router"]
@@ -34,48 +35,88 @@ Nearest = Annotated[
 ]
 
 
-@router.post("/predict", response_model=schemas.PredictOut | schemas.PredictColumnsOut)
+@router.post("/predict", response_model=schemas.PredictOut | schemas.PredictColumnsOut | schemas.PredictSeveralOut)
 async def predict(body: schemas.PredictIn, request: Request, parts: PartsOf, caller: Reader) -> Response:
-    """Forecast latencies on a target. What was measured is answered with the measurement; one bad item gets its own
-    error and spoils no other. `items` are answered one by one, `texts` of a space and `graphs` in columns.
+    """Forecast latencies on a target, or several. What was measured is answered with the measurement; one bad item gets
+    its own error and spoils no other. `items` are answered one by one, `texts` of a space and `graphs` in columns: as
+    JSON, or where `Accept` names `application/vnd.apache.arrow.stream` as that.
     """
     items = body.items or ()
     reads_models = body.graphs or any(isinstance(item, schemas.ItemIn) and (item.onnx or item.graph) for item in items)
-    pool = parts.pools.models if reads_models else parts.pools.texts
+    pool = parts.pools.models if reads_models or body.include else parts.pools.texts
     began, count = time.perf_counter(), len(body.items or body.texts or body.graphs or ())
+    _require_few(body, count, parts)
     if not getattr(request.state, "counted", False):
-        READERS.count_forecasts(caller, parts, request.client, count)
-    answer = await pool.run(partial(_predict, body, parts, request.state.body.models))
+        READERS.count_forecasts(caller, parts, request.client, count * len(body.targets or (body.target,)))
+    asked = _Asked(body, parts, request.state.body.models, wants_arrow(request.headers.get("accept")))
+    answer = await pool.run(asked.answer)
     form = form_of(count, columns=body.items is None)
     parts.metrics.observe_forecasts(form, "route", time.perf_counter() - began)
     return answer
 
 
-def _predict(body: schemas.PredictIn, parts: Parts, models: Mapping[str, ModelFile]) -> Response:
-    if body.items is None:
-        return _predict_columns(body, parts)
-    if len(body.items) > parts.settings.max_predict_items:
-        raise InputError(f"items: one call takes at most {parts.settings.max_predict_items} items; send several calls.")
-    answers = _answer(parts.forecaster, body.target, [_item(item, models) for item in body.items], body.level)
-    if all(isinstance(answer, ConflictError) for answer in answers):
-        raise answers[0]  # type: ignore[misc]  # every one of them is
-    parts.metrics.count_forecasts(answers)
-    answer = {"target": body.target, "level": body.level, "items": [_out(answer) for answer in answers]}
-    # A thousand answers are written in a few ms; checked against the model they would take as long as all the rest.
-    return Response(to_json(answer, inf_nan_mode="null"), media_type="application/json")
+def _require_few(body: schemas.PredictIn, count: int, parts: Parts) -> None:
+    if body.items is not None and count > (most := parts.settings.max_predict_items):
+        raise InputError(f"items: one call takes at most {most} items; send several calls.")
+    if count * len(body.targets or (body.target,)) > (most := parts.settings.max_predict_columns):
+        raise InputError(f"One call takes at most {most:,} networks, times targets; send several calls.")
 
 
-def _predict_columns(body: schemas.PredictIn, parts: Parts) -> Response:
-    names = body.texts or body.graphs or []
-    if len(names) > (most := parts.settings.max_predict_columns):
-        raise InputError(f"One call takes at most {most:,} networks in columns; send several calls.")
-    items = [Item(space=body.space, text=name) if body.texts else Item(graph=name) for name in names]
-    forecasts = parts.forecaster.forecast(body.target, items, body.level)
-    if all(isinstance(answer, ConflictError) for answer in forecasts):
-        raise forecasts[0]  # type: ignore[misc]  # every one of them is
-    answers = answers_of(forecasts)
-    parts.metrics.count_answers(answers)
-    return Response(columns_json(body.target, body.level, answers), media_type="application/json")
+class _Asked:
+    """One call for forecasts; answered in a thread."""
+
+    def __init__(self, body: schemas.PredictIn, parts: Parts, models: Mapping[str, ModelFile], as_arrow: bool) -> None:
+        self._body, self._parts, self._as_arrow = body, parts, as_arrow and body.items is None
+        self._items: list[Item | LatcastError] = [_item(item, models) for item in body.items or ()]
+        self._items += [Item(space=body.space, text=text) for text in body.texts or ()]
+        self._items += [Item(graph=name) for name in body.graphs or ()]
+
+    def answer(self) -> Response:
+        body = self._body
+        if self._as_arrow:
+            parts = [self._columns(target) for target in body.targets or (body.target or "",)]
+            return Response(arrow_stream(parts, body.level), media_type=ARROW)
+        if body.targets is None:
+            content = self._json(body.target or "")
+        else:
+            content = several_json(body.level, [self._json_or_error(target) for target in body.targets])
+        return Response(content, media_type="application/json")
+
+    def _json_or_error(self, target: str) -> bytes:
+        try:
+            return self._json(target)
+        except LatcastError as error:
+            return refused_json(target, error)
+
+    def _json(self, target: str) -> bytes:
+        if self._body.items is None:
+            _, answers, facts = self._columns(target)
+            return columns_json(target, self._body.level, answers, facts)
+        forecasts, facts_of_each = self._answers(target), self._facts(target)
+        self._parts.metrics.count_forecasts(forecasts)
+        items = [_out(answer, facts) for answer, facts in zip(forecasts, facts_of_each, strict=True)]
+        # A thousand are written in a few ms; checked against the model they would take as long as all the rest.
+        return to_json({"target": target, "level": self._body.level, "items": items}, inf_nan_mode="null")
+
+    def _columns(self, target: str) -> tuple[str, Answers, dict[str, list[int | None]]]:
+        answers, facts = answers_of(self._answers(target)), self._facts(target)
+        self._parts.metrics.count_answers(answers)
+        names = [FACTS[name] for name in self._body.include]
+        return target, answers, {name: [(each or {}).get(name) for each in facts] for name in names}
+
+    def _answers(self, target: str) -> list[Answer]:
+        """Answers in the items' order; those that are errors already stay so."""
+        good = [item for item in self._items if isinstance(item, Item)]
+        forecasts = iter(self._parts.forecaster.forecast(target, good, self._body.level))
+        answers = [next(forecasts) if isinstance(item, Item) else item for item in self._items]
+        if all(isinstance(answer, ConflictError) for answer in answers):
+            raise answers[0]  # type: ignore[misc]  # every one of them is
+        return answers
+
+    def _facts(self, target: str) -> Sequence[Facts | None]:
+        if not self._body.include:
+            return [None] * len(self._items)
+        return self._parts.facts.of(target, self._items, self._body.include)
 
 
 @router.post("/targets/{target_id}/explain")
@@ -120,15 +161,8 @@ def _decoded(text: str) -> bytes:
     return base64.b64decode(text.encode("ascii").translate(None, SPACES), validate=True)
 
 
-def _answer(
-    forecaster: ForecasterLike, target_id: str, items: Sequence[Item | LatcastError], level: float
-) -> list[Answer]:
-    """Answers in the items' order; those that are errors already stay so."""
-    good = [item for item in items if isinstance(item, Item)]
-    forecasts = iter(forecaster.forecast(target_id, good, level))
-    return [next(forecasts) if isinstance(item, Item) else item for item in items]
-
-
-def _out(answer: Answer) -> Forecast | dict[str, object]:
+def _out(answer: Answer, facts: Facts | None) -> Any:
     """A forecast has the members of `schemas.ForecastOut`."""
-    return {"error": problem_of(answer)} if isinstance(answer, LatcastError) else answer
+    if isinstance(answer, LatcastError):
+        return {"error": problem_of(answer)}
+    return answer if facts is None else {**dict(from_json(to_json(answer))), "facts": facts}

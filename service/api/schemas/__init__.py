@@ -12,6 +12,7 @@ from service.api.schemas.forecasts import (
     PredictColumnsOut,
     PredictIn,
     PredictOut,
+    PredictSeveralOut,
     Shapes,
 )
 from service.api.schemas.graphs import ArchitectureRef, GraphOut
@@ -84,6 +85,7 @@ __all__ = [
     "PredictColumnsOut",
     "PredictIn",
     "PredictOut",
+    "PredictSeveralOut",
     "PredictorOut",
     "Problem",
     "ProfileJobIn",

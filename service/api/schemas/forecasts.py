@@ -21,13 +21,16 @@ __all__ = [
     "Dimension",
     "Dims",
     "ExplanationOut",
+    "FactsOut",
     "ForecastOut",
     "ItemError",
     "ItemIn",
     "PredictColumnsOut",
     "PredictIn",
     "PredictOut",
+    "PredictSeveralOut",
     "Shapes",
+    "TargetError",
 ]
 
 Dimension = Annotated[int, Field(ge=0, lt=2**63)]
@@ -50,6 +53,7 @@ class ItemIn(In):
 
 MOST_ITEMS = 10_000
 """Whatever the settings say: each item that does not fit is looked at by itself."""
+MOST_TARGETS = 100
 
 
 def _keep_problems(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -74,9 +78,14 @@ def _item_or_problem(value: Any) -> ItemIn | InputError:
 
 
 class PredictIn(In):
-    """What to forecast on which target: `items` of all kinds, or in columns `texts` of one `space`, or `graphs`."""
+    """What to forecast on which target, or several: `items` of all kinds, or in columns `texts` of one `space`, or
+    `graphs`.
+    """
 
-    target: Name
+    target: Name | None = None
+    targets: Annotated[list[Name], Field(min_length=1, max_length=MOST_TARGETS)] | None = Field(
+        None, description="In place of `target`; the answer has one for each."
+    )
     items: Annotated[list[ItemIn], Field(min_length=1), WrapValidator(_keep_problems)] | None = None
     space: Name | None = Field(None, description="Search space of `texts`.")
     texts: Annotated[list[Text], Field(min_length=1, max_length=MOST_ITEMS)] | None = Field(
@@ -86,13 +95,29 @@ class PredictIn(In):
         None, description="Hashes of graphs that were uploaded; the answer is in columns."
     )
     level: float = Field(0.9, gt=0, lt=1, description="Probability that the interval holds the latency.")
+    include: Annotated[list[Literal["macs", "params", "activations", "peak_memory"]], Field(max_length=4)] = Field(
+        default_factory=list, description="What else to say of the networks; builds the graphs of texts."
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
         given = [name for name in ("items", "texts", "graphs") if getattr(self, name) is not None]
         if len(given) != 1 or (self.space is not None) != (self.texts is not None):
             raise PydanticCustomError("one_form", "give `items`, or `space` with `texts`, or `graphs`")
+        if (self.target is None) == (self.targets is None):
+            raise PydanticCustomError("one_target", "give either `target` or `targets`")
         return self
+
+
+class FactsOut(BaseModel):
+    """What was asked for beside the latency; null where nobody knows."""
+
+    macs: int | None = Field(None, description="Multiply-accumulates of one run.")
+    parameter_bytes: int | None = None
+    activation_bytes: int | None = Field(None, description="Of all tensors that nodes write.")
+    peak_memory_bytes: int | None = Field(
+        None, description="The most memory that a process had that measured it on the target; null where none did."
+    )
 
 
 class ForecastOut(BaseModel):
@@ -114,6 +139,7 @@ class ForecastOut(BaseModel):
     )
     origin: str = Field(description="Public table that the target's measurements are from; empty for our own.")
     unknown_operators: tuple[str, ...]
+    facts: FactsOut | None = Field(None, description="There where `include` asked for some.")
 
 
 class ItemError(BaseModel):
@@ -140,6 +166,10 @@ class PredictColumnsOut(BaseModel):
     measurements: int | None = Field(description="Measured networks of the target that the predictor rests on.")
     origin: str = Field(description="Public table that the target's measurements are from; empty for our own.")
     errors: dict[str, Problem] = Field(description="What is wrong with a network, by its place in the list.")
+    macs: list[int | None] | None = Field(None, description="This and what follows is there where `include` asked.")
+    parameter_bytes: list[int | None] | None = None
+    activation_bytes: list[int | None] | None = None
+    peak_memory_bytes: list[int | None] | None = None
 
 
 class PredictOut(BaseModel):
@@ -148,6 +178,20 @@ class PredictOut(BaseModel):
     target: str
     level: float
     items: list[ForecastOut | ItemError]
+
+
+class TargetError(BaseModel):
+    """What was wrong with one of several targets."""
+
+    target: str
+    error: Problem
+
+
+class PredictSeveralOut(BaseModel):
+    """Answers of several targets, in their order."""
+
+    level: float
+    answers: list[PredictOut | PredictColumnsOut | TargetError]
 
 
 class KernelOut(BaseModel):

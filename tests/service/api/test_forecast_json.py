@@ -38,10 +38,11 @@ def test_items() -> None:
 
 
 def test_columns() -> None:
-    plain = json.loads(columns_json("t", 0.5, ANSWERS))
+    plain = json.loads(columns_json("t", 0.5, ANSWERS, {"macs": [1, None, 2, 3]}))
     PredictColumnsOut.model_validate(plain)
     assert plain["latency_ms"] == [1.5, 2e-7, None, 3.0]
     assert plain["low_ms"] == [1.0, None, None, 2.5]
     assert plain["measured"] == [False, True, False, True]
     assert list(plain["errors"]) == ["2"]
+    assert plain["macs"] == [1, None, 2, 3]
     assert (plain["predictor"], plain["level"]) == ('p"', 0.5)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
@@ -19,6 +20,7 @@ from latcast.schema import InputError
 from predictors.data.importers import read_any
 from profilers.search_spaces import get_space
 from service.api import quick_forecasts
+from service.api.forecast_arrow import ARROW
 from service.api.rate_limits import Buckets
 from service.app import create_app
 from service.forecasting.forecaster import Forecaster
@@ -43,8 +45,8 @@ class World:
         self.database = http.app.state.parts.database  # type: ignore[attr-defined]
         self.target = self.load(range(30))
 
-    def load(self, rows: Any, factor: float = 1.0) -> str:
-        lines = [f"phone,nasbench201,{TEXTS[row]},{MS[row] * factor!r}" for row in rows]
+    def load(self, rows: Any, factor: float = 1.0, device: str = "phone") -> str:
+        lines = [f"{device},nasbench201,{TEXTS[row]},{MS[row] * factor!r}" for row in rows]
         (self._folder / "t.csv").write_text("\n".join(["target,space,text,ms", *lines]))
         imported = read_any(self._folder / "t.csv", origin="ours")
         store(self.database, imported)
@@ -83,9 +85,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     original = quick_forecasts.QuickForecasts._written
 
-    def written(self: Any, asked: Any, prepared: Any) -> bytes:
-        sizes.append(len(prepared.texts))
-        return original(self, asked, prepared)
+    def written(self: Any, call: Any, prepared: Any, **options: Any) -> tuple[bytes, str]:
+        sizes.append(sum(len(each.texts) for each in prepared))
+        return original(self, call, prepared, **options)
 
     monkeypatch.setattr(quick_forecasts.QuickForecasts, "_written", written)
     return sizes
@@ -113,6 +115,71 @@ def test_answers_are_those_of_the_route(
     assert counted == [61, 10, 61, 10]
     assert close(quick, slow)
     assert quick == again
+
+
+@pytest.mark.parametrize("form", ["list_body", "column_body"])
+def test_several_targets_get_what_each_gets_alone(
+    world: World, counted: list[int], slowly: Callable[[], None], form: str
+) -> None:
+    other = world.load(range(10, 30), device="other")
+    body = getattr(world, form)([*TEXTS[5:35], "broken"])
+    alone = [world.ask(body | {"target": target}) for target in (world.target, other)]
+    several = {name: value for name, value in body.items() if name != "target"} | {"targets": [world.target, other]}
+    quick = world.ask(several)
+    assert counted == [31, 31, 62]
+    assert quick == {"level": 0.9, "answers": alone}
+    with_a_wrong_one = world.ask(several | {"targets": [world.target, "none"]})["answers"]
+    assert counted == [31, 31, 62]
+    assert close(with_a_wrong_one[0], alone[0])
+    assert (with_a_wrong_one[1]["target"], with_a_wrong_one[1]["error"]["status"]) == ("none", 404)
+    slowly()
+    assert close(world.ask(several), quick)
+    for wrong in ({"targets": []}, {"target": world.target}, {"targets": [world.target] * 101}):
+        assert world.http.post("/v1/predict", json=several | wrong).status_code == 422
+
+
+def test_columns_come_as_arrow_where_that_is_accepted(
+    world: World, counted: list[int], slowly: Callable[[], None]
+) -> None:
+    body = world.column_body([*TEXTS[25:35], "broken"])
+    plain = world.ask(body)
+
+    def tables() -> Any:
+        answer = world.http.post("/v1/predict", json=body, headers={"Accept": ARROW})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, ARROW)
+        return pa.ipc.open_stream(answer.content).read_all()
+
+    table = tables()
+    assert counted == [11, 11]
+    for name in ("latency_ms", "low_ms", "high_ms", "measured", "coverage"):
+        assert table[name].to_pylist() == plain[name], name
+    assert set(table["target"].to_pylist()) == {world.target}
+    assert json.loads(table["error"][10].as_py()) == plain["errors"]["10"]
+    about = json.loads(table.schema.metadata[b"latcast"])
+    assert about["level"] == 0.9
+    assert about["answers"][0].items() <= plain.items()
+    slowly()
+    assert close(tables().to_pydict(), table.to_pydict())
+    listed = world.http.post("/v1/predict", json=world.list_body(TEXTS[:2]), headers={"Accept": ARROW})
+    assert listed.headers["content-type"] == "application/json"
+
+
+def test_facts_of_networks_are_there_where_they_are_asked_for(world: World) -> None:
+    body = world.column_body([TEXTS[0], "broken"], include=["macs", "params", "peak_memory"])
+    columns = world.ask(body)
+    assert columns["macs"][0] > 1e6
+    assert columns["parameter_bytes"][0] > 1e5
+    assert (columns["macs"][1], columns["peak_memory_bytes"], "activation_bytes" in columns) == (
+        None,
+        [None] * 2,
+        False,
+    )
+    item = world.ask(world.list_body([TEXTS[0]], include=["activations", "macs"]))["items"][0]
+    assert item["facts"]["macs"] == columns["macs"][0]
+    assert set(item["facts"]) == {"activation_bytes", "macs"}
+    assert close({name: value for name, value in item.items() if name != "facts"},
+                 world.ask(world.list_body([TEXTS[0]]))["items"][0])  # fmt: skip
+    assert world.http.post("/v1/predict", json=world.list_body(TEXTS[:1], include=["colour"])).status_code == 422
 
 
 def test_large_calls_are_answered_alike(world: World, counted: list[int]) -> None:
