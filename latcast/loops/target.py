@@ -144,6 +144,21 @@ class RemoteTarget(_Described):
                 self._work[space, text] = {name: graph[name] for name in WORK}
         return {name: column([self._work[space, text][name] for text in texts]) for name in WORK}
 
+    def lookup_table(self, space: str, *, samples: int = 1000) -> dict[str, Any]:
+        """What each option of a search space costs at each position: `GET /v1/targets/{id}/lookup-table`.
+
+        Args:
+            space: search space whose architectures have fixed positions.
+            samples: architectures at random that it is made of.
+
+        Raises:
+            InputError: there is no such space, or it has no fixed positions.
+            ConflictError: no predictor answers.
+        """
+        params = {"space": space, "samples": samples}
+        table: dict[str, Any] = self._client.call("GET", f"/targets/{self.id}/lookup-table", params=params)
+        return table
+
     def _graph(self, space: str, text: str) -> dict[str, Any]:
         body = {"space": space, "text": text}
         graph: dict[str, Any] = self._client.call("POST", "/architectures", json=body, **POST)

@@ -3,9 +3,9 @@
 from functools import cache, lru_cache
 
 from profilers.plugins import names, plugin
-from profilers.search_spaces.base import Encoding, SearchSpace
+from profilers.search_spaces.base import Encoding, Position, SearchSpace
 
-__all__ = ["Encoding", "SearchSpace", "get_space", "space_names"]
+__all__ = ["Encoding", "Position", "SearchSpace", "get_space", "space_names"]
 
 
 def space_names() -> tuple[str, ...]:

@@ -2,16 +2,32 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from latcast.schema import Architecture
 
-__all__ = ["Encoding", "SearchSpace"]
+__all__ = ["Encoding", "Position", "SearchSpace"]
 
 Encoding = dict[str, np.ndarray[Any, Any]]
 """Arrays by name; every architecture of one space has the same names and shapes (documented in the space)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place of every architecture at which one of a few options stands.
+
+    Args:
+        name: for people.
+        options: what may stand there, for people.
+        optional: whether architectures may end before it.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    optional: bool = False
 
 
 class SearchSpace(ABC):
@@ -62,6 +78,14 @@ class SearchSpace(ABC):
         `profilers.onnx_graph.refill_weights`. Whatever writes ONNX is imported in here, as the service parses texts in
         a process that never imports it and has networks built in a limited one, which may not write files.
         """
+
+    def positions(self) -> tuple[Position, ...]:
+        """What is chosen where; empty for a space whose architectures have no fixed positions."""
+        return ()
+
+    def choices(self, architecture: Architecture) -> tuple[int, ...]:
+        """Index of the option that stands at each of the `positions`; -1 where the architecture has none."""
+        return ()
 
     def is_degenerate(self, architecture: Architecture) -> bool:
         """Whether the input never reaches the output; samplers never choose such an architecture."""

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from latcast.schema import Architecture
-from profilers.search_spaces.base import Encoding, SearchSpace
+from profilers.search_spaces.base import Encoding, Position, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.errors import invalid
 from profilers.search_spaces.layers import add, channel_shuffle, conv_norm, flatten, global_pool, linear
@@ -116,6 +116,14 @@ class FBNet(SearchSpace):
             "one_hot": np.eye(len(OPERATORS), dtype=np.float32)[operators],
             "active": np.array([BLOCKS[OPERATORS[index]] is not None or moved for index, moved in pairs], np.float32),
         }
+
+    def positions(self) -> tuple[Position, ...]:
+        """The 22 blocks."""
+        return tuple(Position(f"block {place}", OPERATORS) for place in range(1, POSITIONS + 1))
+
+    def choices(self, architecture: Architecture) -> tuple[int, ...]:
+        """Indices into OPERATORS."""
+        return tuple(self._operators(architecture.text))
 
     def to_onnx(self, architecture: Architecture) -> bytes:
         """The whole network, opset 17, weights as placeholders."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from latcast.schema import Architecture
-from profilers.search_spaces.base import Encoding, SearchSpace
+from profilers.search_spaces.base import Encoding, Position, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.errors import invalid
 from profilers.search_spaces.layers import (
@@ -122,6 +122,14 @@ class NASBench201(SearchSpace):
             "adjacency": ADJACENCY.copy(),
             "degenerate": np.array([not any(live)], np.float32),
         }
+
+    def positions(self) -> tuple[Position, ...]:
+        """The six edges."""
+        return tuple(Position(f"edge {source}-{node}", OPERATORS) for source, node in EDGES)
+
+    def choices(self, architecture: Architecture) -> tuple[int, ...]:
+        """Indices into OPERATORS."""
+        return _operators(architecture.text)
 
     def to_onnx(self, architecture: Architecture) -> bytes:
         """The whole network, opset 17, weights as placeholders."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from latcast.schema import Architecture, InvalidArchitectureError
-from profilers.search_spaces.base import Encoding, SearchSpace
+from profilers.search_spaces.base import Encoding, Position, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.errors import invalid
 from profilers.search_spaces.layers import (
@@ -167,6 +167,26 @@ class OFAMobileNetV3(SearchSpace):
             "depth": np.array(depths, np.float32),
             "resolution": np.array([size == choices.resolution for size in RESOLUTIONS], np.float32),
         }
+
+    def positions(self) -> tuple[Position, ...]:
+        """The four blocks of each of the five stages, of which the last two may be absent, and the resolution."""
+        options = tuple(f"k{kernel}e{expansion}" for kernel in KERNELS for expansion in EXPANSIONS)
+        blocks = [
+            Position(f"stage {stage} block {block}", options, optional=block > DEPTHS[0])
+            for stage in range(1, len(TEMPLATES) + 1)
+            for block in range(1, MAX_DEPTH + 1)
+        ]
+        return (*blocks, Position("resolution", tuple(map(str, RESOLUTIONS))))
+
+    def choices(self, architecture: Architecture) -> tuple[int, ...]:
+        """Indices into the options."""
+        chosen = self._choices(architecture.text)
+        places = [-1] * (MAX_DEPTH * len(TEMPLATES))
+        for index, stage in enumerate(chosen.stages):
+            for place, (kernel, expansion) in enumerate(stage):
+                code = KERNELS.index(kernel) * len(EXPANSIONS) + EXPANSIONS.index(expansion)
+                places[MAX_DEPTH * index + place] = code
+        return (*places, RESOLUTIONS.index(chosen.resolution))
 
     def to_onnx(self, architecture: Architecture) -> bytes:
         """The whole network, opset 17, batch size 1, 1,000 classes, weights as placeholders."""

@@ -1,6 +1,7 @@
 """Rows as answers."""
 
 from collections.abc import Collection, Mapping, Sequence
+from math import isfinite
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -11,14 +12,15 @@ from service.db import records, tables
 from service.db.statements import chunks
 from service.fleet.microbenchmarks import chosen_microbenches
 from service.fleet.presence import Presence, presence_of
+from service.forecasting.lookup_tables import LookupTable
 from service.graphs.store import architectures_of
 from service.jobs import queue
 from service.jobs.payloads import ProfilePayload, parsed
 from service.jobs.waiting import why_waiting
 from service.settings import Settings
 
-__all__ = ["graph_out", "job_out", "job_ref", "job_refs", "jobs_out", "lease_out", "microbench_ref", "target_out",
-           "targets_out"]  # fmt: skip
+__all__ = ["graph_out", "job_out", "job_ref", "job_refs", "jobs_out", "lease_out", "lookup_table_out", "microbench_ref",
+           "target_out", "targets_out"]  # fmt: skip
 
 
 def job_ref(job: tables.Job, waiting: str | None = None) -> schemas.JobRef:
@@ -159,3 +161,34 @@ def microbench_ref(row: tables.Microbench) -> schemas.MicrobenchRef:
         noisy=row.noisy,
         created_unix_s=row.created_unix_s,
     )
+
+
+def lookup_table_out(target_id: str, table: LookupTable) -> schemas.LookupTableOut:
+    """What options cost, named."""
+    costs = table.costs
+    rows = zip(table.positions, costs.costs_ms, costs.errors_ms, strict=True)
+    return schemas.LookupTableOut(
+        target=target_id,
+        space=table.space,
+        overhead_ms=costs.overhead_ms,
+        positions=[
+            schemas.LookupPosition(
+                name=position.name,
+                optional=position.optional,
+                options=[
+                    schemas.LookupOption(name=name, cost_ms=_or_null(cost), error_ms=_or_null(error))
+                    for name, cost, error in zip(position.options, cost_ms.tolist(), error_ms.tolist(), strict=True)
+                ],
+            )
+            for position, cost_ms, error_ms in rows
+        ],
+        explained_variance=costs.explained,
+        error_ms=costs.error_ms,
+        samples=costs.rows,
+        measured=table.measured,
+        predictor=table.predictor,
+    )
+
+
+def _or_null(value: float) -> float | None:
+    return value if isfinite(value) else None

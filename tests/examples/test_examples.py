@@ -23,19 +23,23 @@ from service.settings import Settings
 from tests.predictors.tables import latencies
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-LIBRARIES = {"optuna_search": "optuna", "pymoo_search": "pymoo", "ax_search": "ax", "ray_tune_search": "ray"}
+LIBRARIES = {"optuna_search": "optuna", "pymoo_search": "pymoo", "ax_search": "ax", "ray_tune_search": "ray",
+             "differentiable_search": "torch"}  # fmt: skip
+TARGETS = {"differentiable_search": ("board", 175.0)}
 SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem != "cells")
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a service over HTTP with a table of sixty cells of one device."""
+    """Address of a service over HTTP with a table of sixty cells of one device, and forty chains of another."""
     folder = tmp_path_factory.mktemp("examples")
     settings = Settings(data_dir=folder, log_level="error")
     database = Database(create_engine_for(settings))
     upgrade(database.engine)
     cells = [get_space("nasbench201").sample(np.random.default_rng(seed)) for seed in range(60)]
     rows = [f"phone,nasbench201,{cell.text},{ms!r}" for cell, ms in zip(cells, latencies(cells, 3), strict=True)]
+    blocks = [get_space("fbnet").sample(np.random.default_rng(seed)) for seed in range(40)]
+    rows += [f"board,fbnet,{one.text},{ms!r}" for one, ms in zip(blocks, latencies(blocks, 3), strict=True)]
     (folder / "table.csv").write_text("\n".join(["target,space,text,ms", *rows]))
     store(database, read_any(folder / "table.csv", origin="made for tests"))
     database.close()
@@ -59,8 +63,8 @@ def test_example_runs(
 ) -> None:
     if name in LIBRARIES and util.find_spec(LIBRARIES[name]) is None:
         pytest.skip(f"{LIBRARIES[name]} is not installed")
-    limit_ms = 14.0
-    arguments = ["--server", service, "--target", "phone", "--limit-ms", str(limit_ms), "--trials", "80"]
+    target, limit_ms = TARGETS.get(name, ("phone", 14.0))
+    arguments = ["--server", service, "--target", target, "--limit-ms", str(limit_ms), "--trials", "80"]
     monkeypatch.setattr(sys, "argv", [name, *arguments])
     monkeypatch.syspath_prepend(str(EXAMPLES))
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")

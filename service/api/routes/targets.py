@@ -16,6 +16,7 @@ from service.api.door.routes import Route
 from service.db import records
 from service.fleet import access, microbenchmarks
 from service.fleet.targets import find_target, targets_page
+from service.forecasting.lookup_tables import lookup_table
 from service.forecasting.state import state_of
 from service.jobs import submission
 from service.measurements import export, pages
@@ -23,6 +24,8 @@ from service.measurements import export, pages
 __all__ = ["router"]
 
 router = APIRouter(tags=["targets"], route_class=Route)
+SpaceName = Annotated[str, Query(max_length=100, description="Search space whose architectures have fixed positions.")]
+Samples = Annotated[int, Query(ge=10, le=10_000, description="Architectures at random that it is made of.")]
 CHUNK_BYTES = 1 << 16
 PARQUET = "application/vnd.apache.parquet"
 
@@ -51,6 +54,18 @@ def state(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetStat
     parts.changes.look()  # so that forecasts which are asked for next are not older than this
     with parts.database.read() as session:
         return schemas.TargetState(target=target_id, state=state_of(session, target_id))
+
+
+@router.get("/targets/{target_id}/lookup-table")
+def lookup(
+    target_id: str, space: SpaceName, parts: PartsOf, _caller: Reader, samples: Samples = 1000
+) -> schemas.LookupTableOut:
+    """What each option of a search space costs at each position, in ms: the sum that is closest to the forecasts of
+    architectures at random, and how close it is. Takes long where forecasts need graphs.
+    """
+    with parts.database.read() as session:
+        target_id = find_target(session, target_id).id
+    return views.lookup_table_out(target_id, lookup_table(parts.forecaster, target_id, space, samples=samples))
 
 
 @router.post("/targets/{target_id}/adapt", status_code=202)

@@ -40,7 +40,17 @@ from service.api.schemas.measurements import MeasurementOut, MeasurementsPage
 from service.api.schemas.overview import AlertOut, HourOut, OverviewOut, QueuedOut
 from service.api.schemas.predictors import PredictorOut
 from service.api.schemas.session import SessionOut
-from service.api.schemas.targets import AdaptationOut, MicrobenchOut, MicrobenchRef, QualityOut, TargetOut, TargetState
+from service.api.schemas.targets import (
+    AdaptationOut,
+    LookupOption,
+    LookupPosition,
+    LookupTableOut,
+    MicrobenchOut,
+    MicrobenchRef,
+    QualityOut,
+    TargetOut,
+    TargetState,
+)
 
 __all__ = [
     "AdaptIn",
@@ -73,6 +83,9 @@ __all__ = [
     "LeaseIn",
     "LeaseOut",
     "Listed",
+    "LookupOption",
+    "LookupPosition",
+    "LookupTableOut",
     "MeasurementOut",
     "MeasurementsPage",
     "MicrobenchOut",

@@ -7,7 +7,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from latcast.schema import Microbench
 from service.forecasting.types import QualityPair
 
-__all__ = ["AdaptationOut", "MicrobenchOut", "MicrobenchRef", "QualityOut", "TargetOut", "TargetState"]
+__all__ = [
+    "AdaptationOut",
+    "LookupOption",
+    "LookupPosition",
+    "LookupTableOut",
+    "MicrobenchOut",
+    "MicrobenchRef",
+    "QualityOut",
+    "TargetOut",
+    "TargetState",
+]
 
 
 class AdaptationOut(BaseModel):
@@ -80,3 +90,35 @@ class TargetState(BaseModel):
 
     target: str
     state: str = Field(description="Another text as soon as an answer may be another; its form means nothing.")
+
+
+class LookupOption(BaseModel):
+    """An option at a position; null where no sample had it."""
+
+    name: str
+    cost_ms: float | None = Field(
+        description="Beyond the cheapest option of the position, or beyond its absence where it may be absent."
+    )
+    error_ms: float | None = Field(description="Standard error of the cost.")
+
+
+class LookupPosition(BaseModel):
+    """A place at which one of a few options stands."""
+
+    name: str
+    optional: bool = Field(description="Whether architectures may end before it.")
+    options: list[LookupOption]
+
+
+class LookupTableOut(BaseModel):
+    """Latency as a sum: the overhead and the cost of what stands at each position."""
+
+    target: str
+    space: str
+    overhead_ms: float
+    positions: list[LookupPosition]
+    explained_variance: float = Field(description="Share of the variance of held-out forecasts that sums explain.")
+    error_ms: float = Field(description="Root mean square of what they differ by.")
+    samples: int
+    measured: int = Field(description="Samples that a measurement answered.")
+    predictor: str | None = Field(description="That forecast the others; null where several did.")
