@@ -83,6 +83,11 @@ class Query:
         """Whether a graph was given (rather than built from the architecture)."""
         return self._graph is not None
 
+    def on(self, target: Target) -> "Query":
+        """The same network on another target; its graph is built once for both."""
+        given = self.graph if self.has_graph else None
+        return Query(target=target, architecture=self.architecture, graph=given, graph_builder=lambda _: self.graph)
+
     def _build(self) -> Graph:
         assert self.architecture is not None  # noqa: S101 - the constructor made sure
         return (self._builder or _build_graph)(self.architecture)
@@ -311,6 +316,10 @@ class Predictor(ABC):
         Raises:
             ArtifactError: the artifact is of another kind, of a newer format, or corrupt.
         """
+
+    def targets_asked(self, target: Target) -> tuple[Target, ...]:
+        """Targets for which a graph's features are read when this one is asked about a target."""
+        return (target,)
 
     def fitted_capabilities(self) -> Capabilities:
         """`capabilities`, narrowed to what this one reads now that it is fitted: a class may know more spaces."""

@@ -69,7 +69,7 @@ class PredictorSelection:
         asked_for = predictors.adapted
         if asked_for is not None and reads_natively(asked_for.predictor, space):
             return [asked_for]
-        chain = [asked_for, self._from_rows(predictors, space, not_before), _unadapted(predictors)]
+        chain = [asked_for, self._from_rows(predictors, space, not_before), predictors.carried, _unadapted(predictors)]
         found = [responder for responder in chain if responder is not None and _reads(responder, space)]
         if not found:
             raise ConflictError(self._nobody(predictors.target, space))

@@ -70,6 +70,16 @@ class NetworkQuery(Query):
             network=network,
         )
 
+    def on(self, target: Target) -> "NetworkQuery":
+        """The same network on another target."""
+        return NetworkQuery(
+            target=target,
+            architecture=self.architecture,
+            graph_hash=self.graph_hash,
+            model=self.model,
+            network=self._network,
+        )
+
     def _build(self) -> Graph:
         graph: Graph = self.network.feature(RECORD)
         return graph
@@ -83,7 +93,9 @@ def features_of(predictor: Predictor, target: Target, also: Iterable[str] = ()) 
         target: that it is asked about.
         also: names of further features.
     """
-    return features_for({*predictor.fitted_capabilities().features, *also}, target)
+    names = {*predictor.fitted_capabilities().features, *also}
+    wanted = [feature for each in predictor.targets_asked(target) for feature in features_for(names, each)]
+    return list(dict.fromkeys(wanted))
 
 
 def reads_natively(predictor: Predictor, space: str) -> bool:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from latcast.schema import ArtifactError, Target, TargetId
 from predictors.base import Predictor
+from predictors.kinds.carried_over import CarriedOver, transfer_spread
 from predictors.registry import pretrained, pretrained_names
 from profilers.caching import Cache
 from service.db import tables
@@ -19,8 +21,10 @@ from service.db.session import Database
 from service.fleet.targets import find_target
 from service.graphs.queries import reads_natively
 from service.learning.artifacts import CACHE_BYTES, ArtifactStore
+from service.measurements.lookup import GRAPHS
 
 __all__ = [
+    "CARRIED",
     "SHIPPED",
     "PredictorCatalogue",
     "ServedPredictor",
@@ -31,6 +35,8 @@ __all__ = [
 
 SHIPPED = "pretrained:"
 """Beginning of the ids of shipped predictors."""
+CARRIED = "carried:"
+"""Beginning of the ids of predictors that were carried over from another target of the device."""
 REFRESH_SECONDS = 0.5
 CACHED_TARGETS = 10_000
 TARGET_BYTES = 2000
@@ -57,11 +63,12 @@ class ServedPredictor:
     """A predictor that can be asked about networks of a target.
 
     Args:
-        id: `adaptation:<id of its row>`, or the id of the base that it was made of.
+        id: `adaptation:<id of its row>`, `carried:<id of the target that it was adapted to>`, or the id of the base.
         predictor: adapted to the target, or a base.
         adapted: whether it knows the target's own measurements.
         support: ids of the measurements that it was adapted with.
         size_bytes: memory that it takes, about, where it does not share that with others.
+        made_of: ids of what was carried over, of a predictor that is; empty for others.
     """
 
     id: str
@@ -69,6 +76,7 @@ class ServedPredictor:
     adapted: bool
     support: tuple[int, ...] = ()
     size_bytes: int = 0
+    made_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +86,14 @@ class TargetPredictors:
     Args:
         target: the target.
         adapted: the predictor of its active adaptation; None without one, or when its artifact cannot be read.
+        carried: what an adaptation to another target of the device says of this one; None where this one is adapted.
         bases: those that were trained here, the newest first, then those that are shipped.
     """
 
     target: Target
     adapted: ServedPredictor | None
     bases: tuple[StoredPredictor, ...]
+    carried: ServedPredictor | None = None
 
 
 def bases_for(bases: Sequence[StoredPredictor], space: str) -> list[StoredPredictor]:
@@ -161,8 +171,36 @@ class PredictorCatalogue:
             active = session.scalar(
                 select(tables.Adaptation).where(tables.Adaptation.target_id == target.id, tables.Adaptation.active)
             )
-        adapted = None if active is None else self._adapted(active, previous)
-        return TargetPredictors(target=target, adapted=adapted, bases=self.bases())
+            closest = None if active is not None or target.origin else _closest_adaptation(session, target)
+        adapted, bases = None if active is None else self._adapted(active, previous), self.bases()
+        carried = None if closest is None else self._carried(target, *closest, bases=bases, previous=previous)
+        return TargetPredictors(target=target, adapted=adapted, bases=bases, carried=carried)
+
+    def _carried(
+        self,
+        target: Target,
+        old: Target,
+        row: tables.Adaptation,
+        *,
+        bases: Sequence[StoredPredictor],
+        previous: TargetPredictors | None,
+    ) -> ServedPredictor | None:
+        """What an adaptation to the device's other target says of this one; the same object while nothing changed."""
+        base = next(iter(bases_for(bases, GRAPHS)), None)
+        adapted = self._adapted(row, None)
+        if base is None or adapted is None or "graph" not in adapted.predictor.fitted_capabilities().inputs:
+            return None
+        kept = previous.carried if previous else None
+        made_of = (row.id, base.id)
+        if kept is not None and kept.made_of == made_of:
+            return kept
+        return ServedPredictor(
+            id=f"{CARRIED}{old.id}",
+            predictor=CarriedOver(adapted.predictor, base.predictor, old, target),
+            adapted=False,
+            support=adapted.support,
+            made_of=made_of,
+        )
 
     def _adapted(self, row: tables.Adaptation, previous: TargetPredictors | None) -> ServedPredictor | None:
         try:
@@ -177,6 +215,21 @@ class PredictorCatalogue:
             support=tuple(row.support),
             size_bytes=loaded.size_bytes,
         )
+
+
+def _closest_adaptation(session: Session, target: Target) -> tuple[Target, tables.Adaptation] | None:
+    """The active adaptation of the device's other target that is most like this one, the newest of several."""
+    device = select(tables.Target.device_id).where(tables.Target.id == target.id).scalar_subquery()
+    pairs = session.execute(
+        select(tables.Target, tables.Adaptation)
+        .join(tables.Adaptation, tables.Adaptation.target_id == tables.Target.id)
+        .where(tables.Adaptation.active, tables.Target.device_id == device)
+        .order_by(tables.Adaptation.id.desc())
+    )
+    found = [(target_record(other), adaptation) for other, adaptation in pairs]
+    spreads = [(transfer_spread(other, target), place) for place, (other, _) in enumerate(found)]
+    known = [(spread, place) for spread, place in spreads if spread is not None]
+    return found[min(known)[1]] if known else None
 
 
 def _weight(kept: tuple[float, TargetPredictors]) -> int:

@@ -110,8 +110,15 @@ def _cells(answer: Mapping[str, Any], varied: Network | None) -> list[Cell]:
         " – ".join(map(milliseconds, interval)) if interval else "no claim",
         *([_rate(answer["latency_ms"], varied)] if varied else []),
         f"{answer['coverage']:.0%}",
-        answer["source"] if answer["adapted"] else "predicted, not adapted",
+        _source(answer),
     ]
+
+
+def _source(answer: Mapping[str, Any]) -> str:
+    """Measured, predicted, or what a forecast lacks."""
+    if answer["adapted"]:
+        return str(answer["source"])
+    return "carried over" if str(answer["predictor"]).startswith("carried:") else "predicted, not adapted"
 
 
 def _rate(latency_ms: float, network: Network) -> str:

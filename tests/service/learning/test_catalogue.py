@@ -1,5 +1,7 @@
 """The catalogue notices what becomes active, refuses what it cannot read, and knows which base reads what."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sqlalchemy import update
@@ -14,9 +16,9 @@ from service.db import records, tables
 from service.db.session import Database
 from service.learning import catalogue
 from service.learning.artifacts import put_artifact
-from service.learning.catalogue import SHIPPED, PredictorCatalogue, StoredPredictor, bases_for, shipped_bases
+from service.learning.catalogue import CARRIED, SHIPPED, PredictorCatalogue, StoredPredictor, bases_for, shipped_bases
 from service.measurements.lookup import GRAPHS
-from tests.service.helpers import TARGET, model
+from tests.service.helpers import DEVICE, TARGET, model
 
 
 def fitted(speed: float) -> FlopsPredictor:
@@ -124,3 +126,30 @@ def test_a_shipped_predictor_that_cannot_be_read_is_left_out(monkeypatch: pytest
     monkeypatch.setattr(catalogue, "_shipped", {})
     monkeypatch.setattr(catalogue, "pretrained", refuse)
     assert shipped_bases() == ()
+
+
+def test_what_the_device_taught_elsewhere_is_carried_over_until_the_target_has_its_own(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "REFRESH_SECONDS", 0.0)
+    newer, other = replace(TARGET, backend_version="99"), replace(TARGET, precision="int8")
+    with database.write.begin() as session:
+        device = records.device_row(DEVICE)
+        session.add(device)
+        session.flush()
+        session.add_all([records.target_row(one, device) for one in (newer, other)])
+        session.execute(update(tables.Target).values(device_id=device.id))
+    one = PredictorCatalogue(database)
+    assert one.predictors_of(newer.id).carried is None
+    base = add_base(database, 1.0)
+    activate(database, base, 3.0)
+    carried = one.predictors_of(newer.id).carried
+    assert carried is not None
+    assert (carried.id, carried.adapted, carried.support) == (f"{CARRIED}{TARGET.id}", False, (1, 2))
+    query = Query(target=newer, graph=load_graph(model(4)))
+    expected = fitted(3.0).predict([Query(target=TARGET, graph=query.graph)]).median_ms
+    assert np.allclose(carried.predictor.predict([query]).median_ms, expected)
+    assert one.predictors_of(newer.id).carried is carried  # what was remembered of it stays valid
+    assert one.predictors_of(TARGET.id).carried is None
+    activate(database, base, 4.0)
+    assert one.predictors_of(newer.id).carried is not carried
