@@ -425,9 +425,87 @@ class Client:
         pairs: list[Plain] = self._service.json("GET", f"/targets/{target}/quality")["pairs"]
         return pairs
 
+    # --- Predictors ---------------------------------------------------------------------------------------------
+
+    def train(
+        self,
+        predictor: str,
+        *,
+        targets: Sequence[TargetId] = (),
+        spaces: Sequence[str] = (),
+        since_unix_s: float | None = None,
+        tables: bool | None = None,
+        rows_per_target: int | None = None,
+        hyperparameters: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        folds: int = 4,
+        target_folds: int = 4,
+        activate: bool = False,
+    ) -> Plain:
+        """Have a predictor trained on measurements: the job that does it. Its result names the predictor.
+
+        Args:
+            predictor: kind of the predictor, built in or a plug-in's.
+            targets: whose measurements count; all where left out.
+            spaces: search spaces whose networks count; all networks where left out.
+            since_unix_s: time of the oldest measurement that counts.
+            tables: whether public tables count; left out, where targets are named, or where the predictor reads
+                architectures alone.
+            rows_per_target: most measurements of each target, at random.
+            hyperparameters: arguments of the predictor's constructor.
+            seed: of everything random.
+            folds: parts of the networks that are held out in turn; 0 holds out none.
+            target_folds: the same of the targets, where there are three or more.
+            activate: let it answer, and be adapted, as soon as it is trained.
+        """
+        body = {
+            "kind": "train",
+            "predictor": predictor,
+            "targets": list(targets),
+            "spaces": list(spaces),
+            "since_unix_s": since_unix_s,
+            "tables": tables,
+            "rows_per_target": rows_per_target,
+            "hyperparameters": dict(hyperparameters or {}),
+            "seed": seed,
+            "folds": folds,
+            "target_folds": target_folds,
+            "activate": activate,
+        }
+        job: Plain = self._service.json("POST", "/jobs", json=body, left=JOB_LEFT)["items"][0]
+        return job
+
     def predictors(self) -> list[Plain]:
-        """Base predictors, newest first."""
+        """Base predictors that were trained here, newest first."""
         return list(self._service.pages("/predictors"))
+
+    def predictor(self, predictor_id: str) -> Plain:
+        """A base predictor: its kind, data and figures."""
+        return self._service.json("GET", f"/predictors/{predictor_id}")
+
+    def predictor_card(self, predictor_id: str) -> str:
+        """What a predictor was trained on, and how well it forecasts what was held out; Markdown."""
+        return self._service.send("GET", f"/predictors/{predictor_id}/card").text
+
+    def predictor_calibration(self, predictor_id: str) -> str:
+        """How often held-out latencies lay within a predictor's intervals; SVG."""
+        return self._service.send("GET", f"/predictors/{predictor_id}/calibration.svg").text
+
+    def activate_predictor(self, predictor_id: str) -> Plain:
+        """Let a predictor answer for targets without an adaptation, and be adapted, before older ones."""
+        return self._service.json("POST", f"/predictors/{predictor_id}/activate", repeat=True)
+
+    def deactivate_predictor(self, predictor_id: str) -> Plain:
+        """Let a predictor answer only where it is asked for by name; adaptations of it stay."""
+        return self._service.json("POST", f"/predictors/{predictor_id}/deactivate", repeat=True)
+
+    def remove_predictor(self, predictor_id: str) -> Plain:
+        """Remove a predictor, and what was adapted of it.
+
+        Raises:
+            ConflictError: targets are answered for by adaptations of it.
+        """
+        return self._service.json("DELETE", f"/predictors/{predictor_id}")
 
     # --- Targets and their data ---------------------------------------------------------------------------------
 

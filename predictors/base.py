@@ -304,6 +304,10 @@ class Predictor(ABC):
         """Operators of the query that training has not seen, sorted; empty where the predictor does not read graphs."""
         return ()
 
+    def references(self) -> tuple[str, ...]:
+        """Keys (`predictors.features.references`) of the architectures whose latencies `adapt` cannot do without."""
+        return ()
+
     @abstractmethod
     def to_artifact(self) -> "Artifact":
         """All that `from_artifact` needs to rebuild this predictor: no pickle, nothing outside."""

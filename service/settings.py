@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     max_lease_wait_s: Seconds = Field(30.0, description="Longest that a call for a job may wait, in seconds.")
     tick_seconds: Seconds = Field(0.5, description="How often expired leases and the service's own jobs are looked at.")
 
+    embedded_worker: bool = Field(True, description="Train in a child process of `latcast serve`.")
+    training_threads: Count = Field(1, description="Threads of a training.")
+
     max_body_bytes: Bytes = Field(16 * 2**20, description="Largest request body, apart from models.")
     max_model_bytes: Bytes = Field(256 * 2**20, description="Largest ONNX upload in bytes.")
     max_text_bytes: Bytes = Field(2 * 2**20, description="Largest JSON of a call for forecasts, without its models.")

@@ -14,6 +14,8 @@ class JobKind(StrEnum):
     PROFILE = "profile"
     """Measure one graph on one target; agents do it."""
     ADAPT = "adapt"
+    TRAIN = "train"
+    """Train a predictor on measurements; a worker of the service does it, in a process of its own."""
     """Adapt a predictor to one target; the service does it, with measuring jobs as its children."""
 
 

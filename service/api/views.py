@@ -65,6 +65,7 @@ def _job_out(
     return schemas.JobOut(
         **_job_fields(job),
         waiting=waiting,
+        progress=None if job.progress is None else schemas.ProgressOut(**job.progress),
         request=job.payload,
         result=job.result,
         reasons=[schemas.AttemptOut.model_validate(row) for row in attempts],

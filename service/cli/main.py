@@ -30,6 +30,9 @@ from service.cli.measure.profile import profile
 from service.cli.measure.remote import measure
 from service.cli.serve import serve
 from service.cli.tables import echo
+from service.cli.train.predictors import predictors
+from service.cli.train.train import train
+from service.cli.train.worker import worker
 
 __all__ = ["app", "main"]
 
@@ -45,13 +48,14 @@ app = typer.Typer(
 )
 COMMANDS = (
     profile, microbench, serve, agent, targets, devices, adapt, predict, explain, check, measure, upload, jobs, cancel,
-    quality, export, campaign, demo,
+    quality, export, campaign, train, worker, demo,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_table)
 app.add_typer(keys, name="keys")
 app.add_typer(db, name="db")
+app.add_typer(predictors, name="predictors")
 app.add_typer(bench, name="bench")
 app.add_typer(dataset, name="dataset")
 

@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
 from latcast.errors import UnavailableError
@@ -17,7 +26,7 @@ from service.cli.tables import say, shown
 if TYPE_CHECKING:
     from latcast.client import Client
 
-__all__ = ["DESCRIPTION", "bar", "first_target", "follow", "follow_all", "left_out_error", "reason"]
+__all__ = ["DESCRIPTION", "bar", "first_target", "follow", "follow_all", "follow_progress", "left_out_error", "reason"]
 
 POLL_SECONDS = 0.3
 SERVICE_SECONDS, TARGET_SECONDS = 15.0, 600.0
@@ -88,6 +97,26 @@ def follow(client: "Client", job_id: str, *, what: str, console: Console) -> dic
             finished = sum(children.get(state, 0) for state in FINISHED_STATES)
             progress.update(task, completed=finished, total=sum(children.values()) or None)
             say_waiting(job)
+
+        job = client.wait(job_id, timeout_s=math.inf, poll_s=POLL_SECONDS, on_change=show)
+    if job["state"] != JobState.DONE:
+        raise LatcastError(f"The job {job_id} {job['state']}: {reason(job)}")
+    return job
+
+
+def follow_progress(client: "Client", job_id: str, *, what: str, console: Console) -> dict[str, Any]:
+    """Wait for a job that tells how far it is, and show that; the finished job.
+
+    Raises:
+        LatcastError: it failed or was cancelled; says why.
+    """
+    columns = (DESCRIPTION, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with bar(console, *columns) as progress:
+        task = progress.add_task(what, total=None)
+
+        def show(job: dict[str, Any]) -> None:
+            if (said := job.get("progress")) is not None:
+                progress.update(task, completed=said["share"], total=1.0, description=f"{what}: {said['what']}")
 
         job = client.wait(job_id, timeout_s=math.inf, poll_s=POLL_SECONDS, on_change=show)
     if job["state"] != JobState.DONE:

@@ -85,5 +85,7 @@ def say_start(address: str, url: str, data_dir: Path, *, keys: bool) -> None:
 def _run(settings: "Settings") -> None:
     from service.api.door.connections import serve_http
     from service.app import create_app
+    from service.worker.embedded.supervisor import embedded_worker
 
-    serve_http(create_app(settings), settings)
+    with embedded_worker(settings):
+        serve_http(create_app(settings), settings)

@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from latcast.schema import Architecture, Graph, GraphHash, InputError, KernelTiming, Target
-from predictors.base import FloatArray, LatencyDataset, Predictor, Query
+from latcast.schema import Architecture, Graph, GraphHash, InputError, KernelTiming, LatcastError, Target
+from predictors.base import Capabilities, FloatArray, LatencyDataset, Predictor, Progress, Query
 from predictors.features.kernels import ExecutionTraits, attribute_timings
-from predictors.foreign.features import TIMINGS, timings_feature, weigh
+from predictors.foreign.features import TIMINGS, features_for, timings_feature, weigh
 from predictors.foreign.reader import ReadsFeatures
 from predictors.networks import Feature, GraphFeatures
 from profilers.caching import Cache
 from profilers.onnx_graph.isolated.cache import ENTRY_BYTES, model_key
 from profilers.onnx_graph.isolated.model_file import ModelFile
 from profilers.onnx_graph.isolated.pool import ForeignModel, ModelText, Source
+from profilers.progress import no_progress
 from profilers.search_spaces import get_space
 from service.db.session import Database
 from service.graphs import store
@@ -128,6 +129,35 @@ class Resolver:
             for query, timings in zip(data.queries, data.kernels, strict=True)
         ]
         return replace(data, queries=[query for query, _ in rows], kernel_ms=[times for _, times in rows])
+
+    def training_rows(
+        self, data: LatencyDataset, capabilities: Capabilities, *, progress: Progress = no_progress
+    ) -> tuple[LatencyDataset, list[str]]:
+        """The rows as a predictor of these capabilities learns from them, and why others cannot be read.
+
+        Architectures of one space that it reads as text stay text; of everything else graphs are read.
+
+        Args:
+            data: rows whose graphs were not read.
+            capabilities: those of the predictor's class.
+            progress: called with the share of the rows that is read.
+        """
+        spaces = {query.architecture.space if query.architecture else "" for query in data.queries}
+        if "graph" not in capabilities.inputs or (len(spaces) == 1 and spaces <= set(capabilities.spaces)):
+            return data, []
+        timings = data.kernels if "kernels" in capabilities.features else None
+        read: dict[int, tuple[Query, FloatArray | None]] = {}
+        reasons: list[str] = []
+        for place, query in enumerate(data.queries):
+            progress(place / len(data), f"graph {place + 1} of {len(data)}")
+            try:
+                whole = self.complete(query, features_for(capabilities.features, query.target))
+                read[place] = whole, self.timings(whole, taken) if timings and (taken := timings[place]) else None
+            except LatcastError as error:
+                reasons.append(str(error))
+        part = data.subset(list(read))
+        times = part.kernel_ms if timings is None else [times for _, times in read.values()]
+        return replace(part, queries=[query for query, _ in read.values()], kernel_ms=times), reasons
 
     def complete(self, query: Query, features: Sequence[Feature]) -> Query:
         """The query with these features of its graph.

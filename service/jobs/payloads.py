@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from latcast.schema import FeedSpec, GraphHash, JobKind, ProfileSettings, from_plain
+from latcast.schema import FeedSpec, GraphHash, JobKind, ProfileSettings, TargetId, from_plain
 from service.db import tables
 from service.db.records import storable
 
-__all__ = ["AdaptPayload", "Payload", "Pool", "ProfilePayload", "parsed", "stored"]
+__all__ = ["AdaptPayload", "Payload", "Pool", "ProfilePayload", "TrainPayload", "parsed", "stored"]
 
 
 class Payload(Protocol):
@@ -67,6 +67,40 @@ class AdaptPayload:
     pool: Pool = Pool()
     settings: Mapping[str, bool | int | float] = field(default_factory=dict)
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainPayload:
+    """What is trained, and on which of the measurements.
+
+    Args:
+        predictor: kind of the predictor, as registered in `latcast.predictors`.
+        targets: ids of the targets whose measurements count; all where empty.
+        spaces: search spaces whose networks count; all networks where empty.
+        since_unix_s: time of the oldest measurement that counts.
+        tables: whether public tables count. None: where targets are named, or where the predictor reads architectures
+            alone.
+        rows_per_target: most measurements of each target, chosen at random.
+        hyperparameters: arguments of the predictor's constructor.
+        seed: of everything random.
+        folds: parts of the networks that are held out in turn.
+        target_folds: parts of the targets that are held out in turn.
+        activate: whether the predictor answers, and is adapted, as soon as it is trained.
+    """
+
+    kind: ClassVar[JobKind] = JobKind.TRAIN
+
+    predictor: str
+    targets: tuple[TargetId, ...] = ()
+    spaces: tuple[str, ...] = ()
+    since_unix_s: float | None = None
+    tables: bool | None = None
+    rows_per_target: int | None = None
+    hyperparameters: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    seed: int = 0
+    folds: int = 4
+    target_folds: int = 4
+    activate: bool = False
 
 
 def stored(payload: Payload) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from latcast.errors import ConflictError, LeaseLostError, NotFoundError
 from latcast.schema import FINISHED_STATES, JobKind, JobState, LeaseOutcome, TargetId
-from service.db.tables import Agent, Attempt, Job, Target
+from service.db.tables import Agent, Attempt, Checkpoint, Job, Target
 from service.jobs.payloads import Payload, stored
 
 __all__ = [
@@ -178,6 +178,7 @@ def cancel(session: Session, job_id: str) -> Job:
         _end(job, session.get_one(Attempt, job.lease_token), LeaseOutcome.CANCELLED)
     job.state = JobState.CANCELLED
     session.flush()
+    _forget_checkpoints(session, job)
     return job
 
 
@@ -285,6 +286,7 @@ def expire(session: Session, *, now: float | None = None, limit: int = 100) -> i
         attempt = session.get_one(Attempt, job.lease_token)
         _end(job, attempt, LeaseOutcome.EXPIRED, stage=EXPIRED_STAGE, message=EXPIRED_MESSAGE)
         job.state = JobState.FAILED if job.attempts >= job.max_attempts else JobState.QUEUED
+        _forget_checkpoints(session, job)
     return len(late)
 
 
@@ -327,6 +329,7 @@ def complete(session: Session, *, job_id: str, lease_token: str, result: Mapping
         require_open(job, attempt)
         _end(job, attempt, LeaseOutcome.DONE)
         job.state, job.result = JobState.DONE, dict(result)
+        _forget_checkpoints(session, job)
     return Receipt(job_id, job.state)
 
 
@@ -361,6 +364,7 @@ def fail(
         _end(job, attempt, LeaseOutcome.FAILED, stage=stage, message=message)
         job.state = JobState.FAILED if final or job.attempts >= job.max_attempts else JobState.QUEUED
         job.result = None if result is None else dict(result)
+        _forget_checkpoints(session, job)
     return Receipt(job_id, job.state)
 
 
@@ -415,6 +419,12 @@ def require_open(job: Job, attempt: Attempt) -> None:
         raise LeaseLostError(f"The lease of job {job.id} ran out and another worker got the job; drop this report.")
     if job.state in FINISHED_STATES or attempt.outcome not in (None, LeaseOutcome.EXPIRED):
         raise LeaseLostError(f"This lease of job {job.id} has ended (the job is {job.state}); drop this report.")
+
+
+def _forget_checkpoints(session: Session, job: Job) -> None:
+    """Drop what was kept of a job that nobody goes on with; the jobs of agents keep nothing."""
+    if job.kind != JobKind.PROFILE and job.state in FINISHED_STATES:
+        session.execute(delete(Checkpoint).where(Checkpoint.job_id == job.id))
 
 
 def _same(kept: str | None, sent: str) -> bool:

@@ -12,12 +12,16 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from latcast.schema import TargetId
+from latcast.schema import LatcastError, TargetId
 from service.jobs.payloads import Payload
 
-__all__ = ["Finished", "LeasedJob", "Steps", "Waiting"]
+__all__ = ["Finished", "LeasedJob", "Steps", "TryAgainError", "Waiting"]
 
 P = TypeVar("P", bound=Payload)
+
+
+class TryAgainError(LatcastError):
+    """A step that did not get done for a reason that may pass; the job returns to the queue while attempts are left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +30,13 @@ class LeasedJob(Generic[P]):
 
     Args:
         id: of the job.
+        lease_token: of the lease under which the step is taken.
         target_id: what it is about; None where it concerns no one target.
         payload: what was asked for.
     """
 
     id: str
+    lease_token: str
     target_id: TargetId | None
     payload: P
 

@@ -1,21 +1,22 @@
 """Jobs that callers ask for: checked as far as can be now, and put into the queue."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from latcast.schema import Architecture, FeedSpec, InputError, TargetId
+from latcast.schema import Architecture, FeedSpec, InputError, TargetId, UnknownNameError
 from predictors.foreign.reader import ReadsFeatures
 from service.db import records, tables
 from service.db.session import Database
-from service.fleet.targets import find_adaptable_target, find_measurable_target
+from service.fleet.targets import find_adaptable_target, find_measurable_target, find_target
 from service.graphs import store
 from service.jobs import queue
-from service.jobs.payloads import AdaptPayload, ProfilePayload
+from service.jobs.payloads import AdaptPayload, ProfilePayload, TrainPayload
 from service.settings import Settings
 
-__all__ = ["adapt", "profile"]
+__all__ = ["adapt", "profile", "train"]
 
 
 def profile(
@@ -82,6 +83,26 @@ def adapt(database: Database, settings: Settings, *, target_id: TargetId, payloa
         if payload.pool.graphs:
             _require_graphs(session, payload.pool.graphs)
         return queue.enqueue(session, payload, max_attempts=settings.max_attempts, target_id=target.id)
+
+
+def train(database: Database, settings: Settings, *, payload: TrainPayload) -> tables.Job:
+    """A job that trains a predictor on measurements; a worker (`latcast worker`) takes it.
+
+    Raises:
+        UnknownNameError: nobody registered the kind, or a search space.
+        NotFoundError: nobody registered one of the targets.
+        InputError: a hyperparameter that no database can keep.
+    """
+    from predictors.registry import predictor_kinds
+    from profilers.search_spaces import get_space
+
+    if payload.predictor not in (kinds := predictor_kinds()):
+        raise UnknownNameError("predictor", payload.predictor, kinds)
+    for space in payload.spaces:
+        get_space(space)
+    with database.write.begin() as session:
+        targets = tuple(dict.fromkeys(find_target(session, target_id).id for target_id in payload.targets))
+        return queue.enqueue(session, replace(payload, targets=targets), max_attempts=settings.max_attempts)
 
 
 def _check_names(payload: AdaptPayload) -> None:

@@ -3,26 +3,22 @@
 import hashlib
 from typing import NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from latcast.errors import NotFoundError
 from latcast.schema import ArtifactError
 from predictors.artifact import Artifact
 from predictors.base import Predictor
 from predictors.registry import load_predictor
 from profilers.caching import Cache
 from service.db import tables
-from service.db.pagination import Order, Page, fetch_page
 from service.db.session import Database
 
 __all__ = [
     "ArtifactStore",
     "LoadedPredictor",
-    "find_predictor",
     "intact",
     "loaded",
-    "predictors_page",
     "put_artifact",
 ]
 
@@ -103,25 +99,3 @@ def intact(content: bytes | None, digest: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != digest:
         raise ArtifactError(f"The artifact {digest[:12]} is corrupt: its bytes do not match its digest.")
     return content
-
-
-def predictors_page(session: Session, *, limit: int, cursor: str | None = None) -> Page[Row[tables.Predictor]]:
-    """Base predictors that were trained here, newest first.
-
-    Raises:
-        InputError: a cursor that no page gave.
-    """
-    order = Order("predictors", (tables.Predictor.id,), descending=True)
-    return fetch_page(session, select(tables.Predictor), order, limit=limit, cursor=cursor)
-
-
-def find_predictor(session: Session, predictor_id: str) -> tables.Predictor:
-    """The base predictor's row.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    row = session.get(tables.Predictor, predictor_id)
-    if row is None:
-        raise NotFoundError(f"There is no predictor {predictor_id!r}; GET /v1/predictors lists them.")
-    return row

@@ -4,8 +4,10 @@ Of a network that was measured often one row counts (`service.measurements.repre
 """
 
 import hashlib
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from statistics import median
+from typing import Any
 
 import numpy as np
 from sqlalchemy import select
@@ -25,6 +27,7 @@ from service.measurements.representative import representative_ids
 __all__ = [
     "baseline_sentinel_ms",
     "freeze_dataset",
+    "frozen_row_ids",
     "load_dataset",
     "network_keys",
 ]  # fmt: skip
@@ -146,22 +149,37 @@ def network_keys(session: Session, row_ids: Collection[int]) -> dict[int, str | 
     return keys
 
 
-def freeze_dataset(
-    session: Session, *, target_ids: Collection[TargetId] | None = None, imported: bool = False
-) -> tuple[tables.Dataset, list[int]]:
-    """A manifest of the rows that `load_dataset` would give now, and their ids.
+def freeze_dataset(session: Session, row_ids: Sequence[int], *, chosen_by: Mapping[str, Any]) -> tables.Dataset:
+    """A manifest of measurements.
 
     The digest covers the ids, which never change their content: whoever has the digest can tell whether a later
     selection is the same.
+
+    Args:
+        session: in a transaction.
+        row_ids: ids of the measurements, ascending.
+        chosen_by: what was asked for, in JSON values.
     """
-    row_ids = representative_ids(session, target_ids=target_ids, imported=imported)
-    digest = hashlib.sha256(",".join(map(str, row_ids)).encode()).hexdigest()
     dataset = tables.Dataset(
-        filter={"target_ids": sorted(target_ids) if target_ids is not None else None, "imported": imported},
+        filter=dict(chosen_by),
         rows=len(row_ids),
-        rows_digest=digest,
+        rows_digest=hashlib.sha256(",".join(map(str, row_ids)).encode()).hexdigest(),
+        row_ids=zlib.compress(np.diff(np.array(row_ids, dtype="<i8"), prepend=0).tobytes()),
         schema_version=SCHEMA_VERSION,
     )
     session.add(dataset)
     session.flush()
-    return dataset, row_ids
+    return dataset
+
+
+def frozen_row_ids(session: Session, dataset_id: str) -> list[int]:
+    """Ids of the measurements of a manifest, ascending.
+
+    Raises:
+        NotFoundError: there is no such manifest, or it is of a version that kept their digest alone.
+    """
+    packed = session.scalar(select(tables.Dataset.row_ids).where(tables.Dataset.id == dataset_id))
+    if packed is None:
+        raise NotFoundError(f"There is no data set {dataset_id!r} whose rows are kept.")
+    ids: list[int] = np.cumsum(np.frombuffer(zlib.decompress(packed), dtype="<i8")).tolist()
+    return ids

@@ -16,7 +16,7 @@ from service.db.failures import DATABASE_AWAY, cause_of, is_away
 from service.db.session import Database
 from service.jobs import queue
 from service.jobs.payloads import parsed
-from service.jobs.steps import Finished, LeasedJob, Steps, Waiting
+from service.jobs.steps import Finished, LeasedJob, Steps, TryAgainError, Waiting
 from service.worker.loop import Ticker
 
 __all__ = ["JobRunner", "this_process"]
@@ -117,6 +117,8 @@ class JobRunner:
             self._write(job, self._step(job))
         except LeaseLostError as error:
             log.info("outcome dropped", job=job.id, reason=str(error))
+        except TryAgainError as error:
+            self._fail(job, str(error), final=False)
         except LatcastError as error:
             self._fail(job, str(error))
         except Exception as error:
@@ -132,7 +134,8 @@ class JobRunner:
 
     def _step(self, job: tables.Job) -> Waiting | Finished:
         steps = self._steps[job.kind]
-        leased = LeasedJob(id=job.id, target_id=job.target_id, payload=parsed(steps.payload, job))
+        payload = parsed(steps.payload, job)
+        leased = LeasedJob(id=job.id, lease_token=job.lease_token or "", target_id=job.target_id, payload=payload)
         with self._database.read() as session:
             planned = bool(queue.child_states(session, job.id))
         return steps.finish(leased) if planned else steps.plan(leased)
@@ -149,7 +152,7 @@ class JobRunner:
         if isinstance(outcome, Finished):
             outcome.announce()
 
-    def _fail(self, job: tables.Job, message: str) -> None:
+    def _fail(self, job: tables.Job, message: str, *, final: bool = True) -> None:
         try:
             with self._database.write.begin() as session:
                 queue.fail(
@@ -157,7 +160,7 @@ class JobRunner:
                     job_id=job.id,
                     lease_token=job.lease_token or "",
                     message=message,
-                    final=True,
+                    final=final,
                     result={"error": message},
                 )
         except LeaseLostError as error:

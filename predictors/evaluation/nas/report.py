@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from latcast.schema import InputError
-from predictors.evaluation.nas.plots import bars, lines
+from predictors.evaluation.plots import bars, lines
 
 __all__ = ["Result", "read_results", "write_report"]
 

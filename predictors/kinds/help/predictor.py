@@ -193,6 +193,11 @@ class HelpPredictor(Predictor):
         self.require_fitted("learner_")
         return trained_share(self.seen_, cell_architectures(queries, self.space_))
 
+    def references(self) -> tuple[str, ...]:
+        """Those that describe a device."""
+        self.require_fitted("learner_")
+        return self.references_
+
     def to_artifact(self) -> Artifact:
         """Meta-learned parameters; of an adapted predictor also the adapted ones of each sample."""
         arrays = stored_parameters(self._learner, "learner.")

@@ -153,6 +153,11 @@ class MaplePredictor(Predictor):
         self.require_fitted("net_")
         return trained_share(self.seen_, cell_architectures(queries, self.space_))
 
+    def references(self) -> tuple[str, ...]:
+        """Those that describe a device, where these do."""
+        self.require_fitted("net_")
+        return self.reader_.names if self.reader_.kind == "reference_latency_ms" else ()
+
     def to_artifact(self) -> Artifact:
         """Parameters, and the descriptors of the devices of training; `meta` says what describes a device."""
         arrays = stored_parameters(self._net, "net.")

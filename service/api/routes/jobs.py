@@ -29,8 +29,10 @@ POLL_SECONDS = 0.25
 
 @router.post("/jobs", status_code=202)
 def create(body: schemas.JobIn, parts: PartsOf, _caller: Admin) -> schemas.Listed[schemas.JobRef]:
-    """Measure graphs on a target (one job for each graph), or adapt a predictor to it."""
-    if isinstance(body, schemas.AdaptJobIn):
+    """Measure graphs on a target (one job for each graph), adapt a predictor to it, or train one on measurements."""
+    if isinstance(body, schemas.TrainJobIn):
+        made = [submission.train(parts.database, parts.settings, payload=body.payload())]
+    elif isinstance(body, schemas.AdaptJobIn):
         made = [submission.adapt(parts.database, parts.settings, target_id=body.target, payload=body.payload())]
     else:
         made = submission.profile(

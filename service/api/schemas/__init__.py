@@ -31,9 +31,11 @@ from service.api.schemas.jobs import (
     LeaseOut,
     PoolIn,
     ProfileJobIn,
+    ProgressOut,
     ReceiptOut,
     ResultIn,
     SettingsIn,
+    TrainJobIn,
 )
 from service.api.schemas.keys import KeyIn, KeyOut, NewKeyOut
 from service.api.schemas.measurements import MeasurementOut, MeasurementsPage
@@ -102,6 +104,7 @@ __all__ = [
     "PredictorOut",
     "Problem",
     "ProfileJobIn",
+    "ProgressOut",
     "QualityOut",
     "QueuedOut",
     "ReceiptOut",
@@ -113,4 +116,5 @@ __all__ = [
     "TargetOut",
     "TargetState",
     "Text",
+    "TrainJobIn",
 ]

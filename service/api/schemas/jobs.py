@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from latcast.schema import Failure, FeedSpec, JobKind, JobState, LeaseOutcome, Measurement, ProfileSettings
 from service.api.schemas.common import In, Name, Positive
 from service.api.schemas.graphs import ArchitectureRef
-from service.jobs.payloads import AdaptPayload, Pool
+from service.jobs.payloads import AdaptPayload, Pool, TrainPayload
 
 __all__ = [
     "AdaptIn",
@@ -23,9 +23,11 @@ __all__ = [
     "LeaseOut",
     "PoolIn",
     "ProfileJobIn",
+    "ProgressOut",
     "ReceiptOut",
     "ResultIn",
     "SettingsIn",
+    "TrainJobIn",
 ]
 
 
@@ -107,7 +109,50 @@ class AdaptJobIn(AdaptIn):
     target: Name
 
 
-JobIn = Annotated[ProfileJobIn | AdaptJobIn, Field(discriminator="kind")]
+class TrainJobIn(In):
+    """Train a predictor on measurements."""
+
+    kind: Literal[JobKind.TRAIN]
+    predictor: Name = Field(description="Kind of the predictor, built in or a plug-in's.")
+    targets: list[Name] = Field(default_factory=list, max_length=10_000, description="All where empty.")
+    spaces: list[Name] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Search spaces whose networks count; all networks where empty.",
+    )
+    since_unix_s: Annotated[float, Field(ge=0, le=1e11)] | None = Field(
+        None, description="Time of the oldest measurement that counts."
+    )
+    tables: bool | None = Field(
+        None,
+        description="Whether public tables count; left out, where targets are named, or where the predictor reads "
+        "architectures alone.",
+    )
+    rows_per_target: int | None = Field(
+        None, ge=1, lt=2**31, description="Most measurements of each target, at random."
+    )
+    hyperparameters: dict[Name, bool | int | float | Annotated[str, Field(max_length=200)]] = Field(
+        default_factory=dict, max_length=100, description="Arguments of the predictor's constructor."
+    )
+    seed: int = Field(0, ge=0, lt=2**63)
+    folds: int = Field(4, ge=0, le=20, description="Parts of the networks that are held out in turn; 0 holds out none.")
+    target_folds: int = Field(4, ge=0, le=20, description="The same of the targets, where there are three or more.")
+    activate: bool = Field(False, description="Let it answer, and be adapted, as soon as it is trained.")
+
+    def payload(self) -> TrainPayload:
+        """What the job is asked for."""
+        fields = self.model_dump(exclude={"kind", "targets", "spaces"})
+        return TrainPayload(targets=tuple(self.targets), spaces=tuple(self.spaces), **fields)
+
+
+JobIn = Annotated[ProfileJobIn | AdaptJobIn | TrainJobIn, Field(discriminator="kind")]
+
+
+class ProgressOut(BaseModel):
+    """How far a long step of a job is."""
+
+    share: float = Field(description="Share that is done, 0 to 1.")
+    what: str = Field(description="What is being done.")
 
 
 class AttemptOut(BaseModel):
@@ -145,6 +190,7 @@ class JobRef(BaseModel):
 class JobOut(JobRef):
     """A job, with every attempt at it; `children` counts the jobs it waits for by state."""
 
+    progress: ProgressOut | None = Field(description="Null where the job does not say.")
     request: dict[str, Any]
     result: dict[str, Any] | None
     reasons: list[AttemptOut]

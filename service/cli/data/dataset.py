@@ -151,7 +151,7 @@ def _print_bars(title: str, values: Mapping[str, tuple[float, str]], out: Consol
 
 
 def _draw(folder: Path, histograms: Mapping[str, Mapping[str, float]]) -> None:
-    from predictors.evaluation.nas.plots import bars
+    from predictors.evaluation.plots import bars
 
     folder.mkdir(parents=True, exist_ok=True)
     for title, values in histograms.items():

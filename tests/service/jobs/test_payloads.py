@@ -6,7 +6,7 @@ import pytest
 
 from latcast.schema import FeedSpec, InputError, JobKind, ProfileSettings
 from service.db import tables
-from service.jobs.payloads import AdaptPayload, Payload, Pool, ProfilePayload, parsed, stored
+from service.jobs.payloads import AdaptPayload, Payload, Pool, ProfilePayload, TrainPayload, parsed, stored
 
 PROFILE = ProfilePayload(
     settings=ProfileSettings(backend="fake", threads=2, options={"level": "all"}),
@@ -30,7 +30,7 @@ def test_a_payload_survives_its_row(payload: Payload) -> None:
 
 
 def test_kinds_are_those_of_the_records() -> None:
-    assert {cls.kind for cls in (ProfilePayload, AdaptPayload)} == set(JobKind)
+    assert {cls.kind for cls in (ProfilePayload, AdaptPayload, TrainPayload)} == set(JobKind)
     assert "kind" not in stored(ADAPT)
 
 

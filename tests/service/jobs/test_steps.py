@@ -37,7 +37,7 @@ def test_a_class_that_lacks_a_step_cannot_be_made() -> None:
 
 
 def test_who_finishes_need_not_announce_it() -> None:
-    job = LeasedJob(id="j", target_id=None, payload=AdaptPayload(samples=2, sampler="random"))
+    job = LeasedJob(id="j", lease_token="t", target_id=None, payload=AdaptPayload(samples=2, sampler="random"))
     outcome = Whole().plan(job)
     assert isinstance(outcome, Finished)
     outcome.announce()

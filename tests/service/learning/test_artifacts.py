@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from latcast.errors import NotFoundError
 from latcast.schema import Architecture, ArtifactError, Target
 from predictors.artifact import Artifact
 from predictors.base import LatencyDataset, Query
 from predictors.kinds.lookup_table import LookupTablePredictor
 from service.db import tables
 from service.db.session import Database
-from service.learning.artifacts import LOADED_FACTOR, ArtifactStore, find_predictor, predictors_page, put_artifact
+from service.learning.artifacts import LOADED_FACTOR, ArtifactStore, put_artifact
 from tests.service.helpers import CELL
 
 
@@ -68,21 +67,3 @@ def test_no_more_is_kept_than_memory_is_given(database: Database, artifact: Arti
         digest = put_artifact(session, artifact)
     store = ArtifactStore(database, cache_bytes=LOADED_FACTOR * len(artifact.to_bytes()) - 1)
     assert store.load(digest) is not store.load(digest)
-
-
-def test_base_predictors_are_listed_newest_first_and_found(database: Database) -> None:
-    ids = []
-    for number in range(3):
-        with database.write.begin() as session:
-            session.add(tables.Artifact(digest=f"d{number}", content=b"x"))
-            session.flush()
-            session.add(row := tables.Predictor(kind="flops", artifact_digest=f"d{number}", metrics={}))
-            session.flush()
-            ids.append(row.id)
-    with database.read() as session:
-        page = predictors_page(session, limit=2)
-        rest = predictors_page(session, limit=2, cursor=page.next_cursor)
-        assert [row.id for part in (page, rest) for (row,) in part.items] == ids[::-1]
-        assert find_predictor(session, ids[0]).artifact_digest == "d0"
-        with pytest.raises(NotFoundError, match="GET /v1/predictors"):
-            find_predictor(session, "none")

@@ -11,7 +11,7 @@ from service.graphs.resolver import Resolver
 from service.learning import datasets
 from service.measurements.lookup import GRAPHS, measured_latencies
 from service.measurements.representative import representative_ids
-from tests.service.helpers import CELL, OTHER_TARGET, TARGET, DirectReader, World, add_import, add_row, measurement
+from tests.service.helpers import CELL, TARGET, DirectReader, World, add_import, add_row, measurement
 
 
 def test_at_usual_speed_a_slow_hour_is_taken_out(world: World) -> None:
@@ -98,11 +98,16 @@ def test_no_rows_are_an_empty_dataset(world: World) -> None:
 
 def test_manifest_names_exactly_the_rows(measured: World) -> None:
     with measured.database.write.begin() as session:
-        first, rows = datasets.freeze_dataset(session, target_ids=[TARGET.id])
-        again, _ = datasets.freeze_dataset(session, target_ids=[TARGET.id])
-        other, _ = datasets.freeze_dataset(session, target_ids=[OTHER_TARGET.id])
-    assert first.rows == len(rows) == 5
+        ids = representative_ids(session, target_ids=[TARGET.id])
+        first = datasets.freeze_dataset(session, ids, chosen_by={"targets": [TARGET.id]})
+        again = datasets.freeze_dataset(session, ids, chosen_by={})
+        other = datasets.freeze_dataset(session, ids[1:], chosen_by={})
+    assert first.rows == 5
     assert first.rows_digest == again.rows_digest != other.rows_digest
+    with measured.database.read() as session:
+        assert datasets.frozen_row_ids(session, first.id) == ids
+        with pytest.raises(NotFoundError, match="data set 'x'"):
+            datasets.frozen_row_ids(session, "x")
 
 
 def test_rows_that_cannot_be_spoil_nothing(measured: World) -> None:

@@ -1,7 +1,8 @@
-"""Base predictors over REST."""
+"""Base predictors over REST: listed, shown with their cards, activated and removed."""
 
 import pytest
 
+from latcast.errors import ForbiddenError
 from service.db import tables
 from tests.service.helpers import World
 
@@ -36,3 +37,34 @@ def test_one_predictor_is_shown_or_said_not_to_be_there(world: World, predictors
     missing = world.http.get("/v1/predictors/none")
     assert missing.status_code == 404
     assert "GET /v1/predictors" in missing.json()["detail"]
+
+
+def test_cards_are_there_for_what_a_job_trained(world: World, predictors: list[str]) -> None:
+    with world.database.write.begin() as session:
+        row = session.get_one(tables.Predictor, predictors[0])
+        row.card, row.calibration_svg = "# flops", "<svg/>"
+    assert world.client.predictor_card(predictors[0]) == "# flops"
+    drawn = world.http.get(f"/v1/predictors/{predictors[0]}/calibration.svg")
+    assert (drawn.headers["content-type"].partition(";")[0], drawn.text) == ("image/svg+xml", "<svg/>")
+    for part in ("card", "calibration.svg"):
+        missing = world.http.get(f"/v1/predictors/{predictors[1]}/{part}")
+        assert missing.status_code == 404
+        assert "not trained by a job" in missing.json()["detail"]
+
+
+def test_predictors_are_activated_and_removed(world: World, predictors: list[str]) -> None:
+    client = world.client
+    for _ in range(2):
+        assert client.deactivate_predictor(predictors[0])["active"] is False
+    assert client.activate_predictor(predictors[0])["active"] is True
+    assert client.remove_predictor(predictors[0])["id"] == predictors[0]
+    assert [row["id"] for row in client.predictors()] == predictors[:0:-1]
+    assert world.http.delete(f"/v1/predictors/{predictors[0]}").status_code == 404
+
+
+def test_only_admins_change_predictors(keyed: tuple[World, dict[str, str]]) -> None:
+    world, keys = keyed
+    client = world.client_with(keys["client"])
+    for change in (client.activate_predictor, client.deactivate_predictor, client.remove_predictor, client.train):
+        with pytest.raises(ForbiddenError):
+            change("flops")

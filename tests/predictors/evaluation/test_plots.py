@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from predictors.evaluation.nas.plots import bars, lines
+from predictors.evaluation.plots import bars, lines
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -1,4 +1,4 @@
-"""Charts as SVG. The report needs two kinds of them, which take no plotting library."""
+"""Charts as SVG. Reports need two kinds of them, which take no plotting library."""
 
 from collections.abc import Mapping, Sequence
 from html import escape

@@ -1,0 +1,1 @@
+"""Commands that train predictors, and manage those that were trained."""

@@ -1,0 +1,142 @@
+"""`latcast predictors`: what was trained here, how good it is, and what of it answers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from latcast.schema import InputError, UnknownNameError
+from latcast.schema.printable import visible_lines
+from service.cli.common import open_client
+from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
+from service.cli.results import deliver, writable, write_text
+from service.cli.tables import Column, echo, numbers, output, print_table, say
+from service.cli.units import ago
+
+if TYPE_CHECKING:
+    from latcast.client import Client
+
+__all__ = ["predictors"]
+
+predictors = typer.Typer(
+    help="List, show, activate and remove predictors that were trained with `latcast train`.", no_args_is_help=True
+)
+Predictor = Annotated[
+    str,
+    typer.Argument(metavar="PREDICTOR", help="Its id, or the beginning or end of it, or a kind that is there once."),
+]
+
+
+@predictors.command("list")
+def list_predictors(server: ServerOption = DEFAULT_SERVER, key: KeyOption = None, json_out: JsonOption = None) -> None:
+    """List predictors, newest first, with their errors on held-out networks and targets.
+
+    \b
+    Example:
+      latcast predictors list
+    """
+    with open_client(server, key) as client:
+        listed = client.predictors()
+    deliver(listed, json_out, lambda: _print(listed))
+
+
+@predictors.command("show")
+def show(
+    predictor: Predictor,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Write the calibration plot there.", callback=writable)
+    ] = None,
+    server: ServerOption = DEFAULT_SERVER,
+    key: KeyOption = None,
+    json_out: JsonOption = None,
+) -> None:
+    """Print a predictor's card: data, hosts, figures of what was held out, and what rebuilds it.
+
+    \b
+    Examples:
+      latcast predictors show help
+      latcast predictors show 18f3ac --svg calibration.svg
+    """
+    with open_client(server, key) as client:
+        found = _find(client, predictor)
+        card = client.predictor_card(found["id"])
+        if svg is not None:
+            write_text(client.predictor_calibration(found["id"]), str(svg))
+    deliver(found, json_out, lambda: echo(visible_lines(card, indent="")))
+
+
+@predictors.command("activate")
+def activate(predictor: Predictor, server: ServerOption = DEFAULT_SERVER, key: KeyOption = None) -> None:
+    """Let a predictor answer for targets without an adaptation, and be adapted, before older ones."""
+    with open_client(server, key) as client:
+        found = client.activate_predictor(_find(client, predictor)["id"])
+    echo(f"{found['kind']} ({found['id']}) answers from now on.")
+
+
+@predictors.command("deactivate")
+def deactivate(predictor: Predictor, server: ServerOption = DEFAULT_SERVER, key: KeyOption = None) -> None:
+    """Let a predictor answer only where it is asked for by name; adaptations of it stay."""
+    with open_client(server, key) as client:
+        found = client.deactivate_predictor(_find(client, predictor)["id"])
+    echo(f"{found['kind']} ({found['id']}) answers only where it is asked for by name.")
+
+
+@predictors.command("remove")
+def remove(
+    predictor: Annotated[list[str], typer.Argument(metavar="PREDICTOR…", help="As in `latcast predictors list`.")],
+    server: ServerOption = DEFAULT_SERVER,
+    key: KeyOption = None,
+) -> None:
+    """Remove predictors, and what was adapted of them; refused while a target is answered for by such an adaptation."""
+    with open_client(server, key) as client:
+        for part in predictor:
+            found = client.remove_predictor(_find(client, part)["id"])
+            echo(f"{found['kind']} ({found['id']}) is removed.")
+
+
+def _find(client: "Client", part: str) -> Mapping[str, Any]:
+    """The predictor with this id, or with an id that begins or ends so, or the only one of this kind.
+
+    Raises:
+        InputError: several fit.
+        UnknownNameError: none does.
+    """
+    listed = client.predictors()
+    fitting = [one for one in listed if one["id"] == part] or [
+        one for one in listed if one["kind"] == part or one["id"].startswith(part) or one["id"].endswith(part)
+    ]
+    if len(fitting) > 1:
+        raise InputError(f"Several predictors fit {part!r}: {', '.join(one['id'] for one in fitting[:10])}.")
+    if not fitting:
+        raise UnknownNameError("predictor", part, [one["id"] for one in listed[:10]])
+    return fitting[0]
+
+
+def _print(listed: Sequence[Mapping[str, Any]]) -> None:
+    out = output()
+    if not listed:
+        say("No predictor was trained here: `latcast train` does it. Those of the package answer.", out)
+        return
+    columns = [Column("predictor"), Column("kind"), numbers("rows"), numbers("new networks"), numbers("new targets"),
+               Column("answers"), Column("made")]  # fmt: skip
+    print_table(columns, [_row(one) for one in listed], out=out, title="median errors on what was held out")
+
+
+def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    metrics = one["metrics"]
+    rows = metrics.get("rows")
+    return (
+        one["id"],
+        one["kind"],
+        "" if rows is None else f"{rows:,}",
+        _error(metrics.get("cross_validation")),
+        _error(metrics.get("held_out_targets")),
+        "yes" if one["active"] else "if asked for",
+        ago(one["created_unix_s"]),
+    )
+
+
+def _error(judged: Mapping[str, Any] | None) -> str:
+    error = (judged or {}).get("median_ape")
+    return "–" if error is None else f"{error:.1%}"

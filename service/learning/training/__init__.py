@@ -1,0 +1,1 @@
+"""Training as work: which measurements count, fitting and judging, and what is written about the result."""

@@ -1,0 +1,1 @@
+"""The worker that `latcast serve` starts beside itself when a training waits."""

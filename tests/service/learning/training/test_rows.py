@@ -1,0 +1,97 @@
+"""Which measurements a training counts, and what goes with them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from latcast.schema import Architecture, InputError, Target
+from predictors.base import Capabilities, LatencyDataset, Query
+from predictors.features.references import reference_key
+from profilers.search_spaces import get_space
+from service.db import tables
+from service.jobs.payloads import TrainPayload
+from service.learning.training.rows import (
+    REFERENCES,
+    choose_rows,
+    families,
+    groups,
+    needs_references,
+    with_references,
+)
+from tests.service.helpers import CELL, OTHER_TARGET, TARGET, World, add_import
+
+GRAPHS = Capabilities(inputs=frozenset({"graph"}))
+CELLS = Capabilities(
+    inputs=frozenset({"architecture"}), spaces=("nasbench201",), evidence=frozenset({"reference_latency_ms"})
+)
+
+
+@pytest.fixture
+def database_url(new_sqlite: str) -> str:
+    """SQLite alone."""
+    return new_sqlite
+
+
+def chosen(world: World, capabilities: Capabilities, **asked: object) -> list[int]:
+    with world.database.read() as session:
+        return choose_rows(session, TrainPayload(predictor="x", **asked), capabilities)  # type: ignore[arg-type]
+
+
+def test_each_network_of_our_own_counts_once_and_tables_do_where_asked(measured: World) -> None:
+    imported = add_import(measured)
+    own = chosen(measured, GRAPHS)
+    assert len(own) == 5
+    assert chosen(measured, GRAPHS, targets=(TARGET.id,)) == own
+    assert len(chosen(measured, GRAPHS, tables=True)) == 6
+    assert len(chosen(measured, GRAPHS, targets=(imported,))) == 1
+    assert len(chosen(measured, CELLS)) == 1, "who reads architectures alone learns from tables"
+    assert len(chosen(measured, GRAPHS, rows_per_target=2)) == 2
+
+
+def test_what_is_left_out_and_when_nothing_is_left(measured: World) -> None:
+    with measured.database.write.begin() as session:
+        for number, row in enumerate(session.query(tables.Measurement).order_by(tables.Measurement.id)):
+            row.created_unix_s = 1000.0 + number
+    assert len(chosen(measured, GRAPHS, since_unix_s=1003.0)) == 2
+    for asked, said in (
+        ({"since_unix_s": 1e9}, "since then"),
+        ({"spaces": ("fbnet",)}, "spaces fbnet"),
+        ({"targets": (OTHER_TARGET.id,), "tables": False}, f"targets {OTHER_TARGET.id}"),
+    ):
+        with pytest.raises(InputError, match=said):
+            chosen(measured, GRAPHS, **asked)
+
+
+def cells(count: int) -> list[Architecture]:
+    space, rng = get_space("nasbench201"), np.random.default_rng(1)
+    drawn = {space.sample(rng).text for _ in range(4 * count)}
+    return [Architecture(space="nasbench201", text=text) for text in sorted(drawn)[:count]]
+
+
+def test_references_are_measured_everywhere_and_reach_the_output() -> None:
+    architectures = cells(30)
+    targets = [Target(device=name, backend="imported", origin="table") for name in ("a", "b")]
+    queries = [Query(target=target, architecture=one) for target in targets for one in architectures]
+    data = LatencyDataset(queries=queries[:-5], latency_ms=np.arange(1.0, 56.0))
+    filled = with_references(data, seed=0)
+    keys = [set(filled.evidence[target.id].reference_latency_ms) for target in targets]
+    assert len(keys[0]) == REFERENCES
+    assert keys[0] == keys[1] <= {reference_key(one) for one in architectures[:-5]}
+    space = get_space("nasbench201")
+    assert not any(space.is_degenerate(one) for one in architectures if reference_key(one) in keys[0])
+    first = filled.evidence[targets[0].id].reference_latency_ms
+    assert all(
+        first[reference_key(one)] == row for row, one in enumerate(architectures, 1) if reference_key(one) in first
+    )
+    assert needs_references(CELLS)
+    assert not needs_references(GRAPHS)
+
+
+def test_a_network_has_one_group_wherever_it_was_measured() -> None:
+    query = Query(target=TARGET, architecture=Architecture(space="nasbench201", text=CELL))
+    other = Query(target=replace(TARGET, threads=2), architecture=query.architecture)
+    zoo = Query(target=TARGET, architecture=get_space("zoo").sample(np.random.default_rng(0)))
+    assert groups([query, other]) == [f"nasbench201:{CELL}"] * 2
+    assert families([query])[0] == "nasbench201"
+    assert families([zoo])[0].startswith("zoo/")
