@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -21,9 +22,10 @@ from service.api.door.pools import Pools
 from service.api.job_watch import JobWatch, look_at
 from service.api.middleware import KeyBeforeBody, RequestContext
 from service.api.quick_forecasts import QuickForecasts
-from service.api.rate_limits import RateLimiter
+from service.api.rate_limits import KeepsBuckets, RateLimiter
 from service.api.routes import devices, docs, graphs, health, jobs, overview, predict, predictors, session, targets
 from service.api.schemas import Problem
+from service.api.shared_buckets import SharedBuckets
 from service.api.web import MOUNTED_AT, web_app, web_dir
 from service.api.web import router as web_router
 from service.api.work_watch import WorkWatch
@@ -36,7 +38,7 @@ from service.graphs.resolver import Resolver
 from service.learning.artifact_check import ArtifactCheck
 from service.measurements.activity import Activity
 from service.operations.logs import configure_logs
-from service.operations.metrics import CacheUse, Metrics
+from service.operations.metrics import NOTE_SECONDS, CacheUse, Metrics
 from service.operations.readiness import Readiness
 from service.operations.traffic import TELL_SECONDS, Traffic
 from service.settings import Settings, read_settings
@@ -68,6 +70,7 @@ def create_app(
     *,
     reader: ReadsFeatures | None = None,
     forecaster: ForecasterLike | None = None,
+    shared: Path | None = None,
 ) -> FastAPI:
     """The service over one database, which has to be at the newest migration (`service.db.session.upgrade`).
 
@@ -76,6 +79,7 @@ def create_app(
         reader: reads foreign models within limits; by default in limited processes.
         forecaster: answers `POST /v1/predict`; by default `service.forecasting.forecaster`, with the service's own
             jobs carried on in the background.
+        shared: folder of what the processes of one service share; None where this one serves alone.
     """
     settings = settings or read_settings()
     configure_logs(settings)
@@ -103,6 +107,7 @@ def create_app(
     closing.insert(0, changes.close)
     pools = Pools.of(settings)
     memory = _memory_of(forecaster, database, changes, settings)
+    metrics = Metrics(_caches_of(forecaster, memory))
     parts = Parts(
         settings=settings,
         database=database,
@@ -110,10 +115,17 @@ def create_app(
         forecaster=forecaster,
         facts=NetworkFacts(database, _resolver_of(forecaster) or Resolver(database, reader)),
         limiter=RateLimiter(
-            RATE_PER_SECOND if settings.rate_per_second is None else settings.rate_per_second, settings.rate_burst
+            RATE_PER_SECOND if settings.rate_per_second is None else settings.rate_per_second,
+            settings.rate_burst,
+            buckets=_buckets(shared, "calls"),
         ),
-        forecast_limiter=RateLimiter(settings.forecasts_per_second, settings.forecasts_per_second, what="forecasts"),
-        metrics=Metrics(_caches_of(forecaster, memory)),
+        forecast_limiter=RateLimiter(
+            settings.forecasts_per_second,
+            settings.forecasts_per_second,
+            what="forecasts",
+            buckets=_buckets(shared, "forecasts"),
+        ),
+        metrics=metrics,
         readiness=Readiness(database, artifacts.sentence),
         pools=pools,
         bodies=BodyReader(pools.uploads, pause_s=settings.body_timeout_s),
@@ -125,7 +137,12 @@ def create_app(
     )
     traffic = Traffic()
     tickers.append(Ticker("traffic", TELL_SECONDS, traffic.tell))
+    tickers.append(Ticker("caches", NOTE_SECONDS, metrics.note_caches))
     return _assemble(parts, memory, traffic, tickers, closing)
+
+
+def _buckets(shared: Path | None, name: str) -> KeepsBuckets | None:
+    return None if shared is None else SharedBuckets(shared / name)
 
 
 def _memory_of(

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; other than loopback needs keys.")
     port: int = Field(8321, ge=0, le=65535, description="Port to listen on.")
+    workers: int = Field(1, ge=1, le=64, description="Processes that serve; limits but those of rates are of each.")
     forwarded_allow_ips: str = Field(
         "", description="Proxies, separated by commas, whose X-Forwarded-For is believed; none by default."
     )

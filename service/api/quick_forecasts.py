@@ -29,7 +29,7 @@ __all__ = ["QuickForecasts"]
 
 PATHS = frozenset({"/v1/predict", "/predict"})
 JSON_TYPE = re.compile(r"application/json\s*(;.*)?", re.IGNORECASE)
-ROUTE = SimpleNamespace(path="/v1/predict")
+ROUTE = SimpleNamespace(path="/predict")
 """What metrics call the route."""
 
 

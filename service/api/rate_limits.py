@@ -3,17 +3,26 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from latcast.errors import RateLimitedError
 from profilers.caching import Cache
 
-__all__ = ["Buckets", "RateLimiter"]
+__all__ = ["Buckets", "KeepsBuckets", "RateLimiter"]
 
 MOST_CALLERS = 10_000
 
 
+class KeepsBuckets(Protocol):
+    """(tokens, when they were counted) of callers."""
+
+    def change(self, caller: str, change: Callable[[tuple[float, float] | None], tuple[float, float]]) -> None:
+        """Put what `change` makes of a caller's bucket in its place; nobody else changes it meanwhile."""
+        ...
+
+
 class Buckets:
-    """(tokens, when they were counted) of callers, in this process. Thread-safe."""
+    """Buckets of this process. Thread-safe."""
 
     def __init__(self) -> None:
         self._kept: Cache[str, tuple[float, float]] = Cache(MOST_CALLERS)
@@ -32,7 +41,7 @@ class RateLimiter:
         rate_per_second: 0 means no limit.
         burst: tokens of a full bucket.
         what: is counted, for people.
-        buckets: of callers.
+        buckets: of callers; in this process where left out.
         clock: seconds, never going back.
     """
 
@@ -42,7 +51,7 @@ class RateLimiter:
         burst: float,
         *,
         what: str = "calls",
-        buckets: Buckets | None = None,
+        buckets: KeepsBuckets | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rate, self._burst, self._what, self._clock = rate_per_second, float(burst), what, clock

@@ -24,6 +24,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="TCP port.")] = None,
     data_dir: DataDirOption = None,
     database_url: DatabaseUrlOption = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve; one by default.")] = None,
     require_keys: Annotated[
         bool | None, typer.Option("--require-keys/--no-require-keys", help="Ask every caller for an API key.")
     ] = None,
@@ -46,7 +47,8 @@ def serve(
     from service.settings import read_settings
 
     options: dict[str, Any] = {
-        "host": host, "port": port, "data_dir": data_dir, "database_url": database_url, "require_keys": require_keys,
+        "host": host, "port": port, "data_dir": data_dir, "database_url": database_url,
+        "workers": workers, "require_keys": require_keys,
     }  # fmt: skip
     settings = read_settings(**options)
     check_port(settings.host, settings.port)
@@ -83,6 +85,11 @@ def say_start(address: str, url: str, data_dir: Path, *, keys: bool) -> None:
 
 
 def _run(settings: "Settings") -> None:
+    if settings.workers > 1:
+        from service.cli.workers import serve_in_processes
+
+        serve_in_processes(settings)
+        return
     from service.api.door.connections import serve_http
     from service.app import create_app
     from service.worker.embedded.supervisor import embedded_worker

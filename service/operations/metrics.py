@@ -1,21 +1,28 @@
 """What Prometheus can ask: calls and forecasts of this process, and what the database says of fleet and queue."""
 
+import os
+import threading
 from collections import Counter as Counts
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from service.forecasting.columns import Answers
 from service.forecasting.types import Forecast
 
-__all__ = ["CacheUse", "Gauges", "Metrics"]
+__all__ = ["MULTIPROCESS", "NOTE_SECONDS", "CacheUse", "Gauges", "Metrics"]
 
 CacheUse = Callable[[], tuple[int, int]]
 """(hits, misses) of a cache."""
 Gauges = Mapping[str, tuple[str, Sequence[str], Mapping[tuple[str, ...], float]]]
 """By name: what it is, names of labels, values by labels."""
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus_client's own variable: a folder in which the processes of one service count together."""
+NOTE_SECONDS = 10.0
+"""Pause between two notes of the use of caches."""
 FORECAST_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 
 
@@ -43,7 +50,12 @@ class Metrics:
             ("form", "answered"), registry=self._registry, buckets=FORECAST_BUCKETS_S,
         )  # fmt: skip
         self._of_form: dict[tuple[str, str], Histogram] = {}
-        self._registry.register(_Caches(caches or {}))
+        uses = [
+            Counter(f"latcast_cache_{name}_total", what, ("cache",), registry=self._registry)
+            for name, what in (("hits", "Values that were there."), ("misses", "Values that were not."))
+        ]
+        self._caches = [(use, [each.labels(name) for each in uses], [0, 0]) for name, use in (caches or {}).items()]
+        self._lock = threading.Lock()
 
     def observe_call(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a call."""
@@ -83,26 +95,30 @@ class Metrics:
             if count:
                 self._forecasts.labels(source).inc(count)
 
+    def note_caches(self) -> bool:
+        """Count the use of caches since the last time; False, as there is nothing to catch up with."""
+        with self._lock:
+            for use, counters, noted in self._caches:
+                for place, count in enumerate(use()):
+                    counters[place].inc(count - noted[place])
+                    noted[place] = count
+        return False
+
     def render(self, gauges: Gauges) -> bytes:
         """The text that Prometheus reads; `gauges` are what the database says now."""
+        self.note_caches()
         now = CollectorRegistry()
         now.register(_Now(gauges))
-        return generate_latest(self._registry) + generate_latest(now)
+        return generate_latest(_counted_together() or self._registry) + generate_latest(now)
 
 
-class _Caches(Collector):
-    """The use of caches, read when it is asked for."""
-
-    def __init__(self, caches: Mapping[str, CacheUse]) -> None:
-        self._caches = caches
-
-    def collect(self) -> Iterator[Metric]:
-        hits = CounterMetricFamily("latcast_cache_hits", "Values that were there.", labels=("cache",))
-        misses = CounterMetricFamily("latcast_cache_misses", "Values that were not.", labels=("cache",))
-        for name, use in self._caches.items():
-            for family, count in zip((hits, misses), use(), strict=True):
-                family.add_metric((name,), count)
-        yield from (hits, misses)
+def _counted_together() -> CollectorRegistry | None:
+    """What all processes of the service counted; None where this one serves alone."""
+    if MULTIPROCESS not in os.environ:
+        return None
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
 
 
 class _Now(Collector):

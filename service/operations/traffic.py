@@ -8,15 +8,14 @@ import structlog
 __all__ = ["TELL_SECONDS", "Traffic", "is_frequent"]
 
 TELL_SECONDS = 60.0
-FORECASTS = frozenset({"/v1/predict", "/predict"})
-LEASES = frozenset({"/v1/jobs/lease", "/jobs/lease"})
+FORECASTS, LEASES = "/predict", "/jobs/lease"
 
 log = structlog.get_logger("service.access")
 
 
 def is_frequent(route: str, status: int) -> bool:
     """Whether a call is one of many: a forecast that was answered, or a wait for a job that ended without one."""
-    return (status == 200 and route in FORECASTS) or (status == 204 and route in LEASES)
+    return (status == 200 and route == FORECASTS) or (status == 204 and route == LEASES)
 
 
 class Traffic:

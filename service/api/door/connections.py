@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -45,8 +46,14 @@ BUSY_PROBLEM = (
 )
 
 
-def serve_http(app: ASGIApp, settings: Settings) -> None:
-    """Serve an application until the process is asked to end, then let what is under way end."""
+def serve_http(app: ASGIApp, settings: Settings, listeners: "Sequence[GuardedListener] | None" = None) -> None:
+    """Serve an application until the process is asked to end, then let what is under way end.
+
+    Args:
+        app: the application.
+        settings: of the service.
+        listeners: where connections are taken; by default where the settings say.
+    """
     files = _raise_file_limit()
     config = uvicorn.Config(
         app,
@@ -62,9 +69,9 @@ def serve_http(app: ASGIApp, settings: Settings) -> None:
         forwarded_allow_ips=settings.forwarded_allow_ips or None,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    listeners: list[socket.socket] = [*GuardedListener.all_at(settings.host, settings.port)]
+    sockets: list[socket.socket] = [*(listeners or GuardedListener.all_at(settings.host, settings.port))]
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=listeners)
+        uvicorn.Server(config).run(sockets=sockets)
 
 
 def _raise_file_limit() -> int:
@@ -99,6 +106,13 @@ class GuardedListener(socket.socket):
             return [cls._bound(family, address) for family, *_, address in dict.fromkeys(addresses)]
         except OSError as error:
             raise InputError(f"The service cannot listen on {host}, port {port}: {error.strerror}.") from error
+
+    @classmethod
+    def adopting(cls, bound: socket.socket) -> "GuardedListener":
+        """One in place of a socket that another process has bound."""
+        listener = cls(bound.family, bound.type, bound.proto, bound.detach())
+        listener._spare = os.open(os.devnull, os.O_RDONLY)
+        return listener
 
     @classmethod
     def _bound(cls, family: int, address: Any) -> "GuardedListener":

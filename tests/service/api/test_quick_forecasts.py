@@ -303,7 +303,7 @@ def test_answers_are_counted(world: World) -> None:
     said = world.http.get("/metrics").text
     assert 'latcast_forecasts_total{source="predicted"} 2.0' in said
     assert 'latcast_forecasts_total{source="measured"} 1.0' in said
-    assert 'route="/v1/predict"' in said
+    assert 'route="/predict"' in said
 
 
 def test_models_in_json_are_not_held_to_the_limit_of_texts(world: World) -> None:

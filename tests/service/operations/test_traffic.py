@@ -7,18 +7,18 @@ from service.operations.traffic import Traffic, is_frequent
 
 
 def test_forecasts_and_empty_waits_are_frequent_unless_something_went_wrong() -> None:
-    assert is_frequent("/v1/predict", 200)
+    assert is_frequent("/predict", 200)
     assert is_frequent("/jobs/lease", 204)
-    assert not is_frequent("/v1/predict", 422)
-    assert not is_frequent("/v1/jobs/lease", 200)
-    assert not is_frequent("/v1/targets", 200)
+    assert not is_frequent("/predict", 422)
+    assert not is_frequent("/jobs/lease", 200)
+    assert not is_frequent("/targets", 200)
 
 
 def test_counts_are_told_once() -> None:
     structlog.reset_defaults()
     traffic = Traffic()
     for caller in ("a", "b", "a", None):
-        traffic.count("/v1/predict", caller)
+        traffic.count("/predict", caller)
     with capture_logs() as lines:
         assert traffic.tell() is False
         traffic.tell()
