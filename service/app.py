@@ -23,7 +23,19 @@ from service.api.job_watch import JobWatch, look_at
 from service.api.middleware import KeyBeforeBody, RequestContext
 from service.api.quick_forecasts import QuickForecasts
 from service.api.rate_limits import KeepsBuckets, RateLimiter
-from service.api.routes import devices, docs, graphs, health, jobs, overview, predict, predictors, session, targets
+from service.api.routes import (
+    devices,
+    docs,
+    graphs,
+    health,
+    jobs,
+    overview,
+    predict,
+    predictors,
+    rows,
+    session,
+    targets,
+)
 from service.api.schemas import Problem
 from service.api.shared_buckets import SharedBuckets
 from service.api.web import MOUNTED_AT, web_app, web_dir
@@ -37,6 +49,7 @@ from service.forecasting.types import ForecasterLike
 from service.graphs.resolver import Resolver
 from service.learning.artifact_check import ArtifactCheck
 from service.measurements.activity import Activity
+from service.measurements.column_store import ColumnStore
 from service.operations.logs import configure_logs
 from service.operations.metrics import NOTE_SECONDS, CacheUse, Metrics
 from service.operations.readiness import Readiness
@@ -58,7 +71,7 @@ RATE_PER_SECOND = 100.0
 ABANDONED_TICKS = 10
 """Jobs that nobody will take are looked for so much less often than leases that ran out."""
 ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router,
-           session.router, overview.router)  # fmt: skip
+           session.router, overview.router, rows.router)  # fmt: skip
 """The API's; its paths begin with the version."""
 KEYLESS_ENDS = ("/devices/register",)
 """Ends of paths whose bodies hold an enrolment token in place of a key."""
@@ -134,6 +147,7 @@ def create_app(
         changes=changes,
         identities=Identities(changes),
         activity=Activity(),
+        columns=ColumnStore(database, changes, cache_bytes=settings.column_cache_bytes),
     )
     traffic = Traffic()
     tickers.append(Ticker("traffic", TELL_SECONDS, traffic.tell))

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     reader_memory_bytes: Bytes = Field(900 * 2**20, description="Memory that each of these processes may take.")
     reader_timeout_s: Seconds = Field(30.0, description="Time for one model, of wall-clock and of the processor.")
     predictor_cache_bytes: Bytes = Field(512 * 2**20, description="Most memory for predictors that are kept.")
+    column_cache_bytes: Bytes = Field(
+        512 * 2**20, description="Most memory for columns of measurements, which lists and charts of targets read."
+    )
     cache_bytes: Bytes = Field(128 * 2**20, description="Most memory for what was read of graphs.")
     rate_per_second: float | None = Field(
         None,

@@ -24,6 +24,7 @@ from service.fleet.identities import Identities
 from service.forecasting.facts import NetworkFacts
 from service.forecasting.types import ForecasterLike
 from service.measurements.activity import Activity
+from service.measurements.column_store import ColumnStore
 from service.operations.metrics import Metrics
 from service.operations.readiness import Readiness
 from service.settings import Settings
@@ -52,6 +53,7 @@ class Parts:
     changes: Changes
     identities: Identities
     activity: Activity
+    columns: ColumnStore
 
 
 async def _parts(request: Request) -> Parts:

@@ -2,19 +2,20 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy.orm import Session
 
 from latcast.schema.printable import visible
-from service.measurements.pages import Filter, MeasurementSummary, iterate
+from service.measurements.pages import MeasurementSummary
 
 __all__ = ["csv_lines", "write_parquet"]
 
+Rows = Iterable[tuple[MeasurementSummary, list[list[float]]]]
+"""Rows with the samples of each process (`pages.iterate`)."""
 FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212")
 """Signs that begin a formula, full-width, small and mathematical forms too, which spreadsheets take for the same."""
 ROWS_PER_GROUP, SAMPLES_PER_GROUP = 1000, 500_000
@@ -44,14 +45,14 @@ SCHEMA = pa.schema(
 """The columns of `MeasurementSummary`, and every sample of every process."""
 
 
-def csv_lines(session: Session, wanted: Filter) -> Iterator[str]:
+def csv_lines(rows: Rows) -> Iterator[str]:
     """The rows as CSV (RFC 4180), header first, without the samples.
 
     Control characters in texts are escapes. A text that a spreadsheet would then take for a formula, blanks before its
     sign or not, gets an apostrophe in front.
     """
     yield _line([field.name for field in fields(MeasurementSummary)])
-    for row, _ in iterate(session, wanted):
+    for row, _ in rows:
         yield _line([_cell(value) for value in asdict(row).values()])
 
 
@@ -68,12 +69,12 @@ def _line(values: list[Any]) -> str:
     return buffer.getvalue()
 
 
-def write_parquet(session: Session, wanted: Filter, out: IO[bytes]) -> None:
+def write_parquet(rows: Rows, out: IO[bytes]) -> None:
     """Write the rows with their samples as Parquet; as many samples are in memory as a group of rows holds."""
     with pq.ParquetWriter(out, SCHEMA, compression="zstd") as writer:
         group: list[dict[str, Any]] = []
         count = 0
-        for row, samples in iterate(session, wanted):
+        for row, samples in rows:
             group.append({**asdict(row), "samples_ms": samples})
             count += sum(map(len, samples))
             if len(group) == ROWS_PER_GROUP or count >= SAMPLES_PER_GROUP:

@@ -15,7 +15,8 @@ from service.db.statements import chunks
 from service.db.tables import Architecture, Measurement
 from service.graphs.store import architectures_of
 
-__all__ = ["Filter", "MeasurementSummary", "Outcome", "Sort", "iterate", "measurement_row", "page", "summaries"]
+__all__ = ["WITHOUT_SAMPLES", "Filter", "MeasurementSummary", "Outcome", "Sort", "iterate", "iterate_ids",
+           "measurement_row", "page", "summaries"]  # fmt: skip
 
 Outcome = Literal["measured", "failed", "all"]
 Sort = Literal["id", "-id", "median_ms", "-median_ms"]
@@ -109,12 +110,22 @@ def iterate(session: Session, wanted: Filter) -> Iterator[tuple[MeasurementSumma
     while cursor is not None:
         query = _select(wanted).options(*WITHOUT_SAMPLES)
         rows = fetch_page(session, query, ORDERS["id"], limit=EXPORT_CHUNK, cursor=cursor or None)
-        entities = [row for (row,) in rows.items]
-        texts = _texts(session, entities)
-        for row, runs in _with_runs(session, entities):
-            yield _summary(row, texts.get(row.id), runs), [run["samples_ms"] for run in runs]
+        yield from _whole(session, [row for (row,) in rows.items])
         cursor = rows.next_cursor
-        session.expunge_all()
+
+
+def iterate_ids(session: Session, ids: Sequence[int]) -> Iterator[tuple[MeasurementSummary, list[list[float]]]]:
+    """The rows of these ids, oldest first, as `iterate` gives them; those that are gone are left out."""
+    for part in chunks(sorted(ids)):
+        query = select(Measurement).where(Measurement.id.in_(part)).order_by(Measurement.id).options(*WITHOUT_SAMPLES)
+        yield from _whole(session, session.scalars(query).all())
+
+
+def _whole(session: Session, rows: Sequence[Measurement]) -> Iterator[tuple[MeasurementSummary, list[list[float]]]]:
+    texts = _texts(session, rows)
+    for row, runs in _with_runs(session, rows):
+        yield _summary(row, texts.get(row.id), runs), [run["samples_ms"] for run in runs]
+    session.expunge_all()
 
 
 def _select(wanted: Filter) -> Select[Measurement]:

@@ -16,7 +16,14 @@ SERIOUS = {"serious", "critical"}
 VIEWS = {
     "overview": "/",
     "targets": "/targets",
+    "dataset": "/targets/{target}",
+    "measurement": "/measurements/1",
 }
+
+
+def address(served: Served, view: str) -> str:
+    """Of a view, with what the database has."""
+    return VIEWS[view].format(target=served.seeded.targets[0], graph=served.seeded.graphs[0])
 
 
 def serious(page: Any) -> list[str]:
@@ -47,7 +54,7 @@ def loaded(page: Any) -> None:
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
 def test_views_are_accessible_and_fit(served: Served, open_tab: OpenTab, view: str, scheme: str, width: int) -> None:
-    page = open_tab(served.at(VIEWS[view]), scheme=scheme, width=width).page
+    page = open_tab(served.at(address(served, view)), scheme=scheme, width=width).page
     loaded(page)
     assert serious(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the screen"
@@ -106,3 +113,26 @@ def test_pages_come_from_their_own_origin_alone(served: Served, open_tab: OpenTa
     loaded(tab.page)
     assert asked
     assert [url for url in asked if not url.startswith(f"{served.url}/")] == []
+
+
+def test_a_dataset_is_filtered_by_charts_and_fields(served: Served, open_tab: OpenTab) -> None:
+    page = open_tab(served.at(address(served, "dataset"))).page
+    loaded(page)
+    everything = page.get_by_role("status").inner_text()
+    page.get_by_role("button", name="zoo/mobile", exact=True).click()
+    page.get_by_role("button", name="Remove the filter zoo/mobile").wait_for()
+    loaded(page)
+    assert page.get_by_role("status").inner_text() != everything
+    page.get_by_role("button", name="Latency").click()
+    loaded(page)
+    cells = page.locator("tbody tr td:nth-child(2)").all_inner_texts()
+    assert cells
+    assert all(text.startswith("mobile/") for text in cells)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV").click()
+    lines = Path(saved.value.path()).read_text().splitlines()
+    assert len(lines) - 1 == int(page.get_by_role("status").inner_text().split()[0].replace(",", ""))
+    page.go_back()
+    page.go_back()
+    loaded(page)
+    assert page.get_by_role("status").inner_text() == everything

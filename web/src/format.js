@@ -22,6 +22,13 @@ export function ms(value) {
   return `${digits(value / 1000)} s`;
 }
 
+/** Two times with one unit. @param {number} from ms @param {number} to ms */
+export function span(from, to) {
+  const unit = ms(to).split(" ")[1];
+  const factor = { ns: 1e6, "µs": 1e3, ms: 1, s: 1e-3 }[unit] ?? 1;
+  return `${digits(from * factor)}–${digits(to * factor)} ${unit}`;
+}
+
 /** @param {number|null|undefined} value @param {string} unit @param {string[]} prefixes @param {number} step */
 function scaled(value, unit, prefixes, step) {
   if (value === null || value === undefined || !Number.isFinite(value)) return nothing;

@@ -8,6 +8,8 @@ import { Failed } from "./ui/parts.js";
 const ROUTES = [
   route("/", () => import("./pages/overview.js")),
   route("/targets", () => import("./pages/targets.js")),
+  route("/targets/:id", () => import("./pages/dataset.js")),
+  route("/measurements/:id", () => import("./pages/measurement.js")),
 ];
 const NAVIGATION = [["Overview", "/"], ["Targets", "/targets"]];
 

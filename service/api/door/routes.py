@@ -40,6 +40,8 @@ POOL_OF: Mapping[tuple[str, str], str] = {
     ("GET", "/targets/{target_id}/quality"): "models",
     ("GET", "/targets/{target_id}/dataset.csv"): "exports",
     ("GET", "/targets/{target_id}/dataset.parquet"): "exports",
+    ("GET", "/targets/{target_id}/rows.csv"): "exports",
+    ("GET", "/targets/{target_id}/rows.parquet"): "exports",
     ("POST", "/jobs/lease"): "leases",
     ("GET", "/jobs/{job_id}/events"): "streams",
     ("POST", "/predict"): "",

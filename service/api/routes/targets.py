@@ -21,7 +21,7 @@ from service.forecasting.state import state_of
 from service.jobs import submission
 from service.measurements import export, pages
 
-__all__ = ["router"]
+__all__ = ["PARQUET", "as_file", "router", "sent"]
 
 router = APIRouter(tags=["targets"], route_class=Route)
 SpaceName = Annotated[str, Query(max_length=100, description="Search space whose architectures have fixed positions.")]
@@ -149,13 +149,13 @@ def dataset_csv(_caller: Reader, wanted: Wanted, parts: PartsOf) -> StreamingRes
     # The header and the first row are drawn here: once the answer has begun, a refusal can only break it off.
     first = list(islice(lines, 2))
     return StreamingResponse(
-        chain(first, lines), media_type="text/csv; charset=utf-8", headers=_as_file(f"{wanted.target_id}.csv")
+        chain(first, lines), media_type="text/csv; charset=utf-8", headers=as_file(f"{wanted.target_id}.csv")
     )
 
 
 def _csv(parts: Parts, wanted: pages.Filter) -> Iterator[str]:
     with parts.database.read() as session:
-        yield from export.csv_lines(session, wanted)
+        yield from export.csv_lines(pages.iterate(session, wanted))
 
 
 @router.get(
@@ -167,18 +167,20 @@ def dataset_parquet(_caller: Reader, wanted: Wanted, parts: PartsOf) -> Streamin
     """The measurements with all their samples as Parquet."""
     out = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
     with parts.database.read() as session:
-        export.write_parquet(session, wanted, out)
+        export.write_parquet(pages.iterate(session, wanted), out)
     out.seek(0)
-    return StreamingResponse(_read(out), media_type=PARQUET, headers=_as_file(f"{wanted.target_id}.parquet"))
+    return StreamingResponse(sent(out), media_type=PARQUET, headers=as_file(f"{wanted.target_id}.parquet"))
 
 
-def _read(file: IO[bytes]) -> Iterator[bytes]:
+def sent(file: IO[bytes]) -> Iterator[bytes]:
+    """What a file holds, in parts; closes it."""
     with file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk
 
 
-def _as_file(name: str) -> dict[str, str]:
+def as_file(name: str) -> dict[str, str]:
+    """Headers that make a browser save the answer."""
     return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 

@@ -41,6 +41,7 @@ from service.api.schemas.keys import KeyIn, KeyOut, NewKeyOut
 from service.api.schemas.measurements import MeasurementOut, MeasurementsPage
 from service.api.schemas.overview import AlertOut, HourOut, OverviewOut, QueuedOut
 from service.api.schemas.predictors import PredictorOut
+from service.api.schemas.rows import BinsOut, FacetOut, HistogramOut, RowsOut, ScatterOut, SeriesOut
 from service.api.schemas.session import SessionOut
 from service.api.schemas.targets import (
     AdaptationOut,
@@ -61,18 +62,21 @@ __all__ = [
     "AlertOut",
     "ArchitectureRef",
     "AttemptOut",
+    "BinsOut",
     "DeviceOut",
     "Dimension",
     "Dims",
     "EnrolmentIn",
     "EnrolmentOut",
     "ExplanationOut",
+    "FacetOut",
     "FailureIn",
     "ForecastOut",
     "GraphOut",
     "HealthOut",
     "HeartbeatIn",
     "HeartbeatOut",
+    "HistogramOut",
     "HourOut",
     "In",
     "ItemError",
@@ -110,6 +114,9 @@ __all__ = [
     "ReceiptOut",
     "RegisterIn",
     "ResultIn",
+    "RowsOut",
+    "ScatterOut",
+    "SeriesOut",
     "SessionOut",
     "SettingsIn",
     "Shapes",

@@ -16,6 +16,9 @@ export function useWidth() {
   return [ref, width];
 }
 
+/** Without the zeros that tell nothing on an axis. @param {string} text */
+const plain = (text) => text.replace(/(\d)\.0+(?=\D|$)/, "$1").replace(/(\.\d*?)0+(?=\D|$)/, "$1");
+
 /** @typedef {{(value: number): number, invert: (place: number) => number, ticks: (most: number) => number[], log: boolean, domain: [number, number]}} Scale */
 
 /** @param {[number, number]} domain @param {[number, number]} range @param {boolean} [log] @returns {Scale} */
@@ -77,7 +80,7 @@ export function timeTicks(from, to, most) {
 /** @param {{scale: Scale, width: number, height: number, format: (value: number) => string, label?: string, ticks?: [number, string][]}} props */
 export function XAxis({ scale: x, width, height, format, label, ticks }) {
   const base = height - MARGIN.bottom;
-  const shown = ticks ?? x.ticks(Math.max(2, Math.floor((width - 60) / 76))).map((value) => /** @type {[number, string]} */ ([value, format(value)]));
+  const shown = ticks ?? x.ticks(Math.max(2, Math.floor((width - 60) / 76))).map((value) => /** @type {[number, string]} */ ([value, plain(format(value))]));
   return html`<g class="axis"><line x1=${MARGIN.left} x2=${width - MARGIN.right} y1=${base} y2=${base} />
     ${shown.map(([value, text]) => html`<g transform=${`translate(${x(value)},${base})`}><line y2="4" /><text y="16" text-anchor="middle">${text}</text></g>`)}
     ${label && html`<text class="label" x=${width - MARGIN.right} y=${height - 2} text-anchor="end">${label}</text>`}</g>`;
@@ -86,7 +89,7 @@ export function XAxis({ scale: x, width, height, format, label, ticks }) {
 /** @param {{scale: Scale, width: number, height: number, format: (value: number) => string, label?: string}} props */
 export function YAxis({ scale: y, width, height, format, label }) {
   return html`<g class="axis">${y.ticks(Math.max(2, Math.floor(height / 48))).map((value) => html`<g transform=${`translate(0,${y(value)})`}>
-    <line class="gridline" x1=${MARGIN.left} x2=${width - MARGIN.right} /><text x=${MARGIN.left - 6} y="4" text-anchor="end">${format(value)}</text></g>`)}
+    <line class="gridline" x1=${MARGIN.left} x2=${width - MARGIN.right} /><text x=${MARGIN.left - 6} y="4" text-anchor="end">${plain(format(value))}</text></g>`)}
     ${label && html`<text class="label" x=${MARGIN.left} y=${MARGIN.top - 2} text-anchor="start" dy="-2">${label}</text>`}</g>`;
 }
 

@@ -35,3 +35,29 @@ export function StackedBars({ rows, series, label, height = 190 }) {
       <${XAxis} scale=${x} width=${width} height=${height} format=${String} ticks=${timeTicks(from, to, Math.floor(width / 70))} />
     </svg>`}</div><${Legend} items=${series} /></figure>`;
 }
+
+/**
+ * A line with the band that it lies in.
+ * @param {{edges: number[], middle: (number|null)[], low?: (number|null)[], high?: (number|null)[], label: string, format: (value: number) => string, height?: number, token?: string, zero?: boolean}} props
+ */
+export function Band({ edges, middle, low = middle, high = middle, label, format, height = 150, token = "--series-1", zero = false }) {
+  const [ref, width] = useWidth();
+  const at = middle.map((_, index) => (edges[index] + edges[index + 1]) / 2);
+  const known = [...middle, ...low, ...high].filter((value) => value !== null);
+  if (!known.length) return html`<p class="muted small">${label}: nothing is known.</p>`;
+  const least = zero ? 0 : Math.min(...known);
+  const most = Math.max(...known);
+  const pad = (most - least) * 0.1 || most * 0.1 || 1;
+  const x = scale([edges[0], edges[edges.length - 1]], [MARGIN.left, width - MARGIN.right]);
+  const y = scale([zero ? 0 : least - pad, most + pad], [height - MARGIN.bottom, MARGIN.top]);
+  const there = at.map((_, index) => index).filter((index) => middle[index] !== null);
+  const line = (/** @type {any[]} */ values, /** @type {number[]} */ order) => order.map((index) => `${x(at[index]).toFixed(1)},${y(values[index]).toFixed(1)}`).join(" ");
+  return html`<div class="plot" ref=${ref} style=${{ height: `${height}px` }}>${width > 0 && html`
+    <svg width=${width} height=${height} role="img" aria-label=${`${label}: between ${format(Math.min(...known))} and ${format(most)}.`}>
+      <${YAxis} scale=${y} width=${width} height=${height} format=${format} />
+      <polygon points=${`${line(low, there)} ${line(high, [...there].reverse())}`} style=${{ fill: `var(${token})` }} fill-opacity="0.18" />
+      <polyline points=${line(middle, there)} fill="none" style=${{ stroke: `var(${token})` }} stroke-width="2" />
+      ${there.map((index) => html`<circle cx=${x(at[index])} cy=${y(/** @type {number} */ (middle[index]))} r="3" fill="transparent"><title>${`${absolute(at[index])}: ${format(/** @type {number} */ (middle[index]))}`}</title></circle>`)}
+      <${XAxis} scale=${x} width=${width} height=${height} format=${String} ticks=${timeTicks(edges[0], edges[edges.length - 1], Math.max(2, Math.floor(width / 80)))} />
+    </svg>`}</div>`;
+}

@@ -1,0 +1,171 @@
+"""Rows of a target that a filter leaves: a page of them, what charts show of them, and all of them as files."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Annotated
+
+import numpy as np
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session
+
+from service.api import schemas
+from service.api.deps import Limit, Parts, PartsOf, Reader
+from service.api.door.routes import Route
+from service.api.routes.targets import PARQUET, as_file, sent
+from service.fleet.targets import find_target
+from service.measurements import bins, export
+from service.measurements.columns import Bools, TargetColumns
+from service.measurements.listed_rows import RowSort, page_ids, rows_of
+from service.measurements.pages import Outcome, iterate_ids
+from service.measurements.row_filter import RowFilter, mask_of
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["measurements"], route_class=Route)
+MOST_NAMES = 50
+Number = Annotated[float | None, Query(allow_inf_nan=False)]
+Names = Annotated[list[str] | None, Query(max_length=MOST_NAMES)]
+Text = Annotated[str, Query(max_length=200)]
+QUANTITIES = ("ms", "flops", "noise", "created")
+
+
+def _filter(
+    *,
+    outcome: Outcome = "all",
+    noisy: bool | None = None,
+    family: Names = None,
+    space: Names = None,
+    operator: Names = None,
+    ms_min: Number = None,
+    ms_max: Number = None,
+    flops_min: Number = None,
+    flops_max: Number = None,
+    noise_min: Number = None,
+    noise_max: Number = None,
+    created_min: Number = None,
+    created_max: Number = None,
+    graph: Text = "",
+    q: Text = "",
+) -> RowFilter:
+    return RowFilter(
+        outcome=outcome,
+        noisy=noisy,
+        families=tuple(family or ()),
+        spaces=tuple(space or ()),
+        operators=tuple(operator or ()),
+        ms=(ms_min, ms_max),
+        flops=(flops_min, flops_max),
+        noise=(noise_min, noise_max),
+        created=(created_min, created_max),
+        graph=graph,
+        text=q.strip(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Columns of a target and which of its rows the filter leaves."""
+
+    columns: TargetColumns
+    mask: Bools
+    matched: int
+    etag: str
+
+
+def _found(
+    target_id: str, request: Request, parts: PartsOf, _caller: Reader, wanted: Annotated[RowFilter, Depends(_filter)]
+) -> Found:
+    with parts.database.read() as session:
+        columns = parts.columns.of(find_target(session, target_id).id)
+        text = f"{columns.target_id} {columns.version} {request.scope['query_string']!r}"
+        mask = mask_of(session, columns, wanted)
+    etag = f'W/"{hashlib.sha256(text.encode()).hexdigest()[:24]}"'
+    return Found(columns, mask, int(mask.sum()), etag)
+
+
+FoundRows = Annotated[Found, Depends(_found)]
+NOT_MODIFIED = {304: {"description": "What the `ETag` of the answer before stands for is still so."}}
+
+
+def _unchanged(request: Request, response: Response, found: Found) -> Response | None:
+    """Name the state that is answered; 304 where the caller has it."""
+    headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
+    response.headers.update(headers)
+    return Response(status_code=304, headers=headers) if request.headers.get("if-none-match") == found.etag else None
+
+
+@router.get("/targets/{target_id}/rows", responses=NOT_MODIFIED)  # type: ignore[arg-type]
+def rows(
+    *,
+    request: Request,
+    response: Response,
+    parts: PartsOf,
+    found: FoundRows,
+    limit: Limit,
+    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    sort: RowSort = "-id",
+) -> schemas.RowsOut:
+    """Rows that the filter leaves, in an order, a page at a time."""
+    if (unchanged := _unchanged(request, response, found)) is not None:
+        return unchanged  # type: ignore[return-value]  # FastAPI passes responses through
+    ids = page_ids(found.columns, found.mask, sort=sort, offset=offset, limit=limit)
+    with parts.database.read() as session:
+        items = rows_of(session, ids)
+    return schemas.RowsOut(items=items, offset=offset, matched=found.matched, total=len(found.columns))
+
+
+@router.get("/targets/{target_id}/bins", responses=NOT_MODIFIED)  # type: ignore[arg-type]
+def binned(request: Request, response: Response, found: FoundRows) -> schemas.BinsOut:
+    """Histograms of latency, FLOPs, noise and time; latency over FLOPs; drift and noise over time; frequent names."""
+    if (unchanged := _unchanged(request, response, found)) is not None:
+        return unchanged  # type: ignore[return-value]
+    columns, mask = found.columns, found.mask
+    facets = bins.facets(columns, mask)
+    return schemas.BinsOut(
+        matched=found.matched,
+        total=len(columns),
+        failed=int((mask & np.isnan(columns.ms)).sum()),
+        noisy=int((mask & columns.noisy).sum()),
+        histograms=[
+            schemas.HistogramOut.model_validate(bins.histogram(columns, mask, quantity)) for quantity in QUANTITIES
+        ],
+        scatter=schemas.ScatterOut.model_validate(bins.scatter(columns, mask)),
+        series=schemas.SeriesOut.model_validate(bins.series(columns, mask)),
+        facets={name: [schemas.FacetOut.model_validate(one) for one in found_] for name, found_ in facets.items()},
+    )
+
+
+@router.get(
+    "/targets/{target_id}/rows.csv", response_class=StreamingResponse, responses={200: {"content": {"text/csv": {}}}}
+)
+def rows_csv(parts: PartsOf, found: FoundRows) -> StreamingResponse:
+    """The rows that the filter leaves as CSV, without their samples; harmless to spreadsheets."""
+    lines = _csv(parts, found.columns.ids[found.mask].tolist())
+    headers = as_file(f"{found.columns.target_id}.csv")
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _csv(parts: Parts, ids: list[int]) -> Iterator[str]:
+    with parts.database.read() as session:
+        yield from export.csv_lines(iterate_ids(session, ids))
+
+
+@router.get(
+    "/targets/{target_id}/rows.parquet",
+    response_class=StreamingResponse,
+    responses={200: {"content": {PARQUET: {}}}},
+)
+def rows_parquet(parts: PartsOf, found: FoundRows) -> StreamingResponse:
+    """The rows that the filter leaves with all their samples as Parquet."""
+    out = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
+    with parts.database.read() as session:
+        _write(session, found, out)
+    out.seek(0)
+    return StreamingResponse(sent(out), media_type=PARQUET, headers=as_file(f"{found.columns.target_id}.parquet"))
+
+
+def _write(session: Session, found: Found, out: IO[bytes]) -> None:
+    export.write_parquet(iterate_ids(session, found.columns.ids[found.mask].tolist()), out)
