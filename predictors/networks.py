@@ -27,12 +27,14 @@ class GraphFeatures:
         hash: content hash of the graph.
         flops: floating-point operations of one run.
         size: nodes, those of bodies included.
+        remarks: what people should be told of it.
         features: value of each feature that was asked for, or why it cannot be read.
     """
 
     hash: GraphHash
     flops: int
     size: int
+    remarks: tuple[str, ...] = ()
     features: Mapping[Feature, Any] = field(default_factory=dict)
 
     def feature(self, wanted: Feature) -> Any:

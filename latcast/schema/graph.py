@@ -107,6 +107,7 @@ class Graph:
             the top initializers that are inputs as well: a caller may override them, so no runtime takes them for
             constants.
         denormal_weights: some float initializer holds denormal values, which can slow a runtime tenfold.
+        training_mode: some normalisation or dropout runs as in training, which no runtime folds away.
         stored: elements by element type of the constants that the file holds and some node reads, each counted once,
             whatever is computed from it; those of bodies are in the bodies' graphs. None where no file was read.
     """
@@ -120,6 +121,7 @@ class Graph:
     opset: int = 0
     outer: tuple[int, ...] = ()
     denormal_weights: bool = False
+    training_mode: bool = False
     stored: Mapping[str, int] | None = field(default=None, compare=False)
 
     @property
@@ -180,6 +182,7 @@ class Graph:
             "operators": self.operators,
             "macs": self.macs,
             "flops": self.flops,
+            "parameters": self.parameters,
             "parameter_bytes": self.parameter_bytes,
             "activation_bytes": self.activation_bytes,
             "arithmetic_intensity": self.arithmetic_intensity,

@@ -32,7 +32,7 @@ PROTOCOL_VERSION = 1
 LEAST_NOISE_LOG, MOST_NOISE_LOG = 0.005, 5.0
 
 FailureStage = str
-"""`load`, `open`, `run`, `timeout`, `memory`, `crash`, `unavailable` or `internal`."""
+"""`load`, `open`, `feeds`, `run`, `timeout`, `memory`, `crash`, `unavailable` or `internal`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,8 @@ class FeedSpec:
     """How one input is filled, so that the same feeds can be made again.
 
     Floats are standard normal when `low` and `high` are None, else uniform in [low, high]; integers are uniform in
-    [low, high], both included.
+    [low, high], both included. Where there are `values`, they are the elements, in order, repeated as often as the
+    shape needs: texts, or numbers of any type.
     """
 
     name: str
@@ -48,6 +49,7 @@ class FeedSpec:
     shape: tuple[int, ...]
     low: float | None = None
     high: float | None = None
+    values: tuple[float | str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 SUMMARY: Feature = ("summary",)
-"""What people are told of a graph (`Graph.summary`)."""
+"""What people are told of a graph (`profilers.onnx_graph.remarks.described`)."""
 MODEL: Feature = ("compressed_model",)
 """The model as it is stored: bound, without weights and comments, compressed with zlib."""
 TIMINGS = "timings"

@@ -72,7 +72,7 @@ class ForeignReader:
 def features_of(read: Read, features: Sequence[Feature]) -> GraphFeatures:
     """What a worker read, as predictors are given it."""
     values = {feature: _value(feature, part) for feature, part in zip(features, read.parts, strict=True)}
-    return GraphFeatures(hash=read.hash, flops=read.flops, size=read.size, features=values)
+    return GraphFeatures(hash=read.hash, flops=read.flops, size=read.size, remarks=read.remarks, features=values)
 
 
 def _value(feature: Feature, part: tuple[Any, Any] | InputError) -> Any:

@@ -14,6 +14,7 @@ from latcast.schema import (
     Graph,
     GraphHash,
     InputError,
+    InvalidFeedsError,
     InvalidModelError,
     LatcastError,
     Measurement,
@@ -108,6 +109,12 @@ def run_agent(
     ).run()
 
 
+def _stage_of(error: LatcastError) -> str:
+    if isinstance(error, InvalidFeedsError):
+        return "feeds"
+    return "run" if isinstance(error, InputError) else "internal"
+
+
 @dataclass(kw_only=True)
 class _Agent:
     source: JobSource
@@ -153,7 +160,7 @@ class _Agent:
         except InvalidModelError as error:
             return Failure(stage="load", message=str(error))
         except LatcastError as error:
-            return Failure(stage="run" if isinstance(error, InputError) else "internal", message=str(error))
+            return Failure(stage=_stage_of(error), message=str(error))
         except Exception as error:  # an agent outlives whatever goes wrong in one job
             log.exception("measuring failed")
             return Failure(stage="internal", message=f"{type(error).__name__}: {error}")

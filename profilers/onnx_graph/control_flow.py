@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from latcast.schema import InvalidModelError, ModelLimitError, UnsupportedOperatorError
 from profilers.onnx_graph.scope import Walked
+from profilers.onnx_graph.shapes.sequences import carried, looped
 from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode
 from profilers.onnx_graph.trips import Evaluations, Lookup, count_trips
 from profilers.onnx_graph.values import Dims, Value
@@ -140,15 +141,15 @@ def _agreed(a: Dims | None, b: Dims | None) -> Dims | None:
 
 def _loop(node: SourceNode, inputs: Inputs, around: Surroundings) -> _Result:
     body = _only_body(node)
-    carried = [value for value in inputs[2:] if value is not None]
-    if len(inputs) < 2 or len(body.inputs) != 2 + len(carried) or len(body.outputs) < 1 + len(carried):
+    passed = [value for value in inputs[2:] if value is not None]
+    if len(inputs) < 2 or len(body.inputs) != 2 + len(passed) or len(body.outputs) < 1 + len(passed):
         raise InvalidModelError("The body of a Loop node does not take and give what the node passes through it.")
     names = [info.name for info in body.inputs]
-    dims = [value.dims for value in carried]
-    walked = around.walk_body(body, _loop_inputs(names, carried, dims))
+    dims = [value.dims for value in passed]
+    walked = around.walk_body(body, _loop_inputs(names, passed, dims))
     settled = [_agreed(a, value.dims) for a, value in zip(dims, walked.outputs[1:], strict=False)]
     if settled != dims:
-        walked = around.walk_body(body, _loop_inputs(names, carried, settled))
+        walked = around.walk_body(body, _loop_inputs(names, passed, settled))
         settled = [_agreed(a, value.dims) for a, value in zip(settled, walked.outputs[1:], strict=False)]
     limit = _trip_count(inputs)
     if _never_stops(inputs, body, walked):
@@ -156,17 +157,21 @@ def _loop(node: SourceNode, inputs: Inputs, around: Surroundings) -> _Result:
     else:
         certain = count_trips(body, inputs, around.lookup, around.evaluations)
         trips = limit if certain is None else certain
-    final = [_renamed(value, name, shape) for value, name, shape in zip(carried, node.outputs, settled, strict=False)]
-    stacked = walked.outputs[1 + len(carried) :]
+    final = [_renamed(value, name, shape) for value, name, shape in zip(passed, node.outputs, settled, strict=False)]
+    for value, before, name, after in zip(final, passed, names[2:], walked.outputs[1:], strict=False):
+        value.elements = looped(before, name, after, certain)
+    stacked = walked.outputs[1 + len(passed) :]
     scans = [
         _renamed(value, name, None if value.dims is None else (certain, *value.dims))
-        for value, name in zip(stacked, node.outputs[len(carried) :], strict=False)
+        for value, name in zip(stacked, node.outputs[len(passed) :], strict=False)
     ]
     return [*final, *scans], [Body(walked)], 1 if trips is None else trips
 
 
-def _loop_inputs(names: list[str], carried: Sequence[Value], dims: Sequence[Dims | None]) -> list[Value]:
-    formal = [_renamed(value, name, shape) for value, name, shape in zip(carried, names[2:], dims, strict=True)]
+def _loop_inputs(names: list[str], passed: Sequence[Value], dims: Sequence[Dims | None]) -> list[Value]:
+    formal = [_renamed(value, name, shape) for value, name, shape in zip(passed, names[2:], dims, strict=True)]
+    for value in formal:
+        carried(value)
     return [Value(names[0], "int64", ()), Value(names[1], "bool", ()), *formal]
 
 

@@ -22,7 +22,7 @@ class Context:
     ) -> None:
         self.limits, self.opsets, self.uses, self.overridable = limits, opsets, uses, overridable
         self.outcomes = outcomes(opsets)
-        self.denormal_weights = False
+        self.denormal_weights = self.training_mode = False
         self.evaluations = Evaluations()
         self._constant_bytes = self._weight_bytes = self._nodes = 0
 

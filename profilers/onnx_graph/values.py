@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from math import prod
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from onnx import TensorProto, TypeProto, numpy_helper
 
@@ -12,7 +12,7 @@ from profilers.onnx_graph.constants import Array
 from profilers.onnx_graph.dtypes import dtype_code, dtype_name
 from profilers.onnx_graph.source import SourceTensor
 
-__all__ = ["Dims", "Value"]
+__all__ = ["Dims", "Elements", "Value"]
 
 _LARGEST_KEY = 256
 """Bytes of a constant that is its own key."""
@@ -31,6 +31,18 @@ Dims = tuple[int | None, ...]
 """Sizes; None for one that depends on data."""
 
 
+class Elements(NamedTuple):
+    """What a sequence holds.
+
+    Args:
+        dims: sizes of its tensors, in order; None for one whose rank is not known.
+        start: name of the sequence, of unknown elements, that these were added to; empty where they are all.
+    """
+
+    dims: tuple[Dims | None, ...] = ()
+    start: str = ""
+
+
 class Value:
     """A tensor, sequence or optional.
 
@@ -45,13 +57,13 @@ class Value:
         hollow: a constant that stands for weights without values, or is computed from such.
 
     Besides, the walk sets `overridable` (an initializer that a caller may replace by an input), `index` (among the
-    graph's tensors; -1 while nothing that runs reads or writes it), `read` (by some node) and the hash
-    sets `digest` and `readers`.
+    graph's tensors; -1 while nothing that runs reads or writes it), `read` (by some node), `elements` (of a sequence,
+    where they are known) and the hash sets `digest` and `readers`.
     """
 
     __slots__ = (
-        "_data", "constant", "digest", "dims", "dtype", "hollow", "index", "name", "other", "overridable", "read",
-        "readers", "source",
+        "_data", "constant", "digest", "dims", "dtype", "elements", "hollow", "index", "name", "other", "overridable",
+        "read", "readers", "source",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +83,7 @@ class Value:
         self.constant, self.other, self.hollow = constant, other, hollow
         self._data, self.source = data, source
         self.index, self.overridable, self.read = -1, False, False
+        self.elements: Elements | None = None
         self.digest = b""
         self.readers: list[bytes] = []
 

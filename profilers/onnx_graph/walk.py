@@ -18,7 +18,9 @@ from profilers.onnx_graph.outcomes import Outcome, signature
 from profilers.onnx_graph.records import make_node
 from profilers.onnx_graph.scope import Context, Scope, Walked
 from profilers.onnx_graph.shapes.inference import infer_outputs
+from profilers.onnx_graph.shapes.sequences import note_elements
 from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode, SourceTensor
+from profilers.onnx_graph.training_mode import TRAINED, in_training
 from profilers.onnx_graph.values import Value
 from profilers.onnx_graph.work import Work, node_work
 
@@ -78,7 +80,7 @@ class _Walk:
             hash=graph_hash(digest), tensors=scope.tensors, inputs=tuple(value.index for value in inputs),
             outputs=indices, initializers=scope.initializers, nodes=tuple(self._nodes),
             opset=self._context.opsets.get("", 0), outer=scope.outer, denormal_weights=self._context.denormal_weights,
-            stored=self._stored_elements(),
+            training_mode=self._context.training_mode, stored=self._stored_elements(),
         )  # fmt: skip
         return Walked(record, outputs, digest)
 
@@ -133,6 +135,8 @@ class _Walk:
         for value in inputs:
             if value is not None:
                 value.read = True
+        if operator in TRAINED and in_training(operation, inputs, self._context.opsets):
+            self._context.training_mode = True
         if operation.bodies:
             self._add_control_flow(node, inputs)
             return
@@ -162,6 +166,7 @@ class _Walk:
                 outcomes.keep(key, Outcome(tuple((value.dtype, value.dims) for value in folded), None))
             return folded, None
         outputs, work = infer_outputs(node, inputs, self._context.opsets), None
+        note_elements(node.operation, inputs, outputs)
         if key is not None and all(value.other is None for value in outputs):
             work = node_work(node.operation.operator, inputs, outputs, node.operation.plain)
             outcomes.keep(key, Outcome(tuple([(value.dtype, value.dims) for value in outputs]), work))

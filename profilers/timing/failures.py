@@ -22,5 +22,5 @@ def failure_of(error: Exception, settings: ProfileSettings, *, refused: str = "o
     if isinstance(error, BackendUnavailableError):
         return Failure(stage="unavailable", message=str(error))
     if isinstance(error, InputError):
-        return Failure(stage="run" if isinstance(error, InvalidFeedsError) else refused, message=str(error))
+        return Failure(stage="feeds" if isinstance(error, InvalidFeedsError) else refused, message=str(error))
     return Failure(stage="run", message=f"{type(error).__name__}: {error}")

@@ -142,13 +142,13 @@ def _producers(graph: Graph) -> dict[str, int]:
 
 
 def _with_advice(outcome: "_Outcome", graph: Graph) -> "_Outcome":
-    """The same; a failure to run says which of the generated inputs may have caused it."""
+    """The same; a failure to run is one of the feeds where generated ones steer, and says which may have caused it."""
     failure, names = outcome.failure, steering_inputs(graph)
     if failure is None or failure.stage != "run" or not names:
         return outcome
     listed = ", ".join(repr(name) for name in names)
     advice = f"The generated values of {listed} may be none that the model takes: give inputs of your own with --feeds."
-    return replace(outcome, failure=replace(failure, message=f"{failure.message.rstrip('.')}. {advice}"))
+    return replace(outcome, failure=Failure(stage="feeds", message=f"{failure.message.rstrip('.')}. {advice}"))
 
 
 def _has_twins(graph: Graph) -> bool:

@@ -81,6 +81,7 @@ def _end_of_predicted(answers: Answers) -> str:
     members = {
         "adapted": responder.adapted, "predictor": responder.predictor, "kind": responder.kind,
         "measurements": responder.measurements, "statistic": None, "origin": answers.origin, "unknown_operators": [],
+        "remarks": [],
     }  # fmt: skip
     return to_json(members).decode()[1:]
 
@@ -89,5 +90,6 @@ def _end_of_measured(statistic: str, origin: str) -> str:
     members: dict[str, Any] = {
         "adapted": True, "predictor": None, "kind": None, "measurements": 1, "statistic": statistic, "origin": origin,
         "unknown_operators": [],
+        "remarks": [],
     }  # fmt: skip
     return to_json(members).decode()[1:]

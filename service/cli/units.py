@@ -1,8 +1,9 @@
 """Figures for people: with units, and with digits however small they are."""
 
 import time
+from collections.abc import Mapping
 
-__all__ = ["ago", "count", "duration", "milliseconds"]
+__all__ = ["ago", "count", "duration", "macs", "milliseconds", "parameters", "size"]
 
 SMALLEST_MS = 0.1
 """Below it a time in ms has too few digits: it is given in µs."""
@@ -29,6 +30,26 @@ def count(value: float) -> str:
         if value >= factor:
             return f"{value / factor:.2f}{unit}"
     return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
+
+
+def size(value: float) -> str:
+    """A number of bytes: `1.4 MiB`."""
+    for factor, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if value >= factor:
+            return f"{value / factor:.1f} {unit}"
+    return f"{value:.0f} B"
+
+
+def macs(total: float, unknown_of: int) -> str:
+    """Multiply-accumulates, and of how many nodes nobody knows them."""
+    nodes = f"{unknown_of} node{'s' if unknown_of > 1 else ''}"
+    return f"{count(total)}, unknown of {nodes}" if unknown_of else count(total)
+
+
+def parameters(counts: Mapping[str, int], size_bytes: float) -> str:
+    """How many of each element type there are, the most frequent first, and their bytes."""
+    listed = ", ".join(f"{count(number)} {dtype}" for dtype, number in counts.items() if number)
+    return f"{listed}: {size(size_bytes)}" if listed else "none"
 
 
 def ago(unix_s: float | None, now: float | None = None) -> str:

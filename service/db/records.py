@@ -133,8 +133,14 @@ def feeds_key(feeds: Sequence[FeedSpec]) -> str:
     """Identity of the feeds that were asked for: `default` where none were, else a digest of the recipe."""
     if not feeds:
         return DEFAULT_FEEDS
-    recipe = sorted(json.dumps(to_plain(feed), sort_keys=True) for feed in feeds)
+    recipe = sorted(json.dumps(_recipe(feed), sort_keys=True) for feed in feeds)
     return hashlib.sha256("\n".join(recipe).encode()).hexdigest()[:16]
+
+
+def _recipe(feed: FeedSpec) -> dict[str, Any]:
+    """The feed in JSON values; without `values` where there are none, as before there were any."""
+    plain: dict[str, Any] = to_plain(feed)
+    return plain if feed.values else {name: value for name, value in plain.items() if name != "values"}
 
 
 def measurement_row(

@@ -17,6 +17,7 @@ from service.db.session import Database
 from service.forecasting.explainer import Explainer
 from service.forecasting.selection import PredictorSelection
 from service.forecasting.types import ExplainedForecast, Forecast, QualityPair, senseless
+from service.graphs import store
 from service.graphs.queries import NetworkQuery, features_of, reads_natively, wants_graph
 from service.graphs.resolver import Item, Resolver
 from service.learning import datasets
@@ -156,8 +157,14 @@ class Forecaster:
             return {}
         with self._database.read() as session:
             known = measured_latencies(session, target, space, set(names.values()))
+            unread = {name for index, name in names.items() if name in known and not has_remarks(queries[index])}
+            stored = store.remarks(session, unread) if space == GRAPHS else {}
         return {
-            index: measured(known[name], level, origin=target.origin) for index, name in names.items() if name in known
+            index: measured(
+                known[name], level, origin=target.origin, remarks=remarks_on(queries[index]) or stored.get(name, ())
+            )
+            for index, name in names.items()
+            if name in known
         }
 
     def _predicted(
@@ -278,6 +285,7 @@ def forecasts(responder: ServedPredictor, queries: Sequence[Query], level: float
                 measurements=len(responder.support),
                 origin=target.origin,
                 unknown_operators=predictor.unknown_operators(query),
+                remarks=remarks_on(query),
             )
         )
         for latency, interval, share, query in zip(
@@ -311,7 +319,17 @@ def failure(error: Exception) -> LatcastError:
     )
 
 
-def measured(known: MeasuredLatency, level: float, *, origin: str) -> Forecast:
+def has_remarks(query: Query) -> bool:
+    """Whether the query's graph was read, so that it is known what there is to say of it."""
+    return isinstance(query, NetworkQuery) and query.is_complete
+
+
+def remarks_on(query: Query) -> tuple[str, ...]:
+    """What was read to be said of the query's network."""
+    return query.remarks if isinstance(query, NetworkQuery) else ()
+
+
+def measured(known: MeasuredLatency, level: float, *, origin: str, remarks: tuple[str, ...] = ()) -> Forecast:
     """A measurement as an answer.
 
     Its interval is the spread between the processes that measured; of a public table's number nobody knows it.
@@ -330,4 +348,5 @@ def measured(known: MeasuredLatency, level: float, *, origin: str) -> Forecast:
         measurements=1,
         statistic=known.statistic,
         origin=origin,
+        remarks=remarks,
     )

@@ -43,6 +43,7 @@ class Forecast:
             (`mean`, `reported`).
         origin: where the target's measurements are from, with the licence; empty for those taken here.
         unknown_operators: operators that training has not seen.
+        remarks: what to know of the network before trusting the answer, a sentence each.
     """
 
     latency_ms: float
@@ -56,6 +57,7 @@ class Forecast:
     statistic: str | None = None
     origin: str = ""
     unknown_operators: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def senseless() -> UnsupportedGraphError:

@@ -51,6 +51,11 @@ class NetworkQuery(Query):
         return frozenset() if self._network is None else frozenset(self._network.features)
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What people should be told of its graph, where it was read."""
+        return () if self._network is None else self._network.remarks
+
+    @property
     def is_complete(self) -> bool:
         """Whether its graph was read."""
         return self._network is not None

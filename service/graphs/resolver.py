@@ -52,11 +52,12 @@ class Item:
 
 
 class _Head(NamedTuple):
-    """What names a graph, and how large it is."""
+    """What names a graph, how large it is, and what is said of it."""
 
     hash: GraphHash
     flops: int
     size: int
+    remarks: tuple[str, ...]
 
 
 class Resolver:
@@ -217,7 +218,7 @@ class Resolver:
         missing = [feature for feature in features if feature not in kept]
         if head is None or missing:
             read = self._reader.read(source(), missing)
-            head = self._heads.put(key, _Head(read.hash, read.flops, read.size))
+            head = self._heads.put(key, _Head(read.hash, read.flops, read.size, read.remarks))
             for feature in missing:
                 self._keep(head.hash, feature, read.features[feature])
             kept |= read.features

@@ -31,6 +31,7 @@ __all__ = [
     "model_bytes",
     "prepare",
     "prepare_architecture",
+    "remarks",
     "save",
 ]
 
@@ -141,6 +142,16 @@ def find_hash(session: Session, graph_hash: GraphHash) -> GraphHash:
 def model_bytes(row: tables.Graph) -> bytes:
     """The stored ONNX model, without weights."""
     return zlib.decompress(row.model)
+
+
+def remarks(session: Session, graph_hashes: Collection[GraphHash]) -> dict[GraphHash, tuple[str, ...]]:
+    """What people should be told of stored graphs; those of which nothing is to be said are left out."""
+    column = tables.Graph.summary["remarks"]
+    found: dict[GraphHash, tuple[str, ...]] = {}
+    for part in chunks(graph_hashes):
+        rows = session.execute(select(tables.Graph.hash, column).where(tables.Graph.hash.in_(part)))
+        found |= {name: tuple(sentences) for name, sentences in rows if sentences}
+    return found
 
 
 def architectures_of(session: Session, graph_hashes: Collection[GraphHash]) -> dict[GraphHash, Architecture]:

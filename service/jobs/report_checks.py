@@ -20,7 +20,7 @@ from service.jobs.payloads import ProfilePayload
 
 __all__ = ["STAGES", "clipped", "require_fit"]
 
-STAGES = frozenset({"load", "open", "run", "timeout", "memory", "crash", "unavailable", "internal"})
+STAGES = frozenset({"load", "open", "feeds", "run", "timeout", "memory", "crash", "unavailable", "internal"})
 """Stages at which measuring fails (`latcast.schema.FailureStage`)."""
 LONGEST_REASON, LONGEST_SENT_REASON = 10_000, 100_000
 LONGEST_TEXT = 1000

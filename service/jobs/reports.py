@@ -16,9 +16,9 @@ from service.jobs.report_checks import clipped, require_fit
 
 __all__ = ["FINAL_STAGES", "MODEL_STAGES", "take_failure", "take_measurement"]
 
-FINAL_STAGES = frozenset({"load", "open", "memory", "unavailable"})
+FINAL_STAGES = frozenset({"load", "open", "feeds", "memory", "unavailable"})
 """Stages at which trying again would fail in the same way."""
-MODEL_STAGES = frozenset({"load", "open", "run", "timeout", "memory", "crash"})
+MODEL_STAGES = frozenset({"load", "open", "feeds", "run", "timeout", "memory", "crash"})
 """Stages at which it is the model that failed on the target, rather than the agent."""
 
 

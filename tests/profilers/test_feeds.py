@@ -9,16 +9,33 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from latcast.schema import FeedSpec, Graph, InvalidFeedsError, Node, TensorSpec
-from profilers.feeds import FEEDABLE, describe_feeds, feed_specs, load_feeds, make_feeds, steering_inputs
+from profilers.feeds import (
+    FEEDABLE,
+    decided_remarks,
+    describe_feeds,
+    feed_specs,
+    load_feeds,
+    make_feeds,
+    steering_inputs,
+)
 from profilers.onnx_graph import load_graph
 
 INT64, FLOAT = TensorProto.INT64, TensorProto.FLOAT
 
 
-def graph_of(nodes: list[object], inputs: dict[str, tuple[int, tuple[int, ...]]], weights: list[object] = ()) -> Graph:
+def graph_of(
+    nodes: list[object],
+    inputs: dict[str, tuple[int, tuple[int, ...]]],
+    weights: list[object] = (),
+    domains: tuple[str, ...] = (),
+) -> Graph:
     made = [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in inputs.items()]
     graph = helper.make_graph(nodes, "g", made, [helper.make_empty_tensor_value_info("y")], list(weights))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", 17), *(helper.make_opsetid(name, 3) for name in domains)],
+        ir_version=8,
+    )
     return load_graph(model.SerializeToString())
 
 
@@ -81,7 +98,6 @@ X = {"x": (FLOAT, (1, 6, 8, 8))}
     ("node", "inputs", "value"),
     [
         (helper.make_node("Slice", ["x", "zero", "n", "zero"], ["y"]), {**X, "n": (INT64, (1,))}, 8),
-        (helper.make_node("Split", ["x", "n"], ["y", "z"], axis=1), {**X, "n": (INT64, (2,))}, 3),
         (helper.make_node("OneHot", ["i", "n", "v"], ["y"]), {"i": (INT64, (3,)), "n": (INT64, ())}, 10),
         (
             helper.make_node("NonMaxSuppression", ["b", "s", "n"], ["y"]),
@@ -97,6 +113,47 @@ def test_sizes_and_counts_are_some_that_make_sense(
     weights = [helper.make_tensor("zero", INT64, (1,), [0]), weight("v", 2)]
     spec = spec_of(graph_of([node], inputs, weights), "n")
     assert (spec.low, spec.high) == (value, value)
+
+
+@pytest.mark.parametrize(
+    ("node", "inputs", "values"),
+    [
+        (helper.make_node("Split", ["x", "n"], ["y", "z"], axis=1), {**X, "n": (INT64, (2,))}, (3, 3)),
+        (helper.make_node("Split", ["x", "n"], ["y", "z"], axis=2), {**X, "n": (INT64, (3,))}, (2, 2, 4)),
+        (helper.make_node("Reshape", ["x", "n"], ["y"]), {**X, "n": (INT64, (3,))}, (1, 6, 64)),
+        (helper.make_node("Reshape", ["x", "n"], ["y"]), {**X, "n": (INT64, (6,))}, (1, 6, 8, 8, 1, 1)),
+        (helper.make_node("Resize", ["x", "", "", "n"], ["y"]), {**X, "n": (INT64, (4,))}, (1, 6, 8, 8)),
+    ],
+)
+def test_lists_of_sizes_have_a_value_for_each(
+    node: object, inputs: dict[str, tuple[int, tuple[int, ...]]], values: tuple[int, ...]
+) -> None:
+    spec = spec_of(graph_of([node], inputs, []), "n")
+    assert spec.values == values
+    assert make_feeds([spec])["n"].tolist() == list(values)
+    assert make_feeds([spec])["n"].dtype == np.int64
+
+
+def test_texts_are_categories_that_the_encoder_knows() -> None:
+    nodes = [
+        helper.make_node("Identity", ["colour"], ["c"]),
+        helper.make_node("OneHotEncoder", ["c"], ["y"], domain="ai.onnx.ml", cats_strings=["red", "green"], zeros=0),
+    ]
+    spec = spec_of(graph_of(nodes, {"colour": (TensorProto.STRING, (3, 1))}, [], domains=("ai.onnx.ml",)), "colour")
+    assert make_feeds([spec])["colour"].tolist() == [["red"], ["green"], ["red"]]
+
+
+def test_inputs_that_decide_how_much_is_computed_are_named_with_their_values() -> None:
+    node = helper.make_node("Resize", ["x", "", "n"], ["y"])
+    graph = graph_of([node], {**X, "n": (FLOAT, (4,))}, [])
+    assert decided_remarks(graph, feed_specs(graph)) == (
+        "The input 'n' decides how much is computed: it was 1 (--feeds gives others).",
+    )
+    sizes = helper.make_node("Resize", ["x", "", "", "n"], ["y"])
+    graph = graph_of([sizes], {**X, "n": (INT64, (4,))}, [])
+    assert "it was 1×6×8×8" in decided_remarks(graph, feed_specs(graph))[0]
+    plain = graph_of([helper.make_node("Relu", ["x"], ["y"])], X, [])
+    assert decided_remarks(plain, feed_specs(plain)) == ()
 
 
 def test_indices_that_an_offset_moves_stay_inside() -> None:

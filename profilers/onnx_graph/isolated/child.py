@@ -19,6 +19,7 @@ from profilers.onnx_graph.isolated.arrays import Arrays, bytes_array, pack_array
 from profilers.onnx_graph.isolated.encoding import encode_error, encode_graph
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.reading import change_batch, load_graph
+from profilers.onnx_graph.remarks import described, remarks_of
 from profilers.onnx_graph.weights import strip_weights
 from profilers.plugins import plugin
 
@@ -60,7 +61,7 @@ def _record(opened: Opened) -> tuple[Any, Arrays]:
 
 
 def _summary(opened: Opened) -> tuple[Any, Arrays]:
-    return opened.graph.summary, {}
+    return described(opened.graph), {}
 
 
 def _model(opened: Opened) -> tuple[Any, Arrays]:
@@ -117,6 +118,7 @@ def answered(
         "hash": graph.hash,
         "flops": graph.flops,
         "size": graph.size,
+        "remarks": list(remarks_of(graph)),
         "parts": [plain for plain, _ in read],
         "arrays": described,
     }

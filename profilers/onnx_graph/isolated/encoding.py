@@ -30,11 +30,12 @@ from latcast.schema import (
 )
 from profilers.onnx_graph.records import make_node, make_tensor
 
-__all__ = ["decode_error", "decode_graph", "encode_error", "encode_graph", "malformed_answer"]
+__all__ = ["checked_remarks", "decode_error", "decode_graph", "encode_error", "encode_graph", "malformed_answer"]
 
 
 _LENGTH = struct.Struct("<Q")
 _UNKNOWN_RANK = -1
+MOST_REMARKS, LONGEST_REMARK = 10, 10_000
 
 
 def encode_graph(graph: Graph) -> bytes:
@@ -61,6 +62,18 @@ def decode_graph(data: bytes) -> Graph:
         return graph if numbers.exhausted else _refuse(numbers)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, IndexError, struct.error):
         raise malformed_answer() from None
+
+
+def checked_remarks(plain: Any) -> tuple[str, ...]:
+    """The remarks that a worker gave of a graph.
+
+    Raises:
+        ValueError: they are none.
+    """
+    texts = _texts(plain, len(plain))
+    if len(texts) > MOST_REMARKS or max(map(len, texts), default=0) > LONGEST_REMARK:
+        _refuse(plain)
+    return tuple(texts)
 
 
 def malformed_answer() -> InvalidModelError:
@@ -127,7 +140,8 @@ def _add_graph(graph: Graph, numbers: list[int]) -> list[Any]:
     attributes = {id(node.attributes): node.attributes for node in nodes}
     place = {key: index for index, key in enumerate(attributes)}
     groups = (graph.inputs, graph.outputs, sorted(graph.initializers), graph.outer)
-    numbers += (graph.opset, graph.denormal_weights, len(tensors), len(nodes), *map(len, groups))
+    flags = graph.denormal_weights + 2 * graph.training_mode
+    numbers += (graph.opset, flags, len(tensors), len(nodes), *map(len, groups))
     numbers += chain(*groups, dtype_at)
     numbers += [_UNKNOWN_RANK if item.shape is None else len(item.shape) for item in tensors]
     numbers += chain.from_iterable([item.shape for item in tensors if item.shape])
@@ -182,7 +196,7 @@ class _Numbers:
 
 def _graph(texts: Any, numbers: _Numbers) -> Graph:
     digest, names, dtypes, operators, kinds, node_names, bodies, stored = texts
-    opset, denormal, count, steps, *sizes = numbers.take(8, 0)
+    opset, flags, count, steps, *sizes = numbers.take(8, 0)
     inputs, outputs, initializers, outer = numbers.groups(sizes, 0, count)
     tensors = _tensors(_texts(names, count), _texts(dtypes, len(dtypes)), numbers)
     rows = list(zip(*_columns(operators, kinds, _texts(node_names, steps), numbers, count), strict=True))
@@ -196,7 +210,8 @@ def _graph(texts: Any, numbers: _Numbers) -> Graph:
             )
             for index, ((operator, domain), attributes, name, work, trips, read, written) in enumerate(rows)
         ]),
-        opset=opset, outer=outer, denormal_weights=denormal == 1, stored=_stored(stored),
+        opset=opset, outer=outer, denormal_weights=flags % 2 == 1,
+        training_mode=flags >= 2, stored=_stored(stored),
     )  # fmt: skip
 
 

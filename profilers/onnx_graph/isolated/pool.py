@@ -16,7 +16,7 @@ from profilers.host.child_limits import ChildLimits
 from profilers.host.long_lived import ChildEndedError, LongLivedChild
 from profilers.host.messages import Message
 from profilers.onnx_graph.isolated.arrays import Arrays, unpack_arrays
-from profilers.onnx_graph.isolated.encoding import decode_error, malformed_answer
+from profilers.onnx_graph.isolated.encoding import checked_remarks, decode_error, malformed_answer
 from profilers.onnx_graph.isolated.model_file import ModelFile
 from profilers.onnx_graph.limits import Limits
 
@@ -80,12 +80,14 @@ class Read:
         hash: of its graph.
         flops: floating-point operations of one run.
         size: nodes, those of bodies included.
+        remarks: what people should be told of it.
         parts: (JSON values, arrays) of each part that was asked for, in that order, or why there is none.
     """
 
     hash: GraphHash
     flops: int
     size: int
+    remarks: tuple[str, ...] = ()
     parts: Sequence[tuple[Any, Arrays] | InputError] = field(default_factory=tuple)
 
     def arrays(self, place: int) -> Arrays:
@@ -232,7 +234,8 @@ def _read(answer: Mapping[str, Any], payload: bytes, count: int) -> Read:
         decode_error(part["error"]) if "error" in part else (part["plain"], _of_part(arrays, f"{place}."))
         for place, part in enumerate(answer["parts"])
     ]
-    return Read(hash=answer["hash"], flops=int(answer["flops"]), size=int(answer["size"]), parts=parts)
+    remarks = checked_remarks(answer["remarks"])
+    return Read(hash=answer["hash"], flops=int(answer["flops"]), size=int(answer["size"]), remarks=remarks, parts=parts)
 
 
 def _of_part(arrays: Arrays, prefix: str) -> Arrays:

@@ -12,6 +12,7 @@ from onnx import AttributeProto, NodeProto, OperatorSetIdProto, checker, defs, s
 from latcast.schema import InvalidModelError, UnsupportedOperatorError
 from profilers.onnx_graph.long_lists import LONG_LIST
 from profilers.onnx_graph.shapes.com_microsoft import ALIASES, NHWC_ALIASES, RULES, Alias
+from profilers.onnx_graph.shapes.contradictions import refuse_contradictions
 from profilers.onnx_graph.shapes.rules import Output
 from profilers.onnx_graph.shapes.standard import STANDARD, STANDARD_SINCE, VALUE_FREE
 from profilers.onnx_graph.source import SourceNode
@@ -33,7 +34,8 @@ def infer_outputs(node: SourceNode, inputs: Sequence[Value | None], opsets: Opse
         InvalidModelError: inputs or attributes that do not fit the operator.
     """
     try:
-        return _infer(node, inputs, opsets)
+        outputs = _infer(node, inputs, opsets)
+        refuse_contradictions(node.operation, inputs, outputs, opset=opsets.get("", 1))
     except UnsupportedOperatorError:
         raise
     except InvalidModelError as error:
@@ -42,6 +44,7 @@ def infer_outputs(node: SourceNode, inputs: Sequence[Value | None], opsets: Opse
             IndexError) as error:  # fmt: skip
         text = " ".join(str(error).split())[:300]
         raise InvalidModelError(f"{_where(node)} does not fit its inputs or attributes: {text}") from None
+    return outputs
 
 
 def _where(node: SourceNode) -> str:

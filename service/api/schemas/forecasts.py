@@ -139,6 +139,7 @@ class ForecastOut(BaseModel):
     )
     origin: str = Field(description="Public table that the target's measurements are from; empty for our own.")
     unknown_operators: tuple[str, ...]
+    remarks: tuple[str, ...] = Field((), description="What to know of the network before trusting it, a sentence each.")
     facts: FactsOut | None = Field(None, description="There where `include` asked for some.")
 
 

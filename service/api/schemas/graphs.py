@@ -1,6 +1,6 @@
 """Bodies about graphs and architectures."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from latcast.schema import TensorSpec
 from service.api.schemas.common import In, Name, Text
@@ -23,6 +23,12 @@ class GraphOut(BaseModel):
     operators: dict[str, int]
     macs: int
     flops: int
+    unknown_macs_nodes: int = Field(
+        0, description="Nodes whose MACs are unknown, as a size depends on values; they count as nothing."
+    )
+    parameters: dict[str, int] = Field(
+        {}, description="Elements of all constants by element type, as the file stores them."
+    )
     parameter_bytes: int
     activation_bytes: int
     arithmetic_intensity: float
@@ -30,5 +36,6 @@ class GraphOut(BaseModel):
     outputs: list[TensorSpec]
     opset: int
     denormal_weights: bool
+    remarks: list[str] = Field([], description="What to know before trusting a latency of it, a sentence each.")
     architecture: ArchitectureRef | None
     created_unix_s: float

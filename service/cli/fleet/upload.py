@@ -20,10 +20,11 @@ from service.cli.options import (
     ShapeOption,
     SpaceOption,
 )
+from service.cli.remarks import say_remarks
 from service.cli.results import deliver, fail_each
 from service.cli.shapes import parse_curve
-from service.cli.tables import Column, names, numbers, output, print_table
-from service.cli.units import count
+from service.cli.tables import Column, names, numbers, output, print_table, prose
+from service.cli.units import macs, parameters
 
 __all__ = ["upload"]
 
@@ -59,9 +60,12 @@ def upload(
 
 
 def _print(asked: Sequence[Network], uploaded: Sequence[Uploaded]) -> None:
-    columns = [names("network"), Column("graph"), numbers("nodes"), numbers("MACs")]
+    columns = [names("network"), Column("graph"), numbers("nodes"), numbers("MACs"), prose("parameters")]
     rows = [_row(network, graph) for network, graph in zip(asked, uploaded, strict=True)]
-    print_table(columns, rows, out=output())
+    out = output()
+    print_table(columns, rows, out=out)
+    remarks = [_plain(graph).get("remarks", ()) for graph in uploaded]
+    say_remarks(zip((one.name for one in asked), remarks, strict=True), out)
 
 
 def _plain(graph: Uploaded) -> dict[str, Any]:
@@ -70,5 +74,7 @@ def _plain(graph: Uploaded) -> dict[str, Any]:
 
 def _row(network: Network, graph: Uploaded) -> tuple[str, ...]:
     if isinstance(graph, InputError):
-        return network.label, "error", "", ""
-    return network.label, graph["hash"], str(graph["nodes"]), count(graph["macs"])
+        return network.label, "error", "", "", ""
+    work = macs(graph["macs"], graph.get("unknown_macs_nodes", 0))
+    held = parameters(graph.get("parameters", {}), graph["parameter_bytes"])
+    return network.label, graph["hash"], str(graph["nodes"]), work, held

@@ -24,6 +24,7 @@ from service.cli.options import (
     SpaceOption,
     TargetOption,
 )
+from service.cli.remarks import say_remarks
 from service.cli.results import deliver, fail_each, writable, write_text
 from service.cli.shapes import parse_curve
 from service.cli.tables import Column, names, numbers, output, print_table, say
@@ -148,3 +149,4 @@ def _print(verdicts: Sequence[Verdict], target: Mapping[str, Any], limit_ms: flo
         for one in verdicts
     ]  # fmt: skip
     print_table(columns, rows, out=out)
+    say_remarks([(one.network.name, one.answer.get("remarks", ())) for one in verdicts], out)

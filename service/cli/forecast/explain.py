@@ -166,6 +166,7 @@ def _explained(local: "LocalTarget", query: "Query", nearest: int) -> "Explained
     """
     from predictors.base import Query
     from predictors.explanation import explain as explanation_of
+    from profilers.onnx_graph.remarks import remarks_of
     from service.forecasting.explanation import candidates, neighbours, pool, proposals
     from service.forecasting.types import ExplainedForecast, Forecast
 
@@ -179,6 +180,7 @@ def _explained(local: "LocalTarget", query: "Query", nearest: int) -> "Explained
         adapted=False,
         kind=predictor.kind,
         unknown_operators=explanation.unknown_operators,
+        remarks=remarks_of(query.graph) if query.architecture is None else (),
     )
     if not nearest:
         return ExplainedForecast(forecast=forecast, explanation=explanation)

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from service.cli.remarks import say_remarks
 from service.cli.tables import Cell, names, numbers, print_table, say
 from service.cli.units import duration, milliseconds
 
@@ -30,6 +31,7 @@ def print_explanation(document: Plain, *, kernels: int, out: Console) -> None:
     say(_forecast(document), out)
     if document["unknown_operators"]:
         say(f"never seen in training: {', '.join(document['unknown_operators'])}", out, style="yellow")
+    say_remarks([("", document.get("remarks", ()))], out)
     if document["kernels"]:
         _print_kernels(document, kernels, out)
     else:

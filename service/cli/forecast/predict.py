@@ -22,6 +22,7 @@ from service.cli.options import (
     TargetOption,
 )
 from service.cli.progress import bar
+from service.cli.remarks import say_remarks
 from service.cli.results import deliver, fail_each
 from service.cli.shapes import parse_curve
 from service.cli.tables import Cell, Column, names, numbers, output, print_table, say
@@ -95,6 +96,7 @@ def _print(
     out = output()
     say(f"{target['device_name']} · {target['label']}", out, style="bold")
     print_table(columns, rows, out=out)
+    say_remarks([(one.name, answer.get("remarks", ())) for one, answer in zip(asked, answers, strict=True)], out)
 
 
 def _sizes(network: Network, varied: Sequence[str]) -> list[str]:

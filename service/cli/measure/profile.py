@@ -1,6 +1,7 @@
 """`latcast profile`: measure one model on this machine."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,12 +17,12 @@ from service.cli.options import (
     BackendOptionsOption,
     DimOption,
     JsonOption,
-    PrecisionOption,
     ShapeOption,
     SpaceOption,
     ThreadsOption,
     TimeoutOption,
 )
+from service.cli.remarks import say_remarks
 from service.cli.results import deliver, fail_each
 from service.cli.shapes import Sizes, parse_curve
 from service.cli.tables import Column, names, numbers, output, print_table, say
@@ -37,6 +38,7 @@ Profiled = tuple[str, "Device", "Graph", Measurement]
 """Name, machine, graph and measurement of a model."""
 
 DEFAULTS = ProfileSettings()
+AS_GIVEN = "as_given"
 
 
 def profile(
@@ -48,7 +50,12 @@ def profile(
     feeds: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Inputs, instead of generated ones.")] = None,
     space: SpaceOption = None,
     backend: BackendOption = DEFAULTS.backend,
-    precision: PrecisionOption = DEFAULTS.precision,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="What the backend does to the model; where left out nothing: fp32, and as_given for a quantised one."
+        ),
+    ] = None,
     threads: ThreadsOption = DEFAULTS.threads,
     option: BackendOptionsOption = None,
     processes: Annotated[int, typer.Option(min=1, help="Fresh processes to repeat in.")] = DEFAULTS.processes,
@@ -75,7 +82,7 @@ def profile(
     """
     settings = ProfileSettings(
         backend=backend,
-        precision=precision,
+        precision=precision or DEFAULTS.precision,
         threads=threads,
         options=parse_pairs(option or [], "--option"),
         processes=processes,
@@ -85,7 +92,7 @@ def profile(
     )
     curve = parse_curve(shape, dim)
     asked = [(model, sizes) for model in models for sizes in (curve if space is None else curve[:1])]
-    run = partial(_profiled, space=space, feeds=feeds, settings=settings)
+    run = partial(_profiled, space=space, feeds=feeds, settings=settings, chosen=precision is not None)
     if len(asked) > 1:
         _profile_all(run, asked, json_out)
         return
@@ -96,12 +103,22 @@ def profile(
 
 
 def _profiled(
-    model: str, sizes: Sizes, *, space: str | None, feeds: Path | None, settings: ProfileSettings
+    model: str, sizes: Sizes, *, space: str | None, feeds: Path | None, settings: ProfileSettings, chosen: bool
 ) -> Profiled:
     content, graph = _model(model, space, sizes)
+    settings = settings if chosen else _as_named(settings, graph)
     device, measurement = _measure(content, graph, settings, _feeds(feeds, graph))
     name = model if space else Path(model).name
     return f"{name} ({sizes.label})" if sizes.label else name, device, graph, measurement
+
+
+def _as_named(settings: ProfileSettings, graph: "Graph") -> ProfileSettings:
+    """The settings of a model that runs as it is: it is not called fp32 where it is quantised."""
+    from profilers.backends import get_backend
+    from profilers.onnx_graph.remarks import number_type
+
+    quantised = number_type(graph) and AS_GIVEN in get_backend(settings.backend).precisions
+    return replace(settings, precision=AS_GIVEN) if quantised else settings
 
 
 def _failure(measurement: Measurement) -> str:
@@ -113,7 +130,8 @@ def _profile_all(
     run: Callable[[str, Sizes], Profiled], asked: Sequence[tuple[str, Sizes]], json_out: str | None
 ) -> None:
     """Measure one after the other, and print a row for each; one that fails spoils no other."""
-    documents, rows, failures = [], [], []
+    documents: list[dict[str, Any]] = []
+    rows, failures = [], []
     for model, sizes in asked:
         try:
             name, device, graph, measurement = run(model, sizes)
@@ -125,24 +143,30 @@ def _profile_all(
             documents.append(_document(name, device, graph, measurement))
             rows.append((name, measurement))
         failures += [(name, problem)] if problem else []
-    deliver(documents, json_out, lambda: print_rows(rows))
+    remarks = [(one["name"], one["graph"]["remarks"]) for one in documents if "graph" in one]
+    deliver(documents, json_out, lambda: print_rows(rows, remarks))
     fail_each(failures)
 
 
-def print_rows(rows: Sequence[tuple[str, Measurement]]) -> None:
-    """Print a row for each measurement that has samples."""
+def print_rows(rows: Sequence[tuple[str, Measurement]], remarks: Sequence[tuple[str, Sequence[str]]] = ()) -> None:
+    """Print a row for each measurement that has samples, and the remarks on the models."""
     if not rows:
         return
-    taken = [(name, one.summary, one.noisy) for name, one in rows if one.summary is not None]
-    columns = [names("model"), numbers("ms"), numbers("p10 – p90"), numbers("samples"), Column("steadiness")]
+    taken = [(name, one.target.label, one.summary, one.noisy) for name, one in rows if one.summary is not None]
+    labels = [one.target.label for _, one in rows]
+    mixed = [names("target")] if len(set(labels)) > 1 else []
+    columns = [names("model"), *mixed, numbers("ms"), numbers("p10 – p90"), numbers("samples"), Column("steadiness")]
     cells = [
-        (name, milliseconds(summary.median_ms), f"{milliseconds(summary.p10_ms)} – {milliseconds(summary.p90_ms)}",
-         str(summary.samples), "noisy: the machine was busy" if noisy else "steady")
-        for name, summary, noisy in taken
+        (name, *([label] if mixed else []), milliseconds(summary.median_ms),
+         f"{milliseconds(summary.p10_ms)} – {milliseconds(summary.p90_ms)}", str(summary.samples),
+         "noisy: the machine was busy" if noisy else "steady")
+        for name, label, summary, noisy in taken
     ]  # fmt: skip
     out = output()
-    say(rows[0][1].target.label, out, style="bold")
+    if not mixed:
+        say(labels[0], out, style="bold")
     print_table(columns, cells, out=out)
+    say_remarks(remarks, out)
 
 
 def _model(text: str, space: str | None, sizes: Sizes) -> "tuple[bytes, Graph]":
@@ -209,18 +233,16 @@ def _show(
 
 def _document(name: str, device: "Device", graph: "Graph", measurement: Measurement) -> dict[str, Any]:
     """Everything that is known, the summaries included."""
+    from profilers.feeds import decided_remarks
+    from profilers.onnx_graph.remarks import described, remarks_of
+
     return {
         "name": name,
         "device": to_plain(device),
         "graph": {
             "hash": graph.hash,
-            "nodes": len(graph.nodes),
-            "operators": graph.operators,
-            "macs": graph.macs,
-            "flops": graph.flops,
-            "parameter_bytes": graph.parameter_bytes,
-            "activation_bytes": graph.activation_bytes,
-            "arithmetic_intensity": graph.arithmetic_intensity,
+            **described(graph),
+            "remarks": [*remarks_of(graph), *decided_remarks(graph, measurement.feeds)],
         },
         "summary": to_plain(measurement.summary),
         "measurement": to_plain(measurement),

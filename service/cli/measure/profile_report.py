@@ -7,9 +7,12 @@ from rich.console import Console
 from rich.text import Text
 
 from latcast.schema import CounterReading, Device, Graph, KernelTiming, Measurement, Summary
+from profilers.feeds import decided_remarks
 from profilers.host.environment import stopped_by_quota
+from profilers.onnx_graph.remarks import remarks_of, unknown_macs
+from service.cli.remarks import say_remarks
 from service.cli.tables import Cell, names, numbers, output, print_pairs, print_table, say
-from service.cli.units import count, duration, milliseconds
+from service.cli.units import count, duration, macs, milliseconds, parameters, size
 
 __all__ = ["print_report"]
 
@@ -47,6 +50,7 @@ def print_report(
     elif kernels:
         reason = measurement.runs[0].no_kernels or "The backend gave none."
         say(f"No kernel timings. {reason}", out)
+    say_remarks([("", (*remarks_of(graph), *decided_remarks(graph, measurement.feeds)))], out)
 
 
 def _latency_rows(measurement: Measurement, summary: Summary) -> Iterator[tuple[str, Cell]]:
@@ -74,23 +78,14 @@ def _steadiness(measurement: Measurement, summary: Summary) -> Text:
 
 def _model_rows(graph: Graph, measurement: Measurement, summary: Summary) -> Iterator[tuple[str, Cell]]:
     yield "nodes", f"{len(graph.nodes)} ({_operators(graph)})"
-    yield "MACs", count(graph.macs)
+    yield "MACs", macs(graph.macs, unknown_macs(graph))
     yield "FLOPs", count(graph.flops)
-    yield "parameters", _parameters(graph)
-    yield "activations", _bytes(graph.activation_bytes)
+    yield "parameters", parameters(graph.parameters, graph.parameter_bytes)
+    yield "activations", size(graph.activation_bytes)
     yield "arithmetic intensity", f"{graph.arithmetic_intensity:.1f} FLOPs/byte"
     yield "achieved", f"{graph.flops / summary.median_ms / 1e6:.1f} GFLOP/s"
-    yield "peak memory", f"{_bytes(measurement.peak_memory_bytes)} (the whole process)"
+    yield "peak memory", f"{size(measurement.peak_memory_bytes)} (the whole process)"
     yield "loading", duration(measurement.runs[0].load_ms)
-    if graph.denormal_weights:
-        yield "weights", Text("some are denormal, which can slow a runtime tenfold", style="yellow")
-
-
-def _parameters(graph: Graph) -> str:
-    """How many of each type there are, the most frequent first, and their bytes."""
-    counts = {dtype: number for dtype, number in graph.parameters.items() if number}
-    listed = ", ".join(f"{count(number)} {dtype}" for dtype, number in counts.items()) or "none"
-    return f"{listed}: {_bytes(graph.parameter_bytes)}" if counts else listed
 
 
 def _operators(graph: Graph) -> str:
@@ -137,10 +132,3 @@ def _print_kernels(timings: tuple[KernelTiming, ...], most: int, out: Console) -
 
 def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
     return " ".join("×".join(map(str, shape)) or "scalar" for shape in shapes)
-
-
-def _bytes(value: float) -> str:
-    for factor, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
-        if value >= factor:
-            return f"{value / factor:.1f} {unit}"
-    return f"{value:.0f} B"

@@ -25,6 +25,7 @@ from service.cli.options import (
     TargetOption,
 )
 from service.cli.progress import follow_all, reason
+from service.cli.remarks import say_remarks
 from service.cli.results import deliver, fail_each
 from service.cli.shapes import parse_curve
 from service.cli.tables import Column, echo, names, numbers, output, print_table, say
@@ -93,7 +94,9 @@ def _submitted(client: "Client", target: str, asked: Sequence[Network], settings
 
 
 def _result(uploaded: Uploaded) -> Result:
-    return {"error": str(uploaded)} if isinstance(uploaded, InputError) else {"graph": uploaded["hash"]}
+    if isinstance(uploaded, InputError):
+        return {"error": str(uploaded)}
+    return {"graph": uploaded["hash"], "remarks": uploaded.get("remarks", [])}
 
 
 def _collect(client: "Client", results: Sequence[Result], *, on: str) -> None:
@@ -134,6 +137,7 @@ def _print(asked: Sequence[Network], results: Sequence[Result], *, target: Mappi
     say(f"{target['device_name']} · {target['label']}", out, style="bold")
     columns = [names("network"), numbers("ms"), numbers("p10 – p90"), numbers("samples"), Column("steadiness")]
     print_table(columns, [(one.label, *_cells(result)) for one, result in zip(asked, results, strict=True)], out=out)
+    say_remarks([(one.name, result.get("remarks", ())) for one, result in zip(asked, results, strict=True)], out)
 
 
 def _cells(result: Result) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from predictors.networks import GraphFeatures
 from predictors.registry import pretrained
 from profilers.onnx_graph import load_graph
 from profilers.onnx_graph.isolated.pool import ForeignModel
+from profilers.onnx_graph.remarks import described
 from profilers.search_spaces import get_space
 
 TARGETS = {
@@ -61,7 +62,7 @@ def test_times_of_kernels_are_attributed_alike() -> None:
 def test_the_record_the_summary_and_the_model_are_features_too() -> None:
     away = read("record", "summary", "compressed_model")
     assert away.feature(("record",)) == GRAPH
-    assert away.feature(SUMMARY) == GRAPH.summary
+    assert away.feature(SUMMARY) == described(GRAPH)
     assert isinstance(away.feature(MODEL), bytes)
 
 

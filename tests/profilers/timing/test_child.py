@@ -61,7 +61,7 @@ def test_a_preparation_fills_weights_in_and_quantises(folder: Path) -> None:
     assert b"latcast:precision" in (folder / SENTINEL_FILE).read_bytes()
 
 
-@pytest.mark.parametrize(("task", "stage"), [("profile", "run"), ("prepare", "load")])
+@pytest.mark.parametrize(("task", "stage"), [("profile", "feeds"), ("prepare", "load")])
 def test_what_is_raised_is_a_failure_with_its_stage(folder: Path, task: str, stage: str) -> None:
     if task == "prepare":
         (folder / MODEL_FILE).write_bytes(b"not a model")

@@ -14,7 +14,7 @@ SETTINGS = ProfileSettings(memory_limit_bytes=2**29)
         (MemoryError(), "memory", "more than the 512 MiB that it may use."),
         (MemoryError("an arena"), "memory", "(an arena)"),
         (BackendUnavailableError("It is not installed."), "unavailable", "It is not installed."),
-        (InvalidFeedsError("They do not fit."), "run", "They do not fit."),
+        (InvalidFeedsError("They do not fit."), "feeds", "They do not fit."),
         (InvalidModelError("It is refused."), "load", "It is refused."),
         (RuntimeError("out of luck"), "run", "RuntimeError: out of luck"),
     ],

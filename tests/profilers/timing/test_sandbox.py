@@ -140,19 +140,20 @@ def test_nodes_of_one_name_are_told_apart() -> None:
 
 
 def test_a_failure_to_run_names_the_generated_inputs_that_steer() -> None:
-    shape = helper.make_tensor_value_info("shape", TensorProto.INT64, [2])
-    x, y = helper.make_tensor_value_info("x", TensorProto.FLOAT, [8, 8]), helper.make_empty_tensor_value_info("y")
-    nodes = [helper.make_node("Reshape", ["x", "shape"], ["r"]), helper.make_node("Relu", ["r"], ["y"])]
-    proto = helper.make_model(helper.make_graph(nodes, "g", [x, shape], [y]),
+    places = helper.make_tensor_value_info("places", TensorProto.INT64, [2])
+    x, y = helper.make_tensor_value_info("x", TensorProto.FLOAT, [4, 8]), helper.make_empty_tensor_value_info("y")
+    nodes = [helper.make_node("Mul", ["places", "far"], ["p"]), helper.make_node("Gather", ["x", "p"], ["y"])]
+    far = helper.make_tensor("far", TensorProto.INT64, [], [1000])
+    proto = helper.make_model(helper.make_graph(nodes, "g", [x, places], [y], [far]),
                               opset_imports=[helper.make_opsetid("", 17)], ir_version=8)  # fmt: skip
     model, settings = proto.SerializeToString(), replace(QUICK, backend="onnxruntime")
     failure = measured(settings, model=model).failure
     assert failure is not None
-    assert failure.stage == "run"
+    assert failure.stage == "feeds"
     assert failure.message.endswith(
-        "The generated values of 'shape' may be none that the model takes: give inputs of your own with --feeds."
+        "The generated values of 'places' may be none that the model takes: give inputs of your own with --feeds."
     )
-    feeds = {"x": np.ones((8, 8), np.float32), "shape": np.array([4, 16])}
+    feeds = {"x": np.ones((4, 8), np.float32), "places": np.zeros(2, np.int64)}
     assert measure(model, device=DEVICE, settings=settings, feeds=feeds).failure is None
 
 

@@ -10,6 +10,7 @@ from latcast.schema import Architecture, InvalidModelError, LatcastError, ModelL
 from profilers.host.cancellation import Cancellation, WorkCancelledError, cancelled_by
 from profilers.onnx_graph import Limits, load_graph, strip_weights
 from profilers.onnx_graph.isolated.pool import ForeignModel, ModelText, ReaderPool, read_answer
+from profilers.onnx_graph.remarks import described
 from profilers.search_spaces import get_space
 from tests.profilers.onnx_graph.models import proto_of, relu
 
@@ -33,7 +34,7 @@ def test_parts_come_in_the_order_in_which_they_are_asked_for(pool: ReaderPool) -
     read = pool.read(ForeignModel(content=MODEL), [("summary",), ("model",)])
     graph = load_graph(MODEL)
     assert (read.hash, read.flops, read.size) == (graph.hash, graph.flops, 1)
-    assert read.parts[0] == (graph.summary, {})
+    assert read.parts[0] == (described(graph), {})
     assert read.arrays(1)["bytes"].tobytes() == strip_weights(MODEL)
 
 

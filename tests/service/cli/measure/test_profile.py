@@ -87,7 +87,8 @@ def test_given_feeds_are_fed(dynamic: str, tmp_path: Path) -> None:
     document = json.loads(
         profile(dynamic, *QUICK, "--shape", "x=4,3", "--feeds", str(tmp_path / "feeds.npz"), "--json", "-")
     )
-    assert document["measurement"]["feeds"] == [{"name": "x", "dtype": "float32", "shape": [4, 3], "low": 2, "high": 2}]
+    told = {"name": "x", "dtype": "float32", "shape": [4, 3], "low": 2, "high": 2, "values": []}
+    assert document["measurement"]["feeds"] == [told]
 
 
 def test_an_architecture_can_be_profiled_by_its_text() -> None:
