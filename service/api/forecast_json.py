@@ -89,7 +89,6 @@ def _end_of_predicted(answers: Answers) -> str:
 def _end_of_measured(statistic: str, origin: str) -> str:
     members: dict[str, Any] = {
         "adapted": True, "predictor": None, "kind": None, "measurements": 1, "statistic": statistic, "origin": origin,
-        "unknown_operators": [],
-        "remarks": [],
+        "unknown_operators": [], "remarks": [],
     }  # fmt: skip
     return to_json(members).decode()[1:]

@@ -120,7 +120,7 @@ def _source(answer: Mapping[str, Any]) -> str:
     """Measured, predicted, or what a forecast lacks."""
     if answer["adapted"]:
         return str(answer["source"])
-    return "carried over" if str(answer["predictor"]).startswith("carried:") else "predicted, not adapted"
+    return "carried over" if str(answer.get("predictor")).startswith("carried:") else "predicted, not adapted"
 
 
 def _rate(latency_ms: float, network: Network) -> str:

@@ -29,7 +29,7 @@ def test_items() -> None:
     assert first == {
         "latency_ms": 1.5, "interval_ms": [1.0, 2.0], "source": "predicted", "coverage": 0.5, "adapted": True,
         "predictor": 'p"', "kind": "k", "measurements": 7, "statistic": None, "origin": 'ours, "CC0"',
-        "unknown_operators": [],
+        "unknown_operators": [], "remarks": [],
     }  # fmt: skip
     assert (second["latency_ms"], second["interval_ms"], second["statistic"]) == (2e-7, None, 'a "mean"')
     assert (second["predictor"], second["measurements"], second["source"]) == (None, 1, "measured")
