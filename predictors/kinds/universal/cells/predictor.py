@@ -15,7 +15,7 @@ from predictors.data.splits import rows_by_target
 from predictors.kinds.universal.cells.components import component_names
 from predictors.kinds.universal.cells.posterior import CostProfile, equally_uncertain, posterior_of
 from predictors.kinds.universal.cells.prior import DevicePrior, MixtureSettings, learn_prior
-from predictors.kinds.universal.cells.queries import SPACES, common_space, source_rows, texts_of
+from predictors.kinds.universal.cells.queries import SPACES, common_space, feature_space, source_rows, texts_of
 from predictors.kinds.universal.cells.unadapted import source_profile, stranger_profile
 from profilers.progress import no_progress
 
@@ -198,7 +198,7 @@ class CellPredictor(Predictor):
         """The predictor that `to_artifact` described."""
         predictor = cls.from_header(artifact)
         artifact.require_features(FEATURE_VERSION)
-        space = SPACES.get(artifact.vocabulary_entry("space"))
+        space = feature_space(str(artifact.vocabulary_entry("space")))
         if space is None:
             name = artifact.vocabulary_entry("space")
             raise ArtifactError(f"The artifact is of the search space {name!r}, which is not known.")

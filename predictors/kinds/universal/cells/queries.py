@@ -10,8 +10,9 @@ from predictors.kinds.universal.cells.fbnet_features import FBNET
 from predictors.kinds.universal.cells.feature_space import FeatureSpace
 from predictors.kinds.universal.cells.nasbench201_features import NASBENCH201
 from predictors.kinds.universal.cells.prior import SourceRows
+from predictors.kinds.universal.cells.text_features import text_features
 
-__all__ = ["SPACES", "common_space", "source_rows", "texts_of"]
+__all__ = ["SPACES", "common_space", "feature_space", "source_rows", "texts_of"]
 
 SPACES = {space.name: space for space in (NASBENCH201, FBNET)}
 """Search spaces whose features are known."""
@@ -42,7 +43,12 @@ def texts_of(queries: Sequence[Query], space: FeatureSpace) -> list[str]:
 def common_space(queries: Sequence[Query]) -> FeatureSpace | None:
     """The known search space that all queries are architectures of; None where they have to be read as graphs."""
     names = {query.architecture.space if query.architecture else "graphs" for query in queries}
-    return SPACES.get(names.pop()) if len(names) == 1 else None
+    return feature_space(names.pop()) if len(names) == 1 else None
+
+
+def feature_space(name: str) -> FeatureSpace | None:
+    """The features of a search space; None where its architectures have to be read as graphs."""
+    return SPACES.get(name) or text_features(name)
 
 
 def source_rows(space: FeatureSpace, data: LatencyDataset, target: TargetId) -> SourceRows:
