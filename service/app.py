@@ -126,6 +126,7 @@ def create_app(
         database=database,
         reader=reader,
         forecaster=forecaster,
+        memory=memory,
         facts=NetworkFacts(database, _resolver_of(forecaster) or Resolver(database, reader)),
         limiter=RateLimiter(
             RATE_PER_SECOND if settings.rate_per_second is None else settings.rate_per_second,

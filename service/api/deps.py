@@ -22,6 +22,7 @@ from service.fleet import access
 from service.fleet.access import Principal, Scope
 from service.fleet.identities import Identities
 from service.forecasting.facts import NetworkFacts
+from service.forecasting.memory import ForecastMemory
 from service.forecasting.types import ForecasterLike
 from service.measurements.activity import Activity
 from service.measurements.column_store import ColumnStore
@@ -41,6 +42,7 @@ class Parts:
     database: Database
     reader: ReadsFeatures
     forecaster: ForecasterLike
+    memory: ForecastMemory | None
     facts: NetworkFacts
     limiter: RateLimiter
     forecast_limiter: RateLimiter

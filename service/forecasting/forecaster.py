@@ -1,6 +1,9 @@
 """Answers `POST /v1/predict`: what the database knows, else what a predictor says (`service.forecasting.selection`)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
@@ -33,6 +36,7 @@ log = structlog.get_logger(__name__)
 Answer = Forecast | LatcastError
 BATCH_NODES = 5000
 """Nodes of the graphs that are forecast at once."""
+Outcome = Query | LatcastError
 Queries = dict[int, Query]
 """Queries by the place of their item."""
 
@@ -185,15 +189,33 @@ class Forecaster:
 
     def _readable(self, queries: Queries, predictor: Predictor) -> tuple[Queries, dict[int, Answer]]:
         """The queries as the predictor reads them; the errors of those that cannot be built are theirs alone."""
+        read = partial(self._read, predictor=predictor)
+        at_once = sum(wants_graph(predictor, query) for query in queries.values())
+        outcomes = in_threads(read, list(queries.values()), min(at_once, self._settings.reader_workers))
         readable: Queries = {}
         errors: dict[int, Answer] = {}
-        for index, query in queries.items():
-            check_wanted()
-            try:
-                readable[index] = self.resolver.readable(query, predictor)
-            except Exception as error:  # noqa: BLE001 - one item's error must not spoil the others' answers
-                errors[index] = failure(error)
+        for index, outcome in zip(queries, outcomes, strict=True):
+            if isinstance(outcome, LatcastError):
+                errors[index] = outcome
+            else:
+                readable[index] = outcome
         return readable, errors
+
+    def _read(self, query: Query, *, predictor: Predictor) -> Query | LatcastError:
+        check_wanted()
+        try:
+            return self.resolver.readable(query, predictor)
+        except Exception as error:  # noqa: BLE001 - one item's error must not spoil the others' answers
+            return failure(error)
+
+
+def in_threads(function: Callable[[Query], Outcome], queries: Sequence[Query], threads: int) -> list[Outcome]:
+    """The function of each query, in order, in so many threads that share this one's context."""
+    if threads < 2:
+        return [function(query) for query in queries]
+    with ThreadPoolExecutor(threads) as pool:
+        futures = [pool.submit(copy_context().run, function, query) for query in queries]
+        return [future.result() for future in futures]
 
 
 def read_features(predictors: TargetPredictors) -> list[Feature]:

@@ -22,7 +22,7 @@ from service.db.changes import Changes
 from service.db.session import Database
 from service.forecasting.columns import Answers, Responder
 from service.forecasting.selection import PredictorSelection
-from service.forecasting.types import senseless
+from service.forecasting.types import Forecast, senseless
 from service.graphs.queries import reads_natively
 from service.learning.catalogue import PredictorCatalogue, ServedPredictor
 from service.measurements.lookup import MeasuredLatency, measured_latencies, measured_networks
@@ -46,7 +46,7 @@ class Remembered:
     Args:
         target: the target.
         space: name of the search space.
-        responder: predictor that reads the space's architectures.
+        responder: who is asked first about the space's architectures; learns by itself where it reads them natively.
         state: whatever the answers depend on.
         measured_texts: texts that the target has measurements of.
     """
@@ -61,6 +61,7 @@ class Remembered:
             adapted=responder.adapted,
             measurements=len(responder.support),
         )
+        self.is_native = reads_natively(responder.predictor, space)
         self.generation = -1
         self._measured_texts = measured_texts
         self._text_bytes = _bytes_of(measured_texts)
@@ -100,6 +101,39 @@ class Remembered:
                 found = measured_latencies(session, self.target, self.space, known)
         self._learn_measured({text: found[one.text] for text, one in parsed.items() if one.text in found})
         return errors | self._learn_forecasts({text: one for text, one in parsed.items() if one.text not in found})
+
+    def take(self, texts: Sequence[str], forecasts: Sequence[Forecast | LatcastError], level: float) -> None:
+        """Remember answers that the forecaster gave; those of other responders, and errors, are left out.
+
+        Args:
+            texts: n texts.
+            forecasts: their answers.
+            level: of the intervals.
+        """
+        for source in ("measured", "predicted"):
+            taken = {
+                text: one
+                for text, one in zip(texts, forecasts, strict=True)
+                if isinstance(one, Forecast) and one.source == source and self._is_plain(one)
+            }
+            if taken:
+                self._take(list(taken), list(taken.values()), level, measured=source == "measured")
+
+    def _is_plain(self, forecast: Forecast) -> bool:
+        responder = self._responder
+        same = (forecast.predictor, forecast.adapted, forecast.measurements) == (
+            responder.predictor, responder.adapted, responder.measurements,
+        )  # fmt: skip
+        return (same or forecast.source == "measured") and not forecast.unknown_operators
+
+    def _take(self, texts: list[str], forecasts: list[Forecast], level: float, *, measured: bool) -> None:
+        ends = np.array([one.interval_ms or (np.nan, np.nan) for one in forecasts])
+        spread = np.log(ends[:, 1] / ends[:, 0]) / (2 * normal_quantile((1 + level) / 2))
+        latency, coverage = [one.latency_ms for one in forecasts], [one.coverage for one in forecasts]
+        values = np.array([latency, spread, coverage, np.full(len(texts), float(measured))])
+        if measured:
+            self._measured.update(texts)
+        self._store(texts, values, [one.statistic or "" for one in forecasts] if measured else ())
 
     def _parsed(self, texts: Sequence[str]) -> tuple[dict[str, Architecture], dict[str, LatcastError]]:
         parse = get_space(self.space).parse
@@ -307,7 +341,8 @@ class ForecastMemory:
         if not missing:
             self._count(len(texts), 0)
             return Prepared(remembered, texts, {}, self._forget_beyond_bound)
-        errors = remembered.learn(missing, None) if len(missing) <= QUICK_TEXTS else None
+        few = remembered.is_native and len(missing) <= QUICK_TEXTS
+        errors = remembered.learn(missing, None) if few else None
         if errors is None:
             return None
         self._count(len(texts), len(missing))
@@ -315,8 +350,8 @@ class ForecastMemory:
         return Prepared(remembered, texts, errors, self._forget_beyond_bound)
 
     def prepare(self, target_id: TargetId, space: str, texts: Sequence[str]) -> Prepared | None:
-        """Prepare answers, with a look at the database where it is needed; None where no predictor reads the space as
-        it is.
+        """Prepare answers, with a look at the database where it is needed; None where graphs have to be built: then the
+        forecaster is asked, and what it answers is taken (`take`).
 
         Args:
             target_id: the target.
@@ -329,40 +364,68 @@ class ForecastMemory:
             ConflictError: no predictor can answer for the target.
         """
         remembered = self._fresh(target_id, get_space(space).name)
-        if remembered is None:
-            return None
         missing = remembered.missing(texts)
+        if missing and not remembered.is_native:
+            return None
         self._count(len(texts), len(missing))
         errors = (remembered.learn(missing, self._database) if missing else None) or {}
         self._forget_beyond_bound()
         return Prepared(remembered, texts, errors, self._forget_beyond_bound)
+
+    def take(
+        self,
+        target_id: TargetId,
+        space: str,
+        texts: Sequence[str],
+        forecasts: Sequence[Forecast | LatcastError],
+        *,
+        level: float,
+        generation: int,
+    ) -> None:
+        """Remember what the forecaster answered about a space that nobody reads natively.
+
+        Args:
+            target_id: the target.
+            space: name of the search space.
+            texts: n texts.
+            forecasts: their answers.
+            level: of the intervals.
+            generation: `Changes.generation` before the forecaster was asked; answers from before a change are dropped.
+        """
+        remembered = self._kept.get((target_id, space))
+        if remembered is None or remembered.is_native or remembered.generation != generation:
+            return
+        if self._changes.generation == generation:
+            remembered.take(texts, forecasts, level)
+            self._count(len(texts), len(texts))
+            self._forget_beyond_bound()
 
     def _count(self, texts: int, missing: int) -> None:
         with self._lock:
             self.hits += texts - missing
             self.misses += missing
 
-    def _fresh(self, target_id: TargetId, space: str) -> Remembered | None:
+    def _fresh(self, target_id: TargetId, space: str) -> Remembered:
         """What is remembered of a space on a target, emptied if something of it changed; one call at a time looks."""
         with self._looks.get_or_make((target_id, space), threading.Lock):
             return self._looked_up(target_id, space)
 
-    def _looked_up(self, target_id: TargetId, space: str) -> Remembered | None:
+    def _looked_up(self, target_id: TargetId, space: str) -> Remembered:
         key, generation = (target_id, space), self._changes.generation
         remembered = self._kept.get(key)
         if remembered is not None and remembered.generation == generation:
             return remembered
         predictors = self._catalogue.predictors_of(target_id, not_before=self._changes.noticed_at)
         responder = self._selection.of(predictors, space, not_before=self._changes.noticed_at)[0]
-        if not reads_natively(responder.predictor, space):
-            return None
         with self._database.read() as session:
             newest = session.scalar(
                 select(func.max(tables.Measurement.id)).where(tables.Measurement.target_id == target_id)
             )
             state = (responder.id, id(responder.predictor), newest)
             if remembered is None or remembered.state != state:
-                texts = frozenset(row.name for row in measured_networks(session, predictors.target, space))
+                natively = reads_natively(responder.predictor, space)
+                rows = measured_networks(session, predictors.target, space) if natively else []
+                texts = frozenset(row.name for row in rows)
                 remembered = Remembered(predictors.target, space, responder, state, texts)
         remembered.generation = generation
         with self._lock:

@@ -107,8 +107,14 @@ class _Asked:
     def _answers(self, target: str) -> list[Answer]:
         """Answers in the items' order; those that are errors already stay so."""
         good = [item for item in self._items if isinstance(item, Item)]
-        forecasts = iter(self._parts.forecaster.forecast(target, good, self._body.level))
-        answers = [next(forecasts) if isinstance(item, Item) else item for item in self._items]
+        generation, level = self._parts.changes.generation, self._body.level
+        forecasts = self._parts.forecaster.forecast(target, good, level)
+        spaces = {item.space for item in good}
+        if self._parts.memory is not None and len(spaces) == 1 and (space := spaces.pop()) is not None:
+            texts = [item.text or "" for item in good]
+            self._parts.memory.take(target, space, texts, forecasts, level=level, generation=generation)
+        left = iter(forecasts)
+        answers = [next(left) if isinstance(item, Item) else item for item in self._items]
         if all(isinstance(answer, ConflictError) for answer in answers):
             raise answers[0]  # type: ignore[misc]  # every one of them is
         return answers

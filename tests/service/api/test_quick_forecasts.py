@@ -28,7 +28,7 @@ from service.forecasting.memory import ForecastMemory
 from service.measurements.table_import import store
 from service.settings import Settings
 from tests.predictors.tables import latencies
-from tests.service.helpers import DirectReader, model
+from tests.service.helpers import DEVICE, TARGET, DirectReader, model
 
 SPACE = get_space("nasbench201")
 RNG = np.random.default_rng(5)
@@ -180,6 +180,24 @@ def test_facts_of_networks_are_there_where_they_are_asked_for(world: World) -> N
     assert close({name: value for name, value in item.items() if name != "facts"},
                  world.ask(world.list_body([TEXTS[0]]))["items"][0])  # fmt: skip
     assert world.http.post("/v1/predict", json=world.list_body(TEXTS[:1], include=["colour"])).status_code == 422
+
+
+@pytest.mark.parametrize("form", ["list_body", "column_body"])
+def test_what_was_forecast_of_graphs_is_remembered(
+    world: World, counted: list[int], slowly: Callable[[], None], form: str
+) -> None:
+    Client("http://testserver", transport=world.http._transport).register(DEVICE, [TARGET])
+    world.http.app.state.parts.changes.look()  # type: ignore[attr-defined]
+    body = getattr(world, form)([*TEXTS[:3], "broken"]) | {"target": TARGET.id}
+    first = world.ask(body)
+    assert counted == [], "their graphs are built by the route"
+    usual = getattr(world, form)(TEXTS[:3]) | {"target": TARGET.id}
+    again, wider = world.ask(usual), world.ask(usual | {"level": 0.5})
+    assert counted == [3, 3]
+    slowly()
+    assert close(world.ask(body), first)
+    assert close(again, world.ask(usual))
+    assert close(wider, world.ask(usual | {"level": 0.5}))
 
 
 def test_large_calls_are_answered_alike(world: World, counted: list[int]) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import current_thread
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from latcast.schema import (
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Query
 from predictors.kinds.flops import FlopsPredictor
 from predictors.networks import Feature, GraphFeatures
+from profilers.host.cancellation import Cancellation, WorkCancelledError, cancelled_by, check_wanted
 from profilers.onnx_graph import load_graph
 from profilers.onnx_graph.isolated.pool import ModelText, Source
 from service.db import records
@@ -216,3 +218,23 @@ def test_a_latency_that_cannot_be_is_no_answer(world: World) -> None:
     (answer,) = real.forecast(TARGET.id, [Item(graph=world.graph())], 0.9)
     assert isinstance(answer, Forecast)
     assert answer.source == "predicted"
+
+
+def test_graphs_are_read_in_threads_that_give_up_with_their_caller() -> None:
+    queries = [Query(target=TARGET, architecture=Architecture(space="toy", text=str(place))) for place in range(20)]
+    seen: list[str] = []
+
+    def read(query: Query) -> Query:
+        check_wanted()
+        seen.append(current_thread().name)
+        return query
+
+    assert module.in_threads(read, queries, 3) == queries
+    assert current_thread().name not in seen
+    assert module.in_threads(read, queries[:2], 1) == queries[:2]
+    assert seen[-1] == current_thread().name
+    gone = Cancellation()
+    gone.cancel()
+    with cancelled_by(gone), pytest.raises(WorkCancelledError):
+        module.in_threads(read, queries, 3)
+    assert len(seen) == 22

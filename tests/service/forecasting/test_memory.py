@@ -1,6 +1,7 @@
 """Answers in memory are those of the database and the predictor, follow every change, and stay within their bound."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,18 +10,21 @@ import pytest
 from latcast.errors import ConflictError, NotFoundError
 from latcast.schema import InvalidArchitectureError, UnknownNameError
 from predictors.data.importers import read_any
+from predictors.kinds.flops import FlopsPredictor
 from profilers.search_spaces import get_space
+from service.db import records
 from service.db.changes import Changes
 from service.db.session import Database
 from service.forecasting.columns import Answers
 from service.forecasting.forecaster import Forecaster
-from service.forecasting.memory import FIRST_ROWS, QUICK_TEXTS, ForecastMemory
+from service.forecasting.memory import FIRST_ROWS, QUICK_TEXTS, ForecastMemory, Remembered
 from service.forecasting.types import Forecast
 from service.graphs.resolver import Item
+from service.learning.catalogue import ServedPredictor
 from service.measurements.table_import import store
 from service.settings import Settings
 from tests.predictors.tables import latencies
-from tests.service.helpers import DirectReader
+from tests.service.helpers import DEVICE, TARGET, DirectReader
 
 SPACE = get_space("nasbench201")
 RNG = np.random.default_rng(2)
@@ -215,3 +219,43 @@ def test_lines_count_towards_the_bound(database: Database, tmp_path: Path) -> No
     lines = prepared.lines(0.9, lambda answers: ["x" * 1000] * len(answers.latency_ms))
     assert len(lines) == 90
     assert not world.memory._kept
+
+
+def test_answers_of_others_are_taken_only_while_nothing_changed(world: World) -> None:
+    with world.database.write.begin() as session:
+        session.add(device := records.device_row(DEVICE))
+        session.add(records.target_row(TARGET, device))
+    world.changes.look()
+    texts = [*TEXTS[:3], "broken"]
+    assert world.memory.prepare(TARGET.id, "nasbench201", texts) is None, "graphs have to be built"
+    told = world.forecaster.forecast(TARGET.id, [Item(space="nasbench201", text=text) for text in texts], 0.5)
+    generation = world.changes.generation
+    world.memory.take(TARGET.id, "nasbench201", texts, told, level=0.5, generation=generation - 1)
+    assert world.memory.prepare(TARGET.id, "nasbench201", texts[:3]) is None, "they are from before a change"
+    world.memory.take(TARGET.id, "nasbench201", texts, told, level=0.5, generation=generation)
+    assert world.memory.prepare(TARGET.id, "nasbench201", texts) is None, "errors are not remembered"
+    prepared = world.memory.at_once(TARGET.id, "nasbench201", texts[:3])
+    assert prepared is not None
+    answers = prepared.answers(0.5)
+    for index, one in enumerate(told[:3]):
+        assert isinstance(one, Forecast)
+        assert (answers.low_ms[index], answers.high_ms[index]) == pytest.approx(one.interval_ms, rel=1e-12)
+    assert answers.responder is not None
+    assert not answers.responder.adapted
+
+
+def test_answers_of_another_responder_are_not_taken(world: World) -> None:
+    remembered = Remembered(
+        TARGET, "nasbench201", ServedPredictor(id="mine", predictor=FlopsPredictor(), adapted=False), 0, frozenset()
+    )
+    one = Forecast(
+        latency_ms=2.0, interval_ms=(1.0, 4.0), source="predicted", coverage=0.5, adapted=False, predictor="mine"
+    )
+    others = [replace(one, predictor="other"), replace(one, unknown_operators=("X",)), replace(one, measurements=3)]
+    measured = replace(one, source="measured", predictor=None, adapted=True, measurements=1, statistic="median")
+    texts = ["a", "b", "c", "d", "e"]
+    remembered.take(texts, [one, *others, measured], 0.9)
+    assert remembered.missing(texts) == ["b", "c", "d"]
+    answers = remembered.answers(["a", "e"], 0.9, {})
+    assert answers.low_ms.tolist() == pytest.approx([1.0, 1.0])
+    assert (answers.measured.tolist(), answers.statistics) == ([False, True], {1: "median"})
