@@ -2,11 +2,13 @@
 
 A table that fits is printed as it is. In one that does not fit, texts that may be long are wrapped in their columns
 while that is readable; else they get lines of their own above the row's figures; else each row becomes a block of
-labelled lines. Nothing is drawn around a table, and through a pipe a row is one line unless COLUMNS says how wide the
-reader is.
+labelled lines. Lines end at blanks alone, so that a name is never broken: one that is wider than the reader makes its
+line so. Nothing is drawn around a table, and through a pipe a row is one line unless COLUMNS says how wide the reader
+is.
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ __all__ = [
     "print_table",
     "prose",
     "say",
+    "say_whole",
     "shortened",
     "shown",
 ]
@@ -41,7 +44,7 @@ Cell = str | Text
 NARROWEST = 20
 """Characters below which a wrapped column is no longer readable."""
 NAME_LINES = 2
-"""Lines above which a wrapped name is easier to read, and to copy, on lines of its own."""
+"""Lines above which a name that is wrapped at its blanks is easier to read, and to copy, on lines of its own."""
 LONGEST_NAME = 100
 """Characters above which a name gets a line of its own, even through a pipe."""
 GAP, INDENT = 2, 2
@@ -117,6 +120,11 @@ def say(text: Cell, out: Console, *, style: str = "") -> None:
     _print(shown(text, style=style), out)
 
 
+def say_whole(text: str, out: Console) -> None:
+    """Print a line that is never wrapped, so that it can be copied; nothing in it acts."""
+    out.print(shown(text), no_wrap=True, overflow="ignore", crop=False)
+
+
 def echo(text: str, *, err: bool = False) -> None:
     """Print a line that is never wrapped, on standard output or on standard error."""
     print(visible(text), file=sys.stderr if err else sys.stdout)
@@ -166,11 +174,17 @@ class _Layout:
         """Width of each column where the table fits, with long texts wrapped if need be; None where it does not."""
         sizes = self._sizes()
         wrapped = {index: sizes[index] for index, column in enumerate(self.columns) if column.wraps}
+        least = {index: max(min(NARROWEST, size), self._longest_word(index)) for index, size in wrapped.items()}
         room = width - sum(sizes) - GAP * (len(sizes) - 1) + sum(wrapped.values())
-        if room < sum(min(NARROWEST, size) for size in wrapped.values()):
+        if room < sum(least.values()):
             return None
-        shared = _shared(wrapped, room)
+        shared = _shared(wrapped, least, room)
         return [shared.get(index, size) for index, size in enumerate(sizes)]
+
+    def _longest_word(self, place: int) -> int:
+        """Width below which a column would break words."""
+        words = [word for row in self.rows for word in row[place].plain.split()]
+        return max(map(cell_len, [*words, *self.columns[place].header.split()]), default=0)
 
     def is_readable(self, widths: Sequence[int], *, piped: bool) -> bool:
         """Whether no name is wrapped into more lines than its column allows, or pushes its figures far away."""
@@ -225,12 +239,13 @@ class _Layout:
         return table
 
 
-def _shared(sizes: dict[int, int], room: int) -> dict[int, int]:
-    """The room among columns of these natural widths: none gets more than it needs, the rest share alike."""
-    result: dict[int, int] = {}
-    for place, (index, size) in enumerate(sorted(sizes.items(), key=lambda item: item[1])):
-        result[index] = min(size, room // (len(sizes) - place))
-        room -= result[index]
+def _shared(sizes: dict[int, int], least: dict[int, int], room: int) -> dict[int, int]:
+    """The room among columns of these natural and least widths: none gets more than it needs, the rest share alike."""
+    result, room = dict(least), room - sum(least.values())
+    for place, (index, size) in enumerate(sorted(sizes.items(), key=lambda item: item[1] - least[item[0]])):
+        more = min(size - least[index], room // (len(sizes) - place))
+        result[index] += more
+        room -= more
     return result
 
 
@@ -239,13 +254,30 @@ def _indented(table: Table) -> Padding:
 
 
 def _print(what: Table | Text | Padding, out: Console) -> None:
-    """Print without blanks at the ends of lines."""
-    if isinstance(what, Text):
-        what.overflow = "fold"
-    if out.is_terminal:
+    """Print without blanks at the ends of lines; a word that is wider than the output stays whole."""
+    if not isinstance(what, Text) and out.is_terminal:
         out.print(what)
         return
-    with out.capture() as lines:
-        out.print(what)
-    text = "\n".join(line.rstrip() for line in lines.get().splitlines())
-    out.print(Text(text, overflow="ignore", no_wrap=True), crop=False)
+    for line in _lines(what, out.width) if isinstance(what, Text) else _rendered(what, out):
+        out.print(line, no_wrap=True, overflow="ignore", crop=False)
+
+
+def _rendered(what: Table | Padding, out: Console) -> list[Text]:
+    lines = out.render_lines(what, pad=False)
+    return [Text("".join(segment.text for segment in line).rstrip()) for line in lines]
+
+
+def _lines(text: Text, width: int) -> list[Text]:
+    """A text as lines of at most this width, ended at blanks alone."""
+    ends, used = [], 0
+    for word in re.finditer(r"\s*\S+", text.plain):
+        size = cell_len(word[0])
+        if used and used + size > width:
+            ends.append(word.start())
+            size = cell_len(word[0].lstrip())
+            used = 0
+        used += size
+    lines = text.divide(ends)
+    for line in lines:
+        line.rstrip()
+    return [lines[0], *(line[len(line.plain) - len(line.plain.lstrip()) :] for line in lines[1:])]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.groups import Group
 from service.cli.options import JsonOption
 from service.cli.own_database import open_engine
 from service.cli.results import deliver
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["db"]
 
 db = typer.Typer(
+    cls=Group,
     help="Back up, restore, upgrade and check the service's database. Works on it directly, with the settings of "
     "`latcast serve`.",
     no_args_is_help=True,
@@ -55,8 +57,9 @@ def restore(
 
     \b
     Examples:
-      LATCAST_DATA_DIR=/var/lib/latcast latcast db restore /backups/latcast-2026-11-29.db
-      LATCAST_DATABASE_URL=postgresql://latcast@db/latcast latcast db restore latcast-data/latcast.db
+      LATCAST_DATA_DIR=/var/lib/latcast latcast db restore /backups/latcast.db
+      LATCAST_DATABASE_URL=postgresql://latcast@db/latcast \\
+        latcast db restore latcast-data/latcast.db
     """
     from service.db.backup import restore as put_back
 

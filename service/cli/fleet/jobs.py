@@ -113,13 +113,20 @@ def _print(listed: Sequence[Mapping[str, Any]], out: Console) -> None:
     if not listed:
         say("No jobs. `latcast measure` and `latcast adapt` make some.", out)
         return
-    columns = [Column("job"), Column("kind"), Column("state"), numbers("tries"), Column("target"), Column("made")]
+    columns = [Column("job"), Column("kind"), Column("state"), numbers("tries"), Column("target"), Column("age")]
     print_table(columns, [_row(job) for job in listed], out=out)
 
 
 def _row(job: Mapping[str, Any]) -> tuple[str, ...]:
     tries = f"{job['attempts']}/{job['max_attempts']}"
-    return job["id"], job["kind"], job["state"], tries, (job["target"] or "")[:12], ago(job["created_unix_s"])
+    return (
+        job["id"],
+        job["kind"],
+        job["state"],
+        tries,
+        job["target"] or "",
+        ago(job["created_unix_s"]).removesuffix(" ago"),
+    )
 
 
 def _watch(

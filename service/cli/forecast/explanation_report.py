@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from service.cli.remarks import say_remarks
-from service.cli.tables import Cell, names, numbers, print_table, say
+from service.cli.tables import Cell, names, numbers, print_table, say, say_whole
 from service.cli.units import duration, milliseconds
 
 __all__ = ["print_explanation"]
@@ -41,7 +41,7 @@ def print_explanation(document: Plain, *, kernels: int, out: Console) -> None:
     if document["measure_next"]:
         _print_proposals(document["measure_next"], out)
     for command in document.get("measure_with", []):
-        say(f"  {command}", out)
+        say_whole(f"  {command}", out)
 
 
 def _forecast(document: Plain) -> Text:

@@ -75,8 +75,9 @@ def _summary(pairs: Sequence[Mapping[str, Any]]) -> str:
     if not errors:
         return f"All {support} measured networks are the support set: measure others to judge the forecasts."
     within = sum(error <= WITHIN for error in errors) / len(errors)
+    networks = "1 network" if len(errors) == 1 else f"{len(errors)} networks"
     return (
-        f"{len(errors)} networks that it was not adapted to: median error {median(errors):.1%}, {within:.0%} within "
+        f"{networks} that it was not adapted to: median error {median(errors):.1%}, {within:.0%} within "
         f"{WITHIN:.0%}; {support} in the support set."
     )
 

@@ -101,7 +101,9 @@ def _counter_rows(counters: CounterReading | None) -> Iterator[tuple[str, Cell]]
     for event, value in counters.values.items():
         share = counters.running_ns[event] / max(1, counters.enabled_ns[event])
         counted = "" if share > 0.99 else f" (counted for {share:.0%} of the time)"
-        yield event, (duration(value / 1e6) if _is_time(event) else count(value)) + counted
+        # Events that are counted in ns say so in their names, which would be wrong beside a time in other units.
+        shown = duration(value / 1e6) if _is_time(event) else count(value)
+        yield event.removesuffix("-ns"), shown + counted
     reasons = defaultdict(list)
     for event, reason in counters.absent.items():
         reasons[reason].append(event)

@@ -40,7 +40,7 @@ def test_help_fits_into_80_columns(path: tuple[str, ...]) -> None:
     assert not set("".join(lines)) & set("─│╭╰┃━")
 
 
-@pytest.mark.parametrize("group", [(), ("keys",), ("bench",), ("dataset",)], ids=" ".join)
+@pytest.mark.parametrize("group", [(), ("keys",), ("bench",), ("dataset",), ("db",)], ids=" ".join)
 def test_a_group_says_in_whole_sentences_what_its_commands_do(group: tuple[str, ...]) -> None:
     text = " ".join(shown(*group).partition("Commands:")[2].split())
     command = get_command(app)
