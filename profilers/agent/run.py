@@ -182,6 +182,8 @@ class _Agent:
         graph = _checked_graph(model, job.graph)
         measurement = self.measure(model, device=self.device, settings=job.settings, feeds=job.feeds or None,
                                     graph=graph, progress=progress)  # fmt: skip
+        if measurement.failure is None:  # else the service may get a better one
+            self._models.put(job.graph, model)
         return measurement.failure or measurement
 
     @contextmanager
@@ -262,8 +264,8 @@ class _Agent:
                 return answer
 
     def _fetch(self, graph: GraphHash) -> bytes:
-        """A graph's model, kept because the jobs of an adaptation come back to the same graphs."""
-        return self._models.get_or_make(graph, lambda: self.source.model(graph))
+        """A graph's model; those that were measured are kept, as the jobs of an adaptation come back to them."""
+        return self._models.get(graph) or self.source.model(graph)
 
     def _tell(self, kind: str, message: str, job: Job | None = None) -> None:
         self.on_event(AgentEvent(kind=kind, message=message, job=job))

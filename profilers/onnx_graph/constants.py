@@ -11,6 +11,7 @@ from latcast.schema import DTYPE_BYTES, InvalidModelError
 __all__ = [
     "SMALL_ELEMENTS",
     "Array",
+    "flush_denormals",
     "has_values",
     "holds_denormals",
     "small_array",
@@ -81,6 +82,15 @@ def small_array(tensor: TensorProto, dtype: str, elements: int) -> Array | None:
         return np.frombuffer(tensor.raw_data, dtype=layout).reshape(tensor.dims[:])
     listed = getattr(tensor, _FIELDS.get(dtype, _DEFAULT_FIELD)[0])[:]
     return np.array(listed, dtype=layout).reshape(tensor.dims[:])
+
+
+def flush_denormals(tensor: TensorProto) -> None:
+    """Replace the denormal values of a float32 or float64 constant by zeros, in place."""
+    array = numpy_helper.to_array(tensor).copy()
+    array[np.abs(array) < np.finfo(array.dtype).tiny] = 0
+    name, comment = tensor.name, tensor.doc_string
+    tensor.CopyFrom(numpy_helper.from_array(array, name))
+    tensor.doc_string = comment
 
 
 def holds_denormals(tensor: TensorProto) -> bool:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
 
-from latcast.onnx_files.usage import FLOATS, QUANTISED, Use, constants_of, model_uses, stripped_role
+from latcast.onnx_files.usage import FLOATS, QUANTISED, Use, constants_of, model_uses, stripped_role, values_matter
 from latcast.schema import DTYPE_BYTES, InvalidModelError
 from profilers.onnx_graph.binding import Dims, Shapes, bind_inputs, forget_shapes
 from profilers.onnx_graph.comments import drop_comments
+from profilers.onnx_graph.constants import flush_denormals, holds_denormals
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.normal_form import make_readable, name_nodes, set_format
 from profilers.onnx_graph.parsing import parse_model
@@ -32,7 +33,8 @@ def strip_weights(
     """The model without the values of its weights.
 
     Float tensors and quantised weights above 16 elements, initializers and Constant nodes alike, become placeholders.
-    Everything whose values matter stays: shapes, indices, scales, zero points.
+    Everything whose values matter stays: shapes, indices, scales, zero points. So do small tensors whose values do not,
+    but denormal ones among these become zero: the hash does not tell them apart, and they are slow.
     The graph hash stays the same. Comments go too (`profilers.onnx_graph.comments`), and names of nodes and the file's
     format get one form (`profilers.onnx_graph.normal_form`).
 
@@ -57,6 +59,8 @@ def strip_weights(
         role = stripped_role(tensor, uses.get(name))
         if role is not None:
             mark(tensor.proto, role)
+        elif tensor.filled and not values_matter(tensor, uses.get(name)) and holds_denormals(tensor.proto):
+            flush_denormals(tensor.proto)
     return bytes(source.proto.SerializeToString())
 
 

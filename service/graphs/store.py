@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import NotFoundError
@@ -34,6 +34,10 @@ __all__ = [
     "remarks",
     "save",
 ]
+
+
+UNOPENED = ("load", "open")
+"""Stages at which a measurement fails because of the stored model rather than of the network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +95,13 @@ def prepare_architecture(reader: ReadsFeatures, architecture: Architecture) -> P
 
 
 def save(session: Session, prepared: PreparedGraph) -> GraphHash:
-    """Write a graph, and its architecture where it has one; what is there already stays. Its hash."""
+    """Write a graph, and its architecture where it has one; its hash.
+
+    What is there already stays, unless no runtime opened it: then the new model takes its place.
+    """
     graph = {"hash": prepared.hash, "model": prepared.model, "summary": prepared.summary}
     session.execute(insert_missing(session, tables.Graph).values(graph))
+    _replace_unopened(session, prepared)
     session.execute(insert_missing(session, tables.GraphFacts).values(facts_of(prepared.hash, prepared.summary)))
     if (architecture := prepared.architecture) is not None:
         named = {"space": architecture.space, "text": architecture.text}
@@ -101,6 +109,16 @@ def save(session: Session, prepared: PreparedGraph) -> GraphHash:
         session.execute(insert_missing(session, tables.Architecture).values(values))
         _link(session, named, prepared.hash)
     return prepared.hash
+
+
+def _replace_unopened(session: Session, prepared: PreparedGraph) -> None:
+    """Put the model in the place of another of its hash that failed when it was opened, and was never measured."""
+    rows = tables.Measurement.graph_hash == prepared.hash
+    failed = exists().where(rows, tables.Measurement.failure_stage.in_(UNOPENED))
+    measured = exists().where(rows, tables.Measurement.median_ms.is_not(None))
+    other = (tables.Graph.hash == prepared.hash, tables.Graph.model != prepared.model, failed, ~measured)
+    values = {"model": prepared.model, "summary": prepared.summary}
+    session.execute(update(tables.Graph).where(*other).values(values), execution_options={"synchronize_session": False})
 
 
 def facts_of(graph_hash: GraphHash, summary: Mapping[str, Any]) -> dict[str, Any]:

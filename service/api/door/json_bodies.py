@@ -4,7 +4,6 @@ A megabyte of JSON becomes a hundred of Python's objects, so what counts is how 
 lie. Everything here works on bytes and may run in any thread.
 """
 
-import binascii
 import json
 import re
 import secrets
@@ -17,8 +16,8 @@ from typing import IO, Any
 from starlette.exceptions import HTTPException
 
 from latcast.errors import BodyTooLargeError
-from latcast.schema import InputError
 from profilers.onnx_graph.isolated.model_file import ModelFile
+from service.api.door.base64_models import decode_into
 from service.api.door.bodies import Body, room_on_disk
 
 __all__ = ["JsonLimits", "count_values", "parse_json", "require_shallow"]
@@ -28,7 +27,6 @@ SHORT_BYTES = 2**14
 """Strings up to here stay where they are."""
 BRACKETS = b'[]{}"'
 ALL_BUT_BRACKETS = bytes(set(range(256)) - set(BRACKETS))
-SPACES = b" \t\r\n"
 ENDS_IN_KEY = re.compile(rb'"onnx"\s*:\s*"\Z')
 
 
@@ -130,7 +128,7 @@ def _model(parts: Iterator[bytes], file: IO[bytes]) -> ModelFile:
     """A model at the end of a file."""
     start = file.tell()
     with room_on_disk():
-        _decode(parts, file)
+        decode_into(file, parts)
         file.flush()
     return ModelFile(file, start=start, size=file.tell() - start)
 
@@ -225,29 +223,3 @@ def _is_cut_off(part: bytes, escaped: bool) -> bool:
     """Whether what follows the part belongs to its last backslash; `escaped` says so of the part's beginning."""
     body = part[escaped:]
     return (len(body) - len(body.rstrip(b"\\"))) % 2 == 1
-
-
-def _decode(parts: Iterator[bytes], file: IO[bytes]) -> None:
-    """Write what base64 stands for, in which JSON may have escaped line breaks and slashes.
-
-    Raises:
-        InputError: it is none.
-    """
-    left = b""
-    try:
-        for part in parts:
-            left += part
-            held = left[-1:] if left.endswith(b"\\") else b""
-            clean = _plain_base64(left[: len(left) - len(held)])
-            whole = len(clean) // 4 * 4
-            file.write(binascii.a2b_base64(clean[:whole], strict_mode=bool(whole)))
-            left = clean[whole:] + held
-        file.write(binascii.a2b_base64(left, strict_mode=bool(left)))
-    except binascii.Error:
-        raise InputError("onnx: not valid base64; encode the model's bytes in the standard alphabet.") from None
-
-
-def _plain_base64(text: bytes) -> bytes:
-    for escape, meaning in ((b"\\n", b""), (b"\\r", b""), (b"\\/", b"/")):
-        text = text.replace(escape, meaning)
-    return text.translate(None, SPACES)

@@ -1,7 +1,5 @@
 """Forecasts."""
 
-import base64
-import binascii
 import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -14,6 +12,7 @@ from latcast.schema import InputError, LatcastError
 from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.api import schemas
 from service.api.deps import READERS, Parts, PartsOf, Reader
+from service.api.door.base64_models import decoded
 from service.api.door.routes import Route
 from service.api.forecast_arrow import ARROW, arrow_stream, wants_arrow
 from service.api.forecast_json import columns_json, form_of, refused_json, several_json
@@ -26,7 +25,6 @@ from service.graphs.resolver import Item
 
 __all__ = ["router"]
 
-SPACES = b" \t\r\n"
 router = APIRouter(tags=["forecasts"], route_class=Route)
 Answer = Forecast | LatcastError
 Level = Annotated[float, Query(gt=0, lt=1, description="Probability that the interval holds the latency.")]
@@ -155,16 +153,11 @@ def _item(item: schemas.ItemIn | LatcastError, models: Mapping[str, ModelFile]) 
     if len(given) != 1 or (item.space is None) == ("text" in given):
         return InputError("Give exactly one of: `space` with `text`, `graph` (a hash), or `onnx` (base64).")
     try:
-        onnx = None if item.onnx is None else models.get(item.onnx) or _decoded(item.onnx)
-    except (binascii.Error, ValueError):
-        return InputError("onnx: not valid base64; encode the model's bytes in the standard alphabet.")
+        onnx = None if item.onnx is None else models.get(item.onnx) or decoded(item.onnx)
+    except InputError as error:
+        return error
     shapes = {name: tuple(shape) for name, shape in item.shapes.items()}
     return Item(space=item.space, text=item.text, graph=item.graph, onnx=onnx, shapes=shapes, dims=item.dims)
-
-
-def _decoded(text: str) -> bytes:
-    """The bytes that base64 stands for; line breaks and blanks, as `base64` prints them, mean nothing."""
-    return base64.b64decode(text.encode("ascii").translate(None, SPACES), validate=True)
 
 
 def _out(answer: Answer, facts: Facts | None) -> Any:

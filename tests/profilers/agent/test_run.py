@@ -282,6 +282,7 @@ def test_a_spool_that_is_damaged_stops_nobody(stop: Event, tmp_path: Path) -> No
 
 def test_models_are_forgotten_when_they_are_too_many(monkeypatch: pytest.MonkeyPatch, stop: Event) -> None:
     monkeypatch.setattr(run_module, "CACHE_BYTES", 2 * len(MODEL))
+    monkeypatch.setattr(run_module, "_checked_graph", lambda *_: load_graph(MODEL))
     source = Source(*(replace(JOB, graph=name) for name in ("a", "b", "a", "c", "a", "b")), stop=stop)
     worked(source)
     assert source.calls.count("model") == 4

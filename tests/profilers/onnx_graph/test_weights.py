@@ -4,6 +4,7 @@ import hashlib
 from functools import cache
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from latcast.schema import ModelLimitError
 from profilers.onnx_graph import Limits, load_graph, placeholder, refill_weights, strip_weights
+from tests.profilers.onnx_graph.models import F, made
 from tests.strategies import onnx_protos
 
 _RNG = np.random.default_rng(0)
@@ -122,3 +124,13 @@ def test_refilling_is_limited():
     model = _model([("MatMul", ["x", "w"], ["y"])], (1, 8), {"w": placeholder("w", (8, 2**20))})
     with pytest.raises(ModelLimitError, match="constant_bytes"):
         refill_weights(model, limits=Limits(constant_bytes=2**20))
+
+
+def test_small_denormal_constants_become_zero_where_the_hash_does_not_see_their_values() -> None:
+    bias = np.array([1.0, 1e-40, -1e-41, 0.5], np.float32)
+    add = helper.make_node("MatMul", ["x", "w"], ["h"])
+    normalised = helper.make_node("LayerNormalization", ["h", "scale", "bias"], ["y"])
+    constants = [("w", np.ones((8, 4), np.float32)), ("scale", np.ones(4, np.float32)), ("bias", bias)]
+    stored = onnx.load_from_string(strip_weights(made([add, normalised], [("x", F, (2, 8))], [("y", F)], constants)))
+    (kept,) = [tensor for tensor in stored.graph.initializer if tensor.name == "bias"]
+    assert numpy_helper.to_array(kept).tolist() == [1.0, 0.0, 0.0, 0.5]

@@ -1,8 +1,10 @@
 """Stored graphs: what a loader prepared goes in once, and comes out as the model without weights."""
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 
 from latcast.errors import NotFoundError
@@ -11,7 +13,7 @@ from profilers.onnx_graph import load_graph, strip_weights
 from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.db.session import Database
 from service.graphs import store
-from tests.service.helpers import CELL, DirectReader, model
+from tests.service.helpers import CELL, DirectReader, World, add_row, model
 
 TEXT = Architecture(space="nasbench201", text=CELL)
 
@@ -64,3 +66,41 @@ def test_a_model_may_lie_in_a_file(tmp_path: Path) -> None:
     (path := tmp_path / "model.onnx").write_bytes(model())
     with path.open("rb") as file:
         assert store.prepare(DirectReader(), ModelFile(file)) == store.prepare(DirectReader(), model())
+
+
+def _renamed(content: bytes) -> bytes:
+    """The same graph in a file with another name of its output."""
+    proto = onnx.load_from_string(content)
+    proto.graph.node[-1].output[0] = proto.graph.output[0].name = "other"
+    return bytes(proto.SerializeToString())
+
+
+@pytest.mark.parametrize(("stage", "replaced"), [("open", True), ("timeout", False)])
+def test_a_model_that_no_runtime_opened_makes_room_for_the_next_of_its_graph(
+    world: World, stage: str, replaced: bool
+) -> None:
+    def stored() -> bytes:
+        with world.database.read() as session:
+            return store.model_bytes(store.find(session, graph))
+
+    world.agent()
+    first, second = model(), _renamed(model())
+    graph = world.client.upload_graph(first)["hash"]
+    assert world.client.upload_graph(second)["hash"] == graph
+    assert stored() == strip_weights(first)
+    add_row(world, graph, failure_stage=stage, failure_message="It was refused.")
+    world.client.upload_graph(second)
+    assert stored() == strip_weights(second if replaced else first)
+    add_row(world, graph, median_ms=2.0)
+    world.client.upload_graph(first)
+    assert stored() == strip_weights(second if replaced else first)
+
+
+def test_remarks_of_stored_graphs_are_found_by_their_hashes(database: Database) -> None:
+    plain = store.prepare(DirectReader(), model())
+    told = replace(plain, hash="g1-told", summary={**plain.summary, "remarks": ["It is odd."]})
+    with database.write.begin() as session:
+        for prepared in (plain, told):
+            store.save(session, prepared)
+    with database.read() as session:
+        assert store.remarks(session, [plain.hash, told.hash, "g1-none"]) == {"g1-told": ("It is odd.",)}
