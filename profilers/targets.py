@@ -50,9 +50,13 @@ class Kind:
 
 
 def survey() -> tuple[Kind, ...]:
-    """Every backend × precision that is registered, those that this machine cannot be with the reason."""
+    """Every backend × precision that is registered, those that this machine cannot be with the reason.
+
+    Backends for tests are left out.
+    """
     cores = describe_device().logical_cores
-    return tuple(kind for name in backend_names() for kind in _kinds(get_backend(name), cores))
+    backends = [get_backend(name) for name in backend_names()]
+    return tuple(kind for backend in backends if not backend.for_tests for kind in _kinds(backend, cores))
 
 
 def _kinds(backend: Backend, cores: int) -> Iterator[Kind]:

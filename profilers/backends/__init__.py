@@ -17,5 +17,11 @@ def get_backend(name: str) -> Backend:
     Raises:
         UnknownNameError: no such backend.
     """
+    if name not in backend_names():
+        raise UnknownNameError("backend", name, [other for other in backend_names() if not _is_for_tests(other)])
     backend: Backend = plugin("backends", name)()
     return backend
+
+
+def _is_for_tests(name: str) -> bool:
+    return bool(plugin("backends", name).for_tests)

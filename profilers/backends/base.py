@@ -74,6 +74,8 @@ class Backend(ABC):
     """What `Session.kernels` takes at least, however fast the model; campaigns of thousands may do without."""
     most_threads: ClassVar[int | None] = None
     """How many threads it can use at most; None where only the machine sets a limit."""
+    for_tests: ClassVar[bool] = False
+    """Whether it measures nothing that is real: such a backend works where it is named, and is offered nowhere."""
 
     @abstractmethod
     def probe(self) -> Availability:

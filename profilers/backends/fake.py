@@ -66,6 +66,7 @@ class FakeBackend(Backend):
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "as_given")
     default_options: ClassVar[Mapping[str, str]] = {"latency_us": "", "fault": "none"}
     option_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"fault": tuple(FAULTS)}
+    for_tests: ClassVar[bool] = True
 
     def __init__(self, sleep: Sleep = time.sleep) -> None:
         self._sleep = sleep
