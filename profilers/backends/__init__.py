@@ -1,5 +1,6 @@
 """Runtimes that can be measured, found through the entry points `latcast.backends`."""
 
+from latcast.schema import UnknownNameError
 from profilers.backends.base import Backend, KernelRecord, Session
 from profilers.plugins import names, plugin
 
@@ -24,4 +25,4 @@ def get_backend(name: str) -> Backend:
 
 
 def _is_for_tests(name: str) -> bool:
-    return bool(plugin("backends", name).for_tests)
+    return bool(getattr(plugin("backends", name), "for_tests", False))

@@ -36,13 +36,14 @@ class Modest(FakeBackend):
 
 @pytest.fixture(autouse=True)
 def _two_cores_and_three_backends(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {"fake": FakeBackend, "absent": Absent, "modest": Modest}
+    known = {"fake": Shown, "tests": FakeBackend, "absent": Absent, "modest": Modest}
     monkeypatch.setattr(targets, "describe_device", lambda: DEVICE)
     monkeypatch.setattr(targets, "backend_names", lambda: tuple(known))
     monkeypatch.setattr(targets, "get_backend", lambda name: known[name]())
 
 
 def test_the_survey_lists_every_precision_with_threads_options_and_remedy() -> None:
+    assert len(survey()) == len(set(survey())), "the fake is for tests, and listed only where it says that it is not"
     kinds = {(kind.backend, kind.precision): kind for kind in survey()}
     assert {precision for backend, precision in kinds if backend == "fake"} == {"fp32", "as_given"}
     assert kinds["fake", "fp32"].most_threads == 2
