@@ -94,3 +94,7 @@ class SearchSpace(ABC):
     def canonical(self, text: str) -> str:
         """Text of the same computation after dead parts are removed: a feature, never a key."""
         return self.parse(text).text
+
+    def network(self, text: str) -> str:
+        """A text that stands for all in normal form that build the same network, as far as that is known."""
+        return text

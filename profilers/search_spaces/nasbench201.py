@@ -156,6 +156,14 @@ class NASBench201(SearchSpace):
         """
         return _text(_prune(_operators(text)))
 
+    def network(self, text: str) -> str:
+        """The canonical text; of two isomorphic ones, whose inner nodes stand in another order, the first."""
+        pruned = _prune(_operators(text))
+        first, second, between, straight, third, fourth = pruned
+        if between:
+            return _text(pruned)
+        return _text(min(pruned, (second, first, between, straight, fourth, third)))
+
 
 @lru_cache(maxsize=32768)
 def _operators(text: str) -> Operators:

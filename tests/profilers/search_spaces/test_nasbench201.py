@@ -43,6 +43,17 @@ def test_dead_edge_removal_leaves_9445_cells_and_341_are_degenerate():
     assert sum(SPACE.is_degenerate(SPACE.parse(text)) for text in texts) == 341
 
 
+def test_cells_whose_inner_nodes_are_swapped_are_one_network():
+    first = "|nor_conv_3x3~0|+|avg_pool_3x3~0|none~1|+|none~0|skip_connect~1|nor_conv_1x1~2|"
+    swapped = "|avg_pool_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|nor_conv_1x1~1|skip_connect~2|"
+    assert SPACE.network(first) == SPACE.network(swapped)
+    built = [load_graph(SPACE.to_onnx(SPACE.parse(text))) for text in (first, swapped)]
+    assert built[0].operators == built[1].operators
+    assert built[0].flops == built[1].flops
+    joined = swapped.replace("none~1|+", "skip_connect~1|+")
+    assert SPACE.network(joined) == joined
+
+
 def test_canonical_removes_edges_off_every_path_and_keeps_skips():
     loose = "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
     assert SPACE.canonical(loose) == loose.replace("avg_pool_3x3~1", "none~1")

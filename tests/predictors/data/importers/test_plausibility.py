@@ -28,7 +28,23 @@ def test_units() -> None:
     assert "phone (zoo): half of its latencies are below" in seconds
     assert "--unit s?" in seconds
     (nanoseconds,) = remarks_on([column(RNG.lognormal(15, 0.3, 50))], unit="ms")
-    assert "--unit us or ns?" in nanoseconds
+    assert "--unit ns?" in nanoseconds
+    (microseconds,) = remarks_on([column(RNG.lognormal(9, 0.3, 50))], unit="ms")
+    assert "which looks like another unit: --unit us?" in microseconds
+
+
+def test_cells_that_were_measured_under_several_texts_are_said_to_be_one_network() -> None:
+    texts = [
+        "|nor_conv_3x3~0|+|avg_pool_3x3~0|none~1|+|none~0|skip_connect~1|nor_conv_1x1~2|",
+        "|avg_pool_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|nor_conv_1x1~1|skip_connect~2|",
+        "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|nor_conv_1x1~1|none~2|",
+    ]
+    target = Target(device="phone", backend=BACKEND, options={"space": "nasbench201"})
+    architectures = [Architecture(space="nasbench201", text=text) for text in texts]
+    told = Column(target=target, architectures=architectures, latency_ms=np.array([2.0, 2.5, 9.0]))
+    (sentence,) = remarks_on([told], unit="ms")
+    assert sentence.startswith(f"phone (nasbench201): 2 of its texts build 1 network, as {texts[0]} and {texts[1]} do")
+    assert "their latencies differ by 25%" in sentence
 
 
 def test_two_clusters_have_nothing_between_and_a_tail_is_none() -> None:
