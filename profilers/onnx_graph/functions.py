@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from onnx import inliner
+from onnx.checker import ValidationError
 
 from latcast.schema import InvalidModelError
 from profilers.onnx_graph.limits import Limits
@@ -29,9 +30,10 @@ def inline_functions(source: Source, limits: Limits) -> Source:
     functions = {(item.proto.domain, item.proto.name, item.proto.overload): item for item in source.functions}
     sizes = _Sizes(functions, limits)
     limits.check("nodes", sizes.of_nodes(_all_nodes(source.graph), 0), "local functions expanded")
+    sizes.check_unused()
     try:
         inlined = inliner.inline_local_functions(source.proto)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, ValidationError) as error:
         raise InvalidModelError(f"The model's local functions cannot be inlined: {str(error)[:200]}") from None
     return read_model(inlined, limits)
 
@@ -50,6 +52,12 @@ class _Sizes:
 
     def of_nodes(self, nodes: Sequence[SourceNode], depth: int) -> int:
         return sum(self._of_node(node, depth) for node in nodes)
+
+    def check_unused(self) -> None:
+        """Refuse functions that nobody calls as if somebody did."""
+        for key in self._functions:
+            if key not in self._known:
+                self._known[key] = self._of_function(key, 0)
 
     def _of_node(self, node: SourceNode, depth: int) -> int:
         key = (node.proto.domain, node.operation.operator, node.proto.overload)

@@ -40,6 +40,7 @@ def _calling(*calls: tuple[str, tuple[str, ...]]) -> ModelProto:
     ("model", "words"),
     [
         (_calling(("f0", ("f1",)), ("f1", ("f0",))), "calls itself"),
+        (_calling(("f0", ("Relu",)), ("f1", ("f1",))), "calls itself"),
         (_calling(*((f"f{at}", (f"f{at + 1}",) * 4) for at in range(12)), ("f12", ("Relu",))), "nodes"),
         (_calling(*((f"f{at}", (f"f{at + 1}",)) for at in range(20)), ("f20", ("Relu",))), "depth"),
     ],
