@@ -15,28 +15,14 @@ from pathlib import Path
 from onnx import TensorProto, helper
 
 from latcast.schema import LatcastError, Target
-from predictors.base import Query
 from predictors.foreign.features import MODEL, SUMMARY, features_for
-from predictors.foreign.reader import ForeignReader
-from predictors.networks import GraphFeatures
+from predictors.foreign.reader import ForeignQuery, ForeignReader
 from predictors.registry import pretrained
 from profilers.onnx_graph.isolated.pool import ForeignModel
 
 SMALLEST = 1000
 MIB = 2**20
 TARGET = Target(device="bench", backend="onnxruntime", backend_version="1")
-
-
-class FeatureQuery(Query):
-    """A query whose graph is known by its features."""
-
-    def __init__(self, network: GraphFeatures) -> None:
-        self.target, self.architecture, self._network = TARGET, None, network
-
-    @property
-    def network(self) -> GraphFeatures:
-        """The features that were read of the graph."""
-        return self._network
 
 
 def chain(size: int) -> bytes:
@@ -85,7 +71,7 @@ def rows(largest: int) -> Iterator[str]:
                 try:
                     network = reader.read(ForeignModel(content=content), wanted)
                     read = time.perf_counter()
-                    predictor.predict([FeatureQuery(network)])
+                    predictor.predict([ForeignQuery(target=TARGET, network=network)])
                 except LatcastError as error:
                     yield f"{name:9} {size:7,}  {error}"
                     break

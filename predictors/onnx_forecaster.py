@@ -1,12 +1,15 @@
-"""ONNX bytes to a forecast, in this process, for one target: what a tool that compiles or searches networks asks."""
+"""ONNX bytes to a forecast for one target, without a service: what a tool that compiles or searches networks asks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from latcast.schema import Graph, GraphHash, Target
 from predictors.base import Predictor, Query
+from predictors.foreign.reader import ReadsFeatures, read_query
 from profilers.onnx_graph.isolated.cache import KnownModels, model_key
+from profilers.onnx_graph.isolated.model_file import whole
+from profilers.onnx_graph.isolated.pool import ForeignModel
 
 __all__ = ["ModelForecast", "ModelForecaster"]
 
@@ -30,8 +33,9 @@ CACHE_BYTES, FORECAST_BYTES = 4 * 2**20, 800
 """What all forecasts that are kept may take, and what one takes."""
 
 
+@runtime_checkable
 class ReadsModels(Protocol):
-    """Reads foreign models in a process with limits: `profilers.onnx_graph.GraphLoader`."""
+    """Reads records of models in a process with limits: `profilers.onnx_graph.GraphLoader`."""
 
     def load(
         self,
@@ -50,12 +54,16 @@ class ModelForecaster:
     Args:
         predictor: fitted, and adapted to the target where there were measurements.
         target: that the models would run on.
-        loader: reads the models.
+        reader: reads the models and what the predictor needs of them (`predictors.foreign.reader.ForeignReader`). One
+            that reads their records alone (`profilers.onnx_graph.GraphLoader`) leaves it to this process to find their
+            kernels: for models of one's own.
         level: probability that the interval holds the latency, in (0, 1).
     """
 
-    def __init__(self, predictor: Predictor, target: Target, loader: ReadsModels, *, level: float = 0.9) -> None:
-        self._predictor, self._target, self._loader, self._level = predictor, target, loader, level
+    def __init__(
+        self, predictor: Predictor, target: Target, reader: ReadsFeatures | ReadsModels, *, level: float = 0.9
+    ) -> None:
+        self._predictor, self._target, self._reader, self._level = predictor, target, reader, level
         self._known: KnownModels[ModelForecast] = KnownModels(CACHE_BYTES)
 
     def forecast(
@@ -82,7 +90,13 @@ class ModelForecaster:
     def _first(
         self, model: bytes, shapes: Mapping[str, Sequence[int]] | None, dims: Mapping[str, int] | None
     ) -> ModelForecast:
-        graph = self._loader.load(model, shapes=shapes, dims=dims)
-        prediction = self._predictor.predict([Query(target=self._target, graph=graph)])
+        query = self._query(ForeignModel(content=model, shapes=shapes, dims=dims))
+        prediction = self._predictor.predict([query])
         (interval,) = prediction.claimed_intervals_ms(self._level)
-        return ModelForecast(graph=graph.hash, latency_ms=float(prediction.median_ms[0]), interval_ms=interval)
+        return ModelForecast(graph=query.network.hash, latency_ms=float(prediction.median_ms[0]), interval_ms=interval)
+
+    def _query(self, model: ForeignModel) -> Query:
+        if isinstance(self._reader, ReadsModels):
+            graph = self._reader.load(whole(model.content), shapes=model.shapes, dims=model.dims)
+            return Query(target=self._target, graph=graph)
+        return read_query(self._reader, model, predictor=self._predictor, target=self._target)

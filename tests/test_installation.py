@@ -29,13 +29,13 @@ FORECAST = f"""
     from pathlib import Path
     from latcast.schema import Architecture, Target
     from predictors.base import Query
+    from predictors.foreign.reader import ForeignReader
     from predictors.onnx_forecaster import ModelForecaster
     from predictors.registry import pretrained
-    from profilers.onnx_graph import GraphLoader
 
     target = Target(device="a", backend="onnxruntime", backend_version="1")
-    with GraphLoader() as loader:
-        forecaster = ModelForecaster(pretrained("universal-graphs"), target, loader)
+    with ForeignReader() as reader:
+        forecaster = ModelForecaster(pretrained("universal-graphs"), target, reader)
         assert forecaster.forecast(Path("model.onnx").read_bytes(), shapes={{}}).latency_ms > 0
     cell = Query(target=target, architecture=Architecture(space="nasbench201", text={CELL!r}))
     assert pretrained("universal-nasbench201").predict([cell]).median_ms[0] > 0

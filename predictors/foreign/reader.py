@@ -1,16 +1,21 @@
-"""Reads what predictors need of foreign models, in processes with limits."""
+"""Reads what predictors need of foreign models, in processes with limits.
 
-from collections.abc import Sequence
+Whoever forecasts foreign models reads them so. Who needs a graph's whole record, because he measures it or keeps it,
+reads that with a `profilers.onnx_graph.GraphLoader`: processes of the same kind, which know nothing of predictors.
+"""
+
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from latcast.schema import InputError
-from predictors.foreign.features import unpacked
-from predictors.networks import Feature, GraphFeatures
+from latcast.schema import Graph, InputError, Target
+from predictors.base import Predictor, Query
+from predictors.foreign.features import features_for, unpacked
+from predictors.networks import RECORD, Feature, GraphFeatures
 from profilers.onnx_graph.isolated.pool import MEMORY_BYTES, Read, ReaderPool, Source
 from profilers.onnx_graph.limits import Limits
 
-__all__ = ["ForeignReader", "ReadsFeatures", "features_of"]
+__all__ = ["ForeignQuery", "ForeignReader", "ReadsFeatures", "features_of", "read_query"]
 
 
 class ReadsFeatures(Protocol):
@@ -67,6 +72,51 @@ class ForeignReader:
     def close(self) -> None:
         """End all workers, once they have answered. Calling it again does nothing."""
         self._pool.close()
+
+
+class ForeignQuery(Query):
+    """A query about a graph of which features were read, and no record.
+
+    Args:
+        target: where it would run.
+        network: what was read.
+    """
+
+    def __init__(self, *, target: Target, network: GraphFeatures) -> None:
+        self.target, self.architecture, self._graph, self._network = target, None, None, network
+
+    @property
+    def network(self) -> GraphFeatures:
+        """What was read of the graph."""
+        return self._network
+
+    @property
+    def has_graph(self) -> bool:
+        """True: there is one, if not here."""
+        return True
+
+    def _build(self) -> Graph:
+        graph: Graph = self._network.feature(RECORD)
+        return graph
+
+
+def read_query(
+    reader: ReadsFeatures, source: Source, *, predictor: Predictor, target: Target, also: Iterable[str] = ()
+) -> ForeignQuery:
+    """A query about a model, with what the predictor reads of its graph.
+
+    Args:
+        reader: reads it.
+        source: the model.
+        predictor: fitted; will be asked.
+        target: where the model would run.
+        also: names of further features that somebody reads.
+
+    Raises:
+        InputError: the model cannot be read, or the text is none.
+    """
+    names = {*predictor.fitted_capabilities().features, *also}
+    return ForeignQuery(target=target, network=reader.read(source, features_for(names, target)))
 
 
 def features_of(read: Read, features: Sequence[Feature]) -> GraphFeatures:

@@ -8,6 +8,7 @@ import pytest
 
 from latcast.schema import Graph, InvalidModelError, Target
 from predictors.base import LatencyDataset, Query
+from predictors.foreign.reader import ForeignReader
 from predictors.kinds.flops import FlopsPredictor
 from predictors.onnx_forecaster import ModelForecaster
 from profilers.onnx_graph import load_graph
@@ -57,3 +58,14 @@ def test_the_same_bytes_are_read_once(predictor: FlopsPredictor):
     with pytest.raises(InvalidModelError):
         forecaster.forecast(b"no model")
     assert loader.loaded == 3
+
+
+def test_kernels_are_foreseen_in_a_limited_process(predictor: FlopsPredictor):
+    model = (_LIGHT / "light_squeezenet.onnx").read_bytes()
+    with ForeignReader(workers=1) as reader:
+        forecast = ModelForecaster(predictor, _TARGET, reader).forecast(model)
+        with pytest.raises(InvalidModelError):
+            ModelForecaster(predictor, _TARGET, reader).forecast(b"no model")
+    here = ModelForecaster(predictor, _TARGET, _CountingLoader()).forecast(model)
+    assert forecast.graph == here.graph
+    assert forecast.latency_ms == pytest.approx(here.latency_ms, rel=1e-9)

@@ -145,17 +145,23 @@ def _local_target(wanted: str | None, predictor: str | None, data: Path) -> "Loc
     return this_machine(base)
 
 
+OWN_MODELS = 4
+"""A model of one's own may take so much more than one that somebody sends to a service."""
+
+
 def _query(network: str, space: str | None, sizes: Sizes, local: "LocalTarget") -> "Query":
     from latcast.onnx_files import read_model
     from predictors.base import Query
-    from profilers.onnx_graph import GraphLoader
+    from predictors.features.kernels.table import KERNEL_NAMES
+    from predictors.foreign.reader import ForeignReader, read_query
+    from profilers.onnx_graph.isolated.pool import MEMORY_BYTES, ForeignModel
     from profilers.search_spaces import get_space
 
     if space is not None:
         return Query(target=local.target, architecture=get_space(space).parse(network))
-    with GraphLoader() as loader:
-        graph = loader.load(read_model(network), shapes=sizes.shapes or None, dims=sizes.dims or None)
-    return Query(target=local.target, graph=graph)
+    model = ForeignModel(content=read_model(network), shapes=sizes.shapes or None, dims=sizes.dims or None)
+    with ForeignReader(workers=1, memory_bytes=OWN_MODELS * MEMORY_BYTES) as reader:
+        return read_query(reader, model, predictor=local.predictor, target=local.target, also=[KERNEL_NAMES])
 
 
 def _explained(local: "LocalTarget", query: "Query", nearest: int) -> "ExplainedForecast":

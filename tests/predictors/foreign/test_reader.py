@@ -9,11 +9,14 @@ import pytest
 from onnx import TensorProto, helper
 
 from latcast.schema import Architecture, InputError, InvalidModelError, Target, UnknownNameError, UnsupportedGraphError
+from predictors.base import Query
 from predictors.features.flat import FLAT
 from predictors.features.kernels import ExecutionTraits, kernel_table, kernels_feature
 from predictors.foreign.child import read_here
 from predictors.foreign.features import features_for
-from predictors.foreign.reader import ForeignReader
+from predictors.foreign.reader import ForeignReader, read_query
+from predictors.registry import pretrained
+from profilers.onnx_graph import load_graph
 from profilers.onnx_graph.isolated.pool import ForeignModel, ModelText
 from profilers.search_spaces import get_space
 
@@ -45,6 +48,17 @@ def test_features_are_those_that_are_read_here(reader: ForeignReader) -> None:
     assert (away.hash, away.flops, away.size) == (here.hash, here.flops, here.size)
     assert away.features.keys() == here.features.keys() == set(EVERYTHING)
     assert kernel_table(away).operators == kernel_table(here).operators
+
+
+def test_a_query_has_what_its_predictor_reads(reader: ForeignReader) -> None:
+    content = model("MatMul", [[4, 8], [8, 3]])
+    predictor = pretrained("universal-graphs")
+    query = read_query(reader, ForeignModel(content=content), predictor=predictor, target=TARGET, also=["record"])
+    here = Query(target=TARGET, graph=load_graph(content))
+    assert predictor.predict([query]).median_ms == pytest.approx(predictor.predict([here]).median_ms, rel=1e-9)
+    assert query.has_graph
+    assert query.network.hash == here.graph.hash
+    assert query.graph == here.graph, "the record, which was asked for, too"
 
 
 def test_texts_are_built(reader: ForeignReader) -> None:
