@@ -124,7 +124,7 @@ class Remembered:
         same = (forecast.predictor, forecast.adapted, forecast.measurements) == (
             responder.predictor, responder.adapted, responder.measurements,
         )  # fmt: skip
-        return (same or forecast.source == "measured") and not forecast.unknown_operators
+        return (same or forecast.source == "measured") and not (forecast.unknown_operators or forecast.remarks)
 
     def _take(self, texts: list[str], forecasts: list[Forecast], level: float, *, measured: bool) -> None:
         ends = np.array([one.interval_ms or (np.nan, np.nan) for one in forecasts])

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -11,8 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, TimeElapsedColumn
 
+from service.cli.bench.busy import measure_busy
 from service.cli.bench.load import Call, Load, drive, prepared
 from service.cli.common import console
 from service.cli.demo.processes import free_port, running, wait_for
@@ -27,7 +30,7 @@ SPACE = "nasbench201"
 DEVICES = 10
 MEASURED = 2_000
 """Networks whose latency the benchmark's table has; all others are forecast."""
-TEXTS = 10_000
+TEXTS, SINGLES = 10_000, 2_000
 MODELS = 64
 MOST_WARMUP = 20
 """Up to so many different calls are all made once before anything is measured."""
@@ -43,6 +46,7 @@ class Form:
         bodies: JSON bodies of the service's calls, which the echo gets, too.
         forecasts: networks in each call.
         fresh: whether each body is sent once at most, because the second time it is known.
+        before: sent to the service once, before anything is measured.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Form:
     bodies: Sequence[bytes]
     forecasts: int
     fresh: bool = False
+    before: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,19 +86,22 @@ def bench_serve(
     seconds: Annotated[float, typer.Option(min=0.2, help="Duration of each measurement.")] = 3.0,
     rounds: Annotated[int, typer.Option(min=1, help="Measurements of each form; medians are reported.")] = 3,
     form: Annotated[list[str] | None, typer.Option(help="Form to measure; repeatable. [all of them]")] = None,
+    agents: Annotated[
+        int, typer.Option(min=0, help="Agents that report while single forecasts are asked once more.")
+    ] = 0,
     json_out: JsonOption = None,
 ) -> None:
     """Measure the service's speed on this machine: start it with a table of its own, and call it beside an echo.
 
     The echo is an application of the same framework and server that parses each body and sends it back. Both run in
     processes of their own and are called in turns, so that ratios hold on busy machines, too. Nothing leaves the
-    machine; the database is a temporary one.
+    machine; the database is a temporary one. `--agents` replay one result again and again, while a target is adapted.
 
     \b
     Examples:
       latcast bench serve
       latcast bench serve --form single --seconds 10
-      latcast bench serve --json speed.json
+      latcast bench serve --agents 16 --json speed.json
     """
     with TemporaryDirectory(prefix="latcast-bench-") as folder, ExitStack() as stack:
         bench = _Bench(Path(folder), stack)
@@ -103,6 +111,12 @@ def bench_serve(
             report = _report(
                 bench, forms, rounds, seconds, lambda name: shown.update(task, advance=1, description=name)
             )
+        if agents:
+            say(f"Once more beside {agents} agents …", console)
+            report["busy"] = measure_busy(
+                bench.port, _singles(bench.targets), agents=agents, folder=Path(folder), rounds=rounds, seconds=seconds
+            )
+            report["rss_bytes"]["after"] = bench.rss_bytes()
     deliver(report, json_out, lambda: _print(report))
 
 
@@ -212,7 +226,7 @@ def _forms(targets: Sequence[str], own_target: str, wanted: Sequence[str] | None
 
 def _all_forms(targets: Sequence[str], own_target: str) -> Iterator[Form]:
     items = [{"space": SPACE, "text": cell.text} for cell in _cells()[MEASURED:]]
-    single = [_body(targets[0], [item]) for item in items[:2000]]
+    single = [_body(targets[0], [item]) for item in items[:SINGLES]]
     for callers in (1, 16):
         yield Form(name="single", callers=callers, bodies=single, forecasts=1)
     thousands = [_body(targets[0], items[start : start + 1000]) for start in range(0, TEXTS, 1000)]
@@ -223,8 +237,17 @@ def _all_forms(targets: Sequence[str], own_target: str) -> Iterator[Form]:
         bodies = [_columns(targets[0], texts[start : start + size]) for start in range(0, TEXTS, size)]
         yield Form(name=f"columns of {size:,}", callers=1, bodies=bodies, forecasts=size)
     yield Form(name="ten targets", callers=1, bodies=[_body(target, items[:100]) for target in targets], forecasts=100)
+    bodies = [_columns(target, texts) for target in targets[1:]]
+    first = [_columns(target, [cell.text for cell in _cells()[:1]]) for target in targets[1:]]
+    yield Form(name=f"new columns of {TEXTS:,}", callers=1, bodies=bodies, forecasts=TEXTS, fresh=True, before=first)
     models = [_body(own_target, [{"onnx": base64.b64encode(model).decode()}]) for model in _models()]
     yield Form(name="new ONNX", callers=1, bodies=models, forecasts=1, fresh=True)
+
+
+def _singles(targets: Sequence[str]) -> list[Call]:
+    """Calls for one forecast each."""
+    items = [{"space": SPACE, "text": cell.text} for cell in _cells()[MEASURED : MEASURED + SINGLES]]
+    return [prepared("/v1/predict", _body(targets[0], [item]), host="127.0.0.1") for item in items]
 
 
 def _body(target: str, items: Sequence[Mapping[str, Any]]) -> bytes:
@@ -252,16 +275,38 @@ def _report(
     before, results = bench.rss_bytes(), []
     for form in forms:
         pairs = []
+        for body in form.before:
+            drive(bench.port, [prepared("/v1/predict", body, host="127.0.0.1")], callers=1, seconds=0.0, warmup=0)
         for turn in range(rounds):
             tell(form.name)
             pairs.append(_pair(bench, form, seconds, turn, rounds))
         results.append(_result(form, pairs))
     return {
         "results": [asdict(result) for result in results],
+        "predictor_forecasts_per_second": _predictor_alone(rounds),
         "rss_bytes": {"before": before, "after": bench.rss_bytes()},
         "rounds": rounds,
         "seconds": seconds,
     }
+
+
+def _predictor_alone(rounds: int) -> float:
+    """Forecasts a second of the predictor that reads the space, from texts, in this process."""
+    from latcast.schema import Target
+    from predictors.base import Query
+    from predictors.registry import pretrained
+    from profilers.search_spaces import get_space
+
+    predictor, parse = pretrained(f"universal-{SPACE}"), get_space(SPACE).parse
+    target, texts = Target(device="bench", backend="imported"), [cell.text for cell in _cells()[MEASURED:]]
+
+    def once() -> float:
+        began = time.perf_counter()
+        predictor.predict([Query(target=target, architecture=parse(text)) for text in texts])
+        return len(texts) / (time.perf_counter() - began)
+
+    once()
+    return median(once() for _ in range(rounds))
 
 
 def _pair(bench: _Bench, form: Form, seconds: float, turn: int, rounds: int) -> tuple[Load, Load]:
@@ -316,4 +361,19 @@ def _print(report: Mapping[str, Any]) -> None:
     ]  # fmt: skip
     print_table(columns, rows, out=out, title=f"medians of {report['rounds']} rounds of {report['seconds']:g} s")
     before, after = (report["rss_bytes"][name] / 2**20 for name in ("before", "after"))
+    _print_busy(report, out)
     say(f"Memory of the service with its workers: {before:,.0f} MiB before, {after:,.0f} MiB after.", out)
+
+
+def _print_busy(report: Mapping[str, Any], out: Console) -> None:
+    say(f"The predictor alone makes {report['predictor_forecasts_per_second']:,.0f} forecasts/s of texts.", out)
+    if (busy := report.get("busy")) is None:
+        return
+    say(
+        f"Beside {busy['agents']} agents, which report {busy['results_per_second']:.0f} results/s, and an adaptation:",
+        out,
+    )
+    for each in busy["results"]:
+        speeds = f"{each['calls_per_second']:,.0f} calls/s instead of {each['quiet_calls_per_second']:,.0f}"
+        p99 = f"p99 {each['p99_ms']:.2f} ms instead of {each['quiet_p99_ms']:.2f}, {each['p99_ratio']:.1f} ×"
+        say(f"{each['callers']} callers: {speeds}; {p99}.", out)

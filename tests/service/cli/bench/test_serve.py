@@ -42,9 +42,33 @@ def test_the_table_fits_a_narrow_terminal(capsys: pytest.CaptureFixture[str], mo
         "form": "list of 1,000", "callers": 16, "forecasts_per_second": 123456.0, "p50_ms": 1234.5, "p99_ms": 12345.6,
         "throughput_ratio": 0.45, "p99_ratio": 34.8,
     }  # fmt: skip
-    _print({"results": [row], "rounds": 3, "seconds": 3.0, "rss_bytes": {"before": 2**28, "after": 2**29}})
+    _print(
+        {
+            "results": [row],
+            "rounds": 3,
+            "seconds": 3.0,
+            "rss_bytes": {"before": 2**28, "after": 2**29},
+            "predictor_forecasts_per_second": 345678.0,
+            "busy": {
+                "agents": 16,
+                "results_per_second": 60.0,
+                "results": [
+                    {
+                        "callers": 1,
+                        "calls_per_second": 100.0,
+                        "quiet_calls_per_second": 200.0,
+                        "p99_ms": 3.0,
+                        "quiet_p99_ms": 2.0,
+                        "p99_ratio": 1.5,
+                    }
+                ],
+            },
+        }
+    )
     said = capsys.readouterr().out
     assert "123,456" in said
+    assert "345,678 forecasts/s" in said
+    assert "1.5 ×" in " ".join(said.split())
     assert "256 MiB before, 512 MiB after" in said
 
 
@@ -53,7 +77,20 @@ def test_a_short_run(tmp_path: Path) -> None:
     app = typer.Typer()
     app.command()(bench_serve)
     out = tmp_path / "speed.json"
-    arguments = ["--seconds", "0.2", "--rounds", "1", "--form", "single", "--form", "new ONNX", "--json", str(out)]
+    arguments = [
+        "--seconds",
+        "0.2",
+        "--rounds",
+        "1",
+        "--form",
+        "single",
+        "--form",
+        "new ONNX",
+        "--agents",
+        "2",
+        "--json",
+        str(out),
+    ]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     report = json.loads(out.read_text())
@@ -63,4 +100,7 @@ def test_a_short_run(tmp_path: Path) -> None:
         ("new ONNX", 1),
     ]
     assert all(each["calls"] > 0 and each["throughput_ratio"] > 0 for each in report["results"])
+    assert report["busy"]["results_per_second"] > 0
+    assert [each["callers"] for each in report["busy"]["results"]] == [1, 16]
+    assert report["predictor_forecasts_per_second"] > 0
     assert min(report["rss_bytes"].values()) > 2**26
