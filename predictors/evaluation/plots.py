@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-__all__ = ["bars", "lines"]
+__all__ = ["bars", "curves", "lines"]
 
 _WIDTH, _HEIGHT = 780, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 210, 34, 70
@@ -56,6 +56,30 @@ def lines(title: str, unit: str, across: str, series: Mapping[str, Sequence[tupl
         frame.line([(place[x], y) for x, y in sorted(points)], index, name)
     for x in ticks:
         frame.label(place[x], f"{x:g}", slanted=False)
+    frame.caption(across)
+    return frame.svg()
+
+
+def curves(title: str, unit: str, across: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """A chart of points that lines connect, over a quantity whose axis is linear.
+
+    Args:
+        title: title above the chart.
+        unit: unit of the vertical axis.
+        across: name of the quantity on the horizontal axis, with its unit.
+        series: name → points (x, y); without any point the chart is empty.
+    """
+    points = [point for part in series.values() for point in part] or [(0.0, 0.0)]
+    left, right = min(x for x, _ in points), max(x for x, _ in points)
+    low, high = min(y for _, y in points), max(y for _, y in points)
+    margin = 0.05 * (high - low) or 0.05
+    frame = _Frame(title, unit, list(series), low - margin, high + margin)
+    scale = frame.width / ((right - left) or 1.0)
+    for index, (name, part) in enumerate(series.items()):
+        frame.line([(_LEFT + (x - left) * scale, y) for x, y in sorted(part)], index, name)
+    for step in range(5):
+        x = left + (right - left) * step / 4
+        frame.label(_LEFT + (x - left) * scale, f"{x:.3g}", slanted=False)
     frame.caption(across)
     return frame.svg()
 

@@ -1,13 +1,13 @@
 """What a search space is: text ↔ encoding ↔ ONNX."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from latcast.schema import Architecture
+from latcast.schema import Architecture, InputError
 
 __all__ = ["Encoding", "Position", "SearchSpace"]
 
@@ -86,6 +86,17 @@ class SearchSpace(ABC):
     def choices(self, architecture: Architecture) -> tuple[int, ...]:
         """Index of the option that stands at each of the `positions`; -1 where the architecture has none."""
         return ()
+
+    def from_choices(self, codes: Sequence[int]) -> Architecture:
+        """The architecture with these options at its positions.
+
+        Args:
+            codes: as `choices` gives them.
+
+        Raises:
+            InputError: the space's architectures have no fixed positions, or the codes do not fit them.
+        """
+        raise InputError(f"Architectures of {self.name} have no fixed positions.")
 
     def is_degenerate(self, architecture: Architecture) -> bool:
         """Whether the input never reaches the output; samplers never choose such an architecture."""

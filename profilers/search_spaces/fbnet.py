@@ -125,6 +125,10 @@ class FBNet(SearchSpace):
         """Indices into OPERATORS."""
         return tuple(self._operators(architecture.text))
 
+    def from_choices(self, codes: Sequence[int]) -> Architecture:
+        """The architecture with these blocks."""
+        return self.from_operators(codes)
+
     def to_onnx(self, architecture: Architecture) -> bytes:
         """The whole network, opset 17, weights as placeholders."""
         net = GraphBuilder(self.name)

@@ -131,6 +131,10 @@ class NASBench201(SearchSpace):
         """Indices into OPERATORS."""
         return _operators(architecture.text)
 
+    def from_choices(self, codes: Sequence[int]) -> Architecture:
+        """The cell with these operators."""
+        return Architecture(space=self.name, text=_text(codes))
+
     def to_onnx(self, architecture: Architecture) -> bytes:
         """The whole network, opset 17, weights as placeholders."""
         operators = _operators(architecture.text)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import ClassVar
 
 import numpy as np
@@ -187,6 +188,14 @@ class OFAMobileNetV3(SearchSpace):
                 code = KERNELS.index(kernel) * len(EXPANSIONS) + EXPANSIONS.index(expansion)
                 places[MAX_DEPTH * index + place] = code
         return (*places, RESOLUTIONS.index(chosen.resolution))
+
+    def from_choices(self, codes: Sequence[int]) -> Architecture:
+        """The architecture with these blocks and this resolution; a stage ends at its first absent block."""
+        stages = []
+        for start in range(0, MAX_DEPTH * len(TEMPLATES), MAX_DEPTH):
+            present = takewhile(lambda code: code >= 0, codes[start : start + MAX_DEPTH])
+            stages.append(tuple((KERNELS[code // 3], EXPANSIONS[code % 3]) for code in present))
+        return self.parse(_text(Choices(RESOLUTIONS[codes[-1]], tuple(stages))))
 
     def to_onnx(self, architecture: Architecture) -> bytes:
         """The whole network, opset 17, batch size 1, 1,000 classes, weights as placeholders."""

@@ -27,10 +27,11 @@ EXTRAS = {
     "service": ("alembic", "fastapi", "prometheus_client", "pyarrow", "pydantic", "pydantic_settings", "sqlalchemy",
                 "structlog", "uvicorn"),
     "postgres": ("psycopg",),
-    "torch": ("torch", "torch_geometric"),
+    "torch": ("torch", "torch_geometric", "onnxscript"),
 }  # fmt: skip
 """Which extra of the package brings which modules."""
 COMMANDS = {
+    "frontier": "predictors", "friendliness": "predictors",
     "bench": "predictors", "bench serve": "service", "dataset": "service", "demo": "agent,service", "import": "service",
     "keys": "service", "serve": "service",
 }  # fmt: skip

@@ -20,6 +20,8 @@ from service.cli.fleet.upload import upload
 from service.cli.forecast.adapt import adapt
 from service.cli.forecast.check import check
 from service.cli.forecast.explain import explain
+from service.cli.forecast.friendliness import friendliness
+from service.cli.forecast.frontier import frontier
 from service.cli.forecast.predict import predict
 from service.cli.forecast.quality import quality
 from service.cli.groups import Group
@@ -48,7 +50,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     profile, microbench, serve, agent, targets, devices, adapt, predict, explain, check, measure, upload, jobs, cancel,
-    quality, export, campaign, train, worker, demo,
+    quality, frontier, friendliness, export, campaign, train, worker, demo,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from predictors.evaluation.plots import bars, lines
+from predictors.evaluation.plots import bars, curves, lines
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -53,3 +53,10 @@ def test_texts_are_escaped() -> None:
     chart = parsed(bars("<b>", "a & b", {"<x>": {"<y>": 1.0}}))
     texts = {"".join(text.itertext()) for text in chart.iter(f"{SVG}text")}
     assert {"<b>", "a & b", "<x>", "<y>"} <= texts
+
+
+def test_curves_have_a_linear_axis() -> None:
+    chart = curves("T", "y", "x", {"a": [(0.0, 1.0), (10.0, 3.0)], "b": [(5.0, 2.0)]})
+    dots = [float(dot.get("cx", "nan")) for dot in parsed(chart).iter(f"{SVG}circle")]
+    assert dots[2] - dots[0] == pytest.approx((dots[1] - dots[0]) / 2, abs=0.2)
+    assert curves("T", "y", "x", {}).startswith("<svg")
