@@ -279,6 +279,7 @@ class Client:
         pool: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
         seed: int = 0,
+        predictor: str | None = None,
     ) -> Plain:
         """Have `samples` graphs measured and a predictor adapted to them: the job that does it.
 
@@ -289,8 +290,10 @@ class Client:
             pool: what from: `{"space": …}` or `{"graphs": […]}`; the service's default spaces where left out.
             settings: how to measure, where it differs from the default.
             seed: of the pool and the choice.
+            predictor: what is adapted: the id of a predictor, or a kind; left out, what answers first.
         """
         given = {"samples": samples, "sampler": sampler, "pool": pool, "settings": settings, "seed": seed}
+        given["predictor"] = predictor
         body = {name: value for name, value in given.items() if value is not None}
         return self._service.json("POST", f"/targets/{target}/adapt", json=body, left=JOB_LEFT)
 
@@ -333,9 +336,25 @@ class Client:
 
     # --- Forecasts ----------------------------------------------------------------------------------------------
 
-    def predict(self, target: TargetId, items: Sequence[Mapping[str, Any]], *, level: float = 0.9) -> list[Plain]:
-        """Forecasts in the order of the items (made by `item`); one that could not be answered has an `error`."""
+    def predict(
+        self,
+        target: TargetId,
+        items: Sequence[Mapping[str, Any]],
+        *,
+        level: float = 0.9,
+        predictor: str | None = None,
+    ) -> list[Plain]:
+        """Forecasts in the order of the items (made by `item`); one that could not be answered has an `error`.
+
+        Args:
+            target: to forecast for.
+            items: made by `item`.
+            level: probability that the interval holds the latency, in (0, 1).
+            predictor: who answers, for measured networks too: the id of a predictor, or a kind; left out, measurements
+                and who fits best.
+        """
         body = {"target": target, "items": list(items), "level": level}
+        body |= {} if predictor is None else {"predictor": predictor}
         answers: list[Plain] = self._service.json("POST", "/predict", json=body, repeat=True)["items"]
         return answers
 

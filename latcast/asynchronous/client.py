@@ -74,9 +74,20 @@ class AsyncClient:
         """One target: a dictionary with the adaptation that answers for it, and `predict` for search loops."""
         return AsyncRemoteTarget(self, await self._service.json("GET", f"/targets/{target}"))
 
-    async def predict(self, target: TargetId, items: Sequence[Mapping[str, Any]], *, level: float = 0.9) -> list[Plain]:
-        """Forecasts in the order of the items (made by `item`); one that could not be answered has an `error`."""
+    async def predict(
+        self,
+        target: TargetId,
+        items: Sequence[Mapping[str, Any]],
+        *,
+        level: float = 0.9,
+        predictor: str | None = None,
+    ) -> list[Plain]:
+        """Forecasts in the order of the items (made by `item`); one that could not be answered has an `error`.
+
+        Arguments are those of `latcast.Client.predict`.
+        """
         body = {"target": target, "items": list(items), "level": level}
+        body |= {} if predictor is None else {"predictor": predictor}
         answers: list[Plain] = (await self._service.json("POST", "/predict", json=body, repeat=True))["items"]
         return answers
 

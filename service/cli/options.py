@@ -24,6 +24,7 @@ __all__ = [
     "LevelOption",
     "NetworksArgument",
     "PrecisionOption",
+    "PredictorOption",
     "ResultOption",
     "ServerOption",
     "ShapeOption",
@@ -50,6 +51,15 @@ TargetOption = Annotated[
         metavar="T",
         help="Id of the target or its beginning, the device's name, or words of both and of the label "
         "('pi openvino bf16'); may be left out while one target alone is offered.",
+    ),
+]
+PredictorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--predictor",
+        metavar="P",
+        help="Predictor that answers or is adapted: an id of `latcast predictors list`, a kind, or pretrained:NAME. "
+        "The service chooses where left out.",
     ),
 ]
 LevelOption = Annotated[float, typer.Option(min=0.01, max=0.999, help="Probability that the interval holds.")]

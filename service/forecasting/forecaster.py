@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
 from functools import partial
 from statistics import NormalDist
 
@@ -51,18 +52,26 @@ class Forecaster:
         self.selection = PredictorSelection(database, self.resolver)
         self._explainer = Explainer(database, self.resolver)
 
-    def forecast(self, target_id: TargetId, items: Sequence[Item], level: float) -> list[Answer]:
+    def forecast(
+        self, target_id: TargetId, items: Sequence[Item], level: float, *, predictor: str | None = None
+    ) -> list[Answer]:
         """Answers in the order of the items; an item that cannot be answered has its error instead.
 
         Args:
             target_id: a registered target.
             items: what to forecast.
             level: probability that the interval holds the latency, in (0, 1).
+            predictor: who answers, as `PredictorCatalogue.named` finds it, for measured networks too; by default who
+                fits best.
 
         Raises:
-            NotFoundError: nobody registered the target.
+            NotFoundError: nobody registered the target, or there is no such predictor.
+            ConflictError: the predictor cannot be used here.
         """
         predictors = self.catalogue.predictors_of(target_id)
+        if predictor is not None:
+            named = self.catalogue.named(predictor)
+            predictors = replace(predictors, adapted=None, carried=None, bases=named)
         features = read_features(predictors)
         answers: dict[int, Answer] = {}
         queries: Queries = {}
@@ -73,7 +82,7 @@ class Forecaster:
             except Exception as error:  # noqa: BLE001 - one item's error must not spoil the others' answers
                 answers[index] = failure(error)
         for space, group in by_space(queries).items():
-            answers |= self._answers(predictors, space, group, level)
+            answers |= self._answers(predictors, space, group, level, pinned=predictor is not None)
         return [answers[index] for index in range(len(items))]
 
     def explain(self, target_id: TargetId, item: Item, level: float, *, most: int) -> ExplainedForecast:
@@ -140,8 +149,12 @@ class Forecaster:
             used = {one.id: set(datasets.network_keys(session, one.support).values()) for one in chain}
         return {name: {row for row, key in keys.items() if key in support} for name, support in used.items()}
 
-    def _answers(self, predictors: TargetPredictors, space: str, queries: Queries, level: float) -> dict[int, Answer]:
+    def _answers(
+        self, predictors: TargetPredictors, space: str, queries: Queries, level: float, *, pinned: bool = False
+    ) -> dict[int, Answer]:
         """Answers to queries about one search space, or about graphs."""
+        if pinned:
+            return self._answers_of_pinned(predictors, space, queries, level)
         answers: dict[int, Answer] = self._measured(predictors.target, space, queries, level)
         left = without(queries, answers)
         if not left:
@@ -154,6 +167,15 @@ class Forecaster:
             left, failed = self._readable(left, chain[0].predictor)
             answers |= failed | self._measured(predictors.target, GRAPHS, left, level)
         return answers | self._predicted(chain, without(left, answers), level=level, target=predictors.target)
+
+    def _answers_of_pinned(
+        self, predictors: TargetPredictors, space: str, queries: Queries, level: float
+    ) -> dict[int, Answer]:
+        try:
+            chain = self.selection.pinned(predictors, space)
+        except ConflictError as error:
+            return dict.fromkeys(queries, error)
+        return self._predicted(chain, queries, level=level, target=predictors.target)
 
     def _measured(self, target: Target, space: str, queries: Queries, level: float) -> dict[int, Answer]:
         names = {index: name_of(query, space) for index, query in queries.items()}

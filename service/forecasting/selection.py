@@ -7,7 +7,7 @@ made goes first where it reads the network as it is.
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy import func, select
@@ -74,6 +74,47 @@ class PredictorSelection:
         if not found:
             raise ConflictError(self._nobody(predictors.target, space))
         return sorted(found, key=lambda responder: not reads_natively(responder.predictor, space))
+
+    def pinned(self, predictors: TargetPredictors, space: str) -> list[ServedPredictor]:
+        """The first of the target's bases that reads the space, adapted to the target's rows where there are any.
+
+        Args:
+            predictors: the target, with the bases that a caller named.
+            space: name of the search space, or `GRAPHS`.
+
+        Raises:
+            ConflictError: none of them reads the space, or can be adapted to the rows; says why.
+        """
+        target, bases = predictors.target, bases_for(predictors.bases, space)
+        if not bases:
+            names = ", ".join(dict.fromkeys(base.predictor.kind for base in predictors.bases))
+            what = f"architectures of {space}" if space else "graphs"
+            raise ConflictError(f"The predictor that was asked for ({names}) does not read {what}.")
+        key = (target.id, f"{space}\n{bases[0].id}")
+        with self._locks.get_or_make(key, threading.Lock):
+            looked_at = time.monotonic()
+            with self._database.read() as session:
+                state = _state(session, replace(predictors, bases=tuple(bases[:1])))
+            known = self._derived.get(key)
+            same = known is not None and known.state == state
+            responder = known.responder if known and same else self._pinned(target, bases[0], space)
+            self._derived.put(key, _Derived(looked_at, state, responder))
+        return [responder] if responder is not None else []
+
+    def _pinned(self, target: Target, base: StoredPredictor, space: str) -> ServedPredictor:
+        native = reads_natively(base.predictor, space)
+        measured_as = space if native or target.origin else GRAPHS
+        with self._database.read() as session:
+            rows = measured_networks(session, target, measured_as)
+        if not rows:
+            return ServedPredictor(id=base.id, predictor=base.predictor, adapted=False)
+        try:
+            support = default_support(self._database, self._resolver, rows, base, measured_as)
+            return adapted_to(self._database, self._resolver, target, base, support)
+        except LatcastError as error:
+            raise ConflictError(
+                f"The predictor {base.id} ({base.predictor.kind}) cannot be adapted to target {target.id}. {error}"
+            ) from error
 
     def _from_rows(self, predictors: TargetPredictors, space: str, not_before: float) -> ServedPredictor | None:
         """What the target's rows of a space give; None where they are too few."""

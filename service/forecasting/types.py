@@ -147,16 +147,21 @@ class ForecasterLike(Protocol):
     Constructed as `Forecaster(settings, session_factory, loader)`.
     """
 
-    def forecast(self, target_id: TargetId, items: "Sequence[Item]", level: float) -> list[Forecast | LatcastError]:
+    def forecast(
+        self, target_id: TargetId, items: "Sequence[Item]", level: float, *, predictor: str | None = None
+    ) -> list[Forecast | LatcastError]:
         """Answers in the order of the items; an item that cannot be answered has its error instead.
 
         Args:
             target_id: a registered target.
             items: what to forecast.
             level: probability that the interval holds the latency, in (0, 1).
+            predictor: who answers, for measured networks too: the id of a predictor, or a kind; by default, who fits
+                best.
 
         Raises:
-            NotFoundError: nobody registered the target.
+            NotFoundError: nobody registered the target, or there is no such predictor.
+            ConflictError: the predictor cannot be used here.
         """
         ...
 

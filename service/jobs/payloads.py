@@ -58,6 +58,7 @@ class AdaptPayload:
         pool: what it chooses from.
         settings: how to measure, where it differs from the default (`profilers.backends.target_settings`).
         seed: of the pool and the choice.
+        predictor: what is adapted (`PredictorCatalogue.named`); None for the first one that answers.
     """
 
     kind: ClassVar[JobKind] = JobKind.ADAPT
@@ -67,6 +68,7 @@ class AdaptPayload:
     pool: Pool = Pool()
     settings: Mapping[str, bool | int | float] = field(default_factory=dict)
     seed: int = 0
+    predictor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

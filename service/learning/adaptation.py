@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from latcast.errors import ConflictError
 from latcast.schema import Architecture, InputError, JobState, Target
 from predictors.base import LatencyDataset, Predictor, Query
 from predictors.evaluation.leave_one_out import leave_one_out_ape
+from predictors.features.references import architecture_of
 from predictors.samplers.base import get_sampler
 from profilers.backends.target_settings import settings_for
 from profilers.search_spaces import get_space
@@ -76,9 +78,14 @@ class AdaptationSteps(Steps[AdaptPayload]):
         target = self._target(job)
         if target.origin:
             return self._adapted_to_table(job, target)
-        base = self._base(GRAPHS).predictor
-        pool = pool_queries(job.payload, target, base, self._resolver)
-        chosen = choose_queries(pool, base, job.payload)
+        base = self._base(job, GRAPHS).predictor
+        references = reference_queries(base, job.payload, target, self._resolver)
+        asked = replace(job.payload, samples=job.payload.samples - len(references))
+        chosen = [*references]
+        if asked.samples:
+            taken = {query.network.hash for query in references}
+            pool = [one for one in pool_queries(asked, target, base, self._resolver) if one.network.hash not in taken]
+            chosen += choose_queries(pool, base, asked)
         prepared = [prepared_graph(query, self._resolver) for query in chosen]
         hashes = [query.network.hash for query in chosen]
         settings = settings_for(target, job.payload.settings)
@@ -118,15 +125,21 @@ class AdaptationSteps(Steps[AdaptPayload]):
                 f"Only {len(rows)} of {len(children)} graphs could be measured, too few to adapt to. "
                 f"Reasons: {reasons or 'the jobs were cancelled.'}"
             )
-        return self._adapted(job, self._target(job), self._base(GRAPHS), rows, failed=len(children) - len(rows))
+        return self._adapted(job, self._target(job), self._base(job, GRAPHS), rows, failed=len(children) - len(rows))
 
     def _target(self, job: LeasedJob[AdaptPayload]) -> Target:
         return self._catalogue.predictors_of(job.target_id or "").target
 
-    def _base(self, space: str) -> StoredPredictor:
+    def _base(self, job: LeasedJob[AdaptPayload], space: str) -> StoredPredictor:
         """The base predictor to adapt: a device's own measurements adapt one that reads any graph, rows of a table
-        one that reads their search space.
+        one that reads their search space, unless the job names another.
         """
+        if (name := job.payload.predictor) is not None:
+            named = self._catalogue.named(name)
+            bases = bases_for(named, space) or ([] if space else list(named))
+            if not bases:
+                raise ConflictError(f"The predictor {name!r} does not read architectures of {space}.")
+            return bases[0]
         bases = bases_for(self._catalogue.bases(), space)
         if not bases:
             raise ConflictError(
@@ -142,7 +155,7 @@ class AdaptationSteps(Steps[AdaptPayload]):
             rows = measured_networks(session, target, space)
             if asked.pool.graphs:
                 rows = [row for row in rows if row.name in set(asked.pool.graphs)]
-        base = self._base(space)
+        base = self._base(job, space)
         chosen = choose_support(
             self._database,
             self._resolver,
@@ -213,11 +226,20 @@ def pool_queries(payload: AdaptPayload, target: Target, base: Predictor, resolve
         pool = [NetworkQuery(target=target, graph_hash=graph_hash) for graph_hash in payload.pool.graphs]
     else:
         rng = np.random.default_rng(payload.seed)
-        names = payload.pool.space or DEFAULT_SPACES
+        names = payload.pool.space or read_spaces(base)
         drawn = [architecture for name in names for architecture in _architectures(name, rng)]
         pool = [NetworkQuery(target=target, architecture=architecture) for architecture in drawn]
     features = features_of(base, target, also=SAMPLERS_READ)
     return [resolver.complete(query, features) for query in pool]
+
+
+def read_spaces(base: Predictor) -> tuple[str, ...]:
+    """Spaces to choose from when nobody says: the default ones, or those that a base reads which reads no graphs."""
+    capabilities = base.fitted_capabilities()
+    if "graph" in capabilities.inputs:
+        return DEFAULT_SPACES
+    references = {architecture_of(key).space for key in base.references()}
+    return tuple(sorted(references)) or capabilities.spaces[:1]
 
 
 def _architectures(name: str, rng: np.random.Generator) -> list[Architecture]:
@@ -225,6 +247,22 @@ def _architectures(name: str, rng: np.random.Generator) -> list[Architecture]:
     drawn = [space.sample(rng) for _ in range(POOL_PER_SPACE)]
     distinct = {architecture.text: architecture for architecture in drawn if not space.is_degenerate(architecture)}
     return list(distinct.values())
+
+
+def reference_queries(base: Predictor, payload: AdaptPayload, target: Target, resolver: Resolver) -> list[Query]:
+    """The architectures by which the base describes a device: they are measured whatever a sampler says.
+
+    Raises:
+        InputError: there are more of them than samples.
+    """
+    keys = base.references()
+    if len(keys) > payload.samples:
+        raise InputError(
+            f"The predictor {base.kind!r} measures {len(keys)} references: ask for so many samples at least."
+        )
+    features = features_of(base, target, also=SAMPLERS_READ)
+    named = [NetworkQuery(target=target, architecture=architecture_of(key)) for key in keys]
+    return [resolver.complete(query, features) for query in named]
 
 
 def choose_queries(pool: Sequence[Query], base: Predictor, payload: AdaptPayload) -> list[Query]:

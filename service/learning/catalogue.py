@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from latcast.errors import ConflictError, NotFoundError
 from latcast.schema import ArtifactError, Target, TargetId
 from predictors.base import Predictor
 from predictors.kinds.carried_over import CarriedOver, transfer_spread
@@ -164,6 +165,36 @@ class PredictorCatalogue:
             except ArtifactError as error:
                 log.error("base predictor refused", predictor=predictor_id, reason=str(error))
         return (*readable, *shipped_bases())
+
+    def named(self, name: str) -> tuple[StoredPredictor, ...]:
+        """Predictors that a caller may mean, the most fitting first.
+
+        Args:
+            name: id of a predictor that was trained here, `pretrained:<name>`, or a kind: then all of it, the active
+                ones first, then the newest, then those that are shipped.
+
+        Raises:
+            NotFoundError: there is no such predictor.
+            ConflictError: it cannot be used here, for want of a library, say.
+        """
+        shipped = [base for base in shipped_bases() if name in (base.id, base.predictor.kind)]
+        order = (tables.Predictor.active.desc(), tables.Predictor.id.desc())
+        either = or_(tables.Predictor.id == name, tables.Predictor.kind == name)
+        with self._database.read() as session:
+            query = select(tables.Predictor.id, tables.Predictor.artifact_digest).where(either)
+            rows = session.execute(query.order_by(*order)).all()
+        if not rows and not shipped:
+            raise NotFoundError(
+                f"There is no predictor {name!r}: name one of `latcast predictors list`, a kind that was trained, or "
+                f"one of {', '.join(base.id for base in shipped_bases())}."
+            )
+        try:
+            trained = [
+                StoredPredictor(id=row.id, predictor=self._store.load(row.artifact_digest).predictor) for row in rows
+            ]
+        except ArtifactError as error:
+            raise ConflictError(f"The predictor {name!r} cannot be used here. {error}") from error
+        return (*trained, *shipped)
 
     def _read(self, target_id: TargetId, previous: TargetPredictors | None) -> TargetPredictors:
         with self._database.read() as session:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from latcast.schema import Architecture, InputError, Target
+from predictors.features.references import reference_key
 from predictors.samplers.base import get_sampler
 from profilers.search_spaces import get_space
 from service.db.session import Database
@@ -65,11 +66,17 @@ def choose_support(
         sampler: who chooses.
         seed: of everything random.
 
+    Those by which the base describes a device come first, and count.
+
     Raises:
         InputError: there are fewer rows.
     """
     if len(rows) < samples:
         raise InputError(f"The table has {len(rows)} rows to choose from, fewer than the {samples} samples asked for.")
+    if references := _references(rows, base, space)[:samples]:
+        rest = [row for row in rows if row.id not in set(references)]
+        random = np.random.default_rng(seed).permutation(len(rest))[: samples - len(references)]
+        return sorted([*references, *(rest[place].id for place in random.tolist())])
     rng = np.random.default_rng(seed)
     largest = POOL_ROWS if reads_natively(base.predictor, space) else POOL_GRAPHS
     drawn = rng.permutation(len(rows))[: max(largest, samples)].tolist()
@@ -79,6 +86,12 @@ def choose_support(
     queries = [resolver.readable(query, base.predictor, also=SAMPLERS_READ) for query in pool.queries]
     chosen = get_sampler(sampler).choose(queries, samples, predictor=base.predictor, rng=rng)
     return [ids[index] for index in chosen]
+
+
+def _references(rows: Sequence[MeasuredNetwork], base: StoredPredictor, space: str) -> list[int]:
+    """Ids of the rows by which the base describes a device."""
+    wanted = set(base.predictor.references())
+    return [row.id for row in rows if reference_key(Architecture(space=space, text=row.name)) in wanted]
 
 
 def _reaching(rows: Sequence[MeasuredNetwork], space: str) -> list[MeasuredNetwork]:

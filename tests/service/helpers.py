@@ -123,7 +123,9 @@ class DirectReader:
 class FakeForecaster:
     """Answers with the length of the text in ms; knows two targets and one search space."""
 
-    def forecast(self, target_id: str, items: Sequence[Item], level: float) -> list[Forecast | LatcastError]:
+    def forecast(
+        self, target_id: str, items: Sequence[Item], level: float, *, predictor: str | None = None
+    ) -> list[Forecast | LatcastError]:
         self._require(target_id)
         return [self._answer(item, level) for item in items]
 

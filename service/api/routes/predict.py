@@ -105,17 +105,25 @@ class _Asked:
     def _answers(self, target: str) -> list[Answer]:
         """Answers in the items' order; those that are errors already stay so."""
         good = [item for item in self._items if isinstance(item, Item)]
-        generation, level = self._parts.changes.generation, self._body.level
-        forecasts = self._parts.forecaster.forecast(target, good, level)
-        spaces = {item.space for item in good}
-        if self._parts.memory is not None and len(spaces) == 1 and (space := spaces.pop()) is not None:
-            texts = [item.text or "" for item in good]
-            self._parts.memory.take(target, space, texts, forecasts, level=level, generation=generation)
+        forecasts = self._remembered(target, good) if self._body.predictor is None else self._pinned(target, good)
         left = iter(forecasts)
         answers = [next(left) if isinstance(item, Item) else item for item in self._items]
         if all(isinstance(answer, ConflictError) for answer in answers):
             raise answers[0]  # type: ignore[misc]  # every one of them is
         return answers
+
+    def _pinned(self, target: str, items: Sequence[Item]) -> Sequence[Answer]:
+        """Forecasts of the predictor that is named, which are not those that other callers get."""
+        return self._parts.forecaster.forecast(target, items, self._body.level, predictor=self._body.predictor)
+
+    def _remembered(self, target: str, items: Sequence[Item]) -> Sequence[Answer]:
+        generation, level = self._parts.changes.generation, self._body.level
+        forecasts = self._parts.forecaster.forecast(target, items, level)
+        spaces = {item.space for item in items}
+        if self._parts.memory is not None and len(spaces) == 1 and (space := spaces.pop()) is not None:
+            texts = [item.text or "" for item in items]
+            self._parts.memory.take(target, space, texts, forecasts, level=level, generation=generation)
+        return forecasts
 
     def _facts(self, target: str) -> Sequence[Facts | None]:
         if not self._body.include:

@@ -95,6 +95,11 @@ class PredictIn(In):
         None, description="Hashes of graphs that were uploaded; the answer is in columns."
     )
     level: float = Field(0.9, gt=0, lt=1, description="Probability that the interval holds the latency.")
+    predictor: Name | None = Field(
+        None,
+        description="Who answers, for measured networks too: the id of a predictor, `pretrained:NAME`, or a kind; "
+        "adapted to the target's measurements. Left out: measurements, and who fits best.",
+    )
     include: Annotated[list[Literal["macs", "params", "activations", "peak_memory"]], Field(max_length=4)] = Field(
         default_factory=list, description="What else to say of the networks; builds the graphs of texts."
     )

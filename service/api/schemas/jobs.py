@@ -79,6 +79,10 @@ class AdaptIn(In):
     pool: PoolIn = PoolIn()
     settings: SettingsIn = SettingsIn()
     seed: int = Field(0, ge=0, lt=2**63)
+    predictor: Name | None = Field(
+        None,
+        description="What is adapted: the id of a predictor, `pretrained:NAME`, or a kind; else what answers first.",
+    )
 
     def payload(self) -> AdaptPayload:
         """What the job is asked for."""
@@ -88,6 +92,7 @@ class AdaptIn(In):
             pool=self.pool.record(),
             settings=self.settings.overrides(),
             seed=self.seed,
+            predictor=self.predictor,
         )
 
 

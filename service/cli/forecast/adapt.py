@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.common import console, find_target, open_client
-from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
+from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, PredictorOption, ServerOption, TargetOption
 from service.cli.progress import first_target, follow, left_out_error
 from service.cli.results import deliver
 from service.cli.tables import echo
@@ -27,6 +27,7 @@ def adapt(
         list[str] | None, typer.Option(help="Hash of an uploaded graph to choose from; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random pool.")] = 0,
+    predictor: PredictorOption = None,
     wait: Annotated[bool, typer.Option(help="Wait for the service and its first target, and until it is done.")] = True,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
@@ -41,11 +42,13 @@ def adapt(
     Examples:
       latcast adapt
       latcast adapt --target 3f0c --samples 20 --space nasbench201
+      latcast adapt --target 3f0c --predictor boosted_trees
     """
     pool = {name: value for name, value in (("space", space), ("graphs", graph)) if value}
     with open_client(server, key) as client:
         registered = first_target(client, target, console) if wait else find_target(client.targets(), target)
-        job = client.adapt(registered["id"], samples=samples, sampler=sampler, pool=pool, seed=seed)
+        named: dict[str, Any] = {} if predictor is None else {"predictor": predictor}
+        job = client.adapt(registered["id"], samples=samples, sampler=sampler, pool=pool, seed=seed, **named)
         if not wait:
             _tell(job["id"], job, json_out)
             return

@@ -77,6 +77,7 @@ def predict_all(
     networks: Sequence[Network],
     *,
     level: float,
+    predictor: str | None = None,
     on_answers: Callable[[int], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Forecasts in the order of the networks, asked for in as many calls as the service's limits need.
@@ -86,11 +87,13 @@ def predict_all(
         target: id of the target.
         networks: what to forecast.
         level: probability that an interval holds.
+        predictor: who answers; the service chooses where left out.
         on_answers: is told how many answers came.
     """
     answers: list[dict[str, Any]] = []
+    pinned = {} if predictor is None else {"predictor": predictor}
     for part in _calls(networks):
-        answers += client.predict(target, [network.item for network in part], level=level)
+        answers += client.predict(target, [network.item for network in part], level=level, **pinned)
         on_answers(len(part))
     return answers
 

@@ -16,6 +16,7 @@ from service.cli.options import (
     KeyOption,
     LevelOption,
     NetworksArgument,
+    PredictorOption,
     ServerOption,
     ShapeOption,
     SpaceOption,
@@ -41,6 +42,7 @@ def predict(
     dim: DimOption = None,
     input_shape: InputOption = None,
     level: LevelOption = 0.9,
+    predictor: PredictorOption = None,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
     json_out: JsonOption = None,
@@ -65,7 +67,7 @@ def predict(
     asked = networks_of(networks or [], file, space=space, graph=graph, curve=curve, inputs=input_shape or [])
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
-        answers = _ask(client, registered["id"], asked, level)
+        answers = _ask(client, registered["id"], asked, level, predictor)
     items = [{**network.described(), **answer} for network, answer in zip(asked, answers, strict=True)]
     document = {"target": registered["id"], "level": level, "items": items}
     deliver(document, json_out, lambda: _print(asked, answers, target=registered, level=level))
@@ -73,11 +75,18 @@ def predict(
               if "error" in answer)  # fmt: skip
 
 
-def _ask(client: Any, target: str, asked: Sequence[Network], level: float) -> list[dict[str, Any]]:
+def _ask(
+    client: Any, target: str, asked: Sequence[Network], level: float, predictor: str | None
+) -> list[dict[str, Any]]:
     with bar(console) as progress:
         task = progress.add_task("forecasting", total=len(asked))
         return predict_all(
-            client, target, asked, level=level, on_answers=lambda count: progress.update(task, advance=count)
+            client,
+            target,
+            asked,
+            level=level,
+            predictor=predictor,
+            on_answers=lambda count: progress.update(task, advance=count),
         )
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import InputError, UnknownNameError
-from latcast.schema.printable import visible_lines
 from service.cli.common import open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.results import deliver, writable, write_text
@@ -63,7 +62,7 @@ def show(
         card = client.predictor_card(found["id"])
         if svg is not None:
             write_text(client.predictor_calibration(found["id"]), str(svg))
-    deliver(found, json_out, lambda: echo(visible_lines(card, indent="")))
+    deliver(found, json_out, lambda: _print_card(card))
 
 
 @predictors.command("activate")
@@ -121,6 +120,11 @@ def _print(listed: Sequence[Mapping[str, Any]]) -> None:
     columns = [Column("predictor"), Column("kind"), numbers("rows"), numbers("new networks"), numbers("new targets"),
                Column("answers"), Column("made")]  # fmt: skip
     print_table(columns, [_row(one) for one in listed], out=out, title="median errors on what was held out")
+
+
+def _print_card(card: str) -> None:
+    for line in card.splitlines():
+        echo(line)
 
 
 def _row(one: Mapping[str, Any]) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ def test_what_was_asked_for_is_shown_under_its_names() -> None:
         "pool": {"space": ["zoo"], "graphs": []},
         "settings": {"kernels": True, "processes": 2, "max_seconds": 1.5},
         "seed": 0,
+        "predictor": None,
     }
 
 

@@ -30,7 +30,8 @@ def test_the_request_is_what_the_options_say_and_the_job_is_told(served: World) 
     job = served.client.job(done.output.strip())
     assert (job["kind"], job["target"]) == ("adapt", TARGET.id)
     assert job["request"] == {
-        "samples": 3, "sampler": "random", "pool": {"space": ["zoo"], "graphs": []}, "settings": {}, "seed": 5
+        "samples": 3, "sampler": "random", "pool": {"space": ["zoo"], "graphs": []}, "settings": {}, "seed": 5,
+        "predictor": None,
     }  # fmt: skip
 
 
