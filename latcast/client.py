@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import quote
 
 import httpx2
 
@@ -559,6 +560,14 @@ class Client:
     def export(self, target: TargetId, path: Path, *, file_format: Literal["csv", "parquet"] = "parquet") -> None:
         """Write a target's measurements into a file."""
         self._service.download(f"/targets/{target}/dataset.{file_format}", path)
+
+    def download_predictor(self, target: TargetId, space: str, path: Path) -> None:
+        """Write the predictor that answers for architectures of a space, adapted to the target, into a file.
+
+        Raises:
+            ConflictError: none is adapted.
+        """
+        self._service.download(f"/targets/{target}/predictor?space={quote(space)}", path)
 
     def readiness(self) -> Plain:
         """Whether the service can work: `ready`, and the state of its `parts`."""

@@ -31,7 +31,7 @@ EXTRAS = {
 }  # fmt: skip
 """Which extra of the package brings which modules."""
 COMMANDS = {
-    "frontier": "predictors", "friendliness": "predictors",
+    "predictors export": "predictors", "frontier": "predictors", "friendliness": "predictors",
     "bench": "predictors", "bench serve": "service", "dataset": "service", "demo": "agent,service", "import": "service",
     "keys": "service", "serve": "service",
 }  # fmt: skip

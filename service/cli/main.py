@@ -32,6 +32,7 @@ from service.cli.measure.profile import profile
 from service.cli.measure.remote import measure
 from service.cli.serve import serve
 from service.cli.tables import echo
+from service.cli.train.exporting import export_predictor
 from service.cli.train.predictors import predictors
 from service.cli.train.train import train
 from service.cli.train.worker import worker
@@ -57,6 +58,7 @@ for command in COMMANDS:
 app.command("import")(import_table)
 app.add_typer(keys, name="keys")
 app.add_typer(db, name="db")
+predictors.command("export")(export_predictor)
 app.add_typer(predictors, name="predictors")
 app.add_typer(bench, name="bench")
 app.add_typer(dataset, name="dataset")

@@ -114,6 +114,21 @@ class Forecaster:
         same = [one for one in chain if (one.id, one.adapted) == (answer.predictor, answer.adapted)]
         return (same or chain)[0]
 
+    def artifact(self, target_id: TargetId, space: str) -> bytes:
+        """The predictor that answers for architectures of a space, adapted to the target.
+
+        Raises:
+            NotFoundError: nobody registered the target.
+            ConflictError: none is adapted.
+        """
+        chain = self.selection.of(self.catalogue.predictors_of(target_id), space)
+        adapted = next((one for one in chain if one.adapted and reads_natively(one.predictor, space)), None)
+        if adapted is None:
+            raise ConflictError(
+                f"No predictor of architectures of {space} is adapted to target {target_id}: measure some of them."
+            )
+        return adapted.predictor.to_artifact().to_bytes()
+
     def quality(self, target_id: TargetId) -> list[QualityPair]:
         """Every measured network of the target beside its forecast, oldest first.
 

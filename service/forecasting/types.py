@@ -179,6 +179,15 @@ class ForecasterLike(Protocol):
         """
         ...
 
+    def artifact(self, target_id: TargetId, space: str) -> bytes:
+        """The predictor that answers for architectures of a space, adapted to the target, as an artifact.
+
+        Raises:
+            NotFoundError: nobody registered the target.
+            ConflictError: none is adapted.
+        """
+        ...
+
     def quality(self, target_id: TargetId) -> list[QualityPair]:
         """Every measured network of the target beside its forecast, oldest first.
 

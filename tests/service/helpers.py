@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from sqlalchemy import create_engine, text
 
 from latcast.client import Client
-from latcast.errors import NotFoundError
+from latcast.errors import ConflictError, NotFoundError
 from latcast.schema import (
     CounterReading,
     Device,
@@ -128,6 +128,12 @@ class FakeForecaster:
     ) -> list[Forecast | LatcastError]:
         self._require(target_id)
         return [self._answer(item, level) for item in items]
+
+    def artifact(self, target_id: str, space: str) -> bytes:
+        self._require(target_id)
+        if space != "toy":
+            raise ConflictError("Measure some.")
+        return b"artifact"
 
     def _require(self, target_id: str) -> None:
         if target_id not in {TARGET.id, OTHER_TARGET.id}:

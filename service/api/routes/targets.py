@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import IO, Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from latcast.schema import Microbench
+from profilers.search_spaces import get_space
 from service.api import schemas, views
 from service.api.deps import Admin, AgentOnly, Cursor, Limit, ModelReader, Parts, PartsOf, Reader
 from service.api.door.routes import Route
@@ -27,6 +28,7 @@ router = APIRouter(tags=["targets"], route_class=Route)
 SpaceName = Annotated[str, Query(max_length=100, description="Search space whose architectures have fixed positions.")]
 Samples = Annotated[int, Query(ge=10, le=10_000, description="Architectures at random that it is made of.")]
 CHUNK_BYTES = 1 << 16
+ARTIFACT = "application/octet-stream"
 PARQUET = "application/vnd.apache.parquet"
 
 
@@ -66,6 +68,21 @@ def lookup(
     with parts.database.read() as session:
         target_id = find_target(session, target_id).id
     return views.lookup_table_out(target_id, lookup_table(parts.forecaster, target_id, space, samples=samples))
+
+
+@router.get(
+    "/targets/{target_id}/predictor",
+    response_class=Response,
+    responses={200: {"content": {ARTIFACT: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def artifact(target_id: str, space: SpaceName, parts: PartsOf, _caller: Reader) -> Response:
+    """The predictor that answers for architectures of a space, adapted to the target, as an artifact: for loops that
+    forecast in their own process.
+    """
+    with parts.database.read() as session:
+        target_id = find_target(session, target_id).id
+    content = parts.forecaster.artifact(target_id, get_space(space).name)
+    return Response(content, media_type=ARTIFACT, headers=as_file(f"{target_id}.safetensors"))
 
 
 @router.post("/targets/{target_id}/adapt", status_code=202)

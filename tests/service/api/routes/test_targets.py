@@ -1,10 +1,12 @@
 """Targets over REST: what lists tell of them, their quality, and adaptations that are asked for."""
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import text
 
-from latcast.errors import NotFoundError
-from latcast.schema import InputError
+from latcast.errors import ConflictError, NotFoundError
+from latcast.schema import InputError, UnknownNameError
 from tests.service.helpers import OTHER_TARGET, TARGET, World
 
 
@@ -72,3 +74,12 @@ def test_what_the_database_refuses_is_refused_before_the_export_begins(measured:
     response = measured.http.get(f"/v1/targets/{TARGET.id}/dataset.csv")
     assert response.status_code == 503
     assert "lacks a table" in response.json()["detail"]
+
+
+def test_the_predictor_of_a_target_is_a_file(world: World, tmp_path: Path) -> None:
+    world.agent([TARGET])
+    with pytest.raises(ConflictError, match="Measure some"):
+        world.client.download_predictor(TARGET.id, "nasbench201", tmp_path / "p")
+    with pytest.raises(UnknownNameError):
+        world.client.download_predictor(TARGET.id, "no such space", tmp_path / "p")
+    assert not (tmp_path / "p").exists()

@@ -1,0 +1,59 @@
+"""`latcast predictors export`: the predictor of a target as a file, for loops that forecast in their own process."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from latcast.schema import InputError
+from service.cli.common import find_target, open_client
+from service.cli.options import DEFAULT_SERVER, KeyOption, LevelOption, ServerOption, TargetOption
+from service.cli.results import writable
+from service.cli.tables import echo
+
+__all__ = ["export_predictor"]
+
+SUFFIXES = (".onnx", ".safetensors")
+
+
+def export_predictor(
+    out: Annotated[Path, typer.Argument(help="File to write: .onnx or .safetensors.", callback=writable)],
+    space: Annotated[str, typer.Option("--space", metavar="NAME", help="Search space, for example nasbench201.")],
+    target: TargetOption = None,
+    level: LevelOption = 0.9,
+    server: ServerOption = DEFAULT_SERVER,
+    key: KeyOption = None,
+) -> None:
+    """Write the predictor that answers for a search space on a target, adapted to it.
+
+    An ONNX file takes choices, int64 (n, places), and gives latency_ms, low_ms, high_ms and log_std. A .safetensors
+    file is the artifact, for `predictors.registry.load_predictor` and `to_torch`.
+
+    \b
+    Examples:
+      latcast predictors export pixel3.onnx --space nasbench201 --target pixel3
+      latcast predictors export pixel3.safetensors --space fbnet --target pixel3
+    """
+    if out.suffix not in SUFFIXES:
+        raise typer.BadParameter(f"{out.name} has to end in {' or '.join(SUFFIXES)}.")
+    with open_client(server, key) as client, TemporaryDirectory() as folder:
+        listed = [one for one in client.targets() if one["options"].get("space", space) == space]
+        artifact = out if out.suffix == ".safetensors" else Path(folder) / "predictor.safetensors"
+        client.download_predictor(find_target(listed, target)["id"], space, artifact)
+        if artifact != out:
+            _write_onnx(artifact, out, level)
+    echo(f"Wrote {out}.")
+
+
+def _write_onnx(artifact: Path, out: Path, level: float) -> None:
+    from predictors.kinds.universal import UniversalPredictor
+    from predictors.kinds.universal.cells.export import to_onnx
+    from predictors.registry import load_predictor
+
+    predictor = load_predictor(artifact)
+    if not isinstance(predictor, UniversalPredictor):
+        raise InputError(
+            f"The predictor there is a {predictor.kind}, of which there is no ONNX file: write .safetensors."
+        )
+    out.write_bytes(to_onnx(predictor, level=level))
