@@ -155,6 +155,7 @@ class Forecaster:
                         answer,
                         graph_hash=key if isinstance(key, str) else None,
                         support=rows[index] in support[answer.predictor or ""],
+                        row=rows[index],
                     )
         return [pairs[index] for index in sorted(pairs)]
 
@@ -286,7 +287,7 @@ def name_of(query: Query, space: str) -> str:
 
 
 def pair_of(
-    query: Query, measured_ms: float, answer: Forecast, *, graph_hash: GraphHash | None, support: bool
+    query: Query, measured_ms: float, answer: Forecast, *, graph_hash: GraphHash | None, support: bool, row: int
 ) -> QualityPair:
     """A measured network beside its forecast; its graph is named where the database has it."""
     architecture = query.architecture
@@ -297,6 +298,8 @@ def pair_of(
         measured_ms=measured_ms,
         predicted_ms=answer.latency_ms,
         support=support,
+        row=row,
+        interval_ms=answer.interval_ms,
     )
 
 

@@ -77,6 +77,8 @@ class QualityPair:
         space, text: the architecture, where it is one.
         measured_ms, predicted_ms: latencies in ms.
         support: the row was in the adaptation's support set, so its forecast is not held-out.
+        row: id of the measurement.
+        interval_ms: (low, high) in ms at the level 0.9; None where nobody claims one.
     """
 
     graph: GraphHash | None
@@ -85,6 +87,8 @@ class QualityPair:
     support: bool
     space: str | None = None
     text: str | None = None
+    row: int | None = None
+    interval_ms: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,16 @@
 """Pages of the dashboard: what they show, that they are accessible, and the ways through them."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from latcast.schema import JobState
+from service.db import tables
 from service.fleet import access
 from tests.web.conftest import WAIT_MS, Served, Tab
 
@@ -18,12 +22,24 @@ VIEWS = {
     "targets": "/targets",
     "dataset": "/targets/{target}",
     "measurement": "/measurements/1",
+    "quality": "/targets/{target}/quality",
+    "try": "/try?graph={graph}",
+    "network": "/networks/{graph}?measurement=1",
+    "device": "/devices/{device}",
+    "jobs": "/jobs",
+    "job": "/jobs/{job}",
+    "adapt": "/targets/{target}/adapt",
+    "compare": "/compare",
+    "frontier": "/targets/{target}/frontier",
 }
 
 
 def address(served: Served, view: str) -> str:
     """Of a view, with what the database has."""
-    return VIEWS[view].format(target=served.seeded.targets[0], graph=served.seeded.graphs[0])
+    with served.database.read() as session:
+        device, job = session.scalar(select(tables.Device.id)), session.scalar(select(tables.Job.id))
+        graph = session.scalar(select(tables.Measurement.graph_hash).where(tables.Measurement.id == 1))
+    return VIEWS[view].format(target=served.seeded.targets[0], graph=graph, device=device, job=job)
 
 
 def serious(page: Any) -> list[str]:
@@ -52,12 +68,14 @@ def loaded(page: Any) -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
-def test_views_are_accessible_and_fit(served: Served, open_tab: OpenTab, view: str, scheme: str, width: int) -> None:
-    page = open_tab(served.at(address(served, view)), scheme=scheme, width=width).page
-    loaded(page)
-    assert serious(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the screen"
+def test_views_are_accessible_and_fit(served: Served, open_tab: OpenTab, view: str) -> None:
+    page = open_tab(served.at(address(served, view))).page
+    for scheme, width in (("light", 1280), ("dark", 360)):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        loaded(page)
+        assert serious(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the screen"
 
 
 def test_an_empty_service_says_what_to_do(serve: Callable[..., Served], open_tab: OpenTab) -> None:
@@ -136,3 +154,77 @@ def test_a_dataset_is_filtered_by_charts_and_fields(served: Served, open_tab: Op
     page.go_back()
     loaded(page)
     assert page.get_by_role("status").inner_text() == everything
+
+
+def test_a_network_is_drawn_with_times_searched_and_exported(served: Served, open_tab: OpenTab) -> None:
+    page = open_tab(served.at(address(served, "network"))).page
+    loaded(page)
+    page.get_by_text("together").wait_for()
+    page.locator("table td button").first.click()
+    page.get_by_text("Share of time").wait_for()
+    page.get_by_role("searchbox").fill(page.locator(".graph > .stack h2").first.inner_text())
+    page.get_by_text("nodes match").wait_for()
+    assert page.get_by_text("Share of time").is_visible()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Trace").click()
+    trace = json.loads(Path(saved.value.path()).read_text())
+    assert {event["ph"] for event in trace["traceEvents"]} == {"X"}
+    page.get_by_label("Times").select_option("forecast")
+    loaded(page)
+    page.get_by_role("columnheader", name="Bound by").wait_for()
+
+
+def test_an_architecture_is_typed_and_forecast_on_every_target(served: Served, open_tab: OpenTab) -> None:
+    tab = open_tab(served.at("/try"))
+    page = tab.page
+    loaded(page)
+    page.get_by_label("Text").fill("mobile/nothing=1")
+    page.get_by_role("button", name="Forecast", exact=True).click()
+    page.get_by_role("alert").wait_for()
+    tab.complaints[:] = [text for text in tab.complaints if "422" not in text]  # the browser's own line
+    page.get_by_label("Text").fill("mobile/block=mbconv,depth=4,width=16,stages=4")
+    page.get_by_role("button", name="Forecast", exact=True).click()
+    page.get_by_role("heading", name="Where the time goes").wait_for()
+    assert page.locator("table tbody tr").count() >= len(served.seeded.targets)
+    assert page.get_by_text("client.predict").is_visible()
+
+
+def test_an_adaptation_is_started_and_watched(served: Served, open_tab: OpenTab) -> None:
+    page = open_tab(served.at(address(served, "adapt"))).page
+    loaded(page)
+    page.get_by_label("Networks to measure").fill("3")
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("of 3 measured").wait_for()
+    with served.database.write.begin() as session:
+        jobs = session.scalars(select(tables.Job).where(tables.Job.parent_id.is_not(None))).all()
+        for job in jobs[:1]:
+            job.state = JobState.FAILED
+            job.result = {"error": "too large"}
+    page.get_by_text("0 of 3 measured, 1 failed").wait_for()
+    page.get_by_role("button", name="Cancel the job").click()
+    page.get_by_text("cancelled").first.wait_for()
+
+
+def test_a_client_sees_no_button_that_it_may_not_use(serve: Callable[..., Served], open_tab: OpenTab) -> None:
+    service = serve(require_keys=True)
+    with service.database.write.begin() as session:
+        access.create_key(session, scope="admin", name="first")
+        _, secret = access.create_key(session, scope="client", name="tests")
+    tab = open_tab(service.at(address(service, "adapt")))
+    tab.page.get_by_label("Key").fill(secret)
+    tab.page.get_by_role("button", name="Sign in").click()
+    tab.page.get_by_text("Your key may look, and not start work").wait_for()
+    assert tab.page.get_by_role("button", name="Start").count() == 0
+
+
+def test_a_server_that_is_away_is_noticed_and_its_return_too(served: Served, open_tab: OpenTab) -> None:
+    tab = open_tab(served.at("/targets"))
+    loaded(tab.page)
+    tab.page.route("**/*", lambda route: route.abort())
+    tab.page.get_by_role("link", name="Overview").click()
+    tab.page.get_by_text("The service does not answer").wait_for()
+    tab.page.unroute("**/*")
+    tab.page.get_by_role("heading", name="Overview").wait_for()
+    until(tab.page, "!document.body.innerText.includes('does not answer')")
+    expected = ("ERR_FAILED", "dynamically imported")
+    tab.complaints[:] = [text for text in tab.complaints if not any(one in text for one in expected)]

@@ -134,7 +134,8 @@ export async function events(path, take, abort) {
 
 let waiting = false;
 
-function away() {
+/** Says that the service does not answer, and looks for it until it does. */
+export function away() {
   reachable.value = false;
   if (waiting) return;
   waiting = true;

@@ -1,6 +1,6 @@
 /** What stands around every page: navigation, theme, who is signed in, whether the service answers. */
 import { Fragment, html, useEffect, useRef, useState } from "./html.js";
-import { hasKey, reachable, session, signIn, signOut } from "./api.js";
+import { away, generation, hasKey, reachable, session, signIn, signOut } from "./api.js";
 import { href, matching, place, route } from "./router.js";
 import { theme } from "./theme.js";
 import { Failed } from "./ui/parts.js";
@@ -9,9 +9,18 @@ const ROUTES = [
   route("/", () => import("./pages/overview.js")),
   route("/targets", () => import("./pages/targets.js")),
   route("/targets/:id", () => import("./pages/dataset.js")),
+  route("/targets/:id/quality", () => import("./pages/quality.js")),
+  route("/targets/:id/adapt", () => import("./pages/adapt.js")),
+  route("/targets/:id/frontier", () => import("./pages/frontier.js")),
+  route("/networks/:hash", () => import("./pages/network.js")),
+  route("/devices/:id", () => import("./pages/device.js")),
+  route("/try", () => import("./pages/try.js")),
+  route("/jobs", () => import("./pages/jobs.js")),
+  route("/jobs/:id", () => import("./pages/job.js")),
+  route("/compare", () => import("./pages/compare.js")),
   route("/measurements/:id", () => import("./pages/measurement.js")),
 ];
-const NAVIGATION = [["Overview", "/"], ["Targets", "/targets"]];
+const NAVIGATION = [["Overview", "/"], ["Targets", "/targets"], ["Try it", "/try"], ["Compare", "/compare"], ["Jobs", "/jobs"]];
 
 export function App() {
   if (session.value === null) return html`<${Banner} /><p class="starting">${reachable.value ? "Asking the service who you are …" : ""}</p>`;
@@ -59,7 +68,7 @@ function View() {
     let wanted = true;
     found?.route.load().then(
       (module) => { if (wanted) setPage({ route: found.route, Page: module.default, error: null }); },
-      (error) => { if (wanted) setPage({ route: found.route, Page: null, error }); },
+      (error) => { if (wanted) { away(); setPage({ route: found.route, Page: null, error, since: generation.peek() }); } },
     );
     return () => { wanted = false; };
   }, [found?.route]);
@@ -67,7 +76,8 @@ function View() {
     if (last.current !== path) { scrollTo(0, 0); last.current = path; document.getElementById("main")?.focus({ preventScroll: true }); }
   }, [path]);
   if (!found) return html`<div class="empty"><strong>There is no page at ${path}</strong><a href="#/">Overview</a></div>`;
-  if (page.error) return html`<${Failed} error=${page.error} again=${() => location.reload()} />`;
+  if (page.error && page.since !== generation.value) location.reload(); // browsers do not load a module again that failed
+  if (page.error && page.route === found.route) return html`<${Failed} error=${{ message: "This page could not be loaded." }} again=${() => location.reload()} />`;
   if (page.route !== found.route) return html`<div class="skeleton" style=${{ height: "60vh" }} role="status"><span class="visually-hidden">Loading the page …</span></div>`;
   return html`<${Fragment} key=${path}><${page.Page} ...${found.params} query=${place.value.query} /><//>`;
 }

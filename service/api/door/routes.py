@@ -38,6 +38,7 @@ POOL_OF: Mapping[tuple[str, str], str] = {
     ("POST", "/architectures"): "models",
     ("POST", "/targets/{target_id}/explain"): "models",
     ("GET", "/targets/{target_id}/quality"): "models",
+    ("GET", "/graphs/{graph_hash}/nodes"): "models",
     ("GET", "/targets/{target_id}/dataset.csv"): "exports",
     ("GET", "/targets/{target_id}/dataset.parquet"): "exports",
     ("GET", "/targets/{target_id}/rows.csv"): "exports",

@@ -1,13 +1,16 @@
 """Graphs: upload, look at, fetch."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from latcast.schema import Architecture, InputError, InvalidModelError
+from latcast.schema import Architecture, Graph, InputError, InvalidModelError, Node
+from predictors.networks import RECORD
 from profilers.onnx_graph.isolated.model_file import ModelFile
+from profilers.onnx_graph.isolated.pool import ForeignModel
 from service.api import schemas, views
 from service.api.deps import ModelReader, PartsOf, Reader
 from service.api.door.bodies import Body
@@ -136,6 +139,36 @@ def show(graph_hash: str, parts: PartsOf, _caller: Reader) -> schemas.GraphOut:
     """Operators, FLOPs, parameters, activations and arithmetic intensity of a stored graph."""
     with parts.database.read() as session:
         return views.graph_out(session, store.find(session, graph_hash))
+
+
+@router.get("/graphs/{graph_hash}/nodes")
+def nodes(graph_hash: str, parts: PartsOf, response: Response, _caller: Reader) -> schemas.NodesOut:
+    """The nodes of a stored graph, what each reads of which, and its work: what there is to draw."""
+    with parts.database.read() as session:
+        packed = store.find(session, graph_hash).model
+    read = parts.reader.read(ForeignModel(content=packed, compressed=True), [RECORD])
+    response.headers["Cache-Control"] = "private, max-age=86400, immutable"
+    return _nodes_out(read.feature(RECORD))
+
+
+def _nodes_out(graph: Graph) -> schemas.NodesOut:
+    makers = {output: place for place, node in enumerate(graph.nodes) for output in node.outputs if output >= 0}
+    return schemas.NodesOut(hash=graph.hash, nodes=[_node_out(graph, node, makers) for node in graph.nodes])
+
+
+def _node_out(graph: Graph, node: Node, makers: Mapping[int, int]) -> schemas.NodeOut:
+    first = next((graph.tensors[output] for output in node.outputs if output >= 0), None)
+    return schemas.NodeOut(
+        name=node.name or (first.name if first else node.operator),
+        operator=node.operator,
+        inputs=sorted({makers[tensor] for tensor in node.inputs if tensor in makers}),
+        shape=None if first is None or first.shape is None else list(first.shape),
+        dtype=first.dtype if first else "",
+        flops=node.flops,
+        parameter_bytes=node.parameter_bytes,
+        input_bytes=node.input_bytes,
+        output_bytes=node.output_bytes,
+    )
 
 
 @router.get("/graphs/{graph_hash}/model", response_class=Response, responses={200: {"content": {OCTET_STREAM: {}}}})

@@ -15,7 +15,7 @@ from service.api.schemas.forecasts import (
     PredictSeveralOut,
     Shapes,
 )
-from service.api.schemas.graphs import ArchitectureRef, GraphOut
+from service.api.schemas.graphs import ArchitectureRef, GraphOut, NodeOut, NodesOut
 from service.api.schemas.health import HealthOut
 from service.api.schemas.jobs import (
     AdaptIn,
@@ -98,6 +98,8 @@ __all__ = [
     "MicrobenchRef",
     "Name",
     "NewKeyOut",
+    "NodeOut",
+    "NodesOut",
     "OverviewOut",
     "PoolIn",
     "Positive",

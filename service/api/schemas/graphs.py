@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 from latcast.schema import TensorSpec
 from service.api.schemas.common import In, Name, Text
 
-__all__ = ["ArchitectureRef", "GraphOut"]
+__all__ = ["ArchitectureRef", "GraphOut", "NodeOut", "NodesOut"]
 
 
 class ArchitectureRef(In):
@@ -39,3 +39,24 @@ class GraphOut(BaseModel):
     remarks: list[str] = Field([], description="What to know before trusting a latency of it, a sentence each.")
     architecture: ArchitectureRef | None
     created_unix_s: float
+
+
+class NodeOut(BaseModel):
+    """One operator of a graph; work for one run, sizes in bytes."""
+
+    name: str = Field(description="In the model, or that of its first output.")
+    operator: str
+    inputs: list[int] = Field(description="Places of the nodes whose outputs it reads.")
+    shape: list[int] | None = Field(description="Of its first output; null where nobody can tell.")
+    dtype: str
+    flops: int
+    parameter_bytes: int
+    input_bytes: int
+    output_bytes: int
+
+
+class NodesOut(BaseModel):
+    """The nodes of a graph in the order of execution, which is that of `node` in timings of kernels."""
+
+    hash: str
+    nodes: list[NodeOut]

@@ -158,3 +158,14 @@ def test_what_is_sent_in_place_of_a_model_is_named(
 def test_unknown_graph(world: World) -> None:
     with pytest.raises(NotFoundError, match="upload its model"):
         world.client.model("g1-none")
+
+
+def test_nodes_are_what_there_is_to_draw(world: World) -> None:
+    graph = world.graph(5)
+    response = world.http.get(f"/v1/graphs/{graph}/nodes")
+    (node,) = response.json()["nodes"]
+    assert (node["operator"], node["inputs"], node["shape"], node["dtype"]) == ("MatMul", [], [1, 5], "float32")
+    assert node["flops"] == 2 * 8 * 5
+    assert (node["input_bytes"], node["output_bytes"]) == (32, 20)
+    assert "immutable" in response.headers["cache-control"]
+    assert world.http.get("/v1/graphs/g1-none/nodes").status_code == 404

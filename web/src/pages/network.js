@@ -1,0 +1,120 @@
+/** A network's graph with the time that its nodes take: as measured, or as forecast on a target. */
+import { html, useEffect, useMemo, useState } from "../html.js";
+import { post, saveAs, useApi } from "../api.js";
+import { GraphDrawing } from "../charts/graph.js";
+import { bytes, count, flops, ms, percent, shortHash } from "../format.js";
+import { change, href } from "../router.js";
+import { Badge, Bars, Card, Copy, Empty, Facts, Failed, Head, Legend, Loaded, Loading, Stats, Table } from "../ui/parts.js";
+
+const MOST_ROWS = 100;
+
+/** @param {{hash: string, query: URLSearchParams}} props */
+export default function Network({ hash, query }) {
+  const graph = useApi(`graphs/${hash}`);
+  const nodes = useApi(`graphs/${hash}/nodes`);
+  const targets = useApi("targets", { limit: 1000 });
+  const measurement = query.get("measurement");
+  const measured = useApi(measurement ? `measurements/${measurement}` : null);
+  const target = query.get("target") ?? measured.data?.summary.target ?? targets.data?.items[0]?.id;
+  const forecast = useExplanation(target, hash);
+  const source = query.get("source") ?? (measured.data?.measurement.runs.some((/** @type {any} */ run) => run.kernels) ? "measured" : "forecast");
+  const [chosen, setChosen] = useState(/** @type {number|null} */ (null));
+  const text = query.get("q") ?? "";
+  const kernels = useMemo(() => (nodes.data ? kernelsOf(source, measured.data, forecast.data, nodes.data.nodes) : null), [source, measured.data, forecast.data, nodes.data]);
+  const name = graph.data?.architecture?.text ?? shortHash(hash);
+  return html`<${Head} title="Network" crumbs=${[["Try it", "/try"]]} lead=${html`<span class="cut" style=${{ maxWidth: "80ch" }} title=${name}>${name}</span>`}>
+      <a class="button" href=${href("/try", { graph: hash })}>Forecast it</a><${Copy} text=${hash} label="Copy hash" /><//>
+    ${graph.error ? html`<${Failed} error=${graph.error} />` : html`<${Loaded} call=${graph} what="the network" height=${84}>${(/** @type {any} */ data) => html`<${Stats} items=${[["Nodes", count(data.nodes), `opset ${data.opset}`], ["Work", flops(data.flops), `${flops(2 * data.macs)} in products`], ["Parameters", bytes(data.parameter_bytes)], ["Activations", bytes(data.activation_bytes)], ["Intensity", `${data.arithmetic_intensity.toFixed(1)}`, "FLOP for each byte"]]} />`}<//>`}
+    <search class="row" aria-label="What is shown">
+      <label class="field"><span class="visually-hidden">Times</span><select value=${source} onChange=${(/** @type {any} */ event) => change({ source: event.target.value })}>
+        ${measurement && html`<option value="measured">Measured (no. ${measurement})</option>`}<option value="forecast">Forecast</option></select></label>
+      ${source === "forecast" && html`<label class="field"><span class="visually-hidden">Target</span><select value=${target} onChange=${(/** @type {any} */ event) => change({ target: event.target.value })}>${(targets.data?.items ?? []).map((/** @type {any} */ one) => html`<option value=${one.id}>${one.label} · ${one.device_name}</option>`)}</select></label>`}
+      <label class="field"><span class="visually-hidden">Search nodes</span><input type="search" placeholder="Search operator or name" value=${text} onInput=${(/** @type {any} */ event) => change({ q: event.target.value }, { replace: true })} /></label>
+      ${kernels && html`<${Exports} kernels=${kernels} nodes=${nodes.data.nodes} hash=${hash} />`}
+    </search>
+    <${Loaded} call=${nodes} what="the graph" height=${560}>${(/** @type {any} */ data) => html`<${Shown} nodes=${data.nodes} kernels=${kernels} waiting=${source === "forecast" ? forecast : measured} chosen=${chosen} setChosen=${setChosen} text=${text} source=${source} />`}<//>`;
+}
+
+/** @param {string|undefined} target @param {string} hash */
+function useExplanation(target, hash) {
+  const [state, setState] = useState(/** @type {any} */ ({}));
+  const asked = `${target} ${hash}`;
+  useEffect(() => {
+    if (!target) return;
+    setState({ asked });
+    post(`targets/${target}/explain?nearest=0`, { graph: hash }).then((data) => setState({ asked, data }), (error) => setState({ asked, error }));
+  }, [asked]);
+  return state.asked === asked ? state : {};
+}
+
+/** Kernels with the nodes that they cover. @param {string} source @param {any} measured @param {any} forecast @param {any[]} nodes */
+function kernelsOf(source, measured, forecast, nodes) {
+  if (source === "measured") {
+    const kernels = measured?.measurement.runs.find((/** @type {any} */ run) => run.kernels)?.kernels;
+    return kernels?.map((/** @type {any} */ kernel) => ({ operator: kernel.operator, ms: kernel.time_ms, share: kernel.share, places: kernel.node === null ? [] : [kernel.node], shape: kernel.output_shapes[0] })) ?? null;
+  }
+  if (!forecast) return null;
+  const byName = new Map(nodes.map((node, place) => [node.name, place]));
+  return forecast.kernels.map((/** @type {any} */ kernel) => ({ operator: kernel.operator, ms: kernel.latency_ms, share: kernel.share, bound: kernel.bound, efficiency: kernel.efficiency, gflops: kernel.gflops,
+    places: kernel.nodes.map((/** @type {string} */ name) => byName.get(name)).filter((/** @type {any} */ place) => place !== undefined), measured_ms: kernel.measured_ms }));
+}
+
+/** @param {any} props */
+function Shown({ nodes, kernels, waiting, chosen, setChosen, text, source }) {
+  const shares = useMemo(() => {
+    const found = new Map();
+    for (const kernel of kernels ?? []) for (const place of kernel.places) found.set(place, (found.get(place) ?? 0) + kernel.share / kernel.places.length);
+    return found;
+  }, [kernels]);
+  const marked = useMemo(() => new Set(text.length < 2 ? [] : nodes.map((/** @type {any} */ node, /** @type {number} */ place) => [node, place]).filter((/** @type {any} */ [node]) => `${node.operator} ${node.name}`.toLowerCase().includes(text.toLowerCase())).map((/** @type {any} */ [, place]) => place)), [text, nodes]);
+  useEffect(() => { if (marked.size) setChosen([...marked][0]); }, [marked]);
+  const label = (/** @type {number} */ place) => (shares.has(place) ? `${nodes[place].operator}  ${percent(shares.get(place))}` : nodes[place].operator);
+  const node = chosen === null ? null : nodes[chosen];
+  const mine = (kernels ?? []).filter((/** @type {any} */ kernel) => kernel.places.includes(chosen));
+  return html`<div class="graph">
+    <${Card} title="Graph" aside=${marked.size ? html`<span role="status">${count(marked.size)} nodes match</span>` : "drag to move, scroll to zoom, choose a node"}>
+      <${GraphDrawing} nodes=${nodes} shares=${shares} chosen=${chosen} marked=${marked} onChoose=${setChosen} textOf=${label} />
+      <${Legend} items=${[["little of the time", "--heat-0"], ["", "--heat-1"], ["", "--heat-2"], ["most of the time", "--heat-3"], ["part of a kernel, or no time", "--surface"]]} /><//>
+    <div class="stack">
+      <${Card} title=${node ? node.operator : "Node"}>${node ? html`<${Facts} items=${[["Name", html`<code class="small">${node.name}</code>`], ["Output", html`<code>${node.shape ? node.shape.join("×") || "scalar" : "unknown"} ${node.dtype}</code>`], ["Work", flops(node.flops)], ["Parameters", bytes(node.parameter_bytes)], ["Reads", bytes(node.input_bytes)], ["Writes", bytes(node.output_bytes)], ["Share of time", shares.has(chosen) ? percent(shares.get(chosen)) : "–"],
+        ["Kernels", mine.map((/** @type {any} */ kernel) => `${kernel.operator} ${ms(kernel.ms)}${kernel.bound ? `, bound by ${kernel.bound}` : ""}`).join("; ")], ["Reads of", html`<span class="row">${node.inputs.map((/** @type {number} */ place) => html`<button type="button" class="chip" onClick=${() => setChosen(place)}>${nodes[place].operator}</button>`)}</span>`]]} />` : html`<${Empty} title="Choose a node">Its shape, its work and its time stand here.<//>`}<//>
+      <${Kernels} kernels=${kernels} waiting=${waiting} source=${source} setChosen=${setChosen} />
+    </div></div>`;
+}
+
+/** @param {any} props */
+function Kernels({ kernels, waiting, source, setChosen }) {
+  if (waiting.error) return html`<${Card} title="Kernels"><${Failed} error=${waiting.error} /><//>`;
+  if (!kernels) return html`<${Card} title="Kernels">${waiting.data ? html`<${Empty} title="No kernels were timed" />` : html`<${Loading} what="times" height=${240} />`}<//>`;
+  if (!kernels.length) return html`<${Card} title="Kernels"><${Empty} title="No kernels">${waiting.data?.no_kernels}<//><//>`;
+  const sums = new Map();
+  for (const kernel of kernels) sums.set(kernel.operator, (sums.get(kernel.operator) ?? 0) + kernel.share);
+  const ranked = [...kernels].sort((one, other) => other.ms - one.ms).slice(0, MOST_ROWS);
+  return html`<${Card} title="Kernels" aside=${`${count(kernels.length)}, ${ms(kernels.reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + one.ms, 0))} together`}>
+    <${Bars} rows=${[...sums].sort((one, other) => other[1] - one[1]).slice(0, 7).map(([name, share]) => ({ name, value: share, text: percent(share) }))} />
+    <div style=${{ maxHeight: "420px", overflowY: "auto" }} tabindex="0" role="region" aria-label="Kernels, the slowest first"><${Table} caption="Kernels, the slowest first" rows=${ranked} keyOf=${(/** @type {any} */ row) => ranked.indexOf(row)} columns=${[
+      { name: "operator", title: "Kernel", cell: (/** @type {any} */ row) => (row.places.length ? html`<button type="button" class="button quiet" onClick=${() => setChosen(row.places[0])}>${row.operator}</button>` : html`<span title="Of no node of the graph">${row.operator}</span>`) },
+      ...(source === "forecast" ? [{ name: "bound", title: "Bound by", cell: (/** @type {any} */ row) => html`<${Badge} kind=${row.bound === "compute" ? "accent" : row.bound === "memory" ? "warn" : ""}>${row.bound}<//>` }] : []),
+      { name: "ms", title: "Time", right: true, cell: (/** @type {any} */ row) => ms(row.ms) },
+      { name: "share", title: "Share", right: true, cell: (/** @type {any} */ row) => percent(row.share) },
+    ]} /></div><//>`;
+}
+
+/** @param {{kernels: any[], nodes: any[], hash: string}} props */
+function Exports({ kernels, nodes, hash }) {
+  const json = (/** @type {any} */ value, /** @type {string} */ name) => saveAs(new Blob([JSON.stringify(value)], { type: "application/json" }), name);
+  const trace = () => {
+    let at = 0;
+    json({ displayTimeUnit: "ms", traceEvents: kernels.map((kernel) => {
+      const event = { name: kernel.operator, cat: "kernel", ph: "X", pid: 1, tid: 1, ts: at * 1000, dur: kernel.ms * 1000, args: { nodes: kernel.places.map((/** @type {number} */ place) => nodes[place].name), share: kernel.share, bound: kernel.bound } };
+      at += kernel.ms;
+      return event;
+    }) }, `${shortHash(hash)}.trace.json`);
+  };
+  const explorer = () => {
+    const results = /** @type {Record<string, {value: number}>} */ ({});
+    for (const kernel of kernels) for (const place of kernel.places) results[nodes[place].name] = { value: (results[nodes[place].name]?.value ?? 0) + kernel.ms / kernel.places.length };
+    json({ main_graph: { results, gradient: [{ stop: 0, bgColor: "#e9edfb" }, { stop: 1, bgColor: "#2a3f9e" }] } }, `${shortHash(hash)}.nodes.json`);
+  };
+  return html`<button type="button" class="button" onClick=${trace} title="For Perfetto and chrome://tracing">Trace</button><button type="button" class="button" onClick=${explorer} title="Node data for Google's Model Explorer">Model Explorer</button>`;
+}
