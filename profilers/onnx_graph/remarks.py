@@ -13,6 +13,8 @@ _IN_8_BITS = frozenset({
     "MatMulBnb4", "MatMulInteger", "MatMulInteger16", "MatMulIntegerToFloat", "MatMulNBits", "QAttention", "QGemm",
     "QuantizeLinear",
 })  # fmt: skip
+_PACKED = ("MatMulNBits", "MatMulBnb4")
+"""Operators whose weights of a few bits are stored as bytes."""
 _SEQUENCES = ("Sequence", "SplitToSequence", "ConcatFromSequence", "Optional")
 """Beginnings of operators whose sizes are open because of what they hold, not because of values."""
 _PAST = ("past", "cache", "state", "memory")
@@ -33,6 +35,9 @@ def number_type(graph: Graph) -> str:
     """The type that a quantised model computes in, for example `int8`; empty for a model that is not quantised."""
     if not any(_is_quantised(node) for node in _nodes(graph)):
         return ""
+    packed = [node.attributes.get("bits", 4) for node in _nodes(graph) if node.operator in _PACKED]
+    if packed:
+        return f"int{packed[0]}"
     counts = {dtype: count for dtype, count in graph.parameters.items() if dtype in QUANTISED}
     return max(counts, key=lambda dtype: counts[dtype], default="int8")
 
@@ -60,8 +65,7 @@ def _sentences(graph: Graph) -> Iterator[str]:
     if kind := number_type(graph):
         yield f"It is quantised ({kind}): it runs as given, in its own number types, whatever the target's name says."
     if graph.denormal_weights:
-        yield ("Some of its constants are denormal, which can slow a runtime tenfold; the service stores and measures "
-               "it with normal ones.")  # fmt: skip
+        yield "Some of its constants are denormal, which can slow a runtime tenfold."
 
 
 def _deciding(graph: Graph) -> str:
@@ -80,8 +84,8 @@ def _decides(node: Node, holder: Graph) -> bool:
     if node.operator.startswith(_SEQUENCES) or node.bodies:
         return False
     inputs = [holder.tensors[at] for at in node.inputs if at >= 0]
-    outputs = [holder.tensors[at] for at in node.outputs if at >= 0]
-    return any(x.dtype and x.shape is None for x in outputs) and all(x.shape is not None for x in inputs)
+    first = holder.tensors[node.outputs[0]] if node.outputs and node.outputs[0] >= 0 else None  # others are secondary
+    return first is not None and first.dtype != "" and first.shape is None and all(x.shape is not None for x in inputs)
 
 
 def _is_fed(tensor: int, graph: Graph) -> bool:

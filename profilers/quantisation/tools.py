@@ -178,7 +178,16 @@ def _upgraded(proto: ModelProto) -> ModelProto:
         proto.graph.input.extend(fed)
         proto.ir_version = FORMAT
     version = next((entry.version for entry in proto.opset_import if entry.domain in {"", "ai.onnx"}), OPSET)
-    return version_converter.convert_version(proto, OPSET) if version < OPSET else proto
+    return _converted(proto, version) if version < OPSET else proto
+
+
+def _converted(proto: ModelProto, version: int) -> ModelProto:
+    try:
+        return version_converter.convert_version(proto, OPSET)
+    except Exception as error:  # onnx raises what its C++ throws
+        why = str(error).rpartition(" failed: ")[2]
+        raise InvalidModelError(f"it cannot be brought from opset {version} to {OPSET}, which that needs ({why}): export "
+                                f"it with opset {OPSET} or newer.") from error  # fmt: skip
 
 
 def _has_bodies(proto: ModelProto) -> bool:

@@ -36,5 +36,5 @@ def test_members_survive_the_way_to_plain_values_and_back():
 
 @pytest.mark.parametrize("kind", ["nothing", 3, None])
 def test_a_text_that_is_no_member_is_refused_with_those_that_are(kind):
-    with pytest.raises(InputError, match=r"kind: expected one of 'profile', 'adapt', found"):
+    with pytest.raises(InputError, match=r"kind: expected one of 'profile', 'adapt', 'train', found"):
         from_plain(Note, {"kind": kind})

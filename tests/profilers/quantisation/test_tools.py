@@ -100,3 +100,18 @@ def test_every_family_of_the_zoo_is_quantised_and_runs(family: str, precision: s
     graph = load_graph(model)
     with OnnxRuntimeBackend().open(model, ProfileSettings(precision=precision)) as session:
         assert session.run(make_feeds(feed_specs(graph)))
+
+
+def test_a_model_that_cannot_be_brought_up_is_refused_in_a_sentence() -> None:
+    node = helper.make_node("BatchNormalization", ["x", *"sbmv"], ["y"], spatial=0)
+    shape = [4, 6]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, *shape])]
+    weights = [helper.make_tensor(name, TensorProto.FLOAT, shape, [1.0] * 24) for name in "sbmv"]
+    graph = helper.make_graph([node], "g", inputs, [helper.make_empty_tensor_value_info("y")], weights)
+    graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT
+    old = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 7)], ir_version=4)
+    with pytest.raises(InvalidModelError) as refused:
+        quantise(old.SerializeToString(), "int8_dynamic")
+    assert "cannot be brought from opset 7 to 13" in str(refused.value)
+    assert str(refused.value).endswith("export it with opset 13 or newer.")
+    assert "transformers.h" not in str(refused.value)
