@@ -144,8 +144,8 @@ class UnsupportedOperatorError(InvalidModelError):
 
     def __init__(self, operators: Sequence[str]) -> None:
         self.operators = tuple(sorted(set(operators)))
-        super().__init__(f"Unsupported operators: {', '.join(self.operators)}. Export the model with operators that ai.onnx, "
-                         "ai.onnx.ml or com.microsoft have in the versions that it imports.")  # fmt: skip
+        super().__init__(f"Unsupported operators: {', '.join(self.operators)}. Export the model with operators that "
+                         "ai.onnx, ai.onnx.ml or com.microsoft have in the versions that it imports.")  # fmt: skip
 
 
 class InvalidFeedsError(InputError):

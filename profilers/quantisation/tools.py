@@ -186,8 +186,8 @@ def _converted(proto: ModelProto, version: int) -> ModelProto:
         return version_converter.convert_version(proto, OPSET)
     except Exception as error:  # onnx raises what its C++ throws
         why = str(error).rpartition(" failed: ")[2]
-        raise InvalidModelError(f"it cannot be brought from opset {version} to {OPSET}, which that needs ({why}): export "
-                                f"it with opset {OPSET} or newer.") from error  # fmt: skip
+        raise InvalidModelError(f"it cannot be brought from opset {version} to {OPSET}, which that needs ({why}): "
+                                f"export it with opset {OPSET} or newer.") from error  # fmt: skip
 
 
 def _has_bodies(proto: ModelProto) -> bool:
