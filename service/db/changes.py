@@ -1,12 +1,20 @@
-"""Whether anything was committed to the database, by any process: one number, asked for ten times a second."""
+"""Whether anything was committed to the database, by any process: one number, asked for ten times a second.
+
+Agents commit all the time. What forecasts and keys depend on changes less often: after a commit a few aggregates tell
+which of it did, so that what is kept of a target need not be looked up again because another one was measured.
+"""
 
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, distinct, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from latcast.schema import TargetId
+from service.db import tables
 from service.db.session import READ_ONLY, Database
 
 __all__ = ["LOOK_SECONDS", "Changes"]
@@ -20,6 +28,8 @@ _SIGNS = {
     " ELSE pg_current_wal_insert_lsn() END",
 }
 """What differs once another connection has committed: SQLite's own counter, PostgreSQL's place in its log."""
+MOST_TARGETS = 10_000
+"""Targets whose changes are told apart."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +49,18 @@ class Changes:
         self._sign: object = None
         self._lock = threading.Lock()
         self.generation, self.noticed_at, self.reachable = 0, time.monotonic(), False
+        self._seen: _Seen | None = None
+        self._of_keys = self._of_all_targets = 0
+        self._of_target: dict[TargetId, int] = {}
+
+    @property
+    def of_keys(self) -> int:
+        """The generation in which keys, or whose they are, changed last."""
+        return self._of_keys
+
+    def of_target(self, target_id: TargetId) -> int:
+        """The generation in which something that forecasts for a target rest on changed last."""
+        return max(self._of_all_targets, self._of_target.get(target_id, 0))
 
     def look(self) -> bool:
         """Ask the database once; False, as the thread that calls it again has nothing to catch up with."""
@@ -48,15 +70,15 @@ class Changes:
 
     def _look(self) -> None:
         try:
-            sign = self._ask()
+            sign, seen, measured = self._ask()
         except SQLAlchemyError as error:
             self._give_back()
             if self.reachable:
                 log.warning("the database cannot be asked for changes", reason=type(error).__name__)
-            self._grow(None, reachable=False)
+            self._grow(None, None, (), reachable=False)
             return
         if sign != self._sign or not self.reachable:
-            self._grow(sign, reachable=True)
+            self._grow(sign, seen, measured, reachable=True)
 
     def close(self) -> None:
         """Give the connection back; the next look takes a new one."""
@@ -69,14 +91,69 @@ class Changes:
             connection.invalidate()
             connection.close()
 
-    def _ask(self) -> object:
+    def _ask(self) -> "tuple[object, _Seen | None, Sequence[TargetId]]":
+        """(what differs after a commit, what was seen after one, targets that were measured since)."""
         if self._connection is None:
             # SQLite's counter tells a connection of the others' commits only: it has to stay the same.
             self._connection = self._engine.connect()
         with self._connection.begin():  # a transaction that stays open sees no commit of others
-            return self._connection.execute(text(_SIGNS[self._connection.dialect.name])).scalar()
+            sign = self._connection.execute(text(_SIGNS[self._connection.dialect.name])).scalar()
+            if sign == self._sign and self.reachable:
+                return sign, None, ()
+            seen = _look_closer(self._connection)
+            return sign, seen, _measured_between(self._connection, self._seen, seen)
 
-    def _grow(self, sign: object, *, reachable: bool) -> None:
-        self._sign, self.reachable = sign, reachable
+    def _grow(self, sign: object, seen: "_Seen | None", measured: "Sequence[TargetId]", *, reachable: bool) -> None:
+        generation, before = self.generation + 1, self._seen
+        if seen is None or before is None or seen.keys != before.keys:
+            self._of_keys = generation
+        is_less = seen is not None and before is not None and seen.newest < before.newest
+        too_many = len(self._of_target) + len(measured) > MOST_TARGETS
+        if seen is None or before is None or seen.serving != before.serving or is_less or too_many:
+            self._of_all_targets, self._of_target = generation, {}
+        else:
+            self._of_target |= dict.fromkeys(measured, generation)
+        self._sign, self._seen, self.reachable = sign, seen, reachable
         self.noticed_at = time.monotonic()
-        self.generation += 1
+        self.generation = generation
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What keys and forecasts depend on, in short.
+
+    Args:
+        keys: of keys and agents.
+        serving: of predictors, adaptations and targets.
+        newest: id of the newest measurement, 0 without any.
+    """
+
+    keys: tuple[object, ...]
+    serving: tuple[object, ...]
+    newest: int
+
+
+def _look_closer(connection: Connection) -> _Seen:
+    key, agent, predictor = tables.ApiKey, tables.Agent, tables.Predictor
+    keys = select(func.count(), func.count(key.revoked_unix_s), func.count(key.first_used_unix_s)).select_from(key)
+    agents = select(func.count(), func.count(distinct(agent.device_id))).select_from(agent)
+    predictors = select(predictor.id).where(predictor.active).order_by(predictor.id)
+    adaptations = select(tables.Adaptation.id).where(tables.Adaptation.active).order_by(tables.Adaptation.id)
+    targets = select(func.count(), func.count(tables.Target.former_id)).select_from(tables.Target)
+    return _Seen(
+        keys=(*connection.execute(keys).one(), *connection.execute(agents).one()),
+        serving=(
+            *connection.execute(targets).one(),
+            *connection.scalars(predictors),
+            None,
+            *connection.scalars(adaptations),
+        ),
+        newest=connection.scalar(select(func.max(tables.Measurement.id))) or 0,
+    )
+
+
+def _measured_between(connection: Connection, before: _Seen | None, seen: _Seen) -> Sequence[TargetId]:
+    if before is None or seen.newest <= before.newest:
+        return ()
+    measurement = tables.Measurement
+    return connection.scalars(select(distinct(measurement.target_id)).where(measurement.id > before.newest)).all()

@@ -1,4 +1,4 @@
-"""Who called with a key a moment ago: remembered while nothing was committed, so that calls need no look at it."""
+"""Who called with a key a moment ago: remembered while no key changed, so that calls need no look at it."""
 
 from profilers.caching import Cache
 from service.db.changes import Changes
@@ -11,10 +11,10 @@ _MOST = 10_000
 
 class Identities:
     """Principals by their keys. Thread-safe. A key that is revoked by another process is refused once `changes` says
-    that something was committed, within a fifth of a second; `forget` makes this process ask at once.
+    that keys changed, within a fifth of a second; `forget` makes this process ask at once.
 
     Args:
-        changes: says when something was committed.
+        changes: says when keys changed.
     """
 
     def __init__(self, changes: Changes) -> None:
@@ -26,7 +26,7 @@ class Identities:
         if not self._changes.reachable:
             return None
         generation, principal = self._known.get(_key(secret)) or (-1, None)
-        return principal if generation == self._changes.generation else None
+        return principal if generation >= self._changes.of_keys else None
 
     def remember(self, secret: str | None, principal: Principal, *, generation: int) -> None:
         """Keep what the database said.

@@ -335,7 +335,7 @@ class ForecastMemory:
             texts: few of them may be new.
         """
         remembered = self._kept.get((target_id, space))
-        if remembered is None or remembered.generation != self._changes.generation:
+        if remembered is None or not self._is_current(remembered):
             return None
         missing = remembered.missing(texts)
         if not missing:
@@ -393,9 +393,9 @@ class ForecastMemory:
             generation: `Changes.generation` before the forecaster was asked; answers from before a change are dropped.
         """
         remembered = self._kept.get((target_id, space))
-        if remembered is None or remembered.is_native or remembered.generation != generation:
+        if remembered is None or remembered.is_native or not self._is_current(remembered):
             return
-        if self._changes.generation == generation:
+        if generation >= self._changes.of_target(remembered.target.id):
             remembered.take(texts, forecasts, level)
             self._count(len(texts), len(texts))
             self._forget_beyond_bound()
@@ -405,6 +405,9 @@ class ForecastMemory:
             self.hits += texts - missing
             self.misses += missing
 
+    def _is_current(self, remembered: Remembered) -> bool:
+        return self._changes.reachable and remembered.generation >= self._changes.of_target(remembered.target.id)
+
     def _fresh(self, target_id: TargetId, space: str) -> Remembered:
         """What is remembered of a space on a target, emptied if something of it changed; one call at a time looks."""
         with self._looks.get_or_make((target_id, space), threading.Lock):
@@ -413,7 +416,7 @@ class ForecastMemory:
     def _looked_up(self, target_id: TargetId, space: str) -> Remembered:
         key, generation = (target_id, space), self._changes.generation
         remembered = self._kept.get(key)
-        if remembered is not None and remembered.generation == generation:
+        if remembered is not None and self._is_current(remembered):
             return remembered
         predictors = self._catalogue.predictors_of(target_id, not_before=self._changes.noticed_at)
         responder = self._selection.of(predictors, space, not_before=self._changes.noticed_at)[0]

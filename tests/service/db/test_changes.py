@@ -1,11 +1,12 @@
 """Commits of others are noticed on both databases, looks alone change nothing, and a database that is away is said."""
 
-from sqlalchemy import text
+from sqlalchemy import delete, text, update
 
 from service.db import tables
 from service.db.changes import Changes
 from service.db.session import Database, create_engine_for
 from service.settings import Settings
+from tests.service.helpers import OTHER_TARGET, TARGET, World
 
 
 def commit(database: Database) -> None:
@@ -23,16 +24,21 @@ def test_commits_are_noticed_and_looks_are_not(database: Database, database_url:
     with database.read() as session:
         session.execute(text("SELECT 1"))
     changes.look()
-    assert changes.generation == first
+    if database.engine.dialect.name == "sqlite":  # PostgreSQL's log has entries of its own, too
+        assert changes.generation == first
+    assert (changes.of_keys, changes.of_target("t")) == (first, first)
+    second = changes.generation
     commit(database)
     assert changes.look() is False
-    assert changes.generation == first + 1
+    assert changes.generation > second
+    third = changes.generation
     other = Database(create_engine_for(Settings(database_url=database_url)))
     commit(other)
     other.close()
     before = changes.noticed_at
     changes.look()
-    assert (changes.generation, changes.noticed_at > before) == (first + 2, True)
+    assert changes.generation > third
+    assert changes.noticed_at > before
     changes.close()
 
 
@@ -44,3 +50,46 @@ def test_a_database_that_cannot_be_asked_makes_everything_out_of_date(tmp_path: 
     changes.look()
     assert (changes.reachable, changes.generation > first) == (False, True)
     away.close()
+
+
+def test_what_a_commit_was_about_is_told(world: World) -> None:
+    """Measurements concern their target, adaptations and predictors all targets, and keys the keys."""
+    agent = world.agent((TARGET, OTHER_TARGET))
+    changes = Changes(world.database)
+
+    def changed() -> set[str]:
+        before = changes.of_keys, changes.of_target(TARGET.id), changes.of_target(OTHER_TARGET.id)
+        generation = changes.generation
+        changes.look()
+        after = changes.of_keys, changes.of_target(TARGET.id), changes.of_target(OTHER_TARGET.id)
+        names = zip(("keys", "target", "other"), before, after, strict=True)
+        told = {name for name, old, new in names if old != new}
+        return told | ({"anything"} if changes.generation > generation else set())
+
+    assert changed() == {"keys", "target", "other", "anything"}
+    assert changed() - {"anything"} == set()
+    commit(world.database)
+    assert changed() == {"anything"}
+    world.measure(agent)
+    assert "target" in changed() - {"keys"}
+    world.measure(agent)
+    assert changed() == {"target", "anything"}
+    key = world.client.create_key("admin")
+    assert changed() == {"keys", "anything"}
+    with world.database.write.begin() as session:
+        session.execute(update(tables.ApiKey).where(tables.ApiKey.id == key["id"]).values(revoked_unix_s=1.0))
+    assert changed() == {"keys", "anything"}
+    with world.database.write.begin() as session:
+        session.add(tables.Artifact(digest="d", content=b""))
+        session.flush()
+        session.add(tables.Predictor(id="p", kind="flops", artifact_digest="d", metrics={}))
+    assert changed() == {"target", "other", "anything"}
+    with world.database.write.begin() as session:
+        session.execute(update(tables.Predictor).values(active=False))
+    assert changed() == {"target", "other", "anything"}
+    with world.database.write.begin() as session:
+        session.execute(delete(tables.KernelMeasurement))
+        session.execute(delete(tables.CounterReading))
+        session.execute(delete(tables.Measurement))
+    assert changed() == {"target", "other", "anything"}, "what is gone may have been anybody's"
+    changes.close()

@@ -1,4 +1,4 @@
-"""Who called a moment ago is remembered until something was committed."""
+"""Who called a moment ago is remembered until keys change."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ class Look:
     """What `Changes` shows."""
 
     def __init__(self) -> None:
-        self.generation, self.reachable = 1, True
+        self.of_keys, self.reachable = 1, True
 
 
 def made() -> tuple[Identities, Any]:
@@ -18,7 +18,7 @@ def made() -> tuple[Identities, Any]:
     return Identities(look), look
 
 
-def test_a_caller_is_known_while_nothing_was_committed() -> None:
+def test_a_caller_is_known_while_no_key_changed() -> None:
     identities, look = made()
     caller = Principal(scope="client", key_id="k")
     assert identities.known("secret") is None
@@ -27,13 +27,13 @@ def test_a_caller_is_known_while_nothing_was_committed() -> None:
     assert identities.known("secret") is caller
     assert identities.known("Secret") is None
     assert identities.known(None) == Principal()
-    look.generation = 2
+    look.of_keys = 2
     assert identities.known("secret") is None
 
 
-def test_what_was_read_before_a_commit_is_out_of_date() -> None:
+def test_what_was_read_before_a_change_is_out_of_date() -> None:
     identities, look = made()
-    look.generation = 5
+    look.of_keys = 5
     identities.remember("secret", Principal(), generation=4)
     assert identities.known("secret") is None
 
