@@ -60,14 +60,22 @@ def lines(title: str, unit: str, across: str, series: Mapping[str, Sequence[tupl
     return frame.svg()
 
 
-def curves(title: str, unit: str, across: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
-    """A chart of points that lines connect, over a quantity whose axis is linear.
+def curves(
+    title: str,
+    unit: str,
+    across: str,
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    joined: bool = True,
+) -> str:
+    """A chart of points over a quantity whose axis is linear.
 
     Args:
         title: title above the chart.
         unit: unit of the vertical axis.
         across: name of the quantity on the horizontal axis, with its unit.
         series: name → points (x, y); without any point the chart is empty.
+        joined: whether lines connect the points of a series.
     """
     points = [point for part in series.values() for point in part] or [(0.0, 0.0)]
     left, right = min(x for x, _ in points), max(x for x, _ in points)
@@ -76,7 +84,7 @@ def curves(title: str, unit: str, across: str, series: Mapping[str, Sequence[tup
     frame = _Frame(title, unit, list(series), low - margin, high + margin)
     scale = frame.width / ((right - left) or 1.0)
     for index, (name, part) in enumerate(series.items()):
-        frame.line([(_LEFT + (x - left) * scale, y) for x, y in sorted(part)], index, name)
+        frame.line([(_LEFT + (x - left) * scale, y) for x, y in sorted(part)], index, name, joined=joined)
     for step in range(5):
         x = left + (right - left) * step / 4
         frame.label(_LEFT + (x - left) * scale, f"{x:.3g}", slanted=False)
@@ -114,8 +122,8 @@ class _Frame:
             f'fill="{_colour(series)}"><title>{escape(hint)}</title></rect>'
         )
 
-    def line(self, points: Sequence[tuple[float, float]], series: int, hint: str) -> None:
-        path = " ".join(f"{x:.1f},{self._y(y):.1f}" for x, y in points)
+    def line(self, points: Sequence[tuple[float, float]], series: int, hint: str, *, joined: bool = True) -> None:
+        path = " ".join(f"{x:.1f},{self._y(y):.1f}" for x, y in points) if joined else ""
         dots = "".join(
             f'<circle cx="{x:.1f}" cy="{self._y(y):.1f}" r="3" fill="{_colour(series)}"/>' for x, y in points
         )

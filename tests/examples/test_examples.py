@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import uvicorn
 
+from latcast import Client
 from predictors.data.importers import read_any
 from profilers.search_spaces import get_space
 from service.app import create_app
@@ -21,17 +22,20 @@ from service.db.session import Database, create_engine_for, upgrade
 from service.measurements.table_import import store
 from service.settings import Settings
 from tests.predictors.tables import latencies
+from tests.service.helpers import DEVICE, TARGET
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LIBRARIES = {"optuna_search": "optuna", "pymoo_search": "pymoo", "ax_search": "ax", "ray_tune_search": "ray",
              "differentiable_search": "torch"}  # fmt: skip
-TARGETS = {"differentiable_search": ("board", 175.0)}
+TARGETS = {"differentiable_search": ("board", 175.0), "live_search": ("bench", 1000.0)}
+MORE = {"live_search": ["--samples", "0", "--measure", "0", "--trials", "20"]}
+"""Further options: no agent measures here."""
 SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem != "cells")
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a service over HTTP with a table of sixty cells of one device, and forty chains of another."""
+    """Address of a service over HTTP with tables of two devices, and a device without measurements."""
     folder = tmp_path_factory.mktemp("examples")
     settings = Settings(data_dir=folder, log_level="error")
     database = Database(create_engine_for(settings))
@@ -51,7 +55,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             while not server.started:
                 assert thread.is_alive(), "the service ended while it started"
                 sleep(0.01)
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            with Client(address) as client:
+                client.register(DEVICE, [TARGET])
+            yield address
         finally:
             server.should_exit = True
             thread.join()
@@ -65,7 +72,7 @@ def test_example_runs(
         pytest.skip(f"{LIBRARIES[name]} is not installed")
     target, limit_ms = TARGETS.get(name, ("phone", 14.0))
     arguments = ["--server", service, "--target", target, "--limit-ms", str(limit_ms), "--trials", "80"]
-    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    monkeypatch.setattr(sys, "argv", [name, *arguments, *MORE.get(name, [])])
     monkeypatch.syspath_prepend(str(EXAMPLES))
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
     shown = capsys.readouterr().out

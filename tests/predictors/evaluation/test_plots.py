@@ -59,4 +59,6 @@ def test_curves_have_a_linear_axis() -> None:
     chart = curves("T", "y", "x", {"a": [(0.0, 1.0), (10.0, 3.0)], "b": [(5.0, 2.0)]})
     dots = [float(dot.get("cx", "nan")) for dot in parsed(chart).iter(f"{SVG}circle")]
     assert dots[2] - dots[0] == pytest.approx((dots[1] - dots[0]) / 2, abs=0.2)
+    apart = curves("T", "y", "x", {"a": [(0.0, 1.0), (10.0, 3.0)]}, joined=False)
+    assert 'points=""' in apart
     assert curves("T", "y", "x", {}).startswith("<svg")

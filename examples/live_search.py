@@ -1,0 +1,55 @@
+"""The largest once-for-all networks that this machine runs within a budget: adapt, search, measure the best, draw.
+
+Multiply-accumulates stand in for accuracy, since they need no training. Start `latcast serve` and `latcast agent`.
+"""
+
+import argparse
+from pathlib import Path
+
+from latcast import Client, Feasible
+from latcast.adapters.evolution import evolve
+from predictors.evaluation.plots import curves
+from profilers.search_spaces import get_space
+
+SPACE = "ofa_mbv3"
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--server", default="http://127.0.0.1:8321")
+parser.add_argument("--target", required=True, help="id of the target, or its device's name")
+parser.add_argument("--limit-ms", type=float, default=30.0)
+parser.add_argument("--probability", type=float, default=0.9)
+parser.add_argument("--trials", type=int, default=400, help="networks that are forecast, about")
+parser.add_argument("--samples", type=int, default=10, help="networks that are measured to adapt; 0 adapts nothing")
+parser.add_argument("--measure", type=int, default=5, help="of the best networks, how many are measured at the end")
+parser.add_argument("--svg", type=Path)
+asked = parser.parse_args()
+
+with Client(asked.server) as client:
+    named = [one["id"] for one in client.targets() if asked.target in (one["id"], one["device_name"])]
+    target = client.target(named[0])
+    if asked.samples:
+        job = client.adapt(target.id, samples=asked.samples, pool={"space": SPACE})
+        print(f"adapting: {client.wait(job['id'])['state']}")
+    population = max(10, asked.trials // 10)
+    found = evolve(
+        get_space(SPACE),
+        Feasible(target, asked.limit_ms, asked.probability, space=SPACE),
+        lambda texts: target.work(texts, space=SPACE)["macs"],
+        population=population,
+        generations=max(1, asked.trials // population - 1),
+        tournament=min(10, population // 2),
+    )
+    best = found[: max(1, asked.measure)]
+    texts = [candidate.text for candidate in best]
+    if asked.measure:
+        target.measure(texts, space=SPACE)
+    known = target.predict(texts, space=SPACE)
+
+for place, candidate in enumerate(best):
+    measured = f"  measured {known.latency_ms[place]:7.2f} ms" if known.measured[place] else ""
+    error = f"  ({candidate.latency_ms / known.latency_ms[place] - 1:+.1%})" if known.measured[place] else ""
+    print(f"{candidate.score / 1e6:7.1f} M  forecast {candidate.latency_ms:7.2f} ms{measured}{error}  {candidate.text}")
+if asked.svg:
+    series = {"tried": [(one.latency_ms, one.score / 1e6) for one in found]}
+    series["best, measured"] = [(float(known.latency_ms[i]), one.score / 1e6) for i, one in enumerate(best)]
+    chart = curves(f"{SPACE} within {asked.limit_ms:g} ms", "million MACs", "latency, ms", series, joined=False)
+    asked.svg.write_text(chart)
