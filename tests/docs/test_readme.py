@@ -53,7 +53,7 @@ def test_the_readme_can_be_pasted(tmp_path: Path) -> None:
     work.mkdir()
     environment = {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(home), "LATCAST_PORT": str(port),
-        "LATCAST_SERVER": f"http://127.0.0.1:{port}",
+        "LATCAST_SERVER": f"http://127.0.0.1:{port}", "COLUMNS": "80",
     }  # fmt: skip
     outputs = tmp_path / "stdout", tmp_path / "stderr"
     with outputs[0].open("wb") as out, outputs[1].open("wb") as err:
@@ -69,4 +69,9 @@ def test_the_readme_can_be_pasted(tmp_path: Path) -> None:
     assert pasted.returncode == 0, f"{said[-3000:]}\n{errors[-3000:]}"
     for words in ("model.onnx", "Adapted", "n/s", "samples", "pass", "profile", "support set"):
         assert words in said
-    assert "─" not in said, "no boxes in a pipe"
+    assert not set(said) & set("─│╭╰┃━"), "no boxes in a pipe"
+    too_wide = [line for line in said.splitlines() if len(line) > 80 and " " in line.strip()]
+    assert [line for line in too_wide if not line.lstrip().startswith(("{", "latcast "))] == [], (
+        "JSON, and what is copied"
+    )
+    assert not {"model.onnx", "latcast-data"} & {path.name for path in ROOT.iterdir()}, "the project may be read-only"
