@@ -38,7 +38,7 @@ DESCRIPTION = "{task.description}"
 
 
 def bar(console: Console, *columns: str | ProgressColumn, transient: bool = True) -> Progress:
-    """A bar; plain lines where the output is no terminal.
+    """A bar; plain lines without one where the output is no terminal.
 
     Args:
         console: where to.
@@ -47,7 +47,8 @@ def bar(console: Console, *columns: str | ProgressColumn, transient: bool = True
         transient: the bar goes when it is done.
     """
     parts = columns or (DESCRIPTION, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    plain = [_Plain(part) if isinstance(part, str) else part for part in parts]
+    drawn = [part for part in parts if console.is_terminal or not isinstance(part, BarColumn)]
+    plain = [_Plain(part) if isinstance(part, str) else part for part in drawn]
     return Progress(*plain, console=console, transient=transient)
 
 

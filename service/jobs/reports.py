@@ -16,8 +16,8 @@ from service.jobs.report_checks import clipped, require_fit
 
 __all__ = ["FINAL_STAGES", "MODEL_STAGES", "take_failure", "take_measurement"]
 
-FINAL_STAGES = frozenset({"load", "open", "feeds", "memory", "unavailable"})
-"""Stages at which trying again would fail in the same way."""
+FINAL_STAGES = frozenset({"load", "open", "feeds", "run", "memory", "unavailable"})
+"""Stages at which trying again would fail in the same way: the same model meets the same inputs."""
 MODEL_STAGES = frozenset({"load", "open", "feeds", "run", "timeout", "memory", "crash"})
 """Stages at which it is the model that failed on the target, rather than the agent."""
 

@@ -54,7 +54,7 @@ def _forecast(model: Mapping[str, Any]) -> tuple[Cell, ...]:
         milliseconds(measured),
         milliseconds(forecast),
         _error(forecast / measured - 1),
-        f"{interval[0]:.3g} – {interval[1]:.3g}" if interval else "no claim",
+        f"{milliseconds(interval[0])} – {milliseconds(interval[1])}" if interval else "no claim",
         f"{model['known_share']:.0%}",
     )
 

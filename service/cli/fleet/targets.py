@@ -129,7 +129,8 @@ def _list_here(json_out: str | None) -> None:
 
 
 def _print_here(kinds: "Sequence[Kind]", device: "Device", out: Console) -> None:
-    say(f"{device.name}: {device.processor}, {device.logical_cores} logical cores", out)
+    cores = "1 logical core" if device.logical_cores == 1 else f"{device.logical_cores} logical cores"
+    say(f"{device.name}: {device.processor}, {cores}", out)
     _print_possible([kind for kind in kinds if not kind.reason], out)
     _print_impossible([kind for kind in kinds if kind.reason], out)
 
@@ -139,7 +140,7 @@ def _print_possible(kinds: "Sequence[Kind]", out: Console) -> None:
     rows = []
     for same in _groups(kinds, lambda kind: kind.backend):
         kind = same[0]
-        options = ", ".join(f"{option}={'|'.join(values) or '…'}" for option, values in kind.options.items())
+        options = "; ".join(f"{option}: {', '.join(values) or 'any text'}" for option, values in kind.options.items())
         threads = "1" if kind.most_threads == 1 else f"1-{kind.most_threads}"
         rows.append((f"{kind.backend} {kind.version}", _precisions(same), threads, options or "none"))
     columns = [Column("backend"), prose("precisions"), Column("threads"), prose("options, the default first")]

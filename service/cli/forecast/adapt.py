@@ -9,7 +9,7 @@ from service.cli.common import console, find_target, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, PredictorOption, ServerOption, TargetOption
 from service.cli.progress import first_target, follow, left_out_error
 from service.cli.results import deliver
-from service.cli.tables import echo
+from service.cli.tables import output, say
 
 __all__ = ["adapt"]
 
@@ -64,4 +64,4 @@ def adapt(
 
 
 def _tell(sentence: str, job: Mapping[str, Any], json_out: str | None) -> None:
-    deliver(job, json_out, lambda: echo(sentence))
+    deliver(job, json_out, lambda: say(sentence, output()))

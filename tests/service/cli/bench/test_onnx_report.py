@@ -25,7 +25,7 @@ def printed(result: dict[str, Any], *, width: int = 80) -> str:
 
 def test_each_forecast_stands_beside_its_measurement() -> None:
     text = printed({})
-    for words in ("m" * 50 + "[1]", "2.000", "2.100", "+5.0%", "1.9 – 2.3", "100%", "-30.0%", "no claim", "25%"):
+    for words in ("m" * 50 + "[1]", "2.000", "2.100", "+5.0%", "1.900 – 2.300", "100%", "-30.0%", "no claim", "25%"):
         assert words in text
 
 

@@ -45,7 +45,7 @@ def test_a_job_is_shown_with_why_it_failed(served: World) -> None:
     for _ in range(3):
         leased = agent.lease(wait_s=0)
         assert leased is not None
-        agent.failure(leased["id"], leased["lease_token"], Failure(stage="run", message="It [broke]."))
+        agent.failure(leased["id"], leased["lease_token"], Failure(stage="crash", message="It [broke]."))
     shown = run("jobs", job_id[-6:]).stdout
     words = " ".join(shown.split())
     assert "state failed" in words

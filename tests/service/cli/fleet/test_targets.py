@@ -40,8 +40,8 @@ def test_what_this_machine_can_be_is_listed_with_the_reasons_for_the_rest() -> N
     possible, impossible = done.output.split("not here")
     assert "quick 3.1" in possible
     assert "1-4" in possible
-    assert "level=high|low" in possible
-    assert "text=…" in possible
+    assert "level: high, low" in possible
+    assert "text: any text" in possible
     assert "gone" not in possible
     assert impossible.count("pip install gone.") == 1
     assert "The processor cannot." in impossible
