@@ -16,7 +16,7 @@ from service.db.session import Database, create_engine_for, upgrade
 from service.jobs import queue, reports
 from service.settings import Settings
 from tests.service.helpers import TARGET, measurement
-from tests.service.jobs.test_queue_states import GRAPH, MEASURE, furnish
+from tests.service.jobs.test_queue_states import GRAPH, MEASURE, furnish, worker_of
 
 KINDS: dict[str, tuple[type[TestedDatabase], tuple[str, ...]]] = {
     "sqlite": (Sqlite, ("service killed", "agents killed a day ahead", "database locked")),
@@ -43,7 +43,7 @@ def test_losses_are_counted(tmp_path: Path) -> None:
     upgrade(database.engine)
     with database.write.begin() as session:
         agent, *_others = furnish(session)
-        rows = [_measure(session, agent) for _ in range(2)]
+        rows = [_measure(session, worker_of(agent)) for _ in range(2)]
         _order(session)
     kept = count_losses(url, [*rows, rows[0]])
     assert (kept.acknowledged, kept.lost, kept.double, kept.stuck) == (2, 0, 0, 1)

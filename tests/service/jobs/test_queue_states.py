@@ -158,7 +158,7 @@ class QueueMachine(RuleBasedStateMachine):
         if caller is SERVICE_CALLER:
             return SERVICE
         access.require_valid(session, caller, lock=True)
-        return queue.Worker(agent_id=caller.agent_id, device_id=caller.device_id)
+        return worker_of(caller)
 
     def _admitted(self, worker: int) -> Any:
         return pytest.raises(AuthenticationError) if worker in self.revoked else nullcontext()
@@ -365,6 +365,11 @@ def new_caller(session: Session, device_id: str) -> Principal:
     session.add(agent)
     session.flush()
     return Principal(scope="agent", key_id=key.id, agent_id=agent.id, device_id=device_id)
+
+
+def worker_of(caller: Principal) -> queue.Worker:
+    """An agent as it leases."""
+    return queue.Worker(agent_id=caller.agent_id, device_id=caller.device_id)
 
 
 def run(make_database: Callable[[], Database], monkeypatch: pytest.MonkeyPatch, *, examples: int, steps: int) -> None:
