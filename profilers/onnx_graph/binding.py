@@ -25,12 +25,15 @@ _NAMELESS = frozenset({"", "none", "unk", "unknown", "dynamic"})
 """What exporters write for any size, besides signs such as `?` and `-1`: such symbols say nothing of each other."""
 
 
-def bind_inputs(inputs: Sequence[ValueInfoProto], shapes: Shapes | None, dims: Dims | None = None) -> None:
+def bind_inputs(inputs: Sequence[ValueInfoProto], shapes: Shapes | None, dims: Dims | None = None) -> dict[str, int]:
     """Set the sizes of the fed inputs in place.
 
     A whole shape counts first, then what `dims` says of a symbol, then the size that whole shapes give the symbol on
     another input, where they agree. So a symbol that stands for two sizes, as runtimes allow, gets them by whole
     shapes.
+
+    Returns:
+        The size of each symbol that has one.
 
     Raises:
         UnboundDimensionError: dynamic dimensions remain; lists all of them.
@@ -52,6 +55,7 @@ def bind_inputs(inputs: Sequence[ValueInfoProto], shapes: Shapes | None, dims: D
     unbound = [dimension for info in tensors for dimension in _unbound(info.name, info.type)]
     if unbound:
         raise UnboundDimensionError(unbound, declared=declared)
+    return {symbol: operator.index(size) for symbol, size in {**agreed, **dims}.items()}
 
 
 def forget_shapes(source: Source) -> None:

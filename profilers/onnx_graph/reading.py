@@ -39,7 +39,7 @@ def load_graph(
         ModelLimitError: a limit is exceeded.
         InvalidModelError: anything else that is wrong with the model or the shapes.
     """
-    source = _bound(model, shapes, dims, limits)
+    source, symbols = _bound(model, shapes, dims, limits)
     opsets = _opset_versions(source)
     overridable = source.graph.overridable if source.proto.ir_version >= _OVERRIDABLE_SINCE else frozenset()
     context = Context(limits, opsets, constant_uses(source.graph), overridable=overridable)
@@ -47,7 +47,13 @@ def load_graph(
     for value in inputs:
         if not value.dtype and value.other is None:
             raise InvalidModelError(f"The input {value.name!r} has no known element type.")
-    return walk(source.graph, inputs, context, salt=repr(sorted(opsets.items())).encode()).graph
+    try:
+        return walk(source.graph, inputs, context, salt=repr(sorted(opsets.items())).encode()).graph
+    except InvalidModelError as error:
+        if type(error) is not InvalidModelError or not symbols:
+            raise
+        listed = ", ".join(f"{symbol}={size}" for symbol, size in symbols.items())
+        raise InvalidModelError(f"{str(error).rstrip('.')}. The sizes were {listed}; others may fit.") from error
 
 
 def bind_shapes(
@@ -92,10 +98,11 @@ def change_batch(model: bytes, batch: int, *, limits: Limits = _DEFAULT) -> byte
     return bytes(source.proto.SerializeToString())
 
 
-def _bound(model: bytes, shapes: Shapes | None, dims: Dims | None, limits: Limits) -> Source:
+def _bound(model: bytes, shapes: Shapes | None, dims: Dims | None, limits: Limits) -> tuple[Source, dict[str, int]]:
+    """The model with its inputs bound, and the sizes of symbols."""
     source = parse_model(model, limits)
-    bind_inputs(source.graph.fed, shapes, dims)
-    return inline_functions(source, limits)
+    symbols = bind_inputs(source.graph.fed, shapes, dims)
+    return inline_functions(source, limits), symbols
 
 
 def _opset_versions(source: Source) -> dict[str, int]:

@@ -56,3 +56,14 @@ def test_an_input_without_a_type_is_refused():
     model = made([relu()], [("x", TensorProto.UNDEFINED, (2, 3))], [("y", F)])
     with pytest.raises(InvalidModelError, match="element type"):
         load_graph(model)
+
+
+def test_a_size_that_does_not_fit_is_named_with_its_symbol():
+    content = made([helper.make_node("Mul", ["x", "t"], ["y"])], [("x", F, ("n", 4)), ("t", F, ("n",))], [("y", F)])
+    assert load_graph(content, dims={"n": 4}).hash == load_graph(content, shapes={"t": [4]}).hash
+    for sizes in ({"dims": {"n": 3}}, {"shapes": {"t": [3]}}):
+        with pytest.raises(InvalidModelError, match=r"Mul.*The sizes were n=3; others may fit\."):
+            load_graph(content, **sizes)
+    with pytest.raises(InvalidModelError, match="Mul") as caught:
+        load_graph(content, shapes={"x": [2, 4], "t": [3]})
+    assert "others may fit" not in str(caught.value), "no symbol has one size there"
