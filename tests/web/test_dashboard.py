@@ -30,6 +30,7 @@ VIEWS = {
     "job": "/jobs/{job}",
     "adapt": "/targets/{target}/adapt",
     "compare": "/compare",
+    "train": "/train",
     "frontier": "/targets/{target}/frontier",
 }
 

@@ -82,6 +82,11 @@ export async function get(path, query, abort) {
   return data;
 }
 
+/** @param {string} path */
+export async function getText(path) {
+  return (await send(urlOf(path), { headers: headers() })).text();
+}
+
 /** @param {string} path @param {any} body */
 export async function post(path, body) {
   const response = await send(urlOf(path), {

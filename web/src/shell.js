@@ -17,10 +17,12 @@ const ROUTES = [
   route("/try", () => import("./pages/try.js")),
   route("/jobs", () => import("./pages/jobs.js")),
   route("/jobs/:id", () => import("./pages/job.js")),
+  route("/train", () => import("./pages/train.js")),
+  route("/predictors/:id", () => import("./pages/predictor.js")),
   route("/compare", () => import("./pages/compare.js")),
   route("/measurements/:id", () => import("./pages/measurement.js")),
 ];
-const NAVIGATION = [["Overview", "/"], ["Targets", "/targets"], ["Try it", "/try"], ["Compare", "/compare"], ["Jobs", "/jobs"]];
+const NAVIGATION = [["Overview", "/"], ["Targets", "/targets"], ["Try it", "/try"], ["Compare", "/compare"], ["Train", "/train"], ["Jobs", "/jobs"]];
 
 export function App() {
   if (session.value === null) return html`<${Banner} /><p class="starting">${reachable.value ? "Asking the service who you are …" : ""}</p>`;
@@ -56,6 +58,8 @@ function Side() {
 /** @param {string} to @param {string} current */
 function isCurrent(to, current) {
   if (to === "/targets" && current.startsWith("/measurements/")) return true;
+  if (to === "/train" && current.startsWith("/predictors/")) return true;
+  if (to === "/try" && current.startsWith("/networks/")) return true;
   return to === "/" ? current === "/" : current === to || current.startsWith(`${to}/`);
 }
 

@@ -4,7 +4,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,16 +39,21 @@ def demo(
     samples: Annotated[int, typer.Option(min=3, max=100, help="How many graphs to adapt with.")] = 10,
     sampler: Annotated[str, typer.Option(help="Who chooses them.")] = "variance",
     seed: Annotated[int, typer.Option(min=0, help="Which random graphs are forecast.")] = 0,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep service and agent running at the end, to look at the dashboard.")
+    ] = False,
 ) -> None:
     """Measure this machine, adapt the predictor to it, and print forecasts beside measurements.
 
     Starts a service on SQLite and an agent, has ten graphs measured, adapts, forecasts twenty graphs that were never
-    measured, measures them too, and compares. Takes a few minutes; one interrupt ends everything it started.
+    measured, measures them too, and compares. Takes a few minutes; one interrupt ends everything it started. The
+    dashboard shows all of it while it runs, and with --keep until an interrupt.
 
     \b
     Examples:
       latcast demo
       latcast demo --data ./demo --json figures.json
+      latcast demo --keep
     """
     global out  # noqa: PLW0603 - with `--json -` standard output belongs to the JSON
     out = output(stderr=json_out == "-")
@@ -61,8 +66,22 @@ def demo(
         client, target_id = stack.enter_context(system(folder.resolve()))
         baseline_ms = adapt_to(client, target_id, samples=samples, sampler=sampler)
         figures = compare(client, target_id, seed=seed, baseline_ms=baseline_ms)
-    if json_out is not None:
-        write_json(figures, json_out)
+        if json_out is not None:
+            write_json(figures, json_out)
+        show_dashboard(client.base_url, target_id, keep=keep)
+
+
+def show_dashboard(url: str, target_id: str, *, keep: bool) -> None:
+    """Say where the dashboard is; where it is kept, until somebody interrupts."""
+    heading("Dashboard")
+    place = f"{url}/ui/#/targets/{target_id}/quality"
+    if not keep:
+        say(f"It was at {place} while this ran: `scripts/demo --keep` leaves it there.", out)
+        return
+    say(f"Look at {place} (an interrupt ends it).", out)
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
 
 
 def heading(text: str) -> None:
@@ -114,7 +133,7 @@ def system(folder: Path) -> "Iterator[tuple[Client, str]]":
     agent = ["agent", "--server", url, "--state", str(folder / "agent")]
     with running(serve, log=serve_log) as server, Client(url) as client:
         wait_for(lambda: is_ready(client), process=server, log=serve_log, what="The service")
-        say(f"Service at {url} (SQLite in {folder}); try {url}/docs while this runs.", out)
+        say(f"Service at {url} (SQLite in {folder}); its dashboard is {url}/ui/ while this runs.", out)
         with running(agent, log=agent_log) as worker:
             target = wait_for(lambda: offered(client), process=worker, log=agent_log, what="The agent")
             say(f"Agent registered target {target['id']}: {target['label']}.", out)

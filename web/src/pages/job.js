@@ -35,6 +35,7 @@ export default function Job({ id }) {
     <${Progress} job=${job} />
     ${job.result?.error && html`<${Card} title="Why it failed"><p>${job.result.error}</p><//>`}
     ${job.kind === "adapt" && job.state === "done" && html`<${Outcome} job=${job} />`}
+    ${job.kind === "train" && job.result?.predictor_id && html`<div><a class="button primary" href=${href(`/predictors/${job.result.predictor_id}`)}>See the predictor</a></div>`}
     ${job.kind === "adapt" && html`<${Support} job=${job} />`}
     <div class="grid wide">
       <${Card} title="What was asked for"><${Facts} items=${[["Target", job.target], ["Network", job.graph && html`<a href=${href(`/networks/${job.graph}`)}><code>${shortHash(job.graph)}</code></a>`], ["Measurement", job.result?.measurement_id && html`<a href=${href(`/measurements/${job.result.measurement_id}`)}>${job.result.measurement_id}</a>`], ["Attempts", `${job.attempts} of ${job.max_attempts}`], ["Last change", html`<${When} at=${job.updated_unix_s} />`]]} /><details><summary>Request</summary><${Code} text=${JSON.stringify(job.request, null, 2)} /></details><//>
@@ -48,12 +49,19 @@ export default function Job({ id }) {
 
 /** @param {{job: any}} props */
 function Progress({ job }) {
+  if (job.progress && OPEN.includes(job.state)) return html`<${Card} title="Progress" aside=${html`<span role="status">${job.progress.what}</span>`}><${Track} label="Done" done=${Math.round(100 * job.progress.share)} all=${100} /><//>`;
   const all = Object.values(job.children).reduce((/** @type {number} */ sum, value) => sum + Number(value), 0);
   if (!all) return null;
   const done = job.children.done ?? 0;
   const failed = (job.children.failed ?? 0) + (job.children.cancelled ?? 0);
   return html`<${Card} title="Progress" aside=${html`<span role="status">${count(done)} of ${count(all)} measured${failed ? `, ${failed} failed` : ""}</span>`}>
-    <div class="bars" style=${{ gridTemplateColumns: "1fr" }}><span class="track" role="progressbar" aria-label="Networks measured" aria-valuemin="0" aria-valuemax=${all} aria-valuenow=${done + failed}><span class="fill" style=${{ width: `${(100 * done) / all}%`, transition: "width 0.4s" }}></span><span class="fill" style=${{ left: `${(100 * done) / all}%`, width: `${(100 * failed) / all}%`, background: "var(--bad)" }}></span></span></div><//>`;
+    <${Track} label="Networks measured" done=${done} failed=${failed} all=${all} /><//>`;
+}
+
+/** @param {{label: string, done: number, failed?: number, all: number}} props */
+function Track({ label, done, failed = 0, all }) {
+  return html`<div class="bars" style=${{ gridTemplateColumns: "1fr" }}><span class="track" role="progressbar" aria-label=${label} aria-valuemin="0" aria-valuemax=${all} aria-valuenow=${done + failed}>
+    <span class="fill" style=${{ width: `${(100 * done) / all}%`, transition: "width 0.4s" }}></span><span class="fill" style=${{ left: `${(100 * done) / all}%`, width: `${(100 * failed) / all}%`, background: "var(--bad)" }}></span></span></div>`;
 }
 
 /** @param {{job: any}} props */

@@ -57,3 +57,17 @@ def test_a_small_drift_is_not_mentioned(drift: float, told: bool, capsys: pytest
     comparison = Comparison(name="x", measured_ms=2.0, forecast_ms=2.1, interval_ms=(1.9, 2.3))
     demo.show([comparison], {**FIGURES, "host_drift": drift})
     assert ("faster meanwhile" in " ".join(capsys.readouterr().out.split())) is told
+
+
+def test_the_dashboard_is_named_and_kept_where_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo.show_dashboard("http://127.0.0.1:1", "t", keep=False)
+    assert "--keep" in capsys.readouterr().out
+
+    def interrupted(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo.time, "sleep", interrupted)
+    demo.show_dashboard("http://127.0.0.1:1", "t", keep=True)
+    assert "http://127.0.0.1:1/ui/#/targets/t/quality" in "".join(capsys.readouterr().out.split())

