@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from latcast.schema import (
@@ -36,6 +36,7 @@ from service.db import records, tables
 from service.db.session import Database
 from service.fleet import access
 from service.graphs import store
+from service.jobs.payloads import AdaptPayload, stored
 
 __all__ = ["Seeded", "seed"]
 
@@ -44,6 +45,7 @@ DAYS = 14
 SAMPLES, PROCESSES = 12, 2
 BATCH = 5000
 PROTOCOL_VERSION = 4
+SUPPORT = 10
 Rng = np.random.Generator
 
 
@@ -71,7 +73,13 @@ class Reader:
 
 
 def seed(
-    database: Database, *, measurements: int, graphs_per_family: int = 3, families: Collection[str] = (), seed: int = 0
+    database: Database,
+    *,
+    measurements: int,
+    graphs_per_family: int = 3,
+    families: Collection[str] = (),
+    adapted: bool = False,
+    seed: int = 0,
 ) -> Seeded:
     """Fill a migrated, empty database.
 
@@ -80,6 +88,7 @@ def seed(
         measurements: how many there are in the end.
         graphs_per_family: networks of each family.
         families: whose networks; all where empty.
+        adapted: leave an adaptation that has all that it waits for: the service finishes it when it starts.
         seed: of what is drawn.
     """
     rng = np.random.default_rng(seed)
@@ -91,6 +100,9 @@ def seed(
         rows.sort(key=lambda row: row["time_unix_s"] or 0.0)
         _jobs(session, rows, targets, rng)
     _measure(database, rows, targets, measurements, rng)
+    if adapted:
+        with database.write.begin() as session:
+            _adaptation(session, targets[rows[0]["target"]].id)
     counts = Counter(targets[row["target"]].id for row in rows)
     return Seeded(targets=[name for name, _ in counts.most_common()], graphs=sorted(graphs), measurements=measurements)
 
@@ -196,6 +208,32 @@ def _jobs(session: Session, rows: Sequence[dict[str, Any]], targets: dict[str, T
                     stage="memory", message=job.result["error"], ended_unix_s=created + 20,
                 )
             )  # fmt: skip
+
+
+def _adaptation(session: Session, target_id: str) -> None:
+    """An adaptation to networks of different latencies, each of which was measured."""
+    table = tables.Measurement
+    query = select(table.id, table.graph_hash, table.created_unix_s).join(
+        tables.Architecture, tables.Architecture.graph_hash == table.graph_hash
+    )
+    query = query.where(table.target_id == target_id, table.median_ms.between(0.05, 50), ~table.noisy)
+    rows = session.execute(query.where(tables.Architecture.space == "zoo").order_by(table.median_ms)).all()
+    distinct = list({row.graph_hash: row for row in rows}.values())
+    parent = tables.Job(
+        kind=JobKind.ADAPT,
+        target_id=target_id,
+        payload=stored(AdaptPayload(samples=SUPPORT, sampler="variance")),
+        max_attempts=3,
+    )
+    session.add(parent)
+    session.flush()
+    for row in distinct[:: max(1, len(distinct) // SUPPORT)][:SUPPORT]:
+        child = tables.Job(
+            kind=JobKind.PROFILE, state=JobState.DONE, target_id=target_id, graph_hash=row.graph_hash, attempts=1,
+            parent_id=parent.id, max_attempts=3, payload={"settings": {}, "feeds": []},
+            result={"measurement_id": row.id},
+        )  # fmt: skip
+        session.add(child)
 
 
 def _measure(
