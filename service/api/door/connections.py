@@ -5,6 +5,7 @@ import errno
 import os
 import resource
 import socket
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,6 +33,8 @@ RESERVED_FILES = 64
 FIRST_CHUNKS, LEAST_CHUNK_BYTES = 256, 64
 """After so many pieces of one chunked body they have to be so large on average: each costs as much as a small call,
 whether a key is valid or not."""
+SWITCH_S = 0.0005
+"""How long a thread may compute before another one gets its turn: the event loop waits so long behind each busy one."""
 BACKLOG = 32
 """Connections that are taken at a time: fewer than files are reserved."""
 QUIET_S = 60.0
@@ -55,6 +58,7 @@ def serve_http(app: ASGIApp, settings: Settings, listeners: "Sequence[GuardedLis
         listeners: where connections are taken; by default where the settings say.
     """
     files = _raise_file_limit()
+    sys.setswitchinterval(SWITCH_S)
     config = uvicorn.Config(
         app,
         host=settings.host,

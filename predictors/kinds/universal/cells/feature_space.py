@@ -17,7 +17,8 @@ class FeatureSpace:
 
     Args:
         name: of the search space.
-        features: texts (n) → float64 (n, p), not centred; a device's cost profile has one cost for each column.
+        features: texts (n) → float64 (n, p), not centred and read-only; a device's cost profile has one cost for each
+            column. Of the texts that came last they are kept: forecast and coverage ask for the same.
         measurable: texts (n) → bool (n,), False for degenerate architectures.
         places: the columns that say which operator stands where, one-hot.
         factors: name → float64 (p, r): a prior component each, costs that follow from r independent quantities.
@@ -31,6 +32,26 @@ class FeatureSpace:
     places: slice
     factors: Mapping[str, FloatArray]
     masks: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", _KeepingLast(self.features))
+
+
+class _KeepingLast:
+    """A function of texts that keeps its last result. Thread-safe."""
+
+    def __init__(self, function: Callable[[Sequence[str]], FloatArray]) -> None:
+        self._function = function
+        self._last: tuple[list[str], FloatArray] | None = None
+
+    def __call__(self, texts: Sequence[str]) -> FloatArray:
+        last, asked = self._last, list(texts)
+        if last is not None and last[0] == asked:
+            return last[1]
+        result = self._function(asked)
+        result.setflags(write=False)
+        self._last = asked, result
+        return result
 
 
 def one_hot(codes: NDArray[np.integer], size: int) -> FloatArray:

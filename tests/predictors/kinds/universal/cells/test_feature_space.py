@@ -27,3 +27,13 @@ def test_factors_and_masks_are_of_the_spaces_columns() -> None:
         assert all(mask.shape == (width, width) for mask in space.masks.values())
         assert set(np.unique(features[:, space.places])) <= {0.0, 1.0}
         assert space.measurable([example]).tolist() == [True]
+
+
+def test_features_of_the_last_texts_are_kept() -> None:
+    first = NASBENCH201.features([NASBench201.example])
+    assert NASBENCH201.features([NASBench201.example]) is first
+    assert not first.flags.writeable
+    assert NASBENCH201.features([NASBench201.example] * 2).shape[0] == 2
+    again = NASBENCH201.features([NASBench201.example])
+    assert again is not first
+    assert again.tolist() == first.tolist()
