@@ -10,7 +10,6 @@ from onnx import TensorProto, helper
 
 from latcast.schema import FeedSpec, Graph, InvalidFeedsError, Node, TensorSpec
 from profilers.feeds import (
-    FEEDABLE,
     decided_remarks,
     describe_feeds,
     feed_specs,
@@ -18,6 +17,7 @@ from profilers.feeds import (
     make_feeds,
     steering_inputs,
 )
+from profilers.feeds.recipes import FEEDABLE
 from profilers.onnx_graph import load_graph
 
 INT64, FLOAT = TensorProto.INT64, TensorProto.FLOAT

@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from latcast.schema import FeedSpec, Graph, InvalidFeedsError, TensorSpec
-from profilers.onnx_graph.steering import Uses, steering_of, uses_of
+from profilers.feeds.steering import Uses, steering_of, uses_of
 
 __all__ = [
     "FeedArrays",

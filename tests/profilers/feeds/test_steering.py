@@ -3,8 +3,8 @@
 from onnx import TensorProto, helper
 
 from latcast.schema import Graph
+from profilers.feeds.steering import Steering, steering_of, uses_of
 from profilers.onnx_graph import load_graph
-from profilers.onnx_graph.steering import Steering, steering_of, uses_of
 from tests.profilers.onnx_graph.models import I64, F, made
 
 node = helper.make_node
