@@ -33,7 +33,7 @@ EXTRAS = {
 COMMANDS = {
     "predictors export": "predictors", "frontier": "predictors", "friendliness": "predictors",
     "bench": "predictors", "bench serve": "service", "dataset": "service", "demo": "agent,service", "import": "service",
-    "keys": "service", "serve": "service",
+    "keys": "service", "serve": "service", "worker": "service",
 }  # fmt: skip
 """The extras that a command needs, where the first module that it misses belongs to several of them."""
 
