@@ -33,7 +33,7 @@ def predictor_class(kind: str) -> type[Predictor]:
 
     Raises:
         UnknownNameError: the kind is not registered.
-        ImportError: a library that the kind needs is not installed, such as torch for `brp_nas`, `help` and `maple`.
+        ImportError: a library that the kind needs is not installed, such as torch for `brp_nas`, `gcn` and `help`.
     """
     cls: type[Predictor] = plugin("predictors", kind)
     return cls

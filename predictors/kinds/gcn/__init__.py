@@ -1,0 +1,1 @@
+"""A graph network over any ONNX graph."""

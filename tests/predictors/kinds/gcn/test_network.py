@@ -1,0 +1,47 @@
+"""The network: graphs of any sizes side by side, and bounds of the variance."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch_geometric", reason="the extra [torch] is not installed")
+
+import torch
+
+from predictors.kinds.gcn.arrays import EDGE_FEATURES, GLOBAL_FEATURES, NODE_FEATURES, GraphArrays
+from predictors.kinds.gcn.network import CONVOLUTIONS, HIGHEST, LOWEST, GraphNet, batch_of
+
+
+def chain(nodes: int) -> GraphArrays:
+    rng = np.random.default_rng(nodes)
+    return GraphArrays(
+        operators=rng.integers(0, 5, nodes),
+        nodes=rng.standard_normal((nodes, len(NODE_FEATURES))),
+        sources=np.arange(nodes - 1),
+        sinks=np.arange(1, nodes),
+        edges=rng.standard_normal((nodes - 1, len(EDGE_FEATURES))),
+        share=np.full(nodes, 1 / nodes),
+        whole=rng.standard_normal(len(GLOBAL_FEATURES)),
+    )
+
+
+@pytest.mark.parametrize("convolution", CONVOLUTIONS)
+def test_a_batch_is_its_graphs(convolution: str) -> None:
+    torch.manual_seed(0)
+    net = GraphNet(5, layers=2, width=8, convolution=convolution).double().eval()
+    graphs = [chain(1), chain(7), chain(10_000)]
+    with torch.no_grad():
+        together = net(batch_of(graphs, torch.float64))
+        alone = [net(batch_of([graph], torch.float64)) for graph in graphs]
+    for values, singles in zip(together, zip(*alone, strict=True), strict=True):
+        torch.testing.assert_close(values, torch.cat(singles), rtol=1e-9, atol=1e-9)
+
+
+def test_the_variance_has_bounds() -> None:
+    torch.manual_seed(0)
+    net = GraphNet(5, layers=1, width=8, convolution="sage").eval()
+    far = replace(chain(4), whole=np.full(len(GLOBAL_FEATURES), 1e6))
+    with torch.no_grad():
+        _, log_variance = net(batch_of([chain(4), far], torch.float32))
+    assert ((log_variance >= LOWEST) & (log_variance <= HIGHEST)).all()
