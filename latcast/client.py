@@ -164,9 +164,24 @@ class Client:
         body = {"ttl_s": ttl_s} if device is None else {"ttl_s": ttl_s, "device": device}
         return self._service.json("POST", "/keys/enrolment", json=body, left=KEY_LEFT)
 
-    def create_key(self, scope: Literal["admin", "client"], *, name: str = "") -> Plain:
-        """A new key; its `key` is shown this once."""
-        return self._service.json("POST", "/keys", json={"scope": scope, "name": name}, left=KEY_LEFT)
+    def create_key(self, scope: Literal["admin", "client", "measure"], *, name: str = "", **options: Any) -> Plain:
+        """A new key; its `key` is shown this once.
+
+        Args:
+            scope: what it allows.
+            name: what it is for.
+            **options: `owner`, `expires_in_s`, `max_open_jobs`, `max_jobs_per_day`.
+        """
+        body = {"scope": scope, "name": name, **options}
+        return self._service.json("POST", "/keys", json=body, left=KEY_LEFT)
+
+    def rotate_key(self, key_id: str, *, overlap_s: float = 86_400.0) -> Plain:
+        """A new key in place of one that ends after `overlap_s`; its `key` is shown this once."""
+        return self._service.json("POST", f"/keys/{key_id}/rotate", json={"overlap_s": overlap_s}, left=KEY_LEFT)
+
+    def audit(self, **filters: str) -> Iterator[Plain]:
+        """Who did what, newest first; of a `key`, an `action` or its beginning, or a `subject`."""
+        return self._service.pages("/audit", **filters)
 
     def api_keys(self) -> list[Plain]:
         """All keys, without their secrets."""
@@ -258,8 +273,12 @@ class Client:
         architectures: Sequence[tuple[str, str]] = (),
         settings: Mapping[str, Any] | None = None,
         feeds: Sequence[FeedSpec] = (),
+        priority: int = 0,
     ) -> list[Plain]:
-        """Have graphs measured, one job for each: those of `graphs`, then the architectures (space, text)."""
+        """Have graphs measured, one job for each: those of `graphs`, then the architectures (space, text).
+
+        Jobs of a higher priority are done first; above 0 needs an admin's key.
+        """
         body = {
             "kind": JobKind.PROFILE,
             "target": target,
@@ -267,6 +286,7 @@ class Client:
             "architectures": [{"space": space, "text": text} for space, text in architectures],
             "settings": dict(settings or {}),
             "feeds": to_plain(feeds),
+            **({"priority": priority} if priority else {}),
         }
         items: list[Plain] = self._service.json("POST", "/jobs", json=body, left=JOB_LEFT)["items"]
         return items
@@ -281,6 +301,7 @@ class Client:
         settings: Mapping[str, Any] | None = None,
         seed: int = 0,
         predictor: str | None = None,
+        priority: int = 0,
     ) -> Plain:
         """Have `samples` graphs measured and a predictor adapted to them: the job that does it.
 
@@ -292,9 +313,11 @@ class Client:
             settings: how to measure, where it differs from the default.
             seed: of the pool and the choice.
             predictor: what is adapted: the id of a predictor, or a kind; left out, what answers first.
+            priority: of the jobs, the higher ones first; above 0 needs an admin's key.
         """
         given = {"samples": samples, "sampler": sampler, "pool": pool, "settings": settings, "seed": seed}
         given["predictor"] = predictor
+        given["priority"] = priority or None  # services of version 0.1 know none
         body = {name: value for name, value in given.items() if value is not None}
         return self._service.json("POST", f"/targets/{target}/adapt", json=body, left=JOB_LEFT)
 

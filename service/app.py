@@ -44,6 +44,7 @@ from service.api.work_watch import WorkWatch
 from service.db.changes import LOOK_SECONDS, Changes
 from service.db.session import Database, create_engine_for
 from service.fleet.identities import Identities
+from service.fleet.key_uses import WRITE_SECONDS, KeyUses
 from service.forecasting.facts import NetworkFacts
 from service.forecasting.types import ForecasterLike
 from service.graphs.resolver import Resolver
@@ -114,10 +115,11 @@ def create_app(
         forecaster, runner = _forecasting(settings, database, reader)
         tickers.append(Ticker("jobs", settings.tick_seconds, runner.advance))
         closing.insert(0, runner.give_back)
-    changes, artifacts = Changes(database), ArtifactCheck(database)
+    changes, artifacts, uses = Changes(database), ArtifactCheck(database), KeyUses(database)
     tickers.append(Ticker("changes", LOOK_SECONDS, changes.look))
     tickers.append(Ticker("artifacts", settings.tick_seconds, artifacts.look))
-    closing.insert(0, changes.close)
+    tickers.append(Ticker("uses of keys", WRITE_SECONDS, uses.look))
+    closing[:0] = [changes.close, uses.write]
     pools = Pools.of(settings)
     memory = _memory_of(forecaster, database, changes, settings)
     metrics = Metrics(_caches_of(forecaster, memory))
@@ -146,7 +148,7 @@ def create_app(
         watch=JobWatch(partial(look_at, database, settings), pool=pools.reads),
         work=WorkWatch(database, changes, pool=pools.reads),
         changes=changes,
-        identities=Identities(changes),
+        identities=Identities(changes, uses),
         activity=Activity(),
         columns=ColumnStore(database, changes, cache_bytes=settings.column_cache_bytes),
     )

@@ -30,8 +30,8 @@ from service.operations.metrics import Metrics
 from service.operations.readiness import Readiness
 from service.settings import Settings
 
-__all__ = ["ENDING", "READERS", "Admin", "AgentOnly", "Allow", "Anybody", "Cursor", "Limit", "ModelReader", "Parts",
-           "PartsOf", "Reader", "address_of", "identify", "is_ending"]  # fmt: skip
+__all__ = ["ENDING", "READERS", "Admin", "AgentOnly", "Allow", "Anybody", "Cursor", "Limit", "Measurer", "ModelReader",
+           "Parts", "PartsOf", "Reader", "address_of", "identify", "is_ending"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ class Allow:
         Raises:
             ForbiddenError: the key's scope does not reach this far.
         """
-        access.require_scope(principal, self._scopes or ("admin", "agent", "client"))
+        access.require_scope(principal, self._scopes or ("admin", "agent", "client", "measure"))
 
     def count_forecasts(self, principal: Principal, parts: Parts, client: Sequence[Any] | None, count: int) -> None:
         """Count what a caller wants forecast.
@@ -162,10 +162,12 @@ def address_of(client: Sequence[Any] | None) -> str:
 Anybody = Annotated[Principal, Depends(Allow())]
 """Everybody; a key that is sent has to be valid."""
 Admin = Annotated[Principal, Depends(Allow("admin"))]
-READERS = Allow("admin", "client")
+Measurer = Annotated[Principal, Depends(Allow("admin", "measure"))]
+"""Whoever may have things measured."""
+READERS = Allow("admin", "client", "measure")
 Reader = Annotated[Principal, Depends(READERS)]
 AgentOnly = Annotated[Principal, Depends(Allow("agent"))]
-ModelReader = Annotated[Principal, Depends(Allow("admin", "client", "agent"))]
+ModelReader = Annotated[Principal, Depends(Allow("admin", "client", "measure", "agent"))]
 
 Cursor = Annotated[
     str | None, Query(max_length=200, description="`next_cursor` of the page before; leave it out for the first.")

@@ -19,8 +19,8 @@ from service.jobs.payloads import ProfilePayload, parsed
 from service.jobs.waiting import why_waiting
 from service.settings import Settings
 
-__all__ = ["graph_out", "job_out", "job_ref", "job_refs", "jobs_out", "lease_out", "lookup_table_out", "microbench_ref",
-           "target_out", "targets_out"]  # fmt: skip
+__all__ = ["graph_out", "job_out", "job_ref", "job_refs", "jobs_out", "key_out", "lease_out", "lookup_table_out",
+           "microbench_ref", "target_out", "targets_out"]  # fmt: skip
 
 
 def job_ref(job: tables.Job, waiting: str | None = None) -> schemas.JobRef:
@@ -35,9 +35,9 @@ def job_refs(session: Session, jobs: Sequence[tables.Job], settings: Settings) -
 
 
 def _job_fields(job: tables.Job) -> dict[str, object]:
-    own = ("id", "kind", "state", "attempts", "max_attempts", "created_unix_s", "updated_unix_s")
+    own = ("id", "kind", "state", "attempts", "max_attempts", "created_unix_s", "updated_unix_s", "priority")
     fields = {name: getattr(job, name) for name in own}
-    return {**fields, "target": job.target_id, "graph": job.graph_hash, "parent": job.parent_id}
+    return {**fields, "target": job.target_id, "graph": job.graph_hash, "parent": job.parent_id, "key": job.api_key_id}
 
 
 def job_out(session: Session, job: tables.Job, settings: Settings) -> schemas.JobOut:
@@ -71,6 +71,12 @@ def _job_out(
         reasons=[schemas.AttemptOut.model_validate(row) for row in attempts],
         children=dict(children),
     )
+
+
+def key_out(key: tables.ApiKey) -> schemas.KeyOut:
+    """A key without its secret."""
+    names = schemas.KeyOut.model_fields.keys() - {"scope"}
+    return schemas.KeyOut(scope=key.granted, **{name: getattr(key, name) for name in names})
 
 
 def lease_out(job: tables.Job, lease_seconds: float) -> schemas.LeaseOut:

@@ -12,6 +12,7 @@ from service.cli.data.export import export
 from service.cli.data.importing import import_table
 from service.cli.demo.demo import demo
 from service.cli.fleet.agent import agent
+from service.cli.fleet.audit import audit
 from service.cli.fleet.devices import devices
 from service.cli.fleet.jobs import cancel, jobs
 from service.cli.fleet.keys import keys
@@ -51,7 +52,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     profile, microbench, serve, agent, targets, devices, adapt, predict, explain, check, measure, upload, jobs, cancel,
-    quality, frontier, friendliness, export, campaign, train, worker, demo,
+    audit, quality, frontier, friendliness, export, campaign, train, worker, demo,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

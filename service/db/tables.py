@@ -23,6 +23,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -36,6 +37,7 @@ __all__ = [
     "Architecture",
     "Artifact",
     "Attempt",
+    "Audit",
     "Base",
     "Checkpoint",
     "CounterReading",
@@ -140,7 +142,10 @@ class Target(Base):
 
 
 class ApiKey(Base):
-    """A key; only its SHA-256 is kept. `first_used_unix_s` tells when the first call came with an agent's key."""
+    """A key; only its SHA-256 is kept. `first_used_unix_s` tells when the first call came with an agent's key.
+
+    `may_measure` makes a `client` key one of scope `measure`. Limits are None where there are none.
+    """
 
     __tablename__ = "api_key"
     __table_args__ = (CheckConstraint("scope IN ('admin', 'agent', 'client')", name="scope"),)
@@ -152,6 +157,17 @@ class ApiKey(Base):
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
     revoked_unix_s: Mapped[float | None]
     first_used_unix_s: Mapped[float | None]
+    owner: Mapped[str | None]
+    may_measure: Mapped[bool] = mapped_column(default=False, server_default=false())
+    expires_unix_s: Mapped[float | None]
+    last_used_unix_s: Mapped[float | None]
+    max_open_jobs: Mapped[int | None]
+    max_jobs_per_day: Mapped[int | None]
+
+    @property
+    def granted(self) -> str:
+        """The scope as people know it."""
+        return "measure" if self.may_measure else self.scope
 
 
 class EnrolmentToken(Base):
@@ -172,7 +188,7 @@ class EnrolmentToken(Base):
 
 
 class Agent(Base):
-    """What works for a device, with its key."""
+    """What works for a device, with its key; what it reports while it is in quarantine is hidden."""
 
     __tablename__ = "agent"
 
@@ -181,6 +197,7 @@ class Agent(Base):
     api_key_id: Mapped[str] = mapped_column(ForeignKey("api_key.id"), unique=True)
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
     seen_unix_s: Mapped[float] = mapped_column(default=time.time)
+    quarantined_unix_s: Mapped[float | None]
 
 
 class Graph(Base):
@@ -228,7 +245,8 @@ class Measurement(Base):
     `lease_token` is unique: however often a result is sent, there is one row. `feeds_key` is `default`, or a digest
     of the recipe that was asked for. `median_ms` is computed once, at insertion, to sort by. `statistic` is `samples`,
     or what the one number of a public table is: `mean`, or `reported` where the table does not say. `relative_iqr`
-    and `sentinel_median_ms` are computed once, too; the index `…_listed` has all that lists and charts read.
+    and `sentinel_median_ms` are computed once, too; the index `…_listed` has all that lists and charts read. Rows that
+    are hidden represent nothing, and are listed only where they are asked for.
     """
 
     __tablename__ = "measurement"
@@ -263,6 +281,7 @@ class Measurement(Base):
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
     relative_iqr: Mapped[float | None]
     sentinel_median_ms: Mapped[float | None]
+    hidden_unix_s: Mapped[float | None]
 
     target: Mapped[Target] = relationship()
     architecture: Mapped[Architecture | None] = relationship()
@@ -327,6 +346,7 @@ class Job(Base):
     """Work to do. `lease_token` is that of the last lease, also after it ran out.
 
     `progress` is how far a long step is, as `share` of 0 to 1 with `what` it does; empty for jobs that do not say.
+    Those of higher `priority` are done first, of the same one those whose `turn` comes first (`service.jobs.turns`).
     """
 
     __tablename__ = "job"
@@ -334,6 +354,7 @@ class Job(Base):
         CheckConstraint("kind IN ('profile', 'adapt', 'train')", name="kind"),
         CheckConstraint("state IN ('queued', 'leased', 'done', 'failed', 'cancelled')", name="state"),
         Index("ix_job_queue", "state", "kind", "target_id", "id"),
+        Index("ix_job_submitter", "api_key_id", "state", "created_unix_s"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
@@ -351,6 +372,9 @@ class Job(Base):
     max_attempts: Mapped[int]
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
     updated_unix_s: Mapped[float] = mapped_column(default=time.time, onupdate=time.time)
+    api_key_id: Mapped[str | None]
+    priority: Mapped[int] = mapped_column(default=0, server_default="0")
+    turn: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class Attempt(Base):
@@ -457,3 +481,17 @@ class Adaptation(Base):
     metrics: Mapped[dict[str, Any]]
     active: Mapped[bool] = mapped_column(default=False)
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
+    api_key_id: Mapped[str | None]
+
+
+class Audit(Base):
+    """Somebody did something: the key that called, None on the command line and on an open service."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    at_unix_s: Mapped[float] = mapped_column(default=time.time)
+    api_key_id: Mapped[str | None] = mapped_column(index=True)
+    action: Mapped[str]
+    subject: Mapped[str] = mapped_column(index=True)
+    detail: Mapped[dict[str, Any]]

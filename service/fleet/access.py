@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from sqlalchemy import Engine, Row, Select, select, update
+from sqlalchemy import ColumnElement, Engine, Row, Select, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import AuthenticationError, ConflictError, ForbiddenError, NotFoundError
@@ -41,11 +41,13 @@ __all__ = [
     "require_scope",
     "require_valid",
     "revoke_key",
+    "rotate_key",
     "valid_keys",
 ]
 
-Scope = Literal["admin", "agent", "client"]
-REFUSED = "The key is unknown or was revoked; ask an admin for a new one."
+Scope = Literal["admin", "agent", "client", "measure"]
+"""What keys allow: all but agents' work; an agent's work; reading and asking; that, and having things measured."""
+REFUSED = "The key is unknown or was revoked, or its time is over; ask an admin for a new one."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class Principal:
         key_id: of the key, None without one.
         agent_id: the agent whose key it is.
         device_id: the agent's device.
+        expires_unix_s: when the key ends; None where it does not.
         first_call: whether no call came with this agent's key before; `note_first_use` takes note of this one.
     """
 
@@ -64,7 +67,18 @@ class Principal:
     key_id: str | None = None
     agent_id: str | None = None
     device_id: str | None = None
+    expires_unix_s: float | None = None
     first_call: bool = False
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the key's time is over."""
+        return self.expires_unix_s is not None and self.expires_unix_s <= time.time()
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller may do everything, as everybody may on an open service."""
+        return self.scope in (None, "admin")
 
 
 def _new_secret() -> str:
@@ -76,23 +90,91 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def _valid() -> ColumnElement[bool]:
+    """Keys that were not revoked and have not expired."""
+    lives = or_(ApiKey.expires_unix_s.is_(None), ApiKey.expires_unix_s > time.time())
+    return and_(ApiKey.revoked_unix_s.is_(None), lives)
+
+
 def _admin_keys() -> Select[str]:
-    return select(ApiKey.id).where(ApiKey.scope == "admin", ApiKey.revoked_unix_s.is_(None)).limit(1)
+    return select(ApiKey.id).where(ApiKey.scope == "admin", _valid()).limit(1)
 
 
-def create_key(session: Session, *, scope: Scope, name: str = "") -> tuple[ApiKey, str]:
+def create_key(
+    session: Session,
+    *,
+    scope: Scope,
+    name: str = "",
+    owner: str | None = None,
+    expires_unix_s: float | None = None,
+    max_open_jobs: int | None = None,
+    max_jobs_per_day: int | None = None,
+) -> tuple[ApiKey, str]:
     """A new key: its row and the secret, which cannot be had again.
 
+    Args:
+        session: in a transaction.
+        scope: what it allows.
+        name: what it is for.
+        owner: who answers for it.
+        expires_unix_s: when it ends; None where it does not.
+        max_open_jobs: most jobs of the key that wait or are worked on; None without a limit.
+        max_jobs_per_day: most jobs that the key makes within 24 hours; None without a limit.
+
     Raises:
-        ConflictError: a client key while there is no admin key; it would lock everybody out of the admin's calls.
+        ConflictError: no admin's key while there is none; it would lock everybody out of the admin's calls.
     """
-    if scope == "client" and session.scalar(_admin_keys()) is None:
+    if scope in ("client", "measure") and session.scalar(_admin_keys()) is None:
         raise ConflictError("Make an admin key first: with the first key the service stops being open to everybody.")
     secret = _new_secret()
-    key = ApiKey(digest=digest_of(secret), scope=scope, name=name)
+    may_measure = scope == "measure"
+    key = ApiKey(
+        digest=digest_of(secret),
+        scope="client" if may_measure else scope,
+        may_measure=may_measure,
+        name=name,
+        owner=owner,
+        expires_unix_s=expires_unix_s,
+        max_open_jobs=max_open_jobs,
+        max_jobs_per_day=max_jobs_per_day,
+    )
     session.add(key)
     session.flush()
     return key, secret
+
+
+def rotate_key(session: Session, key_id: str, *, overlap_s: float) -> tuple[ApiKey, str]:
+    """A new key in place of an old one, which ends after a while: programs change over in between.
+
+    Args:
+        session: in a transaction.
+        key_id: of the old key; the new one has its scope, name, owner and limits, and as long a life.
+        overlap_s: how long the old one goes on, in s.
+
+    Raises:
+        NotFoundError: there is no such key.
+        ConflictError: it is an agent's, was revoked or has expired.
+    """
+    old = session.get(ApiKey, key_id, with_for_update=True, populate_existing=True)
+    if old is None:
+        raise NotFoundError(f"There is no key {key_id!r}.")
+    if old.scope == "agent":
+        raise ConflictError("An agent gets a new key when its device is let in again: latcast keys enrol --device ID.")
+    now = time.time()
+    if old.revoked_unix_s is not None or (old.expires_unix_s or now + 1) <= now:
+        raise ConflictError("The key has ended already: make a new one.")
+    life_s = None if old.expires_unix_s is None else old.expires_unix_s - old.created_unix_s
+    new, secret = create_key(
+        session,
+        scope=cast(Scope, old.granted),
+        name=old.name,
+        owner=old.owner,
+        expires_unix_s=None if life_s is None else now + life_s,
+        max_open_jobs=old.max_open_jobs,
+        max_jobs_per_day=old.max_jobs_per_day,
+    )
+    old.expires_unix_s = min(old.expires_unix_s or now + overlap_s, now + overlap_s)
+    return new, secret
 
 
 def revoke_key(session: Session, key_id: str) -> ApiKey:
@@ -199,17 +281,21 @@ def authenticate(session: Session, secret: str | None, settings: Settings) -> Pr
     if row is None or not secrets.compare_digest(row[0].digest, digest_of(secret)) or row[0].revoked_unix_s is not None:
         raise AuthenticationError(REFUSED)
     key, agent = row
-    return Principal(
-        scope=cast(Scope, key.scope) if required else None,
+    principal = Principal(
+        scope=cast(Scope, key.granted) if required else None,
         key_id=key.id,
+        expires_unix_s=key.expires_unix_s,
         agent_id=agent.id if agent else None,
         device_id=agent.device_id if agent else None,
         first_call=agent is not None and key.first_used_unix_s is None,
     )
+    if principal.is_expired:
+        raise AuthenticationError(REFUSED)
+    return principal
 
 
 def require_valid(session: Session, principal: Principal, *, lock: bool = False) -> None:
-    """Make sure that the caller's key was not revoked while the call waited.
+    """Make sure that the caller's key was not revoked, and did not expire, while the call waited.
 
     Args:
         session: in a transaction.
@@ -217,18 +303,18 @@ def require_valid(session: Session, principal: Principal, *, lock: bool = False)
         lock: whether a revocation has to wait for the end of this transaction, which writes.
 
     Raises:
-        AuthenticationError: the key was revoked.
+        AuthenticationError: the key has ended.
     """
     if principal.key_id is None:
         return
-    key = select(ApiKey.id).where(ApiKey.id == principal.key_id, ApiKey.revoked_unix_s.is_(None))
+    key = select(ApiKey.id).where(ApiKey.id == principal.key_id, _valid())
     if session.scalar(key.with_for_update(read=True) if lock else key) is None:
         raise AuthenticationError(REFUSED)
 
 
 def valid_keys(session: Session, key_ids: Collection[str]) -> set[str]:
-    """Those of the keys that are there and were not revoked."""
-    valid = select(ApiKey.id).where(ApiKey.id.in_(key_ids), ApiKey.revoked_unix_s.is_(None))
+    """Those of the keys that are there, were not revoked and have not expired."""
+    valid = select(ApiKey.id).where(ApiKey.id.in_(key_ids), _valid())
     return set(session.scalars(valid)) if key_ids else set()
 
 

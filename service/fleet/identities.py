@@ -3,6 +3,7 @@
 from profilers.caching import Cache
 from service.db.changes import Changes
 from service.fleet.access import Principal, digest_of
+from service.fleet.key_uses import KeyUses
 
 __all__ = ["Identities"]
 
@@ -15,10 +16,11 @@ class Identities:
 
     Args:
         changes: says when keys changed.
+        uses: is told which keys are used.
     """
 
-    def __init__(self, changes: Changes) -> None:
-        self._changes = changes
+    def __init__(self, changes: Changes, uses: KeyUses) -> None:
+        self._changes, self._uses = changes, uses
         self._known: Cache[str, tuple[int, Principal]] = Cache(_MOST)
 
     def known(self, secret: str | None) -> Principal | None:
@@ -26,7 +28,10 @@ class Identities:
         if not self._changes.reachable:
             return None
         generation, principal = self._known.get(_key(secret)) or (-1, None)
-        return principal if generation >= self._changes.of_keys else None
+        if principal is None or generation < self._changes.of_keys or principal.is_expired:
+            return None
+        self._uses.note(principal.key_id)
+        return principal
 
     def remember(self, secret: str | None, principal: Principal, *, generation: int) -> None:
         """Keep what the database said.
@@ -36,6 +41,7 @@ class Identities:
             principal: who calls with it.
             generation: `changes.generation` before the database was asked.
         """
+        self._uses.note(principal.key_id)
         if not principal.first_call:
             self._known.put(_key(secret), (generation, principal))
 

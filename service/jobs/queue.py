@@ -20,6 +20,7 @@ from latcast.errors import ConflictError, LeaseLostError, NotFoundError
 from latcast.schema import FINISHED_STATES, JobKind, JobState, LeaseOutcome, TargetId
 from service.db.tables import Agent, Attempt, Checkpoint, Job, Target
 from service.jobs.payloads import Payload, stored
+from service.jobs.turns import Line
 
 __all__ = [
     "Receipt",
@@ -88,8 +89,9 @@ def enqueue(
     target_id: TargetId | None = None,
     graph_hash: str | None = None,
     parent_id: str | None = None,
+    line: Line | None = None,
 ) -> Job:
-    """A new job at the end of the queue.
+    """A new job in its submitter's turn.
 
     Args:
         session: in a transaction.
@@ -98,10 +100,12 @@ def enqueue(
         target_id: where.
         graph_hash: what to measure.
         parent_id: the job that waits for this one.
+        line: in which it stands; one for all jobs of a submitter that are made together. By default nobody's.
 
     Raises:
         InputError: the payload holds a value that the databases cannot keep.
     """
+    line = line or Line(session, payload.kind, target_id)
     job = Job(
         kind=payload.kind,
         payload=stored(payload),
@@ -109,6 +113,9 @@ def enqueue(
         target_id=target_id,
         graph_hash=graph_hash,
         parent_id=parent_id,
+        api_key_id=line.submitter.key_id,
+        priority=line.submitter.priority,
+        turn=line.next_turn(),
     )
     session.add(job)
     session.flush()
@@ -200,16 +207,19 @@ def devices_with_work(session: Session, *, kinds: Collection[JobKind], device_id
 
 
 def lease(session: Session, *, kinds: Collection[JobKind], worker: Worker, lease_seconds: float) -> Job | None:
-    """Give the oldest job of these kinds that waits for nothing to a worker.
+    """Give the job of these kinds whose turn it is, and which waits for nothing, to a worker.
 
     Each job goes to one worker, however many ask at once: PostgreSQL skips rows that others hold, SQLite lets one
     writer in at a time.
     """
-    oldest = select(Job.id).where(*_leasable(kinds, worker)).order_by(Job.id).limit(1).with_for_update(skip_locked=True)
+    by_turn = (Job.priority.desc(), Job.turn, Job.id)
+    first = (
+        select(Job.id).where(*_leasable(kinds, worker)).order_by(*by_turn).limit(1).with_for_update(skip_locked=True)
+    )
     now = time.time()
     job = session.scalar(
         update(Job)
-        .where(Job.id == oldest.scalar_subquery(), Job.state == JobState.QUEUED)
+        .where(Job.id == first.scalar_subquery(), Job.state == JobState.QUEUED)
         .values(
             state=JobState.LEASED,
             lease_token=secrets.token_urlsafe(32),

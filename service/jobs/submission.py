@@ -10,10 +10,13 @@ from latcast.schema import Architecture, FeedSpec, InputError, TargetId, Unknown
 from predictors.foreign.reader import ReadsFeatures
 from service.db import records, tables
 from service.db.session import Database
+from service.fleet import audit
 from service.fleet.targets import find_adaptable_target, find_measurable_target, find_target
 from service.graphs import store
 from service.jobs import queue
 from service.jobs.payloads import AdaptPayload, ProfilePayload, TrainPayload
+from service.jobs.quotas import require_quota
+from service.jobs.turns import ANYBODY, Line, Submitter
 from service.settings import Settings
 
 __all__ = ["adapt", "profile", "train"]
@@ -29,13 +32,14 @@ def profile(
     architectures: Sequence[tuple[str, str]] = (),
     overrides: Mapping[str, Any] | None = None,
     feeds: Sequence[FeedSpec] = (),
+    submitter: Submitter = ANYBODY,
 ) -> list[tables.Job]:
     """One job for each graph, in order: those named by hash, then the architectures (space, text).
 
     Raises:
         InputError: nothing to measure, or an architecture that is none.
         NotFoundError: a target or a graph that nobody registered.
-        ConflictError: no device measures on the target now.
+        ConflictError: no device measures on the target now, or the submitter has too many jobs.
     """
     from profilers.backends.target_settings import settings_for
 
@@ -46,17 +50,22 @@ def profile(
         target = records.target_record(find_measurable_target(session, target_id, settings))
         hashes = [*graph_hashes, *(store.save(session, item) for item in prepared)]
         _require_graphs(session, hashes)
+        require_quota(session, submitter.key_id, len(hashes))
+        line = Line(session, ProfilePayload.kind, target.id, submitter)
         payload = ProfilePayload(settings=settings_for(target, overrides), feeds=tuple(feeds))
-        return [
+        jobs = [
             queue.enqueue(
                 session,
                 payload,
                 max_attempts=settings.max_attempts,
                 target_id=target.id,
                 graph_hash=graph_hash,
+                line=line,
             )
             for graph_hash in hashes
         ]
+        audit.record(session, submitter.key_id, "jobs.profile", target.id, jobs=len(jobs), first=jobs[0].id)
+        return jobs
 
 
 def _require_graphs(session: Session, hashes: Sequence[str]) -> None:
@@ -66,7 +75,14 @@ def _require_graphs(session: Session, hashes: Sequence[str]) -> None:
         store.find_hash(session, graph_hash)
 
 
-def adapt(database: Database, settings: Settings, *, target_id: TargetId, payload: AdaptPayload) -> tables.Job:
+def adapt(
+    database: Database,
+    settings: Settings,
+    *,
+    target_id: TargetId,
+    payload: AdaptPayload,
+    submitter: Submitter = ANYBODY,
+) -> tables.Job:
     """A job that has graphs measured, adapts a predictor to them and activates it.
 
     Of a column of a public table nothing is measured: the job adapts to rows of it.
@@ -75,23 +91,30 @@ def adapt(database: Database, settings: Settings, *, target_id: TargetId, payloa
         UnknownNameError: nobody registered the sampler or the search space.
         InputError: the pool names both search spaces and graphs.
         NotFoundError: nobody registered the target, or a graph of the pool.
-        ConflictError: no device measures on the target now.
+        ConflictError: no device measures on the target now, or the submitter has too many jobs.
     """
     _check_names(payload)
     with database.write.begin() as session:
         target = find_adaptable_target(session, target_id, settings)
         if payload.pool.graphs:
             _require_graphs(session, payload.pool.graphs)
-        return queue.enqueue(session, payload, max_attempts=settings.max_attempts, target_id=target.id)
+        require_quota(session, submitter.key_id, 1 if target.origin else 1 + payload.samples)
+        line = Line(session, payload.kind, target.id, submitter)
+        job = queue.enqueue(session, payload, max_attempts=settings.max_attempts, target_id=target.id, line=line)
+        audit.record(session, submitter.key_id, "jobs.adapt", target.id, job=job.id, samples=payload.samples)
+        return job
 
 
-def train(database: Database, settings: Settings, *, payload: TrainPayload) -> tables.Job:
+def train(
+    database: Database, settings: Settings, *, payload: TrainPayload, submitter: Submitter = ANYBODY
+) -> tables.Job:
     """A job that trains a predictor on measurements; a worker (`latcast worker`) takes it.
 
     Raises:
         UnknownNameError: nobody registered the kind, or a search space.
         NotFoundError: nobody registered one of the targets.
         InputError: a hyperparameter that no database can keep.
+        ConflictError: the submitter has too many jobs.
     """
     from predictors.registry import predictor_kinds
     from profilers.search_spaces import get_space
@@ -102,7 +125,12 @@ def train(database: Database, settings: Settings, *, payload: TrainPayload) -> t
         get_space(space)
     with database.write.begin() as session:
         targets = tuple(dict.fromkeys(find_target(session, target_id).id for target_id in payload.targets))
-        return queue.enqueue(session, replace(payload, targets=targets), max_attempts=settings.max_attempts)
+        require_quota(session, submitter.key_id, 1)
+        line = Line(session, payload.kind, None, submitter)
+        wanted = replace(payload, targets=targets)
+        job = queue.enqueue(session, wanted, max_attempts=settings.max_attempts, line=line)
+        audit.record(session, submitter.key_id, "jobs.train", job.id, predictor=payload.predictor)
+        return job
 
 
 def _check_names(payload: AdaptPayload) -> None:

@@ -26,6 +26,7 @@ from service.graphs.store import PreparedGraph
 from service.jobs import queue
 from service.jobs.payloads import AdaptPayload, Pool, ProfilePayload
 from service.jobs.steps import Finished, LeasedJob, Steps, Waiting
+from service.jobs.turns import Line, submitter_of
 from service.learning import datasets
 from service.learning.artifacts import put_artifact
 from service.learning.catalogue import SHIPPED, PredictorCatalogue, StoredPredictor, bases_for
@@ -93,6 +94,8 @@ class AdaptationSteps(Steps[AdaptPayload]):
         def write(session: Session) -> None:
             for item in filter(None, prepared):
                 store.save(session, item)
+            submitter = submitter_of(queue.find(session, job.id))
+            line = Line(session, ProfilePayload.kind, target.id, submitter)
             for graph_hash in hashes:
                 queue.enqueue(
                     session,
@@ -101,6 +104,7 @@ class AdaptationSteps(Steps[AdaptPayload]):
                     target_id=target.id,
                     graph_hash=graph_hash,
                     parent_id=job.id,
+                    line=line,
                 )
 
         return Waiting(write)
@@ -213,6 +217,7 @@ class AdaptationSteps(Steps[AdaptPayload]):
                 artifact_digest=put_artifact(session, artifact),
                 metrics=figures,
                 active=True,
+                api_key_id=queue.find(session, job.id).api_key_id,
             )
             activate(session, adaptation)
             return {"adaptation_id": adaptation.id, **figures}

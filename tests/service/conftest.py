@@ -141,7 +141,7 @@ def keyed(make_world: Callable[..., World]) -> tuple[World, dict[str, str]]:
     world = make_world()
     admin = world.client.create_key("admin")["key"]
     world.client.key = admin
-    client = world.client.create_key("client")["key"]
+    client, measure = (world.client.create_key(scope)["key"] for scope in ("client", "measure"))
     token = world.client.create_enrolment_token()["enrolment_token"]
     agent = world.client_with(None).register(DEVICE, [TARGET], enrolment_token=token)["agent_key"]
-    return world, {"admin": admin, "client": client, "agent": agent}
+    return world, {"admin": admin, "client": client, "measure": measure, "agent": agent}

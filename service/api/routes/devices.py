@@ -1,18 +1,20 @@
 """Devices, keys, enrolment."""
 
+import time
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
-from service.api import schemas
+from service.api import schemas, views
 from service.api.deps import Admin, Anybody, Cursor, Limit, PartsOf, Reader
 from service.api.door.routes import Route
 from service.db import records, tables
-from service.fleet import access, presence, registration
+from service.fleet import access, audit, presence, registration
 
 __all__ = ["device_out", "router"]
 
 router = APIRouter(tags=["devices and keys"], route_class=Route)
+KeyId = Annotated[str, Path(max_length=64)]
 
 
 @router.post("/devices/register")
@@ -28,6 +30,8 @@ def register(body: schemas.RegisterIn, parts: PartsOf, caller: Anybody) -> regis
             enrolment_token=body.enrolment_token,
             former_fingerprint=body.former_fingerprint,
         )
+        if registered.agent_key is not None:
+            audit.record(session, caller.key_id, "devices.register", registered.device_id, name=body.device.name)
     parts.identities.forget()  # a device may have moved, and earlier keys may have ended
     return registered
 
@@ -58,21 +62,36 @@ def device_out(row: tables.Device, found: presence.Presence) -> schemas.DeviceOu
 
 
 @router.post("/keys/enrolment", status_code=201)
-def create_enrolment_token(body: schemas.EnrolmentIn, parts: PartsOf, _caller: Admin) -> schemas.EnrolmentOut:
+def create_enrolment_token(body: schemas.EnrolmentIn, parts: PartsOf, caller: Admin) -> schemas.EnrolmentOut:
     """A token with which one new device can register once, or a registered one that lost its key."""
     ttl_s = body.ttl_s or parts.settings.enrolment_ttl_s
     with parts.database.write.begin() as session:
         device_id = None if body.device is None else registration.find_device(session, body.device).id
         token, secret = access.create_enrolment_token(session, ttl_s=ttl_s, device_id=device_id)
+        audit.record(session, caller.key_id, "keys.enrol", device_id or "", expires_unix_s=token.expires_unix_s)
         return schemas.EnrolmentOut(enrolment_token=secret, expires_unix_s=token.expires_unix_s)
 
 
 @router.post("/keys", status_code=201)
-def create_key(body: schemas.KeyIn, parts: PartsOf, _caller: Admin) -> schemas.NewKeyOut:
+def create_key(body: schemas.KeyIn, parts: PartsOf, caller: Admin) -> schemas.NewKeyOut:
     """A new key. With the first one the service stops being open to everybody."""
+    fields = body.model_dump(exclude={"expires_in_s"})
+    expires = None if body.expires_in_s is None else time.time() + body.expires_in_s
     with parts.database.write.begin() as session:
-        key, secret = access.create_key(session, scope=body.scope, name=body.name)
-        out = schemas.NewKeyOut(**schemas.KeyOut.model_validate(key).model_dump(), key=secret)
+        key, secret = access.create_key(session, **fields, expires_unix_s=expires)
+        audit.record(session, caller.key_id, "keys.create", key.id, **fields)
+        out = schemas.NewKeyOut(**views.key_out(key).model_dump(), key=secret)
+    parts.identities.forget()
+    return out
+
+
+@router.post("/keys/{key_id}/rotate", status_code=201)
+def rotate_key(key_id: KeyId, body: schemas.RotationIn, parts: PartsOf, caller: Admin) -> schemas.NewKeyOut:
+    """A new key in place of this one, which goes on for `overlap_s`; it has the same scope, name, owner and limits."""
+    with parts.database.write.begin() as session:
+        key, secret = access.rotate_key(session, key_id, overlap_s=body.overlap_s)
+        audit.record(session, caller.key_id, "keys.rotate", key_id, new=key.id, overlap_s=body.overlap_s)
+        out = schemas.NewKeyOut(**views.key_out(key).model_dump(), key=secret)
     parts.identities.forget()
     return out
 
@@ -82,14 +101,33 @@ def list_keys(parts: PartsOf, _caller: Admin, limit: Limit, cursor: Cursor = Non
     """Keys, oldest first, without their secrets."""
     with parts.database.read() as session:
         page = access.keys_page(session, limit=limit, cursor=cursor)
-        items = [schemas.KeyOut.model_validate(row) for (row,) in page.items]
+        items = [views.key_out(row) for (row,) in page.items]
     return schemas.Listed(items=items, next_cursor=page.next_cursor)
 
 
 @router.delete("/keys/{key_id}")
-def revoke_key(key_id: Annotated[str, Path(max_length=64)], parts: PartsOf, _caller: Admin) -> schemas.KeyOut:
+def revoke_key(key_id: KeyId, parts: PartsOf, caller: Admin) -> schemas.KeyOut:
     """Make a key useless from now on."""
     with parts.database.write.begin() as session:
-        out = schemas.KeyOut.model_validate(access.revoke_key(session, key_id))
+        out = views.key_out(access.revoke_key(session, key_id))
+        audit.record(session, caller.key_id, "keys.revoke", key_id)
     parts.identities.forget()
     return out
+
+
+@router.get("/audit")
+def list_audit(
+    *,
+    parts: PartsOf,
+    _caller: Admin,
+    limit: Limit,
+    cursor: Cursor = None,
+    key: Annotated[str | None, Query(max_length=64)] = None,
+    action: Annotated[str | None, Query(max_length=64, description="Or its beginning, as `keys.`.")] = None,
+    subject: Annotated[str | None, Query(max_length=100)] = None,
+) -> schemas.Listed[schemas.AuditOut]:
+    """Who did what: calls that changed something, newest first."""
+    with parts.database.read() as session:
+        page = audit.audit_page(session, limit=limit, cursor=cursor, key=key, action=action, subject=subject)
+        items = [schemas.AuditOut.model_validate(row) for (row,) in page.items]
+    return schemas.Listed(items=items, next_cursor=page.next_cursor)

@@ -8,13 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from latcast.errors import AuthenticationError
+from latcast.errors import AuthenticationError, ForbiddenError
 from latcast.schema import FINISHED_STATES, JobKind, JobState
 from service.api import schemas, views
-from service.api.deps import Admin, AgentOnly, Cursor, Limit, Parts, PartsOf, Reader, address_of, is_ending
+from service.api.deps import AgentOnly, Cursor, Limit, Measurer, Parts, PartsOf, Reader, address_of, is_ending
 from service.api.door.routes import Route
+from service.api.submitters import submitter_of
 from service.api.work_watch import AGENT_KINDS
-from service.fleet import access
+from service.fleet import access, audit
 from service.fleet.access import Principal
 from service.jobs import listing, queue, reports, submission
 
@@ -28,12 +29,25 @@ POLL_SECONDS = 0.25
 
 
 @router.post("/jobs", status_code=202)
-def create(body: schemas.JobIn, parts: PartsOf, _caller: Admin) -> schemas.Listed[schemas.JobRef]:
-    """Measure graphs on a target (one job for each graph), adapt a predictor to it, or train one on measurements."""
+def create(body: schemas.JobIn, parts: PartsOf, caller: Measurer) -> schemas.Listed[schemas.JobRef]:
+    """Measure graphs on a target (one job for each graph), adapt a predictor to it, or train one on measurements.
+
+    Training needs a key of scope `admin`.
+    """
+    submitter = submitter_of(caller, body.priority)
     if isinstance(body, schemas.TrainJobIn):
-        made = [submission.train(parts.database, parts.settings, payload=body.payload())]
+        access.require_scope(caller, ("admin",))
+        made = [submission.train(parts.database, parts.settings, payload=body.payload(), submitter=submitter)]
     elif isinstance(body, schemas.AdaptJobIn):
-        made = [submission.adapt(parts.database, parts.settings, target_id=body.target, payload=body.payload())]
+        made = [
+            submission.adapt(
+                parts.database,
+                parts.settings,
+                target_id=body.target,
+                payload=body.payload(),
+                submitter=submitter,
+            )
+        ]
     else:
         made = submission.profile(
             parts.database,
@@ -44,6 +58,7 @@ def create(body: schemas.JobIn, parts: PartsOf, _caller: Admin) -> schemas.Liste
             architectures=[(item.space, item.text) for item in body.architectures],
             overrides=body.settings.overrides(),
             feeds=body.feeds,
+            submitter=submitter,
         )
     return schemas.Listed(items=[views.job_ref(job) for job in made])
 
@@ -132,9 +147,13 @@ def show(job_id: str, parts: PartsOf, _caller: Reader) -> schemas.JobOut:
 
 
 @router.post("/jobs/{job_id}/cancel")
-def cancel(job_id: str, parts: PartsOf, _caller: Admin) -> schemas.JobOut:
-    """Cancel a job and the jobs it waits for."""
+def cancel(job_id: str, parts: PartsOf, caller: Measurer) -> schemas.JobOut:
+    """Cancel a job and the jobs it waits for; with a key of scope `measure`, one of its own."""
     with parts.database.write.begin() as session:
+        job = queue.find(session, job_id)
+        if not caller.is_admin and job.api_key_id != caller.key_id:
+            raise ForbiddenError(f"Job {job_id} is another key's; only that one or an admin's cancels it.")
+        audit.record(session, caller.key_id, "jobs.cancel", job_id)
         return views.job_out(session, queue.cancel(session, job_id), parts.settings)
 
 

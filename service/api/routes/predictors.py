@@ -5,8 +5,10 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from service.api import schemas
-from service.api.deps import Admin, Cursor, Limit, PartsOf, Reader
+from service.api.deps import Admin, Cursor, Limit, Parts, PartsOf, Reader
 from service.api.door.routes import Route
+from service.fleet import audit
+from service.fleet.access import Principal
 from service.learning import predictor_rows
 
 __all__ = ["router"]
@@ -51,25 +53,27 @@ def calibration(predictor_id: str, parts: PartsOf, _caller: Reader) -> Response:
 
 
 @router.post("/predictors/{predictor_id}/activate")
-def activate(predictor_id: str, parts: PartsOf, _caller: Admin) -> schemas.PredictorOut:
+def activate(predictor_id: str, parts: PartsOf, caller: Admin) -> schemas.PredictorOut:
     """Let it answer for targets without an adaptation, and be adapted, before older ones."""
-    return _set(parts, predictor_id, True)
+    return _set(parts, caller, predictor_id, True)
 
 
 @router.post("/predictors/{predictor_id}/deactivate")
-def deactivate(predictor_id: str, parts: PartsOf, _caller: Admin) -> schemas.PredictorOut:
+def deactivate(predictor_id: str, parts: PartsOf, caller: Admin) -> schemas.PredictorOut:
     """Let it answer only where it is asked for by name; adaptations that were made of it stay."""
-    return _set(parts, predictor_id, False)
+    return _set(parts, caller, predictor_id, False)
 
 
-def _set(parts: PartsOf, predictor_id: str, active: bool) -> schemas.PredictorOut:
+def _set(parts: Parts, caller: Principal, predictor_id: str, active: bool) -> schemas.PredictorOut:
     with parts.database.write.begin() as session:
         row = predictor_rows.set_active(session, predictor_id, active)
+        audit.record(session, caller.key_id, f"predictors.{'activate' if active else 'deactivate'}", predictor_id)
         return schemas.PredictorOut.model_validate(row)
 
 
 @router.delete("/predictors/{predictor_id}")
-def remove(predictor_id: str, parts: PartsOf, _caller: Admin) -> schemas.PredictorOut:
+def remove(predictor_id: str, parts: PartsOf, caller: Admin) -> schemas.PredictorOut:
     """Remove it and what was adapted of it; 409 while a target is answered for by an adaptation of it."""
     with parts.database.write.begin() as session:
+        audit.record(session, caller.key_id, "predictors.remove", predictor_id)
         return schemas.PredictorOut.model_validate(predictor_rows.remove_predictor(session, predictor_id))

@@ -23,7 +23,8 @@ def session(parts: PartsOf, caller: Anybody) -> schemas.SessionOut:
     return schemas.SessionOut(
         scope=caller.scope,
         keys_required=required,
-        can_read=is_open or caller.scope in ("admin", "client"),
+        can_read=is_open or caller.scope in ("admin", "client", "measure"),
+        can_measure=is_open or caller.scope in ("admin", "measure"),
         can_write=is_open or caller.scope == "admin",
         version=version("latcast"),
     )

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from latcast.schema import Microbench
 from profilers.search_spaces import get_space
 from service.api import schemas, views
-from service.api.deps import Admin, AgentOnly, Cursor, Limit, ModelReader, Parts, PartsOf, Reader
+from service.api.deps import AgentOnly, Cursor, Limit, Measurer, ModelReader, Parts, PartsOf, Reader
 from service.api.door.routes import Route
+from service.api.submitters import submitter_of
 from service.db import records
 from service.fleet import access, microbenchmarks
 from service.fleet.targets import find_target, targets_page
@@ -86,9 +87,12 @@ def artifact(target_id: str, space: SpaceName, parts: PartsOf, _caller: Reader) 
 
 
 @router.post("/targets/{target_id}/adapt", status_code=202)
-def adapt(target_id: str, body: schemas.AdaptIn, parts: PartsOf, _caller: Admin) -> schemas.JobRef:
+def adapt(target_id: str, body: schemas.AdaptIn, parts: PartsOf, caller: Measurer) -> schemas.JobRef:
     """Have graphs measured, adapt a predictor to them and let it answer; follow the job to see it happen."""
-    job = submission.adapt(parts.database, parts.settings, target_id=target_id, payload=body.payload())
+    submitter = submitter_of(caller, body.priority)
+    job = submission.adapt(
+        parts.database, parts.settings, target_id=target_id, payload=body.payload(), submitter=submitter
+    )
     return views.job_ref(job)
 
 

@@ -37,7 +37,7 @@ from service.api.schemas.jobs import (
     SettingsIn,
     TrainJobIn,
 )
-from service.api.schemas.keys import KeyIn, KeyOut, NewKeyOut
+from service.api.schemas.keys import AuditOut, KeyIn, KeyOut, NewKeyOut, RotationIn
 from service.api.schemas.measurements import MeasurementOut, MeasurementsPage
 from service.api.schemas.overview import AlertOut, HourOut, OverviewOut, QueuedOut
 from service.api.schemas.predictors import PredictorOut
@@ -62,6 +62,7 @@ __all__ = [
     "AlertOut",
     "ArchitectureRef",
     "AttemptOut",
+    "AuditOut",
     "BinsOut",
     "DeviceOut",
     "Dimension",
@@ -116,6 +117,7 @@ __all__ = [
     "ReceiptOut",
     "RegisterIn",
     "ResultIn",
+    "RotationIn",
     "RowsOut",
     "ScatterOut",
     "SeriesOut",

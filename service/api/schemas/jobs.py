@@ -71,6 +71,11 @@ class PoolIn(In):
         return Pool(space=tuple(space), graphs=tuple(self.graphs or ()))
 
 
+Priority = Annotated[
+    int, Field(ge=-100, le=100, description="Higher ones are done first; above 0 for admins. Equal ones take turns.")
+]
+
+
 class AdaptIn(In):
     """How to adapt a predictor to a target."""
 
@@ -83,6 +88,7 @@ class AdaptIn(In):
         None,
         description="What is adapted: the id of a predictor, `pretrained:NAME`, or a kind; else what answers first.",
     )
+    priority: Priority = 0
 
     def payload(self) -> AdaptPayload:
         """What the job is asked for."""
@@ -105,6 +111,7 @@ class ProfileJobIn(In):
     architectures: list[ArchitectureRef] = Field(default_factory=list, max_length=1000)
     settings: SettingsIn = SettingsIn()
     feeds: list[FeedSpec] = Field(default_factory=list, max_length=1000, description="Default feeds where empty.")
+    priority: Priority = 0
 
 
 class AdaptJobIn(AdaptIn):
@@ -118,6 +125,7 @@ class TrainJobIn(In):
     """Train a predictor on measurements."""
 
     kind: Literal[JobKind.TRAIN]
+    priority: Priority = 0
     predictor: Name = Field(description="Kind of the predictor, built in or a plug-in's.")
     targets: list[Name] = Field(default_factory=list, max_length=10_000, description="All where empty.")
     spaces: list[Name] = Field(
@@ -187,6 +195,8 @@ class JobRef(BaseModel):
     max_attempts: int
     created_unix_s: float
     updated_unix_s: float
+    key: str | None = Field(None, description="Id of the key that asked for it; null on an open service.")
+    priority: int = 0
     waiting: str | None = Field(
         None, description="Why it waits, where no agent is there to do it; null while one is, and once it has begun."
     )

@@ -13,5 +13,6 @@ class SessionOut(BaseModel):
     scope: Scope | None = Field(description="Of the key that was sent; null without one.")
     keys_required: bool = Field(description="Whether calls without a key are refused.")
     can_read: bool
-    can_write: bool = Field(description="Whether the caller may start jobs and make keys.")
+    can_measure: bool = Field(description="Whether the caller may start jobs, and cancel its own.")
+    can_write: bool = Field(description="Whether the caller may do that to all jobs, and make keys.")
     version: str

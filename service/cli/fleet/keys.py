@@ -1,9 +1,11 @@
 """`latcast keys`: API keys and enrolment tokens, made where the database is."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from getpass import getuser
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,11 +32,15 @@ keys = typer.Typer(
 )
 
 
+HOUR_S, DAY_S = 3600.0, 86_400.0
+
+
 class KeyScope(StrEnum):
     """What a key allows."""
 
     ADMIN = "admin"
     CLIENT = "client"
+    MEASURE = "measure"
 
 
 @contextmanager
@@ -46,8 +52,17 @@ def _session() -> "Iterator[tuple[Session, Settings]]":
 
 @keys.command("create")
 def create(
-    scope: Annotated[KeyScope, typer.Option(help="admin: everything. client: forecasts, uploads and reading.")],
-    name: Annotated[str, typer.Option(help="Whose key it is, for the list.")] = "",
+    scope: Annotated[
+        KeyScope,
+        typer.Option(
+            help="client: forecasts, uploads and reading. measure: that, and having things measured. admin: everything."
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="What the key is for, for the list.")] = "",
+    owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
+    days: Annotated[float | None, typer.Option(min=0, help="End after so many days; by default when revoked.")] = None,
+    max_open_jobs: Annotated[int | None, typer.Option(min=0, help="Most jobs that wait or are worked on.")] = None,
+    max_jobs_per_day: Annotated[int | None, typer.Option(min=0, help="Most jobs within 24 hours.")] = None,
     json_out: JsonOption = None,
 ) -> None:
     """Make a key and print it: this once, it cannot be had again.
@@ -56,13 +71,51 @@ def create(
     Examples:
       latcast keys create --scope admin --name ops
       latcast keys create --scope client --name 'search cluster' --json -
+      latcast keys create --scope measure --name tuning --owner ada --days 90 --max-jobs-per-day 2000
     """
     from service.fleet.access import create_key
+    from service.fleet.audit import record
 
+    limits = {"owner": owner, "max_open_jobs": max_open_jobs, "max_jobs_per_day": max_jobs_per_day}
+    expires = None if days is None else time.time() + days * DAY_S
     with _session() as (session, _):
-        made, secret = create_key(session, scope=scope.value, name=name)
+        made, secret = create_key(
+            session,
+            scope=scope.value,
+            name=name,
+            owner=owner,
+            expires_unix_s=expires,
+            max_open_jobs=max_open_jobs,
+            max_jobs_per_day=max_jobs_per_day,
+        )
+        record(session, None, "keys.create", made.id, scope=scope.value, name=name, by=getuser(), **limits)
         document = {**_plain(made), "key": secret}
     deliver(document, json_out, lambda: echo(secret), secret=True)
+
+
+@keys.command("rotate")
+def rotate(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As in `latcast keys list`.")],
+    overlap_hours: Annotated[float, typer.Option(min=0, help="How long the old key goes on.")] = 24.0,
+    json_out: JsonOption = None,
+) -> None:
+    """Make a key in place of an old one, which ends after a while, and print it: this once, it cannot be had again.
+
+    The new one has the scope, name, owner and limits of the old one.
+
+    \b
+    Example:
+      latcast keys rotate 01jd4v0q --overlap-hours 48
+    """
+    from service.fleet.access import rotate_key
+    from service.fleet.audit import record
+
+    with _session() as (session, _):
+        made, secret = rotate_key(session, key_id, overlap_s=overlap_hours * HOUR_S)
+        record(session, None, "keys.rotate", key_id, new=made.id, by=getuser())
+        document = {**_plain(made), "key": secret}
+    deliver(document, json_out, lambda: echo(secret), secret=True)
+    echo(f"Key {key_id} ends in {overlap_hours:g} hours.", err=True)
 
 
 @keys.command("enrol")
@@ -87,11 +140,13 @@ def enrol(
       latcast keys enrol --device pi-07
     """
     from service.fleet.access import create_enrolment_token
+    from service.fleet.audit import record
     from service.fleet.registration import find_device
 
     with _session() as (session, settings):
         device_id = None if device is None else find_device(session, device).id
         made, secret = create_enrolment_token(session, ttl_s=settings.enrolment_ttl_s, device_id=device_id)
+        record(session, None, "keys.enrol", device_id or "", by=getuser())
         document = {"token": secret, "device": device_id, "expires_unix_s": made.expires_unix_s}
     deliver(document, json_out, lambda: echo(secret), secret=True)
     echo(f"Valid for {settings.enrolment_ttl_s / 60:.0f} minutes.", err=True)
@@ -99,7 +154,7 @@ def enrol(
 
 @keys.command("list")
 def list_keys(json_out: JsonOption = None) -> None:
-    """List the keys: id, scope, name, when they were made and revoked. The keys themselves are not kept.
+    """List the keys: what they are for, and when they were made, last used and end. The keys themselves are not kept.
 
     \b
     Example:
@@ -116,17 +171,27 @@ def list_keys(json_out: JsonOption = None) -> None:
 
 def _plain(key: "ApiKey") -> dict[str, Any]:
     """What is kept of a key, as JSON."""
-    return {"id": key.id, "scope": key.scope, "name": key.name, "created_unix_s": key.created_unix_s,
-            "revoked_unix_s": key.revoked_unix_s}  # fmt: skip
+    kept = ("id", "name", "owner", "created_unix_s", "expires_unix_s", "last_used_unix_s", "revoked_unix_s",
+            "max_open_jobs", "max_jobs_per_day")  # fmt: skip
+    return {"scope": key.granted, **{name: getattr(key, name) for name in kept}}
 
 
 def _print(listed: Sequence[Mapping[str, Any]]) -> None:
     rows = [
-        (key["id"], key["scope"], key["name"], _date(key["created_unix_s"]), _date(key["revoked_unix_s"]))
+        (key["id"], key["scope"], _name(key), _date(key["created_unix_s"]), _date(key["last_used_unix_s"]), _end(key))
         for key in listed
     ]
-    columns = [Column("id"), Column("scope"), names("name"), Column("made (UTC)"), Column("revoked (UTC)")]
+    columns = [Column("id"), Column("scope"), names("name"), Column("made"), Column("used"), Column("ends")]
     print_table(columns, rows, out=output())
+
+
+def _name(key: Mapping[str, Any]) -> str:
+    return f"{key['name']} ({key['owner']})" if key["owner"] else key["name"]
+
+
+def _end(key: Mapping[str, Any]) -> str:
+    ends = [at for at in (key["revoked_unix_s"], key["expires_unix_s"]) if at is not None]
+    return _date(min(ends, default=None))
 
 
 @keys.command("revoke")
@@ -141,11 +206,13 @@ def revoke(
       latcast keys revoke 01jd4v0q
     """
     from service.fleet.access import revoke_key
+    from service.fleet.audit import record
 
     with _session() as (session, _):
         document = _plain(revoke_key(session, key_id))
+        record(session, None, "keys.revoke", key_id, by=getuser())
     deliver(document, json_out, lambda: echo(f"Key {key_id} is revoked.", err=True))
 
 
 def _date(unix_s: float | None) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M") if unix_s else ""
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d") if unix_s else ""

@@ -39,14 +39,23 @@ print(json.dumps(said))
 """
 NOBODY = "--server http://127.0.0.1:1"
 TALKS = [f"{line} {NOBODY}" for line in (
-    "targets", "devices", "jobs", "cancel j", "quality", "adapt", "measure x.onnx", "upload x.onnx", "predict x.onnx",
-    "explain x.onnx", "check x.onnx --limit-ms 3", "export out.csv --target t", "train --kind flops",
+    "targets", "devices", "jobs", "audit", "cancel j", "quality", "adapt", "measure x.onnx", "upload x.onnx",
+    "predict x.onnx", "explain x.onnx", "check x.onnx --limit-ms 3", "export out.csv --target t", "train --kind flops",
     "predictors list",
 )]  # fmt: skip
 NEEDS = {
     **dict.fromkeys(("profile x.onnx", "microbench", f"agent {NOBODY}", "campaign --hours 1 --out out"), "agent"),
     **dict.fromkeys(
-        ("keys list", "keys create --scope admin", "keys enrol", "keys revoke k", "db check", "db upgrade"), "service"
+        (
+            "keys list",
+            "keys create --scope admin",
+            "keys enrol",
+            "keys revoke k",
+            "keys rotate k",
+            "db check",
+            "db upgrade",
+        ),
+        "service",
     ),
     **dict.fromkeys(("db backup out.db", "db restore latcast.db"), "service"),
     **dict.fromkeys(

@@ -1,6 +1,7 @@
 """Who may do what."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
@@ -9,35 +10,38 @@ from latcast.errors import AuthenticationError, ConflictError, ForbiddenError, N
 from latcast.schema import InputError
 from service.db import tables
 from service.fleet import access
-from tests.service.helpers import World
+from tests.service.helpers import TARGET, World
 
 MakeWorld = Callable[..., World]
-OPEN = {"GET /healthz", "GET /readyz", "POST /devices/register"}
-READ = {"admin", "client"}
-EVERYBODY = {"admin", "client", "agent"}
+OPEN = {"GET /healthz", "GET /readyz", "POST /devices/register", "GET /session"}
+READ = {"admin", "client", "measure"}
+EVERYBODY = {*READ, "agent"}
+MEASURE = {"admin", "measure"}
 SCOPES = {
     "POST /keys/enrolment": {"admin"},
     "POST /keys": {"admin"},
     "GET /keys": {"admin"},
     "DELETE /keys/{key_id}": {"admin"},
+    "POST /keys/{key_id}/rotate": {"admin"},
+    "GET /audit": {"admin"},
     "GET /devices": READ,
     "POST /graphs": READ,
     "POST /architectures": READ,
     "GET /graphs/{graph_hash}": READ,
     "GET /graphs/{graph_hash}/model": EVERYBODY,
-    "POST /jobs": {"admin"},
+    "POST /jobs": MEASURE,
     "GET /jobs": READ,
     "POST /jobs/lease": {"agent"},
     "GET /jobs/{job_id}": READ,
     "GET /jobs/{job_id}/events": READ,
-    "POST /jobs/{job_id}/cancel": {"admin"},
+    "POST /jobs/{job_id}/cancel": MEASURE,
     "POST /jobs/{job_id}/heartbeat": {"agent"},
     "POST /jobs/{job_id}/result": {"agent"},
     "POST /jobs/{job_id}/failure": {"agent"},
     "POST /predict": READ,
     "GET /targets": READ,
     "GET /targets/{target_id}": READ,
-    "POST /targets/{target_id}/adapt": {"admin"},
+    "POST /targets/{target_id}/adapt": MEASURE,
     "POST /targets/{target_id}/explain": READ,
     "GET /targets/{target_id}/microbench": EVERYBODY,
     "PUT /targets/{target_id}/microbench": {"agent"},
@@ -46,6 +50,18 @@ SCOPES = {
     "GET /targets/{target_id}/dataset.parquet": READ,
     "GET /targets/{target_id}/quality": READ,
     "GET /measurements/{measurement_id}": READ,
+    "GET /overview": READ,
+    "GET /graphs/{graph_hash}/nodes": READ,
+    **{
+        f"GET /targets/{{target_id}}/{what}": READ for what in ("rows", "rows.csv", "rows.parquet", "bins", "predictor")
+    },
+    "GET /targets/{target_id}/state": READ,
+    "GET /targets/{target_id}/lookup-table": READ,
+    "GET /predictors/{predictor_id}/card": READ,
+    "GET /predictors/{predictor_id}/calibration.svg": READ,
+    "POST /predictors/{predictor_id}/activate": {"admin"},
+    "POST /predictors/{predictor_id}/deactivate": {"admin"},
+    "DELETE /predictors/{predictor_id}": {"admin"},
     "GET /predictors": READ,
     "GET /predictors/{predictor_id}": READ,
     "GET /metrics": READ,
@@ -151,3 +167,56 @@ def test_other_addresses_need_keys(world: World, host: str) -> None:
 def test_scope_error_names_what_is_needed() -> None:
     with pytest.raises(ForbiddenError, match="scope admin; yours has client"):
         access.require_scope(access.Principal(scope="client"), ("admin",))
+
+
+def test_a_key_ends_when_its_time_is_over(keyed: tuple[World, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its caller is remembered: nothing is committed when time passes."""
+    world, _ = keyed
+    made = world.client.create_key("client", owner="ada", expires_in_s=3600)
+    assert (made["owner"], made["expires_unix_s"] - made["created_unix_s"]) == ("ada", pytest.approx(3600, abs=5))
+    reader = world.client_with(made["key"])
+    reader.targets()
+    end = made["expires_unix_s"]
+    monkeypatch.setattr(access, "time", SimpleNamespace(time=lambda: end + 1))
+    with pytest.raises(AuthenticationError, match="time is over"):
+        reader.targets()
+    with world.database.read() as session, pytest.raises(AuthenticationError):
+        access.require_valid(session, access.Principal(key_id=made["id"]))
+
+
+def test_a_rotated_key_goes_on_for_a_while(
+    keyed: tuple[World, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, _ = keyed
+    old = world.client.create_key("measure", name="tuning", owner="ada", max_open_jobs=3)
+    new = world.client.rotate_key(old["id"], overlap_s=60)
+    assert [new[name] for name in ("scope", "name", "owner", "max_open_jobs", "expires_unix_s")] == [
+        "measure", "tuning", "ada", 3, None,
+    ]  # fmt: skip
+    for key in (old, new):
+        world.client_with(key["key"]).targets()
+    later = access.time.time() + 61
+    monkeypatch.setattr(access, "time", SimpleNamespace(time=lambda: later))
+    world.client_with(new["key"]).targets()
+    with pytest.raises(AuthenticationError):
+        world.client_with(old["key"]).targets()
+    with pytest.raises(ConflictError, match="ended already"):
+        world.client.rotate_key(old["id"])
+    (agent,) = [key for key in world.client.api_keys() if key["scope"] == "agent"]
+    with pytest.raises(ConflictError, match="enrol"):
+        world.client.rotate_key(agent["id"])
+    with pytest.raises(NotFoundError):
+        world.client.rotate_key("nobody's")
+
+
+def test_a_key_that_measures_cancels_its_own_jobs_alone(keyed: tuple[World, dict[str, str]]) -> None:
+    world, keys = keyed
+    measurer = world.client_with(keys["measure"])
+    graph = world.graph()
+    (mine,) = measurer.profile(TARGET.id, graphs=[graph])
+    (other,) = world.client.profile(TARGET.id, graphs=[graph])
+    assert mine["key"] != other["key"]
+    with pytest.raises(ForbiddenError, match="another key's"):
+        measurer.cancel(other["id"])
+    assert measurer.cancel(mine["id"])["state"] == "cancelled"
+    world.client.cancel(other["id"])

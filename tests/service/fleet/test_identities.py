@@ -1,5 +1,6 @@
 """Who called a moment ago is remembered until keys change."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from service.fleet.access import Principal
@@ -15,7 +16,8 @@ class Look:
 
 def made() -> tuple[Identities, Any]:
     look: Any = Look()
-    return Identities(look), look
+    uses: Any = SimpleNamespace(note=lambda _key_id: None)
+    return Identities(look, uses), look
 
 
 def test_a_caller_is_known_while_no_key_changed() -> None:

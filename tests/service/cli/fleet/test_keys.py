@@ -32,11 +32,11 @@ def test_keys_are_made_listed_and_revoked() -> None:
     (header, row) = keys("list").stdout.splitlines()
     key_id, scope, name, *made = row.split()
     assert (scope, name) == ("admin", "ops")
-    assert len(made) == 2, "a day and an hour at which it was made, and none at which it was revoked"
+    assert len(made) == 1, "the day on which it was made; it was not used, and does not end"
     assert secret not in row
-    assert header.split() == ["id", "scope", "name", "made", "(UTC)", "revoked", "(UTC)"]
+    assert header.split() == ["id", "scope", "name", "made", "used", "ends"]
     assert f"Key {key_id} is revoked." in keys("revoke", key_id).stderr
-    assert len(keys("list").stdout.splitlines()[1].split()) == 7
+    assert len(keys("list").stdout.splitlines()[1].split()) == 5
 
 
 def test_a_long_name_is_listed_whole_at_80_columns() -> None:
@@ -125,3 +125,17 @@ def test_what_is_made_and_revoked_can_be_had_as_json(tmp_path: Path) -> None:
     revoked = json.loads(keys("revoke", made["id"], "--json", "-").stdout)
     assert revoked["id"] == made["id"]
     assert revoked["revoked_unix_s"] >= made["created_unix_s"]
+
+
+def test_a_key_is_rotated_with_what_belongs_to_it() -> None:
+    keys("create", "--scope", "admin")
+    made = json.loads(keys("create", "--scope", "measure", "--owner", "ada", "--days", "90", "--max-open-jobs", "5",
+                           "--json", "-").stdout)  # fmt: skip
+    rotated = keys("rotate", made["id"], "--overlap-hours", "2", "--json", "-")
+    new = json.loads(rotated.stdout)
+    assert "ends in 2 hours" in rotated.stderr
+    assert new["key"] != made["key"]
+    assert [new[name] for name in ("scope", "owner", "max_open_jobs")] == ["measure", "ada", 5]
+    assert new["expires_unix_s"] - new["created_unix_s"] == pytest.approx(90 * 86_400, abs=60)
+    (old,) = [key for key in json.loads(keys("list", "--json", "-").stdout) if key["id"] == made["id"]]
+    assert old["expires_unix_s"] < new["expires_unix_s"]
