@@ -140,8 +140,9 @@ def _measure(
 
     manifest = read_manifest(path)
     if len(manifest.entries) <= draw.shots:
-        raise InputError(f"The manifest names {len(manifest.entries)} models: {draw.shots} shots leave none to "
-                         "forecast. Name more models, or ask for fewer --shots.")  # fmt: skip
+        models = "1 model" if len(manifest.entries) == 1 else f"{len(manifest.entries)} models"
+        raise InputError(f"The manifest names {models}: {draw.shots} shots leave none to forecast. Name more models, "
+                         "or ask for fewer --shots.")  # fmt: skip
     device = describe_device()
     target_for(device, settings)  # an unknown backend is refused before anything is trained
     base = trained(predictor, lambda: read_measured(data))
