@@ -131,7 +131,7 @@ def _fleet(session: Session) -> dict[str, Target]:
     devices = [
         replace(measured[0].device, fingerprint=f"demo-{name}", name=name) for name in ("lab-xeon", "edge-board")
     ]
-    for device, age_s in zip(devices, (5.0, 7200.0), strict=True):
+    for device, age_s in zip(devices, (-50.0, 7200.0), strict=True):
         _device(session, device, seen_unix_s=time.time() - age_s)
     targets = {}
     for place, one in enumerate(measured):

@@ -129,6 +129,13 @@ def _coded(values: Floats, low: float, high: float, bins: int) -> Codes:
 
 def scatter(columns: TargetColumns, mask: Bools) -> Scatter:
     """Latency over FLOPs of the wanted rows that have both."""
+    if mask.all():
+        whole: Scatter = columns.keep("scatter", lambda: _scatter(columns, mask))
+        return whole
+    return _scatter(columns, mask)
+
+
+def _scatter(columns: TargetColumns, mask: Bools) -> Scatter:
     x, y = _log(columns, "flops"), _log(columns, "ms")
     rows = np.flatnonzero(mask & columns.keep("in scatter", lambda: np.isfinite(x) & np.isfinite(y)))
     if len(rows) <= MOST_POINTS:
@@ -162,12 +169,18 @@ def _span(values: Floats) -> tuple[float, float]:
 
 def series(columns: TargetColumns, mask: Bools) -> Series:
     """The wanted rows over the time in which the target was measured."""
+    if mask.all():
+        whole: Series = columns.keep("series", lambda: _series(columns, mask))
+        return whole
+    return _series(columns, mask)
+
+
+def _series(columns: TargetColumns, mask: Bools) -> Series:
     times = _axis(columns, "created", TIME_BINS)
-    codes = times.codes[mask].astype(np.int64)
-    counts = np.bincount(codes, minlength=TIME_BINS + 1)[:TIME_BINS]
+    counts = np.bincount(times.codes[mask], minlength=TIME_BINS + 1)[:TIME_BINS]
     noisy = np.bincount(times.codes[mask & columns.noisy], minlength=TIME_BINS + 1)[:TIME_BINS]
-    low, middle, high = _quantiles(columns, mask, codes, "sentinel_ms", (0.1, 0.5, 0.9))
-    (noise,) = _quantiles(columns, mask, codes, "noise", (0.5,))
+    low, middle, high = _quantiles(columns, mask, "sentinel_ms", (0.1, 0.5, 0.9))
+    (noise,) = _quantiles(columns, mask, "noise", (0.5,))
     return Series(
         edges_unix_s=times.edges.tolist(),
         counts=counts.tolist(),
@@ -179,13 +192,12 @@ def series(columns: TargetColumns, mask: Bools) -> Series:
     )
 
 
-def _quantiles(
-    columns: TargetColumns, mask: Bools, times: Codes, quantity: str, shares: Sequence[float]
-) -> list[list[float | None]]:
+def _quantiles(columns: TargetColumns, mask: Bools, quantity: str, shares: Sequence[float]) -> list[list[float | None]]:
     """Quantiles of a quantity in each span, to a step of its scale; sorting a million values would take too long."""
     axis = _axis(columns, quantity, LEVELS)
-    codes = times * (LEVELS + 1) + axis.codes[mask]
-    table = np.bincount(codes, minlength=(TIME_BINS + 1) * (LEVELS + 1)).reshape(TIME_BINS + 1, LEVELS + 1)
+    times = _axis(columns, "created", TIME_BINS)
+    cells = columns.keep(f"cells {quantity}", lambda: times.codes.astype(np.int32) * (LEVELS + 1) + axis.codes)
+    table = np.bincount(cells[mask], minlength=(TIME_BINS + 1) * (LEVELS + 1)).reshape(TIME_BINS + 1, LEVELS + 1)
     cumulated = table[:TIME_BINS, :LEVELS].cumsum(axis=1)
     middles = np.sqrt(axis.edges[1:] * axis.edges[:-1])
     found = []

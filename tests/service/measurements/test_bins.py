@@ -34,10 +34,18 @@ def test_few_rows_are_points_and_many_are_a_density(monkeypatch: pytest.MonkeyPa
     assert points[1] == (11, 1e7, 2.0, False)
     assert len(points) == 5
     monkeypatch.setattr(bins, "MOST_POINTS", 2)
-    dense = bins.scatter(columns, ALL)
+    dense = bins.scatter(made([1.0, 2.0, 4.0, 8.0, 100.0, math.nan]), ALL)
     assert dense.points is None
     assert sum(map(sum, dense.counts)) == 5
     assert len(dense.x_edges) == len(dense.counts) + 1
+
+
+def test_what_was_binned_of_all_rows_serves_again() -> None:
+    columns = made([1.0, 2.0])
+    both = np.ones(2, bool)
+    assert bins.scatter(columns, both) is bins.scatter(columns, both)
+    assert bins.series(columns, both) is bins.series(columns, both)
+    assert bins.scatter(columns, np.array([True, False])).points == [(10, 1e6, 1.0, False)]
 
 
 def test_series_tell_drift_and_leave_gaps() -> None:

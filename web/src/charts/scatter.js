@@ -87,9 +87,9 @@ function drawPoints(context, points, x, y) {
         context.lineTo(left, y(point.high));
         context.stroke();
       }
-      context.globalAlpha = points.length > 400 ? 0.5 : 0.75;
+      context.globalAlpha = token === "--series-2" ? 1 : points.length > 400 ? 0.5 : 0.75;
       context.beginPath();
-      context.arc(left, top, radius, 0, 7);
+      context.arc(left, top, token === "--series-2" ? radius + 0.5 : radius, 0, 7);
       context.fill();
     }
   }
