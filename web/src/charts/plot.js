@@ -1,7 +1,7 @@
 /** What charts share: a size that follows the page, scales, ticks, axes. */
 import { html, useEffect, useRef, useState } from "../html.js";
 
-export const MARGIN = { top: 8, right: 12, bottom: 34, left: 46 };
+export const MARGIN = { top: 8, right: 12, bottom: 34, left: 58 };
 
 /** The width of an element, as it changes. @returns {[any, number]} */
 export function useWidth() {
