@@ -71,6 +71,17 @@ def test_whoever_goes_on_does_not_do_again_what_is_done(measured: World) -> None
     assert json.loads(kept[RESULT])["rows"] == 5, "the rows were frozen"
 
 
+def test_a_kind_that_reads_whole_graphs_gets_them(world: World) -> None:
+    pytest.importorskip("torch_geometric", reason="the extra [torch] is not installed")
+    agent, kept = world.agent(), Kept()
+    for width in range(1, 13):
+        world.measure(agent, width, ms=float(width))
+    hyperparameters = {"epochs": 2, "width": 8, "folds": 2}
+    train(world, kept, TrainPayload(predictor="gcn", folds=0, hyperparameters=hyperparameters))
+    assert json.loads(kept[RESULT])["rows"] == 12
+    assert load_predictor(Artifact.from_bytes(kept[ARTIFACT])).hyperparameters()["width"] == 8
+
+
 def test_what_cannot_be_trained_is_a_sentence(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no measurement to learn from"):
         train(measured, Kept(), TrainPayload(predictor="lookup_table"))
