@@ -71,7 +71,8 @@ def create(
     Examples:
       latcast keys create --scope admin --name ops
       latcast keys create --scope client --name 'search cluster' --json -
-      latcast keys create --scope measure --name tuning --owner ada --days 90 --max-jobs-per-day 2000
+      latcast keys create --scope measure --name tuning --owner ada --days 90 \\
+        --max-jobs-per-day 2000
     """
     from service.fleet.access import create_key
     from service.fleet.audit import record

@@ -43,7 +43,8 @@ def friendliness(
     \b
     Examples:
       latcast friendliness --space fbnet --target pixel3
-      latcast friendliness --space fbnet --target pixel3 --keep 4 --reduced fbnet_small.json
+      latcast friendliness --space fbnet --target pixel3 --keep 4 \\
+        --reduced fbnet_small.json
     """
     from profilers.search_spaces import get_space
 

@@ -88,8 +88,10 @@ def frontier(
 
     \b
     Examples:
-      latcast frontier --space nasbench201 --targets pixel3,eyeriss --svg front.svg
-      latcast frontier --space nasbench201 --targets pixel3 --metric accuracies.csv
+      latcast frontier --space nasbench201 --targets pixel3,eyeriss \\
+        --svg front.svg
+      latcast frontier --space nasbench201 --targets pixel3 \\
+        --metric accuracies.csv
       latcast frontier --space fbnet --targets pixel3,fpga --sample 100000
     """
     from profilers.search_spaces import get_space

@@ -26,7 +26,8 @@ def worker(
 
     \b
     Examples:
-      latcast worker --database-url postgresql://latcast@db.example/latcast --threads 8
+      latcast worker --database-url postgresql://latcast@db.example/latcast \\
+        --threads 8
       latcast worker --once
     """
     from service.db.migrate import upgrade
