@@ -349,12 +349,12 @@ def varint(number: int) -> bytes:
 X4, W4 = (1, 4, 8, 8), (4, 4, 3, 3)
 
 
-@hostile("group", stored=True)
+@hostile("group")
 def convolution_of_no_groups() -> Made:
     return single("Conv", X4, W4, group=0)
 
 
-@hostile("group", stored=True)
+@hostile("group")
 def convolution_of_minus_three_groups() -> Made:
     return single("Conv", X4, W4, group=-3)
 
