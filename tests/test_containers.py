@@ -90,6 +90,15 @@ def test_base_images_can_be_pinned(compose: dict[str, Any]) -> None:
     assert named == {"PYTHON_IMAGE", "POSTGRES_IMAGE"}
 
 
+def test_packages_are_of_the_versions_that_were_tested() -> None:
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    installs = [line for line in text.splitlines() if "pip install" in line]
+    assert installs
+    assert all("--constraint constraints.txt" in line for line in installs)
+    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    assert all(re.match(r"[\w.-]+==\S+", pin) for pin in pins)
+
+
 def test_the_health_check_goes_through_no_proxy() -> None:
     check = next(line for line in (ROOT / "Dockerfile").read_text().splitlines() if "healthz" in line)
     assert "ProxyHandler({})" in check
