@@ -4,7 +4,6 @@ import logging
 import os
 import sqlite3
 import stat
-import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,10 +17,6 @@ log = logging.getLogger(__name__)
 
 COMPANIONS = ("", "-wal", "-shm", "-journal")
 """What SQLite keeps beside the database; new ones get its rights."""
-
-MAGIC, HEAD_BYTES, COUNTER = b"SQLite format 3\0", 100, slice(24, 28)
-"""The head of a database's file (https://www.sqlite.org/fileformat.html). The change counter in it grows with each
-transaction that changes the head and never goes back, so a smaller one is that of an earlier copy."""
 
 
 def keep_private(path: Path) -> None:
@@ -49,60 +44,32 @@ def keep_private(path: Path) -> None:
 
 
 class SameFile:
-    """Notices that a database's path names another file than at first, or none, or that a copy was written over it.
+    """Notices that a database's path names another file than at first, or none. Thread-safe.
 
     SQLite goes on with the file that it opened when somebody deletes or replaces it: what it commits then is gone with
-    its last connection, and a new connection makes an empty file under the old name. What it does after somebody wrote
-    another database into the file is a mixture of both. Thread-safe.
+    its last connection, and a new connection makes an empty file under the old name.
 
     Args:
         path: of a database's file, which is there.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._identity = path, _identity(path.stat())
-        self._lock = threading.Lock()
-        self._state: tuple[int, int] | None = None
-        self._counter = -1
+        self._path, self._identity = path, _identity(path)
 
     def check(self) -> None:
-        """Return if the path still names the file, and the file is what SQLite made of it; this takes microseconds.
+        """Return if the path still names the file; this takes microseconds.
 
         Raises:
-            OperationalError: it is not, as any failure of the database is raised.
+            OperationalError: it does not, as any failure of the database is raised.
         """
-        state = _state_of(self._path)
-        if state is None or _identity(state) != self._identity:
-            raise _failure(f"the database file {self._path} was deleted or replaced")
-        if (state.st_size, state.st_mtime_ns) != self._state:
-            self._check_content()
-
-    def _check_content(self) -> None:
-        """Only SQLite writes into the file, and it counts upwards in its head: see `COUNTER`."""
-        with self._lock:
-            state, counter = self._path.stat(), _counter_of(self._path)
-            if counter < self._counter:
-                raise _failure(f"the database file {self._path} was overwritten")
-            self._state, self._counter = (state.st_size, state.st_mtime_ns), counter
+        if _identity(self._path) != self._identity:
+            reason = sqlite3.OperationalError(f"the database file {self._path} was deleted or replaced")
+            raise OperationalError(None, None, reason)
 
 
-def _failure(reason: str) -> OperationalError:
-    return OperationalError(None, None, sqlite3.OperationalError(reason))
-
-
-def _state_of(path: Path) -> os.stat_result | None:
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        return path.stat()
+        state = path.stat()
     except OSError:
         return None
-
-
-def _identity(state: os.stat_result) -> tuple[int, int]:
     return state.st_dev, state.st_ino
-
-
-def _counter_of(path: Path) -> int:
-    """SQLite's count of changes in a database's head; -1 where there is none."""
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    return int.from_bytes(head[COUNTER], "big") if head.startswith(MAGIC) and len(head) == HEAD_BYTES else -1

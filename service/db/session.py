@@ -24,8 +24,8 @@ def create_engine_for(settings: Settings) -> Engine:
 
     SQLite: write-ahead log, foreign keys on, `synchronous=FULL` (what was committed survives a power cut), and
     transactions that begin with `BEGIN IMMEDIATE` unless they are known to read only: a writer waits for its turn at
-    the beginning instead of failing in the middle. A file that is deleted, replaced or overwritten under it is refused
-    at the next connection, transaction and commit. Needs a local disk. PostgreSQL: psycopg 3, connections are tested
+    the beginning instead of failing in the middle. A file that is deleted or replaced under it is refused at the next
+    connection, transaction and commit. Needs a local disk. PostgreSQL: psycopg 3, connections are tested
     before use, so a restarted server is noticed.
 
     Raises:

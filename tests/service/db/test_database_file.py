@@ -141,53 +141,6 @@ def test_the_file_under_its_name_again_is_used_again(used: tuple[Path, Database]
     changes.close()
 
 
-@pytest.mark.parametrize("content", ["earlier copy", "text", "nothing"])
-def test_a_file_that_is_written_over_in_place_is_refused(used: tuple[Path, Database], content: str) -> None:
-    path, database = used
-    changes, copy = Changes(database), path.with_name("copy.db")
-    changes.look()
-    with sqlite3.connect(path) as source, sqlite3.connect(copy) as target:
-        source.backup(target)
-    for number in range(3):
-        with database.write.begin() as session:  # the schema, so that SQLite's count moves in any case
-            session.connection().exec_driver_sql(f"CREATE TABLE later_{number} (id INTEGER)")
-        checkpoint(database)
-        assert count(database) == 1
-    inode = path.stat().st_ino
-    path.write_bytes({"earlier copy": copy.read_bytes(), "text": b"hello" * 1000, "nothing": b""}[content])
-    assert path.stat().st_ino == inode
-    for use in (lambda: count(database), lambda: add(database, "lost")):
-        with pytest.raises(OperationalError, match="was overwritten") as error:
-            use()
-        assert "written over the database's file" in cause_of(error.value).sentence
-    changes.look()
-    assert not changes.reachable
-    changes.close()
-
-
-def test_checkpoints_of_many_processes_are_no_overwriting(used: tuple[Path, Database]) -> None:
-    path, database = used
-    other = Database(create_engine_for(Settings(database_url=f"sqlite:///{path}")))
-    for number in range(20):
-        add(other if number % 2 else database, f"row {number}")
-        checkpoint(database if number % 3 else other)
-    run_raw(database, "VACUUM")
-    checkpoint(other)
-    assert count(database) == count(other) == 21
-    other.close()
-
-
-def checkpoint(database: Database) -> None:
-    """Let SQLite write what it keeps in its log into the file."""
-    run_raw(database, "PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def run_raw(database: Database, statement: str) -> None:
-    connection = database.engine.raw_connection()
-    connection.cursor().execute(statement)
-    connection.close()
-
-
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's list of open files")
 def test_a_deleted_file_can_be_copied_out_of_the_process_that_uses_it(used: tuple[Path, Database]) -> None:
     path, database = used
