@@ -18,5 +18,5 @@ def test_page_is_what_the_api_says_today(reference: ModuleType) -> None:
 def test_page_has_calls_with_what_they_do(reference: ModuleType) -> None:
     calls = {(method, path): text for method, path, text in reference.calls()}
     assert len(calls) > 30
-    assert calls["POST", "/v1/predict"].startswith("Forecast latencies on a target.")
+    assert calls["POST", "/v1/predict"].startswith("Forecast latencies on a target")
     assert all(text and "\n" not in text for text in calls.values())

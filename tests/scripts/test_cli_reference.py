@@ -20,7 +20,7 @@ def test_page_has_every_command_with_its_options(reference: ModuleType) -> None:
     for words in (
         "## latcast keys revoke",
         "`--shape NAME=SIZES`",
-        "`--scope admin\\|client`",
+        "`--scope admin\\|client\\|measure`",
         "| `MODEL…` | needed |",
     ):
         assert words in page

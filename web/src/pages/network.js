@@ -40,9 +40,11 @@ function useExplanation(target, hash) {
   const [state, setState] = useState(/** @type {any} */ ({}));
   const asked = `${target} ${hash}`;
   useEffect(() => {
-    if (!target) return;
+    if (!target) return undefined;
+    let wanted = true; // what was asked for before may be answered later
     setState({ asked });
-    post(`targets/${target}/explain?nearest=0`, { graph: hash }).then((data) => setState({ asked, data }), (error) => setState({ asked, error }));
+    post(`targets/${target}/explain?nearest=0`, { graph: hash }).then((data) => wanted && setState({ asked, data }), (error) => wanted && setState({ asked, error }));
+    return () => { wanted = false; };
   }, [asked]);
   return state.asked === asked ? state : {};
 }
