@@ -21,7 +21,7 @@ def test_page_has_every_command_with_its_options(reference: ModuleType) -> None:
         "## latcast keys revoke",
         "`--shape NAME=SIZES`",
         "`--scope admin\\|client\\|measure`",
-        "| `MODEL…` | needed |",
+        "| `MODEL` | needed |",
     ):
         assert words in page
 
