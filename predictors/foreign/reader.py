@@ -95,6 +95,10 @@ class ForeignQuery(Query):
         """True: there is one, if not here."""
         return True
 
+    def on(self, target: Target) -> "ForeignQuery":
+        """The same network on another target."""
+        return ForeignQuery(target=target, network=self._network)
+
     def _build(self) -> Graph:
         graph: Graph = self._network.feature(RECORD)
         return graph
@@ -116,7 +120,8 @@ def read_query(
         InputError: the model cannot be read, or the text is none.
     """
     names = {*predictor.fitted_capabilities().features, *also}
-    return ForeignQuery(target=target, network=reader.read(source, features_for(names, target)))
+    wanted = [feature for each in predictor.targets_asked(target) for feature in features_for(names, each)]
+    return ForeignQuery(target=target, network=reader.read(source, list(dict.fromkeys(wanted))))
 
 
 def features_of(read: Read, features: Sequence[Feature]) -> GraphFeatures:

@@ -156,4 +156,4 @@ def _measured_between(connection: Connection, before: _Seen | None, seen: _Seen)
     if before is None or seen.newest <= before.newest:
         return ()
     measurement = tables.Measurement
-    return connection.scalars(select(distinct(measurement.target_id)).where(measurement.id > before.newest)).all()
+    return connection.scalars(select(measurement.target_id).distinct().where(measurement.id > before.newest)).all()

@@ -42,7 +42,7 @@ class Served:
         return f"{self.url}/ui/#{place}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def seeded_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Seeded]:
     """A database file to copy, and what is in it."""
     path = tmp_path_factory.mktemp("seeded") / "latcast.db"
@@ -54,11 +54,11 @@ def seeded_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Seeded]
     return path, made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serve(
     seeded_file: tuple[Path, Seeded], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Served]]:
-    """Starts services: `serve(setting=value)`; all end with the session."""
+    """Starts services: `serve(setting=value)`; all end with the module."""
     path, made = seeded_file
     servers: list[tuple[uvicorn.Server, threading.Thread]] = []
 
@@ -85,15 +85,18 @@ def serve(
         thread.join(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(serve: Callable[..., Served]) -> Served:
     """An open service with data."""
     return serve()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A browser; without one its tests are skipped, or fail where it has to be there."""
+    """A browser; without one its tests are skipped, or fail where it has to be there.
+
+    Its event loop runs until it is closed, so that no module beside these may see it.
+    """
     try:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError:

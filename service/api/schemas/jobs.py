@@ -154,7 +154,7 @@ class TrainJobIn(In):
 
     def payload(self) -> TrainPayload:
         """What the job is asked for."""
-        fields = self.model_dump(exclude={"kind", "targets", "spaces"})
+        fields = self.model_dump(exclude={"kind", "priority", "targets", "spaces"})
         return TrainPayload(targets=tuple(self.targets), spaces=tuple(self.spaces), **fields)
 
 

@@ -26,6 +26,7 @@ from latcast.schema import (
 from profilers.backends.target_settings import target_for
 from profilers.host.device import describe_device
 from profilers.search_spaces import get_space
+from service.cli.tables import echo
 
 __all__ = ["SPACE", "replay"]
 
@@ -88,7 +89,7 @@ def _work(client: Client, target: Target) -> None:
         try:
             client.result(job["id"], job["lease_token"], _recorded(job, target))
         except LatcastError as error:
-            print(f"a result was refused: {error}", flush=True)
+            echo(f"a result was refused: {error}", err=True)
 
 
 def _recorded(job: Mapping[str, Any], target: Target) -> Measurement:
@@ -110,7 +111,7 @@ def _adapt(client: Client, target_id: str) -> None:
         try:
             client.wait(client.adapt(target_id, samples=SUPPORT)["id"])
         except LatcastError as error:
-            print(f"no adaptation: {error}", flush=True)
+            echo(f"no adaptation: {error}", err=True)
             time.sleep(PAUSE_S)
 
 

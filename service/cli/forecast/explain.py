@@ -164,6 +164,14 @@ def _query(network: str, space: str | None, sizes: Sizes, local: "LocalTarget") 
         return read_query(reader, model, predictor=local.predictor, target=local.target, also=[KERNEL_NAMES])
 
 
+def _remarks(query: "Query") -> tuple[str, ...]:
+    """What people should know of a model; of an architecture's there is nothing to say."""
+    from predictors.networks import GraphFeatures
+
+    network = query.network if query.architecture is None else None
+    return network.remarks if isinstance(network, GraphFeatures) else ()
+
+
 def _explained(local: "LocalTarget", query: "Query", nearest: int) -> "ExplainedForecast":
     """The explanation of a forecast that is made here.
 
@@ -172,7 +180,6 @@ def _explained(local: "LocalTarget", query: "Query", nearest: int) -> "Explained
     """
     from predictors.base import Query
     from predictors.explanation import explain as explanation_of
-    from profilers.onnx_graph.remarks import remarks_of
     from service.forecasting.explanation import candidates, neighbours, pool, proposals
     from service.forecasting.types import ExplainedForecast, Forecast
 
@@ -186,7 +193,7 @@ def _explained(local: "LocalTarget", query: "Query", nearest: int) -> "Explained
         adapted=False,
         kind=predictor.kind,
         unknown_operators=explanation.unknown_operators,
-        remarks=remarks_of(query.graph) if query.architecture is None else (),
+        remarks=_remarks(query),
     )
     if not nearest:
         return ExplainedForecast(forecast=forecast, explanation=explanation)

@@ -20,9 +20,11 @@ def test_targets_count_their_measurements(measured: World) -> None:
 
 def test_quality_pairs(world: World) -> None:
     world.agent()
-    assert world.client.quality(TARGET.id) == [
-        {"graph": "g", "space": None, "text": None, "measured_ms": 1.0, "predicted_ms": 1.1, "support": False}
-    ]
+    (pair,) = world.client.quality(TARGET.id)
+    assert pair == {
+        "graph": "g", "space": None, "text": None, "measured_ms": 1.0, "predicted_ms": 1.1, "support": False,
+        "row": None, "interval_ms": None,
+    }  # fmt: skip
 
 
 def test_adapt_is_a_job_and_names_are_checked_at_once(world: World) -> None:
