@@ -7,6 +7,7 @@ from service.graphs.resolver import Resolver
 from service.learning.catalogue import PredictorCatalogue
 from service.settings import Settings
 from service.worker.kinds import service_steps
+from service.worker.training.steps import TrainingSteps
 from tests.service.helpers import DirectReader
 
 
@@ -17,5 +18,5 @@ def test_each_kind_has_one_place(database: Database) -> None:
         catalogue=PredictorCatalogue(database),
         resolver=Resolver(database, DirectReader()),
     )
-    kinds = [one.payload.kind for one in steps]
+    kinds = [*(one.payload.kind for one in steps), TrainingSteps.payload.kind]
     assert sorted([*kinds, *AGENT_KINDS]) == sorted(JobKind)

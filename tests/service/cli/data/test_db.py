@@ -36,7 +36,7 @@ def test_a_copy_is_made_looked_at_and_put_back(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(ConflictError, match="api_key"):
         db("restore", str(copy))
     monkeypatch.setenv("LATCAST_DATABASE_URL", f"sqlite:///{tmp_path / 'new.db'}")
-    assert "1 rows of" in db("restore", str(copy)).stdout
+    assert "2 rows of" in db("restore", str(copy)).stdout
     rows = json.loads(db("check", "--json", "-").stdout)["rows"]
     assert rows["api_key"] == 1
 

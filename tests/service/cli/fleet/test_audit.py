@@ -24,7 +24,7 @@ def test_what_was_done_is_listed(new_sqlite: str, world: World, monkeypatch: pyt
     world.client.key = admin["key"]
     world.client.create_key("measure", owner="ada")
     text = run("--action", "keys.")
-    assert [line.split()[3] for line in text.splitlines()[1:]] == ["keys.create", "keys.create"]
+    assert [line.split()[3] for line in text.splitlines()[1:] if line] == ["keys.create", "keys.create"]
     assert "owner ada" in text
     (one,) = json.loads(run("--by", admin["id"], "--json", "-"))
     assert one["key"] == admin["id"]
