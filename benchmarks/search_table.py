@@ -51,7 +51,7 @@ HELP_FOUND: dict[str, dict[float, tuple[float, float]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a method says of the candidates: median and spread (0 where it claims none), float64 (n,) each."""
+    """A method's forecasts of the candidates: median and spread (0 where it claims none), float64 (n,) each."""
 
     median_ms: FloatArray
     spread: FloatArray
@@ -94,7 +94,7 @@ def macs_of(architecture: Architecture) -> float:
 def forecasts(
     bases: dict[str, Predictor], table: LatencyTable, candidates: Candidates, device: str, seed: int
 ) -> dict[str, Forecast]:
-    """What each method says after ten measurements, which `universal` chose by their variance."""
+    """The forecasts of each method after ten measurements, which `universal` chose by their variance."""
     target = target_of(SPACE, device)
     choice = Choice(device=device, seed=seed, sampler="variance", shots=LEARN)
     support = split_target(table, bases["universal"], choice, protocol="full", samples=900).support
@@ -184,7 +184,7 @@ def described(
     true_ms: FloatArray,
     accuracy: FloatArray,
 ) -> dict[str, Any]:
-    """What was found under one limit; the accuracy of what keeps no limit counts as nothing."""
+    """The cell that was found under one limit; the accuracy of a cell that keeps no limit counts as nothing."""
     possible = accuracy[true_ms <= limit_ms]
     best = float(possible.max()) if len(possible) else None
     picks = {

@@ -1,4 +1,4 @@
-"""What the examples have in common: how they are called, cells of NAS-Bench-201, and a stand-in for training."""
+"""Parts that the examples share: how they are called, cells of NAS-Bench-201, and a stand-in for training."""
 
 import argparse
 from collections.abc import Sequence

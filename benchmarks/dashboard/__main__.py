@@ -55,7 +55,7 @@ def fill(database: Database, rows: int) -> str:
 
 
 def calls(target: str) -> dict[str, Callable[[int], tuple[str, dict[str, Any]]]]:
-    """By name: the number of a call → its path and query."""
+    """Every timed call by its name: a function of the call's number that gives path and query."""
     rows, bins = f"/v1/targets/{target}/rows", f"/v1/targets/{target}/bins"
     return {
         "look-up by key": lambda number: (f"/v1/measurements/{1 + number}", {}),

@@ -51,7 +51,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seeded:
-    """What a database was filled with.
+    """The rows that a database was filled with.
 
     Args:
         targets: ids, the one with the most measurements first.

@@ -20,6 +20,7 @@ from latcast.schema import (
     from_plain,
     to_plain,
 )
+from predictors.base import Predictor
 from predictors.features.coverage import COSTS, node_costs
 from predictors.features.flat import FEATURE_NAMES, FLAT, read_flat
 from predictors.features.kernels import (
@@ -45,6 +46,7 @@ __all__ = [
     "SUMMARY",
     "TIMINGS",
     "FeatureKind",
+    "features_asked",
     "features_for",
     "timings_feature",
     "unpacked",
@@ -80,6 +82,19 @@ class FeatureKind:
 def features_for(names: Iterable[str], target: Target) -> list[Feature]:
     """The features of these names, for a target."""
     return [FEATURES[name].of_target(target) for name in sorted(names)]
+
+
+def features_asked(predictor: Predictor, target: Target, also: Iterable[str] = ()) -> list[Feature]:
+    """The features that a predictor reads of graphs when it is asked about a target.
+
+    Args:
+        predictor: fitted.
+        target: that it is asked about.
+        also: names of further features.
+    """
+    names = {*predictor.fitted_capabilities().features, *also}
+    wanted = [feature for each in predictor.targets_asked(target) for feature in features_for(names, each)]
+    return list(dict.fromkeys(wanted))
 
 
 def timings_feature(timings: Sequence[KernelTiming], traits: ExecutionTraits) -> Feature:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 
 from latcast.schema import Graph, InputError, Target
 from predictors.base import Predictor, Query
-from predictors.foreign.features import features_for, unpacked
+from predictors.foreign.features import features_asked, unpacked
 from predictors.networks import RECORD, Feature, GraphFeatures
 from profilers.onnx_graph.isolated.pool import MEMORY_BYTES, Read, ReaderPool, Source
 from profilers.onnx_graph.limits import Limits
@@ -119,9 +119,7 @@ def read_query(
     Raises:
         InputError: the model cannot be read, or the text is none.
     """
-    names = {*predictor.fitted_capabilities().features, *also}
-    wanted = [feature for each in predictor.targets_asked(target) for feature in features_for(names, each)]
-    return ForeignQuery(target=target, network=reader.read(source, list(dict.fromkeys(wanted))))
+    return ForeignQuery(target=target, network=reader.read(source, features_asked(predictor, target, also)))
 
 
 def features_of(read: Read, features: Sequence[Feature]) -> GraphFeatures:

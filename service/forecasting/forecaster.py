@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from latcast.errors import ConflictError
 from latcast.schema import GraphHash, LatcastError, Target, TargetId, UnsupportedGraphError
 from predictors.base import Predictor, Query
+from predictors.foreign.features import features_asked
 from predictors.foreign.reader import ReadsFeatures
 from predictors.networks import Feature
 from profilers.host.cancellation import check_wanted
@@ -22,7 +23,7 @@ from service.forecasting.explainer import Explainer
 from service.forecasting.selection import PredictorSelection
 from service.forecasting.types import ExplainedForecast, Forecast, QualityPair, senseless
 from service.graphs import store
-from service.graphs.queries import NetworkQuery, features_of, reads_natively, wants_graph
+from service.graphs.queries import NetworkQuery, reads_natively, wants_graph
 from service.graphs.resolver import Item, Resolver
 from service.learning import datasets
 from service.learning.catalogue import PredictorCatalogue, ServedPredictor, TargetPredictors
@@ -262,7 +263,7 @@ def read_features(predictors: TargetPredictors) -> list[Feature]:
     if predictors.adapted is not None:
         served.append(predictors.adapted.predictor)
     graphs = [predictor for predictor in served if "graph" in predictor.fitted_capabilities().inputs]
-    wanted = [feature for predictor in graphs for feature in features_of(predictor, predictors.target)]
+    wanted = [feature for predictor in graphs for feature in features_asked(predictor, predictors.target)]
     return list(dict.fromkeys(wanted))
 
 

@@ -1,14 +1,11 @@
 """Queries as the service makes them: what predictors read of their graphs is there before one is asked."""
 
-from collections.abc import Iterable
-
 from latcast.schema import Architecture, Graph, GraphHash, LatcastError, Target
 from predictors.base import Predictor, Query
-from predictors.foreign.features import features_for
 from predictors.networks import RECORD, Feature, GraphFeatures
 from profilers.onnx_graph.isolated.pool import ForeignModel
 
-__all__ = ["NetworkQuery", "features_of", "reads_natively", "wants_graph"]
+__all__ = ["NetworkQuery", "reads_natively", "wants_graph"]
 
 
 class NetworkQuery(Query):
@@ -88,19 +85,6 @@ class NetworkQuery(Query):
     def _build(self) -> Graph:
         graph: Graph = self.network.feature(RECORD)
         return graph
-
-
-def features_of(predictor: Predictor, target: Target, also: Iterable[str] = ()) -> list[Feature]:
-    """What a predictor reads of graphs when it is asked about a target.
-
-    Args:
-        predictor: fitted.
-        target: that it is asked about.
-        also: names of further features.
-    """
-    names = {*predictor.fitted_capabilities().features, *also}
-    wanted = [feature for each in predictor.targets_asked(target) for feature in features_for(names, each)]
-    return list(dict.fromkeys(wanted))
 
 
 def reads_natively(predictor: Predictor, space: str) -> bool:

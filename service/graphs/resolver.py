@@ -10,7 +10,7 @@ import numpy as np
 from latcast.schema import Architecture, Graph, GraphHash, InputError, KernelTiming, LatcastError, Target
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Predictor, Progress, Query
 from predictors.features.kernels import ExecutionTraits, attribute_timings
-from predictors.foreign.features import TIMINGS, features_for, timings_feature, weigh
+from predictors.foreign.features import TIMINGS, features_asked, features_for, timings_feature, weigh
 from predictors.foreign.reader import ReadsFeatures
 from predictors.networks import Feature, GraphFeatures
 from profilers.caching import Cache
@@ -21,7 +21,7 @@ from profilers.progress import no_progress
 from profilers.search_spaces import get_space
 from service.db.session import Database
 from service.graphs import store
-from service.graphs.queries import NetworkQuery, features_of, wants_graph
+from service.graphs.queries import NetworkQuery, wants_graph
 from service.graphs.store import PreparedGraph
 
 __all__ = ["Item", "Resolver"]
@@ -116,7 +116,7 @@ class Resolver:
         """
         if not wants_graph(predictor, query):
             return query
-        return self.complete(query, features_of(predictor, query.target, also))
+        return self.complete(query, features_asked(predictor, query.target, also))
 
     def readable_rows(self, data: LatencyDataset, predictor: Predictor) -> LatencyDataset:
         """The rows as the predictor reads them, their kernels' timings included; see `readable`.

@@ -14,13 +14,14 @@ from latcast.schema import Architecture, InputError, JobState, Target
 from predictors.base import LatencyDataset, Predictor, Query
 from predictors.evaluation.leave_one_out import leave_one_out_ape
 from predictors.features.references import architecture_of
+from predictors.foreign.features import features_asked
 from predictors.samplers.base import get_sampler
 from profilers.backends.target_settings import settings_for
 from profilers.search_spaces import get_space
 from service.db import tables
 from service.db.session import Database
 from service.graphs import store
-from service.graphs.queries import NetworkQuery, features_of
+from service.graphs.queries import NetworkQuery
 from service.graphs.resolver import Resolver
 from service.graphs.store import PreparedGraph
 from service.jobs import queue
@@ -234,7 +235,7 @@ def pool_queries(payload: AdaptPayload, target: Target, base: Predictor, resolve
         names = payload.pool.space or read_spaces(base)
         drawn = [architecture for name in names for architecture in _architectures(name, rng)]
         pool = [NetworkQuery(target=target, architecture=architecture) for architecture in drawn]
-    features = features_of(base, target, also=SAMPLERS_READ)
+    features = features_asked(base, target, also=SAMPLERS_READ)
     return [resolver.complete(query, features) for query in pool]
 
 
@@ -265,7 +266,7 @@ def reference_queries(base: Predictor, payload: AdaptPayload, target: Target, re
         raise InputError(
             f"The predictor {base.kind!r} measures {len(keys)} references: ask for so many samples at least."
         )
-    features = features_of(base, target, also=SAMPLERS_READ)
+    features = features_asked(base, target, also=SAMPLERS_READ)
     named = [NetworkQuery(target=target, architecture=architecture_of(key)) for key in keys]
     return [resolver.complete(query, features) for query in named]
 

@@ -4,11 +4,12 @@ import pytest
 
 from latcast.schema import Architecture, LatcastError
 from predictors.base import Capabilities, Query
+from predictors.foreign.features import features_asked
 from predictors.kinds.flops import FlopsPredictor
 from predictors.networks import RECORD, GraphFeatures
 from predictors.registry import pretrained
 from profilers.onnx_graph import load_graph
-from service.graphs.queries import NetworkQuery, features_of, reads_natively, wants_graph
+from service.graphs.queries import NetworkQuery, reads_natively, wants_graph
 from tests.service.helpers import CELL, TARGET, model
 
 TEXT = Architecture(space="nasbench201", text=CELL)
@@ -50,10 +51,10 @@ def test_predictors_of_cells_read_texts_and_those_of_graphs_want_graphs() -> Non
 
 
 def test_predictors_say_what_they_read_of_graphs() -> None:
-    (kernels,) = features_of(pretrained("universal-graphs"), TARGET)
+    (kernels,) = features_asked(pretrained("universal-graphs"), TARGET)
     assert kernels[0] == "kernels"
-    assert features_of(FlopsPredictor(), TARGET) == [("costs",), ("flat",)]
-    assert features_of(Strange(), TARGET, also=["flat"]) == [("flat",), RECORD]
+    assert features_asked(FlopsPredictor(), TARGET) == [("costs",), ("flat",)]
+    assert features_asked(Strange(), TARGET, also=["flat"]) == [("flat",), RECORD]
 
 
 class Strange(FlopsPredictor):
