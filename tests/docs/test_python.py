@@ -1,22 +1,17 @@
 """Python in README and docs runs, on a service with a device; what is not run resolves at least."""
 
 import ast
-import socket
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
-from time import sleep
 
 import pytest
-import uvicorn
 
-from latcast import Client
-from service.app import create_app
 from service.db.session import create_engine_for, upgrade
 from service.settings import Settings
 from tests.docs.blocks import ROOT, Block, blocks
-from tests.service.helpers import DEVICE, TARGET, model
+from tests.service.helpers import model
+from tests.service.serving import serving
 
 ADDRESS = "http://127.0.0.1:8321"
 """Where the pages say that the service is."""
@@ -29,21 +24,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     engine = create_engine_for(settings)
     upgrade(engine)
     engine.dispose()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None))
-        thread = Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            while not server.started:
-                assert thread.is_alive(), "the service ended while it started"
-                sleep(0.01)
-            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-            with Client(address) as client:
-                client.register(DEVICE, [TARGET])
-            yield address
-        finally:
-            server.should_exit = True
-            thread.join()
+    with serving(settings) as address:
+        yield address
 
 
 @pytest.fixture

@@ -2,27 +2,21 @@
 
 import re
 import runpy
-import socket
 import sys
 from collections.abc import Iterator
 from importlib import util
 from pathlib import Path
-from threading import Thread
-from time import sleep
 
 import numpy as np
 import pytest
-import uvicorn
 
-from latcast import Client
 from predictors.data.importers import read_any
 from profilers.search_spaces import get_space
-from service.app import create_app
 from service.db.session import Database, create_engine_for, upgrade
 from service.measurements.table_import import store
 from service.settings import Settings
 from tests.predictors.tables import latencies
-from tests.service.helpers import DEVICE, TARGET
+from tests.service.serving import serving
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LIBRARIES = {"optuna_search": "optuna", "pymoo_search": "pymoo", "ax_search": "ax", "ray_tune_search": "ray",
@@ -47,21 +41,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "table.csv").write_text("\n".join(["target,space,text,ms", *rows]))
     store(database, read_any(folder / "table.csv", origin="made for tests"))
     database.close()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None))
-        thread = Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            while not server.started:
-                assert thread.is_alive(), "the service ended while it started"
-                sleep(0.01)
-            address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-            with Client(address) as client:
-                client.register(DEVICE, [TARGET])
-            yield address
-        finally:
-            server.should_exit = True
-            thread.join()
+    with serving(settings) as address:
+        yield address
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
