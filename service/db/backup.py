@@ -15,6 +15,7 @@ from latcast.errors import ConflictError
 from latcast.schema import InputError
 from profilers.host.private_files import sync_folder
 from service.db.copying import copy_rows, reflected, set_sequences
+from service.db.database_file import renaming
 from service.db.migrate import current_revision, require_own, upgrade
 from service.db.session import READ_ONLY, create_engine_at
 
@@ -80,9 +81,10 @@ def _copy_server(engine: Engine, draft: Path) -> None:
 
 
 def _close_file(draft: Path) -> None:
-    """Make it one file without companions, and look whether it can be read."""
+    """Make it one file without companions, known by a number of its own, and look whether it can be read."""
     with closing(sqlite3.connect(draft)) as copy:
         copy.execute("PRAGMA journal_mode=DELETE")
+        copy.execute(renaming())
         (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise InputError(f"The copy is damaged, and so is the database ({verdict}): see `latcast db check`.")

@@ -35,6 +35,14 @@ class Cause:
 
 _CAUSES: Sequence[tuple[str, Cause]] = (
     (
+        r"was overwritten",
+        Cause(
+            "Something was written over the database's file while the service used it: stop `latcast serve`, remove "
+            "the -wal and -shm files beside it, put a whole copy in its place, and start again.",
+            retry_after_s=LATER_S,
+        ),
+    ),
+    (
         r"deleted or replaced",
         Cause(
             "The database's file was deleted or replaced while the service used it: stop `latcast serve`, put the file "

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, inspect
 
 from latcast.errors import UnavailableError
 from latcast.schema import InputError
+from service.db.database_file import give_name
 from service.db.failures import DATABASE_AWAY, cause_of
 from service.db.statements import lock_until_commit
 
@@ -38,9 +39,18 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
             lock_until_commit(connection, ADVISORY_LOCK)
             require_own(connection)
             command.upgrade(_config(connection), revision)
+            give_name(connection)
+        _write_back(engine)
     except DATABASE_AWAY as error:
         address = engine.url.render_as_string(hide_password=True)
         raise UnavailableError(f"{cause_of(error).sentence} It is {address}. {_first_line(error)}") from error
+
+
+def _write_back(engine: Engine) -> None:
+    """Let SQLite write its log into the file as far as nobody reads it: only there is the database's mark seen."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,8 @@
 """Engines and sessions for both databases; nothing is created at import."""
 
+import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from latcast.schema import InputError
 from service.db.addresses import database_address
-from service.db.database_file import SameFile, keep_private
+from service.db.database_file import SameFile, count_commit, keep_private
 from service.db.migrate import upgrade
 from service.settings import Settings
 
@@ -17,6 +18,8 @@ __all__ = ["Database", "create_engine_at", "create_engine_for", "upgrade"]
 
 BUSY_TIMEOUT_MS = 10_000
 READ_ONLY = "latcast_read_only"
+CHANGES = "latcast_changes"
+"""Rows that a connection of SQLite had changed before the transaction began."""
 
 
 def create_engine_for(settings: Settings) -> Engine:
@@ -24,8 +27,8 @@ def create_engine_for(settings: Settings) -> Engine:
 
     SQLite: write-ahead log, foreign keys on, `synchronous=FULL` (what was committed survives a power cut), and
     transactions that begin with `BEGIN IMMEDIATE` unless they are known to read only: a writer waits for its turn at
-    the beginning instead of failing in the middle. A file that is deleted or replaced under it is refused at the next
-    connection, transaction and commit. Needs a local disk. PostgreSQL: psycopg 3, connections are tested
+    the beginning instead of failing in the middle. A file that is deleted, replaced or overwritten under it is refused
+    at the next connection, transaction and commit. Needs a local disk. PostgreSQL: psycopg 3, connections are tested
     before use, so a restarted server is noticed.
 
     Raises:
@@ -48,6 +51,7 @@ def create_engine_at(url: URL) -> Engine:
         _refuse_other_files(engine, SameFile(Path(url.database).absolute()))
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "commit", _count_commit)
     return engine
 
 
@@ -85,6 +89,17 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     read_only = connection.get_execution_options().get(READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    connection.info[CHANGES] = _driver_of(connection).total_changes
+
+
+def _count_commit(connection: Connection) -> None:
+    driver = _driver_of(connection)
+    if driver.total_changes != connection.info.get(CHANGES):
+        count_commit(driver)
+
+
+def _driver_of(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.driver_connection)
 
 
 class Database:

@@ -1,16 +1,20 @@
 """The database's file, its log and its folder are the owner's alone, and another file in its place is refused."""
 
+import gc
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import OperationalError
 
 from service.db import database_file, tables
+from service.db.backup import back_up
 from service.db.changes import Changes
 from service.db.failures import cause_of
 from service.db.session import Database, create_engine_for, upgrade
@@ -139,6 +143,158 @@ def test_the_file_under_its_name_again_is_used_again(used: tuple[Path, Database]
     add(database, "after")
     assert count(database) == 2
     changes.close()
+
+
+def another_database(path: Path, folder: Path) -> bytes:
+    """A database of latcast that has seen more changes than the one at the path."""
+    other = Database(create_engine_for(Settings(database_url=f"sqlite:///{folder / 'other.db'}")))
+    upgrade(other.engine)
+    for number in range(20):
+        add(other, f"row {number}")
+    other.close()
+    content = (folder / "other.db").read_bytes()
+    assert content[60:64] > path.read_bytes()[60:64]  # the number of commits
+    return content
+
+
+def a_backup(path: Path, folder: Path) -> bytes:
+    """What `latcast db backup` makes, of this very moment."""
+    database = Database(create_engine_for(Settings(database_url=f"sqlite:///{path}")))
+    back_up(database.engine, folder / "backup.db")
+    database.close()
+    return (folder / "backup.db").read_bytes()
+
+
+def write_back(database: Database) -> None:
+    """Let SQLite write what it keeps in its log into the file."""
+    run_raw(database, "PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def run_raw(database: Database, statement: str) -> None:
+    connection = database.engine.raw_connection()
+    connection.cursor().execute(statement)
+    connection.close()
+
+
+OVERWRITTEN: dict[str, Callable[[Path, Path], bytes]] = {
+    "earlier copy": lambda _path, folder: (folder / "earlier.db").read_bytes(),
+    "backup": a_backup,
+    "another database": another_database,
+    "text": lambda _path, _folder: b"hello" * 1000,
+    "zeros": lambda path, _folder: bytes(path.stat().st_size),
+    "nothing": lambda _path, _folder: b"",
+    "its first pages": lambda path, _folder: path.read_bytes()[:8192],
+}
+
+
+@pytest.mark.parametrize("content", OVERWRITTEN)
+def test_a_file_that_is_written_over_in_place_is_refused(used: tuple[Path, Database], content: str) -> None:
+    path, database = used
+    changes, inode = Changes(database), path.stat().st_ino
+    write_back(database)
+    shutil.copyfile(path, path.with_name("earlier.db"))
+    add(database, "after")
+    write_back(database)
+    changes.look()
+    assert (changes.reachable, count(database)) == (True, 2)
+    before = path.read_bytes()
+    path.write_bytes(OVERWRITTEN[content](path, path.parent))
+    assert path.stat().st_ino == inode
+    for use in (lambda: count(database), lambda: add(database, "lost")):
+        with pytest.raises(OperationalError, match="was overwritten") as error:
+            use()
+        assert "written over the database's file" in cause_of(error.value).sentence
+    changes.look()
+    assert not changes.reachable
+    path.write_bytes(before)  # the log beside it may have been played into what was there meanwhile
+    with pytest.raises(OperationalError, match="was overwritten"):
+        count(database)
+    changes.close()
+
+
+def test_a_file_that_is_written_over_during_a_transaction_is_no_success(used: tuple[Path, Database]) -> None:
+    path, database = used
+    session = database.write()
+    session.add(tables.Architecture(space="s", text="during"))
+    session.flush()
+    path.write_bytes(another_database(path, path.parent))
+    with pytest.raises(OperationalError, match="was overwritten"):
+        session.commit()
+    session.close()
+
+
+def test_what_sqlite_itself_does_to_the_file_is_no_overwriting(used: tuple[Path, Database]) -> None:
+    path, database = used
+    other = Database(create_engine_for(Settings(database_url=f"sqlite:///{path}")))
+    for number in range(20):
+        add(other if number % 2 else database, f"row {number}" + "long" * 5000)
+        write_back(database if number % 3 else other)
+    with database.write.begin() as session:
+        session.execute(delete(tables.Architecture))
+    size = path.stat().st_size
+    run_raw(database, "VACUUM")
+    write_back(other)
+    assert path.stat().st_size < size
+    upgrade(other.engine)
+    assert count(database) == count(other) == 0
+    other.close()
+
+
+@pytest.mark.parametrize("steps", [(2**30, 2**31 - 2), (2**30, -(2**31), -2)])
+def test_commits_are_counted_beyond_the_numbers_that_the_head_can_hold(
+    used: tuple[Path, Database], steps: tuple[int, ...]
+) -> None:
+    _path, database = used
+    for step in steps:  # more at once would be a step back
+        run_raw(database, f"PRAGMA user_version = {step}")
+        write_back(database)
+        assert count(database)
+    for text in "abc":
+        add(database, text)
+        write_back(database)
+    assert commits(database) == {2**31 - 2: -(2**31) + 1, -2: 1}[steps[-1]]
+
+
+def commits(database: Database) -> int:
+    with database.read() as session:
+        return int(session.connection().exec_driver_sql("PRAGMA user_version").scalar() or 0)
+
+
+def test_only_what_changes_something_is_counted(used: tuple[Path, Database]) -> None:
+    _path, database = used
+    before = commits(database)
+    with database.write.begin() as session:
+        session.execute(select(tables.Architecture)).all()
+    assert commits(database) == before
+    add(database, "more")
+    assert commits(database) == before + 1
+
+
+LOCK_IN_ANOTHER_PROCESS = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=0)
+try:
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("BEGIN EXCLUSIVE")
+    connection.execute("PRAGMA journal_mode=DELETE")
+except sqlite3.OperationalError as error:
+    print(error)
+"""
+
+
+def test_looking_at_the_file_takes_no_lock_of_sqlites_away(used: tuple[Path, Database]) -> None:
+    path, database = used
+    with database.read() as session:
+        session.execute(select(tables.Architecture)).all()
+        for _ in range(3):  # engines that come and go, as a worker's beside the service's
+            other = Database(create_engine_for(Settings(database_url=f"sqlite:///{path}")))
+            assert count(other) == 1
+            other.close()
+            del other
+            gc.collect()
+        arguments = [sys.executable, "-S", "-c", LOCK_IN_ANOTHER_PROCESS, str(path)]
+        told = subprocess.run(arguments, capture_output=True, text=True, check=True)
+        assert told.stdout.strip() == "database is locked"
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's list of open files")

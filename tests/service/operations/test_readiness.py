@@ -85,16 +85,27 @@ def test_the_database_is_looked_at_once_a_second(database: Database) -> None:
     assert not is_ready(readiness.state())
 
 
+def deleted(path: Path) -> None:
+    path.unlink()
+
+
+def overwritten(path: Path) -> None:
+    path.write_bytes(b"x" * path.stat().st_size)
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_deleted_file_is_said_by_readiness_and_by_every_call(
-    new_sqlite: str, make_world: Callable[..., World]
+@pytest.mark.parametrize(
+    ("harm", "says"), [(deleted, "deleted or replaced"), (overwritten, "written over the database's file")]
+)
+def test_harm_to_the_file_is_said_by_readiness_and_by_every_call(
+    new_sqlite: str, make_world: Callable[..., World], harm: Callable[[Path], None], says: str
 ) -> None:
     world = make_world()
     world.client.targets()
-    Path(new_sqlite.removeprefix("sqlite:///")).unlink()
+    harm(Path(new_sqlite.removeprefix("sqlite:///")))
     for answer in (world.http.get("/targets"), world.http.post("/graphs", content=model())):
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
-        assert "deleted or replaced" in answer.json()["detail"]
+        assert says in answer.json()["detail"]
     ready = world.http.get("/readyz")
     assert ready.status_code == 503
-    assert "deleted or replaced" in ready.json()["parts"]["database"]
+    assert says in ready.json()["parts"]["database"]
