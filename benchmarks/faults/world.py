@@ -21,6 +21,7 @@ from sqlalchemy import select
 from benchmarks.faults.agents import ACKNOWLEDGED, PLAN
 from benchmarks.faults.databases import Harm, TestedDatabase
 from benchmarks.faults.serve import LAYOUT
+from benchmarks.faults.trainings import training_harms
 from latcast.client import Client
 from latcast.errors import ServiceError, UnavailableError
 from latcast.schema import FINISHED_STATES, Device, ProfileSettings, Target, to_plain
@@ -201,6 +202,7 @@ class World:
             "clock a day ahead": lambda: self._shift(DAY_S),
             "clock a day back": lambda: self._shift(-DAY_S),
             "agents killed a day ahead": self._kill_ahead,
+            **training_harms(self.client, lambda: self._processes["service"].pid),
             **self._database.harms(),
         }
 

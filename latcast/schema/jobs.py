@@ -14,9 +14,9 @@ class JobKind(StrEnum):
     PROFILE = "profile"
     """Measure one graph on one target; agents do it."""
     ADAPT = "adapt"
+    """Adapt a predictor to one target; the service does it, with measuring jobs as its children."""
     TRAIN = "train"
     """Train a predictor on measurements; a worker of the service does it, in a process of its own."""
-    """Adapt a predictor to one target; the service does it, with measuring jobs as its children."""
 
 
 class JobState(StrEnum):

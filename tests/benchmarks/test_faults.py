@@ -19,7 +19,10 @@ from tests.service.helpers import TARGET, measurement
 from tests.service.jobs.test_queue_states import GRAPH, MEASURE, furnish, worker_of
 
 KINDS: dict[str, tuple[type[TestedDatabase], tuple[str, ...]]] = {
-    "sqlite": (Sqlite, ("service killed", "agents killed a day ahead", "database locked")),
+    "sqlite": (
+        Sqlite,
+        ("service killed", "agents killed a day ahead", "worker killed", "training killed", "database locked"),
+    ),
     "postgres": (Postgres, ("service killed", "database killed", "database read-only")),
 }
 
