@@ -7,7 +7,7 @@ const KEY = "latcast.key";
 const KEPT = 60;
 const RETRY_MS = 1500;
 
-/** @typedef {{scope: string|null, keys_required: boolean, can_read: boolean, can_write: boolean, version: string}} Session */
+/** @typedef {import("../types").Schema<"SessionOut">} Session */
 
 /** @type {import("@preact/signals").Signal<Session|null>} Who calls; null until the service has said so. */
 export const session = signal(null);
@@ -15,6 +15,11 @@ export const session = signal(null);
 export const reachable = signal(true);
 /** @type {import("@preact/signals").Signal<number>} Grows when everything has to be asked anew. */
 export const generation = signal(0);
+
+/**
+ * @template Data
+ * @typedef {{url: string|null, data: Data|undefined, error: ApiError|null, loading: boolean, stale?: boolean}} Asked
+ */
 
 /** What the service refused, with its problem detail. */
 export class ApiError extends Error {
@@ -69,7 +74,11 @@ async function send(url, options = {}) {
   throw new ApiError(response.status, problem);
 }
 
-/** @param {string} path @param {Record<string, any>} [query] @param {AbortSignal} [abort] */
+/**
+ * @template {string} Path
+ * @param {Path} path @param {Record<string, any>} [query] @param {AbortSignal} [abort]
+ * @returns {Promise<import("../types").Got<Path>>}
+ */
 export async function get(path, query, abort) {
   const url = urlOf(path, query);
   const before = kept.get(url);
@@ -78,7 +87,7 @@ export async function get(path, query, abort) {
   const data = await response.json();
   kept.delete(url);
   kept.set(url, { etag: response.headers.get("etag"), data });
-  if (kept.size > KEPT) kept.delete(kept.keys().next().value);
+  if (kept.size > KEPT) kept.delete(/** @type {string} */ (kept.keys().next().value));
   return data;
 }
 
@@ -87,7 +96,11 @@ export async function getText(path) {
   return (await send(urlOf(path), { headers: headers() })).text();
 }
 
-/** @param {string} path @param {any} body */
+/**
+ * @template {string} Path
+ * @param {Path} path @param {any} body
+ * @returns {Promise<import("../types").Posted<Path>>}
+ */
 export async function post(path, body) {
   const response = await send(urlOf(path), {
     method: "POST", headers: headers({ "content-type": "application/json" }), body: JSON.stringify(body ?? {}),
@@ -95,7 +108,11 @@ export async function post(path, body) {
   return response.json();
 }
 
-/** @param {string} path @param {BodyInit} bytes @param {Record<string, any>} [query] */
+/**
+ * @template {string} Path
+ * @param {Path} path @param {BodyInit} bytes @param {Record<string, any>} [query]
+ * @returns {Promise<import("../types").Posted<Path>>}
+ */
 export async function upload(path, bytes, query) {
   const url = urlOf(path, query);
   const response = await send(url, { method: "POST", headers: headers({ "content-type": "application/octet-stream" }), body: bytes });
@@ -123,7 +140,8 @@ export function saveAs(blob, name) {
  */
 export async function events(path, take, abort) {
   const response = await send(urlOf(path), { headers: headers({ accept: "text/event-stream" }), signal: abort });
-  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).pipeThrough(new TextDecoderStream()).getReader();
+  const bytes = /** @type {ReadableStream<BufferSource>} */ (response.body);
+  const reader = bytes.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
     const { value, done } = await reader.read();
@@ -196,7 +214,9 @@ export function hasKey() {
 
 /**
  * What the service answers to a path; the answer before stays while a new one is on its way.
- * @param {string|null} path @param {Record<string, any>} [query] @param {{every?: number}} [options] seconds between calls
+ * @template {string} Path
+ * @param {Path|null} path @param {Record<string, any>} [query] @param {{every?: number}} [options] seconds between calls
+ * @returns {Asked<import("../types").Got<Path>> & {again: () => void}}
  */
 export function useApi(path, query = {}, { every = 0 } = {}) {
   const url = path === null ? null : urlOf(path, query);

@@ -22,8 +22,9 @@ export function ms(value) {
   return `${digits(value / 1000)} s`;
 }
 
-/** Two times with one unit. @param {number} from ms @param {number} to ms */
+/** Two times with one unit. @param {number|null} from ms @param {number|null} to ms */
 export function span(from, to) {
+  if (from === null || to === null) return "–";
   const unit = ms(to).split(" ")[1];
   const factor = { ns: 1e6, "µs": 1e3, ms: 1, s: 1e-3 }[unit] ?? 1;
   return `${digits(from * factor)}–${digits(to * factor)} ${unit}`;

@@ -15,12 +15,14 @@ function prepared(canvas, width, height) {
   canvas.clearRect(0, 0, width, height);
 }
 
+const EMPTY = { x_edges: [1, 2], y_edges: [1, 2], counts: [[0]] };
+
 /**
  * @param {{points: {x: number, y: number, low?: number, high?: number, text: string, href?: string, token?: string}[]|null, grid?: {x_edges: number[], y_edges: number[], counts: number[][]},
  *   xLabel: string, yLabel: string, xFormat: (value: number) => string, yFormat: (value: number) => string, label: string, height?: number, diagonal?: boolean,
  *   onBox?: (x: [number, number], y: [number, number]) => void}} props
  */
-export function Scatter({ points, grid, xLabel, yLabel, xFormat, yFormat, label, height = 330, diagonal = false, onBox }) {
+export function Scatter({ points, grid = EMPTY, xLabel, yLabel, xFormat, yFormat, label, height = 330, diagonal = false, onBox }) {
   const [ref, width] = useWidth();
   const canvas = useRef(/** @type {HTMLCanvasElement|null} */ (null));
   const [near, setNear] = useState(/** @type {any} */ (null));

@@ -37,7 +37,7 @@ export default function Adapt({ id }) {
           ${state.error && html`<${Failed} error=${state.error} />`}
           <div><button class="button primary" disabled=${state.busy}>${state.busy ? "Starting …" : "Start"}</button></div></form>` : html`<${Empty} title="Your key may look, and not start work">An admin's key can adapt targets.<//>`}
         <details><summary class="small">The same with curl</summary><${Code} text=${curl} /></details><//>
-      <${Card} title="What answers now">${now ? html`<${Facts} items=${[["Since", html`<${When} at=${now.created_unix_s} />`], ["Made of", now.predictor_id], ["Measured networks", count(now.support.length)], ["Left-out error", percent(now.metrics.support_loo_median_ape)]]} /><a href=${href(`/targets/${id}/quality`)}>How good is it?</a>` : html`<${Empty} title="The base predictor, unadapted">Its intervals are wide: it has seen no measurement of this target.<//>`}<//>
+      <${Card} title="What answers now">${now ? html`<${Facts} items=${[["Since", html`<${When} at=${now.created_unix_s} />`], ["Made of", now.predictor_id], ["Measured networks", count(now.support.length)], ["Left-out error", percent(/** @type {number|null|undefined} */ (now.metrics.support_loo_median_ape))]]} /><a href=${href(`/targets/${id}/quality`)}>How good is it?</a>` : html`<${Empty} title="The base predictor, unadapted">Its intervals are wide: it has seen no measurement of this target.<//>`}<//>
     </div>
     <${Card} title="Adaptations" flush>${jobs.data?.items.length ? html`<${Table} caption="Adaptations of this target" rows=${jobs.data.items} columns=${[
       { name: "made", title: "Started", cell: (/** @type {any} */ row) => html`<a href=${href(`/jobs/${row.id}`)}><${When} at=${row.created_unix_s} /></a>` },

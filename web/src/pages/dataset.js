@@ -33,7 +33,7 @@ export default function Dataset({ id, query }) {
     <//>
     <${Filters} filter=${filter} bins=${bins.data} refine=${refine} matched=${rows.data} />
     <${Card} flush class=${rows.loading && rows.stale ? "dim" : ""}>
-      <${Loaded} call=${rows} what="measurements" height=${560}>${(/** @type {any} */ data) => (data.items.length === 0
+      <${Loaded} call=${rows} what="measurements" height=${560}>${(/** @type {import("../../types").Schema<"RowsOut">} */ data) => (data.items.length === 0
         ? html`<${Empty} title=${data.total ? "No measurement fits the filter" : "Nothing has been measured yet"}>${data.total ? html`<button class="button" onClick=${() => refine(Object.fromEntries(FILTERS.map((name) => [name, null])))}>Show all ${count(data.total)}</button>` : html`<span>Adapt the target, or measure networks: <code>latcast profile --target ${id}</code></span>`}<//>`
         : html`<${Table} caption="Measurements" rows=${data.items} sort=${sort} onSort=${(/** @type {string} */ by) => change({ sort: by, offset: null })} columns=${COLUMNS} />
           <div class="pager"><span>${count(data.offset + 1)}–${count(data.offset + data.items.length)} of ${count(data.matched)}</span><span class="row">

@@ -11,7 +11,7 @@ import { TargetState, errorOf } from "./targets.js";
 export default function Device({ id, query }) {
   const devices = useApi("devices", { limit: 1000 }, { every: 15 });
   const targets = useApi("targets", { limit: 1000 }, { every: 15 });
-  return html`<${Loaded} call=${devices} what="the device" height=${420}>${(/** @type {any} */ data) => {
+  return html`<${Loaded} call=${devices} what="the device" height=${420}>${(/** @type {import("../../types").Schema<"Listed_DeviceOut_">} */ data) => {
     const row = data.items.find((/** @type {any} */ one) => one.id === id);
     if (!row) return html`<${Failed} error=${{ message: `There is no device ${id}.` }} />`;
     const { device } = row;
@@ -20,7 +20,7 @@ export default function Device({ id, query }) {
     return html`<${Head} title=${device.name} crumbs=${[["Overview", "/"]]} lead=${html`<span class="row"><span>${device.processor}</span>${row.online ? html`<${Badge} kind="good" dot>online<//>` : html`<${Badge} kind="warn" dot>away<//>`}</span>`}><${Copy} text=${id} label="Copy id" /><//>
       <div class="grid wide">
         <${Card} title="The machine"><${Facts} items=${[["Processor", `${device.processor} (${device.machine})`], ["Cores", `${device.physical_cores} physical, ${device.logical_cores} logical`], ["Memory", bytes(device.memory_bytes)],
-          ["Caches", Object.entries(device.cache_bytes).map(([name, size]) => `${name} ${bytes(size)}`).join(", ")], ["Features", html`<span class="mono small">${device.features.join(" ")}</span>`], ["System", device.system],
+          ["Caches", Object.entries(device.cache_bytes ?? {}).map(([name, size]) => `${name} ${bytes(size)}`).join(", ")], ["Features", html`<span class="mono small">${device.features.join(" ")}</span>`], ["System", device.system],
           ...Object.entries(device.details ?? {}).map(([name, value]) => [name.replaceAll("_", " "), String(value)])]} /><//>
         <${Card} title="Live state"><${Facts} items=${[["Agent", row.online ? "called just now" : row.seen_unix_s ? html`silent since <${When} at=${row.seen_unix_s} />` : "never called"], ["Last call", absolute(row.seen_unix_s)], ["Registered", absolute(row.registered_unix_s)], ["First seen", absolute(row.created_unix_s)], ["Targets", `${count(own.length)}, of which ${count(own.filter((/** @type {any} */ one) => one.offered).length)} are offered`], ["Id", html`<code class="small">${id}</code>`]]} />
           ${!row.online && html`<p class="note">Start its agent again with <code>latcast agent</code> on the device.</p>`}<//>
@@ -54,8 +54,8 @@ function workOf(name) {
 /** @param {{id: string, label?: string}} props */
 function Bench({ id, label }) {
   const call = useApi(`targets/${id}/microbench`);
-  return html`<${Loaded} call=${call} what="microbenchmarks" height=${360}>${(/** @type {any} */ data) => {
-    const { values, spread, missing } = data.microbench;
+  return html`<${Loaded} call=${call} what="microbenchmarks" height=${360}>${(/** @type {import("../../types").Schema<"MicrobenchOut">} */ data) => {
+    const { values, spread = {}, missing = {} } = data.microbench;
     const probes = Object.entries(values).map(([name, value]) => ({ name, value: Number(value), work: workOf(name) })).filter((one) => one.work);
     return html`<div class="grid wide">
       <${Card} title="Roofline" aside=${label} note="What small known kernels reach: work against the bytes that they have to move at least. The slope is main memory; what lies above it stays in caches."><${Roofline} probes=${probes} /><//>

@@ -21,7 +21,7 @@ export default function Jobs({ query }) {
   return html`<${Head} title="Jobs" lead="Measurements, adaptations and trainings, the newest first." />
     <search class="row" aria-label="Filter">${["state", "kind"].map((name) => html`<label class="field"><span class="visually-hidden">${name}</span><select value=${query.get(name) ?? ""} onChange=${(/** @type {any} */ event) => change({ [name]: event.target.value, cursor: null })}>
       <option value="">${name === "state" ? "All states" : "All kinds"}</option>${(name === "state" ? STATES : ["profile", "adapt", "train"]).map((value) => html`<option value=${value}>${value}</option>`)}</select></label>`)}</search>
-    <${Card} flush><${Loaded} call=${call} what="jobs" height=${480}>${(/** @type {any} */ data) => (data.items.length ? html`<${Table} caption="Jobs" rows=${data.items} columns=${[
+    <${Card} flush><${Loaded} call=${call} what="jobs" height=${480}>${(/** @type {import("../../types").Schema<"Listed_JobRef_">} */ data) => (data.items.length ? html`<${Table} caption="Jobs" rows=${data.items} columns=${[
       { name: "kind", title: "Job", cell: (/** @type {any} */ row) => html`<a href=${href(`/jobs/${row.id}`)}>${row.kind}</a>` },
       { name: "state", title: "State", cell: (/** @type {any} */ row) => html`<${JobState} job=${row} />` },
       { name: "of", title: "Of", cell: (/** @type {any} */ row) => (row.graph ? html`<a href=${href(`/networks/${row.graph}`)}><code>${shortHash(row.graph)}</code></a>` : "–") },

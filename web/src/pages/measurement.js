@@ -12,7 +12,7 @@ const TOKENS = ["--series-1", "--series-2", "--series-3", "--series-4"];
 /** @param {{id: string}} props */
 export default function Measurement({ id }) {
   const call = useApi(`measurements/${id}`);
-  return html`<${Loaded} call=${call} what="the measurement" height=${520}>${(/** @type {any} */ data) => {
+  return html`<${Loaded} call=${call} what="the measurement" height=${520}>${(/** @type {import("../../types").Schema<"MeasurementOut">} */ data) => {
     const { summary, measurement } = data;
     return html`<${Head} title=${`Measurement ${id}`} crumbs=${[["Targets", "/targets"], ["Dataset", `/targets/${summary.target}`]]}
         lead=${html`<span class="row">${summary.text ? html`<span class="cut" style=${{ maxWidth: "60ch" }} title=${summary.text}>${summary.text}</span>` : shortHash(summary.graph ?? "")}<${When} at=${summary.created_unix_s} />${summary.noisy && html`<${Badge} kind="warn">noisy<//>`}</span>`}>
@@ -20,7 +20,7 @@ export default function Measurement({ id }) {
       ${summary.failure_stage && html`<${Card} title="It failed"><p><${Badge} kind="bad">${summary.failure_stage}<//> ${summary.failure_message}</p><//>`}
       ${summary.median_ms !== null && html`<${Stats} items=${[
         ["Latency", ms(summary.median_ms), `10–90 %: ${span(summary.p10_ms, summary.p90_ms)}`],
-        ["Noise", percent(summary.iqr_ms / summary.median_ms), "interquartile range over median"],
+        ["Noise", percent((summary.iqr_ms ?? 0) / summary.median_ms), "interquartile range over median"],
         ["Between processes", percent(summary.process_spread), "highest over lowest median"],
         ["Samples", count(summary.samples), `in ${count(measurement.runs.length)} processes`],
         ["Peak memory", bytes(summary.peak_memory_bytes || null), `loaded in ${ms(measurement.runs[0]?.load_ms)}`],

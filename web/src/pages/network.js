@@ -24,15 +24,15 @@ export default function Network({ hash, query }) {
   const name = graph.data?.architecture?.text ?? shortHash(hash);
   return html`<${Head} title="Network" crumbs=${[["Try it", "/try"]]} lead=${html`<span class="cut" style=${{ maxWidth: "80ch" }} title=${name}>${name}</span>`}>
       <a class="button" href=${href("/try", { graph: hash })}>Forecast it</a><${Copy} text=${hash} label="Copy hash" /><//>
-    ${graph.error ? html`<${Failed} error=${graph.error} />` : html`<${Loaded} call=${graph} what="the network" height=${84}>${(/** @type {any} */ data) => html`<${Stats} items=${[["Nodes", count(data.nodes), `opset ${data.opset}`], ["Work", flops(data.flops), `${flops(2 * data.macs)} in products`], ["Parameters", bytes(data.parameter_bytes)], ["Activations", bytes(data.activation_bytes)], ["Intensity", `${data.arithmetic_intensity.toFixed(1)}`, "FLOP for each byte"]]} />`}<//>`}
+    ${graph.error ? html`<${Failed} error=${graph.error} />` : html`<${Loaded} call=${graph} what="the network" height=${84}>${(/** @type {import("../../types").Schema<"GraphOut">} */ data) => html`<${Stats} items=${[["Nodes", count(data.nodes), `opset ${data.opset}`], ["Work", flops(data.flops), `${flops(2 * data.macs)} in products`], ["Parameters", bytes(data.parameter_bytes)], ["Activations", bytes(data.activation_bytes)], ["Intensity", `${data.arithmetic_intensity.toFixed(1)}`, "FLOP for each byte"]]} />`}<//>`}
     <search class="row" aria-label="What is shown">
       <label class="field"><span class="visually-hidden">Times</span><select value=${source} onChange=${(/** @type {any} */ event) => change({ source: event.target.value })}>
         ${measurement && html`<option value="measured">Measured (no. ${measurement})</option>`}<option value="forecast">Forecast</option></select></label>
       ${source === "forecast" && html`<label class="field"><span class="visually-hidden">Target</span><select value=${target} onChange=${(/** @type {any} */ event) => change({ target: event.target.value })}>${(targets.data?.items ?? []).map((/** @type {any} */ one) => html`<option value=${one.id}>${one.label} · ${one.device_name}</option>`)}</select></label>`}
       <label class="field"><span class="visually-hidden">Search nodes</span><input type="search" placeholder="Search operator or name" value=${text} onInput=${(/** @type {any} */ event) => change({ q: event.target.value }, { replace: true })} /></label>
-      ${kernels && html`<${Exports} kernels=${kernels} nodes=${nodes.data.nodes} hash=${hash} />`}
+      ${kernels && html`<${Exports} kernels=${kernels} nodes=${nodes.data?.nodes ?? []} hash=${hash} />`}
     </search>
-    <${Loaded} call=${nodes} what="the graph" height=${560}>${(/** @type {any} */ data) => html`<${Shown} nodes=${data.nodes} kernels=${kernels} waiting=${source === "forecast" ? forecast : measured} chosen=${chosen} setChosen=${setChosen} text=${text} source=${source} />`}<//>`;
+    <${Loaded} call=${nodes} what="the graph" height=${560}>${(/** @type {import("../../types").Schema<"NodesOut">} */ data) => html`<${Shown} nodes=${data.nodes} kernels=${kernels} waiting=${source === "forecast" ? forecast : measured} chosen=${chosen} setChosen=${setChosen} text=${text} source=${source} />`}<//>`;
 }
 
 /** @param {string|undefined} target @param {string} hash */

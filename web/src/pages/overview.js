@@ -10,7 +10,7 @@ import { StackedBars } from "../charts/time.js";
 export default function Overview() {
   const call = useApi("overview", {}, { every: 5 });
   return html`<${Head} title="Overview" lead="Devices, work and forecasts, as of now." />
-    <${Loaded} call=${call} what="the overview" height=${480}>${(/** @type {any} */ data) => html`
+    <${Loaded} call=${call} what="the overview" height=${480}>${(/** @type {import("../../types").Schema<"OverviewOut">} */ data) => html`
       <${Stats} items=${[
         ["Devices online", html`${data.devices_online} <span class="muted">of ${data.devices.length}</span>`, data.devices.length ? undefined : "none registered yet"],
         ["Targets", count(data.targets.length), `${count(data.targets.filter((/** @type {any} */ one) => one.adaptation).length)} adapted`],

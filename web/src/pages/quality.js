@@ -63,7 +63,7 @@ function Report({ pairs, target }) {
       { name: "family", title: "Family", cell: (/** @type {any} */ row) => row.family },
       { name: "measured", title: "Measured", right: true, cell: (/** @type {any} */ row) => html`<a href=${href(`/measurements/${row.row}`)}>${ms(row.measured_ms)}</a>` },
       { name: "forecast", title: "Forecast", right: true, cell: (/** @type {any} */ row) => ms(row.predicted_ms) },
-      { name: "interval", title: "90 % interval", right: true, cell: (/** @type {any} */ row) => (row.interval_ms ? html`<span class="muted">${span(...row.interval_ms)}</span>` : "–") },
+      { name: "interval", title: "90 % interval", right: true, cell: (/** @type {any} */ row) => (row.interval_ms ? html`<span class="muted">${span(row.interval_ms[0], row.interval_ms[1])}</span>` : "–") },
       { name: "error", title: "Error", right: true, cell: (/** @type {any} */ row) => html`<${Badge} kind=${Math.abs(row.error) > 0.3 ? "bad" : "warn"}>${signed(row.error)}<//>` },
     ]} /><//>`;
 }

@@ -21,7 +21,7 @@ export default function Targets({ query }) {
   return html`<${Head} title="Targets" lead="A target is a device with a runtime, a precision and threads: what latencies are forecast for.">
       <label class="field"><span class="visually-hidden">Search targets</span><input type="search" placeholder="Search" value=${text} onInput=${(/** @type {any} */ event) => change({ q: event.target.value }, { replace: true })} /></label>
     <//>
-    <${Loaded} call=${call} what="targets" height=${320}>${(/** @type {any} */ data) => {
+    <${Loaded} call=${call} what="targets" height=${320}>${(/** @type {import("../../types").Schema<"Listed_TargetOut_">} */ data) => {
       const rows = sorted(data.items.filter((/** @type {any} */ row) => matches(row, text)), sort);
       if (!data.items.length) return html`<${Card}><${Empty} title="No target yet">Start an agent on a device: <code>latcast agent</code>. It registers what it can measure.<//><//>`;
       if (!rows.length) return html`<${Card}><${Empty} title=${`No target matches “${text}”`}><button class="button" onClick=${() => change({ q: "" })}>Show all</button><//><//>`;

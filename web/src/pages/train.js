@@ -37,7 +37,7 @@ export default function Train() {
         { name: "made", title: "Started", cell: (/** @type {any} */ row) => html`<a href=${href(`/jobs/${row.id}`)}><${When} at=${row.created_unix_s} /></a>` },
         { name: "state", title: "State", cell: (/** @type {any} */ row) => html`<${JobState} job=${row} />` }]} />` : html`<${Empty} title="None yet" />`}<//>
     </div>
-    <${Card} title="Predictors" flush><${Loaded} call=${predictors} what="predictors" height=${160}>${(/** @type {any} */ data) => (data.items.length ? html`<${Table} caption="Predictors" rows=${data.items} columns=${[
+    <${Card} title="Predictors" flush><${Loaded} call=${predictors} what="predictors" height=${160}>${(/** @type {import("../../types").Schema<"Listed_PredictorOut_">} */ data) => (data.items.length ? html`<${Table} caption="Predictors" rows=${data.items} columns=${[
       { name: "kind", title: "Kind", cell: (/** @type {any} */ row) => html`<a href=${href(`/predictors/${row.id}`)}>${row.kind}</a>` },
       { name: "active", title: "State", cell: (/** @type {any} */ row) => (row.active ? html`<${Badge} kind="good" dot>active<//>` : html`<${Badge}>not active<//>`) },
       { name: "error", title: "Held-out error", right: true, cell: (/** @type {any} */ row) => percent(row.metrics.median_ape ?? row.metrics.networks?.median_ape) },

@@ -61,7 +61,7 @@ function Answer({ graph, name, targets, chosen }) {
     const mine = { asked, rows: /** @type {any[]} */ (answers?.asked === asked ? answers.rows : []), done: false };
     setAnswers(mine);
     Promise.all(targets.map((target) => post("predict", { target: target.id, items: [{ graph: graph.hash }] }).then(
-      (answer) => ({ target, ...answer.items[0] }), (error) => ({ target, error: error.problem ?? { detail: error.message } }),
+      (answer) => ({ target, ...("items" in answer ? answer.items[0] : {}) }), (error) => ({ target, error: error.problem ?? { detail: error.message } }),
     ))).then((rows) => setAnswers({ asked, rows, done: true }));
   }
   const rows = (answers?.rows ?? []).filter((/** @type {any} */ row) => !row.error).sort((/** @type {any} */ one, /** @type {any} */ other) => one.latency_ms - other.latency_ms);
@@ -77,7 +77,7 @@ function Answer({ graph, name, targets, chosen }) {
         { name: "target", title: "Target", cell: (/** @type {any} */ row) => html`<button type="button" class="button quiet" aria-pressed=${row.target.id === shown} onClick=${() => change({ target: row.target.id })}><span class="cut">${row.target.label}</span></button>` },
         { name: "device", title: "Device", cell: (/** @type {any} */ row) => row.target.device_name },
         { name: "ms", title: "Latency", right: true, cell: (/** @type {any} */ row) => html`<strong>${ms(row.latency_ms)}</strong>` },
-        { name: "interval", title: "90 % interval", right: true, cell: (/** @type {any} */ row) => (row.interval_ms ? html`<span class="muted">${span(...row.interval_ms)}</span>` : "–") },
+        { name: "interval", title: "90 % interval", right: true, cell: (/** @type {any} */ row) => (row.interval_ms ? html`<span class="muted">${span(row.interval_ms[0], row.interval_ms[1])}</span>` : "–") },
         { name: "source", title: "From", cell: (/** @type {any} */ row) => (row.source === "measured" ? html`<${Badge} kind="good">measured<//>` : row.adapted ? html`<${Badge} kind="accent">adapted<//>` : html`<${Badge} title="No measurement of this target went into it">base<//>`) },
         { name: "coverage", title: html`<abbr title="Share of the cost in operators and sizes that training has seen">Coverage</abbr>`, right: true, cell: (/** @type {any} */ row) => percent(row.coverage, 0) },
       ]} />` : html`<${Empty} title="No target can forecast it">${failed[0]?.error.detail}<//>`}
