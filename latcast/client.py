@@ -191,9 +191,41 @@ class Client:
         """Make a key useless from now on."""
         return self._service.json("DELETE", f"/keys/{key_id}", repeat=True)
 
-    def devices(self) -> list[Plain]:
-        """All registered machines."""
-        return list(self._service.pages("/devices"))
+    def devices(self, *, hidden: bool = False) -> list[Plain]:
+        """All registered machines; with `hidden`, those that were taken out of sight instead."""
+        return list(self._service.pages("/devices", hidden=hidden or None))
+
+    # --- What is taken out of sight, and merged -----------------------------------------------------------------
+
+    def hide_measurements(self, **choice: Any) -> Plain:
+        """Hide measurements, so that nothing learns from them, answers with them or lists them.
+
+        Args:
+            **choice: those that all of it fits to: `ids`, `agent` (its id, or a device's id or name), `target`,
+                `graph`, `since_unix_s`, `until_unix_s`. An agent that is named without an end of time is in
+                quarantine: what it reports from now on is hidden, too.
+        """
+        return self._service.json("POST", "/measurements/hide", json=choice, repeat=True)
+
+    def show_measurements(self, **choice: Any) -> Plain:
+        """Show hidden measurements again; takes what `hide_measurements` takes, and ends the quarantine of an agent."""
+        return self._service.json("POST", "/measurements/show", json=choice, repeat=True)
+
+    def hide(self, kind: Literal["devices", "targets", "graphs"], name: str) -> Plain:
+        """Take a device, target or graph out of sight, with what was measured on it or of it."""
+        return self._service.json("DELETE", f"/{kind}/{quote(name)}")
+
+    def show(self, kind: Literal["devices", "targets", "graphs"], name: str) -> Plain:
+        """Bring a hidden device, target or graph back, by its id or hash."""
+        return self._service.json("POST", f"/{kind}/{quote(name)}/show")
+
+    def rename_device(self, device: str, name: str) -> Plain:
+        """Give a device a name that its agent does not change; an empty one takes it back."""
+        return self._service.json("POST", f"/devices/{quote(device)}/rename", json={"name": name}, repeat=True)
+
+    def merge(self, kind: Literal["devices", "targets"], name: str, into: str) -> Plain:
+        """Give everything that a device or target has to another one: what that is now. Cannot be undone."""
+        return self._service.json("POST", f"/{kind}/{quote(name)}/merge", json={"into": into})
 
     # --- Work of agents -----------------------------------------------------------------------------------------
 
@@ -214,7 +246,7 @@ class Client:
     def result(self, job_id: str, lease_token: str, measurement: Measurement) -> Plain:
         """Deliver a measurement; once this returns, it is on the service's disk."""
         body = {"lease_token": lease_token, "measurement": to_plain(measurement)}
-        return self._service.json("POST", f"/jobs/{job_id}/result", json=body, repeat=True)
+        return self._service.json("POST", f"/jobs/{job_id}/result", packed_json=body, repeat=True)
 
     def failure(self, job_id: str, lease_token: str, failure: Failure) -> Plain:
         """Say why nothing was measured."""
@@ -552,9 +584,9 @@ class Client:
 
     # --- Targets and their data ---------------------------------------------------------------------------------
 
-    def targets(self) -> list[Plain]:
-        """All targets."""
-        return list(self._service.pages("/targets"))
+    def targets(self, *, hidden: bool = False) -> list[Plain]:
+        """All targets; with `hidden`, those that were taken out of sight instead."""
+        return list(self._service.pages("/targets", hidden=hidden or None))
 
     def target(self, target: TargetId) -> RemoteTarget:
         """One target: a dictionary with the adaptation that answers for it, and `predict` for search loops."""

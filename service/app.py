@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
 from starlette.types import Lifespan
 
 from predictors.foreign.reader import ForeignReader, ReadsFeatures
@@ -24,6 +25,7 @@ from service.api.middleware import KeyBeforeBody, RequestContext
 from service.api.quick_forecasts import QuickForecasts
 from service.api.rate_limits import KeepsBuckets, RateLimiter
 from service.api.routes import (
+    curation,
     devices,
     docs,
     graphs,
@@ -72,7 +74,7 @@ RATE_PER_SECOND = 100.0
 ABANDONED_TICKS = 10
 """Jobs that nobody will take are looked for so much less often than leases that ran out."""
 ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router,
-           session.router, overview.router, rows.router)  # fmt: skip
+           curation.router, session.router, overview.router, rows.router)  # fmt: skip
 """The API's; its paths begin with the version."""
 KEYLESS_ENDS = ("/devices/register",)
 """Ends of paths whose bodies hold an enrolment token in place of a key."""
@@ -215,6 +217,7 @@ def _assemble(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        generate_unique_id_function=lambda route: route.name,
         responses={"4XX": {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
     app.state.parts = parts
@@ -253,6 +256,18 @@ def _lifespan_of(pools: Pools, tickers: Sequence[Ticker], closing: Sequence[Call
     return lifespan
 
 
+def _successor_of(settings: Settings) -> Callable[[str], str | None]:
+    """Path → the versioned one of what version 0.1 called so; None for all others."""
+    former = {route.path.split("/")[1] for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)}
+    prefix = settings.root_path
+
+    def successor(path: str) -> str | None:
+        inside = path.removeprefix(prefix)
+        return f"{prefix}{VERSION}{inside}" if inside[1:].partition("/")[0] in former else None
+
+    return successor
+
+
 def _add_middleware(app: FastAPI, parts: Parts, memory: "ForecastMemory | None", traffic: Traffic) -> None:
     """The last one added is the outermost."""
     settings = parts.settings
@@ -274,4 +289,4 @@ def _add_middleware(app: FastAPI, parts: Parts, memory: "ForecastMemory | None",
         )
     app.add_middleware(SameSite, origins=settings.cors_origins)
     app.add_middleware(NamedHosts, listens_on=settings.host, allowed=settings.allowed_hosts)
-    app.add_middleware(RequestContext, metrics=parts.metrics, traffic=traffic)
+    app.add_middleware(RequestContext, metrics=parts.metrics, traffic=traffic, successor=_successor_of(settings))

@@ -244,8 +244,10 @@ class Measurement:
 
     @property
     def summary(self) -> Summary | None:
-        """The summary of all samples, None on failure. The latency is the median of the processes' medians."""
-        if not self.runs:
+        """The summary of all samples; None on failure, and where the samples are no longer kept. The latency is the
+        median of the processes' medians.
+        """
+        if not self.runs or not all(run.samples_ms for run in self.runs):
             return None
         medians = [median(run.samples_ms) for run in self.runs]
         samples = sorted(self.samples_ms)

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -19,7 +20,7 @@ This page is written by `scripts/docs` out of the commands themselves: `latcast 
 is a sentence on standard error; with `--debug`, wherever it stands in the command, the trace is shown as well.
 """
 EXAMPLES = re.compile(r"^Examples?( \(.*\))?:\n", re.MULTILINE)
-TYPES = {int: "N", float: "NUMBER", Path: "PATH", str: "TEXT"}
+TYPES = {int: "N", float: "NUMBER", Path: "PATH", str: "TEXT", datetime: "TIME"}
 
 
 def exit_codes() -> str:

@@ -4,6 +4,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from urllib.parse import quote
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -32,6 +33,11 @@ SECURITY_HEADERS = (
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What metrics tell apart; whatever else a caller makes up is `other`."""
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+DEPRECATED = (
+    (b"deprecation", b"@1796083200"),  # 1 December 2026
+    (b"sunset", b"Fri, 01 Dec 2028 00:00:00 GMT"),
+)
+"""What answers of paths without a version say of these (RFC 9745, RFC 8594); `Link` names the path that stays."""
 GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -42,17 +48,20 @@ class RequestContext:
         app: what is inside.
         metrics: counts every call.
         traffic: counts those that get no line of their own in the log.
+        successor: path → the one that takes its place; None where it stays.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, traffic: Traffic) -> None:
-        self._app, self._metrics, self._traffic = app, metrics, traffic
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, traffic: Traffic, successor: Callable[[str], str | None]
+    ) -> None:
+        self._app, self._metrics, self._traffic, self._successor = app, metrics, traffic, successor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one call (ASGI)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = _Call(scope, send)
+        call = _Call(scope, send, self._successor(scope["path"]))
         structlog.contextvars.bind_contextvars(request_id=call.request_id)
         try:
             await self._app(scope, receive, call.send)
@@ -89,12 +98,12 @@ def _caller(scope: Scope) -> str | None:
 class _Call:
     """One call's state."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, successor: str | None) -> None:
         wanted_id = header(scope, b"x-request-id")
         self.request_id = wanted_id if wanted_id and GIVEN_ID.fullmatch(wanted_id) else secrets.token_hex(8)
         self.started = time.perf_counter()
         self.status = 0
-        self._scope, self._send = scope, send
+        self._scope, self._send, self._successor = scope, send, successor
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -103,6 +112,9 @@ class _Call:
             names = {name for name, _ in headers}
             headers.append((b"x-request-id", self.request_id.encode("latin-1")))
             headers.extend(pair for pair in SECURITY_HEADERS if pair[0] not in names)
+            if self._successor is not None:
+                link = f'<{quote(self._successor)}>; rel="successor-version"'
+                headers.extend((*DEPRECATED, (b"link", link.encode("ascii"))))
             message["headers"] = headers
         await self._send(message)
 

@@ -10,6 +10,7 @@ from latcast.schema import JobState
 from service.api import schemas
 from service.db import records, tables
 from service.db.statements import chunks
+from service.db.visibility import ALL_ROWS
 from service.fleet.microbenchmarks import chosen_microbenches
 from service.fleet.presence import Presence, presence_of
 from service.forecasting.lookup_tables import LookupTable
@@ -103,7 +104,7 @@ def graph_out(session: Session, row: tables.Graph) -> schemas.GraphOut:
 def targets_out(session: Session, rows: Sequence[tables.Target], settings: Settings) -> list[schemas.TargetOut]:
     """Targets with their devices' names, how many measurements they have, and what is adapted to them."""
     ids = [row.id for row in rows]
-    devices = {row.id: row.name for row in session.scalars(select(tables.Device))}
+    devices = {row.id: row.name for row in session.scalars(select(tables.Device), execution_options=ALL_ROWS)}
     counts = _measurement_counts(session, ids)
     active = select(tables.Adaptation).where(tables.Adaptation.active, tables.Adaptation.target_id.in_(ids))
     adaptations = {row.target_id: row for row in session.scalars(active)}

@@ -13,9 +13,11 @@ from service.cli.data.importing import import_table
 from service.cli.demo.demo import demo
 from service.cli.fleet.agent import agent
 from service.cli.fleet.audit import audit
+from service.cli.fleet.curation import fleet
 from service.cli.fleet.devices import devices
 from service.cli.fleet.jobs import cancel, jobs
 from service.cli.fleet.keys import keys
+from service.cli.fleet.measurements import measurements
 from service.cli.fleet.targets import targets
 from service.cli.fleet.upload import upload
 from service.cli.forecast.adapt import adapt
@@ -58,6 +60,8 @@ for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_table)
 app.add_typer(keys, name="keys")
+app.add_typer(fleet, name="fleet")
+app.add_typer(measurements, name="measurements")
 app.add_typer(db, name="db")
 predictors.command("export")(export_predictor)
 app.add_typer(predictors, name="predictors")

@@ -6,7 +6,7 @@ which of it did, so that what is kept of a target need not be looked up again be
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -126,20 +126,27 @@ class _Seen:
         keys: of keys and agents.
         serving: of predictors, adaptations and targets.
         newest: id of the newest measurement, 0 without any.
+        revisions: of targets whose measurements were hidden, shown again or merged, by id.
     """
 
     keys: tuple[object, ...]
     serving: tuple[object, ...]
     newest: int
+    revisions: Mapping[TargetId, int]
 
 
 def _look_closer(connection: Connection) -> _Seen:
     key, agent, predictor = tables.ApiKey, tables.Agent, tables.Predictor
-    keys = select(func.count(), func.count(key.revoked_unix_s), func.count(key.first_used_unix_s)).select_from(key)
+    ends = func.count(key.revoked_unix_s), func.count(key.expires_unix_s), func.sum(key.expires_unix_s)
+    keys = select(func.count(), *ends, func.count(key.first_used_unix_s)).select_from(key)
     agents = select(func.count(), func.count(distinct(agent.device_id))).select_from(agent)
     predictors = select(predictor.id).where(predictor.active).order_by(predictor.id)
     adaptations = select(tables.Adaptation.id).where(tables.Adaptation.active).order_by(tables.Adaptation.id)
-    targets = select(func.count(), func.count(tables.Target.former_id)).select_from(tables.Target)
+    target = tables.Target
+    targets = select(
+        func.count(), func.count(target.former_id), func.count(target.hidden_unix_s), func.sum(target.hidden_unix_s)
+    ).select_from(target)
+    revised = select(target.id, target.revision).where(target.revision > 0)
     return _Seen(
         keys=(*connection.execute(keys).one(), *connection.execute(agents).one()),
         serving=(
@@ -149,11 +156,17 @@ def _look_closer(connection: Connection) -> _Seen:
             *connection.scalars(adaptations),
         ),
         newest=connection.scalar(select(func.max(tables.Measurement.id))) or 0,
+        revisions={row.id: row.revision for row in connection.execute(revised)},
     )
 
 
 def _measured_between(connection: Connection, before: _Seen | None, seen: _Seen) -> Sequence[TargetId]:
-    if before is None or seen.newest <= before.newest:
+    """Targets that have measurements since then, or whose earlier ones were hidden, shown again or merged."""
+    if before is None:
         return ()
+    revised = [name for name, revision in seen.revisions.items() if before.revisions.get(name, 0) != revision]
+    if seen.newest <= before.newest:
+        return revised
     measurement = tables.Measurement
-    return connection.scalars(select(measurement.target_id).distinct().where(measurement.id > before.newest)).all()
+    newer = select(measurement.target_id).distinct().where(measurement.id > before.newest)
+    return [*revised, *connection.scalars(newer)]

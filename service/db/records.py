@@ -43,6 +43,7 @@ __all__ = [
     "kernel_record",
     "measurement_record",
     "measurement_row",
+    "runs_without_samples",
     "storable",
     "summary_of_runs",
     "summary_record",
@@ -54,6 +55,8 @@ DEFAULT_FEEDS = "default"
 """`feeds_key` of a measurement that was asked for without feeds of its own."""
 SHORTEST_MS, LONGEST_MS = 1e-9, 1e9
 """Latencies in ms that can be: means, ratios and logarithms of whatever lies between them are finite."""
+SUMMARY = "summary"
+"""Name in the first process of a row whose samples are no longer kept: what stayed of them."""
 INT64 = range(-(2**63), 2**63)
 
 
@@ -269,10 +272,21 @@ def summary_record(row: tables.Measurement | Row[Any]) -> Summary | None:
 
 
 def summary_of_runs(runs: Sequence[Mapping[str, Any]]) -> Summary | None:
-    """Summary of the samples of processes as rows keep them; None where there are none."""
+    """Summary of the samples of processes as rows keep them, or the one that stayed of them; None without either."""
+    if runs and SUMMARY in runs[0]:
+        return from_plain(Summary, runs[0][SUMMARY])
     processes = tuple(ProcessRun(samples_ms=tuple(run["samples_ms"])) for run in runs)
     nowhere = Target(device="", backend="")  # a summary looks at samples alone
     return Measurement(graph="", target=nowhere, settings=ProfileSettings(), runs=processes).summary
+
+
+def runs_without_samples(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+    """Processes as rows keep them, the summary of all samples in place of the samples; None where none are left."""
+    summary = summary_of_runs(runs)
+    if summary is None or SUMMARY in runs[0]:
+        return None
+    bare = [{**run, "samples_ms": []} for run in runs]
+    return [{**bare[0], SUMMARY: to_plain(summary)}, *bare[1:]]
 
 
 def _run_records(row: tables.Measurement) -> tuple[ProcessRun, ...]:
@@ -280,7 +294,8 @@ def _run_records(row: tables.Measurement) -> tuple[ProcessRun, ...]:
     for kernel in row.kernels:
         kernels[kernel.run].append(kernel_record(kernel))
     runs = []
-    for index, plain in enumerate(row.runs):
+    for index, stored in enumerate(row.runs):
+        plain = {name: value for name, value in stored.items() if name != SUMMARY}
         run = from_plain(ProcessRun, {**plain, "kernels": None, "counters": None})
         runs.append(
             replace(

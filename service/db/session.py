@@ -12,6 +12,7 @@ from latcast.schema import InputError
 from service.db.addresses import database_address
 from service.db.database_file import SameFile, count_commit, keep_private
 from service.db.migrate import upgrade
+from service.db.visibility import VisibleOnly
 from service.settings import Settings
 
 __all__ = ["Database", "create_engine_at", "create_engine_for", "upgrade"]
@@ -107,13 +108,15 @@ class Database:
 
     `with database.write.begin() as session:` is one transaction, committed at the end; `with database.read() as
     session:` reads a consistent state and blocks no writer. Both factories may be used from many threads, each
-    session by one.
+    session by one. What is hidden is seen by those statements alone that ask for it (`service.db.visibility`).
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.write: sessionmaker[Session] = sessionmaker(engine, expire_on_commit=False)
-        self.read: sessionmaker[Session] = sessionmaker(engine.execution_options(**{READ_ONLY: True}))
+        self.write: sessionmaker[Session] = sessionmaker(engine, class_=VisibleOnly, expire_on_commit=False)
+        self.read: sessionmaker[Session] = sessionmaker(
+            engine.execution_options(**{READ_ONLY: True}), class_=VisibleOnly
+        )
 
     def close(self) -> None:
         """Close every connection."""

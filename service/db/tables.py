@@ -68,6 +68,7 @@ LISTED = (
     "created_unix_s",
     "graph_hash",
     "architecture_id",
+    "hidden_unix_s",
 )
 """Columns of measurements that lists and charts read."""
 BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -107,7 +108,9 @@ class Base(DeclarativeBase):
 class Device(Base):
     """A machine; `id` derives from its fingerprint, so registering twice gives the same one.
 
-    `former_fingerprint` is that of version 0.1, of a machine that was registered with it.
+    `former_fingerprint` is that of version 0.1, of a machine that was registered with it, or of a device that was
+    merged into this one. `name` is what the agent calls it, or what somebody named it here (`given_name`).
+    `hidden_unix_s` is when it was taken out of sight (`service.db.visibility`), as of targets, graphs and measurements.
     """
 
     __tablename__ = "device"
@@ -119,6 +122,8 @@ class Device(Base):
     record: Mapped[dict[str, Any]]
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
     registered_unix_s: Mapped[float] = mapped_column(default=time.time)
+    hidden_unix_s: Mapped[float | None]
+    given_name: Mapped[str | None]
 
 
 class Target(Base):
@@ -127,6 +132,8 @@ class Target(Base):
     `device_id` is empty for a column of a public table, which `origin` names. `offered` tells whether the device's
     last registration still named the target: a runtime that was upgraded leaves a target that takes no more jobs.
     `former_id` is the id that follows from the device's former fingerprint: callers of before and late reports use it.
+    `revision` grows whenever measurements of the target are hidden, shown again, or come from another target: what was
+    kept of it is out of date then, though no measurement is newer.
     """
 
     __tablename__ = "target"
@@ -139,6 +146,8 @@ class Target(Base):
     record: Mapped[dict[str, Any]]
     offered: Mapped[bool] = mapped_column(default=True)
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
+    hidden_unix_s: Mapped[float | None]
+    revision: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class ApiKey(Base):
@@ -209,6 +218,7 @@ class Graph(Base):
     model: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     summary: Mapped[dict[str, Any]]
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
+    hidden_unix_s: Mapped[float | None]
 
 
 class GraphFacts(Base):

@@ -12,6 +12,7 @@ from latcast.errors import AuthenticationError, ConflictError, NotFoundError
 from latcast.schema import Device, InputError, Target
 from service.db import records, tables
 from service.db.pagination import Order, Page, fetch_page
+from service.db.visibility import ALL_ROWS
 from service.fleet import access, moves
 from service.fleet.presence import presence_of
 from service.settings import Settings
@@ -74,17 +75,18 @@ def register(
     _require_describable(device, *targets)
     _check_targets(device, targets)
     registered = moves.find_registered(session, device, former_fingerprint)
+    visible = registered if registered is None or registered.hidden_unix_s is None else None
     is_itself = registered is not None and principal.device_id == registered.id
     token = None
     if not is_itself and enrolment_token is not None:
         token = access.find_token(session, enrolment_token)
-        _require_fit(session, token, registered, device)
+        _require_fit(session, token, visible, device)
     elif not is_itself and principal.scope != "admin" and access.keys_required(session, settings):
-        raise AuthenticationError(_needs_token(principal, registered))
+        raise AuthenticationError(_needs_token(principal, visible))
     if is_itself:
         access.agent_of(session, principal).seen_unix_s = time.time()
-    elif enrolment_token is None and principal.scope != "admin" and registered is not None:
-        _require_no_other(session, settings, registered, device, targets)
+    elif enrolment_token is None and principal.scope != "admin" and visible is not None:
+        _require_no_other(session, settings, visible, device, targets)
     row = _describe(session, registered, device)
     key = None if is_itself else _agent_key(session, row, token)
     offered = [replace(target, device=row.fingerprint) for target in targets]
@@ -104,7 +106,7 @@ def _require_no_other(
     if not (presence.online and presence.called):
         return
     ours = select(tables.Target.id).where(tables.Target.device_id == row.id, tables.Target.offered.is_(True))
-    if row.name != device.name or set(session.scalars(ours)) != {
+    if row.record["name"] != device.name or set(session.scalars(ours)) != {
         replace(target, device=row.fingerprint).id for target in targets
     }:
         raise ConflictError(
@@ -160,7 +162,8 @@ def _describe(session: Session, registered: tables.Device | None, device: Device
     elif registered is not None and registered.fingerprint != device.fingerprint:
         moves.move(session, registered, device)
     row = session.merge(records.device_row(device))
-    row.registered_unix_s = time.time()
+    row.name = row.given_name or row.name
+    row.registered_unix_s, row.hidden_unix_s = time.time(), None
     session.flush()
     return row
 
@@ -229,18 +232,24 @@ def _revoke_keys(session: Session, device: tables.Device) -> None:
 def _offer(session: Session, device: tables.Device, targets: Sequence[Target]) -> None:
     session.execute(update(tables.Target).where(tables.Target.device_id == device.id).values(offered=False))
     for target in {target.id: target for target in targets}.values():
-        row = session.merge(records.target_row(target, device))
-        row.offered = True
+        known = session.get(tables.Target, target.id, execution_options=ALL_ROWS)
+        row = session.merge(records.target_row(target, device)) if known is None else known
+        row.offered, row.hidden_unix_s = True, None
         if device.former_fingerprint is not None:  # agents of version 0.1 go on using the former ids
             row.former_id = replace(target, device=device.former_fingerprint).id
     session.flush()
 
 
-def devices_page(session: Session, *, limit: int, cursor: str | None = None) -> Page[Row[tables.Device]]:
-    """Registered machines by id.
+def devices_page(
+    session: Session, *, limit: int, cursor: str | None = None, hidden: bool = False
+) -> Page[Row[tables.Device]]:
+    """Registered machines by id; with `hidden`, those that were taken out of sight.
 
     Raises:
         InputError: a cursor that no page gave.
     """
     order = Order("devices", (tables.Device.id,))
-    return fetch_page(session, select(tables.Device), order, limit=limit, cursor=cursor)
+    query = select(tables.Device)
+    if hidden:
+        query = query.where(tables.Device.hidden_unix_s.is_not(None)).execution_options(**ALL_ROWS)
+    return fetch_page(session, query, order, limit=limit, cursor=cursor)

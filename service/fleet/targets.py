@@ -7,6 +7,7 @@ from latcast.errors import ConflictError, NotFoundError
 from latcast.schema import TargetId
 from service.db import tables
 from service.db.pagination import Order, Page, fetch_page
+from service.db.visibility import ALL_ROWS
 from service.fleet.presence import unmeasurable
 from service.settings import Settings
 
@@ -52,11 +53,16 @@ def find_adaptable_target(session: Session, target_id: TargetId, settings: Setti
     return row if row.origin else find_measurable_target(session, target_id, settings)
 
 
-def targets_page(session: Session, *, limit: int, cursor: str | None = None) -> Page[Row[tables.Target]]:
-    """Targets by id.
+def targets_page(
+    session: Session, *, limit: int, cursor: str | None = None, hidden: bool = False
+) -> Page[Row[tables.Target]]:
+    """Targets by id; with `hidden`, those that were taken out of sight.
 
     Raises:
         InputError: a cursor that no page gave.
     """
     order = Order("targets", (tables.Target.id,))
-    return fetch_page(session, select(tables.Target), order, limit=limit, cursor=cursor)
+    query = select(tables.Target)
+    if hidden:
+        query = query.where(tables.Target.hidden_unix_s.is_not(None)).execution_options(**ALL_ROWS)
+    return fetch_page(session, query, order, limit=limit, cursor=cursor)

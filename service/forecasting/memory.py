@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import func, select
 
 from latcast.schema import Architecture, LatcastError, Target, TargetId
 from predictors.base import FloatArray, Query, normal_quantile
 from profilers.caching import Cache
 from profilers.search_spaces import get_space
-from service.db import tables
 from service.db.changes import Changes
 from service.db.session import Database
 from service.forecasting.columns import Answers, Responder
@@ -26,6 +24,7 @@ from service.forecasting.types import Forecast, senseless
 from service.graphs.queries import reads_natively
 from service.learning.catalogue import PredictorCatalogue, ServedPredictor
 from service.measurements.lookup import MeasuredLatency, measured_latencies, measured_networks
+from service.measurements.revisions import rows_state
 
 __all__ = ["ForecastMemory", "Prepared", "Remembered"]
 
@@ -421,10 +420,7 @@ class ForecastMemory:
         predictors = self._catalogue.predictors_of(target_id, not_before=self._changes.noticed_at)
         responder = self._selection.of(predictors, space, not_before=self._changes.noticed_at)[0]
         with self._database.read() as session:
-            newest = session.scalar(
-                select(func.max(tables.Measurement.id)).where(tables.Measurement.target_id == target_id)
-            )
-            state = (responder.id, id(responder.predictor), newest)
+            state = (responder.id, id(responder.predictor), rows_state(session, predictors.target.id))
             if remembered is None or remembered.state != state:
                 natively = reads_natively(responder.predictor, space)
                 rows = measured_networks(session, predictors.target, space) if natively else []

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, replace
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError
@@ -24,6 +24,7 @@ from service.learning import catalogue
 from service.learning.catalogue import ServedPredictor, StoredPredictor, TargetPredictors, bases_for
 from service.learning.support_selection import adapted_to, default_support
 from service.measurements.lookup import GRAPHS, measured_networks, measured_spaces
+from service.measurements.revisions import rows_state
 
 __all__ = ["PredictorSelection"]
 
@@ -192,10 +193,8 @@ def _same_device(session: Session, target: Target, space: str) -> list[TargetId]
 
 def _state(session: Session, predictors: TargetPredictors) -> tuple[object, ...]:
     """Whatever an adaptation depends on; while it stays the same, so does the adaptation."""
-    newest = session.scalar(
-        select(func.max(tables.Measurement.id)).where(tables.Measurement.target_id == predictors.target.id)
-    )
-    return newest, predictors.adapted is None, tuple(base.id for base in predictors.bases)
+    rows = rows_state(session, predictors.target.id)
+    return rows, predictors.adapted is None, tuple(base.id for base in predictors.bases)
 
 
 def _fewest(predictors: TargetPredictors, *, native: bool) -> float:

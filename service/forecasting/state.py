@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from latcast.schema import TargetId
 from service.db import tables
 from service.fleet.targets import find_target
+from service.measurements.revisions import rows_state
 
 __all__ = ["state_of"]
 
@@ -26,7 +27,8 @@ def state_of(session: Session, target_id: TargetId) -> str:
     adapted = select(tables.Adaptation.id).where(tables.Adaptation.target_id == found, tables.Adaptation.active)
     bases = select(tables.Predictor.id).where(tables.Predictor.active).order_by(tables.Predictor.id)
     depends = [
-        *session.execute(select(func.max(rows.id), func.count(rows.id)).where(measured)).one(),
+        *rows_state(session, found),
+        session.scalar(select(func.count(rows.id)).where(measured)),
         session.scalar(adapted),
         list(session.scalars(bases)),
         version("latcast"),

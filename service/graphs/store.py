@@ -97,10 +97,13 @@ def prepare_architecture(reader: ReadsFeatures, architecture: Architecture) -> P
 def save(session: Session, prepared: PreparedGraph) -> GraphHash:
     """Write a graph, and its architecture where it has one; its hash.
 
-    What is there already stays, unless no runtime opened it: then the new model takes its place.
+    What is there already stays, unless no runtime opened it: then the new model takes its place. A hidden graph comes
+    back, without its measurements.
     """
     graph = {"hash": prepared.hash, "model": prepared.model, "summary": prepared.summary}
     session.execute(insert_missing(session, tables.Graph).values(graph))
+    again = update(tables.Graph).where(tables.Graph.hash == prepared.hash, tables.Graph.hidden_unix_s.is_not(None))
+    session.execute(again.values(hidden_unix_s=None), execution_options={"synchronize_session": False})
     _replace_unopened(session, prepared)
     session.execute(insert_missing(session, tables.GraphFacts).values(facts_of(prepared.hash, prepared.summary)))
     if (architecture := prepared.architecture) is not None:

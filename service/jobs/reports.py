@@ -1,5 +1,6 @@
 """What agents report about measuring jobs: a measurement, or why there is none."""
 
+import time
 from dataclasses import replace
 
 from sqlalchemy import select
@@ -7,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import Failure, InputError, LeaseOutcome, Measurement
 from service.db import records
-from service.db.tables import Graph, Job, Target
+from service.db.tables import Agent, Attempt, Graph, Job, Target
 from service.db.tables import Measurement as MeasurementRow
+from service.db.visibility import ALL_ROWS
 from service.jobs import queue
 from service.jobs.payloads import ProfilePayload, parsed
 from service.jobs.queue import Receipt
@@ -25,7 +27,8 @@ MODEL_STAGES = frozenset({"load", "open", "feeds", "run", "timeout", "memory", "
 def take_measurement(
     session: Session, *, job_id: str, lease_token: str, measurement: Measurement, device_id: str | None = None
 ) -> Receipt:
-    """Store what an agent measured and finish the job; a failed measurement is stored too and fails the job.
+    """Store what an agent measured and finish the job; a failed measurement is stored too and fails the job. What comes
+    from an agent in quarantine is hidden (`service.curation.hiding`).
 
     A repeat is answered as the first was, and writes nothing. A lease that ran out still delivers as long as
     nobody else got the job.
@@ -44,7 +47,8 @@ def take_measurement(
         NotFoundError: there is no such job.
     """
     job, attempt = queue.reported(session, job_id, lease_token, device_id=device_id)
-    written = session.scalar(select(MeasurementRow).where(MeasurementRow.lease_token == lease_token))
+    same = select(MeasurementRow).where(MeasurementRow.lease_token == lease_token)
+    written = session.scalar(same, execution_options=ALL_ROWS)
     if written is not None and (written.failure_stage is None) == (measurement.failure is None):
         return Receipt(job_id, job.state, written.id)
     queue.require_open(job, attempt)
@@ -119,6 +123,9 @@ def _keep_failure(session: Session, job: Job, lease_token: str, failure: Failure
 def _add_row(session: Session, job: Job, lease_token: str, measurement: Measurement) -> MeasurementRow:
     key = records.feeds_key(parsed(ProfilePayload, job).feeds)
     row = records.measurement_row(measurement, feeds_key=key, job_id=job.id, lease_token=lease_token)
+    agent = select(Agent.quarantined_unix_s).join(Attempt, Attempt.agent_id == Agent.id)
+    if session.scalar(agent.where(Attempt.lease_token == lease_token)) is not None:
+        row.hidden_unix_s = time.time()
     session.add(row)
     session.flush()
     return row

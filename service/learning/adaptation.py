@@ -121,10 +121,14 @@ class AdaptationSteps(Steps[AdaptPayload]):
             rows = [
                 child.result["measurement_id"] for child in children if child.state == JobState.DONE and child.result
             ]
+            visible = datasets.visible_among(session, rows)
+            hidden, rows = len(rows) - len(visible), [row for row in rows if row in visible]
             attempts = [attempt for child in children for attempt in queue.attempts_of(session, child.id)]
         if len(rows) < max(1, FEWEST_SHARE * len(children)):
             messages = {attempt.message for attempt in attempts if attempt.message}
             messages |= {child.result["error"] for child in children if child.result and "error" in child.result}
+            if hidden:
+                messages.add(f"{hidden} measurements were hidden (`latcast measurements list --hidden`).")
             reasons = " ".join(sorted(messages))
             raise ConflictError(
                 f"Only {len(rows)} of {len(children)} graphs could be measured, too few to adapt to. "

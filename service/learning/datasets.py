@@ -30,6 +30,7 @@ __all__ = [
     "frozen_row_ids",
     "load_dataset",
     "network_keys",
+    "visible_among",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 1
@@ -137,6 +138,12 @@ def _kernels(session: Session, row_ids: Sequence[int]) -> Mapping[int, tuple[Ker
         for row in session.scalars(query):
             found.setdefault(row.measurement_id, {}).setdefault(row.run, []).append(records.kernel_record(row))
     return {row_id: tuple(next(iter(runs.values()))) for row_id, runs in found.items()}
+
+
+def visible_among(session: Session, row_ids: Collection[int]) -> set[int]:
+    """Those of the measurements that are there, and not hidden."""
+    table = tables.Measurement
+    return {row for part in chunks(row_ids) for row in session.scalars(select(table.id).where(table.id.in_(part)))}
 
 
 def network_keys(session: Session, row_ids: Collection[int]) -> dict[int, str | int]:

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Integer, Row, case, cast, func, select
 from sqlalchemy.orm import Session
 
-from service.db.tables import Measurement
+from service.db.tables import Measurement, Target
+from service.db.visibility import ALL_ROWS
 
 __all__ = ["Activity", "ActivityCounts", "Hour"]
 
@@ -41,6 +42,7 @@ class ActivityCounts:
 @dataclass(slots=True)
 class _Counted:
     last_id: int = 0
+    revisions: int = 0
     since: float = field(default_factory=time.monotonic)
     hours: dict[int, Hour] = field(default_factory=dict)
 
@@ -60,8 +62,9 @@ class Activity:
             hours: how many of the latest are listed.
         """
         with self._lock:
-            if time.monotonic() - self._counted.since > RECOUNT_S:
-                self._counted = _Counted()
+            revisions = session.scalar(select(func.sum(Target.revision)), execution_options=ALL_ROWS) or 0
+            if time.monotonic() - self._counted.since > RECOUNT_S or revisions != self._counted.revisions:
+                self._counted = _Counted(revisions=revisions)
             self._count(session)
             counted = self._counted.hours
             now = int(time.time()) // HOUR_S

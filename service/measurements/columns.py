@@ -17,6 +17,7 @@ from latcast.schema import Architecture as ArchitectureRecord
 from latcast.schema import TargetId, UnknownNameError
 from service.db.statements import chunks
 from service.db.tables import Architecture, GraphFacts, Measurement
+from service.measurements.revisions import rows_state
 
 __all__ = ["MOST_OPERATORS", "Networks", "TargetColumns", "loaded"]
 
@@ -99,6 +100,7 @@ class TargetColumns:
         network: place among `networks`.
         networks: what the rows are of.
         version: differs wherever the rows do.
+        revision: of the target, when they were read (`service.measurements.revisions`).
     """
 
     target_id: TargetId
@@ -111,6 +113,7 @@ class TargetColumns:
     network: npt.NDArray[np.int32]
     networks: Networks
     version: str
+    revision: int | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -143,8 +146,12 @@ def loaded(session: Session, target_id: TargetId, before: TargetColumns | None =
     Args:
         session: reads.
         target_id: the target.
-        before: what was loaded earlier: only rows that were added since are read.
+        before: what was loaded earlier: only rows that were added since are read, unless earlier ones were hidden,
+            shown again or merged.
     """
+    revision = rows_state(session, target_id)[1]
+    if before is not None and before.revision != revision:
+        before = None
     last = int(before.ids[-1]) if before is not None and len(before) else 0
     networks, parts = Networks(), [_no_rows()]
     for rows in _rows(session, target_id, after=last):
@@ -158,7 +165,11 @@ def loaded(session: Session, target_id: TargetId, before: TargetColumns | None =
     arrays = dict(zip(_NAMES, map(np.concatenate, zip(*parts, strict=True)), strict=True))
     ids = arrays["ids"]
     return TargetColumns(
-        target_id=target_id, networks=networks, version=f"{ids[-1] if len(ids) else 0}-{len(ids)}", **arrays
+        target_id=target_id,
+        networks=networks,
+        version=f"{ids[-1] if len(ids) else 0}-{len(ids)}-{revision}",
+        revision=revision,
+        **arrays,
     )
 
 

@@ -13,6 +13,7 @@ from service.db import records
 from service.db.pagination import Order, Page, fetch_page
 from service.db.statements import chunks
 from service.db.tables import Architecture, Measurement
+from service.db.visibility import ALL_ROWS
 from service.graphs.store import architectures_of
 
 __all__ = ["WITHOUT_SAMPLES", "Filter", "MeasurementSummary", "Outcome", "Sort", "iterate", "iterate_ids",
@@ -38,6 +39,7 @@ class Filter:
         noisy: rows that are, or are not, flagged as noisy.
         graph: rows of this graph.
         space: rows of graphs that are architectures of this search space.
+        hidden: rows that were hidden, instead of the others.
     """
 
     target_id: TargetId
@@ -45,6 +47,7 @@ class Filter:
     noisy: bool | None = None
     graph: str | None = None
     space: str | None = None
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,7 @@ class MeasurementSummary:
     feeds_key: str
     peak_memory_bytes: int
     created_unix_s: float
+    hidden_unix_s: float | None = None
 
 
 ORDERS: Mapping[Sort, Order] = {
@@ -130,6 +134,8 @@ def _whole(session: Session, rows: Sequence[Measurement]) -> Iterator[tuple[Meas
 
 def _select(wanted: Filter) -> Select[Measurement]:
     query = select(Measurement).where(Measurement.target_id == wanted.target_id)
+    if wanted.hidden:
+        query = query.where(Measurement.hidden_unix_s.is_not(None)).execution_options(**ALL_ROWS)
     if wanted.outcome != "all":
         failed = wanted.outcome == "failed"
         query = query.where(Measurement.median_ms.is_(None) if failed else Measurement.median_ms.is_not(None))
@@ -145,12 +151,13 @@ def _select(wanted: Filter) -> Select[Measurement]:
 
 
 def measurement_row(session: Session, measurement_id: int) -> Measurement:
-    """The row of a measurement.
+    """The row of a measurement, hidden or not.
 
     Raises:
         NotFoundError: there is none.
     """
-    row = session.get(Measurement, measurement_id) if 0 <= measurement_id < 2**63 else None
+    possible = 0 <= measurement_id < 2**63
+    row = session.get(Measurement, measurement_id, execution_options=ALL_ROWS) if possible else None
     if row is None:
         raise NotFoundError(f"There is no measurement {measurement_id}.")
     return row
@@ -175,7 +182,7 @@ def _with_runs(session: Session, rows: Sequence[Measurement]) -> Iterator[tuple[
     by_id = {row.id: row for row in rows}
     for part in chunks(sorted(by_id)):
         query = select(Measurement.id, Measurement.runs).where(Measurement.id.in_(part)).order_by(Measurement.id)
-        for row_id, runs in session.execute(query, execution_options={"yield_per": ROWS_WITH_SAMPLES}):
+        for row_id, runs in session.execute(query, execution_options={"yield_per": ROWS_WITH_SAMPLES, **ALL_ROWS}):
             yield by_id[row_id], runs
 
 
@@ -200,4 +207,5 @@ def _summary(row: Measurement, architecture: Any, runs: list[Any]) -> Measuremen
         feeds_key=row.feeds_key,
         peak_memory_bytes=max((run["peak_memory_bytes"] for run in runs), default=0),
         created_unix_s=row.created_unix_s,
+        hidden_unix_s=row.hidden_unix_s,
     )

@@ -18,7 +18,7 @@ KeyId = Annotated[str, Path(max_length=64)]
 
 
 @router.post("/devices/register")
-def register(body: schemas.RegisterIn, parts: PartsOf, caller: Anybody) -> registration.Registration:
+def register_device(body: schemas.RegisterIn, parts: PartsOf, caller: Anybody) -> registration.Registration:
     """Describe a machine and its targets; the answer holds the key of its agent. Registering again is harmless."""
     with parts.database.write.begin() as session:
         registered = registration.register(
@@ -38,11 +38,11 @@ def register(body: schemas.RegisterIn, parts: PartsOf, caller: Anybody) -> regis
 
 @router.get("/devices")
 def list_devices(
-    parts: PartsOf, _caller: Reader, limit: Limit, cursor: Cursor = None
+    parts: PartsOf, _caller: Reader, limit: Limit, cursor: Cursor = None, *, hidden: bool = False
 ) -> schemas.Listed[schemas.DeviceOut]:
-    """Registered machines, by id."""
+    """Registered machines, by id; with `hidden`, those that were taken out of sight instead."""
     with parts.database.read() as session:
-        page = registration.devices_page(session, limit=limit, cursor=cursor)
+        page = registration.devices_page(session, limit=limit, cursor=cursor, hidden=hidden)
         rows = [row for (row,) in page.items]
         presences = presence.presence_of(session, [row.id for row in rows], parts.settings)
         items = [device_out(row, presences[row.id]) for row in rows]
@@ -53,6 +53,8 @@ def device_out(row: tables.Device, found: presence.Presence) -> schemas.DeviceOu
     """A device with what is known of its agents."""
     return schemas.DeviceOut(
         id=row.id,
+        name=row.name,
+        hidden_unix_s=row.hidden_unix_s,
         device=records.device_record(row),
         created_unix_s=row.created_unix_s,
         registered_unix_s=row.registered_unix_s,

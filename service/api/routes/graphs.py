@@ -59,7 +59,7 @@ MODEL_BODY = {
 
 
 @router.post("/graphs", status_code=201, openapi_extra=MODEL_BODY)
-def upload(
+def upload_graph(
     request: Request, parts: PartsOf, _caller: Reader, shapes: Shapes = None, dims: Dims = None
 ) -> schemas.GraphOut:
     """Store a model's graph. Weights are left out; the same graph twice is once."""
@@ -135,14 +135,14 @@ def _parsed(kind: TypeAdapter[T], text: str | None, problem: str) -> T | None:
 
 
 @router.get("/graphs/{graph_hash}")
-def show(graph_hash: str, parts: PartsOf, _caller: Reader) -> schemas.GraphOut:
+def get_graph(graph_hash: str, parts: PartsOf, _caller: Reader) -> schemas.GraphOut:
     """Operators, FLOPs, parameters, activations and arithmetic intensity of a stored graph."""
     with parts.database.read() as session:
         return views.graph_out(session, store.find(session, graph_hash))
 
 
 @router.get("/graphs/{graph_hash}/nodes")
-def nodes(graph_hash: str, parts: PartsOf, response: Response, _caller: Reader) -> schemas.NodesOut:
+def list_nodes(graph_hash: str, parts: PartsOf, response: Response, _caller: Reader) -> schemas.NodesOut:
     """The nodes of a stored graph, what each reads of which, and its work: what there is to draw."""
     with parts.database.read() as session:
         packed = store.find(session, graph_hash).model
@@ -172,7 +172,7 @@ def _node_out(graph: Graph, node: Node, makers: Mapping[int, int]) -> schemas.No
 
 
 @router.get("/graphs/{graph_hash}/model", response_class=Response, responses={200: {"content": {OCTET_STREAM: {}}}})
-def model(graph_hash: str, parts: PartsOf, _caller: ModelReader) -> Response:
+def get_model(graph_hash: str, parts: PartsOf, _caller: ModelReader) -> Response:
     """The ONNX model without its weights; agents refill them from a seed."""
     with parts.database.read() as session:
         return Response(store.model_bytes(store.find(session, graph_hash)), media_type=OCTET_STREAM)

@@ -29,7 +29,7 @@ POLL_SECONDS = 0.25
 
 
 @router.post("/jobs", status_code=202)
-def create(body: schemas.JobIn, parts: PartsOf, caller: Measurer) -> schemas.Listed[schemas.JobRef]:
+def create_jobs(body: schemas.JobIn, parts: PartsOf, caller: Measurer) -> schemas.Listed[schemas.JobRef]:
     """Measure graphs on a target (one job for each graph), adapt a predictor to it, or train one on measurements.
 
     Training needs a key of scope `admin`.
@@ -85,7 +85,9 @@ def list_jobs(
 
 
 @router.post("/jobs/lease", responses={204: {"description": "No job came within `wait_s`; ask again."}})
-async def lease(body: schemas.LeaseIn, request: Request, parts: PartsOf, caller: AgentOnly) -> schemas.LeaseOut | None:
+async def lease_job(
+    body: schemas.LeaseIn, request: Request, parts: PartsOf, caller: AgentOnly
+) -> schemas.LeaseOut | None:
     """Get the oldest job for one of the targets that the agent's device offers; waits for one to come.
 
     A key that is revoked meanwhile ends the call with 401.
@@ -137,7 +139,7 @@ def _worker(caller: Principal) -> queue.Worker:
 
 
 @router.get("/jobs/{job_id}")
-def show(job_id: str, parts: PartsOf, _caller: Reader) -> schemas.JobOut:
+def get_job(job_id: str, parts: PartsOf, _caller: Reader) -> schemas.JobOut:
     """A job with every attempt at it and why those failed."""
     with parts.database.read() as session:
         job = views.job_out(session, queue.find(session, job_id), parts.settings)
@@ -147,7 +149,7 @@ def show(job_id: str, parts: PartsOf, _caller: Reader) -> schemas.JobOut:
 
 
 @router.post("/jobs/{job_id}/cancel")
-def cancel(job_id: str, parts: PartsOf, caller: Measurer) -> schemas.JobOut:
+def cancel_job(job_id: str, parts: PartsOf, caller: Measurer) -> schemas.JobOut:
     """Cancel a job and the jobs it waits for; with a key of scope `measure`, one of its own."""
     with parts.database.write.begin() as session:
         job = queue.find(session, job_id)
@@ -164,12 +166,12 @@ async def _share(request: Request, parts: PartsOf, caller: Reader) -> AsyncItera
 
 Share = Annotated[None, Depends(_share)]
 """One of the streams that a caller may have open; held until it ends."""
-ShownJob = Annotated[schemas.JobOut, Depends(show)]
+ShownJob = Annotated[schemas.JobOut, Depends(get_job)]
 """The job as it is when the call comes; one that does not exist is refused before the stream begins."""
 
 
 @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
-async def events(
+async def follow_job(
     job: ShownJob, request: Request, parts: PartsOf, caller: Reader, _share: Share
 ) -> AsyncIterable[ServerSentEvent]:
     """The job now, and each time it changes, until it is finished, the caller's key is revoked or the service ends."""
@@ -186,7 +188,7 @@ async def events(
 
 
 @router.post("/jobs/{job_id}/heartbeat")
-def heartbeat(job_id: str, body: schemas.HeartbeatIn, parts: PartsOf, caller: AgentOnly) -> schemas.HeartbeatOut:
+def extend_lease(job_id: str, body: schemas.HeartbeatIn, parts: PartsOf, caller: AgentOnly) -> schemas.HeartbeatOut:
     """Extend the lease; 409 when it has ended, and then stop working on the job."""
     with parts.database.write.begin() as session:
         deadline = queue.heartbeat(
@@ -201,7 +203,7 @@ def heartbeat(job_id: str, body: schemas.HeartbeatIn, parts: PartsOf, caller: Ag
 
 
 @router.post("/jobs/{job_id}/result")
-def result(job_id: str, body: schemas.ResultIn, parts: PartsOf, caller: AgentOnly) -> schemas.ReceiptOut:
+def report_result(job_id: str, body: schemas.ResultIn, parts: PartsOf, caller: AgentOnly) -> schemas.ReceiptOut:
     """Deliver a measurement. Once this is answered with 2xx it is on disk; a repeat is answered as the first was."""
     with parts.database.write.begin() as session:
         receipt = reports.take_measurement(
@@ -215,7 +217,7 @@ def result(job_id: str, body: schemas.ResultIn, parts: PartsOf, caller: AgentOnl
 
 
 @router.post("/jobs/{job_id}/failure")
-def failure(job_id: str, body: schemas.FailureIn, parts: PartsOf, caller: AgentOnly) -> schemas.ReceiptOut:
+def report_failure(job_id: str, body: schemas.FailureIn, parts: PartsOf, caller: AgentOnly) -> schemas.ReceiptOut:
     """Say why nothing was measured; the job returns to the queue while it has attempts left."""
     with parts.database.write.begin() as session:
         receipt = reports.take_failure(

@@ -23,7 +23,7 @@ HOURS = 48
 
 
 @router.get("/overview")
-def overview(parts: PartsOf, _caller: Reader) -> schemas.OverviewOut:
+def get_overview(parts: PartsOf, _caller: Reader) -> schemas.OverviewOut:
     """Devices, targets, the queue with why its jobs wait, activity, and what needs attention."""
     with parts.database.read() as session:
         devices = session.scalars(select(tables.Device).order_by(tables.Device.name).limit(MOST_DEVICES)).all()

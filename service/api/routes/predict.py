@@ -132,7 +132,7 @@ class _Asked:
 
 
 @router.post("/targets/{target_id}/explain")
-def explain(
+def explain_forecast(
     *,
     target_id: str,
     body: schemas.ItemIn,

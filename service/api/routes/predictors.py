@@ -30,14 +30,14 @@ def list_predictors(
 
 
 @router.get("/predictors/{predictor_id}")
-def show(predictor_id: str, parts: PartsOf, _caller: Reader) -> schemas.PredictorOut:
+def get_predictor(predictor_id: str, parts: PartsOf, _caller: Reader) -> schemas.PredictorOut:
     """One base predictor: its kind, artifact, data and metrics."""
     with parts.database.read() as session:
         return schemas.PredictorOut.model_validate(predictor_rows.find_predictor(session, predictor_id))
 
 
 @router.get("/predictors/{predictor_id}/card", responses=TEXT)
-def card(predictor_id: str, parts: PartsOf, _caller: Reader) -> Response:
+def get_predictor_card(predictor_id: str, parts: PartsOf, _caller: Reader) -> Response:
     """The model card: data, hosts, figures of what was held out, and what rebuilds it; Markdown."""
     with parts.database.read() as session:
         text = predictor_rows.find_predictor(session, predictor_id).card
@@ -45,7 +45,7 @@ def card(predictor_id: str, parts: PartsOf, _caller: Reader) -> Response:
 
 
 @router.get("/predictors/{predictor_id}/calibration.svg", responses=PICTURE)
-def calibration(predictor_id: str, parts: PartsOf, _caller: Reader) -> Response:
+def get_predictor_calibration(predictor_id: str, parts: PartsOf, _caller: Reader) -> Response:
     """How often held-out latencies lay within intervals, against how often these say; SVG."""
     with parts.database.read() as session:
         picture = predictor_rows.find_predictor(session, predictor_id).calibration_svg
@@ -53,13 +53,13 @@ def calibration(predictor_id: str, parts: PartsOf, _caller: Reader) -> Response:
 
 
 @router.post("/predictors/{predictor_id}/activate")
-def activate(predictor_id: str, parts: PartsOf, caller: Admin) -> schemas.PredictorOut:
+def activate_predictor(predictor_id: str, parts: PartsOf, caller: Admin) -> schemas.PredictorOut:
     """Let it answer for targets without an adaptation, and be adapted, before older ones."""
     return _set(parts, caller, predictor_id, True)
 
 
 @router.post("/predictors/{predictor_id}/deactivate")
-def deactivate(predictor_id: str, parts: PartsOf, caller: Admin) -> schemas.PredictorOut:
+def deactivate_predictor(predictor_id: str, parts: PartsOf, caller: Admin) -> schemas.PredictorOut:
     """Let it answer only where it is asked for by name; adaptations that were made of it stay."""
     return _set(parts, caller, predictor_id, False)
 
@@ -72,7 +72,7 @@ def _set(parts: Parts, caller: Principal, predictor_id: str, active: bool) -> sc
 
 
 @router.delete("/predictors/{predictor_id}")
-def remove(predictor_id: str, parts: PartsOf, caller: Admin) -> schemas.PredictorOut:
+def remove_predictor(predictor_id: str, parts: PartsOf, caller: Admin) -> schemas.PredictorOut:
     """Remove it and what was adapted of it; 409 while a target is answered for by an adaptation of it."""
     with parts.database.write.begin() as session:
         audit.record(session, caller.key_id, "predictors.remove", predictor_id)

@@ -98,7 +98,7 @@ def _unchanged(request: Request, response: Response, found: Found) -> Response |
 
 
 @router.get("/targets/{target_id}/rows", responses=NOT_MODIFIED)  # type: ignore[arg-type]
-def rows(
+def list_rows(
     *,
     request: Request,
     response: Response,
@@ -118,7 +118,7 @@ def rows(
 
 
 @router.get("/targets/{target_id}/bins", responses=NOT_MODIFIED)  # type: ignore[arg-type]
-def binned(request: Request, response: Response, found: FoundRows) -> schemas.BinsOut:
+def bin_rows(request: Request, response: Response, found: FoundRows) -> schemas.BinsOut:
     """Histograms of latency, FLOPs, noise and time; latency over FLOPs; drift and noise over time; frequent names."""
     if (unchanged := _unchanged(request, response, found)) is not None:
         return unchanged  # type: ignore[return-value]
@@ -141,16 +141,17 @@ def binned(request: Request, response: Response, found: FoundRows) -> schemas.Bi
 @router.get(
     "/targets/{target_id}/rows.csv", response_class=StreamingResponse, responses={200: {"content": {"text/csv": {}}}}
 )
-def rows_csv(parts: PartsOf, found: FoundRows) -> StreamingResponse:
+def export_rows_csv(parts: PartsOf, found: FoundRows) -> StreamingResponse:
     """The rows that the filter leaves as CSV, without their samples; harmless to spreadsheets."""
-    lines = _csv(parts, found.columns.ids[found.mask].tolist())
+    lines = _csv(parts, found)
     headers = as_file(f"{found.columns.target_id}.csv")
     return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _csv(parts: Parts, ids: list[int]) -> Iterator[str]:
+def _csv(parts: Parts, found: Found) -> Iterator[str]:
     with parts.database.read() as session:
-        yield from export.csv_lines(iterate_ids(session, ids))
+        target = find_target(session, found.columns.target_id)
+        yield from export.csv_lines(session, target, iterate_ids(session, found.columns.ids[found.mask].tolist()))
 
 
 @router.get(
@@ -158,8 +159,8 @@ def _csv(parts: Parts, ids: list[int]) -> Iterator[str]:
     response_class=StreamingResponse,
     responses={200: {"content": {PARQUET: {}}}},
 )
-def rows_parquet(parts: PartsOf, found: FoundRows) -> StreamingResponse:
-    """The rows that the filter leaves with all their samples as Parquet."""
+def export_rows_parquet(parts: PartsOf, found: FoundRows) -> StreamingResponse:
+    """The rows that the filter leaves with all their samples, kernels and counters as Parquet."""
     out = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
     with parts.database.read() as session:
         _write(session, found, out)
@@ -168,4 +169,5 @@ def rows_parquet(parts: PartsOf, found: FoundRows) -> StreamingResponse:
 
 
 def _write(session: Session, found: Found, out: IO[bytes]) -> None:
-    export.write_parquet(iterate_ids(session, found.columns.ids[found.mask].tolist()), out)
+    target = find_target(session, found.columns.target_id)
+    export.write_parquet(session, target, iterate_ids(session, found.columns.ids[found.mask].tolist()), out)

@@ -15,7 +15,7 @@ router = APIRouter(tags=["session"], route_class=Route)
 
 
 @router.get("/session")
-def session(parts: PartsOf, caller: Anybody) -> schemas.SessionOut:
+def get_session(parts: PartsOf, caller: Anybody) -> schemas.SessionOut:
     """What the caller may do; without a key that tells whether one is needed."""
     with parts.database.read() as reading:
         required = access.keys_required(reading, parts.settings)

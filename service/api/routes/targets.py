@@ -35,24 +35,24 @@ PARQUET = "application/vnd.apache.parquet"
 
 @router.get("/targets")
 def list_targets(
-    parts: PartsOf, _caller: Reader, limit: Limit, cursor: Cursor = None
+    parts: PartsOf, _caller: Reader, limit: Limit, cursor: Cursor = None, *, hidden: bool = False
 ) -> schemas.Listed[schemas.TargetOut]:
-    """Targets, by id."""
+    """Targets, by id; with `hidden`, those that were taken out of sight instead."""
     with parts.database.read() as session:
-        page = targets_page(session, limit=limit, cursor=cursor)
+        page = targets_page(session, limit=limit, cursor=cursor, hidden=hidden)
         items = views.targets_out(session, [row for (row,) in page.items], parts.settings)
     return schemas.Listed(items=items, next_cursor=page.next_cursor)
 
 
 @router.get("/targets/{target_id}")
-def show(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetOut:
+def get_target(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetOut:
     """One target, with the adaptation that answers for it."""
     with parts.database.read() as session:
         return views.targets_out(session, [find_target(session, target_id)], parts.settings)[0]
 
 
 @router.get("/targets/{target_id}/state")
-def state(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetState:
+def get_target_state(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetState:
     """A text that is another as soon as forecasts for the target may be: whoever keeps answers asks for it first."""
     parts.changes.look()  # so that forecasts which are asked for next are not older than this
     with parts.database.read() as session:
@@ -60,7 +60,7 @@ def state(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetStat
 
 
 @router.get("/targets/{target_id}/lookup-table")
-def lookup(
+def get_lookup_table(
     target_id: str, space: SpaceName, parts: PartsOf, _caller: Reader, samples: Samples = 1000
 ) -> schemas.LookupTableOut:
     """What each option of a search space costs at each position, in ms: the sum that is closest to the forecasts of
@@ -76,7 +76,7 @@ def lookup(
     response_class=Response,
     responses={200: {"content": {ARTIFACT: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-def artifact(target_id: str, space: SpaceName, parts: PartsOf, _caller: Reader) -> Response:
+def get_target_predictor(target_id: str, space: SpaceName, parts: PartsOf, _caller: Reader) -> Response:
     """The predictor that answers for architectures of a space, adapted to the target, as an artifact: for loops that
     forecast in their own process.
     """
@@ -87,7 +87,7 @@ def artifact(target_id: str, space: SpaceName, parts: PartsOf, _caller: Reader) 
 
 
 @router.post("/targets/{target_id}/adapt", status_code=202)
-def adapt(target_id: str, body: schemas.AdaptIn, parts: PartsOf, caller: Measurer) -> schemas.JobRef:
+def adapt_target(target_id: str, body: schemas.AdaptIn, parts: PartsOf, caller: Measurer) -> schemas.JobRef:
     """Have graphs measured, adapt a predictor to them and let it answer; follow the job to see it happen."""
     submitter = submitter_of(caller, body.priority)
     job = submission.adapt(
@@ -106,7 +106,7 @@ def put_microbench(target_id: str, body: Microbench, parts: PartsOf, caller: Age
 
 
 @router.get("/targets/{target_id}/microbench")
-def microbench(target_id: str, parts: PartsOf, _caller: ModelReader) -> schemas.MicrobenchOut:
+def get_microbench(target_id: str, parts: PartsOf, _caller: ModelReader) -> schemas.MicrobenchOut:
     """The hardware descriptor that represents a target: the newest one that is not noisy."""
     with parts.database.read() as session:
         return _microbench_out(session, target_id)
@@ -125,17 +125,18 @@ def _filter(
     noisy: bool | None = None,
     graph: Annotated[str | None, Query(max_length=100)] = None,
     space: Annotated[str | None, Query(max_length=100)] = None,
+    hidden: Annotated[bool, Query(description="Rows that were hidden, instead of the others.")] = False,
 ) -> pages.Filter:
     with parts.database.read() as session:
         target_id = find_target(session, target_id).id
-    return pages.Filter(target_id=target_id, outcome=outcome, noisy=noisy, graph=graph, space=space)
+    return pages.Filter(target_id=target_id, outcome=outcome, noisy=noisy, graph=graph, space=space, hidden=hidden)
 
 
 Wanted = Annotated[pages.Filter, Depends(_filter)]
 
 
 @router.get("/targets/{target_id}/measurements")
-def measurements(
+def list_measurements(
     _caller: Reader,
     wanted: Wanted,
     parts: PartsOf,
@@ -150,7 +151,7 @@ def measurements(
 
 
 @router.get("/measurements/{measurement_id}")
-def measurement(measurement_id: int, parts: PartsOf, _caller: Reader) -> schemas.MeasurementOut:
+def get_measurement(measurement_id: int, parts: PartsOf, _caller: Reader) -> schemas.MeasurementOut:
     """One measurement whole: every sample, kernel and counter."""
     with parts.database.read() as session:
         row = pages.measurement_row(session, measurement_id)
@@ -164,8 +165,8 @@ def measurement(measurement_id: int, parts: PartsOf, _caller: Reader) -> schemas
 @router.get(
     "/targets/{target_id}/dataset.csv", response_class=StreamingResponse, responses={200: {"content": {"text/csv": {}}}}
 )
-def dataset_csv(_caller: Reader, wanted: Wanted, parts: PartsOf) -> StreamingResponse:
-    """The measurements as CSV; texts that a spreadsheet would run as formulas are made harmless."""
+def export_csv(_caller: Reader, wanted: Wanted, parts: PartsOf) -> StreamingResponse:
+    """The measurements as CSV, with device and target; texts that spreadsheets would run as formulas are harmless."""
     lines = _csv(parts, wanted)
     # The header and the first row are drawn here: once the answer has begun, a refusal can only break it off.
     first = list(islice(lines, 2))
@@ -176,7 +177,7 @@ def dataset_csv(_caller: Reader, wanted: Wanted, parts: PartsOf) -> StreamingRes
 
 def _csv(parts: Parts, wanted: pages.Filter) -> Iterator[str]:
     with parts.database.read() as session:
-        yield from export.csv_lines(pages.iterate(session, wanted))
+        yield from export.csv_lines(session, find_target(session, wanted.target_id), pages.iterate(session, wanted))
 
 
 @router.get(
@@ -184,11 +185,11 @@ def _csv(parts: Parts, wanted: pages.Filter) -> Iterator[str]:
     response_class=StreamingResponse,
     responses={200: {"content": {PARQUET: {}}}},
 )
-def dataset_parquet(_caller: Reader, wanted: Wanted, parts: PartsOf) -> StreamingResponse:
-    """The measurements with all their samples as Parquet."""
+def export_parquet(_caller: Reader, wanted: Wanted, parts: PartsOf) -> StreamingResponse:
+    """The measurements with all their samples, kernels and counters, device and target as Parquet."""
     out = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
     with parts.database.read() as session:
-        export.write_parquet(pages.iterate(session, wanted), out)
+        export.write_parquet(session, find_target(session, wanted.target_id), pages.iterate(session, wanted), out)
     out.seek(0)
     return StreamingResponse(sent(out), media_type=PARQUET, headers=as_file(f"{wanted.target_id}.parquet"))
 
@@ -206,6 +207,6 @@ def as_file(name: str) -> dict[str, str]:
 
 
 @router.get("/targets/{target_id}/quality")
-def quality(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.QualityOut:
+def get_quality(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.QualityOut:
     """Every measured graph beside its forecast; rows that the predictor was adapted to are marked."""
     return schemas.QualityOut(target=target_id, pairs=parts.forecaster.quality(target_id))

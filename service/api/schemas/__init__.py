@@ -1,6 +1,7 @@
 """Bodies of requests and answers, a file for each resource; records of `latcast.schema` appear as they are."""
 
 from service.api.schemas.common import In, Listed, Name, Positive, Problem, Text
+from service.api.schemas.curation import GraphRowsOut, HiddenRowsOut, MergeIn, RenameIn, RowChoiceIn
 from service.api.schemas.devices import DeviceOut, EnrolmentIn, EnrolmentOut, RegisterIn
 from service.api.schemas.forecasts import (
     Dimension,
@@ -74,9 +75,11 @@ __all__ = [
     "FailureIn",
     "ForecastOut",
     "GraphOut",
+    "GraphRowsOut",
     "HealthOut",
     "HeartbeatIn",
     "HeartbeatOut",
+    "HiddenRowsOut",
     "HistogramOut",
     "HourOut",
     "In",
@@ -95,6 +98,7 @@ __all__ = [
     "LookupTableOut",
     "MeasurementOut",
     "MeasurementsPage",
+    "MergeIn",
     "MicrobenchOut",
     "MicrobenchRef",
     "Name",
@@ -116,8 +120,10 @@ __all__ = [
     "QueuedOut",
     "ReceiptOut",
     "RegisterIn",
+    "RenameIn",
     "ResultIn",
     "RotationIn",
+    "RowChoiceIn",
     "RowsOut",
     "ScatterOut",
     "SeriesOut",

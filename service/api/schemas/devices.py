@@ -47,6 +47,8 @@ class DeviceOut(BaseModel):
     """A registered machine."""
 
     id: str
+    name: str = Field(description="What it is called: by its agent, or here (`POST /devices/{id}/rename`).")
+    hidden_unix_s: float | None = Field(description="When it was taken out of sight; null for what is seen.")
     device: Device
     created_unix_s: float
     registered_unix_s: float

@@ -117,6 +117,60 @@ def check(
         raise typer.Exit(1)
 
 
+@db.command("prune")
+def prune(
+    hidden_days: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="DAYS", help="Delete what has been hidden for so many days; 0 is all of it."),
+    ] = None,
+    samples_days: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, metavar="DAYS", help="Keep of older measurements the summary alone, in place of their samples."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
+    json_out: JsonOption = None,
+) -> None:
+    """Delete what was hidden long enough, and the samples of old measurements; their summaries stay.
+
+    Deletes devices with their targets, jobs and agents, graphs and single measurements that were hidden (`latcast fleet
+    hide`, `latcast measurements hide`). Works while the service runs. Nothing brings back what was deleted: make a
+    backup first. A file of SQLite keeps its size, and fills the room with what comes.
+
+    \b
+    Examples:
+      latcast db prune --hidden-days 30 --dry-run
+      latcast db prune --samples-days 365
+    """
+    import time
+
+    from latcast.schema import InputError, to_plain
+    from service.curation.pruning import prune as throw_away
+    from service.db.migrate import upgrade as migrate
+    from service.db.session import Database
+
+    if hidden_days is None and samples_days is None:
+        raise InputError("Say what may go: --hidden-days DAYS, --samples-days DAYS, or both.")
+    before = [None if days is None else time.time() - days * 86_400 for days in (hidden_days, samples_days)]
+    with open_engine() as engine:
+        migrate(engine)
+        done = throw_away(
+            Database(engine), hidden_before_unix_s=before[0], samples_before_unix_s=before[1], dry_run=dry_run
+        )
+    rows = [(name, f"{count:,}") for name, count in done.rows.items() if count]
+    rows += [("samples of measurements", f"{done.samples:,}")] if done.samples else []
+    would = "would be deleted" if dry_run else "deleted"
+    deliver(to_plain(done), json_out, lambda: _show_pruned(rows, would))
+
+
+def _show_pruned(rows: "list[tuple[str, str]]", would: str) -> None:
+    if rows:
+        print_table([Column("rows of"), numbers(would)], rows, out=output())
+    else:
+        echo("There is nothing to delete.")
+
+
 def _show(found: "Findings") -> None:
     columns, rows = [Column("table"), numbers("rows")], [(name, f"{n:,}") for name, n in sorted(found.rows.items())]
     print_table(columns, rows, out=output())

@@ -1,8 +1,9 @@
 """`latcast devices`: the machines that registered."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 
 from service.cli.common import open_client
@@ -14,15 +15,21 @@ from service.cli.units import ago
 __all__ = ["devices"]
 
 
-def devices(server: ServerOption = DEFAULT_SERVER, key: KeyOption = None, json_out: JsonOption = None) -> None:
+def devices(
+    hidden: Annotated[bool, typer.Option("--hidden", help="Those that were hidden, instead of the others.")] = False,
+    server: ServerOption = DEFAULT_SERVER,
+    key: KeyOption = None,
+    json_out: JsonOption = None,
+) -> None:
     """List the registered machines, and when an agent of each last asked for work.
 
     \b
-    Example:
+    Examples:
       latcast devices --server http://farm:8321
+      latcast devices --hidden
     """
     with open_client(server, key) as client:
-        listed = client.devices()
+        listed = client.devices(hidden=hidden) if hidden else client.devices()
     deliver(listed, json_out, lambda: print_devices(listed, output()))
 
 
@@ -33,7 +40,8 @@ def print_devices(listed: Sequence[Mapping[str, Any]], out: Console) -> None:
         return
     columns = [Column("id"), names("device"), names("processor"), numbers("cores"), Column("last seen")]
     rows = [
-        (one["id"], one["device"]["name"], one["device"]["processor"], str(one["device"]["logical_cores"]),
+        (one["id"], one.get("name") or one["device"]["name"], one["device"]["processor"],
+         str(one["device"]["logical_cores"]),
          "online" if one.get("online") else ago(one["seen_unix_s"]))
         for one in listed
     ]  # fmt: skip

@@ -37,7 +37,31 @@ def test_every_alias_answers_as_the_versioned_path(world: World) -> None:
         versioned, alias = answers
         assert (alias.status_code, alias.content) == (versioned.status_code, versioned.content), path
         assert alias.headers["content-type"] == versioned.headers["content-type"]
+        assert (alias.headers["deprecation"], alias.headers["sunset"]) == (
+            "@1796083200", "Fri, 01 Dec 2028 00:00:00 GMT"
+        )  # fmt: skip
+        assert alias.headers["link"] == f'<{path}>; rel="successor-version"'
+        assert {"deprecation", "sunset", "link"}.isdisjoint(versioned.headers)
         assert "There is nothing at" not in alias.text, path
+
+
+OPERATIONS = """
+activate_predictor adapt_target alive bin_rows cancel_job create_enrolment_token create_jobs create_key
+deactivate_predictor explain_forecast export_csv export_parquet export_rows_csv export_rows_parquet extend_lease
+follow_job get_graph get_job get_lookup_table get_measurement get_microbench get_model get_overview get_predictor
+get_predictor_calibration get_predictor_card get_quality get_session get_target get_target_predictor get_target_state
+hide_device hide_graph hide_measurements hide_target lease_job list_audit list_devices list_jobs list_keys
+list_measurements list_nodes list_predictors list_rows list_targets merge_device merge_target metrics predict
+put_microbench ready register_device remove_predictor rename_device report_failure report_result revoke_key rotate_key
+show_device show_graph show_measurements show_target upload_architecture upload_graph
+"""
+"""Code is generated from these names: a new operation is added, and none is renamed within `/v1`."""
+
+
+def test_operations_keep_their_names(world: World) -> None:
+    paths = world.http.get("/openapi.json").json()["paths"].values()
+    names = [operation["operationId"] for operations in paths for operation in operations.values()]
+    assert sorted(names) == sorted(OPERATIONS.split())
 
 
 def test_bodies_of_models_may_be_as_large_on_both_paths(world: World) -> None:

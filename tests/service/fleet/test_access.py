@@ -25,6 +25,14 @@ SCOPES = {
     "POST /keys/{key_id}/rotate": {"admin"},
     "GET /audit": {"admin"},
     "GET /devices": READ,
+    **{f"DELETE /{kind}": {"admin"} for kind in ("devices/{device_id}", "targets/{target_id}", "graphs/{graph_hash}")},
+    **{
+        f"POST /{kind}/show": {"admin"}
+        for kind in ("devices/{device_id}", "targets/{target_id}", "graphs/{graph_hash}")
+    },
+    **{f"POST /devices/{{device_id}}/{what}": {"admin"} for what in ("rename", "merge")},
+    "POST /targets/{target_id}/merge": {"admin"},
+    **{f"POST /measurements/{what}": {"admin"} for what in ("hide", "show")},
     "POST /graphs": READ,
     "POST /architectures": READ,
     "GET /graphs/{graph_hash}": READ,

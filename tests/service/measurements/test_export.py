@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ def test_csv_holds_every_row_and_no_formula(measured: World, tmp_path: Path) -> 
     rows = list(csv.DictReader(io.StringIO(path.read_text())))
     assert len(rows) == 7
     assert float(rows[0]["median_ms"]) == pytest.approx(1.05)
+    assert (rows[0]["device"], rows[0]["backend"], rows[0]["threads"]) == ("bench", "fake", str(TARGET.threads))
     assert rows[-1]["failure_message"] == "'=cmd|' /C calc'!A0"
     cells = [value for row in rows for value in row.values() if value]
     assert not [cell for cell in cells if cell[0] in "=+-@\t\r"]
@@ -44,6 +46,11 @@ def test_parquet_holds_every_sample(measured: World, tmp_path: Path) -> None:
     table = pq.read_table(path)
     assert table.num_rows == 7
     assert table["samples_ms"][0].as_py() == [[1.0, 1.0, 1.0], [pytest.approx(1.1)]]
+    (kernel,), (counted, absent) = table["kernels"][0].as_py(), table["counters"][0].as_py()
+    assert (kernel["operator"], kernel["time_ms"], kernel["input_shapes"]) == ("MatMul", 1.0, [[1, 8], [8, 4]])
+    assert (counted["event"], counted["value"], absent["absent"]) == ("instructions", 1e6, "no PMU")
+    assert (table["kernels"][6].as_py(), table["device"][6].as_py()) == (None, "bench")
+    assert json.loads(table.schema.metadata[b"latcast"])["device"]["processor"] == "Some CPU"
     assert table["failure_message"][6].as_py() == "=cmd|' /C calc'!A0"  # Parquet runs no formulas
     measured.client.export(OTHER_TARGET.id, path)
     assert pq.read_table(path).num_rows == 0

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from latcast.schema import InputError
+from service.fleet.targets import find_target
 from service.measurements.export import write_parquet
 from service.measurements.pages import Filter, iterate, page
 from tests.service.helpers import TARGET, World, add_row, measurement
@@ -60,10 +61,11 @@ def test_long_rows_are_listed_and_exported_a_few_at_a_time(world: World) -> None
         add_row(world, graph, median_ms=1.5, runs=[run])
     wanted = Filter(target_id=TARGET.id)
     with world.database.read() as session:
+        target = find_target(session, TARGET.id)
         assert most_bytes(lambda: page(session, wanted, limit=100).items) < 20 * 2**20
         listed = page(session, wanted, limit=100).items
         assert [(row.samples, row.peak_memory_bytes) for row in listed] == [(SAMPLES, 7)] * ROWS
-        assert most_bytes(lambda: write_parquet(iterate(session, wanted), io.BytesIO())) < 40 * 2**20
+        assert most_bytes(lambda: write_parquet(session, target, iterate(session, wanted), io.BytesIO())) < 40 * 2**20
 
 
 def most_bytes(call: Callable[[], object]) -> int:
