@@ -1,6 +1,7 @@
 """The device agent: lease a job, measure, report. It knows where jobs come from only as a `JobSource`."""
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from latcast.schema import (
 from profilers.agent.backoff import Backoff
 from profilers.agent.jobs import AgentRefusedError, Job, JobSource, ReportRefusedError, SourceUnavailableError
 from profilers.agent.outbox import Outbox
+from profilers.agent.schedule import Schedule
 from profilers.agent.spool import Spool
 from profilers.caching import Cache
 from profilers.host.private_folder import sweep_left_folders
@@ -37,6 +39,8 @@ T = TypeVar("T")
 
 CACHE_BYTES = 256 * 2**20
 HEARTBEATS_PER_LEASE = 3
+PAUSE_S = 15.0
+"""So often an agent looks whether its schedule lets it work."""
 HEARTBEAT_JOIN_S = 1.0
 """A heartbeat that hangs in the network may end later: it does no harm."""
 
@@ -46,7 +50,7 @@ class AgentEvent:
     """Something that those who watch an agent may want to show.
 
     Args:
-        kind: `leased`, `progress`, `measured`, `failed`, `abandoned`, `kept`, `away` or `back`.
+        kind: `leased`, `progress`, `measured`, `failed`, `abandoned`, `kept`, `away`, `back` or `paused`.
         message: one line for people.
         job: the job that it is about, if any.
         share: how much of the job is done, 0–1.
@@ -76,6 +80,7 @@ def run_agent(
     stop: Event,
     on_event: OnEvent | None = None,
     spool: Path | None = None,
+    schedule: Schedule | None = None,
     measure: Measure = measure,
 ) -> None:
     """Work until `stop` is set: lease a job, measure its graph, report; pause longer and longer while it is away.
@@ -91,6 +96,7 @@ def run_agent(
         on_event: called with what happens, from this thread only.
         spool: folder for results that are not yet acknowledged; they survive the agent's death there, and are
             reported before any new job is taken.
+        schedule: when new jobs are taken; always without one. Reports go out at any time.
         measure: `profilers.timing.sandbox.measure`, or what a test puts in its place.
 
     Raises:
@@ -105,6 +111,7 @@ def run_agent(
         stop=stop,
         on_event=on_event or no_progress,
         outbox=Outbox(None if spool is None else Spool(spool)),
+        schedule=schedule or Schedule(),
         measure=measure,
     ).run()
 
@@ -123,16 +130,28 @@ class _Agent:
     stop: Event
     on_event: OnEvent
     outbox: Outbox
+    schedule: Schedule
     measure: Measure
 
     def __post_init__(self) -> None:
         self._models: Cache[GraphHash, bytes] = Cache(CACHE_BYTES, weigh=len)
 
     def run(self) -> None:
+        paused = ""
         while not self.stop.is_set():
+            why = self.schedule.why_not()
+            if why and not paused:
+                self._tell("paused", why)
+            paused = why
+            if why:
+                self._persistently(self._deliver)
+                self.stop.wait(PAUSE_S)
+                continue
             job = self._persistently(self._next_job)
             if job is not None:
+                began = time.monotonic()
                 self._work(job)
+                self.schedule.worked(time.monotonic() - began)
 
     def _next_job(self) -> Job | None:
         """A new job, after what is still to be reported."""

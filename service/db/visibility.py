@@ -29,10 +29,12 @@ class VisibleOnly(Session):
     """A session whose queries leave hidden rows out."""
 
 
-@event.listens_for(VisibleOnly, "do_orm_execute")
 def _leave_out(state: ORMExecuteState) -> None:
     """Only what is asked for itself: what belongs to a row that is seen, as its target, comes with it."""
     if not state.is_select or state.is_column_load or state.is_relationship_load:
         return
     if not state.execution_options.get(_WITH_HIDDEN):
         state.statement = state.statement.options(*_CRITERIA)
+
+
+event.listen(VisibleOnly, "do_orm_execute", _leave_out)

@@ -1,4 +1,4 @@
-"""What somebody should look at: devices that are away while work waits for them, jobs that failed lately."""
+"""What somebody should look at: devices that are away while work waits for them or that drift, jobs that failed."""
 
 import time
 from collections import Counter
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import JobKind, JobState
 from service.db import tables
+from service.fleet.drift import WORTH_SAYING, drifts
 from service.fleet.presence import Presence
 
 __all__ = ["Alert", "alerts_of"]
@@ -42,7 +43,7 @@ def alerts_of(session: Session, presences: Mapping[str, Presence]) -> list[Alert
         session: reads.
         presences: of every device.
     """
-    alerts = [*_missing_agents(session, presences), *_failed_work(session)]
+    alerts = [*_missing_agents(session, presences), *_failed_work(session), *_drifted(session)]
     return sorted(alerts, key=lambda alert: alert.level)[:MOST]
 
 
@@ -72,6 +73,23 @@ def _failed_work(session: Session) -> list[Alert]:
     return [
         Alert(level="warning", subject=kind, text=f"Failed {_times(count)} in the last day. {reason}")
         for (kind, reason), count in counts.most_common(MOST)
+    ]
+
+
+def _drifted(session: Session) -> list[Alert]:
+    """One alert for each target whose machine became slower or faster by the sentinel, the worst first."""
+    found = {name: share for name, share in drifts(session).items() if abs(share) > WORTH_SAYING}
+    table = tables.Target
+    names = select(table.id, tables.Device.name).join(tables.Device, tables.Device.id == table.device_id)
+    named = session.execute(names.where(table.id.in_(found))).all()
+    return [
+        Alert(
+            level="warning",
+            subject=name,
+            text=f"Its sentinel takes {abs(found[target_id]):.0%} {'longer' if found[target_id] > 0 else 'less'} than "
+            f"before: look at temperature, power and other programs, and adapt target {target_id} again if it stays.",
+        )
+        for target_id, name in sorted(named, key=lambda row: -abs(found[row[0]]))
     ]
 
 

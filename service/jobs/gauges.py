@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import JobState
 from service.db.tables import Agent, Attempt, Job
+from service.fleet.drift import WORTH_SAYING, drifts
 from service.jobs.waiting import why_nobody
 from service.settings import Settings
 
@@ -34,6 +35,11 @@ def fleet_gauges(session: Session, settings: Settings) -> dict[str, tuple[str, t
             "Devices with agents, by whether one of them asked lately.",
             ("state",),
             _devices(session, now),
+        ),
+        "latcast_targets_drifted": (
+            "Targets whose sentinel takes more than a tenth longer or less than before.",
+            (),
+            {(): sum(abs(share) > WORTH_SAYING for share in drifts(session).values())},
         ),
     }
 

@@ -46,6 +46,7 @@ __all__ = [
     "renew",
     "reported",
     "require_open",
+    "was_given_up",
 ]
 
 EXPIRED_STAGE, EXPIRED_MESSAGE = "timeout", "The worker fell silent and its lease ran out."
@@ -417,6 +418,12 @@ def reported(session: Session, job_id: str, lease_token: str, *, device_id: str 
 
 def _device_of(session: Session, attempt: Attempt) -> str | None:
     return session.scalar(select(Agent.device_id).where(Agent.id == attempt.agent_id))
+
+
+def was_given_up(job: Job, attempt: Attempt) -> bool:
+    """Whether the job failed for want of an answer after this lease, the last one, had run out."""
+    is_last = job.lease_token == attempt.lease_token
+    return is_last and job.state == JobState.FAILED and attempt.outcome == LeaseOutcome.EXPIRED
 
 
 def require_open(job: Job, attempt: Attempt) -> None:

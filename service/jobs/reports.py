@@ -31,7 +31,8 @@ def take_measurement(
     from an agent in quarantine is hidden (`service.curation.hiding`).
 
     A repeat is answered as the first was, and writes nothing. A lease that ran out still delivers as long as
-    nobody else got the job.
+    nobody else got the job; where the job was given up meanwhile, it stays so, and the measurement is kept all the
+    same: an agent may come back after weeks.
 
     Args:
         session: in a transaction.
@@ -51,13 +52,17 @@ def take_measurement(
     written = session.scalar(same, execution_options=ALL_ROWS)
     if written is not None and (written.failure_stage is None) == (measurement.failure is None):
         return Receipt(job_id, job.state, written.id)
-    queue.require_open(job, attempt)
+    kept_for_long = measurement.failure is None and queue.was_given_up(job, attempt)
+    if not kept_for_long:
+        queue.require_open(job, attempt)
     measurement = _of_same_work(session, job, measurement)
     if measurement.failure is not None:
         measurement = replace(measurement, failure=clipped(measurement.failure))
     graph = session.get_one(Graph, job.graph_hash)
     require_fit(parsed(ProfilePayload, job), measurement, nodes=graph.summary["nodes"])
     row = _add_row(session, job, lease_token, measurement)
+    if kept_for_long:
+        return Receipt(job_id, job.state, row.id)
     result = {"measurement_id": row.id}
     if (failure := measurement.failure) is None:
         receipt = queue.complete(session, job_id=job_id, lease_token=lease_token, result=result)

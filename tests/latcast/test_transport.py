@@ -1,5 +1,6 @@
 """Calls over HTTP: refusals as errors with the service's sentence, repeats with pauses, pages and files."""
 
+import gzip
 import http.server
 import json
 import os
@@ -25,9 +26,24 @@ from latcast.errors import (
     UnexpectedAnswerError,
 )
 from latcast.schema import InputError, InvalidModelError, LatcastError, NotFittedError
-from latcast.transport import ServiceTransport, secret_of
+from latcast.transport import ServiceTransport, prepared, secret_of
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
+
+
+def test_large_json_is_packed_and_small_is_not() -> None:
+    small, large = {"packed_json": {"samples": [1.5]}}, {"packed_json": {"samples": [1.5] * 5000}}
+    plain = prepared(small)
+    assert (plain["headers"], json.loads(plain["content"])) == (
+        {"Content-Type": "application/json"},
+        {"samples": [1.5]},
+    )
+    packed = prepared(large)
+    assert packed["headers"] == {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    assert json.loads(gzip.decompress(packed["content"])) == {"samples": [1.5] * 5000}
+    assert len(packed["content"]) < 500
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        prepared({"packed_json": [float("nan")]})
 
 
 @pytest.fixture

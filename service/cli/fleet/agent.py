@@ -11,13 +11,14 @@ import typer
 from latcast.errors import AuthenticationError, ForbiddenError
 from service.cli.common import console, open_client, parse_pairs
 from service.cli.options import DEFAULT_SERVER, ServerOption
-from service.cli.tables import say
+from service.cli.tables import echo, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from latcast.schema import Device, Target
     from profilers.agent.run import AgentEvent
+    from profilers.agent.schedule import Schedule
 
 __all__ = ["agent"]
 
@@ -67,6 +68,22 @@ def agent(
         When,
         typer.Option(help="Describe the targets by microbenchmarks first: auto is for those that have none of late."),
     ] = "auto",
+    hours: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FROM-TO", help="Take jobs only then, as 20:00-06:30 of this machine's clock; repeatable."
+        ),
+    ] = None,
+    share: Annotated[
+        float, typer.Option(min=1.0, max=100.0, metavar="PERCENT", help="Measure so much of the time at most.")
+    ] = 100.0,
+    idle: Annotated[
+        bool, typer.Option("--idle", help="Take no jobs while other programs use a tenth of the processors.")
+    ] = False,
+    on_mains: Annotated[bool, typer.Option("--on-mains", help="Take no jobs while it runs on a battery.")] = False,
+    print_unit: Annotated[
+        bool, typer.Option("--print-unit", help="Print a unit of systemd for this call, and end.")
+    ] = False,
 ) -> None:
     """Register this machine and work: lease a job, measure its graph in child processes with limits, report.
 
@@ -74,6 +91,8 @@ def agent(
     is interrupted. While the service is away, or a proxy answers in its place, it waits; a result that was not
     acknowledged is kept in the state folder and sent when the service is back. It ends by itself, with exit code 3,
     only where the service refuses its key or token. One agent at a time uses a state folder.
+
+    A schedule says when it takes new jobs; what it has begun it finishes, and results go out at any time.
 
     \b
     Examples:
@@ -84,13 +103,21 @@ def agent(
         --name pi-07 --threads 1 --threads 4
       latcast agent --server https://latcast.example --token latcast_… \\
         --name board-3 --device-id board-3
+      latcast agent --hours 20:00-06:30 --idle --on-mains --share 50
+      latcast agent --server https://latcast.example --name pi-07 --print-unit
     """
+    if print_unit:
+        _print_unit()
+        return
     from dataclasses import replace
 
+    from profilers.agent.schedule import Hours, Schedule
     from profilers.host.device import describe_device
     from service.agent.enrolment import offered_targets, state_folder
     from service.agent.state_lock import alone_in
 
+    spans = tuple(Hours.parse(text) for text in hours or ())
+    schedule = Schedule(hours=spans, share=share / 100, idle=idle, on_mains=on_mains)
     device = describe_device(device_id=device_id) if device_id else describe_device()
     if name:
         device = replace(device, name=name)
@@ -100,7 +127,16 @@ def agent(
     folder = state_folder(state.expanduser(), server, device)
     try:
         with alone_in(folder):
-            _work(server, token, device, targets, backends=backends, folder=folder, microbench=microbench)
+            _work(
+                server,
+                token,
+                device,
+                targets,
+                backends=backends,
+                folder=folder,
+                microbench=microbench,
+                schedule=schedule,
+            )
     except REFUSALS as error:
         say(f"latcast: {error}", console)
         raise typer.Exit(REFUSED) from error
@@ -115,6 +151,7 @@ def _work(
     backends: "Sequence[str]",
     folder: Path,
     microbench: When,
+    schedule: "Schedule",
 ) -> None:
     """Register and work until interrupted.
 
@@ -143,13 +180,29 @@ def _work(
         tell_person("Waiting for jobs; interrupt to end.")
         source = ServiceJobSource(client, wait_s=LEASE_WAIT_S)
         try:
-            run_agent(source, device=device, backends=backends, stop=stop, on_event=tell, spool=folder / "spool")
+            run_agent(
+                source, device=device, backends=backends, stop=stop, on_event=tell, spool=folder / "spool",
+                schedule=schedule,
+            )  # fmt: skip
         except AgentRefusedError as error:
             raise AuthenticationError(
                 f"The service refuses this agent: {error} It ends; results that were not taken wait in "
                 f"{folder / 'spool'} for an agent with a key (latcast agent --token …)."
             ) from error
     tell_person("Ended.")
+
+
+def _print_unit() -> None:
+    """Print the unit for the options of this call."""
+    import shutil
+    import sys
+
+    from service.agent.unit import systemd_unit
+
+    options = sys.argv[sys.argv.index("agent") + 1 :] if "agent" in sys.argv else []
+    program = Path(shutil.which("latcast") or sys.argv[0]).absolute()
+    for line in systemd_unit(str(program), options).splitlines():
+        echo(line)
 
 
 def tell(event: "AgentEvent") -> None:

@@ -77,7 +77,12 @@ def cancel(
     """
     with open_client(server, key) as client:
         ended = [client.cancel(_find(client, part)["id"]) for part in job]
-    deliver(ended, json_out, lambda: echo("\n".join(f"{one['id']}: {one['state']}" for one in ended)))
+    deliver(ended, json_out, lambda: _print_states(ended))
+
+
+def _print_states(ended: Sequence[Mapping[str, Any]]) -> None:
+    for one in ended:
+        echo(f"{one['id']}: {one['state']}")
 
 
 def _filters(client: "Client", state: JobState | None, kind: JobKind | None, target: str | None) -> dict[str, str]:

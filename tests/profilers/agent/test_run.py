@@ -22,6 +22,7 @@ from profilers.agent import backoff, outbox
 from profilers.agent import run as run_module
 from profilers.agent.jobs import AgentRefusedError, Job, ReportRefusedError, SourceFailedError, SourceUnavailableError
 from profilers.agent.run import AgentEvent, run_agent
+from profilers.agent.schedule import Schedule
 from profilers.agent.spool import Spool
 from profilers.onnx_graph import load_graph
 
@@ -115,6 +116,22 @@ def test_jobs_are_measured_and_reported_and_a_model_is_fetched_once(stop: Event)
     assert source.calls.count("model") == 1
     assert (seen[0]["model"], seen[0]["settings"], seen[0]["graph"].hash) == (MODEL, JOB.settings, HASH)
     assert [event.kind for event in events] == ["leased", "progress", "measured"] * 2
+
+
+def test_outside_of_its_schedule_an_agent_delivers_and_takes_nothing(
+    stop: Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "PAUSE_S", 0.001)
+    Spool(tmp_path).keep(JOB.lease_token, {"job": to_plain(JOB), "measurement": to_plain(DONE)})
+    source = Source(JOB, stop=stop)
+
+    class OnceTooEarly(Schedule):
+        def why_not(self) -> str:
+            return "Too early." if not source.reports else ""
+
+    events = worked(source, spool=tmp_path, schedule=OnceTooEarly())
+    assert source.calls[:2] == ["result", "lease"]
+    assert [event.kind for event in events][:2] == ["paused", "leased"]
 
 
 def test_a_failed_measurement_is_reported_as_a_failure(stop: Event) -> None:

@@ -6,7 +6,7 @@ from latcast.schema import Failure
 from service.db import tables
 from service.fleet.alerts import alerts_of
 from service.fleet.presence import presence_of
-from tests.service.helpers import DEVICE, TARGET, World
+from tests.service.helpers import DEVICE, TARGET, World, add_row
 
 
 def alerts(world: World) -> list[tuple[str, str, str]]:
@@ -30,6 +30,17 @@ def test_a_silent_agent_with_work_is_one_alert_for_its_device(world: World) -> N
     ((level, subject, text),) = alerts(world)
     assert (level, subject) == ("error", DEVICE.name)
     assert text.startswith("2 measurements wait for it. No agent of bench since")
+
+
+def test_a_machine_that_became_slower_is_an_alert(world: World) -> None:
+    world.agent()
+    graph = world.graph()
+    for place in range(20):
+        add_row(world, graph, median_ms=1.0, sentinel_median_ms=2.0 if place < 15 else 2.6)
+    ((level, subject, text),) = alerts(world)
+    assert (level, subject) == ("warning", DEVICE.name)
+    assert text.startswith("Its sentinel takes 30% longer than before")
+    assert "latcast_targets_drifted 1.0" in world.http.get("/metrics").text
 
 
 def test_failures_of_one_reason_are_one_alert(world: World) -> None:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from latcast.client import Client
 from latcast.errors import LeaseLostError, NotFoundError
 from latcast.schema import Failure, InputError
 from service.db import tables
-from service.jobs import reports
+from service.jobs import queue, reports
+from service.worker.abandoned import fail_abandoned_jobs
 from tests.service.helpers import OTHER_TARGET, TARGET, World, measurement
 
 MakeWorld = Callable[..., World]
@@ -108,6 +109,24 @@ def test_late_result_counts_while_nobody_else_has_the_job(make_world: MakeWorld)
     assert agent.result(job["id"], job["lease_token"], measurement(graph))["state"] == "done"
     assert agent.lease(wait_s=0) is None
     assert rows(world) == 1
+
+
+def test_a_result_that_comes_after_weeks_is_kept_though_its_job_was_given_up(world: World) -> None:
+    agent = world.agent()
+    graph = world.graph()
+    world.client.profile(TARGET.id, graphs=[graph])
+    job, now = lease(agent), time.time()
+    with world.database.write.begin() as session:
+        assert queue.expire(session, now=now + 3600) == 1
+        session.execute(update(tables.Agent).values(seen_unix_s=now - 8 * 86_400))
+    fail_abandoned_jobs(world.database, world.settings)
+    assert world.client.job(job["id"])["state"] == "failed"
+    receipt = agent.result(job["id"], job["lease_token"], measurement(graph))
+    assert (receipt["state"], rows(world)) == ("failed", 1)
+    assert agent.result(job["id"], job["lease_token"], measurement(graph)) == receipt
+    assert rows(world) == 1
+    with pytest.raises(LeaseLostError):
+        agent.failure(job["id"], job["lease_token"], Failure(stage="internal", message="late"))
 
 
 def test_result_for_other_work_is_refused_and_the_lease_goes_on(world: World) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from service.agent.unit import systemd_unit
 from tests.service.helpers import World
 
 FOLDER = Path(__file__).parents[3] / "docs" / "operations"
@@ -35,6 +36,11 @@ def test_rules_say_what_is_wrong_and_for_how_long() -> None:
     guide = (FOLDER.parent / "guides" / "operations.md").read_text(encoding="utf-8")
     assert [rule["alert"] for rule in rules if not rule["annotations"]["summary"] or "for" not in rule] == []
     assert [rule["alert"] for rule in rules if f"`{rule['alert']}`" not in guide] == []
+
+
+def test_the_units_file_is_what_an_agent_prints() -> None:
+    text = (FOLDER / "latcast-agent.service").read_text(encoding="utf-8")
+    assert text == systemd_unit("/opt/latcast/bin/latcast", [], needs_environment=True)
 
 
 @pytest.mark.parametrize("unit", ["latcast.service", "latcast-agent.service"])
