@@ -15,9 +15,10 @@ import numpy as np
 from predictors.base import Predictor, Progress
 from predictors.data.importers.help import LatencyTable, read_table, target_of
 from predictors.evaluation.journal import Journal
+from predictors.evaluation.nas.odd_devices import draw_devices, with_odd_devices
 from predictors.evaluation.nas.protocol import Choice, needs_references, split_target, training_rows, validation_rows
 from predictors.evaluation.nas.scoring import score, summarise
-from predictors.evaluation.nas.tasks import check_task
+from predictors.evaluation.nas.tasks import Task, check_task
 from predictors.evaluation.nas.units import Unit
 
 __all__ = ["assemble", "run", "run_unit"]
@@ -43,11 +44,8 @@ def run(
     Raises:
         LatcastError: a task does not fit its table, or a unit failed; finished units are in the journal.
     """
-    for space in {unit.task.space for unit in units}:
-        table = _table(data, space)
-        for unit in units:
-            if unit.task.space == space:
-                check_task(unit.task, table)
+    for task in {unit.task for unit in units}:
+        check_task(task, _table(data, task))
     left = [unit for unit in units if unit.key not in journal]
     finished = len(units) - len(left)
     for unit, rows in _results(left, data, workers or _cores()):
@@ -99,7 +97,7 @@ def _results(units: Sequence[Unit], data: Path, workers: int) -> Iterator[tuple[
 def run_unit(unit: Unit, data: Path) -> list[dict[str, Any]]:
     """The figures of one unit: train once, then adapt to every target with every seed, sampler and number of shots."""
     predictor = unit.contender.make(seed=unit.training)
-    table = _judged(_table(data, unit.task.space), predictor, unit)
+    table = _judged(_table(data, unit.task), predictor, unit)
     sources = training_rows(
         table,
         unit.task.sources,
@@ -132,9 +130,17 @@ def _judged(table: LatencyTable, predictor: Predictor, unit: Unit) -> LatencyTab
     return table.subset(np.sort(np.random.default_rng(0).choice(len(table), size=count, replace=False)))
 
 
-@lru_cache(4)
-def _table(data: Path, space: str) -> LatencyTable:
-    return read_table(data, space)
+def _table(data: Path, task: Task) -> LatencyTable:
+    return _table_with(data, task.space, task.odd, task.noise_log)
+
+
+@lru_cache(6)
+def _table_with(data: Path, space: str, odd: int, noise_log: float) -> LatencyTable:
+    """The table of a space, with so many synthetic devices."""
+    if not odd:
+        return read_table(data, space)
+    devices = draw_devices(space, odd, seed=0, rounded=noise_log > 0, noise_log=noise_log)
+    return with_odd_devices(_table_with(data, space, 0, 0.0), devices, seed=0)
 
 
 def _cores() -> int:

@@ -20,6 +20,8 @@ class Task:
         targets: devices of which a few measurements are in the support.
         validation: devices on whose rows training may choose its best state; disjoint from the others.
         source_samples: number of architectures of each source, where the task prescribes it.
+        odd: number of synthetic devices `odd-0` and on that the table gets (`predictors.evaluation.nas.odd_devices`).
+        noise_log: standard deviation of their log latency; their clock counts whole steps where there is noise.
     """
 
     name: str
@@ -28,12 +30,20 @@ class Task:
     targets: tuple[str, ...]
     validation: tuple[str, ...] = ()
     source_samples: int | None = None
+    odd: int = 0
+    noise_log: float = 0.0
 
 
 def _task(name: str, space: str, sources: str, targets: str) -> Task:
     return Task(name=name, space=space, sources=tuple(sources.split()), targets=tuple(targets.split()))
 
 
+def _odd_task(name: str, space: str, sources: str, *, noise_log: float) -> Task:
+    targets = " ".join(f"odd-{index}" for index in range(_ODD_DEVICES))
+    return replace(_task(name, space, sources, targets), odd=_ODD_DEVICES, noise_log=noise_log)
+
+
+_ODD_DEVICES, _ODD_NOISE = 12, 0.02
 _PHONES_AND_CPUS = "silver_4114 silver_4210r samsung_a50 pixel3 essential_ph_1 samsung_s7"
 _CELL_SOURCES = f"1080ti_1 1080ti_32 1080ti_256 {_PHONES_AND_CPUS}"
 _CHAIN_SOURCES = f"1080ti_1 1080ti_32 1080ti_64 {_PHONES_AND_CPUS}"
@@ -63,9 +73,16 @@ SUITES: Mapping[str, tuple[Task, ...]] = {
         replace(_task("fbnet", "fbnet", _CHAIN_SOURCES, _CHAIN_TARGETS),
                 validation=("titanx_1", "titanx_32", "titanx_64", "gold_6240"), source_samples=4000),
     ),
+    "odd": (
+        _odd_task("cells", "nasbench201", _CELL_SOURCES, noise_log=0.0),
+        _odd_task("cells-noisy", "nasbench201", _CELL_SOURCES, noise_log=_ODD_NOISE),
+        _odd_task("chains", "fbnet", _CHAIN_SOURCES, noise_log=0.0),
+        _odd_task("chains-noisy", "fbnet", _CHAIN_SOURCES, noise_log=_ODD_NOISE),
+    ),
 }  # fmt: skip
 """`nasflat`: the seven partitions of NASFLAT (Akhauri and Abdelfattah, AutoML 2024, https://arxiv.org/abs/2403.02446);
-`help`: the two tables of HELP, which trains on 900 architectures of NAS-Bench-201 and 4,000 of FBNet."""
+`help`: the two tables of HELP, which trains on 900 architectures of NAS-Bench-201 and 4,000 of FBNet;
+`odd`: ND's and FD's sources, and synthetic devices that are like none of them."""
 
 DEFAULT_SOURCES: Mapping[str, tuple[str, ...]] = {task.space: task.sources for task in SUITES["help"]}
 DEFAULT_TARGETS: Mapping[str, tuple[str, ...]] = {task.space: task.targets for task in SUITES["help"]}

@@ -31,10 +31,11 @@ class Protocol(StrEnum):
 
 
 class Suite(StrEnum):
-    """Tasks of the literature."""
+    """Tasks of the literature, and devices that are like none of its."""
 
     NASFLAT = "nasflat"
     HELP = "help"
+    ODD = "odd"
 
 
 DataOption = Annotated[
@@ -47,7 +48,9 @@ DataOption = Annotated[
 
 def bench_nas(
     data: DataOption = Path("data"),
-    suite: Annotated[Suite | None, typer.Option(help="All tasks of the literature instead of one of your own.")] = None,
+    suite: Annotated[
+        Suite | None, typer.Option(help="All tasks of the literature, or synthetic devices unlike any (odd).")
+    ] = None,
     task: Annotated[list[str] | None, typer.Option(help="Task of the suite; repeatable. [all of it]")] = None,
     space: Annotated[str, typer.Option(help="Search space of the table.")] = "nasbench201",
     sources: Annotated[str, typer.Option(metavar="A,B", help="Devices to learn from; HELP's when left out.")] = "",

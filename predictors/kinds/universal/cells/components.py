@@ -7,7 +7,7 @@ import numpy as np
 from predictors.base import FloatArray
 from predictors.kinds.universal.cells.feature_space import FeatureSpace
 
-__all__ = ["LEARNED", "component_names", "effect", "fixed_components", "learned_components"]
+__all__ = ["LEARNED", "component_names", "effect", "fixed_components", "learned_components", "rule_components"]
 
 LEARNED = ("sources", "slope")
 """Components that only the sources' profiles give: their covariance, and a free slope on their mean."""
@@ -16,7 +16,7 @@ _TINY = 1e-9
 
 
 def component_names(space: FeatureSpace) -> tuple[str, ...]:
-    """All components of a space, in the order in which scales are kept."""
+    """All components whose scales are learned, in the order in which these are kept; those of rules follow them."""
     return (*LEARNED, *space.masks, *space.factors)
 
 
@@ -30,6 +30,11 @@ def fixed_components(space: FeatureSpace, gram: FloatArray) -> FloatArray:
         gram: float64 (p, p), mean outer product of centred features over architectures.
     """
     return np.array([_component(factor, gram) for factor in space.factors.values()])
+
+
+def rule_components(space: FeatureSpace, gram: FloatArray) -> FloatArray:
+    """Components that only the rules of a space use, float64 (r, p, p)."""
+    return np.array([_component(factor, gram) for factor in space.rule_factors.values()]).reshape(-1, *gram.shape)
 
 
 def learned_components(space: FeatureSpace, profiles: FloatArray, gram: FloatArray) -> FloatArray:

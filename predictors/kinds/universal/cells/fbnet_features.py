@@ -80,6 +80,27 @@ def _work(quantities: FloatArray) -> FloatArray:
     return np.stack([quantities[:, 0], depthwise, quantities[:, 4], quantities[:, 5]], axis=1)
 
 
+def _operator_work(quantities: FloatArray) -> FloatArray:
+    """What each operator's work costs where the operator alone is dear: (198, 9), its usual work at each position."""
+    return np.asarray(_usual_work(quantities)[:, None] * _operator_columns())
+
+
+def _operator_quantities(quantities: FloatArray) -> FloatArray:
+    """The same by multiply-adds, traffic and one for each block, (198, 27)."""
+    parts = [quantities[:, :3].sum(axis=1), quantities[:, 4], quantities[:, 5]]
+    return np.hstack([part[:, None] * _operator_columns() for part in parts])
+
+
+def _usual_work(quantities: FloatArray) -> FloatArray:
+    """Work of each block on a device on which multiply-adds, traffic and launches cost as much on average: (198,)."""
+    parts = np.stack([quantities[:, :3].sum(axis=1), quantities[:, 4], quantities[:, 5]], axis=1)
+    return np.asarray((parts / parts.mean(axis=0)).sum(axis=1))
+
+
+def _operator_columns() -> FloatArray:
+    return np.tile(np.eye(len(OPERATORS)), (POSITIONS, 1))
+
+
 def _same_operator() -> FloatArray:
     operator = np.tile(np.arange(len(OPERATORS)), POSITIONS)
     return np.asarray(operator[:, None] == operator, dtype=np.float64)
@@ -107,4 +128,10 @@ FBNET = FeatureSpace(
         "blocks": np.eye(POSITIONS * len(OPERATORS)),
     },
     masks={"operators": _same_operator(), "stages": _near_stage()},
+    rule_factors={
+        "operator work": _operator_work(block_quantities()),
+        "operator quantities": _operator_quantities(block_quantities()),
+    },
+    rules=(("operator work",), ("operator quantities",)),
+    details=("blocks",),
 )

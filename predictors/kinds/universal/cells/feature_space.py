@@ -1,7 +1,7 @@
 """What the predictor knows of a search space."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,12 @@ class FeatureSpace:
         factors: name → float64 (p, r): a prior component each, costs that follow from r independent quantities.
         masks: name → float64 (p, p): a prior component each, how far columns share their deviation from the sources'
             mean profile.
+        rule_factors: name → float64 (p, r): prior components that only `rules` use.
+        rules: which factors say together what one kind of runtime executes; one of the rules holds for a device that
+            is unlike all sources.
+        details: names of factors for what a rule leaves to be said.
+        version: of the columns.
+        former: earlier version → its number of columns, which are the first ones.
     """
 
     name: str
@@ -32,9 +38,29 @@ class FeatureSpace:
     places: slice
     factors: Mapping[str, FloatArray]
     masks: Mapping[str, FloatArray] = field(default_factory=dict)
+    rule_factors: Mapping[str, FloatArray] = field(default_factory=dict)
+    rules: tuple[tuple[str, ...], ...] = ()
+    details: tuple[str, ...] = ()
+    version: str = "universal-1"
+    former: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", _KeepingLast(self.features))
+
+    def as_of(self, version: str) -> "FeatureSpace":
+        """The space with the columns of a version; itself where that is no former one."""
+        if version not in self.former:
+            return self
+        columns, features = self.former[version], self.features
+        return replace(
+            self,
+            features=lambda texts: features(texts)[:, :columns],
+            factors={name: factor[:columns] for name, factor in self.factors.items()},
+            rule_factors={},
+            rules=tuple(rule for rule in self.rules if set(rule) <= self.factors.keys()),
+            version=version,
+            former={},
+        )
 
 
 class _KeepingLast:

@@ -21,8 +21,6 @@ from profilers.progress import no_progress
 
 __all__ = ["CellPredictor"]
 
-FEATURE_VERSION = "universal-1"
-
 _DESIGN_INTERCEPT = 0.1
 """Standard deviation of a device's level that the choice of samples assumes: a level ranks nothing."""
 
@@ -40,8 +38,9 @@ class CellPredictor(Predictor):
     Gaussians N(m, Σ sᵢ² Kᵢ) with m the sources' mean profile and components Kᵢ: the sources' covariance; the mean
     profile scaled as a whole, by operator or by stage; physical quantities; independent costs. Members of the mixture
     differ in the scales sᵢ and in the noise: some lie around the scales that forecast a left-out source best, others
-    around those of a device that is like no source. The k measurements weigh the members by marginal likelihood, and
-    give each its exact posterior.
+    around those of a device that is like no source, and some around what one rule of the space says of a runtime: which
+    operators it executes, each of which may be dear there alone. The k measurements weigh the members by marginal
+    likelihood, and give each its exact posterior.
 
     Sources: weight-space Gaussian processes and marginal likelihood, Rasmussen and Williams 2006, chapters 2 and 5; t
     weights, Lange, Little and Taylor 1989; design of measurements by total variance, Seo et al. 2000; few-shot latency
@@ -190,18 +189,19 @@ class CellPredictor(Predictor):
                 "targets": list(self.targets_),
                 "components": list(component_names(prior.space)),
             },
-            feature_version=FEATURE_VERSION,
+            feature_version=prior.space.version,
         )
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Self:
         """The predictor that `to_artifact` described."""
         predictor = cls.from_header(artifact)
-        artifact.require_features(FEATURE_VERSION)
         space = feature_space(str(artifact.vocabulary_entry("space")))
         if space is None:
             name = artifact.vocabulary_entry("space")
             raise ArtifactError(f"The artifact is of the search space {name!r}, which is not known.")
+        space = space.as_of(artifact.feature_version)
+        artifact.require_features(space.version)
         arrays = {name: artifact.array(name, ndim=ndim) for name, ndim in _PRIOR_ARRAYS.items()}
         predictor._install(DevicePrior(space=space, **arrays), tuple(artifact.vocabulary_entry("targets")))
         if f"{_ADAPTED}mean" in artifact.arrays:

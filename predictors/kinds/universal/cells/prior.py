@@ -15,6 +15,7 @@ from predictors.kinds.universal.cells.components import (
     effect,
     fixed_components,
     learned_components,
+    rule_components,
 )
 from predictors.kinds.universal.cells.feature_space import FeatureSpace
 from predictors.kinds.universal.cells.marginal_likelihood import Task, joint_best_scales
@@ -29,6 +30,13 @@ SourceRows = tuple[Sequence[str], FloatArray]
 
 _LEFT_OUT_ROWS, _LEFT_OUT_DRAWS, _LEFT_OUT_ITERATIONS = 100, 2, 40
 _FLOOR = float(np.log(1e-3))
+_RULE_SCALE, _RULE_SPREAD = 0.4, 0.7
+"""Effect of the operators' costs on a device of which one rule holds: median over members, spread of its logarithm."""
+_DETAIL_SCALE, _DETAIL_SPREAD = 0.005, 1.2
+"""The same of what the rule leaves to be said, such as costs by edge."""
+_RULE_NOISE, _RULE_NOISE_SPREAD = 0.004, 1.2
+_RULE_MEMBERS = 8
+"""Members for each rule."""
 _UNRELATED_SPREAD = 0.3
 """Share of the mean profile's effect that the sources' covariance may have on a device unlike them."""
 
@@ -91,9 +99,11 @@ class DevicePrior:
 
     @cached_property
     def components(self) -> FloatArray:
-        """Covariances of a profile in the order of `component_names`, float64 (c, p, p)."""
+        """Covariances of a profile in the order of `component_names`, then those of rules, float64 (c + r, p, p)."""
         learned = learned_components(self.space, self.profiles, self.gram)
-        return np.concatenate([learned, fixed_components(self.space, self.gram)])
+        return np.concatenate(
+            [learned, fixed_components(self.space, self.gram), rule_components(self.space, self.gram)]
+        )
 
     def without_sources(self) -> "DevicePrior":
         """The prior without the sources' profiles: only the space's own components are left, in their scales."""
@@ -108,18 +118,36 @@ class DevicePrior:
     def covariance(self, unlike: float) -> FloatArray:
         """Covariance of a new device's profile, float64 (p, p); `unlike` is the weight of the second centre."""
         variances = (1 - unlike) * np.exp(2 * self.like) + unlike * np.exp(2 * self.unlike)
-        return np.asarray(np.tensordot(variances, self.components, axes=1))
+        return np.asarray(np.tensordot(variances, self.components[: len(variances)], axes=1))
 
     def mixture(self, settings: MixtureSettings) -> Mixture:
-        """Quasi-random members (a scrambled Sobol sequence) around both centres."""
+        """Quasi-random members (a scrambled Sobol sequence) around both centres, and around each rule of the space."""
         size, members = len(self.like), settings.members
         draws = qmc.Sobol(size + 1, rng=1).random(members)
         normal = norm.ppf(np.clip(draws, 1e-3, 1 - 1e-3))
         last = members - int(members * settings.unlike)
-        log_scales = self.like + settings.scale_spread * normal[:, :size]
-        log_scales[last:] = self.unlike + settings.unlike_spread * normal[last:, :size]
+        log_scales = np.full((members, len(self.components)), _FLOOR)
+        log_scales[:, :size] = self.like + settings.scale_spread * normal[:, :size]
+        log_scales[last:, :size] = self.unlike + settings.unlike_spread * normal[last:, :size]
         noise = np.log(settings.noise) + settings.noise_spread * normal[:, size]
+        by_rule = [self._rule_members(rule) for rule in self.space.rules]
+        log_scales = np.concatenate([log_scales, *(scales for scales, _ in by_rule)])
+        noise = np.concatenate([noise, *(noises for _, noises in by_rule)])
         return Mixture(variances=np.exp(2 * log_scales), noise=np.exp(2 * noise))
+
+    def _rule_members(self, rule: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+        """Log scales (members, c) and log noises (members,) of a device of which one rule holds: any of its operators
+        may be dear there alone, so nothing but a slope of the sources' mean profile counts.
+        """
+        names = [*component_names(self.space), *self.space.rule_factors]
+        draws = norm.ppf(np.clip(qmc.Sobol(4, rng=1).random(_RULE_MEMBERS), 1e-3, 1 - 1e-3))
+        scales = np.full((_RULE_MEMBERS, len(names)), _FLOOR)
+        scales[:, names.index("slope")] = np.log(effect(self.mean, self.gram)) + _RULE_SPREAD * draws[:, 0]
+        for name in rule:
+            scales[:, names.index(name)] = np.log(_RULE_SCALE) + _RULE_SPREAD * draws[:, 1]
+        for name in self.space.details:
+            scales[:, names.index(name)] = np.log(_DETAIL_SCALE) + _DETAIL_SPREAD * draws[:, 2]
+        return scales, np.log(_RULE_NOISE) + _RULE_NOISE_SPREAD * draws[:, 3]
 
 
 def learn_prior(

@@ -9,6 +9,7 @@ from predictors.kinds.universal.cells.components import (
     effect,
     fixed_components,
     learned_components,
+    rule_components,
 )
 from predictors.kinds.universal.cells.fbnet_features import FBNET
 from predictors.kinds.universal.cells.prior import DevicePrior, learn_prior
@@ -34,14 +35,16 @@ def prior() -> DevicePrior:
 
 def test_components_have_unit_effect() -> None:
     known = prior()
-    assert len(known.components) == len(component_names(FBNET)) == len(known.like)
+    assert len(component_names(FBNET)) == len(known.like)
+    assert len(known.components) == len(known.like) + len(FBNET.rule_factors)
     assert_allclose([np.vdot(component, known.gram) for component in known.components], 1, rtol=1e-6)
 
 
 def test_components_have_names_in_their_order() -> None:
     space, gram = FBNET, prior().gram
     learned, fixed = learned_components(space, prior().profiles, gram), fixed_components(space, gram)
-    assert len(component_names(space)) == len(learned) + len(fixed) == len(prior().components)
+    assert len(component_names(space)) == len(learned) + len(fixed)
+    assert prior().components[len(component_names(space)) :].tolist() == rule_components(space, gram).tolist()
     assert component_names(space)[: len(learned)] == (*LEARNED, *space.masks)
 
 

@@ -11,7 +11,7 @@ from profilers.search_spaces.nasbench201 import NASBench201
 
 def test_no_texts_no_rows() -> None:
     assert FBNET.features([]).shape == (0, 198)
-    assert NASBENCH201.features([]).shape == (0, 68)
+    assert NASBENCH201.features([]).shape == (0, 84)
 
 
 def test_codes_become_one_column_for_each_value_of_each_place() -> None:
@@ -23,7 +23,7 @@ def test_factors_and_masks_are_of_the_spaces_columns() -> None:
     for space, example in ((NASBENCH201, NASBench201.example), (FBNET, FBNet.example)):
         features = space.features([example])
         width = features.shape[1]
-        assert all(factor.shape[0] == width for factor in space.factors.values())
+        assert all(factor.shape[0] == width for factor in (space.factors | space.rule_factors).values())
         assert all(mask.shape == (width, width) for mask in space.masks.values())
         assert set(np.unique(features[:, space.places])) <= {0.0, 1.0}
         assert space.measurable([example]).tolist() == [True]

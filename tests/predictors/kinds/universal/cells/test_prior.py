@@ -46,11 +46,22 @@ def test_one_source_says_nothing_of_how_devices_differ() -> None:
 
 def test_members_lie_around_both_centres_and_are_the_same_each_time() -> None:
     mixture = prior().mixture(SETTINGS)
-    assert mixture.variances.shape == (64, len(component_names(FBNET)))
+    learned = len(component_names(FBNET))
     log_scales = np.log(mixture.variances) / 2
-    assert_allclose(np.median(log_scales[16:], axis=0), prior().unlike, atol=0.3)
+    assert (log_scales[:64, learned:] < -6).all()
+    assert_allclose(np.median(log_scales[16:64, :learned], axis=0), prior().unlike, atol=0.3)
     assert np.median(np.sqrt(mixture.noise)) == np.median(np.sqrt(prior().mixture(SETTINGS).noise))
     assert 0.01 < np.median(np.sqrt(mixture.noise)) < 0.04
+
+
+def test_other_members_have_one_rule_each_and_nothing_of_the_sources_but_a_slope() -> None:
+    log_scales = np.log(prior().mixture(SETTINGS).variances[64:]) / 2
+    names = [*component_names(FBNET), *FBNET.rule_factors]
+    assert len(log_scales) % len(FBNET.rules) == 0
+    of_rules = [names.index(name) for name in FBNET.rule_factors]
+    wide = {tuple(np.array(names)[of_rules][row > -6].tolist()) for row in log_scales[:, of_rules]}
+    assert wide == set(FBNET.rules)
+    assert (log_scales[:, names.index("sources")] < -6).all()
 
 
 def test_without_sources_only_the_spaces_own_components_are_left() -> None:
