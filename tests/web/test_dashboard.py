@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from onnx import TensorProto, helper
 from sqlalchemy import select
 
+from latcast.client import Client
 from latcast.schema import JobState
 from service.db import tables
 from service.fleet import access
@@ -173,6 +175,50 @@ def test_a_network_is_drawn_with_times_searched_and_exported(served: Served, ope
     page.get_by_label("Times").select_option("forecast")
     loaded(page)
     page.get_by_role("columnheader", name="Bound by").wait_for()
+
+
+def test_two_targets_stand_side_by_side(served: Served, open_tab: OpenTab) -> None:
+    page = open_tab(served.at(address(served, "network") + "&source=forecast")).page
+    loaded(page)
+    page.get_by_text("together").wait_for()
+    page.get_by_label("Beside").select_option(index=1)
+    table = page.get_by_role("table", name="Time by operator on both targets")
+    table.wait_for()
+    first = table.locator("tbody tr").first.locator("td").all_inner_texts()
+    assert first[0] == "All"
+    assert first[3].endswith("×")
+    assert "beside=" in page.url
+
+
+def long_network(blocks: int) -> bytes:
+    """A chain of residual blocks of five nodes each."""
+    nodes, value = [], "x"
+    for block in range(blocks):
+        names = [f"{name}{block}" for name in ("a", "b", "c", "d", "e")]
+        nodes += [
+            helper.make_node(kind, [source], [name])
+            for kind, source, name in zip(("Relu", "Neg", "Abs", "Tanh"), (value, *names), names, strict=False)
+        ]
+        nodes.append(helper.make_node("Add", [value, names[3]], [names[4]]))
+        value = names[4]
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 8]) for name in ("x", value)]
+    graph = helper.make_graph(nodes, "long", tensors[:1], tensors[1:])
+    return bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+    )
+
+
+def test_a_long_network_is_folded_and_a_block_unfolded_where_a_node_is_found(served: Served, open_tab: OpenTab) -> None:
+    with Client(served.url) as client:
+        graph = client.upload_graph(long_network(900))["hash"]
+    page = open_tab(served.at(f"/networks/{graph}")).page
+    loaded(page)
+    page.get_by_text("A block is unfolded where it is chosen.").wait_for()
+    page.get_by_role("searchbox").fill("Tanh")
+    page.get_by_text("nodes match").wait_for()
+    page.get_by_text("Share of time").wait_for()
+    page.get_by_role("button", name="Folded into blocks").click()
+    page.get_by_text("4,500 nodes are drawn.").wait_for()
 
 
 def test_an_architecture_is_typed_and_forecast_on_every_target(served: Served, open_tab: OpenTab) -> None:

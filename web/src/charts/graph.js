@@ -48,7 +48,7 @@ export function GraphDrawing({ nodes, shares, chosen, marked, onChoose, textOf, 
       view.current = { scale: nearer, x: width / 2 - places.x[chosen] * nearer, y: height / 2 - places.y[chosen] * nearer, set: true };
       draw();
     }
-  }, [chosen]);
+  }, [chosen, nodes, width]);
   const zoom = (/** @type {number} */ factor, x = width / 2, y = height / 2) => {
     const old = view.current;
     const scale = Math.min(MOST_SCALE, Math.max(0.01, old.scale * factor));

@@ -1,12 +1,17 @@
 /** A network's graph with the time that its nodes take: as measured, or as forecast on a target. */
 import { html, useEffect, useMemo, useState } from "../html.js";
 import { post, saveAs, useApi } from "../api.js";
+import { fold } from "../charts/folding.js";
 import { GraphDrawing } from "../charts/graph.js";
 import { bytes, count, flops, ms, percent, shortHash } from "../format.js";
 import { change, href } from "../router.js";
+import { Beside } from "../ui/beside.js";
 import { Badge, Bars, Card, Copy, Empty, Facts, Failed, Head, Legend, Loaded, Loading, Stats, Table } from "../ui/parts.js";
 
 const MOST_ROWS = 100;
+const MOST_BLOCKS = 300;
+const WORTH_FOLDING = 150;
+const FOLDED_FROM = 4000;
 
 /** @param {{hash: string, query: URLSearchParams}} props */
 export default function Network({ hash, query }) {
@@ -17,6 +22,8 @@ export default function Network({ hash, query }) {
   const measured = useApi(measurement ? `measurements/${measurement}` : null);
   const target = query.get("target") ?? measured.data?.summary.target ?? targets.data?.items[0]?.id;
   const forecast = useExplanation(target, hash);
+  const beside = query.get("beside");
+  const other = useExplanation(beside ?? undefined, hash);
   const source = query.get("source") ?? (measured.data?.measurement.runs.some((/** @type {any} */ run) => run.kernels) ? "measured" : "forecast");
   const [chosen, setChosen] = useState(/** @type {number|null} */ (null));
   const text = query.get("q") ?? "";
@@ -32,7 +39,8 @@ export default function Network({ hash, query }) {
       <label class="field"><span class="visually-hidden">Search nodes</span><input type="search" placeholder="Search operator or name" value=${text} onInput=${(/** @type {any} */ event) => change({ q: event.target.value }, { replace: true })} /></label>
       ${kernels && html`<${Exports} kernels=${kernels} nodes=${nodes.data?.nodes ?? []} hash=${hash} />`}
     </search>
-    <${Loaded} call=${nodes} what="the graph" height=${560}>${(/** @type {import("../../types").Schema<"NodesOut">} */ data) => html`<${Shown} nodes=${data.nodes} kernels=${kernels} waiting=${source === "forecast" ? forecast : measured} chosen=${chosen} setChosen=${setChosen} text=${text} source=${source} />`}<//>`;
+    <${Loaded} call=${nodes} what="the graph" height=${560}>${(/** @type {import("../../types").Schema<"NodesOut">} */ data) => html`<${Shown} key=${hash} nodes=${data.nodes} kernels=${kernels} waiting=${source === "forecast" ? forecast : measured} chosen=${chosen} setChosen=${setChosen} text=${text} source=${source}
+      beside=${html`<${Beside} kernels=${kernels ?? []} other=${other} beside=${beside} target=${target} targets=${targets.data?.items ?? []} />`} />`}<//>`;
 }
 
 /** @param {string|undefined} target @param {string} hash */
@@ -62,7 +70,10 @@ function kernelsOf(source, measured, forecast, nodes) {
 }
 
 /** @param {any} props */
-function Shown({ nodes, kernels, waiting, chosen, setChosen, text, source }) {
+function Shown({ nodes, kernels, waiting, chosen, setChosen, text, source, beside }) {
+  const [folding, setFolding] = useState(nodes.length > FOLDED_FROM);
+  const [opened, setOpened] = useState(/** @type {Set<number>} */ (new Set()));
+  const folded = useMemo(() => (folding ? fold(nodes, MOST_BLOCKS, opened) : null), [folding, nodes, opened]);
   const shares = useMemo(() => {
     const found = new Map();
     for (const kernel of kernels ?? []) for (const place of kernel.places) found.set(place, (found.get(place) ?? 0) + kernel.share / kernel.places.length);
@@ -70,17 +81,29 @@ function Shown({ nodes, kernels, waiting, chosen, setChosen, text, source }) {
   }, [kernels]);
   const marked = useMemo(() => new Set(text.length < 2 ? [] : nodes.map((/** @type {any} */ node, /** @type {number} */ place) => [node, place]).filter((/** @type {any} */ [node]) => `${node.operator} ${node.name}`.toLowerCase().includes(text.toLowerCase())).map((/** @type {any} */ [, place]) => place)), [text, nodes]);
   useEffect(() => { if (marked.size) setChosen([...marked][0]); }, [marked]);
-  const label = (/** @type {number} */ place) => (shares.has(place) ? `${nodes[place].operator}  ${percent(shares.get(place))}` : nodes[place].operator);
+  useEffect(() => {
+    const block = folded && chosen !== null ? folded.blocks[folded.blockOf[chosen]] : null;
+    if (block?.folded) setOpened(new Set([...opened, block.members[0]]));
+  }, [chosen, folded]);
+  const drawn = useMemo(() => {
+    if (!folded) return { nodes, shares, marked };
+    const sums = new Map();
+    for (const [place, share] of shares) sums.set(folded.blockOf[place], (sums.get(folded.blockOf[place]) ?? 0) + share);
+    return { nodes: folded.blocks, shares: sums, marked: new Set([...marked].map((place) => folded.blockOf[place])) };
+  }, [folded, nodes, shares, marked]);
+  const label = (/** @type {number} */ place) => (drawn.shares.has(place) ? `${drawn.nodes[place].operator}  ${percent(drawn.shares.get(place))}` : drawn.nodes[place].operator);
   const node = chosen === null ? null : nodes[chosen];
   const mine = (kernels ?? []).filter((/** @type {any} */ kernel) => kernel.places.includes(chosen));
   return html`<div class="graph">
     <${Card} title="Graph" aside=${marked.size ? html`<span role="status">${count(marked.size)} nodes match</span>` : "drag to move, scroll to zoom, choose a node"}>
-      <${GraphDrawing} nodes=${nodes} shares=${shares} chosen=${chosen} marked=${marked} onChoose=${setChosen} textOf=${label} />
+      ${nodes.length > WORTH_FOLDING && html`<div><button type="button" class="button" aria-pressed=${folding} onClick=${() => { setOpened(new Set()); setChosen(null); setFolding(!folding); }}>Folded into blocks</button> <span class="note">${folded ? "A block is unfolded where it is chosen." : `${count(nodes.length)} nodes are drawn.`}</span></div>`}
+      <${GraphDrawing} nodes=${drawn.nodes} shares=${drawn.shares} chosen=${folded && chosen !== null ? folded.blockOf[chosen] : chosen} marked=${drawn.marked} onChoose=${(/** @type {number|null} */ place) => setChosen(folded && place !== null ? folded.blocks[place].members[0] : place)} textOf=${label} />
       <${Legend} items=${[["little of the time", "--heat-0"], ["", "--heat-1"], ["", "--heat-2"], ["most of the time", "--heat-3"], ["part of a kernel, or no time", "--surface"]]} /><//>
     <div class="stack">
       <${Card} title=${node ? node.operator : "Node"}>${node ? html`<${Facts} items=${[["Name", html`<code class="small">${node.name}</code>`], ["Output", html`<code>${node.shape ? node.shape.join("×") || "scalar" : "unknown"} ${node.dtype}</code>`], ["Work", flops(node.flops)], ["Parameters", bytes(node.parameter_bytes)], ["Reads", bytes(node.input_bytes)], ["Writes", bytes(node.output_bytes)], ["Share of time", shares.has(chosen) ? percent(shares.get(chosen)) : "–"],
         ["Kernels", mine.map((/** @type {any} */ kernel) => `${kernel.operator} ${ms(kernel.ms)}${kernel.bound ? `, bound by ${kernel.bound}` : ""}`).join("; ")], ["Reads of", html`<span class="row">${node.inputs.map((/** @type {number} */ place) => html`<button type="button" class="chip" onClick=${() => setChosen(place)}>${nodes[place].operator}</button>`)}</span>`]]} />` : html`<${Empty} title="Choose a node">Its shape, its work and its time stand here.<//>`}<//>
       <${Kernels} kernels=${kernels} waiting=${waiting} source=${source} setChosen=${setChosen} />
+      ${beside}
     </div></div>`;
 }
 
