@@ -164,11 +164,13 @@ class Prediction:
         log_std: float64 (n,), standard deviation of log latency; None means no claim.
         tail_scale: how much wider than normal the tails are, at each quantile: the number by which the normal
             quantile is multiplied (from conformal calibration or a Student-t); 1 is plain log-normal.
+        coverage: float64 (n,), what the method `coverage` gives, where it comes with the forecast; else None.
     """
 
     median_ms: FloatArray
     log_std: FloatArray | None = None
     tail_scale: float = 1.0
+    coverage: FloatArray | None = None
 
     def quantile_ms(self, q: float) -> FloatArray:
         """Latency in ms that is not exceeded with probability q; float64 (n,).

@@ -20,6 +20,7 @@ from service.api.door.bodies import BodyReader
 from service.api.door.cancelling import CancelledCalls
 from service.api.door.origins import NamedHosts, SameSite
 from service.api.door.pools import Pools
+from service.api.door.prefix import BehindPrefix
 from service.api.job_watch import JobWatch, look_at
 from service.api.middleware import KeyBeforeBody, RequestContext
 from service.api.quick_forecasts import QuickForecasts
@@ -213,7 +214,6 @@ def _assemble(
         version=version("latcast"),
         description=DESCRIPTION,
         lifespan=_lifespan_of(parts.pools, tickers, closing),
-        root_path=parts.settings.root_path,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -274,6 +274,7 @@ def _add_middleware(app: FastAPI, parts: Parts, memory: "ForecastMemory | None",
     app.add_middleware(CancelledCalls)
     if memory is not None:
         app.add_middleware(QuickForecasts, parts=parts, memory=memory)
+    app.add_middleware(BehindPrefix, prefix=settings.root_path)
     app.add_middleware(
         KeyBeforeBody,
         known=parts.identities.known,

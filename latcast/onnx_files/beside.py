@@ -4,7 +4,7 @@ Only files in the model's own folder, or below it, are read: where a path leads 
 """
 
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from math import prod
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from latcast.onnx_files.records import TensorRecord
 from latcast.schema import DTYPE_BYTES, InvalidModelError
 
 __all__ = ["FilesBeside", "Place"]
+
+_CHUNK = 2**20
 
 
 class Place:
@@ -28,8 +30,8 @@ class Place:
     def __init__(self, name: str, path: Path, offset: int, size: int) -> None:
         self._name, self.path, self.offset, self.size = name, path, offset, size
 
-    def read(self) -> bytes:
-        """The values.
+    def chunks(self) -> Iterator[bytes]:
+        """The values, a part at a time.
 
         Raises:
             InvalidModelError: the file cannot be read, or became too short.
@@ -37,12 +39,14 @@ class Place:
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offset)
-                data = file.read(self.size)
+                left = self.size
+                while left and (data := file.read(min(left, _CHUNK))):
+                    left -= len(data)
+                    yield data
         except OSError as error:
             raise _unreadable(self._name, self.path.name, error) from error
-        if len(data) != self.size:
+        if left:
             raise InvalidModelError(f"The file {self.path.name!r} beside the model became shorter while it was read.")
-        return data
 
 
 class FilesBeside:

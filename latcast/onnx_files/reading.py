@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from latcast.onnx_files.beside import FilesBeside, Place
+from latcast.onnx_files.declarations import declared_as
 from latcast.onnx_files.records import ModelRecord, TensorRecord, read_record
 from latcast.onnx_files.usage import MARK, Role, constants_of, model_uses, stripped_role
-from latcast.onnx_files.wire import Bytes, Edit, MalformedError, edited, encoded_field, encoded_number
+from latcast.onnx_files.wire import Bytes, Edit, Later, MalformedError, edited, encoded_field, encoded_number, field_of
 from latcast.schema import InputError, ModelLimitError
 
 __all__ = ["MODEL_BYTES", "read_model", "without_weights"]
@@ -16,15 +17,23 @@ MODEL_BYTES = 2**30
 """Largest model that is read: as `profilers.onnx_graph.Limits.model_bytes`."""
 
 
-def read_model(path: str | os.PathLike[str], *, weights: bool = False, most_bytes: int = MODEL_BYTES) -> bytes:
+def read_model(
+    path: str | os.PathLike[str],
+    *,
+    weights: bool = False,
+    declared: bytes | None = None,
+    most_bytes: int = MODEL_BYTES,
+) -> bytes:
     """The bytes of an ONNX file in one piece, whatever of it lies in files beside it.
 
-    Weights are passed over, not read: a model of any size takes as much memory as what is left of it.
+    A model of any size takes as much memory as the result: weights that are left out are passed over, not read, and the
+    others are read straight into it.
 
     Args:
         path: of the file.
         weights: with the values of the weights. By default they are left out: no forecast needs them, and the hash is
             the same without.
+        declared: the model without its weights and with its shapes bound, whose declarations are taken.
         most_bytes: the result may have.
 
     Raises:
@@ -36,7 +45,8 @@ def read_model(path: str | os.PathLike[str], *, weights: bool = False, most_byte
     try:
         with path.open("rb") as file:
             source = Bytes(file, os.fstat(file.fileno()).st_size)
-            return _read(source, [path.parent, path.resolve().parent], weights=weights, most_bytes=most_bytes)
+            folders = [path.parent, path.resolve().parent]
+            return _read(source, folders, weights=weights, most_bytes=most_bytes, declared=declared)
     except OSError as error:
         raise InputError(f"Cannot read {str(path)!r} ({error.strerror}). Give an ONNX file; an architecture's text "
                          "goes with the name of its search space.") from error  # fmt: skip
@@ -56,7 +66,9 @@ def without_weights(model: bytes | str | os.PathLike[str]) -> bytes:
     return _read(Bytes(model), [], weights=False, most_bytes=len(model))
 
 
-def _read(source: Bytes, folders: list[Path], *, weights: bool, most_bytes: int) -> bytes:
+def _read(
+    source: Bytes, folders: list[Path], *, weights: bool, most_bytes: int, declared: bytes | None = None
+) -> bytes:
     beside = FilesBeside(folders)
     try:
         record = read_record(source)
@@ -68,7 +80,8 @@ def _read(source: Bytes, folders: list[Path], *, weights: bool, most_bytes: int)
         taken_in = [(tensor, beside.place(tensor)) for tensor in _kept_outside(record, stripped)]
         edits = [] if weights else list(record.needless)
         edits += [Edit(tensor.start, tensor.end, _placeholder(tensor, role)) for tensor, role in stripped.values()]
-        left = source.size + sum(len(edit.content or b"") - (edit.end - edit.start) for edit in edits)
+        edits += declared_as(source, declared) if declared is not None else []
+        left = source.size + sum(edit.size - (edit.end - edit.start) for edit in edits)
         _check(left + sum(place.size for _, place in taken_in), most_bytes)
         edits += [Edit(tensor.start, tensor.end, _whole(tensor, place)) for tensor, place in taken_in]
         return edited(source, sorted(edits))
@@ -97,8 +110,8 @@ def _placeholder(tensor: TensorRecord, role: Role) -> bytes:
     return _head(tensor) + encoded_field(12, (MARK + role).encode())
 
 
-def _whole(tensor: TensorRecord, place: Place) -> bytes:
-    return b"".join((_head(tensor), encoded_field(9, place.read()), encoded_field(12, _encoded(tensor.doc_string))))
+def _whole(tensor: TensorRecord, place: Place) -> list[bytes | Later]:
+    return [_head(tensor), *field_of(9, [place]), encoded_field(12, _encoded(tensor.doc_string))]
 
 
 def _head(tensor: TensorRecord) -> bytes:

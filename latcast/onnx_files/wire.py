@@ -5,9 +5,22 @@ Source of the format: https://protobuf.dev/programming-guides/encoding.
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from io import BytesIO
+from typing import BinaryIO, NamedTuple, Protocol
 
-__all__ = ["LENGTH", "VARINT", "Bytes", "Edit", "Field", "MalformedError", "edited", "encoded_field", "encoded_number"]
+__all__ = [
+    "LENGTH",
+    "VARINT",
+    "Bytes",
+    "Edit",
+    "Field",
+    "Later",
+    "MalformedError",
+    "edited",
+    "encoded_field",
+    "encoded_number",
+    "field_of",
+]
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 """Wire types: an integer, eight bytes, bytes with their length before them, four bytes."""
@@ -15,6 +28,7 @@ VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 _FIXED = {FIXED64: 8, FIXED32: 4}
 _LONGEST_VARINT = 10
 _WINDOW = 2**16
+_CHUNK = 2**20
 _DEEPEST = 100
 _WORD = 2**64 - 1
 
@@ -43,12 +57,32 @@ class Field(NamedTuple):
     end: int
 
 
+class Later(Protocol):
+    """Bytes that are read when they are written, a chunk at a time: weights are never in memory twice."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes."""
+
+
+Parts = Sequence["bytes | Later"]
+
+
 class Edit(NamedTuple):
-    """Bytes in the place of what a field holds from `start` to `end`; None takes the whole field out."""
+    """What takes the place of what a field holds from `start` to `end`; None takes the whole field out."""
 
     start: int
     end: int
-    content: bytes | None
+    content: bytes | Parts | None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it writes."""
+        content = self.content
+        return 0 if content is None else len(content) if isinstance(content, bytes) else _size(content)
 
 
 class Bytes:
@@ -150,6 +184,15 @@ def encoded_field(number: int, content: bytes) -> bytes:
     return b"".join((_varint(number << 3 | LENGTH), _varint(len(content)), content))
 
 
+def field_of(number: int, content: Parts) -> list[bytes | Later]:
+    """A field as `encoded_field` writes it, in parts."""
+    return [_varint(number << 3 | LENGTH) + _varint(_size(content)), *content]
+
+
+def _size(parts: Parts) -> int:
+    return sum(len(part) if isinstance(part, bytes) else part.size for part in parts)
+
+
 def _varint(value: int) -> bytes:
     encoded = bytearray()
     while value > 127:
@@ -169,7 +212,26 @@ def edited(source: Bytes, edits: Sequence[Edit]) -> bytes:
     Raises:
         MalformedError: it is no message.
     """
-    return b"".join(_Editor(source, edits).message(0, source.size))
+    whole = BytesIO()  # grows in place, and gives its buffer away
+    for part in _Editor(source, edits).message(0, source.size):
+        whole.writelines([part] if isinstance(part, bytes) else part.chunks())
+    return whole.getvalue()
+
+
+class _Kept(NamedTuple):
+    """A part of the source that stays as it is."""
+
+    source: Bytes
+    start: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        return self.end - self.start
+
+    def chunks(self) -> Iterator[bytes]:
+        for at in range(self.start, self.end, _CHUNK):
+            yield self.source.read(at, min(at + _CHUNK, self.end))
 
 
 class _Editor:
@@ -177,23 +239,25 @@ class _Editor:
         self._source, self._edits = source, edits
         self._starts = [edit.start for edit in edits]
 
-    def message(self, start: int, end: int, depth: int = 0) -> list[bytes]:
+    def message(self, start: int, end: int, depth: int = 0) -> list[bytes | Later]:
         if depth > _DEEPEST:
             raise MalformedError("messages that are nested too deeply")
-        parts: list[bytes] = []
+        parts: list[bytes | Later] = []
         kept = start
         for field in self._source.fields(start, end):
             at = bisect_left(self._starts, field.start)
             if field.wire_type != LENGTH or at == len(self._edits) or self._edits[at].start >= field.end:
                 continue
-            parts.append(self._source.read(kept, field.at))
+            parts.append(_Kept(self._source, kept, field.at))
             parts += self._changed(field, self._edits[at], depth)
             kept = field.end
-        parts.append(self._source.read(kept, end))
+        parts.append(_Kept(self._source, kept, end))
         return parts
 
-    def _changed(self, field: Field, edit: Edit, depth: int) -> list[bytes]:
+    def _changed(self, field: Field, edit: Edit, depth: int) -> list[bytes | Later]:
         if (edit.start, edit.end) != (field.start, field.end):
-            inner = self.message(field.start, field.end, depth + 1)
-            return [_varint(field.number << 3 | LENGTH), _varint(sum(map(len, inner))), *inner]
-        return [] if edit.content is None else [encoded_field(field.number, edit.content)]
+            return field_of(field.number, self.message(field.start, field.end, depth + 1))
+        content = edit.content
+        if content is None:
+            return []
+        return field_of(field.number, [content] if isinstance(content, bytes) else content)

@@ -6,7 +6,7 @@ from latcast.onnx_files.usage import QUANTISED
 from latcast.schema import Graph, Node, TensorSpec
 from profilers.onnx_graph.work import MACS
 
-__all__ = ["described", "empty_by_choice", "number_type", "remarks_of", "unknown_macs"]
+__all__ = ["described", "empty_by_choice", "number_type", "precision_of", "remarks_of", "unknown_macs"]
 
 _IN_8_BITS = frozenset({
     "ConvInteger", "DequantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeLinear", "DynamicQuantizeMatMul",
@@ -17,6 +17,8 @@ _PACKED = ("MatMulNBits", "MatMulBnb4")
 """Operators whose weights of a few bits are stored as bytes."""
 _SEQUENCES = ("Sequence", "SplitToSequence", "ConcatFromSequence", "Optional")
 """Beginnings of operators whose sizes are open because of what they hold, not because of values."""
+_FLOATS = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "float64": "fp64"}
+"""Precisions of models that are not quantised, by the element type of most of their weights."""
 _PAST = ("past", "cache", "state", "memory")
 """What names of inputs hold that are empty at the first step of a decoder."""
 
@@ -28,7 +30,17 @@ def remarks_of(graph: Graph) -> tuple[str, ...]:
 
 def described(graph: Graph) -> dict[str, object]:
     """What people are told of a graph, in JSON values: its summary, and the remarks."""
-    return {**graph.summary, "unknown_macs_nodes": unknown_macs(graph), "remarks": list(remarks_of(graph))}
+    told = {"precision": precision_of(graph), "unknown_macs_nodes": unknown_macs(graph)}
+    return {**graph.summary, **told, "remarks": list(remarks_of(graph))}
+
+
+def precision_of(graph: Graph) -> str:
+    """What the file computes in, `fp32`, `fp16`, `int8`, …; a target's precision is what a runtime makes of that."""
+    if kind := number_type(graph):
+        return kind
+    counts = {dtype: count for dtype, count in graph.parameters.items() if dtype in _FLOATS and count > 1}
+    fed = [graph.tensors[at].dtype for at in graph.inputs if graph.tensors[at].dtype in _FLOATS]
+    return _FLOATS[max(counts, key=lambda dtype: counts[dtype], default=fed[0] if fed else "float32")]
 
 
 def number_type(graph: Graph) -> str:

@@ -95,7 +95,21 @@ def state_folder(state: Path, server: str, device: Device) -> Path:
     """The folder of this agent's key and results, made where it is missing.
 
     That of version 0.1, whose name follows from the machine's former fingerprint, is taken over.
+
+    Args:
+        state: may begin with `~`.
+        server: address of the service.
+        device: this machine.
+
+    Raises:
+        InputError: the user has no home, as in some containers.
     """
+    try:
+        state = state.expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            f"This user has no home folder for {state}: name a folder with --state, or set HOME."
+        ) from error
     folder, former = (
         state / sha256(f"{server} {fingerprint}".encode()).hexdigest()[:16]
         for fingerprint in (device.fingerprint, former_fingerprint())

@@ -40,15 +40,20 @@ def data_dir() -> Path | None:
     """The folder of the running service's database, where the settings name none; says which it is, or is not.
 
     Raises:
-        InputError: the running service's database has an address that only its settings know.
+        InputError: the running service's database has an address that only its settings know, or several services run.
     """
-    from service.operations.running import running_service
+    from service.operations.running import running_services
     from service.settings import read_settings
 
     settings = read_settings()
     if settings.model_fields_set & {"data_dir", "database_url"}:
         return None
-    if (running := running_service()) is not None:
+    services = running_services()
+    if len(services) > 1:
+        listed = ", ".join(f"{one.address} ({one.data_dir})" for one in services)
+        raise InputError(f"Several services run here: {listed}. Set LATCAST_DATA_DIR to the folder of the one that is "
+                         "meant, or LATCAST_DATABASE_URL as it was set for it.")  # fmt: skip
+    for running in services:
         if running.own_url:
             raise InputError(f"The service at {running.address} has a database of its own: set LATCAST_DATABASE_URL as "
                              "it was set for `latcast serve`.")  # fmt: skip

@@ -1,6 +1,5 @@
 """`latcast serve`: the REST service over SQLite or PostgreSQL."""
 
-import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -59,7 +58,7 @@ def serve(
     address = address_of(settings.host, settings.port)
     own_url = bool(settings.database_url)
     say_start(address, settings.url, settings.data_dir, keys=settings.require_keys)
-    here = RunningService(pid=os.getpid(), address=address, data_dir=str(settings.data_dir.absolute()), own_url=own_url)
+    here = RunningService(address=address, data_dir=str(settings.data_dir.absolute()), own_url=own_url)
     with leave_note(here):
         _run(settings)
 

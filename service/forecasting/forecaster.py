@@ -333,7 +333,7 @@ def forecasts(responder: ServedPredictor, queries: Sequence[Query], level: float
     """Forecasts in one batch."""
     predictor = responder.predictor
     prediction = predictor.predict(queries)
-    coverage = predictor.coverage(queries)
+    coverage = predictor.coverage(queries) if prediction.coverage is None else prediction.coverage
     intervals = prediction.claimed_intervals_ms(level)
     return [
         sensible(

@@ -23,6 +23,7 @@ _SUFFIXES: Mapping[str, str] = {
     ".csv": "table",
     ".tsv": "table",
     ".parquet": "table",
+    ".pq": "table",
     ".pickle": "latbench",
     ".pkl": "latbench",
 }
@@ -41,8 +42,8 @@ def detect_format(path: Path, *, columns: Mapping[str, str] | None = None) -> st
     if not path.exists():
         raise InputError(f"{path} does not exist.")
     if path.is_file():
-        if path.suffix.lower() in _SUFFIXES:
-            kind = _SUFFIXES[path.suffix.lower()]
+        kind = next((_SUFFIXES[suffix] for suffix in _suffixes(path) if suffix in _SUFFIXES), None)
+        if kind is not None:
             return "models" if kind == "table" and names_models(path, columns=columns or {}) else kind
     elif (path / "gt.txt").is_file():
         return "nnlqp"
@@ -86,6 +87,14 @@ def read_any(
             return import_models_table(path, origin=origin, prepare=prepare, **table)
         case other:
             raise UnknownNameError("format", other, FORMATS)
+
+
+def _suffixes(path: Path) -> list[str]:
+    """The endings of a file's name that tell its format, without that of a packer; a workbook is refused as a table."""
+    last = path.suffix.lower()
+    if last in (".gz", ".bz2", ".xz"):
+        return [Path(path.stem).suffix.lower()]
+    return [".csv"] if last in (".xlsx", ".xls", ".ods", ".zip", ".h5") else [last]
 
 
 def _is_help(path: Path) -> bool:

@@ -22,6 +22,8 @@ _POINT = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 _COMMA = re.compile(r"[+-]?[0-9]+,[0-9]*(?:[eE][+-]?[0-9]+)?")
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:[\u0020\u00a0\u202f'][0-9]{3})+(?:[.,][0-9]*)?")
 """Thousands apart by a blank or an apostrophe, which no decimal sign is."""
+_GROUPED_COMMAS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]*")
+"""Thousands apart by commas before a point, which is then the decimal sign: 1,234.5."""
 _GROUPED_POINTS = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]*")
 _FAILED = frozenset(
     (
@@ -100,6 +102,8 @@ def _plain(number: str, value: Any, *, decimal_comma: bool) -> str:
         return number
     if _GROUPED.fullmatch(number) and not ("," in number and not decimal_comma and _looks_grouped(number)):
         return re.sub(r"[\u0020\u00a0\u202f']", "", number).replace(",", ".")
+    if _GROUPED_COMMAS.fullmatch(number):
+        return number.replace(",", "")
     if _GROUPED_POINTS.fullmatch(number):
         return number.replace(".", "").replace(",", ".")
     if _COMMA.fullmatch(number) and (decimal_comma or not _looks_grouped(number)):

@@ -1,10 +1,16 @@
 """Reading the rows of a CSV or Parquet file, whatever its encoding, separator and names of columns."""
 
+import bz2
 import codecs
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+import gzip
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +25,20 @@ MODEL_COLUMNS = ("target", "onnx", "ms")
 """The columns that a row about an ONNX file needs."""
 
 _SEPARATORS = ",;\t|"
+_TOLD_SEPARATOR = re.compile(r'"?sep=(?P<separator>[,;\t|])"?\s*')
+"""The first line of tables that Excel is to open rightly."""
+_MOST_TITLES = 10
+"""Lines above the header that may hold titles."""
+_PACKED: Mapping[bytes, Callable[..., IO[Any]]] = {
+    b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open,
+}  # fmt: skip
+_FOREIGN: Mapping[bytes, str] = {
+    b"PK\x03\x04": "is a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "is an Excel workbook: save the sheet as CSV UTF-8",
+    b"SQLite format 3": "is a SQLite database: export the table as CSV",
+    b"\x89HDF": "is an HDF5 file: save the table as CSV or Parquet",
+}
+_PARQUET = b"PAR1"
 _MOST_COLUMNS = 200
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -26,8 +46,12 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "space": ("space", "search_space", "searchspace"),
     "text": ("text", "architecture", "arch", "arch_str", "network", "config"),
     "onnx": ("onnx", "onnx_path", "onnx_file", "model", "model_path", "file", "path"),
-    "ms": ("ms", "latency", "latency_ms", "time", "time_ms", "runtime", "duration", "median_ms", "mean_ms"),
-}
+    "ms": (
+        "ms", "latency", "latency_ms", "time", "time_ms", "runtime", "duration", "median_ms", "mean_ms",
+        "median_latency", "latency_median", "p50_latency", "latency_p50", "mean_latency", "latency_mean", "avg_latency",
+        "latency_avg", "inference_time", "inference_latency", "median", "p50", "mean", "avg", "average", "lat",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +80,8 @@ def open_table(
     """The rows of a table; errors while they are read are InputErrors, too.
 
     Args:
-        path: a file `*.parquet`, or text with a header in UTF-8 or UTF-16 and columns apart by comma, semicolon, tab
-            or bar.
+        path: Parquet, or text with a header in UTF-8 or UTF-16 and columns apart by comma, semicolon, tab or bar; text
+            may be packed by gzip, bzip2 or xz, and have lines of titles above the header.
         columns: names that columns have in the file by their names in `needed`, where they are none that are usual.
         fixed: values of columns that the file lacks.
         needed: `COLUMNS` or `MODEL_COLUMNS`.
@@ -66,7 +90,12 @@ def open_table(
         InputError: the file cannot be read, or columns are missing.
         ImportError: the file is Parquet and pyarrow is not installed.
     """
-    with (_parquet if path.suffix == ".parquet" else _csv)(path, _Wanted(tuple(needed), columns, fixed)) as table:
+    start = _start(path)
+    for mark, what in _FOREIGN.items():
+        if start.startswith(mark):
+            raise InputError(f"{path.name} {what}.")
+    is_parquet = start.startswith(_PARQUET) or path.suffix.lower() == ".parquet"
+    with (_parquet if is_parquet else _csv)(path, _Wanted(tuple(needed), columns, fixed)) as table:
         yield table
 
 
@@ -116,20 +145,39 @@ class _LacksColumnError(InputError):
 
 @contextmanager
 def _csv(path: Path, wanted: _Wanted) -> Iterator[TableFile]:
+    opener = next((opener for mark, opener in _PACKED.items() if _start(path).startswith(mark)), open)
     try:
-        with path.open(encoding=_encoding(path), newline="") as file:
+        with opener(path, "rb") as file:
+            encoding = _encoding(file.read(200))
+        with opener(path, "rt", encoding=encoding, newline="") as file:
             separator = _separator(file)
             reader = csv.reader(file, delimiter=separator)
-            header = [name.strip() for name in next(reader, [])]
-            places = _places(path, header, wanted)
-            rows = (_row(places, cells, wanted.fixed) for cells in reader if any(cells))
+            header, places, rest = _header(path, reader, wanted)
+            rows = (_row(places, cells, wanted.fixed) for cells in rest if any(cells))
             yield _table(places, header, rows, decimal_comma=separator != ",")
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise InputError(f"{path.name} cannot be unpacked: {error}.") from error
     except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror}.") from error
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
     except UnicodeError as error:
         raise InputError(f"{path.name} is not text in UTF-8 or UTF-16: {error}. Save it as CSV UTF-8.") from error
     except csv.Error as error:
         raise InputError(f"{path.name} is not a CSV file: {error}.") from error
+
+
+def _header(
+    path: Path, reader: Iterator[list[str]], wanted: _Wanted
+) -> tuple[list[str], dict[str, int], Iterator[list[str]]]:
+    """The names of the columns, the place of each, and the rows below: the first line, or one below lines of titles."""
+    start = [[cell.strip() for cell in cells] for cells in islice(reader, _MOST_TITLES)] or [[]]
+    refusal: _LacksColumnError | None = None
+    for line, header in enumerate(start):
+        try:
+            return header, _places(path, header, wanted), chain(start[line + 1 :], reader)
+        except _LacksColumnError as error:
+            refusal = refusal or error
+    assert refusal is not None  # noqa: S101 - there is one line at least
+    raise refusal
 
 
 @contextmanager
@@ -163,10 +211,17 @@ def _table(
     return TableFile(rows=rows, unit=unit, column=column, others=others, decimal_comma=decimal_comma)
 
 
-def _encoding(path: Path) -> str:
-    """The encoding by the file's first bytes; without a mark, every other byte a zero tells UTF-16."""
-    with path.open("rb") as file:
-        start = file.read(200)
+def _start(path: Path) -> bytes:
+    """The first bytes of a file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(16)
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def _encoding(start: bytes) -> str:
+    """The encoding by a text's first bytes; without a mark, every other byte a zero tells UTF-16."""
     for mark, encoding in _MARKS:
         if start.startswith(mark):
             return encoding
@@ -176,11 +231,18 @@ def _encoding(path: Path) -> str:
 
 
 def _separator(file: IO[str]) -> str:
-    """The character that occurs most in the header; comma where none does."""
+    """The character that the first line names, else the one that occurs most in it; comma where none does."""
     start = file.tell()
     header = file.readline(100_000)
+    if told := _TOLD_SEPARATOR.fullmatch(header.lstrip("\ufeff")):
+        return told["separator"]
+    first = header
+    for _ in range(_MOST_TITLES):
+        if any(separator in header for separator in _SEPARATORS):
+            break
+        header = file.readline(100_000)  # a title
     file.seek(start)
-    return max(_SEPARATORS, key=header.count)
+    return max(_SEPARATORS, key=(header or first).count)
 
 
 def _places(path: Path, header: Sequence[str], wanted: _Wanted) -> dict[str, int]:

@@ -40,11 +40,13 @@ def pack(folders: Sequence[Path], out: Path, *, recheck: bool = False, licence: 
         licence: licence of the data, for the datasheet.
 
     Raises:
-        InputError: a folder holds no campaign, or a broken log.
+        InputError: a folder holds no campaign, or a broken log, or nothing could be measured.
         LatcastError: pyarrow is not installed.
     """
     out.mkdir(parents=True, exist_ok=True)
     rows = [_row(row) for folder in folders for row in campaign.read_rows(folder)]
+    if all(row.latency_ms is None for row in rows):
+        raise InputError("No measurement there has a latency: there is nothing to pack. Measure longer (--hours).")
     rows = _with_noise(with_drift_factors(list(_with_repeats(rows))))
     verdicts = {} if recheck else _verdicts(out)
     rows = [replace(row, stale=_is_stale(row, verdicts)) for row in rows]

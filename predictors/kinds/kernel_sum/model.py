@@ -99,20 +99,21 @@ class KernelSum:
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Forecasts; a target without multipliers gets the average over targets, with their spread."""
-        log_time, log_std = np.zeros(len(queries)), np.zeros(len(queries))
+        log_time, log_std, coverage = np.zeros(len(queries)), np.zeros(len(queries)), np.zeros(len(queries))
         if queries:
             kernels = self.kernels(queries)
+            coverage = self._coverage(kernels)
             for name, rows in rows_by_target(queries).items():
                 state = self.multipliers.effects.of(name)
                 log_time[rows], variance = self.multipliers.forecast(kernels.pick(rows), state)
                 log_std[rows] = np.sqrt(variance) * state.tail_scale
-        return Prediction(median_ms=np.exp(log_time) * self.shared.unit_ms, log_std=log_std)
+        return Prediction(median_ms=np.exp(log_time) * self.shared.unit_ms, log_std=log_std, coverage=coverage)
 
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Share of each graph's forecast in kernels whose operator and size training has seen, float64 (n,)."""
-        if not queries:
-            return np.empty(0)
-        kernels = self.kernels(queries)
+        return self._coverage(self.kernels(queries)) if queries else np.empty(0)
+
+    def _coverage(self, kernels: Kernels) -> FloatArray:
         times = kernels.times(self.multipliers.effects.mean)
         return np.asarray(kernels.totals(times * (kernels.unknown_variance == 0)) / kernels.totals(times))
 

@@ -36,6 +36,11 @@ class GraphOut(BaseModel):
     outputs: list[TensorSpec]
     opset: int
     denormal_weights: bool
+    precision: str = Field(
+        "",
+        description="What the file itself computes in: fp32, fp16, int8, …. A target's precision is what its runtime "
+        "makes of a file of fp32. Empty for graphs that version 0.1 stored.",
+    )
     remarks: list[str] = Field([], description="What to know before trusting a latency of it, a sentence each.")
     architecture: ArchitectureRef | None
     created_unix_s: float

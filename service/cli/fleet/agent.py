@@ -124,7 +124,7 @@ def agent(
     backends = backend or ["onnxruntime"]
     options = parse_pairs(option or [], "--option")
     targets = offered_targets(device, backends, threads or [1], precisions=precision or ["fp32"], options=options)
-    folder = state_folder(state.expanduser(), server, device)
+    folder = state_folder(state, server, device)
     try:
         with alone_in(folder):
             _work(

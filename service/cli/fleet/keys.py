@@ -1,5 +1,6 @@
 """`latcast keys`: API keys and enrolment tokens, made where the database is."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -89,7 +90,7 @@ def create(
             max_open_jobs=max_open_jobs,
             max_jobs_per_day=max_jobs_per_day,
         )
-        record(session, None, "keys.create", made.id, scope=scope.value, name=name, by=getuser(), **limits)
+        record(session, None, "keys.create", made.id, scope=scope.value, name=name, by=_user(), **limits)
         document = {**_plain(made), "key": secret}
     deliver(document, json_out, lambda: echo(secret), secret=True)
 
@@ -113,7 +114,7 @@ def rotate(
 
     with _session() as (session, _):
         made, secret = rotate_key(session, key_id, overlap_s=overlap_hours * HOUR_S)
-        record(session, None, "keys.rotate", key_id, new=made.id, by=getuser())
+        record(session, None, "keys.rotate", key_id, new=made.id, by=_user())
         document = {**_plain(made), "key": secret}
     deliver(document, json_out, lambda: echo(secret), secret=True)
     echo(f"Key {key_id} ends in {overlap_hours:g} hours.", err=True)
@@ -147,7 +148,7 @@ def enrol(
     with _session() as (session, settings):
         device_id = None if device is None else find_device(session, device).id
         made, secret = create_enrolment_token(session, ttl_s=settings.enrolment_ttl_s, device_id=device_id)
-        record(session, None, "keys.enrol", device_id or "", by=getuser())
+        record(session, None, "keys.enrol", device_id or "", by=_user())
         document = {"token": secret, "device": device_id, "expires_unix_s": made.expires_unix_s}
     deliver(document, json_out, lambda: echo(secret), secret=True)
     echo(f"Valid for {settings.enrolment_ttl_s / 60:.0f} minutes.", err=True)
@@ -211,8 +212,16 @@ def revoke(
 
     with _session() as (session, _):
         document = _plain(revoke_key(session, key_id))
-        record(session, None, "keys.revoke", key_id, by=getuser())
+        record(session, None, "keys.revoke", key_id, by=_user())
     deliver(document, json_out, lambda: echo(f"Key {key_id} is revoked.", err=True))
+
+
+def _user() -> str:
+    """Who runs this, for the audit: the name, or the number of a user who has none, as in some containers."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _date(unix_s: float | None) -> str:

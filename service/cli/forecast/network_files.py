@@ -17,6 +17,14 @@ from service.cli.shapes import Sizes
 __all__ = ["networks_of", "read_networks"]
 
 MEMBERS = ("text", "graph", "onnx")
+ALIASES = {
+    "text": ("text", "architecture", "arch", "arch_str", "network", "config"),
+    "space": ("space", "search_space", "searchspace"),
+    "name": ("name",),
+    "onnx": ("onnx",),
+    "graph": ("graph",),
+}
+"""Names of columns that are read, by what they are; the first that is there counts."""
 DELIMITERS = ",;\t"
 
 
@@ -62,9 +70,10 @@ def read_networks(file: str, *, space: str | None, graph: bool, curve: Sequence[
     """The networks that a file lists.
 
     Args:
-        file: `.jsonl` is a manifest, an object a line: `onnx` (relative to it) with `shapes` and `dims`, or `space`
-            and `text`, or `graph`, each with a `name` if it likes; `.csv` and `.tsv` have a column `text` and may have
-            `space` and `name`; anything else, `-` for standard input too, is a network a line, as on the command line.
+        file: `.jsonl` is a manifest, an object a line (`.json`: or a list of them): `onnx` (relative to it) with
+            `shapes` and `dims`, or `space` and `text`, or `graph`, each with a `name` if it likes; `.csv` and `.tsv`
+            have a column `text` (or `arch`, …), `onnx` or `graph` and may have `space` and `name`; anything else, `-`
+            for standard input too, is a network a line, as on the command line.
         space: search space of the texts that name none.
         graph: lines are hashes.
         curve: sizes of files that bring none.
@@ -94,28 +103,49 @@ def _read(file: str) -> str:
 
 
 def _objects(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
+    """The objects of a manifest, one a line or all in one list."""
+    for where, source in _listed_objects(file, text):
         try:
-            value = json.loads(line)
+            value = json.loads(source) if isinstance(source, str) else source
         except (ValueError, RecursionError):
             value = None
-        where = f"{file} line {number}"
         if not isinstance(value, dict):
             raise InputError(f'{where} is no JSON object such as {{"onnx": "a.onnx", "dims": {{"batch": 1}}}}.')
         yield where, value
 
 
+def _listed_objects(file: str, text: str) -> Iterator[tuple[str, Any]]:
+    if text.lstrip().startswith("["):
+        try:
+            yield from ((f"{file} entry {number}", value) for number, value in enumerate(json.loads(text), start=1))
+            return
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{file} is no JSON: {error}.") from error
+    lines = text.splitlines()
+    yield from ((f"{file} line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
+
+
 def _rows(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    header = text.partition("\n")[0]
-    rows = csv.DictReader(text.splitlines(), delimiter=max(DELIMITERS, key=header.count))
-    if "text" not in (rows.fieldnames or []):
-        raise InputError(
-            f"{file} lacks the column 'text'; its columns are: {', '.join(rows.fieldnames or []) or 'none'}."
-        )
-    for row in rows:
-        yield f"{file} line {rows.line_num}", {name: value for name, value in row.items() if name and value}
+    lines = text.splitlines()
+    told = lines[0].strip().strip('"') if lines else ""
+    if told.lower().startswith("sep=") and len(told) == 5:  # what Excel is told by
+        lines, delimiter = lines[1:], told[4]
+    else:
+        delimiter = max(DELIMITERS, key=told.count)
+    reader = csv.reader(lines, delimiter=delimiter)
+    header = [name.strip() for name in next(reader, [])]
+    plain = [name.lower().replace(" ", "_") for name in header]
+    places = {
+        member: next(plain.index(alias) for alias in aliases if alias in plain)
+        for member, aliases in ALIASES.items()
+        if any(alias in plain for alias in aliases)
+    }
+    if not places.keys() & set(MEMBERS):
+        raise InputError(f"{file} lacks the column 'text'; its columns are: {', '.join(header) or 'none'}.")
+    for cells in reader:
+        row = {member: cells[place].strip() for member, place in places.items() if place < len(cells)}
+        if any(row.values()):
+            yield f"{file} line {reader.line_num}", {name: value for name, value in row.items() if value}
 
 
 def _of_objects(
@@ -141,7 +171,7 @@ def _of_object(
     (member,) = members
     name = str(value.get("name") or value[member])
     if member == "onnx":
-        onnx = without_weights(folder / value["onnx"])
+        onnx = without_weights(folder / _at_home(value["onnx"]))
         for sizes in _own_sizes(where, value) or curve:
             made = item(onnx=onnx, shapes=sizes.shapes or None, dims=sizes.dims or None)
             yield Network(name=name, item=made, sizes=sizes)
@@ -152,6 +182,13 @@ def _of_object(
         if not named:
             raise InputError(f"{where} names no search space: give the member or column 'space', or --space.")
         yield Network(name=name, item=item(space=str(named), text=value["text"]))
+
+
+def _at_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # nobody knows a home of this user
+        return Path(path)
 
 
 def _own_sizes(where: str, value: Mapping[str, Any]) -> list[Sizes]:

@@ -176,8 +176,11 @@ def _model(text: str, space: str | None, sizes: Sizes) -> "tuple[bytes, Graph]":
     content = read_model(text, weights=True) if space is None else _build(space, text)
     with GraphLoader() as loader:  # a file that crashes its reader is an error of the file, not the end of the command
         graph = loader.load(content, shapes=sizes.shapes or None, dims=sizes.dims or None)
-    bound = bool(sizes.shapes or sizes.dims)
-    return bind_shapes(content, sizes.shapes, dims=sizes.dims) if bound else content, graph
+    if space is None and (sizes.shapes or sizes.dims):
+        del content  # weights are in memory once
+        declared = bind_shapes(read_model(text), sizes.shapes, dims=sizes.dims)
+        content = read_model(text, weights=True, declared=declared)
+    return content, graph
 
 
 def _build(space: str, text: str) -> bytes:

@@ -9,7 +9,7 @@ from rich.text import Text
 from latcast.schema import CounterReading, Device, Graph, KernelTiming, Measurement, Summary
 from profilers.feeds import decided_remarks
 from profilers.host.environment import stopped_by_quota
-from profilers.onnx_graph.remarks import remarks_of, unknown_macs
+from profilers.onnx_graph.remarks import precision_of, remarks_of, unknown_macs
 from service.cli.remarks import say_remarks
 from service.cli.tables import Cell, names, numbers, output, print_pairs, print_table, say
 from service.cli.units import count, duration, macs, milliseconds, parameters, size
@@ -78,6 +78,7 @@ def _steadiness(measurement: Measurement, summary: Summary) -> Text:
 
 def _model_rows(graph: Graph, measurement: Measurement, summary: Summary) -> Iterator[tuple[str, Cell]]:
     yield "nodes", f"{len(graph.nodes)} ({_operators(graph)})"
+    yield "precision of the file", precision_of(graph)
     yield "MACs", macs(graph.macs, unknown_macs(graph))
     yield "FLOPs", count(graph.flops)
     yield "parameters", parameters(graph.parameters, graph.parameter_bytes)

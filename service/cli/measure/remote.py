@@ -96,7 +96,8 @@ def _submitted(client: "Client", target: str, asked: Sequence[Network], settings
 def _result(uploaded: Uploaded) -> Result:
     if isinstance(uploaded, InputError):
         return {"error": str(uploaded)}
-    return {"graph": uploaded["hash"], "remarks": uploaded.get("remarks", [])}
+    told = {"precision": uploaded.get("precision", ""), "remarks": uploaded.get("remarks", [])}
+    return {"graph": uploaded["hash"], **told}
 
 
 def _collect(client: "Client", results: Sequence[Result], *, on: str) -> None:

@@ -8,8 +8,8 @@ import typer
 
 from latcast.schema import InputError
 from service.cli.common import find_target, open_client
-from service.cli.options import DEFAULT_SERVER, KeyOption, LevelOption, ServerOption, TargetOption
-from service.cli.results import writable
+from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, LevelOption, ServerOption, TargetOption
+from service.cli.results import deliver, writable
 from service.cli.tables import echo
 
 __all__ = ["export_predictor"]
@@ -24,6 +24,7 @@ def export_predictor(
     level: LevelOption = 0.9,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Write the predictor that answers for a search space on a target, adapted to it.
 
@@ -40,10 +41,12 @@ def export_predictor(
     with open_client(server, key) as client, TemporaryDirectory() as folder:
         listed = [one for one in client.targets() if one["options"].get("space", space) == space]
         artifact = out if out.suffix == ".safetensors" else Path(folder) / "predictor.safetensors"
-        client.download_predictor(find_target(listed, target)["id"], space, artifact)
+        found = find_target(listed, target)
+        client.download_predictor(found["id"], space, artifact)
         if artifact != out:
             _write_onnx(artifact, out, level)
-    echo(f"Wrote {out}.")
+    document = {"target": found["id"], "space": space, "path": str(out), "bytes": out.stat().st_size}
+    deliver(document, json_out, lambda: echo(f"Wrote {out}."))
 
 
 def _write_onnx(artifact: Path, out: Path, level: float) -> None:

@@ -66,19 +66,24 @@ def show(
 
 
 @predictors.command("activate")
-def activate(predictor: Predictor, server: ServerOption = DEFAULT_SERVER, key: KeyOption = None) -> None:
+def activate(
+    predictor: Predictor, server: ServerOption = DEFAULT_SERVER, key: KeyOption = None, json_out: JsonOption = None
+) -> None:
     """Let a predictor answer for targets without an adaptation, and be adapted, before older ones."""
     with open_client(server, key) as client:
         found = client.activate_predictor(_find(client, predictor)["id"])
-    echo(f"{found['kind']} ({found['id']}) answers from now on.")
+    deliver(found, json_out, lambda: echo(f"{found['kind']} ({found['id']}) answers from now on."))
 
 
 @predictors.command("deactivate")
-def deactivate(predictor: Predictor, server: ServerOption = DEFAULT_SERVER, key: KeyOption = None) -> None:
+def deactivate(
+    predictor: Predictor, server: ServerOption = DEFAULT_SERVER, key: KeyOption = None, json_out: JsonOption = None
+) -> None:
     """Let a predictor answer only where it is asked for by name; adaptations of it stay."""
     with open_client(server, key) as client:
         found = client.deactivate_predictor(_find(client, predictor)["id"])
-    echo(f"{found['kind']} ({found['id']}) answers only where it is asked for by name.")
+    said = f"{found['kind']} ({found['id']}) answers only where it is asked for by name."
+    deliver(found, json_out, lambda: echo(said))
 
 
 @predictors.command("remove")
@@ -86,12 +91,16 @@ def remove(
     predictor: Annotated[list[str], typer.Argument(metavar="PREDICTOR…", help="As in `latcast predictors list`.")],
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
+    json_out: JsonOption = None,
 ) -> None:
     """Remove predictors, and what was adapted of them; refused while a target is answered for by such an adaptation."""
+    removed = []
     with open_client(server, key) as client:
         for part in predictor:
-            found = client.remove_predictor(_find(client, part)["id"])
-            echo(f"{found['kind']} ({found['id']}) is removed.")
+            removed.append(found := client.remove_predictor(_find(client, part)["id"]))
+            if json_out != "-":
+                echo(f"{found['kind']} ({found['id']}) is removed.")
+    deliver(removed, json_out, lambda: None)
 
 
 def _find(client: "Client", part: str) -> Mapping[str, Any]:

@@ -183,6 +183,24 @@ def test_a_large_file_is_passed_over_in_pieces(tmp_path: Path) -> None:
     assert load_graph(stripped).hash == load_graph(path.read_bytes()).hash
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_weights_are_in_memory_once(tmp_path: Path, beside: bool) -> None:
+    proto = model(np.ones((1024, 8192), np.float32), outputs=8192)
+    size = proto.ByteSize()
+    if beside:
+        (tmp_path / "w.bin").write_bytes(proto.graph.initializer[0].raw_data)
+        (tmp_path / "m.onnx").write_bytes(outside(proto, "w.bin"))
+    else:
+        (tmp_path / "m.onnx").write_bytes(proto.SerializeToString())
+    bound = read_model(tmp_path / "m.onnx")
+    for declared in (None, bound):
+        tracemalloc.start()
+        whole = read_model(tmp_path / "m.onnx", weights=True, declared=declared)
+        assert tracemalloc.get_traced_memory()[1] < 1.2 * size + 4 * 2**20
+        tracemalloc.stop()
+        assert numpy_helper.to_array(ModelProto.FromString(whole).graph.initializer[0]).sum() == 1024 * 8192
+
+
 def test_denormal_weights_are_left_out_as_others_are() -> None:
     content = model(np.full((4, 8), 1e-40, np.float32), outputs=8).SerializeToString()
     assert without_weights(content) == without_weights(

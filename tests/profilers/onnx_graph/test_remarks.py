@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from profilers.onnx_graph import load_graph
-from profilers.onnx_graph.remarks import described, number_type, remarks_of, unknown_macs
+from profilers.onnx_graph.remarks import described, number_type, precision_of, remarks_of, unknown_macs
 from tests.profilers.onnx_graph.models import I64, F, made
 from tests.profilers.onnx_graph.test_training_mode import normalised
 
@@ -35,7 +35,7 @@ def test_a_plain_network_needs_no_remark() -> None:
     plain = graph_of([node("MatMul", ["x", "w"], ["y"])], [("x", F, (4, 16))], [W])
     assert remarks_of(plain) == ()
     assert number_type(plain) == ""
-    assert described(plain) == {**plain.summary, "unknown_macs_nodes": 0, "remarks": []}
+    assert described(plain) == {**plain.summary, "precision": "fp32", "unknown_macs_nodes": 0, "remarks": []}
 
 
 def test_training_mode_is_remarked() -> None:
@@ -99,6 +99,15 @@ def test_a_network_that_is_too_deep_for_its_input_is_remarked() -> None:
 def test_a_quantised_model_runs_as_given(dtype: type, name: str) -> None:
     assert number_type(quantised(dtype)) == name
     assert remarks_of(quantised(dtype))[0].startswith(f"It is quantised ({name}): it runs as given")
+
+
+def test_the_precision_of_a_file_is_that_of_its_weights() -> None:
+    assert precision_of(quantised(np.uint8)) == "uint8"
+    half = [node("MatMul", ["x", "w"], ["y"])]
+    inputs = [("x", TensorProto.FLOAT16, (4, 16))]
+    assert precision_of(graph_of(half, inputs, [("w", np.ones((16, 8), np.float16))])) == "fp16"
+    assert precision_of(graph_of([node("Relu", ["x"], ["y"])], [("x", TensorProto.DOUBLE, (4,))])) == "fp64"
+    assert precision_of(graph_of([node("Identity", ["x"], ["y"])], [("x", I64, (4,))])) == "fp32"
 
 
 def test_denormal_constants_are_remarked_however_small() -> None:

@@ -71,3 +71,12 @@ def test_the_folder_of_version_0_1_is_taken_over_once(tmp_path: Path, monkeypatc
     other = state_folder(tmp_path / "state", "http://another", DEVICE)
     assert other != folder
     assert {path.stat().st_mode & 0o777 for path in (folder, other, folder.parent)} == {0o700}
+
+
+def test_a_user_without_a_home_is_told_to_name_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(_path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", nowhere)
+    with pytest.raises(InputError, match=r"~/here: name a folder with --state, or set HOME"):
+        state_folder(Path("~/here"), "http://service", DEVICE)

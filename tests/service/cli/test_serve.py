@@ -22,7 +22,7 @@ from service.settings import Settings
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
     """What would have been served."""
-    monkeypatch.setattr(running, "NOTE", tmp_path / "note" / "service.json")
+    monkeypatch.setattr(running, "NOTES", tmp_path / "notes")
     calls: list[dict[str, Any]] = []
     monkeypatch.setattr(
         "service.api.door.connections.serve_http",
@@ -92,10 +92,10 @@ def test_while_it_runs_its_folder_can_be_found(
 ) -> None:
     seen: list[Any] = []
     serving = "service.api.door.connections.serve_http"
-    monkeypatch.setattr(serving, lambda *_args, **_options: seen.append(running.running_service()))
+    monkeypatch.setattr(serving, lambda *_args, **_options: seen.extend(running.running_services()))
     serve("--data-dir", str(tmp_path / "data"))
     assert (seen[0].data_dir, seen[0].own_url) == (str(tmp_path / "data"), False)
-    assert running.running_service() is None
+    assert running.running_services() == []
 
 
 @pytest.mark.parametrize("address", ["sqlite:///relative.db", "sqlite:///{folder}/whole.db", "postgres", "postgresql"])

@@ -1,5 +1,6 @@
 """Which published table a path holds, and what is said of a path that holds none."""
 
+import gzip
 import pickle
 from pathlib import Path
 
@@ -23,6 +24,15 @@ def test_each_format_is_recognised(tmp_path: Path) -> None:
     assert read_any(tmp_path / "a").report.rows == 20
     assert read_any(tmp_path / "b").report.rows == 1
     assert read_any(tmp_path / "d.csv", origin="mine").report.targets[0].origin == "mine"
+
+
+def test_packed_tables_and_workbooks_are_tables(tmp_path: Path) -> None:
+    packed = gzip.compress(f"target,space,text,ms\na,nasbench201,{NASBench201.example},1\n".encode())
+    (tmp_path / "d.csv.gz").write_bytes(packed)
+    assert read_any(tmp_path / "d.csv.gz").report.rows == 1
+    (tmp_path / "d.xlsx").write_bytes(b"PK\x03\x04 and more")
+    with pytest.raises(InputError, match="save the sheet as CSV"):
+        read_any(tmp_path / "d.xlsx")
 
 
 def test_what_nobody_reads_says_what_could_be_read(tmp_path: Path) -> None:

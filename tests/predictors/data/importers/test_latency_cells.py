@@ -13,7 +13,7 @@ from predictors.data.importers.latency_cells import latency_ms, unit_of_header
     [
         ("3.1", 3.1), (" 3.1 ms", 3.1), ("3.1ms", 3.1), ("250 us", 0.25), ("250µs", 0.25), ("250 μs", 0.25),
         ("0.0031 s", 3.1), ("1e2", 100.0), (7, 7.0), ("1 234,5", 1234.5), ("1'234.5", 1234.5), ("1.234,5", 1234.5),
-        ("3,14", 3.14),
+        ("3,14", 3.14), ("1,234.5", 1234.5), ("1,234,567.25 us", 1234.56725),
     ],
 )  # fmt: skip
 def test_cells_that_are_read(cell: object, ms: float) -> None:

@@ -1,5 +1,9 @@
 """Rows of tables in the encodings and with the separators that spreadsheets write."""
 
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +52,51 @@ def test_what_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"target,space,text,ms\n\xff\xfe\xfd,1,2,3\n")
     with pytest.raises(InputError, match="Save it as CSV UTF-8"):
         rows(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_packed_tables_are_unpacked(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(TEXT.format(";").encode("utf-16"))
+    (tmp_path / "t.csv").write_bytes(packed)
+    assert rows(tmp_path / "t.csv")[0]["ms"] == "3,5"
+    (tmp_path / "t.csv").write_bytes(packed[:-9])
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        rows(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (b"PK\x03\x04", "ZIP archive or an Excel workbook"),
+        (b"\xd0\xcf\x11\xe0\xa1", "save the sheet as CSV"),
+        (b"SQLite format 3\0", "SQLite database"),
+        (b"\x89HDF\r\n", "HDF5"),
+    ],
+)
+def test_files_of_other_programs_are_named(tmp_path: Path, start: bytes, words: str) -> None:
+    (tmp_path / "t.csv").write_bytes(start + b"target,space,text,ms")
+    with pytest.raises(InputError, match=words):
+        rows(tmp_path / "t.csv")
+
+
+def test_lines_above_the_header_are_no_header(tmp_path: Path) -> None:
+    told = "sep=;\n" + TEXT.format(";")
+    titled = "Latencies of 2026\n;;;\n" + TEXT.format(";")
+    for text in (told, titled, "\ufeff" + told):
+        (tmp_path / "t.csv").write_text(text)
+        assert rows(tmp_path / "t.csv") == [{"target": "a", "space": "b", "text": "c d", "ms": "3,5"}]
+
+
+@pytest.mark.parametrize("name", ["Latency (ms)", "p50_us", "avg_latency_ms", "Inference time [µs]", "mean", "lat/s"])
+def test_latencies_under_the_names_that_people_use(tmp_path: Path, name: str) -> None:
+    (tmp_path / "t.csv").write_text(f"Device,Search Space,arch,{name}\na,b,c,2\n")
+    assert rows(tmp_path / "t.csv")[0]["ms"] == "2"
+
+
+def test_parquet_is_told_by_its_content(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table({"device": ["a"], "space": ["b"], "arch": ["c"], "latency_ms": [2.5]})
+    for name in ("t.pq", "T.PARQUET", "t.csv"):
+        parquet.write_table(table, tmp_path / name)
+        assert rows(tmp_path / name) == [{"target": "a", "space": "b", "text": "c", "ms": 2.5}]

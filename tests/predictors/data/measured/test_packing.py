@@ -38,6 +38,12 @@ def test_failures_are_rows_without_latency(tmp_path: Path) -> None:
     assert result.failure_message == "Too slow."
 
 
+def test_a_campaign_without_a_latency_is_nothing_to_pack(tmp_path: Path) -> None:
+    failed = replace(row().measurement, runs=(), failure=Failure(stage="timeout", message="Too slow."))
+    with pytest.raises(InputError, match="nothing to pack"):
+        pack([campaign(tmp_path / "log", replace(row(), measurement=failed))], tmp_path / "data")
+
+
 def test_a_graph_that_changed_is_kept_as_stale(tmp_path: Path) -> None:
     pack([campaign(tmp_path / "log", row(graph="0" * 64), row(GEMM))], tmp_path / "data")
     assert [result.stale for result in read_rows(tmp_path / "data")] == [True, False]

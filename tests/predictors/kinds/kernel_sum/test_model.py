@@ -11,6 +11,8 @@ from predictors.base import Query
 from predictors.kinds.kernel_sum import KernelSumPredictor
 from predictors.kinds.kernel_sum.model import KernelSum, learn_multipliers
 from predictors.kinds.kernel_sum.shared_roofline import SharedRoofline
+from predictors.kinds.kernel_sum.sums import Kernels
+from predictors.kinds.kernel_sum.training_set import KernelBatch
 from predictors.testing import DEVICES, NEW_DEVICE, foreign_graph, measure, random_graph
 
 
@@ -77,3 +79,19 @@ def test_a_model_keeps_what_training_left_of_its_targets(model: KernelSum) -> No
     slower = model.adapted(target, replace(rows, latency_ms=rows.latency_ms * 2, kernels=None), None)
     assert_array_equal(slower.trained[target.id].mean, model.multipliers.effects.of(target.id).mean)
     assert slower.multipliers.effects.of(target.id).mean[0] > model.multipliers.effects.of(target.id).mean[0] + 0.4
+
+
+def test_kernels_are_foreseen_once_for_a_forecast_and_its_coverage(
+    model: KernelSum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches, foresee, asked = [], KernelSum._kernels, queries()
+
+    def counted(self: KernelSum, batch: KernelBatch) -> Kernels:
+        batches.append(batch)
+        return foresee(self, batch)
+
+    monkeypatch.setattr(KernelSum, "_kernels", counted)
+    told = model.predict(asked).coverage
+    assert len(batches) == 1
+    assert told is not None
+    assert_array_equal(told, model.coverage(asked))

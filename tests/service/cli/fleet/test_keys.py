@@ -1,7 +1,6 @@
 """`latcast keys`: keys and tokens are printed once, listed without their secrets, and revoked."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -69,14 +68,14 @@ def test_a_token_comes_with_the_time_that_it_is_valid(monkeypatch: pytest.Monkey
 def unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No setting says where the database is; the folder that the command is in."""
     monkeypatch.delenv("LATCAST_DATABASE_URL")
-    monkeypatch.setattr(running, "NOTE", tmp_path / "note.json")
+    monkeypatch.setattr(running, "NOTES", tmp_path / "notes")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path
 
 
 def running_in(folder: Path, *, own_url: bool = False) -> RunningService:
-    return RunningService(pid=os.getpid(), address="http://x:1", data_dir=str(folder), own_url=own_url)
+    return RunningService(address="http://x:1", data_dir=str(folder), own_url=own_url)
 
 
 def test_the_running_services_database_is_found(unset: Path) -> None:
@@ -139,3 +138,11 @@ def test_a_key_is_rotated_with_what_belongs_to_it() -> None:
     assert new["expires_unix_s"] - new["created_unix_s"] == pytest.approx(90 * 86_400, abs=60)
     (old,) = [key for key in json.loads(keys("list", "--json", "-").stdout) if key["id"] == made["id"]]
     assert old["expires_unix_s"] < new["expires_unix_s"]
+
+
+def test_users_without_a_name_make_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 1000660000")
+
+    monkeypatch.setattr("service.cli.fleet.keys.getuser", nobody)
+    assert keys("create", "--scope", "admin").exit_code == 0

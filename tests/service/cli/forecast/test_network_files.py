@@ -52,6 +52,20 @@ def test_a_table_has_texts_in_a_column(tmp_path: Path, delimiter: str) -> None:
     assert read(tmp_path / "archs.csv", text.encode("utf-16"), space="toy")[1].name == "b"
 
 
+@pytest.mark.parametrize("header", ["Name,Arch", "name,architecture", "Name,arch_str", "name , config"])
+def test_columns_have_the_names_that_people_use(tmp_path: Path, header: str) -> None:
+    (found,) = read(tmp_path / "archs.csv", f"sep=,\n{header}\nfirst,a\n", space="toy")
+    assert (found.name, found.item["text"]) == ("first", "a")
+
+
+def test_a_table_and_a_list_name_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"model")
+    assert [one.label for one in read(tmp_path / "a.csv", "onnx;name\nm.onnx;mine\n")] == ["mine (n=1)", "mine (n=2)"]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (found,) = read(tmp_path / "a.json", '[\n{"onnx": "~/m.onnx", "name": "mine",\n"dims": {"n": 3}}]')
+    assert found.item == item(onnx=b"model", dims={"n": 3})
+
+
 def test_standard_input_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\nb\n")))
     assert [one.name for one in read_networks("-", space="toy", graph=False, curve=CURVE)] == ["a", "b"]
@@ -67,6 +81,8 @@ def test_standard_input_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.jsonl", '{"onnx": "a.jsonl", "dims": {"n": "1"}}', "'dims' has to be an object"),
         ("a.jsonl", '{"onnx": "a.jsonl", "shapes": [1]}', "'shapes' has to be an object"),
         ("a.jsonl", "", "names no network"),
+        ("a.json", '[{"onnx": "m.onnx"}', "a.json is no JSON"),
+        ("a.json", "[1]", "entry 1 is no JSON object"),
         ("a.csv", "name,ms\nx,1", "lacks the column 'text'; its columns are: name, ms"),
         ("a.txt", "# nothing", "names no network"),
         ("a.txt", b"\x08\x03\xff\xff", "no text in UTF-8"),

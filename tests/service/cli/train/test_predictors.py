@@ -1,5 +1,6 @@
 """`latcast predictors`: listed, shown, activated, deactivated and removed by a part of an id, or by kind."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +62,9 @@ def test_changes_are_of_the_one_that_is_meant(client: FakeClient) -> None:
     ]  # fmt: skip
     assert "Several predictors fit" in str(run("remove", "18aa").exception)
     assert "zzz" in str(run("show", "zzz").exception)
+
+
+def test_changes_are_told_as_json(client: FakeClient) -> None:
+    assert json.loads(run("activate", "18aa02", "--json", "-").stdout) == LISTED[1]
+    assert json.loads(run("deactivate", "help", "--json", "-").stdout) == LISTED[0]
+    assert json.loads(run("remove", "aa02", "--json", "-").stdout) == [LISTED[1]]
