@@ -100,7 +100,7 @@ def _count_commit(connection: Connection) -> None:
 
 
 def _driver_of(connection: Connection) -> sqlite3.Connection:
-    return cast(sqlite3.Connection, connection.connection.driver_connection)
+    return cast(sqlite3.Connection, connection.connection.dbapi_connection)  # a detached one has no driver_connection
 
 
 class Database:

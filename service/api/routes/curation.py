@@ -51,7 +51,7 @@ def hide_device(device_id: Id, parts: PartsOf, caller: Admin) -> schemas.DeviceO
 
 @router.post("/devices/{device_id}/show")
 def show_device(device_id: Id, parts: PartsOf, caller: Admin) -> schemas.DeviceOut:
-    """Bring a hidden device back with its targets. Its agent needs a new key (`POST /keys/enrolment`)."""
+    """Bring a hidden device back with its targets. Its agent needs a new key (`POST /v1/keys/enrolment`)."""
     with parts.database.write.begin() as session:
         row = removal.show_device(session, device_id)
         audit.record(session, caller.key_id, "devices.show", row.id)
