@@ -436,7 +436,8 @@ class Client:
 
         Returns:
             `latency_ms`, `low_ms`, `high_ms`, `measured` and `coverage`, a list each in the order of the networks;
-            `errors` by place; `predictor`, `kind`, `adapted`, `measurements` and `origin`, None where parts differ.
+            `errors` by place; `predictor`, `kind`, `adapted`, `measurements`, `origin` and `warning` (what to know of
+            the predictor), None where parts differ.
 
         Raises:
             InputError: not one of `texts` (with a space) and `graphs`, or the service cannot use them.
@@ -497,8 +498,18 @@ class Client:
 
     def quality(self, target: TargetId) -> list[Plain]:
         """Every measured graph beside its forecast."""
-        pairs: list[Plain] = self._service.json("GET", f"/targets/{target}/quality")["pairs"]
+        pairs: list[Plain] = self.quality_over_time(target)["pairs"]
         return pairs
+
+    def quality_over_time(self, target: TargetId) -> Plain:
+        """What became of a target's forecasts.
+
+        Returns:
+            `pairs`, as `quality` gives them, and `over_time`: forecasts as they stood when their networks were
+            measured, with the share of intervals that held (`coverage`), the error, the machine's speed (`host`), what
+            is wrong (`flags`, a sentence each) and all of it by `periods`.
+        """
+        return self._service.json("GET", f"/targets/{target}/quality")
 
     # --- Predictors ---------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ __all__ = ["MOST_COLUMNS", "joined"]
 MOST_COLUMNS = 10_000
 """Networks in one call."""
 LISTS = ("latency_ms", "low_ms", "high_ms", "measured", "coverage")
-FACTS = ("target", "level", "predictor", "kind", "adapted", "measurements", "origin")
+FACTS = ("target", "level", "predictor", "kind", "adapted", "measurements", "origin", "warning")
 
 
 def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -21,5 +21,6 @@ def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for part in parts:
         errors.update({str(start + int(place)): problem for place, problem in part["errors"].items()})
         start += len(part["latency_ms"])
-    facts = {name: parts[0][name] if all(part[name] == parts[0][name] for part in parts) else None for name in FACTS}
+    told = {name: {part.get(name) for part in parts} for name in FACTS}  # older services tell no `warning`
+    facts = {name: values.pop() if len(values) == 1 else None for name, values in told.items()}
     return facts | {name: [value for part in parts for value in part[name]] for name in LISTS} | {"errors": errors}

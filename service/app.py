@@ -66,6 +66,7 @@ from service.worker.runner import JobRunner, this_process
 
 if TYPE_CHECKING:
     from service.forecasting.memory import ForecastMemory
+    from service.worker.learner import Learner
 
 __all__ = ["create_app"]
 
@@ -115,8 +116,10 @@ def create_app(
         Ticker("abandoned", ABANDONED_TICKS * settings.tick_seconds, AbandonedJobs(database, settings).look),
     ]
     if forecaster is None:
-        forecaster, runner = _forecasting(settings, database, reader)
+        forecaster, runner, learner = _forecasting(settings, database, reader)
         tickers.append(Ticker("jobs", settings.tick_seconds, runner.advance))
+        if settings.learn_seconds:
+            tickers.append(Ticker("learning", settings.learn_seconds, learner.look))
         closing.insert(0, runner.give_back)
     changes, artifacts, uses = Changes(database), ArtifactCheck(database), KeyUses(database)
     tickers.append(Ticker("changes", LOOK_SECONDS, changes.look))
@@ -193,13 +196,17 @@ def _caches_of(forecaster: ForecasterLike, memory: "ForecastMemory | None") -> d
     return caches
 
 
-def _forecasting(settings: Settings, database: Database, reader: ReadsFeatures) -> tuple[ForecasterLike, JobRunner]:
+def _forecasting(
+    settings: Settings, database: Database, reader: ReadsFeatures
+) -> tuple[ForecasterLike, JobRunner, "Learner"]:
     from service.forecasting.forecaster import Forecaster
     from service.worker.kinds import service_steps
+    from service.worker.learner import Learner
 
     forecaster = Forecaster(settings, database, reader)
     steps = service_steps(database, settings, catalogue=forecaster.catalogue, resolver=forecaster.resolver)
-    return forecaster, JobRunner(database, steps, worker=this_process(), lease_seconds=settings.lease_seconds)
+    runner = JobRunner(database, steps, worker=this_process(), lease_seconds=settings.lease_seconds)
+    return forecaster, runner, Learner(database, forecaster)
 
 
 def _assemble(

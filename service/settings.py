@@ -54,6 +54,11 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, description="How often a job is tried before it fails.")
     max_lease_wait_s: Seconds = Field(30.0, description="Longest that a call for a job may wait, in seconds.")
     tick_seconds: Seconds = Field(0.5, description="How often expired leases and the service's own jobs are looked at.")
+    learn_seconds: float = Field(
+        0.3,
+        ge=0,
+        description="How often new measurements are looked for, to score forecasts and adapt to them; 0: never.",
+    )
 
     embedded_worker: bool = Field(True, description="Train in a child process of `latcast serve`.")
     training_threads: Count = Field(1, description="Threads of a training.")

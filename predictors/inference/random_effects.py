@@ -24,7 +24,7 @@ from predictors.artifact import Artifact
 from predictors.base import FloatArray
 from predictors.inference.conformal import calibrated_scale, minimum_scores
 
-__all__ = ["DEGREES", "GroupedRows", "Prior", "RandomEffects", "Rows", "TargetEffects", "fit_effects"]
+__all__ = ["DEGREES", "GroupedRows", "Prior", "RandomEffects", "Rows", "TargetEffects", "fit_effects", "news_of_like"]
 
 DEGREES = 4.0
 """Degrees of freedom of the Student-t noise."""
@@ -66,16 +66,33 @@ class Rows:
         design: float64 (n, d), gradient of log latency with respect to the effects.
         residual: float64 (n,).
         variance: float64 (n,), squared scale of the noise.
+        news: float64 (n,), part of its information that a row adds to that of others like it; None where all of it.
     """
 
     design: FloatArray
     residual: FloatArray
     variance: FloatArray
+    news: FloatArray | None = None
 
     def weights(self, squared: FloatArray | None = None) -> FloatArray:
         """Precision of each row, float64 (n,), given its squared residual (or what is expected of it)."""
         squared = self.residual**2 if squared is None else squared
-        return np.asarray((DEGREES + 1) / (DEGREES + squared / self.variance) / self.variance)
+        precision = (DEGREES + 1) / (DEGREES + squared / self.variance) / self.variance
+        return np.asarray(precision if self.news is None else precision * self.news)
+
+
+def news_of_like(groups: NDArray[np.int64], correlation: float) -> FloatArray:
+    """Part of its information that each row adds to the others of its group, float64 (n,).
+
+    The noise of m rows of one group is correlated, so that they say as much as m / (1 + (m − 1)·ρ) rows that are
+    independent (the design effect: Kish, Survey Sampling, 1965, section 5.4).
+
+    Args:
+        groups: int64 (n,), of each row.
+        correlation: ρ, of the noise of two rows of a group.
+    """
+    _, place, count = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(1 / (1 + (count[place] - 1) * correlation))
 
 
 class Prior:

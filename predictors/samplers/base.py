@@ -19,8 +19,10 @@ from profilers.plugins import names, plugin
 from profilers.search_spaces import get_space
 
 __all__ = [
+    "ChoosesBeside",
     "HasAdaptationFeatures",
     "Sampler",
+    "choose_beside",
     "eligible",
     "get_sampler",
     "query_features",
@@ -52,6 +54,22 @@ class Sampler(Protocol):
 
 
 @runtime_checkable
+class ChoosesBeside(Protocol):
+    """A sampler that takes into account what was measured already."""
+
+    def choose_beside(
+        self,
+        candidates: Sequence[Query],
+        k: int,
+        *,
+        observed: Sequence[Query],
+        predictor: Predictor | None = None,
+        rng: np.random.Generator,
+    ) -> list[int]:
+        """As `Sampler.choose`, for a predictor that is adapted to the `observed` networks as well."""
+
+
+@runtime_checkable
 class HasAdaptationFeatures(Protocol):
     """A predictor with a prior covariance between the log latencies of networks on a new target."""
 
@@ -72,6 +90,25 @@ def get_sampler(name: str) -> Sampler:
     """
     sampler: Sampler = plugin("samplers", name)()
     return sampler
+
+
+def choose_beside(
+    sampler: Sampler,
+    candidates: Sequence[Query],
+    k: int,
+    *,
+    observed: Sequence[Query],
+    predictor: Predictor | None = None,
+    rng: np.random.Generator,
+) -> list[int]:
+    """What a sampler chooses beside networks that were measured; samplers that do not look at these choose as always.
+
+    Raises:
+        InputError: fewer than k candidates are eligible.
+    """
+    if observed and isinstance(sampler, ChoosesBeside):
+        return sampler.choose_beside(candidates, k, observed=observed, predictor=predictor, rng=rng)
+    return sampler.choose(candidates, k, predictor=predictor, rng=rng)
 
 
 def eligible(candidates: Sequence[Query], k: int) -> Rows:

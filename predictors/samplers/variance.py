@@ -26,11 +26,26 @@ class VarianceSampler:
         self, candidates: Sequence[Query], k: int, *, predictor: Predictor | None = None, rng: np.random.Generator
     ) -> list[int]:
         """See `Sampler.choose`."""
+        return self.choose_beside(candidates, k, observed=(), predictor=predictor, rng=rng)
+
+    def choose_beside(
+        self,
+        candidates: Sequence[Query],
+        k: int,
+        *,
+        observed: Sequence[Query],
+        predictor: Predictor | None = None,
+        rng: np.random.Generator,
+    ) -> list[int]:
+        """See `ChoosesBeside.choose_beside`: the prior is conditioned on what was measured."""
         rows = eligible(candidates, k)
-        asked = [candidates[row] for row in rows]
+        asked = [*(candidates[row] for row in rows), *observed]
         stated = isinstance(predictor, HasAdaptationFeatures)
         features = predictor.adaptation_features(asked) if stated else _with_level(query_features(asked))  # type: ignore[union-attr]
-        return [int(rows[index]) for index in greedy_variance(features, k, self.noise_log)]
+        for place in range(len(rows), len(asked)):
+            row = features[place]
+            features = _conditioned(features, row, float(row @ row) + self.noise_log**2)
+        return [int(rows[index]) for index in greedy_variance(features[: len(rows)], k, self.noise_log)]
 
 
 def greedy_variance(features: FloatArray, k: int, noise: float) -> list[int]:

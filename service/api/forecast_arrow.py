@@ -69,5 +69,6 @@ def _about(target: str, answers: Answers) -> dict[str, Any]:
         "kind": responder.kind if responder else None,
         "adapted": responder.adapted if responder else None,
         "measurements": responder.measurements if responder else None,
+        "warning": responder.warning if responder else None,
         "origin": answers.origin,
     }

@@ -33,6 +33,7 @@ def columns_json(target: str, level: float, answers: Answers, facts: Mapping[str
         "kind": responder.kind if responder else None,
         "adapted": responder.adapted if responder else None,
         "measurements": responder.measurements if responder else None,
+        "warning": responder.warning if responder else None,
         "origin": answers.origin,
         "errors": {str(index): problem_of(error) for index, error in answers.errors.items()},
     }
@@ -81,7 +82,7 @@ def _end_of_predicted(answers: Answers) -> str:
     members = {
         "adapted": responder.adapted, "predictor": responder.predictor, "kind": responder.kind,
         "measurements": responder.measurements, "statistic": None, "origin": answers.origin, "unknown_operators": [],
-        "remarks": [],
+        "remarks": [], "warning": responder.warning,
     }  # fmt: skip
     return to_json(members).decode()[1:]
 
@@ -89,6 +90,6 @@ def _end_of_predicted(answers: Answers) -> str:
 def _end_of_measured(statistic: str, origin: str) -> str:
     members: dict[str, Any] = {
         "adapted": True, "predictor": None, "kind": None, "measurements": 1, "statistic": statistic, "origin": origin,
-        "unknown_operators": [], "remarks": [],
+        "unknown_operators": [], "remarks": [], "warning": None,
     }  # fmt: skip
     return to_json(members).decode()[1:]

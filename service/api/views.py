@@ -18,6 +18,7 @@ from service.graphs.store import architectures_of
 from service.jobs import queue
 from service.jobs.payloads import ProfilePayload, parsed
 from service.jobs.waiting import why_waiting
+from service.learning.training_record import warning_of
 from service.settings import Settings
 
 __all__ = ["graph_out", "job_out", "job_ref", "job_refs", "jobs_out", "key_out", "lease_out", "lookup_table_out",
@@ -155,10 +156,15 @@ def target_out(
         online=row.offered and presence is not None and presence.online,
         seen_unix_s=presence.seen_unix_s if presence else None,
         measurements=measurements,
-        adaptation=schemas.AdaptationOut.model_validate(adaptation) if adaptation else None,
+        adaptation=_adaptation_out(adaptation) if adaptation else None,
         microbench=microbench_ref(microbench) if microbench else None,
         created_unix_s=row.created_unix_s,
     )
+
+
+def _adaptation_out(row: tables.Adaptation) -> schemas.AdaptationOut:
+    found = schemas.AdaptationOut.model_validate(row)
+    return found.model_copy(update={"warning": warning_of(row.metrics)})
 
 
 def microbench_ref(row: tables.Microbench) -> schemas.MicrobenchRef:

@@ -1,12 +1,13 @@
 """What commands say of networks below their tables: remarks, each once, with the networks that it is about."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 
 from service.cli.tables import say
 
-__all__ = ["say_remarks"]
+__all__ = ["say_remarks", "warnings_of"]
 
 MOST_NAMED = 3
 
@@ -25,6 +26,11 @@ def say_remarks(remarks: Iterable[tuple[str, Sequence[str]]], out: Console) -> N
     for sentence, names in about.items():
         listed = _listed([name for name in dict.fromkeys(names) if name])
         say(f"{listed}: {sentence}" if listed else sentence, out, style="yellow")
+
+
+def warnings_of(answer: Mapping[str, Any]) -> list[str]:
+    """What an answer says of the predictor that gave it, as `say_remarks` takes it."""
+    return [warning] if (warning := answer.get("warning")) else []
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ which of it did, so that what is kept of a target need not be looked up again be
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from latcast.schema import TargetId
 from service.db import tables
 from service.db.session import READ_ONLY, Database
+from service.db.statements import chunks
 
 __all__ = ["LOOK_SECONDS", "Changes"]
 
@@ -70,7 +71,7 @@ class Changes:
 
     def _look(self) -> None:
         try:
-            sign, seen, measured = self._ask()
+            sign, seen, changed = self._ask()
         except SQLAlchemyError as error:
             self._give_back()
             if self.reachable:
@@ -78,7 +79,7 @@ class Changes:
             self._grow(None, None, (), reachable=False)
             return
         if sign != self._sign or not self.reachable:
-            self._grow(sign, seen, measured, reachable=True)
+            self._grow(sign, seen, changed, reachable=True)
 
     def close(self) -> None:
         """Give the connection back; the next look takes a new one."""
@@ -91,8 +92,8 @@ class Changes:
             connection.invalidate()
             connection.close()
 
-    def _ask(self) -> "tuple[object, _Seen | None, Sequence[TargetId]]":
-        """(what differs after a commit, what was seen after one, targets that were measured since)."""
+    def _ask(self) -> "tuple[object, _Seen | None, Collection[TargetId]]":
+        """(what differs after a commit, what was seen after one, targets that were measured or adapted since)."""
         if self._connection is None:
             # SQLite's counter tells a connection of the others' commits only: it has to stay the same.
             self._connection = self._engine.connect()
@@ -101,18 +102,18 @@ class Changes:
             if sign == self._sign and self.reachable:
                 return sign, None, ()
             seen = _look_closer(self._connection)
-            return sign, seen, _measured_between(self._connection, self._seen, seen)
+            return sign, seen, _changed_between(self._connection, self._seen, seen)
 
-    def _grow(self, sign: object, seen: "_Seen | None", measured: "Sequence[TargetId]", *, reachable: bool) -> None:
+    def _grow(self, sign: object, seen: "_Seen | None", changed: Collection[TargetId], *, reachable: bool) -> None:
         generation, before = self.generation + 1, self._seen
         if seen is None or before is None or seen.keys != before.keys:
             self._of_keys = generation
         is_less = seen is not None and before is not None and seen.newest < before.newest
-        too_many = len(self._of_target) + len(measured) > MOST_TARGETS
+        too_many = len(self._of_target) + len(changed) > MOST_TARGETS
         if seen is None or before is None or seen.serving != before.serving or is_less or too_many:
             self._of_all_targets, self._of_target = generation, {}
         else:
-            self._of_target |= dict.fromkeys(measured, generation)
+            self._of_target |= dict.fromkeys(changed, generation)
         self._sign, self._seen, self.reachable = sign, seen, reachable
         self.noticed_at = time.monotonic()
         self.generation = generation
@@ -124,15 +125,19 @@ class _Seen:
 
     Args:
         keys: of keys and agents.
-        serving: of predictors, adaptations and targets.
+        serving: of predictors and targets.
+        adapted: the active adaptation of each target that has one.
         newest: id of the newest measurement, 0 without any.
         revisions: of targets whose measurements were hidden, shown again or merged, by id.
+        scored: id of the newest score, 0 without any.
     """
 
     keys: tuple[object, ...]
     serving: tuple[object, ...]
+    adapted: Mapping[TargetId, str]
     newest: int
     revisions: Mapping[TargetId, int]
+    scored: int
 
 
 def _look_closer(connection: Connection) -> _Seen:
@@ -141,7 +146,7 @@ def _look_closer(connection: Connection) -> _Seen:
     keys = select(func.count(), *ends, func.count(key.first_used_unix_s)).select_from(key)
     agents = select(func.count(), func.count(distinct(agent.device_id))).select_from(agent)
     predictors = select(predictor.id).where(predictor.active).order_by(predictor.id)
-    adaptations = select(tables.Adaptation.id).where(tables.Adaptation.active).order_by(tables.Adaptation.id)
+    adaptations = select(tables.Adaptation.target_id, tables.Adaptation.id).where(tables.Adaptation.active)
     target = tables.Target
     targets = select(
         func.count(), func.count(target.former_id), func.count(target.hidden_unix_s), func.sum(target.hidden_unix_s)
@@ -149,24 +154,29 @@ def _look_closer(connection: Connection) -> _Seen:
     revised = select(target.id, target.revision).where(target.revision > 0)
     return _Seen(
         keys=(*connection.execute(keys).one(), *connection.execute(agents).one()),
-        serving=(
-            *connection.execute(targets).one(),
-            *connection.scalars(predictors),
-            None,
-            *connection.scalars(adaptations),
-        ),
+        serving=(*connection.execute(targets).one(), *connection.scalars(predictors)),
+        adapted={row.target_id: row.id for row in connection.execute(adaptations)},
         newest=connection.scalar(select(func.max(tables.Measurement.id))) or 0,
         revisions={row.id: row.revision for row in connection.execute(revised)},
+        scored=connection.scalar(select(func.max(tables.Score.id))) or 0,
     )
 
 
-def _measured_between(connection: Connection, before: _Seen | None, seen: _Seen) -> Sequence[TargetId]:
-    """Targets that have measurements since then, or whose earlier ones were hidden, shown again or merged."""
+def _changed_between(connection: Connection, before: _Seen | None, seen: _Seen) -> Collection[TargetId]:
+    """Targets that were measured, scored or adapted in between, or whose measurements were hidden, shown again or
+    merged; with an adaptation all targets of its device, which may be answered by what is carried over.
+    """
     if before is None:
         return ()
-    revised = [name for name, revision in seen.revisions.items() if before.revisions.get(name, 0) != revision]
-    if seen.newest <= before.newest:
-        return revised
-    measurement = tables.Measurement
-    newer = select(measurement.target_id).distinct().where(measurement.id > before.newest)
-    return [*revised, *connection.scalars(newer)]
+    changed = {name for name, revision in seen.revisions.items() if before.revisions.get(name, 0) != revision}
+    for table, since, until in (
+        (tables.Measurement, before.newest, seen.newest),
+        (tables.Score, before.scored, seen.scored),
+    ):
+        if until > since:
+            changed |= set(connection.scalars(select(table.target_id).distinct().where(table.id > since)))
+    adapted = {name for name, _ in before.adapted.items() ^ seen.adapted.items()}
+    for part in chunks(adapted):
+        devices = select(tables.Target.device_id).where(tables.Target.id.in_(part))
+        changed |= set(connection.scalars(select(tables.Target.id).where(tables.Target.device_id.in_(devices))))
+    return changed | adapted

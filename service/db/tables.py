@@ -51,6 +51,7 @@ __all__ = [
     "Measurement",
     "Microbench",
     "Predictor",
+    "Score",
     "Target",
     "new_id",
 ]
@@ -492,6 +493,31 @@ class Adaptation(Base):
     active: Mapped[bool] = mapped_column(default=False)
     created_unix_s: Mapped[float] = mapped_column(default=time.time)
     api_key_id: Mapped[str | None]
+
+
+class Score(Base):
+    """A measurement of a network that had not been measured before, beside the forecast that stood until then.
+
+    `space` is the search space whose texts the predictor reads, empty for one that reads graphs; `half_width` is that
+    of the 90 % interval in log latency before it is scaled by `interval_scale`, None where nobody claimed one.
+    """
+
+    __tablename__ = "score"
+    __table_args__ = (Index("ix_score_target", "target_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    target_id: Mapped[str] = mapped_column(ForeignKey("target.id", ondelete="CASCADE"))
+    measurement_id: Mapped[int] = mapped_column(ForeignKey("measurement.id", ondelete="CASCADE"), unique=True)
+    predictor: Mapped[str]
+    kind: Mapped[str]
+    space: Mapped[str]
+    adapted: Mapped[bool]
+    forecast_ms: Mapped[float]
+    half_width: Mapped[float | None]
+    interval_scale: Mapped[float]
+    measured_ms: Mapped[float]
+    sentinel_ms: Mapped[float | None]
+    at_unix_s: Mapped[float] = mapped_column(default=time.time)
 
 
 class Audit(Base):

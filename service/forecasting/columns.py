@@ -22,12 +22,14 @@ class Responder:
         kind: its kind.
         adapted: whether it knows the target's own measurements.
         measurements: how many of them.
+        warning: what to know of it before trusting it; None where there is nothing.
     """
 
     predictor: str
     kind: str
     adapted: bool
     measurements: int
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,4 +86,5 @@ def _responder(forecast: Forecast) -> Responder:
         kind=forecast.kind or "",
         adapted=forecast.adapted,
         measurements=forecast.measurements,
+        warning=forecast.warning,
     )

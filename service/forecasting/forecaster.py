@@ -145,7 +145,7 @@ class Forecaster:
         pairs: dict[int, QualityPair] = {}
         for space, queries in by_space(dict(enumerate(data.queries))).items():
             chain = self.selection.of(predictors, space)
-            answers = self._predicted(chain, queries, level=0.9, target=predictors.target)
+            answers = self.predicted(chain, queries, level=0.9, target=predictors.target)
             support = self._support(chain, keys)
             for index, answer in answers.items():
                 if isinstance(answer, Forecast):
@@ -183,7 +183,7 @@ class Forecaster:
         if space and not reads_natively(chain[0].predictor, space):
             left, failed = self._readable(left, chain[0].predictor)
             answers |= failed | self._measured(predictors.target, GRAPHS, left, level)
-        return answers | self._predicted(chain, without(left, answers), level=level, target=predictors.target)
+        return answers | self.predicted(chain, without(left, answers), level=level, target=predictors.target)
 
     def _answers_of_pinned(
         self, predictors: TargetPredictors, space: str, queries: Queries, level: float
@@ -192,7 +192,7 @@ class Forecaster:
             chain = self.selection.pinned(predictors, space)
         except ConflictError as error:
             return dict.fromkeys(queries, error)
-        return self._predicted(chain, queries, level=level, target=predictors.target)
+        return self.predicted(chain, queries, level=level, target=predictors.target)
 
     def _measured(self, target: Target, space: str, queries: Queries, level: float) -> dict[int, Answer]:
         names = {index: name_of(query, space) for index, query in queries.items()}
@@ -210,7 +210,7 @@ class Forecaster:
             if name in known
         }
 
-    def _predicted(
+    def predicted(
         self, chain: Sequence[ServedPredictor], queries: Queries, *, level: float, target: Target
     ) -> dict[int, Answer]:
         """Forecasts of the first responder, and of the next for those that the one before cannot read."""
@@ -332,7 +332,7 @@ def attempt(responder: ServedPredictor, queries: Sequence[Query], level: float, 
 def forecasts(responder: ServedPredictor, queries: Sequence[Query], level: float, target: Target) -> list[Answer]:
     """Forecasts in one batch."""
     predictor = responder.predictor
-    prediction = predictor.predict(queries)
+    prediction = responder.predict(queries)
     coverage = predictor.coverage(queries) if prediction.coverage is None else prediction.coverage
     intervals = prediction.claimed_intervals_ms(level)
     return [
@@ -349,6 +349,7 @@ def forecasts(responder: ServedPredictor, queries: Sequence[Query], level: float
                 origin=target.origin,
                 unknown_operators=predictor.unknown_operators(query),
                 remarks=remarks_on(query),
+                warning=responder.warning,
             )
         )
         for latency, interval, share, query in zip(

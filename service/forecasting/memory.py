@@ -59,6 +59,7 @@ class Remembered:
             kind=responder.predictor.kind,
             adapted=responder.adapted,
             measurements=len(responder.support),
+            warning=responder.warning,
         )
         self.is_native = reads_natively(responder.predictor, space)
         self.generation = -1
@@ -149,7 +150,7 @@ class Remembered:
             return {}
         predictor = self.responder.predictor
         queries = [Query(target=self.target, architecture=one) for one in parsed.values()]
-        prediction = predictor.predict(queries)
+        prediction = self.responder.predict(queries)
         spread = np.full(len(queries), np.nan) if prediction.log_std is None else prediction.log_std
         values = np.array(
             [prediction.median_ms, spread * prediction.tail_scale, predictor.coverage(queries), np.zeros(len(queries))]
@@ -420,7 +421,8 @@ class ForecastMemory:
         predictors = self._catalogue.predictors_of(target_id, not_before=self._changes.noticed_at)
         responder = self._selection.of(predictors, space, not_before=self._changes.noticed_at)[0]
         with self._database.read() as session:
-            state = (responder.id, id(responder.predictor), rows_state(session, predictors.target.id))
+            rows_are = rows_state(session, predictors.target.id)
+            state = (responder.id, id(responder.predictor), responder.interval_scale, rows_are)
             if remembered is None or remembered.state != state:
                 natively = reads_natively(responder.predictor, space)
                 rows = measured_networks(session, predictors.target, space) if natively else []

@@ -69,9 +69,32 @@ class PredictorSelection:
         """
         asked_for = predictors.adapted
         if asked_for is not None and reads_natively(asked_for.predictor, space):
-            return [asked_for]
-        chain = [asked_for, self._from_rows(predictors, space, not_before), predictors.carried, _unadapted(predictors)]
-        found = [responder for responder in chain if responder is not None and _reads(responder, space)]
+            return [predictors.scaled(asked_for, space)]
+        return self._chain(predictors, space, self._from_rows(predictors, space, not_before))
+
+    def before(self, predictors: TargetPredictors, space: str, row: int) -> list[ServedPredictor]:
+        """Who would answer if a measurement, and those after it, had not been taken; the first choice first.
+
+        What `predictors` name as the target's adaptation is taken as it is.
+
+        Args:
+            predictors: what can answer for the target.
+            space: name of the search space, or `GRAPHS`.
+            row: id of the measurement.
+
+        Raises:
+            ConflictError: nobody can.
+        """
+        asked_for = predictors.adapted
+        if asked_for is not None and reads_natively(asked_for.predictor, space):
+            return [predictors.scaled(asked_for, space)]
+        return self._chain(predictors, space, self._adapted(predictors, space, before=row))
+
+    def _chain(
+        self, predictors: TargetPredictors, space: str, from_rows: ServedPredictor | None
+    ) -> list[ServedPredictor]:
+        chain = [predictors.adapted, from_rows, predictors.carried, _unadapted(predictors)]
+        found = [predictors.scaled(one, space) for one in chain if one is not None and _reads(one, space)]
         if not found:
             raise ConflictError(self._nobody(predictors.target, space))
         return sorted(found, key=lambda responder: not reads_natively(responder.predictor, space))
@@ -134,11 +157,13 @@ class PredictorSelection:
             self._derived.put(key, _Derived(looked_at, state, responder))
         return responder
 
-    def _adapted(self, predictors: TargetPredictors, space: str) -> ServedPredictor | None:
-        """The first base that can be adapted to the target's rows of the space, adapted."""
+    def _adapted(
+        self, predictors: TargetPredictors, space: str, *, before: int | None = None
+    ) -> ServedPredictor | None:
+        """The first base that can be adapted to the target's rows of the space (`before` one of them), adapted."""
         database, resolver, target = self._database, self._resolver, predictors.target
         with database.read() as session:
-            rows = measured_networks(session, target, space)
+            rows = measured_networks(session, target, space, before=before)
         for base in bases_for(predictors.bases, space):
             if len(rows) < _fewest(predictors, native=reads_natively(base.predictor, space)):
                 continue

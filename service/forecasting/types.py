@@ -44,6 +44,7 @@ class Forecast:
         origin: where the target's measurements are from, with the licence; empty for those taken here.
         unknown_operators: operators that training has not seen.
         remarks: what to know of the network before trusting the answer, a sentence each.
+        warning: what to know of the predictor before trusting it, a sentence; None where there is nothing.
     """
 
     latency_ms: float
@@ -58,6 +59,7 @@ class Forecast:
     origin: str = ""
     unknown_operators: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    warning: str | None = None
 
 
 def senseless() -> UnsupportedGraphError:

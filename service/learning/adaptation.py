@@ -1,24 +1,20 @@
 """Adaptation as a job: choose graphs, have them measured (or choose rows of a public table), fit, activate."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError
 from latcast.schema import Architecture, InputError, JobState, Target
-from predictors.base import LatencyDataset, Predictor, Query
-from predictors.evaluation.leave_one_out import leave_one_out_ape
+from predictors.base import Predictor, Query
 from predictors.features.references import architecture_of
 from predictors.foreign.features import features_asked
-from predictors.samplers.base import get_sampler
+from predictors.samplers.base import choose_beside, get_sampler
 from profilers.backends.target_settings import settings_for
 from profilers.search_spaces import get_space
-from service.db import tables
 from service.db.session import Database
 from service.graphs import store
 from service.graphs.queries import NetworkQuery
@@ -29,9 +25,9 @@ from service.jobs.payloads import AdaptPayload, Pool, ProfilePayload
 from service.jobs.steps import Finished, LeasedJob, Steps, Waiting
 from service.jobs.turns import Line, submitter_of
 from service.learning import datasets
-from service.learning.artifacts import put_artifact
-from service.learning.catalogue import SHIPPED, PredictorCatalogue, StoredPredictor, bases_for
-from service.learning.support_selection import SAMPLERS_READ, choose_support
+from service.learning.activation import activate, adaptation_to
+from service.learning.catalogue import PredictorCatalogue, StoredPredictor, bases_for
+from service.learning.support_selection import SAMPLERS_READ, choose_support, good_rows
 from service.measurements.lookup import GRAPHS, measured_networks, measured_spaces
 from service.settings import Settings
 
@@ -42,8 +38,6 @@ DEFAULT_SPACES = ("zoo", "nasbench201")
 POOL_PER_SPACE = 150
 LONGEST_SUPPORT_MS = 200.0
 """Graphs forecast to take longer are not chosen: they cost measuring time and teach little that others do not."""
-MOST_REFITS = 10
-"""Larger supports are left out in this many parts: an adaptation to fifty networks may take more than a second."""
 FEWEST_SHARE = 0.5
 """Adapt when at least this share of the support set could be measured; else fail, and say why."""
 
@@ -81,13 +75,16 @@ class AdaptationSteps(Steps[AdaptPayload]):
         if target.origin:
             return self._adapted_to_table(job, target)
         base = self._base(job, GRAPHS).predictor
+        with self._database.read() as session:
+            rows = good_rows(session, target)
+            measured = set(datasets.network_keys(session, rows).values())
         references = reference_queries(base, job.payload, target, self._resolver)
-        asked = replace(job.payload, samples=job.payload.samples - len(references))
-        chosen = [*references]
+        chosen = [query for query in references if query.network.hash not in measured]
+        asked = replace(job.payload, samples=job.payload.samples - len(chosen))
         if asked.samples:
             taken = {query.network.hash for query in references}
             pool = [one for one in pool_queries(asked, target, base, self._resolver) if one.network.hash not in taken]
-            chosen += choose_queries(pool, base, asked)
+            chosen += choose_queries(pool, base, asked, measured=measured, observed=self._observed(rows, base))
         prepared = [prepared_graph(query, self._resolver) for query in chosen]
         hashes = [query.network.hash for query in chosen]
         settings = settings_for(target, job.payload.settings)
@@ -111,7 +108,7 @@ class AdaptationSteps(Steps[AdaptPayload]):
         return Waiting(write)
 
     def finish(self, job: LeasedJob[AdaptPayload]) -> Finished:
-        """Adapt to the graphs that could be measured.
+        """Adapt to the graphs that could be measured, and to those that were measured before.
 
         Raises:
             ConflictError: too few of them could be, or there is no base predictor.
@@ -124,17 +121,26 @@ class AdaptationSteps(Steps[AdaptPayload]):
             visible = datasets.visible_among(session, rows)
             hidden, rows = len(rows) - len(visible), [row for row in rows if row in visible]
             attempts = [attempt for child in children for attempt in queue.attempts_of(session, child.id)]
-        if len(rows) < max(1, FEWEST_SHARE * len(children)):
+        if (done := len(rows)) < max(1, FEWEST_SHARE * len(children)):
             messages = {attempt.message for attempt in attempts if attempt.message}
             messages |= {child.result["error"] for child in children if child.result and "error" in child.result}
             if hidden:
                 messages.add(f"{hidden} measurements were hidden (`latcast measurements list --hidden`).")
             reasons = " ".join(sorted(messages))
             raise ConflictError(
-                f"Only {len(rows)} of {len(children)} graphs could be measured, too few to adapt to. "
+                f"Only {done} of {len(children)} graphs could be measured, too few to adapt to. "
                 f"Reasons: {reasons or 'the jobs were cancelled.'}"
             )
-        return self._adapted(job, self._target(job), self._base(job, GRAPHS), rows, failed=len(children) - len(rows))
+        target = self._target(job)
+        with self._database.read() as session:
+            rows = good_rows(session, target, always=rows)
+        return self._adapted(job, target, self._base(job, GRAPHS), rows, failed=len(children) - done)
+
+    def _observed(self, rows: Sequence[int], base: Predictor) -> list[Query]:
+        """The networks of these rows, as samplers read them."""
+        with self._database.read() as session:
+            queries = datasets.load_dataset(session, measurement_ids=rows).queries
+        return [self._resolver.readable(query, base, also=SAMPLERS_READ) for query in queries]
 
     def _target(self, job: LeasedJob[AdaptPayload]) -> Target:
         return self._catalogue.predictors_of(job.target_id or "").target
@@ -195,37 +201,13 @@ class AdaptationSteps(Steps[AdaptPayload]):
             rows: ids of the measurements.
             failed: how many graphs could not be measured.
         """
-        with self._database.read() as session:
-            data = datasets.load_dataset(session, measurement_ids=rows, baseline_speed=True)
-            sentinel_ms = datasets.baseline_sentinel_ms(session, rows)
-        support = self._resolver.readable_rows(data, base.predictor)
-        started = time.perf_counter()
-        adapted = base.predictor.adapt(target, support, support.evidence.get(target.id))
-        adapt_ms = (time.perf_counter() - started) * 1000
-        error = left_out_error(base.predictor, target, support)
-        figures = {
-            "support": len(rows),
-            "failed": failed,
-            "adapt_ms": adapt_ms,
-            "support_loo_median_ape": error,
-            "support_median_ape": error,
-            "sentinel_ms": sentinel_ms,
-        }
-        artifact = adapted.to_artifact()
+        made = adaptation_to(self._database, self._resolver, target, base, rows, failed=failed)
+        made = made.judged(base.predictor, target)
 
         def write(session: Session) -> Mapping[str, Any]:
-            adaptation = tables.Adaptation(
-                predictor_id=predictor_row(session, base),
-                target_id=target.id,
-                job_id=job.id,
-                support=list(rows),
-                artifact_digest=put_artifact(session, artifact),
-                metrics=figures,
-                active=True,
-                api_key_id=queue.find(session, job.id).api_key_id,
-            )
-            activate(session, adaptation)
-            return {"adaptation_id": adaptation.id, **figures}
+            by = queue.find(session, job.id).api_key_id
+            adaptation = activate(session, target.id, base, made, job_id=job.id, api_key_id=by)
+            return {"adaptation_id": adaptation.id, **made.figures}
 
         return Finished(write, announce=lambda: self._catalogue.renew(target.id))
 
@@ -275,19 +257,40 @@ def reference_queries(base: Predictor, payload: AdaptPayload, target: Target, re
     return [resolver.complete(query, features) for query in named]
 
 
-def choose_queries(pool: Sequence[Query], base: Predictor, payload: AdaptPayload) -> list[Query]:
+def choose_queries(
+    pool: Sequence[Query],
+    base: Predictor,
+    payload: AdaptPayload,
+    *,
+    measured: Collection[str | int] = (),
+    observed: Sequence[Query] = (),
+) -> list[Query]:
     """The queries of the pool that the sampler chooses, of those that are measured quickly if they are enough.
+
+    Networks that were measured already are measured again only where there are too few others.
+
+    Args:
+        pool: what may be chosen.
+        base: what is to be adapted.
+        payload: who chooses, and how many.
+        measured: hashes of networks that were measured on the target.
+        observed: networks that the adaptation will rest on besides.
 
     Raises:
         InputError: the pool is smaller than the number of samples.
     """
-    quick = [query for query, ms in zip(pool, base.predict(pool).median_ms, strict=True) if ms <= LONGEST_SUPPORT_MS]
-    candidates = quick if len(quick) >= payload.samples else list(pool)
-    if len(candidates) < payload.samples:
-        raise InputError(f"The pool has {len(candidates)} graphs, fewer than the {payload.samples} samples asked for.")
-    sampler = get_sampler(payload.sampler)
-    rng = np.random.default_rng([payload.seed, 1])
-    return [candidates[index] for index in sampler.choose(candidates, payload.samples, predictor=base, rng=rng)]
+    known = [query for query in pool if query.network.hash in measured]
+    new = [query for query in pool if query.network.hash not in measured]
+    if len(pool) < payload.samples:
+        raise InputError(f"The pool has {len(pool)} graphs, fewer than the {payload.samples} samples asked for.")
+    if not new:
+        return known[: payload.samples]
+    quick = [query for query, ms in zip(new, base.predict(new).median_ms, strict=True) if ms <= LONGEST_SUPPORT_MS]
+    candidates = quick if len(quick) >= payload.samples else new
+    count = min(payload.samples, len(candidates))
+    sampler, rng = get_sampler(payload.sampler), np.random.default_rng([payload.seed, 1])
+    places = choose_beside(sampler, candidates, count, observed=observed, predictor=base, rng=rng)
+    return [candidates[place] for place in places] + known[: payload.samples - count]
 
 
 def prepared_graph(query: Query, resolver: Resolver) -> PreparedGraph | None:
@@ -312,36 +315,3 @@ def table_space(spaces: Sequence[str], pool: Pool, target: Target) -> str:
         f"The table of target {target.id} ({target.device}) has latencies of {has}, and none of "
         f"{', '.join(space or 'graphs' for space in wanted) or 'anything'}."
     )
-
-
-def left_out_error(base: Predictor, target: Target, support: LatencyDataset) -> float | None:
-    """Median absolute percentage error on networks of the support, each forecast by an adaptation without it.
-
-    A share (0.1 is 10 %); None where too few are left to adapt to, as of a support of one network.
-    """
-    evidence = support.evidence.get(target.id)
-    errors = leave_one_out_ape(base, target, support, evidence, most_refits=MOST_REFITS)
-    return None if np.isnan(errors).all() else float(np.nanmedian(errors))
-
-
-def activate(session: Session, adaptation: tables.Adaptation) -> None:
-    """Add the adaptation and make it the only active one of its target."""
-    others = tables.Adaptation.target_id == adaptation.target_id
-    session.execute(update(tables.Adaptation).where(others).values(active=False))
-    session.add(adaptation)
-    session.flush()
-
-
-def predictor_row(session: Session, base: StoredPredictor) -> str:
-    """Id of the base predictor's row; the shipped one gets a row when something is first adapted from it."""
-    if not base.id.startswith(SHIPPED):
-        return base.id
-    artifact = base.predictor.to_artifact()
-    digest = put_artifact(session, artifact)
-    row = session.scalar(select(tables.Predictor).where(tables.Predictor.artifact_digest == digest))
-    if row is None:
-        # Not active: a newer package brings a newer shipped predictor, which must not lose to this row.
-        row = tables.Predictor(kind=artifact.kind, artifact_digest=digest, metrics=dict(artifact.metrics), active=False)
-        session.add(row)
-        session.flush()
-    return row.id

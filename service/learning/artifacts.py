@@ -1,9 +1,10 @@
 """Artifacts in the database, by digest: every process behind a load balancer sees the same ones."""
 
 import hashlib
+from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from latcast.schema import ArtifactError
@@ -20,6 +21,7 @@ __all__ = [
     "intact",
     "loaded",
     "put_artifact",
+    "remove_unused",
 ]
 
 CACHE_BYTES = 512 * 2**20
@@ -42,6 +44,14 @@ def put_artifact(session: Session, artifact: Artifact) -> str:
         session.add(tables.Artifact(digest=digest, content=content))
         session.flush()
     return digest
+
+
+def remove_unused(session: Session, digests: Collection[str]) -> None:
+    """Remove those of the artifacts that no predictor and no adaptation has."""
+    users = (tables.Predictor.artifact_digest, tables.Adaptation.artifact_digest)
+    used = or_(*(exists().where(column == tables.Artifact.digest) for column in users))
+    session.flush()
+    session.execute(delete(tables.Artifact).where(tables.Artifact.digest.in_(list(digests)), ~used))
 
 
 class ArtifactStore:

@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import structlog
 from sqlalchemy import or_, select
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError, NotFoundError
 from latcast.schema import ArtifactError, Target, TargetId
-from predictors.base import Predictor
+from predictors.base import Prediction, Predictor, Query
 from predictors.kinds.carried_over import CarriedOver, transfer_spread
 from predictors.registry import pretrained, pretrained_names
 from profilers.caching import Cache
@@ -22,6 +22,8 @@ from service.db.session import Database
 from service.fleet.targets import find_target
 from service.graphs.queries import reads_natively
 from service.learning.artifacts import CACHE_BYTES, ArtifactStore
+from service.learning.interval_scales import IntervalScales, interval_scales
+from service.learning.training_record import warning_of
 from service.measurements.lookup import GRAPHS
 
 __all__ = [
@@ -70,6 +72,8 @@ class ServedPredictor:
         support: ids of the measurements that it was adapted with.
         size_bytes: memory that it takes, about, where it does not share that with others.
         made_of: ids of what was carried over, of a predictor that is; empty for others.
+        interval_scale: factor on the width of its intervals, as `service.learning.interval_scales` follows it.
+        warning: what to know of it before trusting its forecasts, a sentence; None where there is nothing.
     """
 
     id: str
@@ -78,6 +82,13 @@ class ServedPredictor:
     support: tuple[int, ...] = ()
     size_bytes: int = 0
     made_of: tuple[str, ...] = ()
+    interval_scale: float = 1.0
+    warning: str | None = None
+
+    def predict(self, queries: Sequence[Query]) -> Prediction:
+        """The predictor's forecasts, with intervals as wide as those of before should have been."""
+        prediction = self.predictor.predict(queries)
+        return replace(prediction, tail_scale=prediction.tail_scale * self.interval_scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +106,18 @@ class TargetPredictors:
     adapted: ServedPredictor | None
     bases: tuple[StoredPredictor, ...]
     carried: ServedPredictor | None = None
+    interval_scales: IntervalScales = field(default_factory=dict)
+
+    def scaled(self, served: ServedPredictor, space: str) -> ServedPredictor:
+        """The predictor with the width of intervals that its like has earned on the target.
+
+        Args:
+            served: a predictor of the target.
+            space: of the networks that it is asked about, or `GRAPHS`.
+        """
+        reads = space if reads_natively(served.predictor, space) else GRAPHS
+        scale = self.interval_scales.get((reads, served.adapted), 1.0)
+        return served if scale == served.interval_scale else replace(served, interval_scale=scale)
 
 
 def bases_for(bases: Sequence[StoredPredictor], space: str) -> list[StoredPredictor]:
@@ -203,9 +226,10 @@ class PredictorCatalogue:
                 select(tables.Adaptation).where(tables.Adaptation.target_id == target.id, tables.Adaptation.active)
             )
             closest = None if active is not None or target.origin else _closest_adaptation(session, target)
+            scales = interval_scales(session, target.id)
         adapted, bases = None if active is None else self._adapted(active, previous), self.bases()
         carried = None if closest is None else self._carried(target, *closest, bases=bases, previous=previous)
-        return TargetPredictors(target=target, adapted=adapted, bases=bases, carried=carried)
+        return TargetPredictors(target=target, adapted=adapted, bases=bases, carried=carried, interval_scales=scales)
 
     def _carried(
         self,
@@ -245,6 +269,7 @@ class PredictorCatalogue:
             adapted=True,
             support=tuple(row.support),
             size_bytes=loaded.size_bytes,
+            warning=warning_of(row.metrics),
         )
 
 

@@ -1,13 +1,12 @@
 """Base predictors that were trained here, as rows: listed, found, activated and removed."""
 
-from typing import Any
-
-from sqlalchemy import Row, delete, exists, or_, select
+from sqlalchemy import Row, delete, select
 from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError, NotFoundError
 from service.db import tables
 from service.db.pagination import Order, Page, fetch_page
+from service.learning.artifacts import remove_unused
 
 __all__ = ["find_predictor", "predictors_page", "remove_predictor", "require_card", "set_active"]
 
@@ -78,10 +77,5 @@ def remove_predictor(session: Session, predictor_id: str) -> tables.Predictor:
     session.execute(delete(tables.Adaptation).where(made))
     session.delete(row)
     session.flush()
-    session.execute(delete(tables.Artifact).where(tables.Artifact.digest.in_(digests), ~_is_used()))
+    remove_unused(session, digests)
     return row
-
-
-def _is_used() -> Any:
-    users = (tables.Predictor.artifact_digest, tables.Adaptation.artifact_digest)
-    return or_(*(exists().where(column == tables.Artifact.digest) for column in users))

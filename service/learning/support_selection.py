@@ -1,21 +1,25 @@
 """Adapting a base to measurements that are there: which of them, and what comes of it."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from sqlalchemy.orm import Session
 
-from latcast.schema import Architecture, InputError, Target
+from latcast.schema import Architecture, GraphHash, InputError, Target
 from predictors.features.references import reference_key
 from predictors.samplers.base import get_sampler
 from profilers.search_spaces import get_space
+from profilers.search_spaces.families import family_of
 from service.db.session import Database
 from service.graphs.queries import reads_natively
 from service.graphs.resolver import Resolver
+from service.graphs.store import architectures_of
 from service.learning import datasets
 from service.learning.catalogue import ServedPredictor, StoredPredictor
-from service.measurements.lookup import MeasuredNetwork
+from service.measurements.lookup import GRAPHS, MeasuredNetwork, measured_networks
 
-__all__ = ["SAMPLERS_READ", "adapted_to", "choose_support", "default_support"]
+__all__ = ["SAMPLERS_READ", "adapted_to", "choose_support", "default_support", "good_rows"]
 
 MOST_ROWS = 50
 """Rows that adapt by themselves: more improve forecasts by next to nothing and keep the first caller waiting."""
@@ -23,8 +27,55 @@ MOST_GRAPHS = 20
 """The same for a base that reads graphs, which have to be built or read first."""
 SAMPLERS_READ = ("flat",)
 """What samplers read of graphs beside the predictor."""
+MOST_LEARNT = 64
+"""Rows of graphs that an adaptation rests on: it is made anew with each measurement, within a second."""
+FEWEST_STEADY = 10
+"""From so many rows on that are not noisy, noisy ones do not count."""
 POOL_ROWS, POOL_GRAPHS = 500, 150
 """Networks among which a sampler chooses, drawn at random from a larger table."""
+
+
+def good_rows(session: Session, target: Target, *, always: Collection[int] = ()) -> list[int]:
+    """Ids of the measurements of graphs that a target's adaptation rests on, whoever had them taken, ascending.
+
+    Every network counts, by the row that represents it. Noisy rows count while there are few others; beyond
+    `MOST_LEARNT` the newest of each family stay.
+
+    Args:
+        session: reads.
+        target: one that was measured here.
+        always: ids of rows that count in any case.
+    """
+    measured = measured_networks(session, target, GRAPHS)
+    steady = [row for row in measured if not row.noisy or row.id in set(always)]
+    rows = steady if len(steady) >= FEWEST_STEADY else measured
+    wanted = set(always)
+    wanted -= _outdated(session, wanted, measured)
+    others = [row for row in rows if row.id not in wanted]
+    room = max(0, MOST_LEARNT - len(wanted))
+    if len(others) > room:
+        others = _newest_of_each(others, architectures_of(session, {row.name for row in others}))[:room]
+    return sorted({*wanted, *(row.id for row in others)})
+
+
+def _outdated(session: Session, rows: Collection[int], measured: Sequence[MeasuredNetwork]) -> set[int]:
+    """Those of the rows whose network another row represents by now."""
+    keys, current = datasets.network_keys(session, rows), {row.name: row.id for row in measured}
+    return {row for row, name in keys.items() if current.get(str(name), row) != row}
+
+
+def _newest_of_each(
+    rows: Sequence[MeasuredNetwork], architectures: Mapping[GraphHash, Architecture]
+) -> list[MeasuredNetwork]:
+    """The newest row of each family, then the second newest of each, and so on."""
+    places: Counter[str] = Counter()
+    ranked = []
+    for row in sorted(rows, key=lambda row: -row.id):
+        architecture = architectures.get(row.name)
+        family = row.name if architecture is None else family_of(architecture)
+        ranked.append((places[family], -row.id, row))
+        places[family] += 1
+    return [row for _, _, row in sorted(ranked, key=lambda each: each[:2])]
 
 
 def default_support(

@@ -45,10 +45,17 @@ class MeasuredLatency:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredNetwork:
-    """A network, and the row that represents it."""
+    """A network, and the row that represents it.
+
+    Args:
+        id: of the row.
+        name: text in the search space, or hash of the graph.
+        noisy: whether the row is flagged as noisy.
+    """
 
     id: int
     name: str
+    noisy: bool = False
 
 
 def measured_latencies(
@@ -68,12 +75,22 @@ def measured_latencies(
     return {name: latencies[key] for name, key in keys.items() if key in latencies}
 
 
-def measured_networks(session: Session, target: Target, space: str) -> list[MeasuredNetwork]:
+def measured_networks(
+    session: Session, target: Target, space: str, *, before: int | None = None
+) -> list[MeasuredNetwork]:
     """Every network of the space, or of `GRAPHS`, that was measured on the target with default feeds, oldest first.
 
     Where several texts yield one graph, it is there once.
+
+    Args:
+        session: reads.
+        target: the target.
+        space: name of the search space, or `GRAPHS`.
+        before: id of a measurement; only those before it count.
     """
     query = _rows(target, space)
+    if before is not None:
+        query = query.where(Measurement.id < before)
     if space:
         column = Architecture.id if target.origin else Architecture.graph_hash
         query = query.join(Architecture, column == _key_column(target, space)).where(Architecture.space == space)
@@ -81,7 +98,7 @@ def measured_networks(session: Session, target: Target, space: str) -> list[Meas
     else:
         query = query.where(Measurement.graph_hash.is_not(None)).add_columns(Measurement.graph_hash.label("name"))
     rows = representative_measurements(session.execute(query), key=_key).values()
-    return [MeasuredNetwork(row.id, row.name) for row in sorted(rows, key=attrgetter("id"))]
+    return [MeasuredNetwork(row.id, row.name, row.noisy) for row in sorted(rows, key=attrgetter("id"))]
 
 
 def _key(row: Row[Any]) -> object:

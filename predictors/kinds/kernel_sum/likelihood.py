@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from predictors.base import FloatArray
 from predictors.features.kernels import CLASSES
-from predictors.inference.random_effects import Rows
+from predictors.inference.random_effects import Rows, news_of_like
 from predictors.kinds.kernel_sum.sums import Kernels, Labels, factors
 
 __all__ = ["Likelihood"]
@@ -21,6 +21,9 @@ __all__ = ["Likelihood"]
 _NOISE_FLOOR = 0.02
 _CLASS_STD, _CLASS_ROWS = 0.25, 5.0
 """Spread of a class's residual before any was seen, and for how many rows that counts."""
+_ALIKE = 0.5
+"""Correlation of what two networks of one family differ by from their forecasts: what a family has that the model does
+not know of, all its networks have. Otherwise a dozen of one family would speak for all others."""
 _BLUR = 3e-3
 """Share of a graph's latency below which a profiler's resolution and cost drown a label."""
 
@@ -48,7 +51,15 @@ class Likelihood:
         design = [np.ones((kernels.count, 1)), shares, tilts, np.zeros_like(shares)]
         return np.log(totals), np.concatenate(design, axis=1), variance
 
-    def rows(self, kernels: Kernels, labels: Labels, u: FloatArray, *, timed: bool = True) -> Rows:
+    def rows(
+        self,
+        kernels: Kernels,
+        labels: Labels,
+        u: FloatArray,
+        *,
+        timed: bool = True,
+        families: NDArray[np.int64] | None = None,
+    ) -> Rows:
         """Latencies of n graphs as linear rows around u; with `timed`, the times of their classes after them.
 
         Args:
@@ -56,16 +67,22 @@ class Likelihood:
             labels: their latencies and kernel timings.
             u: float64 (d,), where to linearise.
             timed: with a row for all time of one class in one graph, where there are timings.
+            families: int64 (n,), number of each graph's family; by default no two graphs are of one.
         """
         log_total, design, variance = self.linearised(kernels, u)
-        rows = Rows(design=design, residual=np.log(labels.latency) - log_total, variance=variance)
+        news = None if families is None else news_of_like(families, _ALIKE)
+        rows = Rows(design=design, residual=np.log(labels.latency) - log_total, variance=variance, news=news)
         if not timed:
             return rows
-        classes, _ = self._class_rows(kernels, labels, u)
+        classes, cells = self._class_rows(kernels, labels, u)
+        if families is not None:
+            of_family = families[cells // len(CLASSES)] * len(CLASSES) + cells % len(CLASSES)
+            news = np.concatenate([news, news_of_like(of_family, _ALIKE)])
         return Rows(
             design=np.concatenate([rows.design, classes.design]),
             residual=np.concatenate([rows.residual, classes.residual]),
             variance=np.concatenate([rows.variance, classes.variance]),
+            news=news,
         )
 
     def groups(self, kernels: Kernels, labels: Labels, u: FloatArray, *, timed: bool = True) -> NDArray[np.int64]:

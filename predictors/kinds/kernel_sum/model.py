@@ -21,6 +21,7 @@ from predictors.kinds.kernel_sum.sums import Kernels, Labels
 from predictors.kinds.kernel_sum.target_descriptors import TargetDescriptors
 from predictors.kinds.kernel_sum.target_prior import TargetPrior
 from predictors.kinds.kernel_sum.training_set import KernelBatch, TrainingSet
+from profilers.search_spaces.families import family_of
 
 __all__ = ["MIN_KERNELS", "KernelSum", "learn_multipliers"]
 
@@ -89,7 +90,13 @@ class KernelSum:
         slower = np.median(seen.latency / kernels.totals(kernels.times(self.multipliers.effects.mean)))
         kernel_time = without_call(seen, np.full(len(support), self.shared.call * slower))
         labels = Labels(latency=seen.latency, kernel_time=kernel_time)
-        multipliers = self.multipliers.adapted(kernels, labels, target.id, expected=self._expected(target, evidence))
+        multipliers = self.multipliers.adapted(
+            kernels,
+            labels,
+            target.id,
+            expected=self._expected(target, evidence),
+            families=family_numbers(support.queries),
+        )
         if self._is_as_trained(target.id, kernels, labels):
             # Many of its kernels taught the correction: what ten graphs' differ by from these is mostly noise.
             return replace(base, multipliers=multipliers)
@@ -192,6 +199,15 @@ class KernelSum:
             return False
         expected = kernels.totals(kernels.times(self.trained[target].mean))
         return abs(float(np.median(np.log(labels.latency) - np.log(expected)))) < _SAME_SPEED
+
+
+def family_numbers(queries: Sequence[Query]) -> NDArray[np.int64]:
+    """A number for each query's family, int64 (n,); a graph that is no architecture is of a family of its own."""
+    names = [
+        str(place) if query.architecture is None else family_of(query.architecture)
+        for place, query in enumerate(queries)
+    ]
+    return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
 
 
 def with_variance(kernels: Kernels, shared: SharedRoofline, batch: KernelBatch) -> Kernels:

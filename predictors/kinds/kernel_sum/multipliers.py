@@ -6,7 +6,7 @@ seen through `predictors.kinds.kernel_sum.likelihood`: with u ~ N(μ, Σ) a few 
 in closed form.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
@@ -19,7 +19,7 @@ from predictors.artifact import Artifact
 from predictors.base import FloatArray
 from predictors.features.kernels import CLASSES
 from predictors.inference.mixtures import Member, mixed
-from predictors.inference.random_effects import GroupedRows, Prior, RandomEffects, TargetEffects, fit_effects
+from predictors.inference.random_effects import GroupedRows, Prior, RandomEffects, Rows, TargetEffects, fit_effects
 from predictors.kinds.kernel_sum.likelihood import Likelihood
 from predictors.kinds.kernel_sum.sums import Kernels, Labels, factors
 
@@ -90,7 +90,13 @@ class Multipliers:
         return Multipliers(effects=_calibrated(effects.widened(), scores), likelihood=likelihood)
 
     def adapted(
-        self, kernels: Kernels, labels: Labels, target: TargetId, *, expected: Sequence[FloatArray] = ()
+        self,
+        kernels: Kernels,
+        labels: Labels,
+        target: TargetId,
+        *,
+        expected: Sequence[FloatArray] = (),
+        families: NDArray[np.int64] | None = None,
     ) -> "Multipliers":
         """The multipliers with the posterior of one more target; self is unchanged.
 
@@ -104,12 +110,19 @@ class Multipliers:
             labels: their latencies and kernel timings.
             target: its id.
             expected: float64 (d,) each, where else a target that is new may start from, as other evidence has it.
+            families: int64 (n,), number of each graph's family; by default no two graphs are of one.
         """
+        likelihood = partial(self.likelihood.rows, kernels, labels, families=families)
         members = [
             member
             for centre, covariances in self._starts(kernels, labels, target, expected)
             for timed in ((False, True) if np.isfinite(labels.kernel_time).any() else (False,))
-            for member in self._members(kernels, labels, centre, covariances, timed=timed)
+            for member in _members(
+                partial(likelihood, timed=timed),
+                partial(self.likelihood.groups, kernels, labels, timed=timed),
+                centre,
+                covariances,
+            )
         ]
         return replace(self, effects=self.effects.with_target(target, *mixed(members)))
 
@@ -131,21 +144,6 @@ class Multipliers:
         unique = {mean.tobytes(): mean for mean in (self.effects.mean, *nearest, *expected)}
         covariances = [self._scaled(scale) for scale in _CLASS_SCALES]
         return [(mean, covariances) for mean in unique.values()]
-
-    def _members(
-        self, kernels: Kernels, labels: Labels, centre: FloatArray, covariances: Sequence[FloatArray], *, timed: bool
-    ) -> list[Member]:
-        """Posteriors from one start, for each covariance of the prior around it, and what each is worth."""
-        priors = [Prior(centre, covariance) for covariance in covariances]
-        rows_at = partial(self.likelihood.rows, kernels, labels, timed=timed)
-        state, rows, weights = fit_effects(priors[-1], rows_at, steps=_STEPS)
-        groups = self.likelihood.groups(kernels, labels, state.mean, timed=timed)
-        grouped = GroupedRows.of(rows, weights, state.mean - centre, groups)
-        left_out = [grouped.left_out(prior) for prior in priors]
-        return [
-            Member(effects=grouped.posterior(prior), error=error, variance=variance)
-            for prior, (error, variance) in zip(priors, left_out, strict=True)
-        ]
 
     def forecast(self, kernels: Kernels, state: TargetEffects) -> tuple[FloatArray, FloatArray]:
         """(log latency, its variance) of each graph, float64 (n,) each, before the tail scale."""
@@ -188,6 +186,30 @@ class Multipliers:
         class_std = artifact.array(f"{_PREFIX}class_std", ndim=1)
         graph_std = float(artifact.array(f"{_PREFIX}graph_std", ndim=0))
         return cls(effects=effects, likelihood=Likelihood(class_std=class_std, graph_std=graph_std))
+
+
+def _members(
+    rows_at: Callable[[FloatArray], Rows],
+    groups_at: Callable[[FloatArray], NDArray[np.int64]],
+    centre: FloatArray,
+    covariances: Sequence[FloatArray],
+) -> list[Member]:
+    """Posteriors from one start, for each covariance of the prior around it, and what each is worth.
+
+    Args:
+        rows_at: linearises the support's rows at multipliers, float64 (d,).
+        groups_at: the graph of each of these rows.
+        centre: float64 (d,), mean of the priors.
+        covariances: float64 (d, d) each, of the priors; the last is the widest.
+    """
+    priors = [Prior(centre, covariance) for covariance in covariances]
+    state, rows, weights = fit_effects(priors[-1], rows_at, steps=_STEPS)
+    grouped = GroupedRows.of(rows, weights, state.mean - centre, groups_at(state.mean))
+    left_out = [grouped.left_out(prior) for prior in priors]
+    return [
+        Member(effects=grouped.posterior(prior), error=error, variance=variance)
+        for prior, (error, variance) in zip(priors, left_out, strict=True)
+    ]
 
 
 def _misfit(kernels: Kernels, labels: Labels, u: FloatArray) -> float:

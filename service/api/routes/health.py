@@ -5,6 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.api import schemas
 from service.api.deps import PartsOf, Reader
+from service.forecasting.track_record import track_gauges
 from service.jobs.gauges import fleet_gauges
 from service.operations.readiness import is_ready
 
@@ -31,5 +32,5 @@ def ready(parts: PartsOf, response: Response) -> schemas.HealthOut:
 def metrics(parts: PartsOf, _caller: Reader) -> Response:
     """Counters in Prometheus' text format."""
     with parts.database.read() as session:
-        gauges = fleet_gauges(session, parts.settings)
+        gauges = fleet_gauges(session, parts.settings) | track_gauges(session)
     return Response(parts.metrics.render(gauges), media_type=CONTENT_TYPE_LATEST)

@@ -20,6 +20,7 @@ from service.fleet import access, microbenchmarks
 from service.fleet.targets import find_target, targets_page
 from service.forecasting.lookup_tables import lookup_table
 from service.forecasting.state import state_of
+from service.forecasting.track_record import track_record
 from service.jobs import submission
 from service.measurements import export, pages
 
@@ -208,5 +209,10 @@ def as_file(name: str) -> dict[str, str]:
 
 @router.get("/targets/{target_id}/quality")
 def get_quality(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.QualityOut:
-    """Every measured graph beside its forecast; rows that the predictor was adapted to are marked."""
-    return schemas.QualityOut(target=target_id, pairs=parts.forecaster.quality(target_id))
+    """Every measured graph beside its forecast; rows that the predictor was adapted to are marked. Over time: how good
+    the forecasts were that stood when networks were measured.
+    """
+    pairs = parts.forecaster.quality(target_id)
+    with parts.database.read() as session:
+        record = track_record(session, find_target(session, target_id).id)
+    return schemas.QualityOut(target=target_id, pairs=pairs, over_time=record)

@@ -145,6 +145,9 @@ class ForecastOut(BaseModel):
     origin: str = Field(description="Public table that the target's measurements are from; empty for our own.")
     unknown_operators: tuple[str, ...]
     remarks: tuple[str, ...] = Field((), description="What to know of the network before trusting it, a sentence each.")
+    warning: str | None = Field(
+        None, description="What to know of the predictor before trusting it, as that it fits the target poorly."
+    )
     facts: FactsOut | None = Field(None, description="There where `include` asked for some.")
 
 
@@ -170,6 +173,7 @@ class PredictColumnsOut(BaseModel):
     kind: str | None
     adapted: bool | None
     measurements: int | None = Field(description="Measured networks of the target that the predictor rests on.")
+    warning: str | None = Field(None, description="What to know of the predictor before trusting it.")
     origin: str = Field(description="Public table that the target's measurements are from; empty for our own.")
     errors: dict[str, Problem] = Field(description="What is wrong with a network, by its place in the list.")
     macs: list[int | None] | None = Field(None, description="This and what follows is there where `include` asked.")

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from latcast.schema import Microbench
+from service.forecasting.track_record import TrackRecord
 from service.forecasting.types import QualityPair
 
 __all__ = [
@@ -30,9 +31,11 @@ class AdaptationOut(BaseModel):
         description="`support` networks were measured and `failed` were not; `adapt_ms` is how long the fit took; "
         "`support_loo_median_ape` is the median absolute percentage error (0.1 is 10 %) on networks of the support, "
         "each forecast by an adaptation without it (null where too few are left), and `support_median_ape` the same "
-        "by its former name; `sentinel_ms` is the machine's speed meanwhile."
+        "by its former name; `record_median_ape` is that of the predictor when it was trained, and `judged_support` on "
+        "how many networks the adaptation rested that was judged last; `sentinel_ms` is the machine's speed meanwhile."
     )
     support: list[int]
+    warning: str | None = Field(None, description="Why its forecasts are not to be trusted; null where they are.")
     created_unix_s: float
 
 
@@ -82,7 +85,11 @@ class QualityOut(BaseModel):
     """Measured networks beside their forecasts; rows of the support set are marked."""
 
     target: str
-    pairs: list[QualityPair]
+    pairs: list[QualityPair] = Field(description="Forecasts as they are now.")
+    over_time: TrackRecord = Field(
+        description="Forecasts as they stood when their networks were measured: every measurement of a network that "
+        "had not been measured before is one."
+    )
 
 
 class TargetState(BaseModel):

@@ -35,6 +35,9 @@ def adapt(
 ) -> None:
     """Adapt the predictor to a target: its agent measures a few graphs, then forecasts are the target's own.
 
+    Graphs that were measured before are not measured again, and whatever was measured counts, whoever asked for it:
+    adapting again makes forecasts better. Afterwards each further measurement is learnt from as it comes.
+
     An agent has to be running on the device, unless the target was imported: then rows of its table are taken, so that
     it answers as a device would of which no more is known. Interrupting only stops the waiting, not the job.
 
@@ -55,13 +58,19 @@ def adapt(
         doing = "adapting to" if registered["origin"] else "measuring"
         what = f"{doing} {samples} networks on {registered['device_name']}"
         done = follow(client, job["id"], what=what, console=console)
+        warning = (client.target(registered["id"])["adaptation"] or {}).get("warning")
     result = done["result"]
     sentence = (
         f"Adapted {registered['device_name']} ({registered['label']}) from {result['support']} networks in "
         f"{result['adapt_ms']:.0f} ms; {left_out_error(result)}."
     )
-    _tell(sentence, done, json_out)
+    _tell(sentence, done, json_out, warning=warning)
 
 
-def _tell(sentence: str, job: Mapping[str, Any], json_out: str | None) -> None:
-    deliver(job, json_out, lambda: say(sentence, output()))
+def _tell(sentence: str, job: Mapping[str, Any], json_out: str | None, *, warning: str | None = None) -> None:
+    def show() -> None:
+        say(sentence, output())
+        if warning:
+            say(warning, output(), style="yellow")
+
+    deliver(job, json_out, show)

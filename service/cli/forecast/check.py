@@ -24,7 +24,7 @@ from service.cli.options import (
     SpaceOption,
     TargetOption,
 )
-from service.cli.remarks import say_remarks
+from service.cli.remarks import say_remarks, warnings_of
 from service.cli.results import deliver, fail_each, writable, write_text
 from service.cli.shapes import parse_curve
 from service.cli.tables import Column, names, numbers, output, print_table, say
@@ -150,3 +150,4 @@ def _print(verdicts: Sequence[Verdict], target: Mapping[str, Any], limit_ms: flo
     ]  # fmt: skip
     print_table(columns, rows, out=out)
     say_remarks([(one.network.name, one.answer.get("remarks", ())) for one in verdicts], out)
+    say_remarks([("", warnings_of(one.answer)) for one in verdicts], out)

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from service.cli.remarks import say_remarks
+from service.cli.remarks import say_remarks, warnings_of
 from service.cli.tables import Cell, names, numbers, print_table, say, say_whole
 from service.cli.units import duration, milliseconds
 
@@ -31,7 +31,7 @@ def print_explanation(document: Plain, *, kernels: int, out: Console) -> None:
     say(_forecast(document), out)
     if document["unknown_operators"]:
         say(f"never seen in training: {', '.join(document['unknown_operators'])}", out, style="yellow")
-    say_remarks([("", document.get("remarks", ()))], out)
+    say_remarks([("", [*document.get("remarks", ()), *warnings_of(document)])], out)
     if document["kernels"]:
         _print_kernels(document, kernels, out)
     else:

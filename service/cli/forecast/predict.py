@@ -23,7 +23,7 @@ from service.cli.options import (
     TargetOption,
 )
 from service.cli.progress import bar
-from service.cli.remarks import say_remarks
+from service.cli.remarks import say_remarks, warnings_of
 from service.cli.results import deliver, fail_each
 from service.cli.shapes import parse_curve
 from service.cli.tables import Cell, Column, names, numbers, output, print_table, say
@@ -106,6 +106,7 @@ def _print(
     say(f"{target['device_name']} · {target['label']}", out, style="bold")
     print_table(columns, rows, out=out)
     say_remarks([(one.name, answer.get("remarks", ())) for one, answer in zip(asked, answers, strict=True)], out)
+    say_remarks([("", warnings_of(answer)) for answer in answers], out)
 
 
 def _sizes(network: Network, varied: Sequence[str]) -> list[str]:

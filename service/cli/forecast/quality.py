@@ -1,5 +1,6 @@
 """`latcast quality`: how well a target is forecast, on what was measured there."""
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Annotated, Any
@@ -11,9 +12,9 @@ from service.cli.common import find_target, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.results import deliver
 from service.cli.tables import Column, names, numbers, output, print_table, say
-from service.cli.units import milliseconds
+from service.cli.units import ago, milliseconds
 
-__all__ = ["quality"]
+__all__ = ["print_over_time", "print_quality", "quality"]
 
 WITHIN = 0.1
 
@@ -30,6 +31,9 @@ def quality(
     Networks of the support set are marked: the forecaster was adapted to them, so that the errors counted are those of
     the others.
 
+    Each measurement of a network that was new is also kept beside the forecast that stood until then. These tell, over
+    time, how many of the intervals held, how far forecasts were off, and whether the machine's speed has moved.
+
     \b
     Examples:
       latcast quality
@@ -37,14 +41,65 @@ def quality(
     """
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
-        pairs = client.quality(registered["id"])
-    deliver({"target": registered["id"], "pairs": pairs}, json_out, lambda: _show(registered, pairs, most))
+        found = client.quality_over_time(registered["id"])
+    deliver(found, json_out, lambda: _show(registered, found, most))
 
 
-def _show(target: Mapping[str, Any], pairs: Sequence[Mapping[str, Any]], most: int) -> None:
+def _show(target: Mapping[str, Any], found: Mapping[str, Any], most: int) -> None:
     out = output()
     say(f"{target['device_name']} · {target['label']}", out, style="bold")
-    print_quality(pairs, most=most, out=out)
+    adaptation = target.get("adaptation") or {}
+    if warning := adaptation.get("warning"):
+        say(warning, out, style="yellow")
+    print_over_time(found["over_time"], out=out)
+    print_quality(found["pairs"], most=most, out=out)
+
+
+def print_over_time(record: Mapping[str, Any], *, out: Console) -> None:
+    """Print what became of forecasts.
+
+    Args:
+        record: `over_time` of what the service says of a target's quality.
+        out: where to.
+    """
+    for flag in record["flags"]:
+        say(flag, out, style="yellow")
+    if not record["scored"]:
+        say("No forecast was measured later yet: each measurement of a new network is one.", out)
+        return
+    say(_over_time(record), out)
+    columns = [names("until"), numbers("networks"), numbers("held"), numbers("median error"), numbers("too low by"),
+               numbers("host")]  # fmt: skip
+    rows = [
+        (ago(period["until_unix_s"]), str(period["scored"]), _share(period["coverage"]),
+         f"{period['median_ape']:.1%}", f"{math.expm1(period['bias']):+.1%}", _drift(period["host_drift"]))
+        for period in record["periods"]
+    ]  # fmt: skip
+    print_table(columns, rows, out=out, title="forecasts that were measured later")
+
+
+def _over_time(record: Mapping[str, Any]) -> str:
+    held = ""
+    if record["coverage"] is not None:
+        low, high = record["band"]
+        held = (
+            f"{record['coverage']:.0%} of their {record['level']:.0%} intervals held "
+            f"(chance: {low:.0%} to {high:.0%}), widths × {record['interval_scale']:.2f}; "
+        )
+    host = record["host"]
+    speed = f"; the host takes {host['drift']:.0%} of the time it took when adapted to" if host else ""
+    return (
+        f"The last {record['judged']} of {record['scored']} forecasts that were measured later: {held}"
+        f"median error {record['median_ape']:.1%}{speed}."
+    )
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
+
+
+def _drift(value: float | None) -> str:
+    return "" if value is None else f"× {value:.2f}"
 
 
 def print_quality(pairs: Sequence[Mapping[str, Any]], *, most: int, out: Console) -> None:

@@ -114,7 +114,7 @@ def test_what_the_first_cannot_read_goes_to_the_next(forecaster: Forecaster) -> 
              ServedPredictor(id="wide", predictor=wide, adapted=False)]  # fmt: skip
     cell = NetworkQuery(target=TARGET, architecture=Architecture(space="nasbench201", text=CELL))
     small = [Query(target=TARGET, graph=load_graph(model(width))) for width in range(1, 4)]
-    answers = forecaster._predicted(chain, dict(enumerate([*small, cell])), level=0.9, target=TARGET)
+    answers = forecaster.predicted(chain, dict(enumerate([*small, cell])), level=0.9, target=TARGET)
     named = [answer.predictor if isinstance(answer, Forecast) else answer for _, answer in sorted(answers.items())]
     assert named == ["narrow"] * 3 + ["wide"]
     assert narrow.asked == [4, 2, 2, 1, 1]  # halved until the one that spoils the batch stands alone
@@ -134,7 +134,7 @@ def test_batches_have_few_enough_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_error_that_nobody_answers_stays(forecaster: Forecaster) -> None:
     cell = NetworkQuery(target=TARGET, architecture=Architecture(space="nasbench201", text=CELL))
     alone = [ServedPredictor(id="narrow", predictor=Narrow(), adapted=True)]
-    answers = forecaster._predicted(alone, {0: cell}, level=0.9, target=TARGET)
+    answers = forecaster.predicted(alone, {0: cell}, level=0.9, target=TARGET)
     assert isinstance(answers[0], LatcastError)
     assert str(answers[0]) == "too many nodes"
 
@@ -165,7 +165,7 @@ def test_an_unforeseen_failure_is_its_items_error_alone(forecaster: Forecaster) 
     chain = [ServedPredictor(id="brittle", predictor=Brittle(), adapted=True)]
     cell = NetworkQuery(target=TARGET, architecture=Architecture(space="nasbench201", text=CELL))
     good = Query(target=TARGET, graph=load_graph(model(2)))
-    answers = forecaster._predicted(chain, {0: good, 1: cell, 2: good}, level=0.9, target=TARGET)
+    answers = forecaster.predicted(chain, {0: good, 1: cell, 2: good}, level=0.9, target=TARGET)
     assert [type(answers[index]) for index in range(3)] == [Forecast, UnsupportedGraphError, Forecast]
     assert "could not be forecast" in str(answers[1])
 

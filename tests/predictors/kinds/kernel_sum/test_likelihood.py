@@ -90,3 +90,14 @@ def test_scores_are_residuals_in_standard_deviations() -> None:
     kernels, labels = kernels_and_labels()
     _, _, variance = Likelihood().linearised(kernels, np.zeros(WIDTH))
     assert_allclose(Likelihood().scores(kernels, labels, np.zeros(WIDTH)), np.log(1.5) / np.sqrt(variance))
+
+
+def test_graphs_of_one_family_say_less_than_so_many_others() -> None:
+    kernels, labels = kernels_and_labels()
+    apart = Likelihood().rows(kernels, labels, np.zeros(WIDTH), families=np.arange(5))
+    alike = Likelihood().rows(kernels, labels, np.zeros(WIDTH), families=np.array([0, 1, 2, 2, 2]))
+    plain = Likelihood().rows(kernels, labels, np.zeros(WIDTH))
+    assert_allclose(apart.weights(), plain.weights())
+    share = alike.weights() / plain.weights()
+    assert_allclose(share[:5], [1, 1, 0.5, 0.5, 0.5])
+    assert_allclose(share[5:], [1, 1, *[0.5] * 6])  # classes of the second graph, and of those of the family

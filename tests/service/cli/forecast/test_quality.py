@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from service.cli.forecast.quality import print_quality
+from service.cli.forecast.quality import print_over_time, print_quality
 from service.cli.main import app
 from tests.service.cli.doubles import LISTED, FakeClient
 
@@ -44,7 +44,42 @@ def test_where_nothing_can_be_judged_it_is_said() -> None:
     assert "measure others to judge" in printed(PAIRS[2:])
 
 
-def test_pairs_are_written_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.cli.forecast.quality.open_client", lambda *_: FakeClient(quality=[PAIRS]))
+NOTHING: dict[str, Any] = {"scored": 0, "flags": [], "periods": []}
+RECORD: dict[str, Any] = {
+    "level": 0.9, "scored": 60, "judged": 50, "coverage": 0.6, "band": [0.78, 1.0], "in_band": False,
+    "median_ape": 0.12, "interval_scale": 1.5,
+    "host": {"baseline_ms": 0.1, "now_ms": 0.13, "drift": 1.3, "moved": True},
+    "flags": ["They are too narrow.", "The host is 30% slower."],
+    "periods": [
+        {"since_unix_s": 1.0, "until_unix_s": 2.0, "scored": 30, "coverage": None, "median_ape": 0.05, "bias": 0.0,
+         "host_drift": None},
+        {"since_unix_s": 3.0, "until_unix_s": 4.0, "scored": 30, "coverage": 0.5, "median_ape": 0.3, "bias": 0.2,
+         "host_drift": 1.3},
+    ],
+}  # fmt: skip
+
+
+def over_time(record: dict[str, Any], *, width: int = 80) -> str:
+    out = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
+    print_over_time(record, out=out)
+    return out.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_what_became_of_forecasts_is_told_over_time() -> None:
+    text = over_time(RECORD)
+    assert text.startswith("They are too narrow.\nThe host is 30% slower.\n")
+    said = " ".join(text.split())
+    assert "The last 50 of 60 forecasts that were measured later: 60% of their 90% intervals held" in said
+    assert "(chance: 78% to 100%), widths × 1.50; median error 12.0%; the host takes 130% of the time" in said
+    rows = [line.split() for line in text.splitlines() if " 30 " in line]
+    assert rows[0][-3:] == ["30", "5.0%", "+0.0%"]
+    assert rows[1][-6:] == ["30", "50%", "30.0%", "+22.1%", "×", "1.30"]
+    assert "No forecast was measured later yet" in over_time(NOTHING)
+
+
+def test_pairs_and_what_became_of_forecasts_are_written_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"target": LISTED["id"], "pairs": PAIRS, "over_time": NOTHING}
+    fake = FakeClient(quality_over_time=[found])
+    monkeypatch.setattr("service.cli.forecast.quality.open_client", lambda *_: fake)
     done = CliRunner().invoke(app, ["quality", "--json", "-"])
-    assert json.loads(done.stdout) == {"target": LISTED["id"], "pairs": PAIRS}
+    assert json.loads(done.stdout) == found

@@ -1,0 +1,175 @@
+"""A base adapted to rows of a target: what comes of it, and how it becomes what answers for the target."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from latcast.schema import Target, TargetId
+from predictors.artifact import Artifact
+from predictors.base import LatencyDataset, Predictor
+from predictors.evaluation.leave_one_out import leave_one_out_ape
+from service.db import tables
+from service.db.session import Database
+from service.graphs.resolver import Resolver
+from service.learning import datasets
+from service.learning.artifacts import put_artifact, remove_unused
+from service.learning.catalogue import SHIPPED, StoredPredictor
+from service.learning.training_record import recorded_error
+
+__all__ = ["KEPT", "MadeAdaptation", "activate", "adaptation_to", "left_out_error"]
+
+KEPT = 5
+"""Adaptations of a target that are kept: the one that answers, and those before it."""
+MOST_REFITS = 10
+"""Larger supports are left out in this many parts: an adaptation to fifty networks may take more than a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeAdaptation:
+    """What comes of adapting a base to measurements.
+
+    Args:
+        rows: ids of the measurements.
+        artifact: the adapted predictor.
+        figures: as `tables.Adaptation.metrics` keeps them.
+        support: the measurements, as the base reads them.
+    """
+
+    rows: tuple[int, ...]
+    artifact: Artifact
+    figures: Mapping[str, Any]
+    support: LatencyDataset
+
+    def judged(self, base: Predictor, target: Target) -> "MadeAdaptation":
+        """The same, with its error on networks that are left out; takes ten times as long as adapting."""
+        error = left_out_error(base, target, self.support)
+        return self.judged_as({"support_loo_median_ape": error, "judged_support": len(self.rows)})
+
+    def judged_as(self, before: Mapping[str, Any]) -> "MadeAdaptation":
+        """The same, with the error that an adaptation before it had; of others than its figures nothing is taken."""
+        error = before.get("support_loo_median_ape")
+        known = {"support_loo_median_ape": error, "support_median_ape": error}
+        return replace(self, figures={**self.figures, **known, "judged_support": before.get("judged_support")})
+
+
+def adaptation_to(
+    database: Database,
+    resolver: Resolver,
+    target: Target,
+    base: StoredPredictor,
+    rows: Sequence[int],
+    *,
+    failed: int = 0,
+) -> MadeAdaptation:
+    """Adapt a base to measurements of a target; the outcome is not judged yet.
+
+    Args:
+        database: that has the measurements.
+        resolver: reads the graphs that the base wants.
+        target: to adapt to.
+        base: what is adapted.
+        rows: ids of the measurements.
+        failed: how many networks could not be measured.
+
+    Raises:
+        LatcastError: the base cannot be adapted to them; says why.
+    """
+    with database.read() as session:
+        data = datasets.load_dataset(session, measurement_ids=rows, baseline_speed=True)
+        sentinel_ms = datasets.baseline_sentinel_ms(session, rows)
+    support = resolver.readable_rows(data, base.predictor)
+    started = time.perf_counter()
+    adapted = base.predictor.adapt(target, support, support.evidence.get(target.id))
+    adapt_ms = (time.perf_counter() - started) * 1000
+    figures = {
+        "support": len(rows),
+        "failed": failed,
+        "adapt_ms": adapt_ms,
+        "support_loo_median_ape": None,
+        "support_median_ape": None,
+        "judged_support": None,
+        "record_median_ape": recorded_error(base.predictor, target),
+        "sentinel_ms": sentinel_ms,
+    }
+    return MadeAdaptation(rows=tuple(rows), artifact=adapted.to_artifact(), figures=figures, support=support)
+
+
+def left_out_error(base: Predictor, target: Target, support: LatencyDataset) -> float | None:
+    """Median absolute percentage error on networks of the support, each forecast by an adaptation without it.
+
+    A share (0.1 is 10 %); None where too few are left to adapt to, as of a support of one network.
+    """
+    evidence = support.evidence.get(target.id)
+    errors = leave_one_out_ape(base, target, support, evidence, most_refits=MOST_REFITS)
+    return None if np.isnan(errors).all() else float(np.nanmedian(errors))
+
+
+def activate(
+    session: Session,
+    target_id: TargetId,
+    base: StoredPredictor,
+    made: MadeAdaptation,
+    *,
+    job_id: str | None = None,
+    api_key_id: str | None = None,
+    replaces: str | None = None,
+) -> tables.Adaptation:
+    """Make an adaptation the only active one of its target; the oldest beyond `KEPT` go, with their artifacts.
+
+    Args:
+        session: in a transaction.
+        target_id: the target.
+        base: what was adapted.
+        made: what came of it.
+        job_id: of the job that asked for it; None where nobody did.
+        api_key_id: of the key that asked for it.
+        replaces: id of an adaptation that goes, the same before it was judged.
+    """
+    if replaces is not None:
+        session.execute(delete(tables.Adaptation).where(tables.Adaptation.id == replaces))
+    adaptation = tables.Adaptation(
+        predictor_id=_predictor_row(session, base),
+        target_id=target_id,
+        job_id=job_id,
+        support=list(made.rows),
+        artifact_digest=put_artifact(session, made.artifact),
+        metrics=dict(made.figures),
+        active=True,
+        api_key_id=api_key_id,
+    )
+    session.execute(update(tables.Adaptation).where(tables.Adaptation.target_id == target_id).values(active=False))
+    session.add(adaptation)
+    session.flush()
+    _remove_old(session, target_id)
+    return adaptation
+
+
+def _remove_old(session: Session, target_id: TargetId) -> None:
+    table = tables.Adaptation
+    order = (table.active.desc(), table.created_unix_s.desc(), table.id.desc())
+    old = session.execute(
+        select(table.id, table.artifact_digest).where(table.target_id == target_id).order_by(*order).offset(KEPT)
+    ).all()
+    if old:
+        session.execute(delete(table).where(table.id.in_([row.id for row in old])))
+        remove_unused(session, {row.artifact_digest for row in old})
+
+
+def _predictor_row(session: Session, base: StoredPredictor) -> str:
+    """Id of the base predictor's row; the shipped one gets a row when something is first adapted from it."""
+    if not base.id.startswith(SHIPPED):
+        return base.id
+    artifact = base.predictor.to_artifact()
+    digest = put_artifact(session, artifact)
+    row = session.scalar(select(tables.Predictor).where(tables.Predictor.artifact_digest == digest))
+    if row is None:
+        # Not active: a newer package brings a newer shipped predictor, which must not lose to this row.
+        row = tables.Predictor(kind=artifact.kind, artifact_digest=digest, metrics=dict(artifact.metrics), active=False)
+        session.add(row)
+        session.flush()
+    return row.id

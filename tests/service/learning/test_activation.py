@@ -1,0 +1,19 @@
+"""What is made answers alone for its target, and only the last few are kept, over both databases."""
+
+from sqlalchemy import select
+
+from service.db import tables
+from tests.service.learning.test_adaptation import AdaptingWorld, adapted, base, world
+
+__all__ = ["base", "world"]
+
+
+def test_the_last_five_artifacts_of_a_target_are_kept(world: AdaptingWorld) -> None:
+    jobs = [adapted(world, speed=1.0 + place / 10) for place in range(6)]
+    with world.database.read() as session:
+        kept = list(session.scalars(select(tables.Adaptation).order_by(tables.Adaptation.created_unix_s)))
+        digests = set(session.scalars(select(tables.Artifact.digest)))
+    assert [row.id for row in kept] == [job["result"]["adaptation_id"] for job in jobs[1:]]
+    assert {row.artifact_digest for row in kept} < digests
+    assert len(digests) == 1 + 5  # that of the base beside them
+    assert [row.active for row in kept] == [False] * 4 + [True]

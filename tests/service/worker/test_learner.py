@@ -1,0 +1,158 @@
+"""What is measured is scored and learnt from at once, without a job, over both databases."""
+
+import numpy as np
+import pytest
+from sqlalchemy import select, update
+
+from latcast.schema import Graph
+from profilers.onnx_graph import load_graph
+from profilers.search_spaces import get_space
+from service.curation.hiding import RowChoice, hide, show
+from service.db import tables
+from service.learning.support_selection import good_rows
+from service.worker import learner
+from service.worker.learner import Learner
+from tests.service.helpers import CELL, TARGET
+from tests.service.learning.test_adaptation import AdaptingWorld, adapted, base, latency_ms, world
+
+__all__ = ["base", "world"]
+
+ITEM = {"space": "nasbench201", "text": CELL}
+
+
+def truth_ms() -> float:
+    return latency_ms(graph_of(CELL))
+
+
+def graph_of(text: str) -> Graph:
+    space = get_space("nasbench201")
+    return load_graph(space.to_onnx(space.parse(text)))
+
+
+def texts(seed: int, count: int) -> list[str]:
+    space, rng = get_space("nasbench201"), np.random.default_rng(seed)
+    drawn = (space.sample(rng) for _ in range(10 * count))
+    return list(dict.fromkeys(one.text for one in drawn if not space.is_degenerate(one)))[:count]
+
+
+def measure(world: AdaptingWorld, names: list[str], *, speed: float = 1.0) -> None:
+    with world.agent() as agent:
+        world.client.profile(TARGET.id, architectures=[("nasbench201", text) for text in names])
+        assert world.work(agent, speed=speed) == len(names)
+
+
+def learner_of(world: AdaptingWorld) -> Learner:
+    """A learner that has looked at what is there."""
+    found = Learner(world.database, world.forecaster)
+    assert not found.look()
+    return found
+
+
+def adaptations(world: AdaptingWorld) -> list[tables.Adaptation]:
+    with world.database.read() as session:
+        order = tables.Adaptation.created_unix_s
+        return list(session.scalars(select(tables.Adaptation).order_by(order)))
+
+
+def test_a_measurement_adapts_its_target_without_a_job(world: AdaptingWorld) -> None:
+    world.agent()
+    learning = learner_of(world)
+    before = world.client.predict(TARGET.id, [ITEM])[0]
+    measure(world, texts(1, 3))
+    assert not learning.look()
+    after = world.client.predict(TARGET.id, [ITEM])[0]
+    assert (before["adapted"], after["adapted"], after["measurements"]) == (False, True, 3)
+    assert before["latency_ms"] > 2 * truth_ms()
+    assert after["latency_ms"] == pytest.approx(truth_ms(), rel=0.15)
+    (row,) = adaptations(world)
+    assert (row.job_id, row.active, row.metrics["judged_support"]) == (None, True, 3)
+
+
+def test_rows_of_an_adaptation_are_kept_when_others_join_them(world: AdaptingWorld) -> None:
+    adapted(world)
+    learning = learner_of(world)
+    measure(world, texts(2, 2))
+    learning.look()
+    first, second = adaptations(world)
+    assert set(first.support) < set(second.support)
+    assert len(second.support) == len(first.support) + 2
+    assert second.metrics["support_loo_median_ape"] is not None
+
+
+def test_nothing_new_makes_no_adaptation(world: AdaptingWorld) -> None:
+    adapted(world)
+    learning = learner_of(world)
+    learning.look()
+    learning.learn(TARGET.id)
+    assert len(adaptations(world)) == 1
+
+
+def test_a_kind_that_takes_long_waits_for_more_rows(world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapted(world)
+    learning = learner_of(world)
+    monkeypatch.setattr(learner, "QUICK_MS", -1.0)
+    monkeypatch.setattr(learner, "SLOW_SHARE", 0.3)
+    names = texts(3, 2)
+    measure(world, names[:1])
+    learning.look()
+    assert len(adaptations(world)) == 1
+    measure(world, names[1:])
+    learning.look()
+    assert [len(row.support) for row in adaptations(world)] == [4, 6]
+
+
+def test_whoever_comes_second_drops_what_it_made(world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapted(world)
+    one, two = learner_of(world), learner_of(world)
+    measure(world, texts(4, 1))
+    made = learner.adaptation_to
+
+    def overtaken(*arguments: object, **options: object) -> object:
+        monkeypatch.setattr(learner, "adaptation_to", made)
+        assert two.learn(TARGET.id)
+        return made(*arguments, **options)
+
+    monkeypatch.setattr(learner, "adaptation_to", overtaken)
+    assert not one.learn(TARGET.id)
+    assert len(adaptations(world)) == 2
+
+
+def test_noisy_rows_do_not_count_beside_enough_others(world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.learning.support_selection.FEWEST_STEADY", 3)
+    measure(world, texts(5, 4))
+    with world.database.write.begin() as session:
+        ids = list(session.scalars(select(tables.Measurement.id).order_by(tables.Measurement.id)))
+        session.execute(update(tables.Measurement).where(tables.Measurement.id.in_(ids[:1])).values(noisy=True))
+    with world.database.read() as session:
+        assert good_rows(session, TARGET) == ids[1:]
+        assert good_rows(session, TARGET, always=ids[:1]) == ids
+    monkeypatch.setattr("service.learning.support_selection.FEWEST_STEADY", 4)
+    with world.database.read() as session:
+        assert good_rows(session, TARGET) == ids
+
+
+def test_beyond_the_bound_every_family_keeps_rows(world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.learning.support_selection.MOST_LEARNT", 4)
+    agent = world.agent()
+    world.client.profile(TARGET.id, graphs=[world.graph(width) for width in (1, 2)])
+    world.work(agent)
+    measure(world, texts(6, 5))
+    with world.database.read() as session:
+        ids = list(session.scalars(select(tables.Measurement.id).order_by(tables.Measurement.id)))
+        assert good_rows(session, TARGET) == [*ids[:2], *ids[-2:]]
+
+
+def test_what_is_hidden_is_unlearnt_and_comes_back(world: AdaptingWorld) -> None:
+    learning = learner_of(world)
+    measure(world, texts(10, 3))
+    learning.look()
+    (all_three,) = adaptations(world)
+    with world.database.write.begin() as session:
+        hide(session, RowChoice(ids=all_three.support[:1]))
+    learning.look()
+    active = [row for row in adaptations(world) if row.active]
+    assert [row.support for row in active] == [all_three.support[1:]]
+    with world.database.write.begin() as session:
+        show(session, RowChoice(ids=all_three.support[:1]))
+    learning.look()
+    assert [row.support for row in adaptations(world) if row.active] == [all_three.support]
