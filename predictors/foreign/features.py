@@ -145,6 +145,7 @@ def _pack_kernels(graph: Graph, *rules: Any) -> Packed:
         raise ModelLimitError("kernels", allowed=MOST_KERNELS, found=f"{len(table):,}")
     operators, places = _distinct(table.operators)
     arrays = {"kinds": table.kinds, "values": table.values, "repeats": table.repeats, "known": table.known}
+    arrays["warm"] = table.warm
     return operators, {**arrays, "operators": places}
 
 
@@ -157,9 +158,12 @@ def _unpack_kernels(plain: Any, arrays: Arrays) -> KernelTable:
         values=values,
         repeats=_array(arrays, "repeats", "<f8", 1),
         known=_array(arrays, "known", "|b1", 1),
+        warm=_array(arrays, "warm", "<f8", 1),
         graph=np.zeros(count, dtype=np.int64),
     )
-    lengths = {len(table.operators), len(table.repeats), len(table.known), count}
+    lengths = {len(table.operators), len(table.repeats), len(table.known), len(table.warm), count}
+    if count and not 0 <= table.warm.min() <= table.warm.max() <= 1:
+        raise ValueError("no shares")
     if values.shape != (count, width) or len(lengths) != 1 or not count or not _within(kinds, len(CLASSES)):
         raise ValueError("no table of kernels")
     return table

@@ -1,8 +1,9 @@
 """Graph → the kernels that a runtime will execute, as records and as arrays."""
 
 from collections import ChainMap
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import isfinite
 from operator import itemgetter
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from latcast.schema import Graph, GraphHash, ModelLimitError, Node, UnsupportedGraphError
 from predictors.features.kernels.cost.classes import CLASSES
+from predictors.features.kernels.cost.reuse import Reads, reuse, working_set
 from predictors.features.kernels.cost.shapes import SHAPE_FEATURES
 from predictors.features.kernels.cost.work import CALL, Kernel, describe_reorder, describe_step
 from predictors.features.kernels.rewrite.fusion import fuse
@@ -18,7 +20,7 @@ from predictors.features.kernels.rewrite.half_precision import widened
 from predictors.features.kernels.rewrite.int8_conversion import quantise_graph
 from predictors.features.kernels.rewrite.layout import assign_layouts
 from predictors.features.kernels.rewrite.openvino_fusion import is_view, join_chains, take_in_views
-from predictors.features.kernels.rewrite.plan import MOST_STEPS, FusionPlan
+from predictors.features.kernels.rewrite.plan import MOST_STEPS, FusionPlan, Step
 from predictors.features.kernels.traits import DEFAULT_TRAITS, ExecutionTraits, Level, RewriteRules
 from predictors.networks import Feature, GraphFeatures, Network
 from profilers.caching import Cache
@@ -58,8 +60,8 @@ _IN_8_BITS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Ma
 """A graph with any of these, or a QLinear operator, is quantised already, and is not quantised again."""
 _CONVERSIONS = {"reorder", "transpose"}
 """Classes of changes of layout, which stand before what they are made for."""
-_Names = ChainMap[str, None]
-"""Names of constants, from the inmost graph to the outmost."""
+_Names = ChainMap[str, Hashable]
+"""Names of constants, from the inmost graph to the outmost, with what tells each from others."""
 _NAMES = (*WORK_FEATURES, *SHAPE_FEATURES)
 _SIGNED = {"axis", "padding"}
 _COLUMN = {name: index for index, name in enumerate((*WORK_FEATURES, *SHAPE_FEATURES))}
@@ -79,6 +81,8 @@ class KernelTable:
         values: float64 (n, len(WORK_FEATURES) + len(SHAPE_FEATURES)), as they are: sizes, counts, flags.
         repeats: float64 (n,), how often each runs in one run of its graph.
         known: bool (n,), whether the work model was made for it.
+        warm: float64 (n,), 0–1, the share of its executions that find their parameters and code in the caches since
+            they were there in the same run (`predictors.features.kernels.cost.reuse`).
         graph: int64 (n,), which graph each belongs to.
     """
 
@@ -87,6 +91,7 @@ class KernelTable:
     values: NDArray[np.float64]
     repeats: NDArray[np.float64]
     known: NDArray[np.bool_]
+    warm: NDArray[np.float64]
     graph: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -100,6 +105,7 @@ class KernelTable:
             values=self.values[kernels],
             repeats=self.repeats[kernels],
             known=self.known[kernels],
+            warm=self.warm[kernels],
             graph=self.graph[kernels],
         )
 
@@ -170,31 +176,59 @@ def _renumbered(kernel: Kernel, owners: Sequence[tuple[int, ...]]) -> Kernel:
     return replace(kernel, nodes=nodes)
 
 
-def _executed_kernels(graph: Graph, rules: RewriteRules, constants_outside: _Names | None = None) -> tuple[Kernel, ...]:
-    """The kernels of a graph, or of a body in graphs that have constants of these names."""
-    constants_outside = constants_outside or ChainMap()
+def _executed_kernels(graph: Graph, rules: RewriteRules, scope: "_Scope | None" = None) -> tuple[Kernel, ...]:
+    """The kernels of a graph, or of a body in the graphs around it."""
+    scope = scope or _Scope()
     graph, owners = widened(graph, casts=not rules.joins_chains)
-    plan = FusionPlan(graph, constants_outside)
+    plan = FusionPlan(graph, scope.constants)
     fuse(plan, rules.level, patterns=owners is None or rules.joins_chains)
-    kernels = _fused_kernels(plan, rules, constants_outside)
+    plan.constant.update(tensor for tensor in scope.carried if tensor < len(graph.tensors))
+    kernels = _fused_kernels(plan, rules, scope)
     return kernels if owners is None else tuple(_renumbered(kernel, owners) for kernel in kernels)
 
 
-def _fused_kernels(plan: FusionPlan, rules: RewriteRules, constants_outside: _Names) -> tuple[Kernel, ...]:
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Where a body stands.
+
+    Args:
+        place: nodes that hold it and the number of the body in each, from the outmost.
+        constants: of the graphs around it.
+        carried: tensors that a loop carries on unchanged from constants, with what tells each from others.
+    """
+
+    place: tuple[tuple[int, int], ...] = ()
+    constants: _Names = field(default_factory=ChainMap)
+    carried: Mapping[int, Hashable] = field(default_factory=dict)
+
+    def key(self, plan: FusionPlan, tensor: int) -> Hashable:
+        """What tells a constant from others, in whichever graph it is read."""
+        if tensor in self.carried:
+            return self.carried[tensor]
+        name = plan.graph.tensors[tensor].name
+        return self.constants[name] if tensor in plan.graph.outer and name in self.constants else (self.place, tensor)
+
+
+def _fused_kernels(plan: FusionPlan, rules: RewriteRules, scope: _Scope) -> tuple[Kernel, ...]:
     if rules.joins_chains:
         join_chains(plan)
     reorders = assign_layouts(plan, rules.level)
     if rules.joins_chains:
         take_in_views(plan)
     steps = [step for step in plan.steps() if not (rules.joins_chains and is_view(step))]
-    kernels = [describe_step(plan, step) for step in steps if not _is_function(plan, step.main)]
+    keys = partial(scope.key, plan)
+    kernels = [
+        _passed_on(step) if scope.place and step.operator == "Identity" else describe_step(plan, step, keys)
+        for step in steps
+        if not _is_function(plan, step.main)
+    ]
     kernels += [describe_reorder(plan, reorder) for reorder in reorders]
     nodes, tensors = plan.graph.nodes, plan.graph.tensors
     holders = [step.main for step in steps if nodes[step.main].bodies]
-    constants = {tensors[tensor].name for tensor in plan.constant} if holders else set()
-    scope = constants_outside.new_child(dict.fromkeys(constants))
+    constants = {tensors[tensor].name: keys(tensor) for tensor in plan.constant} if holders else {}
+    kernels = [_without_carried(plan, kernel) if kernel.operator == "Loop" else kernel for kernel in kernels]
     for index in holders:
-        kernels += _body_kernels(nodes[index], index, rules, scope)
+        kernels += _body_kernels(plan, index, rules, replace(scope, constants=scope.constants.new_child(constants)))
     if len(kernels) > MOST_STEPS:
         raise ModelLimitError("kernels", allowed=MOST_STEPS, found=f"{len(kernels):,}")
     return tuple(
@@ -202,31 +236,76 @@ def _fused_kernels(plan: FusionPlan, rules: RewriteRules, constants_outside: _Na
     )
 
 
+def _passed_on(step: Step) -> Kernel:
+    """What a body hands on as it came: a launch, for its memory is handed on too."""
+    return replace(CALL, kind="copy", operator=step.operator, nodes=tuple(step.nodes), anchor=step.position)
+
+
 def _is_function(plan: FusionPlan, index: int) -> bool:
     node = plan.graph.nodes[index]
     return bool(node.bodies) and node.operator not in {"If", "Loop", "Scan"}
 
 
-def _body_kernels(node: Node, index: int, rules: RewriteRules, constants: _Names) -> list[Kernel]:
+def _body_kernels(plan: FusionPlan, index: int, rules: RewriteRules, outer: _Scope) -> Iterator[Kernel]:
+    """The kernels of the bodies of a node that run; `outer` is the scope of its graph."""
+    node = plan.graph.nodes[index]
     work = [body.flops for body in node.bodies]
     branches = node.operator == "If"
-    running = [body for body in node.bodies if not branches or body.flops == max(work)]
+    running = [place for place, body in enumerate(node.bodies) if not branches or body.flops == max(work)]
     times = node.trips / len(running) if branches else float(node.trips)
+    for place in running:
+        body = node.bodies[place]
+        carried = {
+            inside: outer.key(plan, outside)
+            for outside, inside in (_carried_unchanged(node) if node.operator == "Loop" else ())
+            if plan.is_constant(outside)
+        }
+        scope = _Scope((*outer.place, (index, place)), outer.constants, carried)
+        kernels = _executed_kernels(body, rules, scope)
+        trips, loop_bytes = (1.0 if branches else times), working_set([kernel.reads for kernel in kernels])
+        for kernel in kernels:
+            reads = kernel.reads.within(trips, loop_bytes)
+            yield replace(kernel, nodes=(), anchor=index, repeats=kernel.repeats * times, reads=reads)
+
+
+def _without_carried(plan: FusionPlan, loop: Kernel) -> Kernel:
+    """A Loop that neither reads nor writes what it carries on unchanged."""
+    outsides = {
+        outside for outside, _ in _carried_unchanged(plan.graph.nodes[loop.anchor]) if plan.is_constant(outside)
+    }
+    size = float(sum([plan.spec(tensor).size_bytes for tensor in outsides]))
+    if not size:
+        return loop
+    left = max(0.0, loop.parameter_bytes - size)
+    return replace(
+        loop, parameter_bytes=left, output_bytes=max(0.0, loop.output_bytes - size), reads=Reads(others_bytes=left)
+    )
+
+
+def _carried_unchanged(node: Node) -> list[tuple[int, int]]:
+    """(tensor outside, tensor of the body) of each state that a Loop's body gives back as it came.
+
+    Exporters of while loops carry weights along as states; no runtime copies them.
+    """
+    (body,) = node.bodies
+    source = {inner.outputs[0]: inner.inputs[0] for inner in body.nodes if inner.operator == "Identity"}
+    states = zip(node.inputs[2:], body.inputs[2:], body.outputs[1:], strict=False)
     return [
-        replace(kernel, nodes=(), anchor=index, repeats=kernel.repeats * times)
-        for body in running
-        for kernel in _executed_kernels(body, rules, constants)
+        (outside, inside)
+        for outside, inside, after in states
+        if outside >= 0 and (after == inside or source.get(after) == inside)
     ]
 
 
 def read_table(graph: Graph, rules: RewriteRules) -> KernelTable:
     """The table, as `kernel_table` gives it."""
     kernels = read_kernels(graph, rules)
-    context = (
-        sum(kernel.parameter_bytes for kernel in kernels),
-        max(kernel.output_bytes for kernel in kernels),
-    )
-    rows = [_row(kernel, context) for kernel in kernels]
+    again = reuse([kernel.reads for kernel in kernels])
+    largest = max(kernel.output_bytes for kernel in kernels)
+    rows = [
+        _row(kernel, (between if kernel is not CALL else again.total_bytes, largest))
+        for kernel, between in zip(kernels, again.between_bytes, strict=True)
+    ]
     for kernel, row in zip(kernels, rows, strict=True):
         _check(kernel, row)
     width = len(WORK_FEATURES) + len(SHAPE_FEATURES)
@@ -236,6 +315,7 @@ def read_table(graph: Graph, rules: RewriteRules) -> KernelTable:
         values=np.array(rows, dtype=np.float64).reshape(len(rows), width),
         repeats=np.array([kernel.repeats for kernel in kernels], dtype=np.float64),
         known=np.array([kernel.known for kernel in kernels], dtype=np.bool_),
+        warm=np.array([0.0 if kernel is CALL else share for kernel, share in zip(kernels, again.warm, strict=True)]),
         graph=np.zeros(len(kernels), dtype=np.int64),
     )
 
@@ -312,5 +392,6 @@ def stack_tables(tables: Sequence[KernelTable]) -> KernelTable:
         values=np.concatenate([np.zeros((0, width)), *(table.values for table in tables)]),
         repeats=np.concatenate([np.zeros(0), *(table.repeats for table in tables)]),
         known=np.concatenate([np.zeros(0, dtype=np.bool_), *(table.known for table in tables)]),
+        warm=np.concatenate([np.zeros(0), *(table.warm for table in tables)]),
         graph=np.repeat(np.arange(len(tables)), [len(table) for table in tables]),
     )

@@ -14,6 +14,7 @@ from predictors.features.kernels import KernelTable
 from predictors.kinds.kernel_sum.observations import Observations
 from predictors.kinds.kernel_sum.roofline import Costs, Roofline
 from predictors.kinds.kernel_sum.sums import Kernels, Labels
+from predictors.kinds.kernel_sum.warm import log_saved
 
 __all__ = ["KernelBatch", "TrainingSet"]
 
@@ -39,6 +40,11 @@ class KernelBatch:
         """The kernels of a table, as the roofline sees them."""
         return cls(table=table, targets=targets, costs=roofline.costs(table))
 
+    @property
+    def log_time(self) -> FloatArray:
+        """Log time of one run of each kernel by the roofline, and where it stands, float64 (K,)."""
+        return self.costs.log_time + log_saved(self.table)
+
     def kernels(self, log_factor: FloatArray, tilts: FloatArray) -> Kernels:
         """The kernels as forecast.
 
@@ -48,7 +54,7 @@ class KernelBatch:
         """
         table = self.table
         return Kernels(
-            log_time=self.costs.log_time + log_factor + np.log(table.repeats),
+            log_time=self.log_time + log_factor + np.log(table.repeats),
             kinds=table.kinds,
             tilt=tilts,
             rows=table.graph,
@@ -84,7 +90,7 @@ class TrainingSet:
     @property
     def residual(self) -> FloatArray:
         """Log time of one run of each kernel over the roofline's and the target's, float64 (K,)."""
-        return self.labels - self.effects - self.batch.costs.log_time
+        return self.labels - self.effects - self.batch.log_time
 
     @property
     def target_names(self) -> list[TargetId]:

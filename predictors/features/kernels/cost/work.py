@@ -5,7 +5,7 @@ terms of a matrix product wherever there is one: `rows` × `depth` times `depth`
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf, prod
 
@@ -33,6 +33,7 @@ from predictors.features.kernels.cost.products import (
     describe_matmul,
     describe_rnn,
 )
+from predictors.features.kernels.cost.reuse import NO_READS, TRACKED_BYTES, Parameter, Reads
 from predictors.features.kernels.cost.shapes import (
     SHAPE_FEATURES,
     Shape,
@@ -74,6 +75,7 @@ class Kernel:
         shape: values of `SHAPE_FEATURES`.
         repeats: how often it runs in one run of the graph.
         known: its operator is one that the work model was made for, and its shapes are known.
+        reads: what it reads of parameters, and within which loop.
     """
 
     kind: str
@@ -89,6 +91,7 @@ class Kernel:
     shape: Mapping[str, float]
     repeats: float = 1.0
     known: bool = True
+    reads: Reads = NO_READS
 
 
 _READ_WHAT_THEY_WRITE = {"gather", "gather_elements", "slice"}
@@ -123,8 +126,14 @@ _MOST_ATTRIBUTES, _MOST_TENSORS = 64, 64
 _EMPTY = dict.fromkeys(SHAPE_FEATURES, 0.0)
 
 
-def describe_step(plan: FusionPlan, step: Step) -> Kernel:
-    """The kernel that a step becomes."""
+def describe_step(plan: FusionPlan, step: Step, keys: Callable[[int], Hashable] | None = None) -> Kernel:
+    """The kernel that a step becomes.
+
+    Args:
+        plan: with the step.
+        step: any that is alive.
+        keys: a tensor → what tells a parameter from others, in whichever graph it is read; None where nobody asks.
+    """
     key = _signature(plan, step)
     make = _described.get(key) if key is not None else None
     if make is None:
@@ -133,7 +142,19 @@ def describe_step(plan: FusionPlan, step: Step) -> Kernel:
             if len(_described) >= _MOST_DESCRIBED:
                 _described.clear()
             _described[key] = make
-    return make(nodes=tuple(step.nodes), anchor=step.position)
+    kernel = make(nodes=tuple(step.nodes), anchor=step.position)
+    return kernel if keys is None else replace(kernel, reads=_reads(plan, step, kernel, keys))
+
+
+def _reads(plan: FusionPlan, step: Step, kernel: Kernel, keys: Callable[[int], Hashable]) -> Reads:
+    """What a kernel reads of parameters; those of products are told from others, masks that all layers add are not."""
+    left, parameters = kernel.parameter_bytes, []
+    for tensor in dict.fromkeys(step.inputs) if kernel.macs else ():
+        if tensor >= 0 and tensor in plan.constant and plan.spec(tensor).size_bytes >= TRACKED_BYTES and left > 0:
+            size = min(float(plan.spec(tensor).size_bytes), left)
+            parameters.append(Parameter(keys(tensor), size))
+            left -= size
+    return Reads(tuple(parameters), left)
 
 
 def _signature(plan: FusionPlan, step: Step) -> Hashable | None:

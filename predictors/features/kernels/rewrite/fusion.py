@@ -70,6 +70,8 @@ def _drop_no_operations(plan: FusionPlan, step: Step) -> None:
     source, result = step.inputs[0] if step.inputs else -1, step.outputs[0]
     if source < 0 or any(plan.count_readers(tensor) for tensor in step.outputs[1:] if tensor >= 0):
         return
+    if step.operator == "Identity" and source in plan.graph.inputs and result in plan.graph.outputs:
+        return  # both names are somebody else's
     before, after = plan.spec(source), plan.spec(result)
     same = before.shape is not None and before.shape == after.shape and before.dtype == after.dtype
     identical = same and step.operator in _SHAPING

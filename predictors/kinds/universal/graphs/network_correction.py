@@ -74,7 +74,7 @@ class NetworkCorrection:
             inputs=inputs,
             labels=training.residual,
             weights=training.weights,
-            base=batch.costs.log_time + training.effects + np.log(batch.table.repeats),
+            base=batch.log_time + training.effects + np.log(batch.table.repeats),
             log_latency=np.log(training.seen.latency),
             rows=training.seen.rows,
             targets=np.unique(training.owners, return_inverse=True)[1].astype(np.int64),
