@@ -5,15 +5,17 @@ ARG PYTHON_IMAGE=python:3.11-slim
 # hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /source
-COPY pyproject.toml setup.py constraints.txt README.md LICENSE NOTICE ./
+COPY image-requirements.txt ./
+RUN python -m venv /opt/latcast \
+    && /opt/latcast/bin/pip install --no-cache-dir --require-hashes --requirement image-requirements.txt
+COPY pyproject.toml setup.py README.md LICENSE NOTICE ./
 COPY latcast latcast
 COPY profilers profilers
 COPY predictors predictors
 COPY service service
 COPY migrations migrations
 COPY web web
-RUN python -m venv /opt/latcast \
-    && /opt/latcast/bin/pip install --no-cache-dir --constraint constraints.txt ".[agent,service,postgres]"
+RUN /opt/latcast/bin/pip install --no-cache-dir --no-index --no-deps --no-build-isolation .
 
 # hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE}

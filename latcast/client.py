@@ -405,7 +405,7 @@ class Client:
         Args:
             target: to forecast for.
             items: made by `item`.
-            level: probability that the interval holds the latency, in (0, 1).
+            level: probability that the interval holds the latency, from 0.000001 to 0.999999.
             predictor: who answers, for measured networks too: the id of a predictor, or a kind; left out, measurements
                 and who fits best.
         """
@@ -432,7 +432,7 @@ class Client:
             space: search space of `texts`.
             texts: architectures, or
             graphs: hashes of uploaded graphs.
-            level: probability that the intervals hold the latencies, in (0, 1).
+            level: probability that the intervals hold the latencies, from 0.000001 to 0.999999.
 
         Returns:
             `latency_ms`, `low_ms`, `high_ms`, `measured` and `coverage`, a list each in the order of the networks;
@@ -482,7 +482,7 @@ class Client:
         Args:
             target: to forecast for.
             item: made by `item`.
-            level: probability that the interval holds the latency, in (0, 1).
+            level: probability that the interval holds the latency, from 0.000001 to 0.999999.
             nearest: measured networks, and proposals of what to measure, at most; 0 looks for neither, which is faster.
 
         Returns:

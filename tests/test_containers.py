@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +91,37 @@ def test_base_images_can_be_pinned(compose: dict[str, Any]) -> None:
     assert named == {"PYTHON_IMAGE", "POSTGRES_IMAGE"}
 
 
-def test_packages_are_of_the_versions_that_were_tested() -> None:
+def test_only_packages_of_known_content_get_into_the_image() -> None:
     text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-    installs = [line for line in text.splitlines() if "pip install" in line]
-    assert installs
-    assert all("--constraint constraints.txt" in line for line in installs)
-    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
-    assert all(re.match(r"[\w.-]+==\S+", pin) for pin in pins)
+    hashed, own = (line.partition("pip install")[2] for line in text.splitlines() if "pip install" in line)
+    assert "--require-hashes --requirement image-requirements.txt" in hashed
+    assert {"--no-index", "--no-deps", "--no-build-isolation", "."} <= set(own.split())
+
+
+def test_hashes_are_those_of_the_versions_that_were_tested() -> None:
+    tested = dict(PIN.findall((ROOT / "constraints.txt").read_text()))
+    text = (ROOT / "image-requirements.txt").read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert all(re.search(r" --hash=sha256:[0-9a-f]{64}\b", line) for line in lines)
+    versions = dict(match.groups() for match in map(PIN.match, lines) if match)
+    assert len(versions) == len(lines)
+    assert {name: tested.get(name, version) for name, version in versions.items()} == versions
+    assert needed("agent", "service", "postgres") - versions.keys() == set()
+
+
+PIN = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
+
+
+def needed(*extras: str) -> set[str]:
+    """Names of the packages that these extras ask for, and what builds the package itself."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    optional = project["project"]["optional-dependencies"]
+    asked = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    for extra in extras:
+        asked += optional[extra]
+    names = {re.split(r"[\[<>=; ]", name)[0] for name in asked} - {"latcast"}
+    inner = {extra for name in asked for extra in re.findall(r"latcast\[(.*)\]", name)}
+    return names | (needed(*inner) if inner else set())
 
 
 def test_the_health_check_goes_through_no_proxy() -> None:

@@ -183,7 +183,7 @@ class RemoteTarget(_Described):
             networks: texts of `space`; without it paths or bytes of ONNX models, torch modules, hashes of uploaded
                 graphs, or what `latcast.item` makes, mixed as you like.
             space: search space of texts.
-            level: probability that an interval holds the latency, in (0, 1).
+            level: probability that an interval holds the latency, from 0.000001 to 0.999999.
             inputs: shape of each input of torch modules.
             shapes: whole shape of each input of ONNX models that has dynamic dimensions, by input name.
             dims: size of each symbol of such dimensions.

@@ -1,10 +1,14 @@
 """How large a model may be: what contains attacks and admits real networks."""
 
 from dataclasses import dataclass
+from math import log10
 
 from latcast.schema import ModelLimitError
 
-__all__ = ["Limits"]
+__all__ = ["Limits", "spelled"]
+
+MOST_BITS = 128
+"""Numbers of more bits are not written with all their digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,4 +66,11 @@ class Limits:
         """
         allowed: int = getattr(self, limit)
         if found > allowed:
-            raise ModelLimitError(limit, allowed=allowed, found=f"{found:,} ({where})" if where else f"{found:,}")
+            said = spelled(found)
+            raise ModelLimitError(limit, allowed=allowed, found=f"{said} ({where})" if where else said)
+
+
+def spelled(number: int) -> str:
+    """A number with its digits, or, where there are many, about how many: Python refuses to write thousands of them."""
+    bits = number.bit_length()
+    return f"{number:,}" if bits <= MOST_BITS else f"about 10^{round(bits * log10(2))}"

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from service.api.door.json_bodies import count_values
 from service.api.forecast_arrow import ARROW, arrow_stream
 from service.api.forecast_json import columns_json, form_of, item_lines, items_json, several_json
-from service.api.schemas.forecasts import MOST_TARGETS
+from service.api.schemas.forecasts import LEAST_LEVEL, MOST_LEVEL, MOST_TARGETS
 from service.forecasting.memory import Prepared
 from service.settings import Settings
 
@@ -70,7 +70,12 @@ def read_call(text: bytes, settings: Settings) -> QuickCall | None:
     if not texts or len(texts) * len(targets) > settings.max_predict_columns:
         return None
     strings = isinstance(space, str) and set(map(type, targets)) == set(map(type, texts)) == {str}
-    if not strings or type(level) is not float or not 0 < level < 1 or max(map(len, texts)) > LONGEST_TEXT:
+    if (
+        not strings
+        or type(level) is not float
+        or not LEAST_LEVEL <= level <= MOST_LEVEL
+        or max(map(len, texts)) > LONGEST_TEXT
+    ):
         return None
     return QuickCall(targets=targets, several=several, space=space, texts=texts, level=level, columns=columns)
 

@@ -94,8 +94,8 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _count_commit(connection: Connection) -> None:
-    driver = _driver_of(connection)
-    if driver.total_changes != connection.info.get(CHANGES):
+    driver, reads = _driver_of(connection), connection.get_execution_options().get(READ_ONLY, False)
+    if not reads and driver.total_changes != connection.info.get(CHANGES):  # what was detached keeps no info: it counts
         count_commit(driver)
 
 

@@ -73,6 +73,7 @@ def register(
         InputError: a target of another device, or values that cannot be stored.
     """
     _require_describable(device, *targets)
+    _require_possible(device)
     _check_targets(device, targets)
     registered = moves.find_registered(session, device, former_fingerprint)
     visible = registered if registered is None or registered.hidden_unix_s is None else None
@@ -142,6 +143,14 @@ def _require_describable(*descriptions: Device | Target) -> None:
             length = len(value if isinstance(value, str) else json.dumps(value))
             if length > (LONGEST_TEXT if isinstance(value, str) else LONGEST_VALUE):
                 raise InputError(f"{type(description).__name__}.{name}: {length:,} characters are too many.")
+
+
+def _require_possible(device: Device) -> None:
+    sizes = {name: getattr(device, name) for name in ("physical_cores", "logical_cores", "memory_bytes")}
+    sizes |= {f"cache_bytes.{level}": size for level, size in device.cache_bytes.items()}
+    for name, size in sizes.items():
+        if size < 0:
+            raise InputError(f"Device.{name}: no machine has a number below zero of them, found {size}.")
 
 
 def _check_targets(device: Device, targets: Sequence[Target]) -> None:

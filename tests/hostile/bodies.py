@@ -12,6 +12,8 @@ from tests.service.helpers import CELL, TARGET
 MIB = 2**20
 ADAPT = f"/v1/targets/{TARGET.id}/adapt"
 ITEM = {"space": "nasbench201", "text": CELL}
+DESCRIBED = {"fingerprint": "d", "name": "d", "machine": "m", "processor": "p", "physical_cores": 1,
+             "logical_cores": 1, "memory_bytes": 1}  # fmt: skip
 
 
 def posted(
@@ -68,7 +70,15 @@ FORECASTS = [
     posted("null", b"null", 422, "."),
     posted("a-list", b"[]", 422, "."),
     posted("members-nobody-knows", asking(**{f"a{at}": at for at in range(1000)}), 422, "not permitted"),
-    posted("level-of-one", asking(level=1), 422, "less than 1"),
+    posted("level-of-one", asking(level=1), 422, "less than or equal to 0.999999"),
+    posted("level-of-nearly-one", asking(level=1 - 2**-53), 422, "less than or equal to 0.999999"),
+    posted("level-of-nearly-nothing", asking(level=5e-324), 422, "greater than or equal to 0.000001"),
+    posted("a-device-of-minus-one-core", lambda: device(device={**DESCRIBED, "physical_cores": -1}), 422, "below zero",
+           path="/v1/devices/register"),
+    posted("a-device-of-less-than-no-memory", lambda: device(device={**DESCRIBED, "memory_bytes": -(2**40)}), 422,
+           "below zero", path="/v1/devices/register"),
+    posted("an-origin-that-is-none", b"{}", 403, "cors_origins", path="/v1/keys/enrolment",
+           headers={"Origin": "http://["}),
     posted("level-of-a-word", asking(level="much"), 422, "level"),
     posted("no-items", asking(items=[]), 422, "items"),
     posted("items-by-name", asking(items={"0": ITEM}), 422, "items"),
@@ -132,9 +142,7 @@ LIMITS = [
 
 def device(**changed: Any) -> bytes:
     """A registration, with members changed."""
-    described = {"fingerprint": "d", "name": "d", "machine": "m", "processor": "p", "physical_cores": 1,
-                 "logical_cores": 1, "memory_bytes": 1}  # fmt: skip
-    return json.dumps({"device": described, "targets": [], **changed}).encode()
+    return json.dumps({"device": DESCRIBED, "targets": [], **changed}).encode()
 
 
 def profile(**changed: Any) -> bytes:

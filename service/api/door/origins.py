@@ -92,7 +92,15 @@ class SameSite:
             return True
         if relation is not None:
             return relation in {"same-origin", "none"}
-        return origin is None or urlsplit(origin).netloc == header(scope, b"host")
+        return origin is None or _place_of(origin) == header(scope, b"host")
+
+
+def _place_of(origin: str) -> str | None:
+    """Host and port of an origin; None where it has none."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:  # brackets that do not close
+        return None
 
 
 @lru_cache(1000)

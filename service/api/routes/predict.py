@@ -27,7 +27,14 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["forecasts"], route_class=Route)
 Answer = Forecast | LatcastError
-Level = Annotated[float, Query(gt=0, lt=1, description="Probability that the interval holds the latency.")]
+Level = Annotated[
+    float,
+    Query(
+        ge=schemas.LEAST_LEVEL,
+        le=schemas.MOST_LEVEL,
+        description="Probability that the interval holds the latency.",
+    ),
+]
 Nearest = Annotated[
     int, Query(ge=0, le=50, description="Most measured networks, and most proposals; 0 looks for neither.")
 ]

@@ -4,6 +4,8 @@ from service.api.schemas.common import In, Listed, Name, Positive, Problem, Text
 from service.api.schemas.curation import GraphRowsOut, HiddenRowsOut, MergeIn, RenameIn, RowChoiceIn
 from service.api.schemas.devices import DeviceOut, EnrolmentIn, EnrolmentOut, RegisterIn
 from service.api.schemas.forecasts import (
+    LEAST_LEVEL,
+    MOST_LEVEL,
     Dimension,
     Dims,
     ExplanationOut,
@@ -57,6 +59,8 @@ from service.api.schemas.targets import (
 )
 
 __all__ = [
+    "LEAST_LEVEL",
+    "MOST_LEVEL",
     "AdaptIn",
     "AdaptJobIn",
     "AdaptationOut",

@@ -18,6 +18,8 @@ from service.api.schemas.common import In, Name, Problem, Text
 from service.forecasting.types import Source
 
 __all__ = [
+    "LEAST_LEVEL",
+    "MOST_LEVEL",
     "Dimension",
     "Dims",
     "ExplanationOut",
@@ -33,6 +35,9 @@ __all__ = [
     "TargetError",
 ]
 
+LEAST_LEVEL, MOST_LEVEL = 0.000001, 0.999999
+"""Beyond them doubles tell an interval neither from a point nor from certainty, and what is remembered of a forecast
+would be no number."""
 Dimension = Annotated[int, Field(ge=0, lt=2**63)]
 Shapes = dict[Name, Annotated[list[Dimension], Field(max_length=64)]]
 Dims = dict[Name, Dimension]
@@ -94,7 +99,9 @@ class PredictIn(In):
     graphs: Annotated[list[Name], Field(min_length=1, max_length=MOST_ITEMS)] | None = Field(
         None, description="Hashes of graphs that were uploaded; the answer is in columns."
     )
-    level: float = Field(0.9, gt=0, lt=1, description="Probability that the interval holds the latency.")
+    level: float = Field(
+        0.9, ge=LEAST_LEVEL, le=MOST_LEVEL, description="Probability that the interval holds the latency."
+    )
     predictor: Name | None = Field(
         None,
         description="Who answers, for measured networks too: the id of a predictor, `pretrained:NAME`, or a kind; "

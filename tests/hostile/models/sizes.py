@@ -60,6 +60,42 @@ def range_to_2_40() -> Made:
     return model([helper.make_node("Range", ["from", "to", "by"], ["r"]), relu()], constants=constants)
 
 
+@hostile(r"it has about 10\^602\d \(bytes")
+def einsum_of_20_000_labels() -> Made:
+    return single("Einsum", (2, 2), equation="ab->" + "ba" * 10_000)
+
+
+@hostile("limit rank")
+def einsum_of_20_000_labels_of_one() -> Made:
+    return single("Einsum", (1, 1), equation="ab->" + "ba" * 10_000)
+
+
+@hostile("limit constant_bytes")
+def shape_that_doubles_40_times() -> Made:
+    steps = [helper.make_node("Concat", [f"s{at}"] * 2, [f"s{at + 1}"], axis=0) for at in range(40)]
+    shape = helper.make_node("Shape", ["x"], ["s0"])
+    return model([shape, *steps, helper.make_node("ConstantOfShape", ["s40"], ["z"]), relu()])
+
+
+@hostile()
+def shape_that_squares_itself_80_times() -> Made:
+    steps = [helper.make_node("Mul", [f"s{at}"] * 2, [f"s{at + 1}"]) for at in range(80)]
+    return model([helper.make_node("Shape", ["x"], ["s0"]), *steps, helper.make_node("Reshape", ["x", "s80"], ["y"])])
+
+
+@hostile("limit tensor_bytes")
+def concat_that_doubles_60_times() -> Made:
+    steps = [helper.make_node("Concat", [f"t{at}" if at else "x"] * 2, [f"t{at + 1}"], axis=0) for at in range(60)]
+    return model(steps, outputs=["t60"])
+
+
+@hostile()
+def sequence_of_3000_steps() -> Made:
+    steps = [helper.make_node("SequenceInsert", [f"s{at}", "x"], [f"s{at + 1}"]) for at in range(3000)]
+    joined = helper.make_node("ConcatFromSequence", ["s3000"], ["y"], axis=0)
+    return model([helper.make_node("SequenceEmpty", [], ["s0"]), *steps, joined])
+
+
 @hostile("limit tensor_bytes")
 def product_of_two_vectors() -> Made:
     return single("MatMul", (2**20, 1), (1, 2**20))

@@ -49,6 +49,8 @@ def test_lists_and_columns_are_read() -> None:
         {"target": "t", "space": "s", "texts": []},
         {"target": "t", "space": "s", "texts": ["a"], "level": 1},
         {"target": "t", "space": "s", "texts": ["a"], "level": 1.5},
+        {"target": "t", "space": "s", "texts": ["a"], "level": 1 - 2**-53},
+        {"target": "t", "space": "s", "texts": ["a"], "level": 5e-324},
     ],
 )
 def test_whatever_is_unusual_is_left_to_the_route(body: Any) -> None:

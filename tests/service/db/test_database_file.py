@@ -17,7 +17,7 @@ from service.db import database_file, tables
 from service.db.backup import back_up
 from service.db.changes import Changes
 from service.db.failures import cause_of
-from service.db.session import Database, create_engine_for, upgrade
+from service.db.session import READ_ONLY, Database, create_engine_for, upgrade
 from service.settings import Settings
 
 
@@ -268,6 +268,22 @@ def test_only_what_changes_something_is_counted(used: tuple[Path, Database]) -> 
     assert commits(database) == before
     add(database, "more")
     assert commits(database) == before + 1
+
+
+def test_a_connection_that_was_detached_counts_what_it_writes(used: tuple[Path, Database]) -> None:
+    _path, database = used
+    before = commits(database)
+    with database.engine.connect() as connection:
+        connection.detach()
+        connection.execution_options(**{READ_ONLY: True})
+        with connection.begin():
+            connection.exec_driver_sql("CREATE TEMPORARY TABLE mine (id INTEGER)")
+            connection.exec_driver_sql("INSERT INTO mine VALUES (1)")
+        assert commits(database) == before
+        connection.execution_options(**{READ_ONLY: False})
+        with connection.begin():
+            connection.exec_driver_sql("DELETE FROM architecture")
+    assert (commits(database), count(database)) == (before + 1, 0)
 
 
 LOCK_IN_ANOTHER_PROCESS = """

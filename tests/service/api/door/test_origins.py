@@ -85,6 +85,8 @@ def reaches_a_route(listens_on: str, allowed: Sequence[str], host: bytes | None)
     [
         {"origin": EVIL},
         {"origin": "null"},
+        {"origin": "http://["},
+        {"origin": "http://[x]y"},
         {"origin": "http://testserver:3000"},  # another program on the same host
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site", "origin": EVIL},
