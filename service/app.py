@@ -227,6 +227,7 @@ def _assemble(
         generate_unique_id_function=lambda route: route.name,
         responses={"4XX": {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}},
     )
+    app.root_path = parts.settings.root_path.rstrip("/")  # as an argument, FastAPI warns of it at every start
     app.state.parts = parts
     _include_routes(app)
     problems.install(app)
@@ -266,7 +267,7 @@ def _lifespan_of(pools: Pools, tickers: Sequence[Ticker], closing: Sequence[Call
 def _successor_of(settings: Settings) -> Callable[[str], str | None]:
     """Path → the versioned one of what version 0.1 called so; None for all others."""
     former = {route.path.split("/")[1] for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)}
-    prefix = settings.root_path
+    prefix = settings.root_path.rstrip("/")
 
     def successor(path: str) -> str | None:
         inside = path.removeprefix(prefix)

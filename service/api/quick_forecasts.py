@@ -20,6 +20,7 @@ from latcast.schema import LatcastError
 from service.api.deps import READERS, Parts
 from service.api.door.bodies import SMALL_BYTES, Body
 from service.api.door.heads import header
+from service.api.door.prefix import inside
 from service.api.forecast_arrow import wants_arrow
 from service.api.problems import response_to
 from service.api.quick_calls import QuickCall, read_call, written
@@ -60,7 +61,7 @@ class QuickForecasts:
             await response_to(Request(scope), error)(scope, receive, send)
 
     def _may_be_quick(self, scope: Scope) -> bool:
-        return _path(scope) in PATHS and _is_plain(scope, most_bytes=self._parts.settings.max_text_bytes)
+        return inside(scope) in PATHS and _is_plain(scope, most_bytes=self._parts.settings.max_text_bytes)
 
     async def _respond(self, body: Body, scope: Scope, receive: Receive, send: Send) -> None:
         answer = await self._answer(body, scope)
@@ -117,11 +118,6 @@ class QuickForecasts:
         for each in prepared:
             self._parts.metrics.count_sources(*each.counts())
         return written(call, prepared, as_arrow=as_arrow)
-
-
-def _path(scope: Scope) -> str:
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _is_plain(scope: Scope, *, most_bytes: int) -> bool:

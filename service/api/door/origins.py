@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.door.heads import header
+from service.api.door.prefix import inside
 from service.api.problems import problem, problem_response
 from service.fleet.access import is_loopback
 
@@ -44,7 +45,7 @@ class NamedHosts:
         """Handle one call (ASGI)."""
         host = header(scope, b"host") if scope["type"] == "http" else None
         # Browsers always send one; what sends none is an old health check.
-        if self._takes_any or host is None or scope["path"] in PROBES or self._is_own(host):
+        if self._takes_any or host is None or inside(scope) in PROBES or self._is_own(host):
             await self._app(scope, receive, send)
             return
         detail = (

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["BehindPrefix"]
+__all__ = ["BehindPrefix", "inside"]
 
 
 class BehindPrefix:
@@ -40,3 +40,9 @@ class BehindPrefix:
         if path != self._prefix and not path.startswith(f"{self._prefix}/"):
             path = self._prefix + path
         return {**scope, "path": path, "root_path": self._prefix}
+
+
+def inside(scope: Scope) -> str:
+    """The path below the prefix."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))

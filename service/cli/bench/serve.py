@@ -89,22 +89,31 @@ def bench_serve(
     agents: Annotated[
         int, typer.Option(min=0, help="Agents that report while single forecasts are asked once more.")
     ] = 0,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Database of the service, which has to be empty; a file of SQLite by default."
+        ),
+    ] = None,
     json_out: JsonOption = None,
 ) -> None:
     """Measure the service's speed on this machine: start it with a table of its own, and call it beside an echo.
 
     The echo is an application of the same framework and server that parses each body and sends it back. Both run in
     processes of their own and are called in turns, so that ratios hold on busy machines, too. Nothing leaves the
-    machine; the database is a temporary one. `--agents` replay one result again and again, while a target is adapted.
+    machine; the database is a temporary one, unless an empty one is named. `--agents` replay one result again and
+    again, while a target is adapted.
 
     \b
     Examples:
       latcast bench serve
       latcast bench serve --form single --seconds 10
       latcast bench serve --agents 16 --json speed.json
+      latcast bench serve --form single --agents 50 \\
+        --database-url postgresql://latcast@localhost/bench
     """
     with TemporaryDirectory(prefix="latcast-bench-") as folder, ExitStack() as stack:
-        bench = _Bench(Path(folder), stack)
+        bench = _Bench(Path(folder), stack, database_url or f"sqlite:///{Path(folder) / 'latcast.db'}")
         forms = _forms(bench.targets, bench.own_target, form)
         with bar(console, DESCRIPTION, BarColumn(), TimeElapsedColumn()) as shown:
             task = shown.add_task("measuring", total=rounds * len(forms))
@@ -124,17 +133,19 @@ class _Bench:
     """The service with a table of its own and the echo, each in a process.
 
     Args:
-        folder: for the database and the logs.
+        folder: for the logs, and the database where it is a file.
         stack: ends the processes.
+        database_url: of the service.
     """
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, database_url: str) -> None:
         say("Importing a table and starting the service …", console)
-        self.targets = _fill(folder)
+        self.targets = _fill(folder, database_url)
         self.port, self.echo_port = free_port(), free_port()
         log = folder / "service.log"
         arguments = ["serve", "--port", str(self.port), "--data-dir", str(folder)]
-        self.service = stack.enter_context(running(arguments, log=log, environment={"LATCAST_RATE_PER_SECOND": "0"}))
+        environment = {"LATCAST_RATE_PER_SECOND": "0", "LATCAST_DATABASE_URL": database_url}
+        self.service = stack.enter_context(running(arguments, log=log, environment=environment))
         wait_for(lambda: _answers(self.port, "/readyz"), process=self.service, log=log, what="The service")
         self.own_target = _register(self.port)
         echo_log = folder / "echo.log"
@@ -149,14 +160,20 @@ class _Bench:
         return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
 
 
-def _fill(folder: Path) -> list[str]:
-    """Import a table of NAS-Bench-201 on ten devices that are a sum of layers each; ids of its targets."""
-    import numpy as np
+def _fill(folder: Path, database_url: str) -> list[str]:
+    """Import a table of NAS-Bench-201 on ten devices that are a sum of layers each; ids of its targets.
 
-    from latcast.schema import Target
+    Raises:
+        InputError: the database has targets: it is somebody's.
+    """
+    import numpy as np
+    from sqlalchemy import select
+
+    from latcast.schema import InputError, Target
     from predictors.data.importers.records import BACKEND, Column, collect
     from predictors.features.cells import layer_one_hot
     from service.cli.common import open_database
+    from service.db import tables
     from service.measurements.table_import import store
 
     cells = _cells()[:MEASURED]
@@ -170,7 +187,10 @@ def _fill(folder: Path) -> list[str]:
         columns.append(
             Column(target=target, architectures=cells, latency_ms=np.asarray(1 + layers @ layer_ms, dtype=np.float64))
         )
-    with open_database(data_dir=folder, database_url=f"sqlite:///{folder / 'latcast.db'}") as (database, _):
+    with open_database(data_dir=folder, database_url=database_url) as (database, _):
+        with database.read() as session:
+            if session.scalar(select(tables.Target.id).limit(1)) is not None:
+                raise InputError("The benchmark fills its database: name one that is empty.")
         store(database, collect("benchmark", columns, []))
     return [column.target.id for column in columns]
 

@@ -29,3 +29,11 @@ def test_redirects_lead_back_through_the_proxy(make_world: Callable[..., World],
 def test_the_dashboard_is_led_to_relatively(make_world: Callable[..., World]) -> None:
     answer = make_world(root_path="/latcast").http.get("/ui", follow_redirects=False)
     assert answer.headers["location"] == "ui/"
+
+
+@pytest.mark.parametrize("prefix", ["", "/latcast"], ids=["taken off", "passed on"])
+def test_probes_and_former_paths_are_known_below_a_prefix(make_world: Callable[..., World], prefix: str) -> None:
+    http = make_world(root_path="/latcast/").http
+    assert http.get(f"{prefix}/targets").headers["link"] == '</latcast/v1/targets>; rel="successor-version"'
+    probe = http.get(f"{prefix}/healthz", headers={"host": "a-load-balancer"})
+    assert probe.json() == {"status": "ok"}

@@ -8,9 +8,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from latcast.schema import UnknownNameError
+from latcast.schema import InputError, UnknownNameError
 from service.cli.bench.load import Load
-from service.cli.bench.serve import MEASURED, Form, _cells, _forms, _print, _result, bench_serve
+from service.cli.bench.serve import MEASURED, Form, _cells, _fill, _forms, _print, _result, bench_serve
+from service.db.session import Database
+from service.db.tables import Target
 
 
 def load(per_second: float, p99_ms: float) -> Load:
@@ -73,6 +75,13 @@ def test_the_table_fits_a_narrow_terminal(capsys: pytest.CaptureFixture[str], mo
 
 
 @pytest.mark.slow
+def test_a_database_that_is_somebodys_is_not_filled(database: Database, database_url: str, tmp_path: Path) -> None:
+    with database.write.begin() as session:
+        session.add(Target(id="t", backend="b", record={}))
+    with pytest.raises(InputError, match="name one that is empty"):
+        _fill(tmp_path, database_url)
+
+
 def test_a_short_run(tmp_path: Path) -> None:
     app = typer.Typer()
     app.command()(bench_serve)

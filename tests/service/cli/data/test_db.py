@@ -13,6 +13,9 @@ from latcast.errors import ConflictError
 from latcast.schema import InputError
 from service.cli.main import app
 from service.db.migrate import head_revision
+from service.db.session import Database, create_engine_for
+from service.db.tables import Target
+from service.settings import Settings
 
 OLD = Path(__file__).parents[3] / "data" / "databases" / "0_1_open_adaptation.sqlite3"
 
@@ -39,6 +42,18 @@ def test_a_copy_is_made_looked_at_and_put_back(tmp_path: Path, monkeypatch: pyte
     assert "2 rows of" in db("restore", str(copy)).stdout
     rows = json.loads(db("check", "--json", "-").stdout)["rows"]
     assert rows["api_key"] == 1
+
+
+def test_pruning_says_what_goes_and_asks_what_may(new_sqlite: str) -> None:
+    with pytest.raises(InputError, match="Say what may go"):
+        CliRunner().invoke(app, ["db", "prune"], catch_exceptions=False)
+    assert "There is nothing to delete." in db("prune", "--hidden-days", "0").stdout
+    database = Database(create_engine_for(Settings(database_url=new_sqlite)))
+    with database.write.begin() as session:
+        session.add(Target(id="t", backend="b", record={}, hidden_unix_s=1.0))
+    assert "would be deleted" in db("prune", "--hidden-days", "1", "--dry-run").stdout
+    assert json.loads(db("prune", "--hidden-days", "1", "--json", "-").stdout)["rows"]["target"] == 1
+    database.close()
 
 
 def test_an_old_database_is_upgraded_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,40 @@
+"""`latcast fleet`: devices and targets are hidden, brought back, renamed and merged from the command line."""
+
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from latcast.errors import NotFoundError
+from service.cli.main import app
+from tests.service.helpers import OTHER_TARGET, TARGET, World
+
+
+@pytest.fixture
+def served(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    for module in ("curation", "devices"):
+        monkeypatch.setattr(f"service.cli.fleet.{module}.open_client", lambda *_: world.client_with(None))
+    world.agent([TARGET, OTHER_TARGET])
+    return world
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def test_a_device_is_named_hidden_and_brought_back(served: World) -> None:
+    assert "is called desk 4." in run("fleet", "rename", "bench", "desk 4").stdout
+    assert "desk 4" in run("devices").stdout
+    assert run("fleet", "hide", "device", "desk 4").stdout == "The device desk 4 is hidden.\n"
+    assert "No devices yet" in run("devices").stdout
+    assert "desk 4" in run("devices", "--hidden").stdout
+    (device,) = served.client.devices(hidden=True)
+    assert "is back. Its agent needs a new key" in run("fleet", "show", "device", device["id"]).stdout
+    assert len(served.client.targets()) == 2
+
+
+def test_targets_become_one(served: World) -> None:
+    assert f"is part of {TARGET.id} now." in run("fleet", "merge", "target", OTHER_TARGET.id, TARGET.id).stdout
+    assert [one["id"] for one in served.client.targets()] == [TARGET.id]
+    with pytest.raises(NotFoundError, match="no hidden target"):
+        run("fleet", "show", "target", TARGET.id)
