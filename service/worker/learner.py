@@ -26,8 +26,8 @@ from service.measurements.lookup import GRAPHS
 
 __all__ = ["Learner"]
 
-QUICK_MS = 1000.0
-"""An adaptation that takes no longer is made anew with each measurement."""
+QUICK_MS = 5000.0
+"""An adaptation that takes no longer, on a busy machine too, is made anew with each measurement."""
 SLOW_SHARE = 0.2
 """One that takes longer is made when so many of the rows are new."""
 MORE = 1.25

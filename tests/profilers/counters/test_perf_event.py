@@ -76,3 +76,19 @@ def test_multiplexed_counts_are_scaled_and_unscheduled_ones_absent(monkeypatch: 
     assert reading.values == {"seen": 1000.0}
     assert (reading.enabled_ns["seen"], reading.running_ns["seen"]) == (1000, 250)
     assert "no free counter" in reading.absent["starved"]
+
+
+def test_hardware_events_count_real_work_where_the_machine_has_any() -> None:
+    with closing(PerfEventReader()) as reader:
+        if "instructions" not in reader.events:
+            with reader:
+                pass
+            pytest.skip(reader.read().absent["instructions"])
+        counts = []
+        for size in (50_000, 200_000):
+            with reader:
+                sum(range(size))
+                [value * value for value in range(size)]
+            counts.append(reader.read().values["instructions"])
+    assert counts[0] > 50_000, "each value takes one instruction at least"
+    assert counts[1] > 2 * counts[0]
