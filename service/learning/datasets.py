@@ -58,6 +58,9 @@ def load_dataset(
         imported: columns of public tables too.
         baseline_speed: latencies as they would be at the baseline speed of the machine, which is what the
             sentinel beside these rows has as its median; otherwise as measured.
+
+    Raises:
+        NotFoundError: measurements that are named were deleted or hidden, or their target was.
     """
     if target_id is not None:
         target_ids = [target_id]
@@ -109,7 +112,10 @@ def _load_rows(session: Session, row_ids: Sequence[int]) -> list[tables.Measurem
         query = select(tables.Measurement).where(tables.Measurement.id.in_(part)).order_by(tables.Measurement.id)
         rows += session.scalars(query.options(joinedload(tables.Measurement.architecture)))
     if len(rows) != len(row_ids):
-        raise NotFoundError(f"{len(row_ids) - len(rows)} of the measurements are not in the database.")
+        raise NotFoundError(
+            f"{len(row_ids) - len(rows)} of the measurements are not in the database, or were hidden since they were "
+            "chosen: ask again."
+        )
     return rows
 
 
@@ -119,7 +125,9 @@ def _queries(session: Session, rows: Sequence[tables.Measurement]) -> list[Query
     texts = architectures_of(session, hashes)
     queries: list[Query] = []
     for row in rows:
-        target = targets[row.target_id]
+        target = targets.get(row.target_id)
+        if target is None:
+            raise NotFoundError(f"Target {row.target_id} was hidden since its measurements were chosen: ask again.")
         if row.graph_hash is not None:
             architecture = texts.get(row.graph_hash)
             queries.append(NetworkQuery(target=target, architecture=architecture, graph_hash=row.graph_hash))

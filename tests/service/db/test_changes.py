@@ -93,3 +93,17 @@ def test_what_a_commit_was_about_is_told(world: World) -> None:
         session.execute(delete(tables.Measurement))
     assert changed() == {"target", "other", "anything"}, "what is gone may have been anybody's"
     changes.close()
+
+
+def test_a_key_whose_end_is_moved_is_asked_about_again(world: World) -> None:
+    key = world.client.create_key("admin")
+    changes = Changes(world.database)
+    changes.look()
+    before = changes.of_keys
+    for end in (2e9, 1.9e9):
+        with world.database.write.begin() as session:
+            session.execute(update(tables.ApiKey).where(tables.ApiKey.id == key["id"]).values(expires_unix_s=end))
+        changes.look()
+        assert changes.of_keys > before
+        before = changes.of_keys
+    changes.close()

@@ -91,6 +91,20 @@ def test_support_set_by_ids(measured: World) -> None:
         assert set(datasets.network_keys(session, adaptation.support).values()) == graphs
 
 
+def test_rows_that_were_hidden_since_they_were_chosen_are_an_error(measured: World) -> None:
+    with measured.database.read() as session:
+        ids = representative_ids(session, target_ids=[TARGET.id])
+    measured.client.hide_measurements(ids=ids[:1])
+    with measured.database.read() as session:
+        assert datasets.visible_among(session, ids) == set(ids[1:])
+        with pytest.raises(NotFoundError, match=r"1 of the measurements .* hidden"):
+            datasets.load_dataset(session, measurement_ids=ids)
+        datasets.load_dataset(session, measurement_ids=ids[1:])
+    measured.client.hide("targets", TARGET.id)
+    with measured.database.read() as session, pytest.raises(NotFoundError, match=r"Target .* was hidden"):
+        datasets.load_dataset(session, measurement_ids=ids[1:])
+
+
 def test_no_rows_are_an_empty_dataset(world: World) -> None:
     with world.database.read() as session:
         assert len(datasets.load_dataset(session)) == 0

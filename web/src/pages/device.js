@@ -17,7 +17,7 @@ export default function Device({ id, query }) {
     const { device } = row;
     const own = (targets.data?.items ?? []).filter((/** @type {any} */ one) => one.device_id === id);
     const shown = query.get("target") ?? own.find((/** @type {any} */ one) => one.microbench)?.id;
-    return html`<${Head} title=${device.name} crumbs=${[["Overview", "/"]]} lead=${html`<span class="row"><span>${device.processor}</span>${row.online ? html`<${Badge} kind="good" dot>online<//>` : html`<${Badge} kind="warn" dot>away<//>`}</span>`}><${Copy} text=${id} label="Copy id" /><//>
+    return html`<${Head} title=${row.name} crumbs=${[["Overview", "/"]]} lead=${html`<span class="row"><span>${device.processor}</span>${row.online ? html`<${Badge} kind="good" dot>online<//>` : html`<${Badge} kind="warn" dot>away<//>`}</span>`}><${Copy} text=${id} label="Copy id" /><//>
       <div class="grid wide">
         <${Card} title="The machine"><${Facts} items=${[["Processor", `${device.processor} (${device.machine})`], ["Cores", `${device.physical_cores} physical, ${device.logical_cores} logical`], ["Memory", bytes(device.memory_bytes)],
           ["Caches", Object.entries(device.cache_bytes ?? {}).map(([name, size]) => `${name} ${bytes(size)}`).join(", ")], ["Features", html`<span class="mono small">${device.features.join(" ")}</span>`], ["System", device.system],
