@@ -247,10 +247,13 @@ class _Walk:
         trips: int = 1,
     ) -> None:
         place, operation = self._scope.place, node.operation
+        attributes = operation.recorded
+        if operation.operator == "Dropout" and in_training(operation, inputs, self._context.opsets):
+            attributes = {**attributes, "training_mode": 1}  # an input says so, whose value the record has not
         self._nodes.append(make_node(
             operator=operation.operator, domain=operation.domain, name=node.name,
             inputs=tuple([-1 if item is None else place(item) for item in inputs]),
-            outputs=tuple([place(item) if item.name else -1 for item in outputs]), attributes=operation.recorded,
+            outputs=tuple([place(item) if item.name else -1 for item in outputs]), attributes=attributes,
             work=work, bodies=tuple([body.walked.graph for body in bodies]) if bodies else (), trips=trips,
         ))  # fmt: skip
 

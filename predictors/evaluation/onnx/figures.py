@@ -14,7 +14,10 @@ from predictors.evaluation.metrics import spearman
 from predictors.evaluation.onnx.forecasting import Forecast
 from predictors.evaluation.onnx.manifest import FailedModel
 
-__all__ = ["document"]
+__all__ = ["LITTLE_KNOWN", "document"]
+
+LITTLE_KNOWN = 0.7
+"""Known share below which a model counts in `coverage_90_little_known`."""
 
 
 def document(
@@ -42,6 +45,8 @@ def document(
     models = [_model(name, measured, by_name[name]) for name, measured in measured_ms.items()]
     errors = {name: [_error(one, measured) for one in by_name[name]] for name, measured in measured_ms.items()}
     mean_errors = [fmean(values) for values in errors.values()]
+    little_known = {model["name"] for model in models if model["known_share"] < LITTLE_KNOWN}
+    covered = {name: share for name, ms in measured_ms.items() if (share := _covered(by_name[name], ms)) is not None}
     return {
         "models": models,
         "failed": [asdict(one) for one in failed],
@@ -50,9 +55,8 @@ def document(
         "within_10": _mean([_share(values, 0.10) for values in errors.values()]),
         "within_20": _mean([_share(values, 0.20) for values in errors.values()]),
         "spearman": _spearman(models),
-        "coverage_90": _mean(
-            [share for name, ms in measured_ms.items() if (share := _covered(by_name[name], ms)) is not None]
-        ),
+        "coverage_90": _mean(list(covered.values())),
+        "coverage_90_little_known": _mean([share for name, share in covered.items() if name in little_known]),
         "repeatability": median(differences) if differences else None,
         "host_drift": host_drift,
     }

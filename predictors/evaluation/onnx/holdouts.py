@@ -2,9 +2,10 @@
 
 `families`: each family of the zoo is held out on all targets; on each target a few of its networks are the support, the
 rest is forecast. `targets`: all targets of each backend and precision are held out; on each of them a few networks are
-the support, the rest is forecast.
+the support, the rest is forecast. `operators`: each of the commoner operators is held out with all graphs that have it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latcast.schema import GraphHash, InputError, Target
+from latcast.schema import Graph, GraphHash, InputError, Target
 from predictors.base import LatencyDataset, Predictor, Query
 from predictors.data.measured import MeasuredRow
 from predictors.data.measured.records import CAREFUL, QUICK
@@ -22,11 +23,13 @@ from predictors.evaluation.onnx.forecasting import Forecast, Measured, forecast_
 from predictors.evaluation.onnx.manifest import FailedModel
 from profilers.search_spaces.families import family_of
 
-__all__ = ["HOLDOUTS", "Draw", "Holdout", "families", "judge", "judge_table", "repeated", "targets"]
+__all__ = ["HOLDOUTS", "Draw", "Holdout", "families", "judge", "judge_table", "operators", "repeated", "targets"]
 
 _MOST_ROWS = 400
 """Largest number of rows of one target that are judged, a random part, since the graph of each has to be built."""
 _FEWEST_FORECASTS = 5
+_OPERATORS, _COMMONEST = 20, 0.25
+"""Number of operators that are held out in turn, and the largest share of the networks that has one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,29 @@ def targets(data: LatencyDataset) -> list[Holdout]:
     return [_holdout(data, name, np.flatnonzero(names == name)) for name in sorted(set(names))]
 
 
-HOLDOUTS: Mapping[str, Callable[[LatencyDataset], list[Holdout]]] = {"families": families, "targets": targets}
+def operators(data: LatencyDataset) -> list[Holdout]:
+    """A held-out part for each of the operators that most networks have, but for those that hardly any lacks."""
+    present = [_operators_of(query.graph) for query in data.queries]
+    networks = [names for names, query in zip(present, data.queries, strict=True) if _is_network(query)]
+    counts = Counter(name for names in networks for name in names)
+    rare_enough = [name for name, count in counts.most_common() if count <= _COMMONEST * len(networks)]
+    return [
+        _holdout(data, name, np.flatnonzero([name in names for names in present]))
+        for name in sorted(rare_enough[:_OPERATORS])
+    ]
+
+
+def _operators_of(graph: Graph) -> frozenset[str]:
+    """Names of the operators of a graph and its bodies."""
+    inside = [_operators_of(body) for node in graph.nodes for body in node.bodies]
+    return frozenset(node.operator for node in graph.nodes).union(*inside)
+
+
+HOLDOUTS: Mapping[str, Callable[[LatencyDataset], list[Holdout]]] = {
+    "families": families,
+    "targets": targets,
+    "operators": operators,
+}
 
 
 def judge(
@@ -185,7 +210,7 @@ def _holdout(data: LatencyDataset, name: str, rows: NDArray[np.intp]) -> Holdout
     by_target: dict[str, list[int]] = {}
     for row in rows:
         query = data.queries[row]
-        if query.architecture is None or query.architecture.space != "kernels":
+        if _is_network(query):
             by_target.setdefault(query.target.id, []).append(int(row))
     rng = np.random.default_rng([*name.encode()])
     judged = {
@@ -193,6 +218,10 @@ def _holdout(data: LatencyDataset, name: str, rows: NDArray[np.intp]) -> Holdout
         for target, places in by_target.items()
     }
     return Holdout(name=name, hidden=rows, judged=judged)
+
+
+def _is_network(query: Query) -> bool:
+    return query.architecture is None or query.architecture.space != "kernels"
 
 
 def _family(query: Query) -> str:

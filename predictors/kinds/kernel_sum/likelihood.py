@@ -46,7 +46,8 @@ class Likelihood:
         totals = kernels.totals(times)
         shares = kernels.by_class(times) / totals[:, None]
         tilts = kernels.sums(times[:, None] * kernels.tilt) / totals[:, None]
-        unknown = kernels.totals(times**2 * kernels.unknown_variance) / totals**2
+        # Kernels that training knows nothing of are forecast wrong by one factor, so that their errors add up.
+        unknown = (kernels.totals(times * np.sqrt(kernels.unknown_variance)) / totals) ** 2
         variance = self.graph_std**2 + shares**2 @ self.class_std**2 + unknown
         design = [np.ones((kernels.count, 1)), shares, tilts, np.zeros_like(shares)]
         return np.log(totals), np.concatenate(design, axis=1), variance

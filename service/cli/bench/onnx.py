@@ -37,6 +37,7 @@ class HoldoutKind(StrEnum):
 
     FAMILIES = "families"
     TARGETS = "targets"
+    OPERATORS = "operators"
 
 
 def bench_onnx(
@@ -96,8 +97,8 @@ def bench_onnx(
 
     if [manifest, holdout, table].count(None) != 2:
         raise InputError(
-            "Give one of --manifest with models to measure, --holdout families or targets, and --table with latencies "
-            "that others measured."
+            "Give one of --manifest with models to measure, --holdout families, targets or operators, and --table with "
+            "latencies that others measured."
         )
     get_sampler(sampler)
     name = predictor or DEFAULT_PREDICTOR

@@ -5,7 +5,7 @@ from math import prod
 
 from predictors.features.kernels.cost.shapes import count_elements
 from predictors.features.kernels.rewrite.layout import BLOCK
-from predictors.features.kernels.rewrite.plan import FusionPlan, Step
+from predictors.features.kernels.rewrite.plan import FusionPlan, Step, is_trained
 
 __all__ = ["CLASSES", "ELEMENT_COST", "kernel_class"]
 
@@ -89,6 +89,8 @@ def kernel_class(plan: FusionPlan, step: Step) -> str:
     product = _PRODUCTS.get(operator)
     if product is not None:
         return product(plan, step)
+    if operator == "BatchNormalization" and is_trained(step):
+        return "norm"
     if operator == "BatchNormalization" and step.blocked:
         return "conv_depthwise"
     if operator in _BINARY and ELEMENT_COST.get(operator, 1.0) < _COMPUTE_BOUND:

@@ -5,7 +5,7 @@ from math import prod
 from predictors.features.kernels.cost.classes import ELEMENT_COST
 from predictors.features.kernels.cost.shapes import Shape, Work, count_elements, padded_elements
 from predictors.features.kernels.rewrite.layout import BLOCK
-from predictors.features.kernels.rewrite.plan import FusionPlan, Step
+from predictors.features.kernels.rewrite.plan import FusionPlan, Step, is_trained
 
 __all__ = [
     "describe_activation",
@@ -98,7 +98,7 @@ def describe_axis(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """Normalisations and softmax: rows along an axis, each read a few times."""
     data = plan.shape(step.inputs[0])
     axis = step.integer("axis", 1 if plan.graph.opset < 13 and "oftmax" in step.operator else -1)
-    if step.operator in {"InstanceNormalization", "GroupNormalization"}:
+    if step.operator in {"InstanceNormalization", "GroupNormalization", "BatchNormalization"}:
         axis = 2
     axis = min(axis % max(1, len(data)), max(0, len(data) - 1))
     whole = step.operator.endswith("Normalization") or (plan.graph.opset < 13 and "oftmax" in step.operator)
@@ -107,7 +107,7 @@ def describe_axis(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     rows = prod(data) // max(1, length)
     shape.update(axis=length, rows=rows, run=length if inner == 1 else inner, parts=rows)
     shape.update(variant=float(inner > 1))
-    cost = ELEMENT_COST.get(step.operator, 5.0)
+    cost = ELEMENT_COST.get("InstanceNormalization" if is_trained(step) else step.operator, 5.0)
     if "oftmax" in step.operator and inner > 1:  # the axis is moved to the end, element by element, and back
         shape["parts"] = prod(data)
         cost *= 10

@@ -54,7 +54,7 @@ from predictors.features.kernels.cost.special import (
     tree_bytes,
 )
 from predictors.features.kernels.rewrite.layout import BLOCK, Reorder
-from predictors.features.kernels.rewrite.plan import FusionPlan, Step
+from predictors.features.kernels.rewrite.plan import FusionPlan, Step, is_trained
 
 __all__ = ["CALL", "Kernel", "describe_reorder", "describe_step"]
 
@@ -96,6 +96,8 @@ class Kernel:
 
 _READ_WHAT_THEY_WRITE = {"gather", "gather_elements", "slice"}
 """Classes that read a part of their input only: an embedding's table is not read as a whole."""
+_IN_8_BITS = 4
+"""Accuracy level from which a product with weights of a few bits quantises its activations."""
 _LOOKUPS = {"EmbedLayerNormalization", "QEmbedLayerNormalization"}
 """Operators of other classes that read some rows of their tables."""
 
@@ -199,8 +201,15 @@ def _describe(plan: FusionPlan, step: Step) -> Callable[..., Kernel]:
         parameter_bytes=float(parameters + (tree_bytes(step) if kind == "trees" else 0)),
         elements=count_elements(plan, step),
         shape=shape,
-        known=kind != "other" and (kind in _TOLERANT or all(spec.shape is not None for spec in ends)),
+        known=kind != "other"
+        and not _is_doubtful(step)
+        and (kind in _TOLERANT or all(spec.shape is not None for spec in ends)),
     )
+
+
+def _is_doubtful(step: Step) -> bool:
+    """Whether training has the operator, but not as it runs here: in training mode, or with activations in 8 bits."""
+    return is_trained(step) or (step.operator == "MatMulNBits" and step.integer("accuracy_level", 0) >= _IN_8_BITS)
 
 
 def describe_reorder(plan: FusionPlan, reorder: Reorder) -> Kernel:

@@ -13,13 +13,14 @@ from math import prod
 from predictors.features.kernels.rewrite.int8_fusion import (
     SCALED_OPERATORS,
     drop_positive_clip,
+    fuse_blocks,
     fuse_dynamic_product,
     fuse_node_unit,
     name_operands,
 )
 from predictors.features.kernels.rewrite.matmul_rules import fuse_matmul_add, fuse_matmul_neighbours
 from predictors.features.kernels.rewrite.patterns import PATTERNS, Pattern, find_pattern
-from predictors.features.kernels.rewrite.plan import FusionPlan, Step
+from predictors.features.kernels.rewrite.plan import FusionPlan, Step, is_trained
 from predictors.features.kernels.traits import Level
 
 __all__ = ["CONV_ACTIVATIONS", "fuse"]
@@ -72,6 +73,8 @@ def _drop_no_operations(plan: FusionPlan, step: Step) -> None:
         return
     if step.operator == "Identity" and source in plan.graph.inputs and result in plan.graph.outputs:
         return  # both names are somebody else's
+    if step.operator == "Dropout" and is_trained(step) and result in plan.results:
+        return  # one that others read is dropped all the same
     before, after = plan.spec(source), plan.spec(result)
     same = before.shape is not None and before.shape == after.shape and before.dtype == after.dtype
     identical = same and step.operator in _SHAPING
@@ -262,7 +265,8 @@ def _fuse_affine_into_conv(plan: FusionPlan, step: Step) -> None:
 
 def _is_channel_affine(plan: FusionPlan, step: Step, source: int) -> bool:
     if step.operator == "BatchNormalization":
-        return step.inputs[0] == source and all(plan.is_constant(tensor) for tensor in step.inputs[1:])
+        known = all(plan.is_constant(tensor) for tensor in step.inputs[1:])
+        return step.inputs[0] == source and known and not is_trained(step)
     if step.operator not in {"Mul", "Add"} or len(step.inputs) != 2:
         return False
     other = step.inputs[1] if step.inputs[0] == source else step.inputs[0]
@@ -368,6 +372,7 @@ _RULES: tuple[tuple[Level, set[Pattern], set[Pattern], Rule | _Remembering], ...
     (Level.EXTENDED, _ANY, {"MatMulInteger"}, fuse_dynamic_product),
     (Level.BASIC, _ANY, {"Conv", "ConvTranspose"}, _fuse_affine_into_conv),
     (Level.BASIC, _ANY, {"MatMul"}, fuse_matmul_add),
+    (Level.EXTENDED, {"DequantizeLinear"}, {"MatMul"}, fuse_blocks),
     *(
         (Level.BASIC, _KEYS[name], {pattern[0]}, _standard_pattern_rule(name, pattern))
         for name, pattern in PATTERNS

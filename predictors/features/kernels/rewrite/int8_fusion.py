@@ -10,7 +10,14 @@ from itertools import accumulate
 
 from predictors.features.kernels.rewrite.plan import FusionPlan, Step
 
-__all__ = ["SCALED_OPERATORS", "drop_positive_clip", "fuse_dynamic_product", "fuse_node_unit", "name_operands"]
+__all__ = [
+    "SCALED_OPERATORS",
+    "drop_positive_clip",
+    "fuse_blocks",
+    "fuse_dynamic_product",
+    "fuse_node_unit",
+    "name_operands",
+]
 
 _IN_8_BITS: Mapping[str, str] = {
     "Conv": "QLinearConv", "MatMul": "QLinearMatMul", "Gemm": "QGemm", "Add": "QLinearAdd", "Mul": "QLinearMul",
@@ -33,6 +40,8 @@ _OPERANDS: Mapping[str, tuple[int, ...]] = {
     "QLinearGlobalAveragePool": (0,), "QLinearReduceMean": (0,), "DynamicQuantizeLSTM": (0, 1, 2, 3),
 }  # fmt: skip
 """Positions of tensors among scales and zero points."""
+_IN_4_BITS = {"int4", "uint4"}
+_SMALLEST_BLOCK = 16
 SCALED_OPERATORS = frozenset(_OPERANDS) | {"QLinearConcat"}
 """Operators that have scales and zero points among their inputs."""
 
@@ -83,6 +92,22 @@ def fuse_node_unit(plan: FusionPlan, step: Step) -> None:
     for origin in origins:
         if origin is not None:
             plan.discard_unread(origin)
+
+
+def fuse_blocks(plan: FusionPlan, step: Step) -> None:
+    """A product with constant weights of 4 bits that DequantizeLinear unpacks block by block; a Gemm unpacks them."""
+    origin = _packed(plan, step.inputs[1]) if step.operator == "MatMul" else None
+    if origin is None or plan.sole_reader(origin) is not step or not plan.is_constant(origin.inputs[0]):
+        return
+    weights, block = plan.spec(origin.inputs[0]), origin.integer("block_size", 0)
+    whole = len(weights.shape or ()) == 2 and origin.integer("axis", 1) == 0
+    if weights.dtype not in _IN_4_BITS or not whole or block < _SMALLEST_BLOCK or block & (block - 1):
+        return
+    depth, columns = plan.shape(origin.inputs[0])
+    data, operands = step.inputs[0], list(origin.inputs)
+    merged = plan.merge([origin, step], main=step, last=step)
+    merged.attributes = {"K": depth, "N": columns, "bits": 4, "block_size": block, "accuracy_level": 4}
+    plan.replace(merged, "MatMulNBits", [data, *operands])
 
 
 def _split_in_8_bits(plan: FusionPlan, step: Step) -> None:

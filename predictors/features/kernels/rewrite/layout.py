@@ -8,7 +8,7 @@ Runtime's layout transformer: block of 16, as with AVX-512; with AVX2 it is 8, a
 from math import isclose, prod
 
 from predictors.features.kernels.rewrite.fusion import CONV_ACTIVATIONS
-from predictors.features.kernels.rewrite.plan import FusionPlan, Step
+from predictors.features.kernels.rewrite.plan import FusionPlan, Step, is_trained
 from predictors.features.kernels.traits import Level
 
 __all__ = ["BLOCK", "Reorder", "assign_layouts"]
@@ -131,7 +131,7 @@ def _carry(layouts: _Layouts, step: Step, source: int) -> bool:
     if step.operator == "Transpose" and step.ints("perm") == _TO_CHANNELS_LAST:
         step.operator = "ReorderOutput"
         return True
-    if step.operator == "BatchNormalization" or _enlarges_evenly(layouts.plan, step):
+    if (step.operator == "BatchNormalization" and not is_trained(step)) or _enlarges_evenly(layouts.plan, step):
         layouts.write_blocked(step)
         return True
     return False

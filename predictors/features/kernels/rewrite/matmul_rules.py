@@ -2,7 +2,7 @@
 
 from collections.abc import Set
 
-from predictors.features.kernels.rewrite.plan import FusionPlan, Step
+from predictors.features.kernels.rewrite.plan import FusionPlan, Step, is_trained
 
 __all__ = ["fuse_matmul_add", "fuse_matmul_neighbours"]
 
@@ -24,7 +24,7 @@ def fuse_matmul_add(plan: FusionPlan, step: Step) -> None:
         fits = plan.shape(bias) == out[-1:] and plan.is_constant(bias) and constant
         fits = fits or (len(out) == 2 and plan.shape(bias) in {out, out[1:], (1, out[1]), (out[0], 1)})
     else:
-        fits = constant and reader.operator == "BatchNormalization" and len(out) == 2
+        fits = constant and reader.operator == "BatchNormalization" and len(out) == 2 and not is_trained(reader)
     if fits:
         plan.merge([step, reader], main=step, last=reader, operator="Gemm")
 

@@ -13,7 +13,7 @@ from operator import attrgetter
 
 from latcast.schema import Attribute, Graph, ModelLimitError, Node, TensorSpec
 
-__all__ = ["MOST_STEPS", "FusionPlan", "Step"]
+__all__ = ["MOST_STEPS", "FusionPlan", "Step", "is_trained"]
 
 MOST_STEPS = 1_000_000
 """Nodes at most of one graph that is fused: ten times what a file may have, for quantising writes several for one."""
@@ -167,6 +167,11 @@ class Step:
         """An attribute that is one integer."""
         value = self.attributes.get(name, default)
         return int(value) if isinstance(value, int | float) else default
+
+
+def is_trained(step: Step) -> bool:
+    """Whether a BatchNormalization or Dropout computes what it does in training."""
+    return bool(step.integer("training_mode", 0))
 
 
 class FusionPlan:

@@ -9,7 +9,7 @@ import pytest
 from latcast.schema import Architecture, InputError
 from predictors.base import LatencyDataset, Query
 from predictors.data.measured import MeasuredRow
-from predictors.evaluation.onnx import HOLDOUTS, Draw, Holdout, judge, repeated
+from predictors.evaluation.onnx import HOLDOUTS, Draw, Holdout, holdouts, judge, repeated
 from predictors.kinds.flops import FlopsPredictor
 from predictors.testing.devices import DEVICES, measure
 from predictors.testing.graphs import random_graph
@@ -53,6 +53,25 @@ def test_a_family_is_hidden_on_all_targets(monkeypatch, data):
     assert written["models"]
     assert all("mobile" in model["name"] for model in written["models"])
     assert 0 < written["median_ape"] < math.inf
+
+
+def test_an_operator_is_hidden_with_every_graph_that_has_it(monkeypatch, data):
+    trained = _in_training(monkeypatch)
+    monkeypatch.setattr(holdouts, "_COMMONEST", 0.9)
+    parts = HOLDOUTS["operators"](data)
+    assert 0 < len(parts) <= 20
+    having = {part.name: {data.queries[row].architecture.text for row in part.hidden} for part in parts}
+    networks = [query for query in data.queries if query.architecture.space == "zoo"]
+    for part in parts:
+        with_it = [query for query in data.queries if any(node.operator == part.name for node in query.graph.nodes)]
+        assert having[part.name] == {query.architecture.text for query in with_it}
+        assert sum(query in with_it for query in networks) <= 0.9 * len(networks)
+    part = next(part for part in parts if max(map(len, part.judged.values()), default=0) >= 2 + 5)
+    written = judge(data, part, FlopsPredictor(), Draw(sampler="random", shots=2, seeds=1))
+    assert having[part.name].isdisjoint(text for _, text in trained)
+    assert written["models"]
+    little = [model for model in written["models"] if model["known_share"] < 0.7]
+    assert (written["coverage_90_little_known"] is None) == (not little or written["coverage_90"] is None)
 
 
 def test_all_targets_of_a_backend_and_precision_are_hidden(monkeypatch, data):
