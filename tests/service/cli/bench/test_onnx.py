@@ -19,7 +19,8 @@ from service.cli.bench.group import bench
 from tests.service.helpers import DEVICE
 
 KEYS = {
-    "models", "failed", "median_ape", "mape", "within_10", "within_20", "spearman", "coverage_90", "repeatability",
+    "models", "failed", "median_ape", "mape", "within_10", "within_20", "spearman", "coverage_90",
+    "coverage_90_little_known", "repeatability",
     "host_drift",
 }  # fmt: skip
 
