@@ -95,8 +95,13 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _count_commit(connection: Connection) -> None:
     driver, reads = _driver_of(connection), connection.get_execution_options().get(READ_ONLY, False)
-    if not reads and driver.total_changes != connection.info.get(CHANGES):  # what was detached keeps no info: it counts
+    if reads or driver.total_changes == connection.info.get(CHANGES):  # what was detached keeps no info: it counts
+        return
+    try:
         count_commit(driver)
+    except sqlite3.Error as error:
+        connection.invalidate()  # the pool would lend it again with its transaction still open
+        raise OperationalError(None, None, error) from error
 
 
 def _driver_of(connection: Connection) -> sqlite3.Connection:

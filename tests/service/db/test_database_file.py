@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import OperationalError
 
-from service.db import database_file, tables
+from service.db import database_file, session, tables
 from service.db.backup import back_up
 from service.db.changes import Changes
 from service.db.failures import cause_of
@@ -119,13 +119,13 @@ def test_nothing_is_read_from_or_written_to_a_file_without_its_name(
 
 def test_a_file_that_goes_during_a_transaction_is_no_success(used: tuple[Path, Database]) -> None:
     path, database = used
-    session = database.write()
-    session.add(tables.Architecture(space="s", text="during"))
-    session.flush()
+    writing = database.write()
+    writing.add(tables.Architecture(space="s", text="during"))
+    writing.flush()
     aside = path.rename(path.with_name("aside"))
     with pytest.raises(OperationalError, match="deleted or replaced"):
-        session.commit()
-    session.close()
+        writing.commit()
+    writing.close()
     aside.rename(path)
     assert count(database) == 1
 
@@ -214,13 +214,13 @@ def test_a_file_that_is_written_over_in_place_is_refused(used: tuple[Path, Datab
 
 def test_a_file_that_is_written_over_during_a_transaction_is_no_success(used: tuple[Path, Database]) -> None:
     path, database = used
-    session = database.write()
-    session.add(tables.Architecture(space="s", text="during"))
-    session.flush()
+    writing = database.write()
+    writing.add(tables.Architecture(space="s", text="during"))
+    writing.flush()
     path.write_bytes(another_database(path, path.parent))
     with pytest.raises(OperationalError, match="was overwritten"):
-        session.commit()
-    session.close()
+        writing.commit()
+    writing.close()
 
 
 def test_what_sqlite_itself_does_to_the_file_is_no_overwriting(used: tuple[Path, Database]) -> None:
@@ -284,6 +284,23 @@ def test_a_connection_that_was_detached_counts_what_it_writes(used: tuple[Path, 
         with connection.begin():
             connection.exec_driver_sql("DELETE FROM architecture")
     assert (commits(database), count(database)) == (before + 1, 0)
+
+
+def test_a_commit_that_cannot_be_counted_is_a_failure_of_the_database(
+    used: tuple[Path, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _path, database = used
+
+    def fail(_connection: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "count_commit", fail)
+        with pytest.raises(OperationalError, match="disk is full") as error:
+            add(database, "lost")
+    assert "no space left" in cause_of(error.value).sentence
+    add(database, "after")
+    assert count(database) == 2
 
 
 LOCK_IN_ANOTHER_PROCESS = """
