@@ -25,6 +25,12 @@ _LISTED = 100
 _MOST_VALUES = 50
 """A column with more values than this tells networks apart, not data sets."""
 
+_OF_RUNS = frozenset({
+    "", "#", "date", "id", "index", "iteration", "no", "repeat", "repetition", "row", "run", "seed", "timestamp",
+    "trial", "unnamed: 0",
+})  # fmt: skip
+"""Columns that number rows, as the index without a name that pandas writes does, or runs of one measurement."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Row:
@@ -122,11 +128,7 @@ def _telling_columns(table: TableFile, rows: Sequence[_Row]) -> tuple[tuple[int,
     split: tuple[int, ...] = ()
     for index, name in enumerate(table.others):
         values = {row.others[index] for row in rows}
-        if (
-            not repeated
-            or not 1 < len(values) <= _MOST_VALUES
-            or name.lower() in ("seed", "run", "repetition", "trial")
-        ):
+        if not repeated or not 1 < len(values) <= _MOST_VALUES or name.lower() in _OF_RUNS:
             continue
         fewer = _repeated(rows, (*split, index))
         if fewer < repeated:

@@ -27,6 +27,7 @@ def document(
     *,
     differences: Sequence[float],
     host_drift: float | None = None,
+    precisions: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The document: `models`, `failed` and the figures over all models.
 
@@ -37,12 +38,16 @@ def document(
         differences: |a − b| / mean of each model's two measurements.
         host_drift: share by which the machine was slower in the second measurements than in the first; None where the
             sentinel did not run.
+        precisions: what each model's file computes in, by name of the model; "" in the document where left out.
     """
     by_name: dict[str, list[Forecast]] = {}
     for forecast in forecasts:
         by_name.setdefault(forecast.name, []).append(forecast)
     measured_ms = {name: latency_ms[name] for name in latency_ms if name in by_name}
-    models = [_model(name, measured, by_name[name]) for name, measured in measured_ms.items()]
+    models = [
+        {**_model(name, measured, by_name[name]), "precision": (precisions or {}).get(name, "")}
+        for name, measured in measured_ms.items()
+    ]
     errors = {name: [_error(one, measured) for one in by_name[name]] for name, measured in measured_ms.items()}
     mean_errors = [fmean(values) for values in errors.values()]
     little_known = {model["name"] for model in models if model["known_share"] < LITTLE_KNOWN}

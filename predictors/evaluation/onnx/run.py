@@ -15,6 +15,7 @@ from predictors.evaluation.onnx.manifest import FailedModel, Manifest
 from predictors.evaluation.onnx.measuring import measure_once
 from predictors.evaluation.onnx.models import Model, read_models
 from profilers.onnx_graph import GraphLoader
+from profilers.onnx_graph.remarks import precision_of
 
 __all__ = ["Plan", "run"]
 
@@ -66,6 +67,7 @@ def run(manifest: Manifest, plan: Plan, journal: Journal, progress: Progress) ->
         failed,
         differences=[_difference(*pair) for _, pair in pairs],
         host_drift=_host_drift([pair for _, pair in pairs]),
+        precisions={model.name: precision_of(model.graph) for model, _ in pairs},
     )
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from service.cli.common import WORTH_SAYING
+from service.cli.remarks import say_remarks
 from service.cli.tables import Cell, names, numbers, print_table, say
 from service.cli.units import milliseconds
 
@@ -26,6 +27,7 @@ FIGURES = {
 def print_result(result: Mapping[str, Any], out: Console) -> None:
     """Print each forecast beside its measurement, failures, and the figures over all models."""
     _print_models(result["models"], out)
+    say_remarks([(model["name"], _as_given(model)) for model in result["models"]], out)
     for failure in result["failed"]:
         say(Text.assemble((failure["name"], "yellow"), f" ({failure['stage']}): {failure['message']}"), out)
     _print_figures({"": result}, "models", out)
@@ -57,6 +59,12 @@ def _forecast(model: Mapping[str, Any]) -> tuple[Cell, ...]:
         f"{milliseconds(interval[0])} – {milliseconds(interval[1])}" if interval else "no claim",
         f"{model['known_share']:.0%}",
     )
+
+
+def _as_given(model: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is said of a model that does not compute in fp32, beside a target that is named by its precision."""
+    precision = model.get("precision") or "fp32"
+    return () if precision == "fp32" else (f"The file is of {precision}, whatever the target's name says.",)
 
 
 def _error(error: float) -> Text:

@@ -120,6 +120,14 @@ def test_a_column_that_tells_rows_of_a_network_apart_makes_targets(tmp_path: Pat
     assert len(seeds.report.targets) == 1, "runs of one measurement are no targets"
 
 
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "id", "timestamp"])
+def test_columns_that_number_rows_tell_no_networks_apart(tmp_path: Path, name: str) -> None:
+    rows = [f"{number},phone,nasbench201,{CELLS[number // 2]},{3 + number % 2}" for number in range(8)]
+    imported = import_table(write(tmp_path / "t.csv", *rows, header=f"{name},target,space,text,ms"))
+    assert len(imported.report.targets) == 1
+    assert imported.dataset.latency_ms.tolist() == [3.5] * 4
+
+
 def test_rows_that_look_like_seconds_or_two_targets_are_remarked(tmp_path: Path) -> None:
     rows = [f"phone,nasbench201,{cell},{0.002 + index / 10_000}" for index, cell in enumerate(CELLS)]
     (remark,) = import_table(write(tmp_path / "t.csv", *rows)).report.remarks

@@ -11,7 +11,10 @@ def _forecast(name, median, interval=(0.5, 1.5)):
 
 def test_figures_are_averaged_over_the_seeds_of_each_model():
     forecasts = [_forecast("a", 1.05), _forecast("a", 1.25, (1.1, 2.0)), _forecast("b", 1.9)]
-    written = document({"a": 1.0, "b": 2.0, "never": 3.0}, forecasts, [], differences=[0.01, 0.03])
+    written = document(
+        {"a": 1.0, "b": 2.0, "never": 3.0}, forecasts, [], differences=[0.01, 0.03], precisions={"b": "int8"}
+    )
+    assert [model["precision"] for model in written["models"]] == ["", "int8"]
     assert [model["name"] for model in written["models"]] == ["a", "b"]
     assert written["models"][0]["forecast_ms"] == pytest.approx(1.15)
     assert written["models"][0]["interval_ms"] == pytest.approx([0.8, 1.75])

@@ -78,7 +78,8 @@ def test_the_document_and_what_is_kept(folder, tmp_path, monkeypatch):
     assert {(one["name"], one["stage"]) for one in found["failed"]} == {("line 1", "manifest"), ("odd", "load")}
     assert found["models"]
     for model in found["models"]:
-        assert set(model) == {"name", "measured_ms", "forecast_ms", "interval_ms", "known_share"}
+        assert set(model) == {"name", "measured_ms", "forecast_ms", "interval_ms", "known_share", "precision"}
+        assert model["precision"] == "fp32"
         assert model["name"] in {"m1", "m3", "m6"}
         assert model["interval_ms"][0] < model["forecast_ms"] < model["interval_ms"][1]
         assert 0 <= model["known_share"] <= 1

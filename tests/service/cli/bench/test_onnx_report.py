@@ -29,6 +29,14 @@ def test_each_forecast_stands_beside_its_measurement() -> None:
         assert words in text
 
 
+def test_the_precision_of_a_file_is_said_where_it_is_another() -> None:
+    told = [{**MODELS[0], "precision": "int8"}, {**MODELS[1], "precision": "fp32"}]
+    text = " ".join(printed({"models": told}, width=200).split())
+    assert "m[1]: The file is of int8, whatever the target's name says." in text
+    assert text.count("The file is of") == 1
+    assert "The file is of" not in printed({})
+
+
 def test_figures_are_whole_at_80_columns() -> None:
     text = printed({})
     assert max(map(len, text.splitlines())) <= 80
