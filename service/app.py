@@ -116,7 +116,7 @@ def create_app(
         Ticker("abandoned", ABANDONED_TICKS * settings.tick_seconds, AbandonedJobs(database, settings).look),
     ]
     if forecaster is None:
-        forecaster, runner, learner = _forecasting(settings, database, reader)
+        forecaster, runner, learner = _forecasting(settings, database, reader, shared)
         tickers.append(Ticker("jobs", settings.tick_seconds, runner.advance))
         if settings.learn_seconds:
             tickers.append(Ticker("learning", settings.learn_seconds, learner.look))
@@ -197,7 +197,7 @@ def _caches_of(forecaster: ForecasterLike, memory: "ForecastMemory | None") -> d
 
 
 def _forecasting(
-    settings: Settings, database: Database, reader: ReadsFeatures
+    settings: Settings, database: Database, reader: ReadsFeatures, shared: Path | None
 ) -> tuple[ForecasterLike, JobRunner, "Learner"]:
     from service.forecasting.forecaster import Forecaster
     from service.worker.kinds import service_steps
@@ -206,7 +206,7 @@ def _forecasting(
     forecaster = Forecaster(settings, database, reader)
     steps = service_steps(database, settings, catalogue=forecaster.catalogue, resolver=forecaster.resolver)
     runner = JobRunner(database, steps, worker=this_process(), lease_seconds=settings.lease_seconds)
-    return forecaster, runner, Learner(database, forecaster)
+    return forecaster, runner, Learner(database, forecaster, lock=shared and shared / "learner")
 
 
 def _assemble(
