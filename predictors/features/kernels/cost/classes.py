@@ -82,6 +82,9 @@ _SIMPLE: Mapping[str, str] = {
     "RandomUniform": "activation", "RandomUniformLike": "activation", "Bernoulli": "activation",
 }  # fmt: skip
 
+_IN_TRAINING = {"BatchNormalization": "norm", "Dropout": "activation"}
+"""Classes of operators that run as in training: one computes statistics, the other draws each element."""
+
 
 def kernel_class(plan: FusionPlan, step: Step) -> str:
     """The class of the kernel that a step becomes."""
@@ -89,8 +92,8 @@ def kernel_class(plan: FusionPlan, step: Step) -> str:
     product = _PRODUCTS.get(operator)
     if product is not None:
         return product(plan, step)
-    if operator == "BatchNormalization" and is_trained(step):
-        return "norm"
+    if is_trained(step) and operator in _IN_TRAINING:
+        return _IN_TRAINING[operator]
     if operator == "BatchNormalization" and step.blocked:
         return "conv_depthwise"
     if operator in _BINARY and ELEMENT_COST.get(operator, 1.0) < _COMPUTE_BOUND:

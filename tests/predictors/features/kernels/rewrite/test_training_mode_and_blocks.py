@@ -34,3 +34,10 @@ def test_a_product_that_adds_unpacks_its_weights_first() -> None:
     fused = products[0]
     assert fused.macs == 512 * 1536
     assert fused.parameter_bytes == 512 * 1536 / 2 + 4 * 512 * 1536 / 32
+
+
+def test_a_dropout_in_training_draws_each_element() -> None:
+    kernels = predict_kernels(load_graph(NETWORKS["dropout-in-training"]().model.SerializeToString()))
+    (dropout,) = [kernel for kernel in kernels if kernel.operator == "Dropout"]
+    assert dropout.kind == "activation"
+    assert dropout.operations == 40 * 64 * 512
