@@ -511,6 +511,11 @@ class Client:
         """
         return self._service.json("GET", f"/targets/{target}/quality")
 
+    def contenders(self, target: TargetId) -> list[Plain]:
+        """Who contends to answer for graphs and for measured search spaces, and how far each is believed."""
+        spaces: list[Plain] = self._service.json("GET", f"/targets/{target}/contenders")["spaces"]
+        return spaces
+
     # --- Predictors ---------------------------------------------------------------------------------------------
 
     def train(

@@ -5,17 +5,54 @@ network is therefore left out, the predictor is adapted to the others, and the n
 Cross-validatory choice and assessment of statistical predictions, Journal of the Royal Statistical Society B 36, 1974).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from latcast.schema import DeviceEvidence, InputError, MissingEvidenceError, Target
 from predictors.base import FloatArray, LatencyDataset, Predictor
 from predictors.data.splits import group_folds, row_keys
-from predictors.evaluation.metrics import absolute_percentage_error
 
-__all__ = ["MOST_REFITS", "leave_one_out_ape"]
+__all__ = ["MOST_REFITS", "NARROWEST", "LeftOut", "leave_one_out", "leave_one_out_ape"]
 
 MOST_REFITS = 50
 """Largest number of adaptations, each of which may take half a second; a larger support is left out in parts."""
+
+
+NARROWEST = 2e-3
+"""Standard deviation of log latency below which no forecast is told from another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Forecasts of one predictor for the rows of a support, each adapted to the other rows.
+
+    Args:
+        median_ms: float64 (k,); NaN where the others did not suffice.
+        width: float64 (k,), standard deviation of log latency with its tails; NaN where none is claimed.
+    """
+
+    median_ms: FloatArray
+    width: FloatArray
+
+    @classmethod
+    def nothing(cls, count: int) -> "LeftOut":
+        """Of so many rows, none of which was forecast."""
+        return cls(median_ms=np.full(count, np.nan), width=np.full(count, np.nan))
+
+    def errors(self, latency_ms: FloatArray) -> FloatArray:
+        """Errors of log latency, float64 (k,)."""
+        return np.asarray(np.log(latency_ms / self.median_ms))
+
+    def percentage_errors(self, latency_ms: FloatArray) -> FloatArray:
+        """Absolute percentage errors as shares, float64 (k,)."""
+        return np.asarray(np.abs(self.median_ms - latency_ms) / latency_ms)
+
+    def widths(self, latency_ms: FloatArray) -> FloatArray:
+        """What is expected of the errors, float64 (k,): as claimed, else as large as the errors are together."""
+        errors = self.errors(latency_ms)
+        usual = np.sqrt(np.nanmean(errors**2)) if np.isfinite(errors).any() else 1.0
+        return np.maximum(np.where(np.isfinite(self.width), self.width, usual), NARROWEST)
 
 
 def leave_one_out_ape(
@@ -44,12 +81,27 @@ def leave_one_out_ape(
     Raises:
         NotFittedError: the base is not fitted.
     """
-    errors = np.full(len(support), np.nan)
+    left_out = leave_one_out(base, target, support, evidence, most_refits=most_refits)
+    return left_out.percentage_errors(support.latency_ms)
+
+
+def leave_one_out(
+    base: Predictor,
+    target: Target,
+    support: LatencyDataset,
+    evidence: DeviceEvidence | None = None,
+    *,
+    most_refits: int = MOST_REFITS,
+) -> LeftOut:
+    """The forecasts whose errors `leave_one_out_ape` gives, with their widths; the arguments are the same."""
+    left_out = LeftOut.nothing(len(support))
     for others, held_out in group_folds(row_keys(support), most_refits):
         try:
             adapted = base.adapt(target, support.subset(others), evidence)
         except (InputError, MissingEvidenceError):
             continue
-        left_out = support.subset(held_out)
-        errors[held_out] = absolute_percentage_error(left_out.latency_ms, adapted.predict(left_out.queries).median_ms)
-    return errors
+        forecast = adapted.predict(support.subset(held_out).queries)
+        left_out.median_ms[held_out] = forecast.median_ms
+        if forecast.log_std is not None:
+            left_out.width[held_out] = forecast.log_std * forecast.tail_scale
+    return left_out

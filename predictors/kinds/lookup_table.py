@@ -6,6 +6,7 @@ al., CVPR 2019, https://arxiv.org/abs/1812.03443, section 3.3).
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -104,6 +105,11 @@ class LookupTablePredictor(Predictor):
         """Share of positions whose operator training has seen there."""
         self.require_fitted("tables_")
         return trained_share(self.seen_, cell_architectures(queries, self.space_))
+
+    def fitted_capabilities(self) -> Capabilities:
+        """The capabilities, with the one search space that it was fitted on."""
+        self.require_fitted("tables_")
+        return replace(self.capabilities, spaces=(self.space_,))
 
     def to_artifact(self) -> Artifact:
         """The tables."""

@@ -38,11 +38,13 @@ def page() -> str:
 
 
 def leaves(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    """Every command that does something, with its whole name; groups of commands are none."""
+    """Every command that does something, with its whole name; of groups those that do something, too."""
     children = getattr(command, "commands", None)
     if children is None:
         yield " ".join(path), command
         return
+    if len(path) > 1 and command.invoke_without_command:
+        yield " ".join(path), command
     for name, child in children.items():
         if not child.hidden:
             yield from leaves(child, (*path, name))

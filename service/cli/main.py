@@ -53,12 +53,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    profile, microbench, serve, agent, targets, devices, adapt, predict, explain, check, measure, upload, jobs, cancel,
+    profile, microbench, serve, agent, devices, adapt, predict, explain, check, measure, upload, jobs, cancel,
     audit, quality, frontier, friendliness, export, campaign, train, worker, demo,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_table)
+app.add_typer(targets, name="targets")
 app.add_typer(keys, name="keys")
 app.add_typer(fleet, name="fleet")
 app.add_typer(measurements, name="measurements")

@@ -19,6 +19,7 @@ from predictors.foreign.reader import ReadsFeatures
 from predictors.networks import Feature
 from profilers.host.cancellation import check_wanted
 from service.db.session import Database
+from service.forecasting.contenders import SpaceContenders, target_contenders
 from service.forecasting.explainer import Explainer
 from service.forecasting.selection import PredictorSelection
 from service.forecasting.types import ExplainedForecast, Forecast, QualityPair, senseless
@@ -159,6 +160,15 @@ class Forecaster:
                         row=rows[index],
                     )
         return [pairs[index] for index in sorted(pairs)]
+
+    def contenders(self, target_id: TargetId) -> list[SpaceContenders]:
+        """For graphs, and for each search space of which the target has measurements: who contends to answer.
+
+        Raises:
+            NotFoundError: nobody registered the target.
+        """
+        predictors = self.catalogue.predictors_of(target_id)
+        return target_contenders(self._database, self.resolver, self.selection, predictors)
 
     def _support(self, chain: Sequence[ServedPredictor], keys: Mapping[int, str | int]) -> dict[str, set[int]]:
         """For each responder those of the rows, named by their networks, that it was adapted to."""

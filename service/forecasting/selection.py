@@ -22,6 +22,7 @@ from service.graphs.queries import reads_natively
 from service.graphs.resolver import Resolver
 from service.learning import catalogue
 from service.learning.catalogue import ServedPredictor, StoredPredictor, TargetPredictors, bases_for
+from service.learning.contenders import bases_to_adapt
 from service.learning.support_selection import adapted_to, default_support
 from service.measurements.lookup import GRAPHS, measured_networks, measured_spaces
 from service.measurements.revisions import rows_state
@@ -160,11 +161,11 @@ class PredictorSelection:
     def _adapted(
         self, predictors: TargetPredictors, space: str, *, before: int | None = None
     ) -> ServedPredictor | None:
-        """The first base that can be adapted to the target's rows of the space (`before` one of them), adapted."""
+        """The bases that read the space as a stack, or the first that can be adapted to the rows (`before` one)."""
         database, resolver, target = self._database, self._resolver, predictors.target
         with database.read() as session:
             rows = measured_networks(session, target, space, before=before)
-        for base in bases_for(predictors.bases, space):
+        for base in bases_to_adapt(predictors.bases, space):
             if len(rows) < _fewest(predictors, native=reads_natively(base.predictor, space)):
                 continue
             try:

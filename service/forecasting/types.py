@@ -9,6 +9,7 @@ from latcast.schema import GraphHash, LatcastError, TargetId, UnsupportedGraphEr
 if TYPE_CHECKING:
     from predictors.base import FloatArray
     from predictors.explanation import Explanation
+    from service.forecasting.contenders import SpaceContenders
     from service.graphs.resolver import Item
 
 __all__ = [
@@ -168,6 +169,14 @@ class ForecasterLike(Protocol):
         Raises:
             NotFoundError: nobody registered the target, or there is no such predictor.
             ConflictError: the predictor cannot be used here.
+        """
+        ...
+
+    def contenders(self, target_id: TargetId) -> "list[SpaceContenders]":
+        """For graphs, and for each search space of which the target has measurements: who contends to answer.
+
+        Raises:
+            NotFoundError: nobody registered the target.
         """
         ...
 

@@ -13,12 +13,14 @@ from latcast.schema import Target, TargetId
 from predictors.artifact import Artifact
 from predictors.base import LatencyDataset, Predictor
 from predictors.evaluation.leave_one_out import leave_one_out_ape
+from predictors.kinds.stack import StackPredictor
 from service.db import tables
 from service.db.session import Database
 from service.graphs.resolver import Resolver
 from service.learning import datasets
 from service.learning.artifacts import put_artifact, remove_unused
 from service.learning.catalogue import SHIPPED, StoredPredictor
+from service.learning.contenders import leading, unwrapped
 from service.learning.training_record import recorded_error
 
 __all__ = ["KEPT", "MadeAdaptation", "activate", "adaptation_to", "left_out_error"]
@@ -38,23 +40,32 @@ class MadeAdaptation:
         artifact: the adapted predictor.
         figures: as `tables.Adaptation.metrics` keeps them.
         support: the measurements, as the base reads them.
+        base: what was adapted; of a stack, the contender that is believed most.
     """
 
     rows: tuple[int, ...]
     artifact: Artifact
     figures: Mapping[str, Any]
     support: LatencyDataset
+    base: StoredPredictor
 
     def judged(self, base: Predictor, target: Target) -> "MadeAdaptation":
-        """The same, with its error on networks that are left out; takes ten times as long as adapting."""
+        """The same, with its error on networks that are left out; takes ten times as long as adapting, and nothing for
+        contenders, which are judged by that.
+        """
+        contenders = self.figures["contenders"]
+        if contenders and self.figures["judged_support"] == len(self.rows):
+            return self
         error = left_out_error(base, target, self.support)
-        return self.judged_as({"support_loo_median_ape": error, "judged_support": len(self.rows)})
+        judged = {"support_loo_median_ape": error, "judged_support": len(self.rows), "contenders": contenders}
+        return self.judged_as(judged)
 
     def judged_as(self, before: Mapping[str, Any]) -> "MadeAdaptation":
         """The same, with the error that an adaptation before it had; of others than its figures nothing is taken."""
         error = before.get("support_loo_median_ape")
         known = {"support_loo_median_ape": error, "support_median_ape": error}
-        return replace(self, figures={**self.figures, **known, "judged_support": before.get("judged_support")})
+        known |= {name: before.get(name) for name in ("judged_support", "contenders")}
+        return replace(self, figures={**self.figures, **known})
 
 
 def adaptation_to(
@@ -86,17 +97,26 @@ def adaptation_to(
     started = time.perf_counter()
     adapted = base.predictor.adapt(target, support, support.evidence.get(target.id))
     adapt_ms = (time.perf_counter() - started) * 1000
+    answering, standings = unwrapped(adapted)
+    contested = adapted.contest_ if isinstance(adapted, StackPredictor) else None
     figures = {
         "support": len(rows),
         "failed": failed,
         "adapt_ms": adapt_ms,
-        "support_loo_median_ape": None,
-        "support_median_ape": None,
-        "judged_support": None,
+        "support_loo_median_ape": contested.median_ape if contested else None,
+        "support_median_ape": contested.median_ape if contested else None,
+        "judged_support": len(rows) if contested else None,
+        "contenders": [standing.to_plain() for standing in standings] or None,
         "record_median_ape": recorded_error(base.predictor, target),
         "sentinel_ms": sentinel_ms,
     }
-    return MadeAdaptation(rows=tuple(rows), artifact=adapted.to_artifact(), figures=figures, support=support)
+    return MadeAdaptation(
+        rows=tuple(rows),
+        artifact=answering.to_artifact(),
+        figures=figures,
+        support=support,
+        base=leading(base, adapted),
+    )
 
 
 def left_out_error(base: Predictor, target: Target, support: LatencyDataset) -> float | None:

@@ -27,6 +27,7 @@ from service.jobs.turns import Line, submitter_of
 from service.learning import datasets
 from service.learning.activation import activate, adaptation_to
 from service.learning.catalogue import PredictorCatalogue, StoredPredictor, bases_for
+from service.learning.contenders import bases_to_adapt
 from service.learning.support_selection import SAMPLERS_READ, choose_support, good_rows
 from service.measurements.lookup import GRAPHS, measured_networks, measured_spaces
 from service.settings import Settings
@@ -155,7 +156,7 @@ class AdaptationSteps(Steps[AdaptPayload]):
             if not bases:
                 raise ConflictError(f"The predictor {name!r} does not read architectures of {space}.")
             return bases[0]
-        bases = bases_for(self._catalogue.bases(), space)
+        bases = bases_to_adapt(self._catalogue.bases(), space)
         if not bases:
             raise ConflictError(
                 "There is no base predictor to adapt: train one, or install the package with its artifacts."
@@ -206,7 +207,7 @@ class AdaptationSteps(Steps[AdaptPayload]):
 
         def write(session: Session) -> Mapping[str, Any]:
             by = queue.find(session, job.id).api_key_id
-            adaptation = activate(session, target.id, base, made, job_id=job.id, api_key_id=by)
+            adaptation = activate(session, target.id, made.base, made, job_id=job.id, api_key_id=by)
             return {"adaptation_id": adaptation.id, **made.figures}
 
         return Finished(write, announce=lambda: self._catalogue.renew(target.id))

@@ -14,6 +14,7 @@ from latcast.errors import ConflictError, NotFoundError
 from latcast.schema import ArtifactError, Target, TargetId
 from predictors.base import Prediction, Predictor, Query
 from predictors.kinds.carried_over import CarriedOver, transfer_spread
+from predictors.kinds.stack.contest import Standing
 from predictors.registry import pretrained, pretrained_names
 from profilers.caching import Cache
 from service.db import tables
@@ -74,6 +75,7 @@ class ServedPredictor:
         made_of: ids of what was carried over, of a predictor that is; empty for others.
         interval_scale: factor on the width of its intervals, as `service.learning.interval_scales` follows it.
         warning: what to know of it before trusting its forecasts, a sentence; None where there is nothing.
+        standings: how the contenders did of which it is what is believed; empty where there was one.
     """
 
     id: str
@@ -84,6 +86,7 @@ class ServedPredictor:
     made_of: tuple[str, ...] = ()
     interval_scale: float = 1.0
     warning: str | None = None
+    standings: tuple[Standing, ...] = ()
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """The predictor's forecasts, with intervals as wide as those of before should have been."""

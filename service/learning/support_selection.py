@@ -17,6 +17,7 @@ from service.graphs.resolver import Resolver
 from service.graphs.store import architectures_of
 from service.learning import datasets
 from service.learning.catalogue import ServedPredictor, StoredPredictor
+from service.learning.contenders import leading, unwrapped
 from service.measurements.lookup import GRAPHS, MeasuredNetwork, measured_networks
 
 __all__ = ["SAMPLERS_READ", "adapted_to", "choose_support", "default_support", "good_rows"]
@@ -165,4 +166,7 @@ def adapted_to(
         rows = datasets.load_dataset(session, measurement_ids=ids, baseline_speed=True)
     support = resolver.readable_rows(rows, base.predictor)
     predictor = base.predictor.adapt(target, support, support.evidence.get(target.id))
-    return ServedPredictor(id=base.id, predictor=predictor, adapted=True, support=tuple(ids))
+    answering, standings = unwrapped(predictor)
+    return ServedPredictor(
+        id=leading(base, predictor).id, predictor=answering, adapted=True, support=tuple(ids), standings=standings
+    )

@@ -8,7 +8,7 @@ with shrinkage (`predictors.inference.linear_effects`), which is also how the pr
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import lightgbm
@@ -131,6 +131,13 @@ class BoostedTreesPredictor(Predictor):
     def adaptation_features(self, queries: Sequence[Query]) -> FloatArray:
         """Rows whose inner products are prior covariances of log latency: for samplers."""
         return self._learned().features(self._rows(queries))
+
+    def fitted_capabilities(self) -> Capabilities:
+        """Graphs, or architectures of the one search space that it was fitted on."""
+        self._learned()
+        if isinstance(self.reader_, EncodingReader):
+            return replace(self.capabilities, inputs=frozenset({"architecture"}), spaces=(self.reader_.space,))
+        return replace(self.capabilities, inputs=frozenset({"graph"}))
 
     def to_artifact(self) -> Artifact:
         """Smooth weights, trees as text, the targets' maps."""

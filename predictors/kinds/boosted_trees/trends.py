@@ -184,6 +184,11 @@ class EncodingReader(Reader):
         """Remembers which values occur where."""
         return cls(EncodingTable.of(queries))
 
+    @property
+    def space(self) -> str:
+        """Name of the search space that it reads."""
+        return self._table.space
+
     def features(self, queries: Sequence[Query]) -> FloatArray:
         """See `predictors.features.encoding`."""
         return self._table.features(queries)

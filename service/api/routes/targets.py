@@ -60,6 +60,18 @@ def get_target_state(target_id: str, parts: PartsOf, _caller: Reader) -> schemas
         return schemas.TargetState(target=target_id, state=state_of(session, target_id))
 
 
+@router.get("/targets/{target_id}/contenders")
+def contenders(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.ContendersOut:
+    """Who contends to answer for graphs, and for the search spaces of which the target has measurements: the error of
+    each on measured networks that it was not shown, and how far it is believed.
+    """
+    with parts.database.read() as session:
+        target_id = find_target(session, target_id).id
+    found = parts.forecaster.contenders(target_id)
+    spaces = [schemas.SpaceContendersOut.model_validate(one) for one in found]
+    return schemas.ContendersOut(target=target_id, spaces=spaces)
+
+
 @router.get("/targets/{target_id}/lookup-table")
 def get_lookup_table(
     target_id: str, space: SpaceName, parts: PartsOf, _caller: Reader, samples: Samples = 1000

@@ -48,12 +48,15 @@ from service.api.schemas.rows import BinsOut, FacetOut, HistogramOut, RowsOut, S
 from service.api.schemas.session import SessionOut
 from service.api.schemas.targets import (
     AdaptationOut,
+    ContenderOut,
+    ContendersOut,
     LookupOption,
     LookupPosition,
     LookupTableOut,
     MicrobenchOut,
     MicrobenchRef,
     QualityOut,
+    SpaceContendersOut,
     TargetOut,
     TargetState,
 )
@@ -69,6 +72,8 @@ __all__ = [
     "AttemptOut",
     "AuditOut",
     "BinsOut",
+    "ContenderOut",
+    "ContendersOut",
     "DeviceOut",
     "Dimension",
     "Dims",
@@ -134,6 +139,7 @@ __all__ = [
     "SessionOut",
     "SettingsIn",
     "Shapes",
+    "SpaceContendersOut",
     "TargetOut",
     "TargetState",
     "Text",

@@ -10,12 +10,15 @@ from service.forecasting.types import QualityPair
 
 __all__ = [
     "AdaptationOut",
+    "ContenderOut",
+    "ContendersOut",
     "LookupOption",
     "LookupPosition",
     "LookupTableOut",
     "MicrobenchOut",
     "MicrobenchRef",
     "QualityOut",
+    "SpaceContendersOut",
     "TargetOut",
     "TargetState",
 ]
@@ -37,6 +40,44 @@ class AdaptationOut(BaseModel):
     support: list[int]
     warning: str | None = Field(None, description="Why its forecasts are not to be trusted; null where they are.")
     created_unix_s: float
+
+
+class ContenderOut(BaseModel):
+    """How a predictor did that contends to answer."""
+
+    model_config = ConfigDict(from_attributes=True)
+    name: str = Field(description="Its id.")
+    kind: str
+    weight: float = Field(description="How far it is believed, 0–1; the weights of a space add up to one.")
+    median_ape: float | None = Field(
+        description="Median absolute percentage error (0.1 is 10 %) on networks of the support, each forecast without "
+        "it; null where that was not judged."
+    )
+    interval_score: float | None = Field(
+        description="Of its 90 % intervals of these, in log latency: their width, and twenty times what lies outside. "
+        "Less is better."
+    )
+    record: float | None = Field(description="Median error on targets that its training held out; null if unknown.")
+    adapt_ms: float | None = Field(description="Time that an adaptation took.")
+    refused: str = Field(description="Why it could not be adapted; empty where it was.")
+
+
+class SpaceContendersOut(BaseModel):
+    """Who contends for networks of one space."""
+
+    model_config = ConfigDict(from_attributes=True)
+    space: str | None = Field(description="Null for graphs.")
+    predictor: str = Field(description="Id of who answers.")
+    adapted: bool
+    measurements: int = Field(description="To how many it is adapted.")
+    standings: list[ContenderOut]
+
+
+class ContendersOut(BaseModel):
+    """Who contends to answer for a target."""
+
+    target: str
+    spaces: list[SpaceContendersOut]
 
 
 class MicrobenchRef(BaseModel):

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from latcast.schema import to_plain
 from service.cli.common import has_words, open_client
+from service.cli.fleet.contenders import show_target
+from service.cli.groups import Group
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.results import deliver
 from service.cli.tables import Column, names, numbers, output, print_table, prose, say
@@ -38,7 +40,13 @@ KEYS: dict[Order, Callable[[Mapping[str, Any]], Any]] = {
 }
 
 
-def targets(
+targets = typer.Typer(cls=Group, invoke_without_command=True)
+targets.command("show")(show_target)
+
+
+@targets.callback(invoke_without_command=True)
+def list_targets(
+    ctx: typer.Context,
     here: Annotated[
         bool, typer.Option("--here", help="List what this machine can be, and why not the rest; asks no service.")
     ] = False,
@@ -63,7 +71,10 @@ def targets(
       latcast targets --offered --device 'pi onnxruntime'
       latcast targets --space nasbench201 --sort measurements
       latcast targets --here
+      latcast targets show 3f0c
     """
+    if ctx.invoked_subcommand is not None:
+        return
     if here:
         _list_here(json_out)
         return

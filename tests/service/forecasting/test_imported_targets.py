@@ -69,6 +69,7 @@ def graph_base() -> FlopsPredictor:
 def world(
     database_url: str, tmp_path: Path, graph_base: FlopsPredictor, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ImportedWorld]:
+    monkeypatch.setattr("predictors.kinds.stack.contest.MOST_REFITS", 2)
     monkeypatch.setattr("service.learning.catalogue.REFRESH_SECONDS", 0.0)
     settings = Settings(
         database_url=database_url, data_dir=tmp_path, tick_seconds=3600, log_level="error", rate_per_second=0
@@ -208,7 +209,8 @@ def test_a_space_without_a_predictor_of_its_own_goes_by_graphs(
     world: ImportedWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As Once-for-All, but with graphs that are small."""
-    monkeypatch.setattr(selection, "bases_for", lambda bases, _space: [b for b in bases if b.predictor.kind == "flops"])
+    for name in ("bases_for", "bases_to_adapt"):
+        monkeypatch.setattr(selection, name, lambda bases, _: [one for one in bases if one.predictor.kind == "flops"])
     monkeypatch.setattr(support_selection, "MOST_GRAPHS", 6)
     target = world.load(tmp_path, lines("phone", slice(0, 9)))["phone nasbench201"]
     (answer,) = world.ask(target, [CELL])

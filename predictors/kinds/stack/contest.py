@@ -1,0 +1,184 @@
+"""Contenders for a target: each adapted to the support, and judged by how it forecasts what it was not shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from latcast.schema import DeviceEvidence, InputError, LatcastError, MissingEvidenceError, Target
+from predictors.base import FloatArray, LatencyDataset, Predictor, normal_quantile
+from predictors.evaluation.leave_one_out import LeftOut, leave_one_out
+from predictors.kinds.stack.weights import interval_score, stack_weights, tail_scale
+
+__all__ = ["Contender", "Contest", "Standing", "contest", "record_of"]
+
+MOST_REFITS = 10
+"""Parts in which a support is left out: an adaptation may take some tenths of a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A fitted predictor that may answer for a target.
+
+    Args:
+        name: what it is called, for example its id.
+        predictor: fitted, not adapted.
+        record: median absolute percentage error on targets of training, adapted to some of their rows, as a share;
+            None where nobody measured it.
+    """
+
+    name: str
+    predictor: Predictor
+    record: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a contender did.
+
+    Args:
+        name, kind: of the contender.
+        record: see `Contender`.
+        weight: how far it is believed, 0–1.
+        median_ape: median absolute percentage error of left-out rows, as a share; None where none were forecast.
+        interval_score: of its 90 % intervals of these (`weights.interval_score`); None without intervals.
+        adapt_ms: time that one adaptation took.
+        refused: why it could not be adapted; empty where it was.
+    """
+
+    name: str
+    kind: str
+    record: float | None
+    weight: float = 0.0
+    median_ape: float | None = None
+    interval_score: float | None = None
+    adapt_ms: float | None = None
+    refused: str = ""
+
+    def to_plain(self) -> dict[str, Any]:
+        """In JSON values."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Standing":
+        """What `to_plain` gave."""
+        return cls(**{name: plain[name] for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """What came of it.
+
+    Args:
+        standings: of all contenders, in their order.
+        adapted: those that are believed, adapted.
+        weights: float64 (len(adapted),), summing to one.
+        scale: by which their common widths are multiplied.
+        median_ape: of left-out rows as they forecast them together, as a share; None where none were.
+    """
+
+    standings: tuple[Standing, ...]
+    adapted: tuple[Predictor, ...]
+    weights: FloatArray
+    scale: float
+    median_ape: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    contender: Contender
+    adapted: Predictor
+    adapt_ms: float
+    left_out: LeftOut
+
+
+def contest(
+    contenders: Sequence[Contender],
+    target: Target,
+    support: LatencyDataset,
+    evidence: DeviceEvidence | None,
+    *,
+    judge_alone: bool = False,
+) -> Contest:
+    """Adapt every contender, and weigh them by their left-out forecasts of the support and their records.
+
+    Args:
+        contenders: at least one; who cannot be adapted to the support takes no part.
+        target: of the support's rows.
+        support: k measured rows.
+        evidence: what else is known of the target.
+        judge_alone: whether a single contender is judged, too, which takes ten adaptations and decides nothing.
+
+    Raises:
+        LatcastError: none of them can be adapted; why the first could not.
+    """
+    entries, refused = list[_Entry](), dict[str, LatcastError]()
+    for one in contenders:
+        started = perf_counter()
+        try:
+            adapted = one.predictor.adapt(target, support, evidence)
+        except (InputError, MissingEvidenceError) as error:
+            refused[one.name] = error
+            continue
+        adapt_ms = (perf_counter() - started) * 1000
+        left_out = (
+            leave_one_out(one.predictor, target, support, evidence, most_refits=MOST_REFITS)
+            if len(contenders) > 1 or judge_alone
+            else LeftOut.nothing(len(support))
+        )
+        entries.append(_Entry(one, adapted, adapt_ms, left_out))
+    if not entries:
+        raise next(iter(refused.values()))
+    latency_ms, judged = support.latency_ms, [entry.left_out for entry in entries]
+    weights = stack_weights(judged, latency_ms, [entry.contender.record for entry in entries])
+    by_name = {
+        entry.contender.name: _standing(entry, float(weight), latency_ms)
+        for entry, weight in zip(entries, weights, strict=True)
+    }
+    standings = [
+        by_name.get(one.name)
+        or Standing(name=one.name, kind=one.predictor.kind, record=one.record, refused=str(refused[one.name]))
+        for one in contenders
+    ]
+    believed = np.flatnonzero(weights)
+    together = LeftOut(
+        median_ms=np.exp(weights[believed] @ np.log([judged[place].median_ms for place in believed])),
+        width=np.full(len(latency_ms), np.nan),
+    )
+    # A predictor that answers alone keeps the intervals that it calibrated itself.
+    alone = len(believed) == 1
+    return Contest(
+        standings=tuple(standings),
+        adapted=tuple(entries[place].adapted for place in believed),
+        weights=weights[believed],
+        scale=1.0 if alone else tail_scale([judged[place] for place in believed], weights[believed], latency_ms),
+        median_ape=_median(together.percentage_errors(latency_ms)),
+    )
+
+
+def record_of(predictor: Predictor) -> float | None:
+    """The median error on targets that its training held out, as a share; None where none were."""
+    metrics = predictor.provenance_.metrics
+    held_out = metrics.get("held_out_targets") or metrics
+    error = held_out.get("median_ape")
+    return float(error) if isinstance(error, int | float) and error > 0 else None
+
+
+def _standing(entry: _Entry, weight: float, latency_ms: FloatArray) -> Standing:
+    left_out, width = entry.left_out, normal_quantile(0.95) * entry.left_out.width
+    low, high = left_out.median_ms * np.exp(-width), left_out.median_ms * np.exp(width)
+    return Standing(
+        name=entry.contender.name,
+        kind=entry.contender.predictor.kind,
+        record=entry.contender.record,
+        weight=weight,
+        median_ape=_median(left_out.percentage_errors(latency_ms)),
+        interval_score=interval_score(latency_ms, low, high) if np.isfinite(width).any() else None,
+        adapt_ms=entry.adapt_ms,
+    )
+
+
+def _median(errors: FloatArray) -> float | None:
+    return None if np.isnan(errors).all() else float(np.nanmedian(errors))

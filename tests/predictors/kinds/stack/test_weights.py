@@ -1,0 +1,95 @@
+"""Who is believed: the record with few rows, the rows with many, and nobody who is far behind."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from predictors.base import FloatArray, Prediction
+from predictors.evaluation.leave_one_out import LeftOut
+from predictors.kinds.stack.weights import interval_score, mixed_prediction, stack_weights, tail_scale
+
+
+def left_out(error: float, count: int, *, claimed: float | None = None, seed: int = 0) -> LeftOut:
+    """Forecasts of latencies of 1 ms with such a spread of errors, and that or another width."""
+    errors = np.random.default_rng(seed).normal(0, error, count)
+    return LeftOut(median_ms=np.exp(errors), width=np.full(count, error if claimed is None else claimed))
+
+
+def ones(count: int) -> FloatArray:
+    return np.ones(count)
+
+
+def test_without_rows_the_record_decides_and_without_records_all_are_equal() -> None:
+    nothing = [LeftOut.nothing(1), LeftOut.nothing(1)]
+    weights = stack_weights(nothing, ones(1), [0.05, 0.1])
+    assert_allclose(weights, [8 / 9, 1 / 9])
+    assert_allclose(stack_weights(nothing, ones(1), [None, None]), [0.5, 0.5])
+    assert stack_weights(nothing, ones(1), [0.02, None])[0] >= 0.5, "who has no record is as good as the worst"
+
+
+def test_with_five_rows_alike_forecasts_do_not_overturn_the_record() -> None:
+    drawn = [stack_weights([left_out(0.06, 5, seed=seed), left_out(0.06, 5, seed=99 + seed)], ones(5), [0.04, 0.08])
+             for seed in range(20)]  # fmt: skip
+    assert np.mean([weights[0] > 0.5 for weights in drawn]) >= 0.85
+
+
+def test_rows_that_speak_clearly_overturn_the_record() -> None:
+    weights = stack_weights([left_out(0.3, 10), left_out(0.01, 10)], ones(10), [0.04, 0.08])
+    assert weights.tolist() == [0.0, 1.0]
+
+
+def test_one_more_row_changes_little() -> None:
+    pair = [left_out(0.05, 6), left_out(0.06, 6, seed=1)]
+    fewer = [LeftOut(median_ms=one.median_ms[:5], width=one.width[:5]) for one in pair]
+    difference = stack_weights(pair, ones(6), [0.05, 0.06]) - stack_weights(fewer, ones(5), [0.05, 0.06])
+    assert np.abs(difference).max() < 0.25
+
+
+def test_one_outlier_decides_nothing() -> None:
+    good, fair = left_out(0.02, 20), left_out(0.06, 20, seed=1)
+    good.median_ms[3] = 1.5
+    assert stack_weights([good, fair], ones(20), [None, None])[0] > 0.5
+
+
+def test_predictors_that_claim_nothing_are_judged_by_their_errors() -> None:
+    silent = left_out(0.02, 15)
+    silent.width[:] = np.nan
+    assert stack_weights([silent, left_out(0.2, 15, seed=1)], ones(15), [None, None])[0] == 1.0
+
+
+def test_moments_are_those_of_the_mixture() -> None:
+    rng, weights = np.random.default_rng(0), np.array([0.3, 0.7])
+    parts = [Prediction(median_ms=np.array([2.0]), log_std=np.array([0.1])),
+             Prediction(median_ms=np.array([3.0]), log_std=np.array([0.1]), tail_scale=2.0)]  # fmt: skip
+    mixture = mixed_prediction(parts, weights, scale=1.5)
+    first = rng.random(400_000) < weights[0]
+    drawn = np.where(first, rng.normal(np.log(2), 0.1, 400_000), rng.normal(np.log(3), 0.2, 400_000))
+    assert mixture.log_std is not None
+    assert np.log(mixture.median_ms[0]) == pytest.approx(drawn.mean(), abs=0.002)
+    assert mixture.log_std[0] == pytest.approx(drawn.std(), abs=0.002)
+    assert mixture.tail_scale == 1.5
+
+
+def test_who_claims_no_width_takes_the_others_and_nobody_claims_none() -> None:
+    silent = Prediction(median_ms=np.array([2.0]))
+    stated = Prediction(median_ms=np.array([2.0]), log_std=np.array([0.2]))
+    both = mixed_prediction([silent, stated], np.array([0.5, 0.5]), scale=1.0)
+    assert both.log_std is not None
+    assert both.log_std[0] == pytest.approx(0.2)
+    assert mixed_prediction([silent, silent], np.array([0.5, 0.5]), scale=1.0).log_std is None
+
+
+def test_widths_follow_the_errors() -> None:
+    weights = np.array([1.0])
+    narrow, right, wide = (
+        tail_scale([left_out(0.1, 40, claimed=claimed)], weights, ones(40)) for claimed in (0.02, 0.1, 0.5)
+    )
+    assert narrow > 3
+    assert right == pytest.approx(1.0, abs=0.15)
+    assert wide < 0.6
+
+
+def test_the_interval_score_punishes_width_and_what_lies_outside() -> None:
+    inside = interval_score(np.array([1.0]), np.exp([-0.1]), np.exp([0.1]))
+    outside = interval_score(np.exp([0.2]), np.exp([-0.1]), np.exp([0.1]))
+    assert inside == pytest.approx(0.2)
+    assert outside == pytest.approx(0.2 + 20 * 0.1)
