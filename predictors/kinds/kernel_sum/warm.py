@@ -16,7 +16,8 @@ _COLUMNS = ("macs", "operations", "parameter_bytes", "input_bytes", "graph_param
 
 _TINY_FACTOR, _READING_FACTOR = 0.5, 0.65
 """Time over that of a kernel among others, of tiny kernels and of reading. Fitted to loops of the data set whose bodies
-are small, a loop over seven kernels, a row of products with one matrix of 1 MB, and an unrolled LSTM."""
+are small, a loop over seven kernels, loops of GRUs, while loops, a row of products with one
+matrix of 1 MB, and an unrolled LSTM."""
 
 _TINY_OPERATIONS = 2000.0
 """Operations of a kernel at which half of what launching saves is left."""
