@@ -169,7 +169,7 @@ def test_open_adaptations_are_finished_and_rest_on_what_was_measured_before_as_w
     assert forecast_medians(world) == recorded_medians("before")
     with world.database.write.begin() as session:
         queue.expire(session)
-    while world.step() or work(agent):
+    while world.step() or work(agent) or any(world.client.jobs(state="leased")):
         pass
     with world.database.read() as session:
         active = session.scalars(select(tables.Adaptation.target_id).where(tables.Adaptation.active)).all()
