@@ -41,7 +41,7 @@ NOBODY = "--server http://127.0.0.1:1"
 TALKS = [f"{line} {NOBODY}" for line in (
     "targets", "devices", "jobs", "audit", "cancel j", "quality", "adapt", "measure x.onnx", "upload x.onnx",
     "predict x.onnx", "explain x.onnx", "check x.onnx --limit-ms 3", "export out.csv --target t", "train --kind flops",
-    "predictors list",
+    "predictors list", "fleet hide device d", "measurements list --target t",
 )]  # fmt: skip
 NEEDS = {
     **dict.fromkeys(("profile x.onnx", "microbench", f"agent {NOBODY}", "campaign --hours 1 --out out"), "agent"),

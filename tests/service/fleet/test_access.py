@@ -57,6 +57,7 @@ SCOPES = {
     "GET /targets/{target_id}/dataset.csv": READ,
     "GET /targets/{target_id}/dataset.parquet": READ,
     "GET /targets/{target_id}/quality": READ,
+    "GET /targets/{target_id}/contenders": READ,
     "GET /measurements/{measurement_id}": READ,
     "GET /overview": READ,
     "GET /graphs/{graph_hash}/nodes": READ,
