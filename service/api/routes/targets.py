@@ -61,7 +61,7 @@ def get_target_state(target_id: str, parts: PartsOf, _caller: Reader) -> schemas
 
 
 @router.get("/targets/{target_id}/contenders")
-def contenders(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.ContendersOut:
+def get_contenders(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.ContendersOut:
     """Who contends to answer for graphs, and for the search spaces of which the target has measurements: the error of
     each on measured networks that it was not shown, and how far it is believed.
     """
