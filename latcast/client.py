@@ -502,7 +502,7 @@ class Client:
         return pairs
 
     def quality_over_time(self, target: TargetId) -> Plain:
-        """What became of a target's forecasts.
+        """A target's forecasts beside what was measured later.
 
         Returns:
             `pairs`, as `quality` gives them, and `over_time`: forecasts as they stood when their networks were

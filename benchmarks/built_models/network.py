@@ -1,4 +1,4 @@
-"""What a builder gives, and short ways to build by hand."""
+"""The network that a builder gives, and short ways to build one by hand."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a model declares of its tensors, taken from another form of it: sizes are bound without parsing weights."""
+"""Declarations of a model's tensors, taken from another form of it: sizes are bound without parsing weights."""
 
 from latcast.onnx_files.wire import LENGTH, Bytes, Edit, Field, MalformedError
 from latcast.schema import InvalidModelError

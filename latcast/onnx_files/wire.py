@@ -72,7 +72,7 @@ Parts = Sequence["bytes | Later"]
 
 
 class Edit(NamedTuple):
-    """What takes the place of what a field holds from `start` to `end`; None takes the whole field out."""
+    """An edit: bytes take the place of what a field holds from `start` to `end`; None takes the whole field out."""
 
     start: int
     end: int

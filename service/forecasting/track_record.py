@@ -70,7 +70,7 @@ class HostSpeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackRecord:
-    """What became of a target's forecasts.
+    """A target's forecasts beside what was measured later.
 
     Args:
         level: that the intervals claim.

@@ -143,10 +143,11 @@ def work(agent: Client) -> int:
     return done
 
 
-def support_of(session: Session, job_id: str) -> list[int]:
-    """The measurements that an adaptation's support consists of."""
+def support_of(session: Session, job_id: str) -> list[str]:
+    """The networks that an adaptation's support consists of."""
     row = session.scalars(select(tables.Adaptation).where(tables.Adaptation.job_id == job_id)).one()
-    return list(row.support)
+    chosen = session.scalars(select(tables.Measurement).where(tables.Measurement.id.in_(row.support)))
+    return [one.graph_hash or (one.architecture.text if one.architecture else "") for one in chosen]
 
 
 def forecast_medians(world: World) -> dict[str, float]:
@@ -156,7 +157,7 @@ def forecast_medians(world: World) -> dict[str, float]:
 
 def recorded_medians(when: str) -> dict[str, Any]:
     """Forecasts of version 0.1; the shipped predictor knows more ways of executing cells since: .3 % apart."""
-    return {name: pytest.approx(one["latency_ms"], rel=5e-3) for name, one in FACTS["finished"][when].items()}
+    return {name: pytest.approx(one["latency_ms"], rel=3e-3) for name, one in FACTS["finished"][when].items()}
 
 
 @pytest.mark.slow
@@ -181,7 +182,8 @@ def test_open_adaptations_are_finished_and_rest_on_what_was_measured_before_as_w
         assert job["result"]["failed"] == recorded["result"]["failed"]
         assert job["reasons"][-1]["outcome"] == "done"
         with world.database.read() as session:
-            assert len(support_of(session, job["id"])) >= len(recorded["support"])
+            missing = set(recorded["support"]) - set(support_of(session, job["id"]))
+            assert not missing or name == "adapt_pending", name  # which chooses today, among what is not measured
 
 
 def test_forecasts_stay_when_the_device_moves_to_its_new_fingerprint(
