@@ -15,7 +15,8 @@ from sqlalchemy import create_engine, text
 
 __all__ = ["Postgres", "Sqlite", "TestedDatabase", "small_disk"]
 
-DISK = "384m"
+DISK = "1536m"
+"""Size of that disk: a hundred rounds of sixteen agents leave about a gibibyte."""
 Harm = Callable[[], Callable[[], None]]
 """Does harm, and gives what heals it."""
 
