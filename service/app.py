@@ -62,11 +62,10 @@ from service.settings import Settings, read_settings
 from service.worker.abandoned import AbandonedJobs
 from service.worker.leases import LeaseKeeper
 from service.worker.loop import Ticker
-from service.worker.runner import JobRunner, this_process
 
 if TYPE_CHECKING:
     from service.forecasting.memory import ForecastMemory
-    from service.worker.learner import Learner
+    from service.worker.background import Background
 
 __all__ = ["create_app"]
 
@@ -89,15 +88,17 @@ def create_app(
     reader: ReadsFeatures | None = None,
     forecaster: ForecasterLike | None = None,
     shared: Path | None = None,
+    in_background: bool = True,
 ) -> FastAPI:
     """The service over one database, which has to be at the newest migration (`service.db.session.upgrade`).
 
     Args:
         settings: read from the environment where left out.
         reader: reads foreign models within limits; by default in limited processes.
-        forecaster: answers `POST /v1/predict`; by default `service.forecasting.forecaster`, with the service's own
-            jobs carried on in the background.
+        forecaster: answers `POST /v1/predict`; by default `service.forecasting.forecaster`.
         shared: folder of what the processes of one service share; None where this one serves alone.
+        in_background: whether threads of this process do the service's own jobs and learn from what is measured, where
+            it has the default forecaster; `latcast serve` has another process for that.
     """
     settings = settings or read_settings()
     configure_logs(settings)
@@ -116,11 +117,10 @@ def create_app(
         Ticker("abandoned", ABANDONED_TICKS * settings.tick_seconds, AbandonedJobs(database, settings).look),
     ]
     if forecaster is None:
-        forecaster, runner, learner = _forecasting(settings, database, reader, shared)
-        tickers.append(Ticker("jobs", settings.tick_seconds, runner.advance))
-        if settings.learn_seconds:
-            tickers.append(Ticker("learning", settings.learn_seconds, learner.look))
-        closing.insert(0, runner.give_back)
+        forecaster, background = _forecasting(settings, database, reader, in_background=in_background)
+        if background is not None:
+            tickers.extend(background.tickers)
+            closing.insert(0, background.runner.give_back)
     changes, artifacts, uses = Changes(database), ArtifactCheck(database), KeyUses(database)
     tickers.append(Ticker("changes", LOOK_SECONDS, changes.look))
     tickers.append(Ticker("artifacts", settings.tick_seconds, artifacts.look))
@@ -197,16 +197,13 @@ def _caches_of(forecaster: ForecasterLike, memory: "ForecastMemory | None") -> d
 
 
 def _forecasting(
-    settings: Settings, database: Database, reader: ReadsFeatures, shared: Path | None
-) -> tuple[ForecasterLike, JobRunner, "Learner"]:
+    settings: Settings, database: Database, reader: ReadsFeatures, *, in_background: bool
+) -> "tuple[ForecasterLike, Background | None]":
     from service.forecasting.forecaster import Forecaster
-    from service.worker.kinds import service_steps
-    from service.worker.learner import Learner
+    from service.worker.background import background_of
 
     forecaster = Forecaster(settings, database, reader)
-    steps = service_steps(database, settings, catalogue=forecaster.catalogue, resolver=forecaster.resolver)
-    runner = JobRunner(database, steps, worker=this_process(), lease_seconds=settings.lease_seconds)
-    return forecaster, runner, Learner(database, forecaster, lock=shared and shared / "learner")
+    return forecaster, background_of(settings, database, forecaster) if in_background else None
 
 
 def _assemble(

@@ -13,7 +13,7 @@ from latcast.client import Client
 
 __all__ = ["training_harms"]
 
-WORKER, TRAINING = "service.worker.embedded.child", "service.worker.training.child"
+WORKER, TRAINING = "service.worker.embedded.training_child", "service.worker.training.child"
 """Modules of the worker beside the service, and of the process that it starts for a training."""
 LOOK_S, PATIENCE_S = 0.01, 120.0
 MOST_HEAD_START_S = 1.0

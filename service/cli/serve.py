@@ -84,14 +84,17 @@ def say_start(address: str, url: str, data_dir: Path, *, keys: bool) -> None:
 
 
 def _run(settings: "Settings") -> None:
-    if settings.workers > 1:
-        from service.cli.workers import serve_in_processes
+    from service.operations.logs import configure_logs
+    from service.worker.embedded.supervisor import processes_beside
 
-        serve_in_processes(settings)
-        return
-    from service.api.door.connections import serve_http
-    from service.app import create_app
-    from service.worker.embedded.supervisor import embedded_worker
+    configure_logs(settings)
+    with processes_beside(settings):
+        if settings.workers > 1:
+            from service.cli.workers import serve_in_processes
 
-    with embedded_worker(settings):
-        serve_http(create_app(settings), settings)
+            serve_in_processes(settings)
+            return
+        from service.api.door.connections import serve_http
+        from service.app import create_app
+
+        serve_http(create_app(settings, in_background=False), settings)

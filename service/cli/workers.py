@@ -118,7 +118,8 @@ def _serve(settings: Settings, sockets: Sequence[socket.socket], shared: Path) -
     from service.app import create_app
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    serve_http(create_app(settings, shared=shared), settings, [GuardedListener.adopting(each) for each in sockets])
+    app = create_app(settings, shared=shared, in_background=False)
+    serve_http(app, settings, [GuardedListener.adopting(each) for each in sockets])
 
 
 def _end_with_parent() -> None:

@@ -13,12 +13,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError, LeaseLostError, NotFoundError
 from latcast.schema import FINISHED_STATES, JobKind, JobState, LeaseOutcome, TargetId
-from service.db.tables import Agent, Attempt, Checkpoint, Job, Target
+from service.db.tables import Agent, Attempt, Checkpoint, Job
+from service.jobs.leasable import DEVICE, any_leasable, offering_work
 from service.jobs.payloads import Payload, stored
 from service.jobs.turns import Line
 
@@ -65,9 +66,6 @@ class Worker:
     agent_id: str | None = None
     device_id: str | None = None
     process: str | None = None
-
-
-ANYBODY = Worker()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +193,15 @@ def cancel(session: Session, job_id: str) -> Job:
 
 def has_work(session: Session, *, kinds: Collection[JobKind], worker: Worker) -> bool:
     """Whether `lease` would find a job; takes no lock."""
-    return session.scalar(select(Job.id).where(*_leasable(kinds, worker)).limit(1)) is not None
+    query = any_leasable(frozenset(kinds), of_device=worker.device_id is not None)
+    return session.scalar(query, {DEVICE: worker.device_id}) is not None
 
 
 def devices_with_work(session: Session, *, kinds: Collection[JobKind], device_ids: Collection[str]) -> set[str]:
     """Those of the devices for which `lease` would find a job; takes no lock."""
     if not device_ids:
         return set()
-    waiting = select(Job.id).where(*_leasable(kinds, ANYBODY), Job.target_id == Target.id).exists()
-    offering = select(Target.device_id).where(Target.device_id.in_(device_ids), Target.offered.is_(True), waiting)
-    return set(session.scalars(offering.distinct()))
+    return set(session.scalars(offering_work(frozenset(kinds)), {DEVICE: list(device_ids)}))
 
 
 def lease(session: Session, *, kinds: Collection[JobKind], worker: Worker, lease_seconds: float) -> Job | None:
@@ -214,9 +211,8 @@ def lease(session: Session, *, kinds: Collection[JobKind], worker: Worker, lease
     writer in at a time.
     """
     by_turn = (Job.priority.desc(), Job.turn, Job.id)
-    first = (
-        select(Job.id).where(*_leasable(kinds, worker)).order_by(*by_turn).limit(1).with_for_update(skip_locked=True)
-    )
+    leasable = any_leasable(frozenset(kinds), of_device=worker.device_id is not None)
+    first = leasable.order_by(*by_turn).with_for_update(skip_locked=True).params({DEVICE: worker.device_id})
     now = time.time()
     job = session.scalar(
         update(Job)
@@ -242,16 +238,6 @@ def lease(session: Session, *, kinds: Collection[JobKind], worker: Worker, lease
             )
         )
     return job
-
-
-def _leasable(kinds: Collection[JobKind], worker: Worker) -> tuple[ColumnElement[bool], ...]:
-    child = aliased(Job)
-    waits = select(child.id).where(child.parent_id == Job.id, child.state.not_in(FINISHED_STATES)).exists()
-    conditions = (Job.state == JobState.QUEUED, Job.kind.in_(kinds), ~waits)
-    if worker.device_id is None:
-        return conditions
-    offered = select(Target.id).where(Target.device_id == worker.device_id, Target.offered.is_(True))
-    return (*conditions, Job.target_id.in_(offered))
 
 
 def heartbeat(

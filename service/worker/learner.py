@@ -5,10 +5,7 @@ on. Kinds that take longer wait until there is more to learn. Any process may do
 the active adaptation rests on these rows already, and drops what it made.
 """
 
-import fcntl
-import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -47,12 +44,10 @@ class Learner:
     Args:
         database: with measurements and adaptations.
         forecaster: that answers; its catalogue is renewed.
-        lock: file by which processes of one service agree that one of them learns; None where this one serves alone.
     """
 
-    def __init__(self, database: Database, forecaster: Forecaster, *, lock: Path | None = None) -> None:
+    def __init__(self, database: Database, forecaster: Forecaster) -> None:
         self._database, self._forecaster = database, forecaster
-        self._lock, self._held = lock, lock is None
         self._scorer = Scorer(database, forecaster)
         self._seen: int | None = None
         self._revisions: Mapping[TargetId, int] = {}
@@ -60,8 +55,6 @@ class Learner:
 
     def look(self) -> bool:
         """Learn from what was measured since the last look; whether there is more to do."""
-        if not self._is_its_turn():
-            return False
         with self._database.read() as session:
             newest = session.scalar(select(func.max(tables.Measurement.id))) or 0
             if self._seen is None:
@@ -80,17 +73,6 @@ class Learner:
             self._try(self.learn, target_id)
             self._behind.remove(target_id)
         return bool(self._behind)
-
-    def _is_its_turn(self) -> bool:
-        """Whether this process is the one that learns, as it is from now on where no other is."""
-        if not self._held and self._lock is not None:
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._held = True  # until the process ends: the system frees the lock
-            except BlockingIOError:
-                os.close(descriptor)
-        return self._held
 
     def _try(self, work: Callable[..., object], target_id: TargetId, *arguments: object) -> None:
         try:

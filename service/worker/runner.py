@@ -58,6 +58,11 @@ class JobRunner:
         self._interrupted: tables.Job | None = None
         self._setbacks: Counter[str] = Counter()
 
+    @property
+    def kinds(self) -> Collection[JobKind]:
+        """Kinds of the jobs that it carries on."""
+        return self._steps.keys()
+
     def advance(self) -> bool:
         """Carry the oldest job that can be carried on by one step; whether there was one.
 

@@ -1,8 +1,6 @@
-"""Starts a worker beside the service while trainings wait, and ends it with the service."""
+"""Keeps the processes that work beside the service: one for its own jobs, one more while trainings wait."""
 
-import json
-import subprocess
-import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,92 +8,80 @@ import structlog
 
 from service.db.session import Database, create_engine_for
 from service.settings import Settings
-from service.worker.loop import Ticker
+from service.worker.embedded.process import BesideService
+from service.worker.loop import Ticker, pause_after
 from service.worker.training.worker import has_training
 
-__all__ = ["EmbeddedWorker", "embedded_worker"]
+__all__ = ["Supervisor", "processes_beside"]
 
 LOOK_S = 1.0
-END_S = 10.0
+EARLY_S = 10.0
+"""A process that ends so soon is started again after a pause that grows."""
+BACKGROUND = "service.worker.embedded.background_child"
+TRAINING = "service.worker.embedded.training_child"
 
 log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def embedded_worker(settings: Settings) -> Iterator[None]:
-    """While the block runs, trainings that wait get a worker; nothing where `settings.embedded_worker` is false."""
-    if not settings.embedded_worker:
-        yield
-        return
+def processes_beside(settings: Settings) -> Iterator[None]:
+    """While the block runs, the service's own jobs are done, and trainings that wait get a worker.
+
+    Trainings are left to others where `settings.embedded_worker` is false.
+    """
     database = Database(create_engine_for(settings))
-    worker = EmbeddedWorker(database, settings)
-    ticker = Ticker("embedded worker", LOOK_S, worker.look)
-    ticker.start()
+    supervisors = [Supervisor(BACKGROUND, settings, wanted=lambda: True)]
+    if settings.embedded_worker:
+        supervisors.append(Supervisor(TRAINING, settings, wanted=lambda: has_training(database)))
+    tickers = [Ticker("processes", LOOK_S, each.look) for each in supervisors]
+    for ticker in tickers:
+        ticker.start()
     try:
         yield
     finally:
-        ticker.stop()
-        worker.end()
+        for ticker in tickers:
+            ticker.stop()
+        for each in supervisors:
+            each.end()
         database.close()
 
 
-class EmbeddedWorker:
-    """One worker process, started when a training waits; it ends by itself when none does.
+class Supervisor:
+    """Starts a process while it is wanted and none runs; one that fails, again.
 
     Args:
-        database: with the queue.
-        settings: of the service; the worker gets the same.
-        start: starts the process.
+        module: of the process, see `BesideService`.
+        settings: of the service.
+        wanted: whether there is something to do.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        settings: Settings,
-        *,
-        start: "Callable[[Settings], subprocess.Popen[str]] | None" = None,
-    ) -> None:
-        self._database, self._settings, self._start = database, settings, start or start_worker
-        self._child: subprocess.Popen[str] | None = None
+    def __init__(self, module: str, settings: Settings, *, wanted: Callable[[], bool]) -> None:
+        self._module, self._settings, self._wanted = module, settings, wanted
+        self.child: BesideService | None = None
+        self._started_at = 0.0
+        self._early_ends = 0
 
     def look(self) -> bool:
-        """Start the worker if a training waits and none runs; False, as the next look has time."""
-        if self._child is not None and (code := self._child.poll()) is not None:
-            if code:
-                log.warning("the embedded worker ended", code=code)
-            self._forget()
-        if self._child is None and has_training(self._database):
-            self._child = self._start(self._settings)
-            log.info("a worker trains", process=self._child.pid)
+        """Start the process if it is wanted and none runs; False, as the next look has time."""
+        if self.child is not None and (code := self.child.exit_code()) is not None:
+            self._note_end(self.child, code)
+            self.child = None
+        if self.child is None and self._is_time() and self._wanted():
+            self.child, self._started_at = BesideService(self._module, self._settings), time.monotonic()
+            log.debug("a process works beside the service", module=self._module, process=self.child.pid)
         return False
 
     def end(self) -> None:
-        """End the worker; the training that is under way returns to the queue."""
-        if self._child is None:
-            return
-        self._child.terminate()
-        try:
-            self._child.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        self._forget()
+        """End the process; the job that is under way returns to the queue."""
+        if self.child is not None:
+            self.child.end()
+            self.child = None
 
-    def _forget(self) -> None:
-        if self._child is not None and self._child.stdin is not None:
-            self._child.stdin.close()
-        self._child = None
+    def _note_end(self, child: BesideService, code: int) -> None:
+        early = code != 0 and time.monotonic() - self._started_at < EARLY_S
+        self._early_ends = self._early_ends + 1 if early else 0
+        if code:
+            log.warning("a process beside the service ended", module=self._module, process=child.pid, code=code)
 
-
-def start_worker(settings: Settings) -> "subprocess.Popen[str]":
-    """Start a worker's process; it ends when this one does, or when no training waits."""
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "service.worker.embedded.child"],
-        stdin=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # an interrupt at the terminal is the service's, which ends its worker itself
-    )
-    if child.stdin is not None:
-        child.stdin.write(json.dumps(settings.model_dump(mode="json")) + "\n")
-        child.stdin.flush()
-    return child
+    def _is_time(self) -> bool:
+        return not self._early_ends or time.monotonic() - self._started_at >= pause_after(self._early_ends, LOOK_S)

@@ -1,30 +1,21 @@
 """A worker for trainings: one at a time, each in a child process, from whatever the queue has."""
 
 import os
-import socket
 import threading
 
-import structlog
-from sqlalchemy import select
-
-from latcast.errors import LeaseLostError
-from latcast.schema import JobKind, JobState
-from profilers.host.private_folder import is_running
+from latcast.schema import JobKind
 from service.db.session import Database, create_engine_for
-from service.db.tables import Attempt, Job
 from service.jobs import queue
 from service.settings import Settings
+from service.worker.left_behind import left_behind, take_over
 from service.worker.loop import Ticker
 from service.worker.runner import JobRunner, this_process
 from service.worker.training.steps import TrainingSteps
 
-__all__ = ["TrainingWorker", "has_training", "take_over", "work"]
+__all__ = ["TrainingWorker", "has_training", "work"]
 
 KINDS = frozenset({JobKind.TRAIN})
-DIED = "The worker's process ended before the training was done; another one goes on with it."
 NICENESS = 10
-
-log = structlog.get_logger(__name__)
 
 
 def work(settings: Settings, stop: threading.Event, *, once: bool = False) -> None:
@@ -47,7 +38,7 @@ def has_training(database: Database) -> bool:
     """Whether a training waits for a worker, or was left by one of this machine that has ended."""
     with database.read() as session:
         waiting = queue.has_work(session, kinds=KINDS, worker=this_process())
-    return waiting or bool(_left(database))
+    return waiting or bool(left_behind(database, KINDS))
 
 
 class TrainingWorker:
@@ -82,32 +73,8 @@ class TrainingWorker:
             ticker.stop()
 
     def _advance(self, *, once: bool) -> bool:
-        take_over(self._database)
+        take_over(self._database, KINDS)
         more = self._runner.advance()
         if once and not more:
             self._stop.set()
         return more and not self._stop.is_set()
-
-
-def take_over(database: Database) -> None:
-    """Return trainings to the queue whose worker was a process of this machine that has ended."""
-    for job_id, lease_token, process in _left(database):
-        try:
-            with database.write.begin() as session:
-                queue.fail(session, job_id=job_id, lease_token=lease_token, message=DIED, final=False)
-        except LeaseLostError:
-            continue  # somebody else was faster
-        log.warning("a training goes on whose worker ended", job=job_id, process=process)
-
-
-def _left(database: Database) -> list[tuple[str, str, str]]:
-    """Job, lease and process of trainings whose worker was a process of this machine that has ended."""
-    with database.read() as session:
-        query = select(Job.id, Job.lease_token, Attempt.process).join(Attempt, Attempt.lease_token == Job.lease_token)
-        held = session.execute(query.where(Job.kind == JobKind.TRAIN, Job.state == JobState.LEASED)).all()
-    return [(job_id, token or "", process) for job_id, token, process in held if process and _is_dead(process)]
-
-
-def _is_dead(process: str) -> bool:
-    host, _, pid = process.rpartition(":")
-    return host == socket.gethostname() and pid.isdigit() and int(pid) != os.getpid() and not is_running(int(pid))

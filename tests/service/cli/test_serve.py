@@ -1,6 +1,7 @@
 """`latcast serve`: the settings that its options make, and what it does before it listens."""
 
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, An
         "service.api.door.connections.serve_http",
         lambda app, settings: calls.append({"app": app, "host": settings.host, "port": settings.port}),
     )
-    monkeypatch.setattr("service.app.create_app", lambda settings: settings)
+    monkeypatch.setattr("service.app.create_app", lambda settings, **_: settings)
+    monkeypatch.setattr("service.worker.embedded.supervisor.processes_beside", nullcontext)
     return calls
 
 

@@ -1,7 +1,5 @@
 """What is measured is scored and learnt from at once, without a job, over both databases."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from sqlalchemy import select, update
@@ -158,13 +156,3 @@ def test_what_is_hidden_is_unlearnt_and_comes_back(world: AdaptingWorld) -> None
         show(session, RowChoice(ids=all_three.support[:1]))
     learning.look()
     assert [row.support for row in adaptations(world) if row.active] == [all_three.support]
-
-
-def test_one_process_of_a_service_learns(world: AdaptingWorld, tmp_path: Path) -> None:
-    one, two = (Learner(world.database, world.forecaster, lock=tmp_path / "learner") for _ in range(2))
-    one.look()
-    measure(world, texts(11, 1))
-    two.look()
-    assert adaptations(world) == []
-    one.look()
-    assert len(adaptations(world)) == 1

@@ -1,10 +1,15 @@
-"""The worker beside the service: started when a training waits, and ended with the service."""
+"""The processes beside the service: started when they are wanted, again when they fail, and ended with the service."""
 
+import os
+import signal
 import time
+from collections.abc import Callable
 
 import pytest
 
-from service.worker.embedded.supervisor import EmbeddedWorker, embedded_worker
+from service.worker.embedded import supervisor as supervising
+from service.worker.embedded.supervisor import BACKGROUND, TRAINING, Supervisor, processes_beside
+from service.worker.training.worker import has_training
 from tests.service.helpers import World
 
 LONGEST_S = 120.0
@@ -16,40 +21,80 @@ def database_url(new_sqlite: str) -> str:
     return new_sqlite
 
 
-def test_it_trains_what_waits_and_ends_by_itself(measured: World) -> None:
-    supervisor = EmbeddedWorker(measured.database, measured.settings)
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, and fail where it does not in time."""
+    until = time.monotonic() + LONGEST_S
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert holds()
+
+
+def test_trainings_that_wait_are_done_by_a_process_that_ends_by_itself(measured: World) -> None:
+    supervisor = Supervisor(TRAINING, measured.settings, wanted=lambda: has_training(measured.database))
     supervisor.look()
-    assert supervisor._child is None, "nothing waits"
+    assert supervisor.child is None, "nothing waits"
     job_id = measured.client.train("flops", folds=0)["id"]
     supervisor.look()
-    child = supervisor._child
-    assert child is not None
-    assert child.wait(LONGEST_S) == 0
+    assert supervisor.child is not None
+    assert supervisor.child.wait(LONGEST_S) == 0
     assert measured.client.job(job_id)["state"] == "done"
     supervisor.look()
-    assert supervisor._child is None
+    assert supervisor.child is None
     supervisor.end()
 
 
-def test_it_ends_with_the_service_and_leaves_its_training_to_others(
+def test_they_end_with_the_service_and_leave_their_jobs_to_others(
     measured: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.worker.embedded.supervisor.LOOK_S", 0.05)
+    monkeypatch.setattr(supervising, "LOOK_S", 0.05)
     # So many trees that it cannot be done before it is ended.
     job_id = measured.client.train("boosted_trees", hyperparameters={"trees": 10**6, "boosters": 50}, folds=0)["id"]
-    with embedded_worker(measured.settings):
-        until = time.monotonic() + LONGEST_S
-        while measured.client.job(job_id)["state"] != "leased" and time.monotonic() < until:
-            time.sleep(0.05)
-        assert measured.client.job(job_id)["state"] == "leased"
+    with processes_beside(measured.settings):
+        wait_until(lambda: measured.client.job(job_id)["state"] == "leased")
     job = measured.client.job(job_id)
     assert (job["state"], job["attempts"]) == ("queued", 0)
 
 
-def test_it_can_be_turned_off(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: object) -> None:
-        raise AssertionError("no worker is wanted")
+def test_trainings_can_be_left_to_others(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
 
-    monkeypatch.setattr("service.worker.embedded.supervisor.EmbeddedWorker", never)
-    with embedded_worker(measured.settings.model_copy(update={"embedded_worker": False})):
-        pass
+    class Noted(Supervisor):
+        def __init__(self, module: str, *arguments: object, **options: object) -> None:
+            begun.append(module)
+            super().__init__(module, *arguments, **{**options, "wanted": lambda: False})  # type: ignore[arg-type]
+
+    monkeypatch.setattr(supervising, "Supervisor", Noted)
+    for embedded in (True, False):
+        with processes_beside(measured.settings.model_copy(update={"embedded_worker": embedded})):
+            pass
+    assert begun == [BACKGROUND, TRAINING, BACKGROUND]
+
+
+def test_one_that_is_killed_is_started_again(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervising, "EARLY_S", 0.0)
+    supervisor = Supervisor(BACKGROUND, measured.settings, wanted=lambda: True)
+    try:
+        supervisor.look()
+        first = supervisor.child
+        assert first is not None
+        os.kill(first.pid, signal.SIGKILL)
+        assert first.wait(LONGEST_S) == -signal.SIGKILL
+        supervisor.look()
+        assert supervisor.child is not None
+        assert supervisor.child.pid != first.pid
+    finally:
+        supervisor.end()
+
+
+def test_one_that_ends_as_soon_as_it_begins_is_started_after_pauses(measured: World) -> None:
+    supervisor = Supervisor("service.worker.embedded.nothing", measured.settings, wanted=lambda: True)
+    supervisor.look()
+    child = supervisor.child
+    assert child is not None
+    assert child.wait(LONGEST_S) == 1
+    supervisor.look()
+    assert supervisor.child is None, "it waits"
+    supervisor._started_at -= 10.0
+    supervisor.look()
+    assert supervisor.child is not None
+    supervisor.end()
