@@ -1,5 +1,5 @@
 """ONNX files without the onnx package: one reader for all commands, which takes weights out before it sends."""
 
-from latcast.onnx_files.reading import MODEL_BYTES, read_model, without_weights
+from latcast.onnx_files.reading import MODEL_BYTES, read_model, without_weights, write_model
 
-__all__ = ["MODEL_BYTES", "read_model", "without_weights"]
+__all__ = ["MODEL_BYTES", "read_model", "without_weights", "write_model"]

@@ -1,20 +1,38 @@
 """Reads an ONNX file for whoever wants its latency: without its weights, or whole with what lies beside it."""
 
+import errno
 import os
 from collections.abc import Collection, Iterator
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from latcast.onnx_files.beside import FilesBeside, Place
 from latcast.onnx_files.declarations import declared_as
 from latcast.onnx_files.records import ModelRecord, TensorRecord, read_record
 from latcast.onnx_files.usage import MARK, Role, constants_of, model_uses, stripped_role
-from latcast.onnx_files.wire import Bytes, Edit, Later, MalformedError, edited, encoded_field, encoded_number, field_of
-from latcast.schema import InputError, ModelLimitError
+from latcast.onnx_files.wire import (
+    Bytes,
+    Edit,
+    Kept,
+    Later,
+    MalformedError,
+    Parts,
+    edited_parts,
+    encoded_field,
+    encoded_number,
+    field_of,
+    write,
+)
+from latcast.schema import InputError, InvalidModelError, ModelLimitError
 
-__all__ = ["MODEL_BYTES", "read_model", "without_weights"]
+__all__ = ["MODEL_BYTES", "read_model", "without_weights", "write_model"]
 
 MODEL_BYTES = 2**30
 """Largest model that is read: as `profilers.onnx_graph.Limits.model_bytes`."""
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says of a file that is written, and of none that is read."""
 
 
 def read_model(
@@ -41,13 +59,43 @@ def read_model(
         InvalidModelError: a path that leads out of the model's folder, a file beside it that is missing or too short.
         ModelLimitError: the result would be larger than `most_bytes`.
     """
+    whole = BytesIO()  # grows in place, and gives its buffer away
+    write_model(path, whole, weights=weights, declared=declared, most_bytes=most_bytes)
+    return whole.getvalue()
+
+
+def write_model(
+    path: str | os.PathLike[str],
+    out: BinaryIO,
+    *,
+    weights: bool = False,
+    declared: bytes | None = None,
+    most_bytes: int = MODEL_BYTES,
+) -> None:
+    """Write what `read_model` gives into a file, a chunk at a time.
+
+    Args:
+        path: of the model.
+        out: takes the bytes.
+        weights: as for `read_model`.
+        declared: as for `read_model`.
+        most_bytes: as for `read_model`.
+
+    Raises:
+        InputError, InvalidModelError, ModelLimitError: as `read_model`.
+        OSError: there is no room for them.
+    """
     path = Path(path)
     try:
         with path.open("rb") as file:
             source = Bytes(file, os.fstat(file.fileno()).st_size)
             folders = [path.parent, path.resolve().parent]
-            return _read(source, folders, weights=weights, most_bytes=most_bytes, declared=declared)
+            write(_parts(source, folders, weights=weights, most_bytes=most_bytes, declared=declared), out)
+    except MalformedError as error:
+        raise InvalidModelError(f"The file {path.name!r} became shorter while it was read.") from error
     except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
         raise InputError(f"Cannot read {str(path)!r} ({error.strerror}). Give an ONNX file; an architecture's text "
                          "goes with the name of its search space.") from error  # fmt: skip
 
@@ -63,12 +111,14 @@ def without_weights(model: bytes | str | os.PathLike[str]) -> bytes:
     """
     if not isinstance(model, bytes):
         return read_model(model)
-    return _read(Bytes(model), [], weights=False, most_bytes=len(model))
+    whole = BytesIO()
+    write(_parts(Bytes(model), [], weights=False, most_bytes=len(model)), whole)
+    return whole.getvalue()
 
 
-def _read(
+def _parts(
     source: Bytes, folders: list[Path], *, weights: bool, most_bytes: int, declared: bytes | None = None
-) -> bytes:
+) -> Parts:
     beside = FilesBeside(folders)
     try:
         record = read_record(source)
@@ -84,10 +134,10 @@ def _read(
         left = source.size + sum(edit.size - (edit.end - edit.start) for edit in edits)
         _check(left + sum(place.size for _, place in taken_in), most_bytes)
         edits += [Edit(tensor.start, tensor.end, _whole(tensor, place)) for tensor, place in taken_in]
-        return edited(source, sorted(edits))
+        return edited_parts(source, sorted(edits))
     except MalformedError:
         _check(source.size, most_bytes)
-        return source.read(0, source.size)  # whoever loads it says what is wrong with it
+        return [Kept(source, 0, source.size)]  # whoever loads it says what is wrong with it
 
 
 def _weights(record: ModelRecord) -> Iterator[tuple[int, tuple[TensorRecord, Role]]]:

@@ -14,12 +14,16 @@ __all__ = [
     "Bytes",
     "Edit",
     "Field",
+    "Kept",
     "Later",
     "MalformedError",
+    "Parts",
     "edited",
+    "edited_parts",
     "encoded_field",
     "encoded_number",
     "field_of",
+    "write",
 ]
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
@@ -213,12 +217,22 @@ def edited(source: Bytes, edits: Sequence[Edit]) -> bytes:
         MalformedError: it is no message.
     """
     whole = BytesIO()  # grows in place, and gives its buffer away
-    for part in _Editor(source, edits).message(0, source.size):
-        whole.writelines([part] if isinstance(part, bytes) else part.chunks())
+    write(edited_parts(source, edits), whole)
     return whole.getvalue()
 
 
-class _Kept(NamedTuple):
+def edited_parts(source: Bytes, edits: Sequence[Edit]) -> Parts:
+    """What `edited` gives, in parts that are read when they are written."""
+    return _Editor(source, edits).message(0, source.size)
+
+
+def write(parts: Parts, out: BinaryIO) -> None:
+    """Write parts into a file, a chunk at a time."""
+    for part in parts:
+        out.writelines([part] if isinstance(part, bytes) else part.chunks())
+
+
+class Kept(NamedTuple):
     """A part of the source that stays as it is."""
 
     source: Bytes
@@ -227,9 +241,11 @@ class _Kept(NamedTuple):
 
     @property
     def size(self) -> int:
+        """How many bytes it has."""
         return self.end - self.start
 
     def chunks(self) -> Iterator[bytes]:
+        """The bytes."""
         for at in range(self.start, self.end, _CHUNK):
             yield self.source.read(at, min(at + _CHUNK, self.end))
 
@@ -248,10 +264,10 @@ class _Editor:
             at = bisect_left(self._starts, field.start)
             if field.wire_type != LENGTH or at == len(self._edits) or self._edits[at].start >= field.end:
                 continue
-            parts.append(_Kept(self._source, kept, field.at))
+            parts.append(Kept(self._source, kept, field.at))
             parts += self._changed(field, self._edits[at], depth)
             kept = field.end
-        parts.append(_Kept(self._source, kept, end))
+        parts.append(Kept(self._source, kept, end))
         return parts
 
     def _changed(self, field: Field, edit: Edit, depth: int) -> list[bytes | Later]:

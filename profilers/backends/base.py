@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -110,3 +111,15 @@ class Backend(ABC):
             InvalidModelError: the runtime refuses the model; carries the runtime's words.
             InputError: an option or a precision that the backend does not know.
         """
+
+    def open_file(self, path: Path, settings: ProfileSettings) -> AbstractContextManager[Session]:
+        """A session for a model in a file, as `open` has it for one in memory.
+
+        A runtime that reads files by itself should be given the path: then weights are never in memory beside its own
+        copy of them. By default the file is read for `open`.
+
+        Args:
+            path: of a model as `open` takes it; the file stays as it is as long as the session.
+            settings: as for `open`.
+        """
+        return self.open(path.read_bytes(), settings)

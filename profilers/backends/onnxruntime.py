@@ -4,7 +4,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +36,7 @@ LEVELS = {
 SPINNING = {"off": "0", "on": "1"}
 WARNINGS_AND_WORSE_ARE_QUIET = 3
 CODES = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
+PATHS = re.compile(r"^Load model from .*?\.onnx failed:\s*", re.DOTALL)
 MOST_TRACE_BYTES = 128 * 2**20
 """Of a profiler's trace, a third of a kilobyte an event: it is read into memory, several times its size."""
 LEAST_TRACED_RUNS = 3
@@ -74,17 +75,26 @@ class OnnxRuntimeBackend(Backend):
         """A session for the model; see the base class."""
         check_precision(RUNTIME, settings.precision, self)
         options = checked_options(RUNTIME, settings.options, self)
-        session = OnnxRuntimeSession(self.prepare(model, settings), settings, options)
-        try:
+        with closing(OnnxRuntimeSession(self.prepare(model, settings), settings, options)) as session:
             yield session
-        finally:
-            session.close()
+
+    @contextmanager
+    def open_file(self, path: Path, settings: ProfileSettings) -> Iterator["OnnxRuntimeSession"]:
+        """A session for the model in a file, which the runtime reads by itself; see the base class."""
+        if settings.precision in self.prepared_precisions:
+            with self.open(path.read_bytes(), settings) as session:
+                yield session
+            return
+        check_precision(RUNTIME, settings.precision, self)
+        options = checked_options(RUNTIME, settings.options, self)
+        with closing(OnnxRuntimeSession(path, settings, options)) as session:
+            yield session
 
 
 class OnnxRuntimeSession(Session):
     """An `InferenceSession` and the settings to make it again with the profiler on."""
 
-    def __init__(self, model: bytes, settings: ProfileSettings, options: Mapping[str, str]) -> None:
+    def __init__(self, model: bytes | Path, settings: ProfileSettings, options: Mapping[str, str]) -> None:
         self._model, self._settings, self._options = model, settings, options
         self._plain: Any = self._create(model, self._session_options())
         self._inputs = tuple(_spec(argument) for argument in self._plain.get_inputs())
@@ -117,10 +127,11 @@ class OnnxRuntimeSession(Session):
         """Free the runtime's session; the next `run` makes a new one."""
         self._plain = None
 
-    def _create(self, model: bytes, options: Any) -> Any:
+    def _create(self, model: bytes | Path, options: Any) -> Any:
         runtime = _import_runtime()
+        source = model if isinstance(model, bytes) else str(model)
         try:
-            return runtime.InferenceSession(model, options, providers=PROVIDERS)
+            return runtime.InferenceSession(source, options, providers=PROVIDERS)
         except Exception as error:  # the runtime's exceptions share no base class
             problem = InvalidModelError(f"ONNX Runtime refuses the model: {_words(error)}")
             raise memory_error(error, _words(error)) or problem from error
@@ -140,9 +151,12 @@ class OnnxRuntimeSession(Session):
         return options
 
     def _profiled(self, feeds: Feeds, folder: Path) -> tuple[KernelRecord, ...]:
-        from profilers.backends.onnxruntime_trace import has_loops, name_nodes_by_output, read_kernels  # imports onnx
+        from profilers.backends.node_names import name_nodes_by_output  # imports onnx
+        from profilers.backends.onnxruntime_trace import has_loops, read_kernels
 
-        model, tensors = name_nodes_by_output(self._model)
+        model = folder / "named.onnx"
+        nodes = name_nodes_by_output(self._model, model)
+        tensors = frozenset(name for node in nodes for name in node.output if name)
         options = self._session_options()
         options.enable_profiling = True
         options.profile_file_prefix = str(folder / "trace")
@@ -152,7 +166,7 @@ class OnnxRuntimeSession(Session):
         session = self._create(model, options)
         session.run(self._output_names, feeds)
         warmup, most = PROFILED_WARMUP_RUNS, MOST_RUNS
-        if has_loops(model):
+        if has_loops(nodes):
             warmup, most = _affordable(_trace_bytes(session))
             session = self._create(model, options)
             session.run(self._output_names, feeds)
@@ -213,5 +227,5 @@ def _spec(argument: Any) -> TensorSpec:
 
 
 def _words(error: Exception) -> str:
-    """The runtime's message without its prefix of codes."""
-    return CODES.sub("", str(error).strip())
+    """The runtime's message without its prefix of codes, and without the path of a temporary file."""
+    return PATHS.sub("", CODES.sub("", str(error).strip()))

@@ -1,7 +1,7 @@
 """ONNX Runtime's profiling trace, matched with the graph that it really ran.
 
 The trace names nodes, not tensors, and fusion renames both. So every node is first given the name of its first output
-(`name_nodes_by_output`); what the runtime then reports leads back to the model by one of five ways:
+(`profilers.backends.node_names`); what the runtime then reports leads back to the model by one of five ways:
 
 1. the executed node is in the optimised graph and one of its outputs still has the model's name (fused nodes keep the
    outputs of what they replace);
@@ -27,7 +27,7 @@ import onnx
 from profilers.backends.base import KernelRecord
 from profilers.quantisation import original_tensors
 
-__all__ = ["has_loops", "name_nodes_by_output", "read_kernels"]
+__all__ = ["has_loops", "read_kernels"]
 
 Event = dict[str, Any]
 
@@ -42,29 +42,9 @@ NODE_SUFFIX = "_kernel_time"
 DTYPES = {"float": "float32", "double": "float64"}
 
 
-def name_nodes_by_output(model: bytes) -> tuple[bytes, frozenset[str]]:
-    """The model with every node named after its first output, and the names of all tensors that nodes produce."""
-    proto = onnx.load_model_from_string(model)
-    tensors: set[str] = set()
-    for node in _all_nodes(proto.graph):
-        produced = [name for name in node.output if name]
-        node.name = produced[0] if produced else ""
-        tensors.update(produced)
-    return proto.SerializeToString(), frozenset(tensors)
-
-
-def has_loops(model: bytes) -> bool:
-    """Whether a node of the model runs others several times, so that the size of a trace is unknown beforehand."""
-    nodes = _all_nodes(onnx.load_model_from_string(model).graph)
+def has_loops(nodes: Iterable[onnx.NodeProto]) -> bool:
+    """Whether one of the nodes runs others several times, so that the size of a trace is unknown beforehand."""
     return any(node.op_type in CONTAINERS - {"If"} for node in nodes)
-
-
-def _all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for body in (attribute.g, *attribute.graphs):
-                yield from _all_nodes(body)
 
 
 def read_kernels(trace: Path, optimised: Path, *, tensors: frozenset[str], warmup: int) -> tuple[KernelRecord, ...]:

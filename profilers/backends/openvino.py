@@ -2,8 +2,10 @@
 
 import re
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,6 +35,7 @@ BF16_FEATURES = frozenset({"avx512bw", "amx_bf16", "bf16"})
 SOURCE_LINE = re.compile(r"^(Exception from|Check '.*' failed at|While validating|FrontEnd API failed)")
 UNKNOWN_OPERATORS = re.compile(r"No conversion rule found for operations: (.+)")
 FAILED_OPERATORS = re.compile(r"Conversion is failed for: (.+)")
+UNREADABLE = re.compile(r"^.*?Unable to read the model\b.*", re.DOTALL)
 OPSET = re.compile(r"-\d+(?=,|$)")
 
 
@@ -62,17 +65,26 @@ class OpenVinoBackend(Backend):
         """A session for the model; see the base class."""
         check_precision(RUNTIME, settings.precision, self)
         checked_options(RUNTIME, settings.options, self)
-        session = OpenVinoSession(self.prepare(model, settings), settings)
-        try:
+        with closing(OpenVinoSession(self.prepare(model, settings), settings)) as session:
             yield session
-        finally:
-            session.close()
+
+    @contextmanager
+    def open_file(self, path: Path, settings: ProfileSettings) -> Iterator["OpenVinoSession"]:
+        """A session for the model in a file, which the runtime reads by itself; see the base class."""
+        if settings.precision in self.prepared_precisions:
+            with self.open(path.read_bytes(), settings) as session:
+                yield session
+            return
+        check_precision(RUNTIME, settings.precision, self)
+        checked_options(RUNTIME, settings.options, self)
+        with closing(OpenVinoSession(path, settings)) as session:
+            yield session
 
 
 class OpenVinoSession(Session):
     """A compiled model and the settings to compile it again with performance counters."""
 
-    def __init__(self, model: bytes, settings: ProfileSettings) -> None:
+    def __init__(self, model: bytes | Path, settings: ProfileSettings) -> None:
         self._model, self._settings = model, settings
         self._core = _import_runtime().Core()
         self._plain: Any = self._compile(model, {})
@@ -101,8 +113,10 @@ class OpenVinoSession(Session):
         from profilers.backends.openvino_kernels import KernelReader
 
         self.close()
-        renamed, nodes = name_nodes_by_position(self._model)
-        compiled = self._compile(renamed, {"PERF_COUNT": True})
+        with tempfile.TemporaryDirectory(prefix="latcast-") as folder:
+            named = Path(folder) / "named.onnx"
+            nodes = name_nodes_by_position(self._model, named)
+            compiled = self._compile(named, {"PERF_COUNT": True})
         request = compiled.create_infer_request()
         reader = KernelReader(compiled.get_runtime_model(), nodes)
         for _ in range(PROFILED_WARMUP_RUNS):
@@ -115,7 +129,7 @@ class OpenVinoSession(Session):
         """Free the compiled model; the next `run` makes a new one."""
         self._plain = self._request = None
 
-    def _compile(self, model: bytes, more: dict[str, Any]) -> Any:
+    def _compile(self, model: bytes | Path, more: dict[str, Any]) -> Any:
         properties = {
             "INFERENCE_PRECISION_HINT": PRECISIONS[self._settings.precision],
             "INFERENCE_NUM_THREADS": self._settings.threads,
@@ -126,7 +140,8 @@ class OpenVinoSession(Session):
             **more,
         }
         try:
-            return self._core.compile_model(self._core.read_model(model), "CPU", properties)
+            source = model if isinstance(model, bytes) else str(model)
+            return self._core.compile_model(self._core.read_model(source), "CPU", properties)
         except Exception as error:  # the runtime's exceptions share no base class
             problem = InvalidModelError(f"OpenVINO refuses the model: {_words(error)}")
             raise memory_error(error, _words(error)) or problem from error
@@ -171,7 +186,7 @@ def _spec(port: Any) -> TensorSpec:
 
 def _words(error: Exception) -> str:
     """The runtime's message without lines of its own source, in one sentence where it is about operators."""
-    text = str(error).strip()
+    text = UNREADABLE.sub("it is no ONNX file that can be read.", str(error).strip())
     unknown = UNKNOWN_OPERATORS.search(text)
     if unknown:
         return f"it has no operator {_operators(unknown[1])}."

@@ -4,7 +4,8 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,28 +40,33 @@ class TractBackend(Backend):
         """Found through the package's metadata: nothing is imported."""
         return probe_package("tract", runtime=RUNTIME, extra="tract", precisions=self.precisions)
 
-    @contextmanager
-    def open(self, model: bytes, settings: ProfileSettings) -> Iterator["TractSession"]:
+    def open(self, model: bytes, settings: ProfileSettings) -> AbstractContextManager["TractSession"]:
         """A session for the model; see the base class."""
+        return self._opened(model, settings)
+
+    def open_file(self, path: Path, settings: ProfileSettings) -> AbstractContextManager["TractSession"]:
+        """A session for the model in a file, which the runtime reads by itself; see the base class."""
+        return self._opened(path, settings)
+
+    @contextmanager
+    def _opened(self, model: bytes | Path, settings: ProfileSettings) -> Iterator["TractSession"]:
         check_precision(RUNTIME, settings.precision, self)
         checked_options(RUNTIME, settings.options, self)
         if settings.threads != 1:
             raise InputError(f"tract computes in one thread, not in {settings.threads}.")
-        session = TractSession(model)
-        try:
+        with closing(TractSession(model)) as session:
             yield session
-        finally:
-            session.close()
 
 
 class TractSession(Session):
     """A runnable model; every run has a state of its own, so that recurrent networks begin anew."""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes | Path) -> None:
+        from latcast.onnx_files import without_weights
         from profilers.backends.declared import declared_tensors, parsed_graph  # imports onnx
 
         self._model = model
-        self._inputs, outputs = declared_tensors(parsed_graph(model, RUNTIME))
+        self._inputs, outputs = declared_tensors(parsed_graph(without_weights(model), RUNTIME))
         self._output_names = [spec.name for spec in outputs]
         self._runnable: Any = _load(model)
 
@@ -87,8 +93,10 @@ class TractSession(Session):
         from profilers.backends.node_names import name_nodes_by_position, position, produced  # imports onnx
 
         self.close()
-        renamed, nodes = name_nodes_by_position(self._model)
-        runnable = _load(renamed)
+        with tempfile.TemporaryDirectory(prefix="latcast-") as folder:
+            named = Path(folder) / "named.onnx"
+            nodes = name_nodes_by_position(self._model, named)
+            runnable = _load(named)
         profile = json.loads(runnable.profile_json([feeds[spec.name] for spec in self._inputs]))
         return tuple(
             KernelRecord(
@@ -105,14 +113,16 @@ class TractSession(Session):
         self._runnable = None
 
 
-def _load(model: bytes) -> Any:
+def _load(model: bytes | Path) -> Any:
     """The model, read and optimised; tract wants a file."""
-    runtime = _import_runtime()
-    try:
+    if isinstance(model, bytes):
         with tempfile.NamedTemporaryFile(prefix="latcast-", suffix=".onnx") as file:
             file.write(model)
             file.flush()
-            return runtime.onnx().load(file.name).into_model().into_runnable()
+            return _load(Path(file.name))
+    runtime = _import_runtime()
+    try:
+        return runtime.onnx().load(str(model)).into_model().into_runnable()
     except Exception as error:  # the runtime's exceptions share no base class
         problem = InvalidModelError(f"tract refuses the model: {_words(error)}")
         raise memory_error(error, _words(error)) or problem from error

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from latcast.onnx_files.usage import SMALL_WEIGHT, values_matter
 from latcast.schema import Graph, InvalidModelError, Node
+from profilers.onnx_graph.bias_scales import BiasScales
 from profilers.onnx_graph.constant_outputs import Folded, fold
 from profilers.onnx_graph.constants import Array, holds_denormals, validate_values
 from profilers.onnx_graph.control_flow import Body, Surroundings, control_flow_outputs, control_flow_work
@@ -56,6 +57,7 @@ class _Walk:
         self._merkle = Merkle()
         self._nodes: list[Node] = []
         self._stored: list[Value] = []
+        self._bias_scales = BiasScales()
         self._kind = "input" if parent is None else "formal"
 
     def run(self, graph: SourceGraph, inputs: Sequence[Value], salt: bytes) -> Walked:
@@ -143,6 +145,7 @@ class _Walk:
         constant = operator not in _UNFOLDED and all(value is None or value.constant for value in inputs)
         outputs, work = self._outcome(node, inputs, constant=constant)
         self._merkle.node(operation, inputs, outputs)
+        self._bias_scales.note(operation, inputs, outputs)
         hollow = constant and any(value is not None and value.hollow for value in inputs)
         for value in outputs:
             if value.name:
@@ -250,6 +253,8 @@ class _Walk:
         attributes = operation.recorded
         if operation.operator == "Dropout" and in_training(operation, inputs, self._context.opsets):
             attributes = {**attributes, "training_mode": 1}  # an input says so, whose value the record has not
+        if self._bias_scales.differ(operation, inputs):
+            attributes = {**attributes, "bias_scale_differs": 1}  # constants say so, whose values the record has not
         self._nodes.append(make_node(
             operator=operation.operator, domain=operation.domain, name=node.name,
             inputs=tuple([-1 if item is None else place(item) for item in inputs]),

@@ -7,6 +7,7 @@ class TestMine(BackendSuite):
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -118,6 +119,27 @@ class BackendSuite:
             with self.backend.open(model.SerializeToString(), self.settings()) as session:
                 inputs = [(tensor.name, tensor.dtype, tensor.shape) for tensor in session.inputs]
             assert inputs == [(spec.name, spec.dtype, spec.shape)]
+
+    def test_a_file_is_the_same_as_its_bytes(self, tmp_path: Path) -> None:
+        for name, spec, model in small_models():
+            path = tmp_path / f"{name}.onnx"
+            path.write_bytes(model.SerializeToString())
+            expected = self._run(model, spec)["y"]
+            with self.backend.open_file(path, self.settings()) as session:
+                np.testing.assert_array_equal(session.run(make_feeds([spec]))["y"], expected)
+        with self.backend.open_file(path, self.settings()) as session:
+            records = session.kernels(make_feeds([spec]))
+            assert records is None or any(record.outputs for record in records)
+            self._still_runs(session, spec)
+        assert path.read_bytes() == model.SerializeToString()
+
+    def test_files_that_are_no_model_are_refused_without_their_path(self, tmp_path: Path) -> None:
+        path = tmp_path / "private.onnx"
+        for bad in (b"", b"\x00\x01not a model", b"\x08\x07"):
+            path.write_bytes(bad)
+            with pytest.raises(InvalidModelError) as refused, self.backend.open_file(path, self.settings()):
+                pass
+            assert "private" not in str(refused.value)
 
     def test_a_session_runs_again_and_again(self) -> None:
         _, spec, model = next(small_models())

@@ -79,7 +79,14 @@ def _refill(request: ProfileRequest, folder: Path) -> None:
     from profilers.onnx_graph import refill_weights
 
     path = folder / MODEL_FILE
-    path.write_bytes(refill_weights(path.read_bytes(), request.settings.seed))
+    _replace(path, refill_weights(path.read_bytes(), request.settings.seed))
+
+
+def _replace(path: Path, model: bytes) -> None:
+    """Put a model in a file's place; the file itself may be the caller's, and stays as it is."""
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(model)
+    draft.replace(path)
 
 
 def _prepare(request: ProfileRequest, folder: Path) -> ProfileAnswer:
@@ -89,7 +96,7 @@ def _prepare(request: ProfileRequest, folder: Path) -> ProfileAnswer:
         seeds = range(settings.seed, settings.seed + CALIBRATION_FEEDS)
         feeds = [_feeds(request, folder, seed) for seed in seeds]
         path, sentinel = folder / MODEL_FILE, folder / SENTINEL_FILE
-        path.write_bytes(backend.prepare(path.read_bytes(), settings, feeds))
+        _replace(path, backend.prepare(path.read_bytes(), settings, feeds))
         if settings.sentinel:
             sentinel.write_bytes(prepared_sentinel(sentinel.read_bytes(), type(backend), settings.precision))
     return ProfileAnswer()
@@ -99,12 +106,12 @@ def _profile(request: ProfileRequest, folder: Path) -> ProfileAnswer:
     settings, backend = request.settings, get_backend(request.settings.backend)
     if request.cpus:
         pin(frozenset(request.cpus))
-    model, feeds = (folder / MODEL_FILE).read_bytes(), _feeds(request, folder, settings.seed)
+    feeds = _feeds(request, folder, settings.seed)
     gc.disable()  # a collection in the middle of a sample would be the model's fault
     before = _sentinel(settings, backend, folder)
     with closing(CombinedReader([PerfEventReader(), ProcessReader()])) as counters:
         run = profile(
-            model, feeds, backend, settings, counters=counters, producers=request.producers,
+            folder / MODEL_FILE, feeds, backend, settings, counters=counters, producers=request.producers,
             on_samples=(folder / MEASURED_FILE).touch if settings.kernels else None,
         )  # fmt: skip
     return ProfileAnswer(run=run, sentinel_ms=(*before, *_sentinel(settings, backend, folder)))

@@ -7,6 +7,7 @@ Nothing is deleted and nothing is averaged away: every sample is kept, summaries
 import time
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
+from pathlib import Path
 from statistics import median
 
 from latcast.schema import KernelTiming, LatcastError, ProcessRun, ProfileSettings, most_kernels, quantile
@@ -35,7 +36,7 @@ model's data from the caches."""
 
 
 def profile(
-    model: bytes,
+    model: bytes | Path,
     feeds: Feeds,
     backend: Backend,
     settings: ProfileSettings,
@@ -48,7 +49,7 @@ def profile(
     """Measure one model in this process.
 
     Args:
-        model: a whole ONNX model with static shapes and with weights.
+        model: a whole ONNX model with static shapes and with weights, or the path of its file.
         feeds: an array for each input of the model.
         backend: runs it.
         settings: how to measure.
@@ -63,7 +64,8 @@ def profile(
         MemoryError: the model needs more memory than there is.
     """
     start = clock()
-    with backend.open(model, settings) as session:
+    opened = backend.open(model, settings) if isinstance(model, bytes) else backend.open_file(model, settings)
+    with opened as session:
         load_ms = (clock() - start) / 1e6
         warmup_ms = _warm_up(session, feeds, settings, clock)
         block = _block_length(median(warmup_ms[-WARMUP_WINDOW:]), settings)

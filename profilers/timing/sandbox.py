@@ -5,13 +5,17 @@ no inherited handles, limits on address space, file size and wall-clock time; it
 """
 
 import io
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from latcast.onnx_files import without_weights
 from latcast.schema import (
     Device,
     Failure,
@@ -41,7 +45,7 @@ from profilers.timing.child import (
 from profilers.timing.limits import limits_of
 from profilers.timing.sentinel import DRIFT, drift, sentinel_model
 
-__all__ = ["Feeds", "measure"]
+__all__ = ["Feeds", "measure", "no_room"]
 
 Feeds = Sequence[FeedSpec] | Mapping[str, np.ndarray[Any, Any]]
 """A recipe for each input, or the arrays themselves."""
@@ -56,7 +60,7 @@ STRIPPED_MARK = b"latcast:refill="
 
 
 def measure(
-    model: bytes,
+    model: bytes | Path,
     *,
     device: Device,
     settings: ProfileSettings,
@@ -67,7 +71,8 @@ def measure(
     """Measure one model on one target.
 
     Args:
-        model: ONNX with static shapes; stripped weights are refilled from `settings.seed`.
+        model: ONNX with static shapes, or the path of its file, which is never held in memory here; stripped weights
+            are refilled from `settings.seed`.
         device: this machine, as `profilers.host.device.describe_device` gives it.
         settings: how to measure.
         feeds: what goes in; by default `profilers.feeds.feed_specs(graph)`.
@@ -113,26 +118,32 @@ def measure(
     return replace(measurement, noisy=True) if summary and summary.process_spread > PROCESS_SPREAD else measurement
 
 
-def _in_a_folder(model: bytes, settings: ProfileSettings, feeds: Feeds, graph: Graph, progress: Progress) -> "_Outcome":
+def _in_a_folder(
+    model: bytes | Path, settings: ProfileSettings, feeds: Feeds, graph: Graph, progress: Progress
+) -> "_Outcome":
     with PrivateFolder() as folder:
         _lay_out(folder, model, settings, feeds)
-        sandbox = _Sandbox(folder, model, settings, feeds, _producers(graph), has_twins=_has_twins(graph))
+        sandbox = _Sandbox(folder, settings, feeds, _producers(graph), has_twins=_has_twins(graph))
         return _repeat(sandbox, settings, progress)
 
 
 def _no_room(error: OSError) -> Failure:
     """The failure of a measurement whose files could not be written."""
-    return Failure(
-        stage="internal",
-        message=f"The folder for temporary files cannot take the model: {error.strerror or error}"
-        f"{f' ({error.filename})' if error.filename else ''}. Free space there, or set TMPDIR to another folder.",
+    return Failure(stage="internal", message=no_room(error))
+
+
+def no_room(error: OSError) -> str:
+    """What is to be done where the folder for temporary files refuses a model."""
+    return (
+        f"The folder for temporary files cannot take the model: {error.strerror or error}"
+        f"{f' ({error.filename})' if error.filename else ''}. Free space there, or set TMPDIR to another folder."
     )
 
 
-def _load(model: bytes) -> Graph:
+def _load(model: bytes | Path) -> Graph:
     from profilers.onnx_graph import load_graph
 
-    return load_graph(model)
+    return load_graph(model if isinstance(model, bytes) else without_weights(model))
 
 
 def _producers(graph: Graph) -> dict[str, int]:
@@ -237,7 +248,6 @@ class _Sandbox:
 
     Args:
         folder: it has the model, the sentinel and the feeds, as `_lay_out` leaves them.
-        model: the model.
         settings: how to measure.
         feeds: what goes in.
         producers: tensor name → index of the node that produces it.
@@ -245,11 +255,11 @@ class _Sandbox:
     """
 
     def __init__(
-        self, folder: Path, model: bytes, settings: ProfileSettings, feeds: Feeds, producers: Mapping[str, int],
+        self, folder: Path, settings: ProfileSettings, feeds: Feeds, producers: Mapping[str, int],
         *, has_twins: bool = False,
     ) -> None:  # fmt: skip
         self._has_twins = has_twins
-        self._model, self._settings, self._feeds, self._producers = model, settings, feeds, producers
+        self._settings, self._feeds, self._producers = settings, feeds, producers
         self._folder = folder
         self._children = OneShotChildren("profilers.timing.child", ProfileAnswer, folder)
 
@@ -259,7 +269,7 @@ class _Sandbox:
         In a child of its own, so that the measured ones hold nothing but the model that they run.
         """
         wanted = self._settings.precision in get_backend(self._settings.backend).prepared_precisions
-        if not (wanted or self._has_twins or STRIPPED_MARK in self._model):
+        if not (wanted or self._has_twins or _is_stripped(self._folder / MODEL_FILE)):
             return None
         answer = self._ask("prepare")
         return answer if isinstance(answer, Failure) else None
@@ -287,13 +297,32 @@ class _Sandbox:
         )
 
 
-def _lay_out(folder: Path, model: bytes, settings: ProfileSettings, feeds: Feeds) -> None:
+def _is_stripped(path: Path) -> bool:
+    """Whether the model lacks weights."""
+    if not path.stat().st_size:
+        return False
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return content.find(STRIPPED_MARK) >= 0
+
+
+def _lay_out(folder: Path, model: bytes | Path, settings: ProfileSettings, feeds: Feeds) -> None:
     """Write what children find in the folder."""
-    (folder / MODEL_FILE).write_bytes(model)
+    place = folder / MODEL_FILE
+    if isinstance(model, bytes):
+        place.write_bytes(model)
+    else:
+        _link_or_copy(model, place)
     if settings.sentinel:
         (folder / SENTINEL_FILE).write_bytes(sentinel_model())
     if isinstance(feeds, Mapping):
         (folder / FEEDS_FILE).write_bytes(_npz(feeds))
+
+
+def _link_or_copy(model: Path, place: Path) -> None:
+    try:
+        os.link(model.resolve(), place)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(model, place)
 
 
 def _npz(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:

@@ -143,6 +143,7 @@ class Forecaster:
             rows = representative_ids(session, target_ids=[predictors.target.id], imported=True)
             data = datasets.load_dataset(session, measurement_ids=rows)
             keys = datasets.network_keys(session, rows)
+            precisions = store.precisions_of(session, {key for key in keys.values() if isinstance(key, str)})
         pairs: dict[int, QualityPair] = {}
         for space, queries in by_space(dict(enumerate(data.queries))).items():
             chain = self.selection.of(predictors, space)
@@ -151,11 +152,13 @@ class Forecaster:
             for index, answer in answers.items():
                 if isinstance(answer, Forecast):
                     key = keys[rows[index]]
+                    graph_hash = key if isinstance(key, str) else None
                     pairs[index] = pair_of(
                         queries[index],
                         float(data.latency_ms[index]),
                         answer,
-                        graph_hash=key if isinstance(key, str) else None,
+                        graph_hash=graph_hash,
+                        file_precision=precisions.get(graph_hash or "", ""),
                         support=rows[index] in support[answer.predictor or ""],
                         row=rows[index],
                     )
@@ -298,7 +301,14 @@ def name_of(query: Query, space: str) -> str:
 
 
 def pair_of(
-    query: Query, measured_ms: float, answer: Forecast, *, graph_hash: GraphHash | None, support: bool, row: int
+    query: Query,
+    measured_ms: float,
+    answer: Forecast,
+    *,
+    graph_hash: GraphHash | None,
+    file_precision: str,
+    support: bool,
+    row: int,
 ) -> QualityPair:
     """A measured network beside its forecast; its graph is named where the database has it."""
     architecture = query.architecture
@@ -311,6 +321,7 @@ def pair_of(
         support=support,
         row=row,
         interval_ms=answer.interval_ms,
+        file_precision=file_precision,
     )
 
 

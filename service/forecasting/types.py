@@ -82,6 +82,7 @@ class QualityPair:
         support: the row was in the adaptation's support set, so its forecast is not held-out.
         row: id of the measurement.
         interval_ms: (low, high) in ms at the level 0.9; None where nobody claims one.
+        file_precision: what the graph's file itself computes in, such as `int8`; empty where that is not known.
     """
 
     graph: GraphHash | None
@@ -92,6 +93,7 @@ class QualityPair:
     text: str | None = None
     row: int | None = None
     interval_ms: tuple[float, float] | None = None
+    file_precision: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

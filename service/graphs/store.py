@@ -29,6 +29,7 @@ __all__ = [
     "find",
     "find_hash",
     "model_bytes",
+    "precisions_of",
     "prepare",
     "prepare_architecture",
     "remarks",
@@ -172,6 +173,16 @@ def remarks(session: Session, graph_hashes: Collection[GraphHash]) -> dict[Graph
     for part in chunks(graph_hashes):
         rows = session.execute(select(tables.Graph.hash, column).where(tables.Graph.hash.in_(part)))
         found |= {name: tuple(sentences) for name, sentences in rows if sentences}
+    return found
+
+
+def precisions_of(session: Session, graph_hashes: Collection[GraphHash]) -> dict[GraphHash, str]:
+    """What the file of each graph itself computes in, such as `fp32` or `int8`, where that was noted."""
+    precision = tables.Graph.summary["precision"].as_string()
+    found: dict[GraphHash, str] = {}
+    for part in chunks(graph_hashes):
+        query = select(tables.Graph.hash, precision).where(tables.Graph.hash.in_(part))
+        found.update({graph_hash: text for graph_hash, text in session.execute(query) if text})
     return found
 
 

@@ -14,7 +14,7 @@ from service.db.pagination import Order, Page, fetch_page
 from service.db.statements import chunks
 from service.db.tables import Architecture, Measurement
 from service.db.visibility import ALL_ROWS
-from service.graphs.store import architectures_of
+from service.graphs.store import architectures_of, precisions_of
 
 __all__ = ["WITHOUT_SAMPLES", "Filter", "MeasurementSummary", "Outcome", "Sort", "iterate", "iterate_ids",
            "measurement_row", "page", "summaries"]  # fmt: skip
@@ -52,7 +52,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasurementSummary:
-    """One row of a list. Times in ms; None where the measurement failed."""
+    """One row of a list. Times in ms; None where the measurement failed.
+
+    `file_precision` is what the graph's file itself computes in; empty where that is not known.
+    """
 
     id: int
     target: str
@@ -73,6 +76,7 @@ class MeasurementSummary:
     peak_memory_bytes: int
     created_unix_s: float
     hidden_unix_s: float | None = None
+    file_precision: str = ""
 
 
 ORDERS: Mapping[Sort, Order] = {
@@ -126,9 +130,9 @@ def iterate_ids(session: Session, ids: Sequence[int]) -> Iterator[tuple[Measurem
 
 
 def _whole(session: Session, rows: Sequence[Measurement]) -> Iterator[tuple[MeasurementSummary, list[list[float]]]]:
-    texts = _texts(session, rows)
+    texts, precisions = _texts(session, rows), _precisions(session, rows)
     for row, runs in _with_runs(session, rows):
-        yield _summary(row, texts.get(row.id), runs), [run["samples_ms"] for run in runs]
+        yield _summary(row, texts.get(row.id), runs, precisions), [run["samples_ms"] for run in runs]
     session.expunge_all()
 
 
@@ -165,8 +169,8 @@ def measurement_row(session: Session, measurement_id: int) -> Measurement:
 
 def summaries(session: Session, rows: Sequence[Measurement]) -> list[MeasurementSummary]:
     """Rows as they stand in lists, in their order."""
-    texts = _texts(session, rows)
-    listed = {row.id: _summary(row, texts.get(row.id), runs) for row, runs in _with_runs(session, rows)}
+    texts, precisions = _texts(session, rows), _precisions(session, rows)
+    listed = {row.id: _summary(row, texts.get(row.id), runs, precisions) for row, runs in _with_runs(session, rows)}
     return [listed[row.id] for row in rows]
 
 
@@ -175,6 +179,10 @@ def _texts(session: Session, rows: Sequence[Measurement]) -> dict[int, Any]:
     texts = architectures_of(session, {row.graph_hash for row in rows if row.graph_hash})
     named = {row.id: texts.get(row.graph_hash or "") or row.architecture for row in rows}
     return {row_id: architecture for row_id, architecture in named.items() if architecture is not None}
+
+
+def _precisions(session: Session, rows: Sequence[Measurement]) -> dict[str, str]:
+    return precisions_of(session, {row.graph_hash for row in rows if row.graph_hash})
 
 
 def _with_runs(session: Session, rows: Sequence[Measurement]) -> Iterator[tuple[Measurement, list[Any]]]:
@@ -186,7 +194,7 @@ def _with_runs(session: Session, rows: Sequence[Measurement]) -> Iterator[tuple[
             yield by_id[row_id], runs
 
 
-def _summary(row: Measurement, architecture: Any, runs: list[Any]) -> MeasurementSummary:
+def _summary(row: Measurement, architecture: Any, runs: list[Any], precisions: Mapping[str, str]) -> MeasurementSummary:
     summary = records.summary_of_runs(runs)
     return MeasurementSummary(
         id=row.id,
@@ -208,4 +216,5 @@ def _summary(row: Measurement, architecture: Any, runs: list[Any]) -> Measuremen
         peak_memory_bytes=max((run["peak_memory_bytes"] for run in runs), default=0),
         created_unix_s=row.created_unix_s,
         hidden_unix_s=row.hidden_unix_s,
+        file_precision=precisions.get(row.graph_hash or "", ""),
     )

@@ -83,6 +83,7 @@ class KernelTable:
         known: bool (n,), whether the work model was made for it.
         warm: float64 (n,), 0–1, the share of its executions that find their parameters and code in the caches since
             they were there in the same run (`predictors.features.kernels.cost.reuse`).
+        unsigned: bool (n,), whether it is a product in 8 bits with weights of uint8.
         graph: int64 (n,), which graph each belongs to.
     """
 
@@ -92,6 +93,7 @@ class KernelTable:
     repeats: NDArray[np.float64]
     known: NDArray[np.bool_]
     warm: NDArray[np.float64]
+    unsigned: NDArray[np.bool_]
     graph: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -106,6 +108,7 @@ class KernelTable:
             repeats=self.repeats[kernels],
             known=self.known[kernels],
             warm=self.warm[kernels],
+            unsigned=self.unsigned[kernels],
             graph=self.graph[kernels],
         )
 
@@ -316,6 +319,7 @@ def read_table(graph: Graph, rules: RewriteRules) -> KernelTable:
         repeats=np.array([kernel.repeats for kernel in kernels], dtype=np.float64),
         known=np.array([kernel.known for kernel in kernels], dtype=np.bool_),
         warm=np.array([0.0 if kernel is CALL else share for kernel, share in zip(kernels, again.warm, strict=True)]),
+        unsigned=np.array([kernel.unsigned for kernel in kernels], dtype=np.bool_),
         graph=np.zeros(len(kernels), dtype=np.int64),
     )
 
@@ -393,5 +397,6 @@ def stack_tables(tables: Sequence[KernelTable]) -> KernelTable:
         repeats=np.concatenate([np.zeros(0), *(table.repeats for table in tables)]),
         known=np.concatenate([np.zeros(0, dtype=np.bool_), *(table.known for table in tables)]),
         warm=np.concatenate([np.zeros(0), *(table.warm for table in tables)]),
+        unsigned=np.concatenate([np.zeros(0, dtype=np.bool_), *(table.unsigned for table in tables)]),
         graph=np.repeat(np.arange(len(tables)), [len(table) for table in tables]),
     )

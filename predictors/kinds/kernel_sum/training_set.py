@@ -14,6 +14,7 @@ from predictors.features.kernels import KernelTable
 from predictors.kinds.kernel_sum.observations import Observations
 from predictors.kinds.kernel_sum.roofline import Costs, Roofline
 from predictors.kinds.kernel_sum.sums import Kernels, Labels
+from predictors.kinds.kernel_sum.unsigned import log_slower
 from predictors.kinds.kernel_sum.warm import log_saved
 
 __all__ = ["KernelBatch", "TrainingSet"]
@@ -43,7 +44,7 @@ class KernelBatch:
     @property
     def log_time(self) -> FloatArray:
         """Log time of one run of each kernel by the roofline, and where it stands, float64 (K,)."""
-        return self.costs.log_time + log_saved(self.table)
+        return self.costs.log_time + log_saved(self.table) + log_slower(self.table)
 
     def kernels(self, log_factor: FloatArray, tilts: FloatArray) -> Kernels:
         """The kernels as forecast.

@@ -17,6 +17,8 @@ from service.cli.units import ago, milliseconds
 __all__ = ["print_over_time", "print_quality", "quality"]
 
 WITHIN = 0.1
+AS_NAMED = ("", "fp32")
+"""Precisions of files that need no column: theirs is the target's, or nobody knows it."""
 
 
 def quality(
@@ -115,10 +117,12 @@ def print_quality(pairs: Sequence[Mapping[str, Any]], *, most: int, out: Console
         return
     say(_summary(pairs), out)
     worst = sorted(pairs, key=lambda pair: -abs(_error(pair)))[:most]
-    columns = [names("network"), numbers("measured ms"), numbers("forecast ms"), numbers("error"), Column("support")]
+    files = [names("file")] if any(pair.get("file_precision") not in (None, *AS_NAMED) for pair in worst) else []
+    columns = [names("network"), *files, numbers("measured ms"), numbers("forecast ms"), numbers("error"),
+               Column("support")]  # fmt: skip
     rows = [
-        (_name(pair), milliseconds(pair["measured_ms"]), milliseconds(pair["predicted_ms"]), f"{_error(pair):+.1%}",
-         "yes" if pair["support"] else "")
+        (_name(pair), *([pair.get("file_precision") or ""] if files else []), milliseconds(pair["measured_ms"]),
+         milliseconds(pair["predicted_ms"]), f"{_error(pair):+.1%}", "yes" if pair["support"] else "")
         for pair in worst
     ]  # fmt: skip
     print_table(columns, rows, out=out, title=f"{len(worst)} of {len(pairs)} networks, the worst first")

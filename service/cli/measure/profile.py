@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latcast.onnx_files import read_model
+from latcast.onnx_files import read_model, write_model
 from latcast.schema import InputError, LatcastError, Measurement, ProfileSettings, to_plain
 from service.cli.common import console, parse_pairs
 from service.cli.options import (
@@ -105,9 +105,16 @@ def profile(
 def _profiled(
     model: str, sizes: Sizes, *, space: str | None, feeds: Path | None, settings: ProfileSettings, chosen: bool
 ) -> Profiled:
-    content, graph = _model(model, space, sizes)
-    settings = settings if chosen else _as_named(settings, graph)
-    device, measurement = _measure(content, graph, settings, _feeds(feeds, graph))
+    from profilers.host.private_folder import PrivateFolder
+    from profilers.timing.sandbox import no_room
+
+    try:
+        with PrivateFolder() as folder:
+            content, graph = _model(model, space, sizes, folder)
+            settings = settings if chosen else _as_named(settings, graph)
+            device, measurement = _measure(content, graph, settings, _feeds(feeds, graph))
+    except OSError as error:
+        raise LatcastError(no_room(error)) from error
     name = model if space else Path(model).name
     return f"{name} ({sizes.label})" if sizes.label else name, device, graph, measurement
 
@@ -169,18 +176,20 @@ def print_rows(rows: Sequence[tuple[str, Measurement]], remarks: Sequence[tuple[
     say_remarks(remarks, out)
 
 
-def _model(text: str, space: str | None, sizes: Sizes) -> "tuple[bytes, Graph]":
-    """The model's bytes with static shapes, and its graph."""
+def _model(text: str, space: str | None, sizes: Sizes, folder: Path) -> "tuple[bytes | Path, Graph]":
+    """The model with static shapes, a file in the folder where it has weights, and its graph."""
     from profilers.onnx_graph import GraphLoader, bind_shapes
 
-    content = read_model(text, weights=True) if space is None else _build(space, text)
+    content = read_model(text) if space is None else _build(space, text)
     with GraphLoader() as loader:  # a file that crashes its reader is an error of the file, not the end of the command
         graph = loader.load(content, shapes=sizes.shapes or None, dims=sizes.dims or None)
-    if space is None and (sizes.shapes or sizes.dims):
-        del content  # weights are in memory once
-        declared = bind_shapes(read_model(text), sizes.shapes, dims=sizes.dims)
-        content = read_model(text, weights=True, declared=declared)
-    return content, graph
+    if space is not None:
+        return content, graph
+    declared = bind_shapes(content, sizes.shapes, dims=sizes.dims) if sizes.shapes or sizes.dims else None
+    path = folder / "model.onnx"
+    with path.open("wb") as file:
+        write_model(text, file, weights=True, declared=declared)
+    return path, graph
 
 
 def _build(space: str, text: str) -> bytes:
@@ -204,7 +213,7 @@ def _feeds(path: Path | None, graph: "Graph") -> "FeedArrays | None":
 
 
 def _measure(
-    content: bytes, graph: "Graph", settings: ProfileSettings, feeds: "FeedArrays | None"
+    content: bytes | Path, graph: "Graph", settings: ProfileSettings, feeds: "FeedArrays | None"
 ) -> "tuple[Device, Measurement]":
     from rich.progress import BarColumn, TimeElapsedColumn
 

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from latcast.schema import ProfileSettings
 from profilers.backends.onnxruntime import OnnxRuntimeBackend
-from profilers.backends.onnxruntime_trace import name_nodes_by_output, read_kernels
+from profilers.backends.onnxruntime_trace import read_kernels
 from profilers.feeds import feed_specs, make_feeds
 from profilers.onnx_graph import load_graph
 from profilers.testing.backends import small_models
@@ -129,11 +129,3 @@ def test_names_after_layout_changes_lead_back_to_tensors(
     onnx.save(next(small_models())[2], tmp_path / "m.onnx")
     (record,) = read_kernels(tmp_path / "trace", tmp_path / "m.onnx", tensors=frozenset({"conv_out"}), warmup=0)
     assert record.outputs == outputs
-
-
-def test_every_node_is_named_after_its_first_output_bodies_included() -> None:
-    renamed, tensors = name_nodes_by_output(looping(2)[0])
-    graph = onnx.load_model_from_string(renamed).graph
-    assert [node.name for node in graph.node] == ["r", "y"]
-    assert [node.name for node in graph.node[1].attribute[0].g.node] == ["w", "go_on_out"]
-    assert tensors == {"r", "y", "w", "go_on_out"}

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 import psutil
 import pytest
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from latcast.schema import (
     CounterReading,
@@ -29,7 +30,7 @@ from latcast.schema import (
     to_plain,
 )
 from profilers.feeds import feed_specs
-from profilers.onnx_graph import load_graph, placeholder
+from profilers.onnx_graph import load_graph, placeholder, strip_weights
 from profilers.timing import sandbox
 from profilers.timing.child import ProfileAnswer
 from profilers.timing.sandbox import measure
@@ -305,7 +306,7 @@ def test_a_process_that_ends_while_it_times_kernels_costs_no_latency() -> None:
 
 def test_the_mark_of_taken_samples_is_of_the_last_process(tmp_path: Path) -> None:
     model = small_model()
-    box = sandbox._Sandbox(tmp_path, model, QUICK, feed_specs(load_graph(model)), {})
+    box = sandbox._Sandbox(tmp_path, QUICK, feed_specs(load_graph(model)), {})
     sandbox._lay_out(tmp_path, model, QUICK, ())
     assert isinstance(box.profile(kernels=True), ProfileAnswer)
     assert box.had_latency()
@@ -334,3 +335,26 @@ def test_a_quota_that_stopped_the_processes_makes_a_measurement_noisy(monkeypatc
 def test_more_threads_than_cpus_are_not_measured() -> None:
     with pytest.raises(InputError, match="2 threads cannot be measured"):
         measure(small_model(), device=DEVICE, settings=replace(QUICK, threads=2))
+
+
+@pytest.mark.parametrize("stripped", [True, False])
+def test_a_file_is_measured_without_being_held_here_and_stays_as_it_is(tmp_path: Path, stripped: bool) -> None:
+    weights = numpy_helper.from_array(np.ones((1024, 2048), np.float32), "w")
+    proto = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("MatMul", ["x", "w"], ["y"])], "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1024])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2048])], [weights],
+        )
+    )  # fmt: skip
+    path = tmp_path / "m.onnx"
+    content = proto.SerializeToString()
+    path.write_bytes(strip_weights(content) if stripped else content)
+    before = path.read_bytes()
+    tracemalloc.start()
+    measurement = measure(path, device=DEVICE, settings=QUICK)
+    assert tracemalloc.get_traced_memory()[1] < 2 * 2**20  # of 8
+    tracemalloc.stop()
+    assert measurement.failure is None
+    assert measurement.graph == load_graph(content).hash
+    assert path.read_bytes() == before

@@ -131,7 +131,7 @@ TABLES: dict[str, Printer] = {
           "created_unix_s": None}], out),
     "quality": lambda out: print_quality(
         [{"graph": "g", "space": "zoo", "text": NAME, "measured_ms": 12345.678, "predicted_ms": 1.0,
-          "support": True}] * 2, most=1, out=out),
+          "support": True, "file_precision": "float8e4m3fn"}] * 2, most=1, out=out),
     "targets": lambda out: _print_listed([{**LISTED, "label": LONG.label, "device_name": NODE}, LISTED], out),
     "targets --here": lambda out: _print_possible(KINDS[:5], out),
     "targets --here, impossible": lambda out: _print_impossible(KINDS[5:], out),

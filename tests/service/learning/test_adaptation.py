@@ -370,3 +370,4 @@ def test_quality_marks_the_support_set(world: AdaptingWorld) -> None:
     pairs = world.client.quality(TARGET.id)
     assert len(pairs) == SAMPLES + 1
     assert [pair["support"] for pair in pairs] == [True] * SAMPLES + [False]
+    assert {pair["file_precision"] for pair in pairs} == {"fp32"}

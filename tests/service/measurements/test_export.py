@@ -7,9 +7,27 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import select
 
+from service.db.tables import Graph
 from service.measurements.export import _cell
 from tests.service.helpers import CELL, OTHER_TARGET, TARGET, World, add_import
+
+
+def test_the_precision_of_a_graphs_file_stands_beside_the_targets(measured: World, tmp_path: Path) -> None:
+    with measured.database.write.begin() as session:
+        first, second = session.scalars(select(Graph).order_by(Graph.created_unix_s).limit(2))
+        first.summary = {**first.summary, "precision": "int8"}
+        second.summary = {name: told for name, told in second.summary.items() if name != "precision"}  # of an old file
+        expected = {first.hash: "int8", second.hash: ""}
+    measured.client.export(TARGET.id, tmp_path / "rows.csv", file_format="csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "rows.csv").read_text())))
+    assert [row["file_precision"] for row in rows] == [expected.get(row["graph"], "fp32") for row in rows]
+    assert {row["precision"] for row in rows} == {TARGET.precision}
+    measured.client.export(TARGET.id, tmp_path / "rows.parquet")
+    assert pq.read_table(tmp_path / "rows.parquet")["file_precision"].to_pylist()[0] == rows[0]["file_precision"]
+    listed = measured.client.measurements(TARGET.id)
+    assert {row["graph"]: row["file_precision"] for row in listed}.items() >= expected.items()
 
 
 def test_csv_holds_every_row_and_no_formula(measured: World, tmp_path: Path) -> None:

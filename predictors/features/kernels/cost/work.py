@@ -76,6 +76,7 @@ class Kernel:
         repeats: how often it runs in one run of the graph.
         known: its operator is one that the work model was made for, and its shapes are known.
         reads: what it reads of parameters, and within which loop.
+        unsigned: it is a product in 8 bits whose constant weights are uint8, for which CPUs have slower instructions.
     """
 
     kind: str
@@ -92,12 +93,17 @@ class Kernel:
     repeats: float = 1.0
     known: bool = True
     reads: Reads = NO_READS
+    unsigned: bool = False
 
 
 _READ_WHAT_THEY_WRITE = {"gather", "gather_elements", "slice"}
 """Classes that read a part of their input only: an embedding's table is not read as a whole."""
 _IN_8_BITS = 4
 """Accuracy level from which a product with weights of a few bits quantises its activations."""
+_EITHER_SIGN = {
+    "QLinearConv", "QLinearMatMul", "QGemm", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul",
+}  # fmt: skip
+"""Products in 8 bits that training has with signed weights alone; ConvInteger has unsigned ones there."""
 _LOOKUPS = {"EmbedLayerNormalization", "QEmbedLayerNormalization"}
 """Operators of other classes that read some rows of their tables."""
 
@@ -201,10 +207,17 @@ def _describe(plan: FusionPlan, step: Step) -> Callable[..., Kernel]:
         parameter_bytes=float(parameters + (tree_bytes(step) if kind == "trees" else 0)),
         elements=count_elements(plan, step),
         shape=shape,
+        unsigned=_has_unsigned_weights(plan, step),
         known=kind != "other"
         and not _is_doubtful(step)
         and (kind in _TOLERANT or all(spec.shape is not None for spec in ends)),
     )
+
+
+def _has_unsigned_weights(plan: FusionPlan, step: Step) -> bool:
+    if step.operator not in _EITHER_SIGN or len(step.inputs) < 2 or not plan.is_constant(step.inputs[1]):
+        return False
+    return plan.spec(step.inputs[1]).dtype == "uint8"
 
 
 def _is_doubtful(step: Step) -> bool:

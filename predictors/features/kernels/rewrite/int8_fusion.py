@@ -69,7 +69,7 @@ def fuse_node_unit(plan: FusionPlan, step: Step) -> None:
         _split_in_8_bits(plan, step)
         return
     moves = step.operator in _MOVERS
-    if not moves and step.operator not in _IN_8_BITS:
+    if (not moves and step.operator not in _IN_8_BITS) or step.attributes.get("bias_scale_differs"):
         return
     data = [step.inputs[0]] if moves else [tensor for tensor in step.inputs if tensor >= 0]
     origins = [_packed(plan, tensor) for tensor in data]

@@ -24,6 +24,8 @@ _FOLLOWING = {
     "Split", "Slice", "Resize", "Upsample",
 }  # fmt: skip
 """Operators that run with channels last when all that they read has them last, beside 8-bit convolutions."""
+_POOLS_IN_8_BITS = {"QLinearAveragePool", "QLinearGlobalAveragePool", "MaxPool"}
+"""Those of them that do so wherever their result goes."""
 _TO_CHANNELS_LAST, _FROM_CHANNELS_LAST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
@@ -48,6 +50,7 @@ class _Layouts:
         self.plan = plan
         self.blocked: set[int] = set()
         self.channels_last: set[int] = set()
+        self.leading_to_8_bits = _leading_to_convolutions_in_8_bits(plan)
         self.reorders: dict[tuple[int, bool], Reorder] = {}
 
     def read_blocked(self, tensor: int, step: Step) -> None:
@@ -110,14 +113,42 @@ def _try_channels_last(layouts: _Layouts, step: Step) -> bool:
     """Convolutions in 8 bits run with channels last, and what is between them follows."""
     if step.operator == "QLinearConv":
         layouts.read_channels_last(step.inputs[0], step)
-    elif step.operator not in _FOLLOWING or any(tensor not in layouts.channels_last for tensor in _data(layouts, step)):
+    elif not _follows(layouts, step):
         return False
     layouts.channels_last.update(step.outputs)
     return True
 
 
-def _data(layouts: _Layouts, step: Step) -> list[int]:
-    return [tensor for tensor in step.inputs if tensor >= 0 and not layouts.plan.is_constant(tensor)]
+def _follows(layouts: _Layouts, step: Step) -> bool:
+    """Whether all that the step reads has its channels last, and it pays to leave them there.
+
+    It pays where fewer tensors are written than read, and where a convolution in 8 bits comes later.
+    """
+    data = _data(layouts.plan, step)
+    if step.operator not in _FOLLOWING or not data or not layouts.channels_last.issuperset(data):
+        return False
+    fewer = len(data) > sum(tensor >= 0 for tensor in step.outputs)
+    return fewer or step.operator in _POOLS_IN_8_BITS or not layouts.leading_to_8_bits.isdisjoint(step.outputs)
+
+
+def _leading_to_convolutions_in_8_bits(plan: FusionPlan) -> set[int]:
+    """Tensors that a convolution in 8 bits reads, directly or behind steps that follow its layout.
+
+    The runtime moves a Transpose behind a step only where another one may undo it further on.
+    """
+    leading: set[int] = set()
+    for step in reversed(plan.steps()):
+        if step.operator == "QLinearConv":
+            leading.add(step.inputs[0])
+        elif step.operator in _POOLS_IN_8_BITS or (
+            step.operator in _FOLLOWING and not leading.isdisjoint(step.outputs)
+        ):
+            leading.update(_data(plan, step))
+    return leading
+
+
+def _data(plan: FusionPlan, step: Step) -> list[int]:
+    return [tensor for tensor in step.inputs if tensor >= 0 and not plan.is_constant(tensor)]
 
 
 def _carry(layouts: _Layouts, step: Step, source: int) -> bool:

@@ -68,11 +68,17 @@ def _is_read_by(plan: FusionPlan, step: Step, readers: Set[Step]) -> bool:
 
 
 def _take_in_batches(plan: FusionPlan, product: Step, place: int) -> None:
-    """A swap that makes batches of what were columns, with at most axes of size one put before them, costs nothing."""
+    """A swap that makes batches of what were columns, with at most axes of size one put before them, costs nothing.
+
+    Nor does one of the last two axes between them, which the product's arguments take in like one right before it.
+    """
     reader = product
     source = plan.producer(product.inputs[place])
     if source is not None and _puts_ones_before(plan, source) and plan.sole_reader(source) is reader:
         reader, source = source, plan.producer(source.inputs[0])
+        while source is not None and _swaps_last_two(source) and plan.sole_reader(source) is reader:
+            plan.bypass(source, source.inputs[0])
+            source = plan.producer(reader.inputs[0])
     if source is not None and _makes_batches(source) and plan.sole_reader(source) is reader:
         plan.bypass(source, source.inputs[0])
 

@@ -23,7 +23,7 @@ def test_quality_pairs(world: World) -> None:
     (pair,) = world.client.quality(TARGET.id)
     assert pair == {
         "graph": "g", "space": None, "text": None, "measured_ms": 1.0, "predicted_ms": 1.1, "support": False,
-        "row": None, "interval_ms": None,
+        "row": None, "interval_ms": None, "file_precision": "",
     }  # fmt: skip
 
 

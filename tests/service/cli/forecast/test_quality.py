@@ -33,6 +33,14 @@ def test_errors_are_of_networks_outside_the_support() -> None:
     assert rows[1] == ["toy/t[x]", "10", "µs", "7", "µs", "-30.0%"]
 
 
+def test_the_precision_of_files_is_named_where_one_is_not_fp32() -> None:
+    mixed = [{**PAIRS[0], "file_precision": "fp32"}, {**PAIRS[2], "file_precision": "int8"}]
+    rows = [line.split() for line in printed(mixed).splitlines() if "g1-" in line]
+    assert rows[0] == ["g1-c", "int8", "1.000", "9.000", "+800.0%", "yes"]
+    assert rows[1] == ["g1-a", "fp32", "10.000", "10.500", "+5.0%"]
+    assert "file" not in printed([mixed[0]])
+
+
 def test_the_worst_are_listed_and_the_rest_counted() -> None:
     text = printed(PAIRS, most=1)
     assert "1 of 3 networks" in text
