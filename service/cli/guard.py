@@ -27,13 +27,14 @@ EXTRAS = {
     "service": ("alembic", "fastapi", "prometheus_client", "pyarrow", "pydantic", "pydantic_settings", "sqlalchemy",
                 "structlog", "uvicorn"),
     "postgres": ("psycopg",),
+    "ray": ("ray",),
     "torch": ("torch", "torch_geometric", "onnxscript"),
 }  # fmt: skip
 """Which extra of the package brings which modules."""
 COMMANDS = {
     "predictors export": "predictors", "frontier": "predictors", "friendliness": "predictors",
     "bench": "predictors", "bench serve": "service", "dataset": "service", "demo": "agent,service", "import": "service",
-    "keys": "service", "serve": "service", "worker": "service",
+    "keys": "service", "score": "service", "serve": "service", "worker": "service",
 }  # fmt: skip
 """The extras that a command needs, where the first module that it misses belongs to several of them."""
 

@@ -33,6 +33,7 @@ from service.cli.measure.campaign import campaign
 from service.cli.measure.microbench import microbench
 from service.cli.measure.profile import profile
 from service.cli.measure.remote import measure
+from service.cli.score.score import score
 from service.cli.serve import serve
 from service.cli.tables import echo
 from service.cli.train.exporting import export_predictor
@@ -54,7 +55,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     profile, microbench, serve, agent, devices, adapt, predict, explain, check, measure, upload, jobs, cancel,
-    audit, quality, frontier, friendliness, export, campaign, train, worker, demo,
+    audit, quality, frontier, friendliness, score, export, campaign, train, worker, demo,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -25,6 +25,7 @@ __all__ = [
     "NetworksArgument",
     "PrecisionOption",
     "PredictorOption",
+    "RayOption",
     "ResultOption",
     "ServerOption",
     "ShapeOption",
@@ -32,6 +33,7 @@ __all__ = [
     "TargetOption",
     "ThreadsOption",
     "TimeoutOption",
+    "WorkersOption",
 ]
 
 DEFAULT_SERVER = "http://127.0.0.1:8321"
@@ -117,6 +119,22 @@ MAX_SECONDS = typer.Option("--max-seconds", min=0.01, help="Cap on the timed par
 TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds that one process may take.")]
 DatasetOption = Annotated[
     Path, typer.Option("--data", envvar="LATCAST_DATASET", metavar="DIR", help="The measured data set.")
+]
+
+# Where work of many parts is done.
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes of one thread each.", show_default="one for each core"),
+]
+RayOption = Annotated[
+    str,
+    typer.Option(
+        "--ray",
+        envvar="LATCAST_RAY_ADDRESS",
+        metavar="ADDRESS",
+        help="Ray cluster that does the work in place of processes: host:6379, ray://host:10001, or local.",
+        show_default=False,
+    ),
 ]
 
 # The service's database, for commands that work on it directly.

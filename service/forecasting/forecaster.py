@@ -12,10 +12,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from latcast.errors import ConflictError
-from latcast.schema import GraphHash, LatcastError, Target, TargetId, UnsupportedGraphError
+from latcast.schema import GraphHash, LatcastError, Target, TargetId, UnsupportedGraphError, to_plain
 from predictors.base import Predictor, Query
 from predictors.foreign.features import features_asked
 from predictors.foreign.reader import ReadsFeatures
+from predictors.kinds.stack.scaled import with_interval_scale
 from predictors.networks import Feature
 from profilers.host.cancellation import check_wanted
 from service.db.session import Database
@@ -117,19 +118,23 @@ class Forecaster:
         return (same or chain)[0]
 
     def artifact(self, target_id: TargetId, space: str) -> bytes:
-        """The predictor that answers for architectures of a space, adapted to the target.
+        """The artifact of what answers for architectures of a space, adapted to the target, which its `meta` names.
+
+        Its intervals are as wide as those of answers.
 
         Raises:
             NotFoundError: nobody registered the target.
             ConflictError: none is adapted.
         """
-        chain = self.selection.of(self.catalogue.predictors_of(target_id), space)
+        predictors = self.catalogue.predictors_of(target_id)
+        chain = self.selection.of(predictors, space)
         adapted = next((one for one in chain if one.adapted and reads_natively(one.predictor, space)), None)
         if adapted is None:
             raise ConflictError(
                 f"No predictor of architectures of {space} is adapted to target {target_id}: measure some of them."
             )
-        return adapted.predictor.to_artifact().to_bytes()
+        artifact = with_interval_scale(adapted.predictor, adapted.interval_scale).to_artifact()
+        return replace(artifact, meta={**artifact.meta, "target": to_plain(predictors.target)}).to_bytes()
 
     def quality(self, target_id: TargetId) -> list[QualityPair]:
         """Every measured network of the target beside its forecast, oldest first.

@@ -1,12 +1,8 @@
-"""Running a benchmark: one process for each core."""
+"""Running a benchmark: one process for each core, or a Ray cluster."""
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +16,31 @@ from predictors.evaluation.nas.protocol import Choice, needs_references, split_t
 from predictors.evaluation.nas.scoring import score, summarise
 from predictors.evaluation.nas.tasks import Task, check_task
 from predictors.evaluation.nas.units import Unit
+from predictors.execution import open_executor
 
 __all__ = ["assemble", "run", "run_unit"]
 
 GRAPH_ARCHITECTURES = 2000
 """Number of architectures that predictors of graphs are judged on, since each graph has to be built."""
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
 
 def run(
-    units: Sequence[Unit], data: Path, journal: Journal, *, workers: int | None = None, progress: Progress | None = None
+    units: Sequence[Unit],
+    data: Path,
+    journal: Journal,
+    *,
+    workers: int | None = None,
+    ray_address: str = "",
+    progress: Progress | None = None,
 ) -> None:
     """Run the units that the journal lacks.
 
     Args:
         units: all units of the run.
-        data: folder of the tables.
+        data: folder of the tables; on a Ray cluster every node has it.
         journal: receives the rows of each unit under its key.
-        workers: number of processes, each with one thread; one for each core where left out; 1 stays in this process.
+        workers: number of processes, see `predictors.execution.open_executor`.
+        ray_address: of a Ray cluster that does it instead, the same.
         progress: called after each unit.
 
     Raises:
@@ -48,11 +50,12 @@ def run(
         check_task(task, _table(data, task))
     left = [unit for unit in units if unit.key not in journal]
     finished = len(units) - len(left)
-    for unit, rows in _results(left, data, workers or _cores()):
-        journal.put(unit.key, rows)
-        finished += 1
-        if progress:
-            progress(finished / len(units), unit.label)
+    with open_executor(workers=workers, ray_address=ray_address) as executor:
+        for unit, rows in executor.completed(_unit_with_rows, data, left):
+            journal.put(unit.key, rows)
+            finished += 1
+            if progress:
+                progress(finished / len(units), unit.label)
 
 
 def assemble(units: Sequence[Unit], journal: Journal, *, suite: bool) -> Any:
@@ -76,22 +79,8 @@ def assemble(units: Sequence[Unit], journal: Journal, *, suite: bool) -> Any:
     return documents[0] if len(documents) == 1 else documents
 
 
-def _results(units: Sequence[Unit], data: Path, workers: int) -> Iterator[tuple[Unit, list[dict[str, Any]]]]:
-    if workers == 1:
-        for unit in units:
-            yield unit, run_unit(unit, data)
-        return
-    with (
-        _single_threaded(),
-        ProcessPoolExecutor(max(1, min(workers, len(units))), mp_context=get_context("spawn")) as pool,
-    ):
-        waiting: dict[Future[list[dict[str, Any]]], Unit] = {pool.submit(run_unit, unit, data): unit for unit in units}
-        try:
-            for future in as_completed(waiting):
-                yield waiting[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def _unit_with_rows(data: Path, unit: Unit) -> tuple[Unit, list[dict[str, Any]]]:
+    return unit, run_unit(unit, data)
 
 
 def run_unit(unit: Unit, data: Path) -> list[dict[str, Any]]:
@@ -141,22 +130,3 @@ def _table_with(data: Path, space: str, odd: int, noise_log: float) -> LatencyTa
         return read_table(data, space)
     devices = draw_devices(space, odd, seed=0, rounded=noise_log > 0, noise_log=noise_log)
     return with_odd_devices(_table_with(data, space, 0, 0.0), devices, seed=0)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """A context in which processes are started with one thread each."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -78,6 +78,16 @@ class StackPredictor(Predictor):
         stack.contenders_ = tuple(contenders)
         return stack
 
+    @classmethod
+    def alone(cls, adapted: Predictor, *, scale: float) -> Self:
+        """The stack of one adapted predictor, whose intervals are so many times as wide."""
+        stack = cls.of([Contender(name=adapted.kind, predictor=adapted)])
+        standing = Standing(name=adapted.kind, kind=adapted.kind, record=None, weight=1.0)
+        stack.contest_ = Contest(
+            standings=(standing,), adapted=(adapted,), weights=np.ones(1), scale=scale, median_ape=None
+        )
+        return stack
+
     def fit(
         self, data: LatencyDataset, *, validation: LatencyDataset | None = None, progress: Progress | None = None
     ) -> Self:
@@ -131,6 +141,13 @@ class StackPredictor(Predictor):
         return mixed_prediction(
             [one.predict(queries) for one in self.contest_.adapted], self.contest_.weights, scale=self.contest_.scale
         )
+
+    def with_interval_scale(self, factor: float) -> Self:
+        """The adapted stack, with intervals that are so many times as wide."""
+        assert self.contest_ is not None  # noqa: S101 - adapted
+        scaled = copy(self)
+        scaled.contest_ = replace(self.contest_, scale=self.contest_.scale * factor)
+        return scaled
 
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Mean of the contenders' coverage, each as far as it is believed."""

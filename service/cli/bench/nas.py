@@ -1,6 +1,7 @@
 """`latcast bench nas` and `latcast bench report`: every predictor on the published tables by one protocol."""
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ from rich.progress import BarColumn, TimeElapsedColumn
 
 from latcast.schema import InputError, UnknownNameError
 from service.cli.common import console
-from service.cli.options import ResultOption
+from service.cli.options import RayOption, ResultOption, WorkersOption
 from service.cli.progress import DESCRIPTION, bar
 from service.cli.results import write_json
 from service.cli.tables import Column, names, numbers, print_table, say
@@ -75,9 +76,8 @@ def bench_nas(
     source_samples: Annotated[
         int | None, typer.Option(min=20, help="Architectures of each source. [900; 4000 for the suite help's FBNet]")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes of one thread each. [one for each core]")
-    ] = None,
+    workers: WorkersOption = None,
+    ray: RayOption = "",
     json_out: ResultOption = "-",
 ) -> None:
     """Train on source devices, adapt to targets with a few measurements, and judge the forecasts of all the rest.
@@ -106,7 +106,7 @@ def bench_nas(
         source_samples=source_samples,
     )
     journal = Journal(_partial(json_out))
-    _run(run, units, data, journal, workers)
+    _run(partial(run, workers=workers, ray_address=ray), units, data, journal)
     result = assemble(units, journal, suite=suite is not None)
     write_json(result, json_out)
     journal.clear()
@@ -175,7 +175,7 @@ def _known_samplers(wanted: "Sequence[str]") -> "Sequence[str]":
     return wanted
 
 
-def _run(run: Any, units: "Sequence[Unit]", data: Path, journal: "Journal", workers: int | None) -> None:
+def _run(run: Any, units: "Sequence[Unit]", data: Path, journal: "Journal") -> None:
     columns = (DESCRIPTION, BarColumn(), "{task.percentage:>3.0f} %", TimeElapsedColumn())
     with bar(console, *columns, transient=False) as shown:
         line = shown.add_task("training", total=1.0)
@@ -183,7 +183,6 @@ def _run(run: Any, units: "Sequence[Unit]", data: Path, journal: "Journal", work
             units,
             data,
             journal,
-            workers=workers,
             progress=lambda done, what: shown.update(line, completed=done, description=what),
         )
 

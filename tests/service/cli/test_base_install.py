@@ -59,7 +59,16 @@ NEEDS = {
     ),
     **dict.fromkeys(("db backup out.db", "db restore latcast.db"), "service"),
     **dict.fromkeys(
-        ("serve", "worker", "import .", "dataset pack . --out out", "dataset stats .", "bench serve"), "service"
+        (
+            "score --in x.csv --out o.parquet --targets a",
+            "serve",
+            "worker",
+            "import .",
+            "dataset pack . --out out",
+            "dataset stats .",
+            "bench serve",
+        ),
+        "service",
     ),
     **dict.fromkeys(("bench nas --data .", "bench onnx --data ."), "predictors"),
     **dict.fromkeys(("frontier --space fbnet --targets a,b", "friendliness --space fbnet"), "predictors"),

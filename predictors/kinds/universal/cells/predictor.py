@@ -162,6 +162,13 @@ class CellPredictor(Predictor):
             median[rows], spread[rows] = self._unadapted(target).forecast(x[rows])
         return Prediction(median_ms=median, log_std=spread)
 
+    def with_interval_scale(self, factor: float) -> Self:
+        """The adapted predictor, with intervals that are so many times as wide."""
+        assert self.adapted_ is not None  # noqa: S101 - adapted
+        scaled = copy(self)
+        scaled.adapted_ = replace(self.adapted_, tail_scale=self.adapted_.tail_scale * factor)
+        return scaled
+
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Share of an architecture's places whose operator training has seen there."""
         prior = self.prior

@@ -1,0 +1,90 @@
+"""What answers for each target: fetched from the service once, so that all parts of a result are by the same."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+from pyarrow import parquet as pq
+
+from latcast.schema import UnknownNameError
+from profilers.search_spaces import get_space
+from service.cli.common import find_target
+from service.cli.score.forecasts import Sources
+from service.cli.score.parts import Parts
+
+if TYPE_CHECKING:
+    from latcast.client import Client
+
+__all__ = ["begin", "kept_sources", "known_spaces"]
+
+
+def begin(parts: Parts, client: "Client", asked: Mapping[str, Any], *, rows: int, spaces: Sequence[str]) -> None:
+    """Fetch the predictors of all targets and spaces, and what was measured, and keep them with the plan.
+
+    Args:
+        parts: where they are kept.
+        client: of the service.
+        asked: with `targets` and `level`.
+        rows: of the list.
+        spaces: that its architectures are of; names that nobody knows are left to their rows.
+
+    Raises:
+        LatcastError: a target is not known, or no predictor of a space is adapted to it; says what to do.
+    """
+    listed, files, entries = client.targets(), dict[str, bytes](), list[dict[str, Any]]()
+    for label in asked["targets"]:
+        for space in spaces:
+            of_space = [one for one in listed if one["options"].get("space", space) == space]
+            target, number = find_target(of_space or listed, label)["id"], len(entries)
+            artifact, measured = f"predictor-{number}.safetensors", f"measured-{number}.json"
+            files[artifact], files[measured] = _fetched(client, target, space, asked["level"])
+            entries.append({"label": label, "space": space, "target": target,
+                            "artifact": artifact, "measured": measured})  # fmt: skip
+    parts.begin({"asked": dict(asked), "rows": rows, "sources": entries}, files)
+
+
+def kept_sources(parts: Parts, plan: Mapping[str, Any]) -> Sources:
+    """What `begin` kept."""
+    entries = {(one["label"], one["space"]): one for one in plan["sources"]}
+    return Sources(
+        level=plan["asked"]["level"],
+        labels=tuple(plan["asked"]["targets"]),
+        artifacts={name: parts.file(one["artifact"]) for name, one in entries.items()},
+        measured={
+            name: {text: tuple(times) for text, times in json.loads(parts.file(one["measured"])).items()}
+            for name, one in entries.items()
+        },
+    )
+
+
+def known_spaces(names: Sequence[str]) -> list[str]:
+    """The search spaces that are meant, by their own names; those that nobody knows are left out."""
+    found = dict[str, None]()
+    for name in names:
+        try:
+            found[get_space(name).name] = None
+        except UnknownNameError:
+            continue
+    return list(found)
+
+
+def _fetched(client: "Client", target: str, space: str, level: float) -> tuple[bytes, bytes]:
+    """The predictor's artifact, and as JSON the measured latencies as the service answers them."""
+    with TemporaryDirectory() as folder:
+        artifact, rows = Path(folder) / "predictor", Path(folder) / "rows"
+        client.download_predictor(target, space, artifact)
+        client.export(target, rows, file_format="parquet")
+        table = pq.read_table(rows, columns=["space", "text"])
+        texts = pc.unique(table.filter(pc.equal(table["space"], space))["text"]).to_pylist()
+        predictor = artifact.read_bytes()
+    answers = client.target(target).predict([text for text in texts if text], space=space, level=level)
+    columns = zip(answers.latency_ms, answers.low_ms, answers.high_ms, answers.measured, strict=True)
+    measured = {
+        text: [float(value) for value in times]
+        for text, (*times, is_measured) in zip(filter(None, texts), columns, strict=True)
+        if is_measured
+    }
+    return predictor, json.dumps(measured).encode()

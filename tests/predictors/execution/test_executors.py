@@ -1,0 +1,69 @@
+"""Executors: every task once, however it is done, and no more of them ahead than there is room for."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from latcast.schema import InputError, LatcastError
+from predictors.execution import Executor, ProcessExecutor, ThreadExecutor
+from predictors.execution.executors import AHEAD
+
+
+def added(shared: int, task: int) -> tuple[int, int]:
+    return shared + task, os.getpid()
+
+
+def refused(shared: int, task: int) -> int:
+    raise InputError(f"{shared} and {task} do not fit.")
+
+
+def died(shared: int, task: int) -> int:
+    os._exit(9)
+
+
+@pytest.mark.parametrize("executor", [ThreadExecutor(), ThreadExecutor(3), ProcessExecutor(2)])
+def test_every_task_is_done_once(executor: Executor) -> None:
+    sums = [total for total, _ in executor.completed(added, 100, range(25))]
+    assert sorted(sums) == list(range(100, 125))
+
+
+def test_processes_do_it_elsewhere_with_one_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    executor = ProcessExecutor(2)
+    assert os.getpid() not in {process for _, process in executor.completed(added, 0, range(4))}
+    assert list(executor.completed(threads_of, None, [0])) == ["1"]
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+def threads_of(shared: None, task: int) -> str:
+    del shared, task
+    return os.environ["OMP_NUM_THREADS"]
+
+
+@pytest.mark.parametrize("executor", [ThreadExecutor(2), ProcessExecutor(2)])
+def test_tasks_are_taken_as_there_is_room(executor: Executor) -> None:
+    taken = 0
+
+    def endless() -> Iterator[int]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield taken
+
+    results = executor.completed(added, 0, endless())
+    for _ in range(10):
+        next(results)
+    assert taken <= 10 + 2 * AHEAD * executor.slots
+    results.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("executor", [ThreadExecutor(), ThreadExecutor(2), ProcessExecutor(2)])
+def test_what_the_function_raises_is_raised(executor: Executor) -> None:
+    with pytest.raises(InputError, match="1 and 2 do not fit"):
+        list(executor.completed(refused, 1, [2]))
+
+
+def test_a_process_that_dies_is_a_sentence() -> None:
+    with pytest.raises(LatcastError, match="fewer of them"):
+        list(ProcessExecutor(2).completed(died, 0, range(3)))
