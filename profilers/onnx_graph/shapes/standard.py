@@ -76,6 +76,15 @@ def _convolution(inputs: Inputs, operation: Operation) -> list[Output] | None:
     return None if sizes is None else [(inputs[0].dtype, (x[0], w[0], *sizes))]  # type: ignore[union-attr]
 
 
+def _transposed_convolution(inputs: Inputs, operation: Operation) -> list[Output] | None:
+    """Where its sizes are given: onnx forgets those that are smaller than the input's."""
+    x, w, sizes = _full(inputs, 0), _full(inputs, 1), operation.plain.get("output_shape")
+    if x is None or w is None or len(x) != len(w) or not isinstance(sizes, tuple) or len(sizes) != len(x) - 2:
+        return None
+    channels = w[1] * int(operation.plain.get("group", 1))  # type: ignore[arg-type]
+    return [(inputs[0].dtype, (x[0], channels, *map(int, sizes)))]  # type: ignore[union-attr]
+
+
 def _pool(inputs: Inputs, operation: Operation) -> list[Output] | None:
     x = _full(inputs, 0)
     plain: Mapping[str, Any] = operation.plain
@@ -164,6 +173,18 @@ def _reshape(inputs: Inputs, operation: Operation) -> list[Output] | None:
     return [(inputs[0].dtype, tuple(sizes))] if prod(sizes) == prod(x) else None  # type: ignore[union-attr]
 
 
+def _spectrogram(inputs: Inputs, operation: Operation) -> list[Output] | None:
+    """Half of the bins unless all are asked for; onnx takes that for the exception."""
+    x, window = _full(inputs, 0), _full(inputs, 2)
+    step, length = (value.data if value else None for value in (*inputs, None, None)[1:4:2])
+    frame = int(length.reshape(-1)[0]) if length is not None else window[0] if window else 0
+    if x is None or len(x) < 2 or step is None or int(step.reshape(-1)[0]) < 1 or not 0 < frame <= x[1]:
+        return None
+    bins = frame // 2 + 1 if operation.plain.get("onesided", 1) else frame
+    frames = (x[1] - frame) // int(step.reshape(-1)[0]) + 1
+    return [(inputs[0].dtype, (x[0], frames, bins, 2))]  # type: ignore[union-attr]
+
+
 def _constant_of_shape(inputs: Inputs, operation: Operation) -> list[Output] | None:
     sizes = inputs[0].data if inputs and inputs[0] is not None else None
     if sizes is None or sizes.ndim != 1 or sizes.dtype != "int64":
@@ -182,14 +203,15 @@ STANDARD: Mapping[str, Rule] = {
     **dict.fromkeys(("Add", "Div", "Mul", "Pow", "Sub"), _binary),
     **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"), _compared),
     "AveragePool": _pool, "BatchNormalization": _batch_normalization, "Concat": _concat,
-    "ConstantOfShape": _constant_of_shape, "Conv": _convolution, "Gemm": _gemm, "GlobalAveragePool": _global_pool,
-    "GlobalMaxPool": _global_pool, "MatMul": _matmul, "MaxPool": _pool, "Reshape": _reshape, "Transpose": _transpose,
+    "ConstantOfShape": _constant_of_shape, "Conv": _convolution, "ConvTranspose": _transposed_convolution,
+    "Gemm": _gemm, "GlobalAveragePool": _global_pool, "GlobalMaxPool": _global_pool, "MatMul": _matmul,
+    "MaxPool": _pool, "Reshape": _reshape, "STFT": _spectrogram, "Transpose": _transpose,
 }  # fmt: skip
 """By operator of ai.onnx, for nodes with one output."""
 
 VALUE_FREE = frozenset({
-    *(name for name in STANDARD if name not in {"ConstantOfShape", "Reshape"}),
-    "Attention", "BiasGelu", "Cast", "Clip", "ConvInteger", "ConvTranspose", "DequantizeLinear",
+    *(name for name in STANDARD if name not in {"ConstantOfShape", "Reshape", "STFT"}),
+    "Attention", "BiasGelu", "Cast", "Clip", "ConvInteger", "DequantizeLinear",
     "DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "FastGelu", "Flatten", "FusedConv", "FusedGemm", "FusedMatMul",
     "GRU", "Gather", "GroupNormalization", "GroupQueryAttention", "InstanceNormalization", "LSTM",
     "LayerNormalization", "MatMulInteger", "MatMulIntegerToFloat", "MatMulNBits", "MultiHeadAttention", "PRelu",

@@ -1,7 +1,7 @@
 """Files whose attributes contradict their nodes, or mean nothing."""
 
 import numpy as np
-from onnx import AttributeProto, helper
+from onnx import AttributeProto, helper, numpy_helper
 
 from tests.hostile.models.corpus import Made, hostile
 from tests.hostile.models.parts import ints, single
@@ -39,7 +39,7 @@ def strides_below_zero() -> Made:
     return single("MaxPool", X4, kernel_shape=[2, 2], strides=[-1, -(2**63)])
 
 
-@hostile()
+@hostile("nothing would be left")
 def kernel_of_2_40() -> Made:
     return single("AveragePool", X4, kernel_shape=[2**40, 2**40])
 
@@ -49,12 +49,52 @@ def dilations_of_2_62() -> Made:
     return single("Conv", X4, W4, dilations=[2**62, 2**62])
 
 
+@hostile("takes all that it writes")
+def pads_that_leave_nothing() -> Made:
+    return single("ConvTranspose", X4, W4, pads=[100] * 4)
+
+
+@hostile("nothing would be left|must not be negative|pads")
+def pads_of_minus_100() -> Made:
+    return single("Conv", X4, W4, pads=[-100] * 4)
+
+
+@hostile("alone")
+def windows_of_padding_alone() -> Made:
+    return single("MaxPool", X4, kernel_shape=[2, 2], pads=[100] * 4)
+
+
+@hostile("its delta is 0")
+def range_by_nothing() -> Made:
+    made = single("Relu", (2, 4))
+    made.graph.node.append(helper.make_node("Range", ["r0", "r1", "r2"], ["r"]))
+    made.graph.initializer.extend(
+        numpy_helper.from_array(np.int64(value), f"r{at}") for at, value in enumerate((0, 10, 0))
+    )
+    return made
+
+
+@hostile("takes 100 elements away")
+def padding_that_takes_all() -> Made:
+    return single("Pad", (2, 4), ints(-100, 0, 0, 0))
+
+
+@hostile("has to be NOTSET or SAME_UPPER")
+def padding_that_nobody_knows() -> Made:
+    return single("Conv", X4, W4, auto_pad="\x1b[2J")
+
+
+@hostile("targets is -1")
+def regression_of_minus_one_targets() -> Made:
+    return single("LinearRegressor", (2, 4), domain="ai.onnx.ml", coefficients=[1.0] * 4, targets=-1)
+
+
 @hostile("limit tensor_bytes")
 def pads_of_2_62() -> Made:
     return single("Conv", X4, W4, pads=[2**62] * 4)
 
 
-@hostile("window would be negative", stored=True)
+@hostile("block_size is -2, and has to be a power of two")
 def blocks_below_zero() -> Made:
     return single("MatMulNBits", (2, 32), np.zeros((8, 1, 16), np.uint8), (8,), domain="com.microsoft", K=32, N=8,
                   bits=4, block_size=-2)  # fmt: skip
@@ -77,7 +117,7 @@ def split_into_one_of_three() -> Made:
     return single("Split", (6, 4), outputs=3, opset=18, num_outputs=1)
 
 
-@hostile()
+@hostile("its axis is 46116860184")
 def softmax_over_axis_2_62() -> Made:
     return single("Softmax", (2, 4), axis=2**62)
 
@@ -87,12 +127,12 @@ def transpose_of_one_axis_twice() -> Made:
     return single("Transpose", (2, 4), perm=[0, 0])
 
 
-@hostile()
+@hostile("its axis is 9223372036854775807")
 def concat_along_2_63() -> Made:
     return single("Concat", (2, 4), (2, 4), axis=2**63 - 1)
 
 
-@hostile()
+@hostile("its axis is -9223372036854775808")
 def gather_along_minus_2_63() -> Made:
     return single("Gather", (2, 4), ints(0), axis=-(2**63))
 
@@ -102,7 +142,7 @@ def cast_to_type_9999() -> Made:
     return single("Cast", (2, 4), to=9999)
 
 
-@hostile()
+@hostile("its k is -2")
 def top_of_minus_two() -> Made:
     return single("TopK", (2, 4), ints(-2), outputs=2)
 
@@ -117,12 +157,12 @@ def slope_without_bounds() -> Made:
     return single("Elu", (2, 4), alpha=float("inf"))
 
 
-@hostile()
+@hostile("its sizes are")
 def resize_to_less_than_nothing() -> Made:
     return single("Resize", X4, (0,), (0,), ints(1, 4, -8, -8))
 
 
-@hostile()
+@hostile("its scales are")
 def resize_by_what_is_no_number() -> Made:
     return single("Resize", X4, (0,), np.array([1, 1, np.nan, np.inf], np.float32))
 
@@ -132,12 +172,12 @@ def padding_of_2_60() -> Made:
     return single("Pad", (2, 4), ints(2**60, 0, 2**60, 0))
 
 
-@hostile()
+@hostile("num_heads is 0")
 def grouped_query_attention_of_nothing() -> Made:
     return single("GroupQueryAttention", (1, 1, 8), domain="com.microsoft", outputs=3, num_heads=0, kv_num_heads=0)
 
 
-@hostile()
+@hostile("num_heads is -1")
 def heads_below_zero() -> Made:
     return single("MultiHeadAttention", (1, 4, 8), (1, 4, 8), (1, 4, 8), domain="com.microsoft", num_heads=-1)
 
@@ -161,7 +201,7 @@ def attribute_without_type() -> Made:
     return made
 
 
-@hostile()
+@hostile("its attribute mode is")
 def attribute_that_is_not_utf_8() -> Made:
     return single("Upsample", X4, np.ones(4, np.float32), opset=9, mode=b"\xff\xfe\x1b[31m")
 
@@ -176,7 +216,7 @@ def attribute_of_two_megabytes() -> Made:
     return single("Relu", (2, 4), name=b"a" * 2**21)
 
 
-@hostile("which no tensor has")
+@hostile("n_targets is -1")
 def tree_ensemble_that_contradicts_itself() -> Made:
     return single("TreeEnsembleRegressor", (4, 8), domain="ai.onnx.ml", nodes_treeids=[0] * 9, nodes_nodeids=[0],
                   nodes_featureids=[2**40], nodes_modes=["BRANCH_LEQ"], n_targets=-1)  # fmt: skip

@@ -1,15 +1,14 @@
 """The quick rules of common operators give what onnx gives."""
 
+import numpy as np
 import pytest
 from onnx import defs, helper, shape_inference
 
-from profilers.onnx_graph import (
-    Limits,
-)
+from profilers.onnx_graph import Limits, load_graph
 from profilers.onnx_graph.parsing import read_model
 from profilers.onnx_graph.shapes.standard import STANDARD
 from profilers.onnx_graph.values import Value
-from tests.profilers.onnx_graph.models import F
+from tests.profilers.onnx_graph.models import F, made
 
 _CASES = [
     ("Relu", [(2, 3)], {}), ("Add", [(2, 3), (3,)], {}), ("Mul", [(2, 1, 4), (3, 1)], {}), ("Less", [(2, 3), ()], {}),
@@ -43,3 +42,23 @@ def test_standard_rules_say_what_onnx_says(operator, shapes, attributes):
     ours = STANDARD[operator](inputs, source.graph.nodes[0].operation)
     wanted = Value.from_type("y", found)
     assert ours is None or ours == [(wanted.dtype, wanted.dims)]
+
+
+def read(operator: str, shape: tuple[int, ...], constants: list[np.ndarray], **attributes: object):
+    names = [f"c{at}" for at in range(len(constants))]
+    node = helper.make_node(operator, ["x", *names], ["y"], **attributes)
+    graph = load_graph(made([node], [("x", F, shape)], [("y", 0)], zip(names, constants, strict=True), opset=17))
+    return graph.tensors[graph.outputs[0]].shape
+
+
+def test_a_transposed_convolution_may_give_less_than_it_takes() -> None:
+    """As ONNX Runtime runs it; onnx leaves the sizes out."""
+    weights = np.ones((4, 3, 3, 3), np.float32)
+    assert read("ConvTranspose", (1, 4, 8, 8), [weights], output_shape=[5, 6], group=2) == (1, 6, 5, 6)
+
+
+@pytest.mark.parametrize(("attributes", "bins"), [({}, 9), ({"onesided": 1}, 9), ({"onesided": 0}, 16)])
+def test_a_spectrogram_has_half_of_the_bins_unless_all_are_asked_for(attributes, bins) -> None:
+    """As ONNX Runtime runs it; onnx takes the default for the other one."""
+    constants = [np.array(8), np.ones(16, np.float32)]
+    assert read("STFT", (1, 128, 1), constants, **attributes) == (1, 15, bins, 2)
