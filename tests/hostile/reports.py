@@ -100,6 +100,8 @@ ENTRIES = [
     entry("a-kernel-of-minus-one-ms", of_run("kernels", [{**KERNEL, "time_ms": -1.0}])),
     entry("a-kernel-whose-name-moves-the-cursor", of_run("kernels", [{**KERNEL, "operator": "\x1b[2J"}]), 200, ""),
     entry("counters-by-the-ten-thousand", of_run("counters", {"values": {f"c{at}": 1.0 for at in range(10_000)}})),
+    entry("counters-by-the-million", of_run("counters", {"values": {f"c{at}": 1 for at in range(900_000)}}), 422,
+          "900,000 members", grows_mib=200.0),
     entry("samples-whose-sum-is-infinite", samples(1.7e308, 1.7e308)),
     entry("samples-that-take-a-year", samples(3e10)),
     entry("a-sentinel-of-zero", member("sentinel_ms", [0.0, 0.0])),

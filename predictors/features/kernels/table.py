@@ -252,6 +252,10 @@ def _is_function(plan: FusionPlan, index: int) -> bool:
 def _body_kernels(plan: FusionPlan, index: int, rules: RewriteRules, outer: _Scope) -> Iterator[Kernel]:
     """The kernels of the bodies of a node that run; `outer` is the scope of its graph."""
     node = plan.graph.nodes[index]
+    if (
+        not node.trips
+    ):  # a loop that never begins: a kernel of no runs would have a time of nothing, without a logarithm
+        return
     work = [body.flops for body in node.bodies]
     branches = node.operator == "If"
     running = [place for place, body in enumerate(node.bodies) if not branches or body.flops == max(work)]

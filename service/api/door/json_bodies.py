@@ -16,15 +16,18 @@ from typing import IO, Any
 from starlette.exceptions import HTTPException
 
 from latcast.errors import BodyTooLargeError
+from latcast.schema import InputError
 from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.api.door.base64_models import decode_into
 from service.api.door.bodies import Body, room_on_disk
 
-__all__ = ["JsonLimits", "count_values", "parse_json", "require_shallow"]
+__all__ = ["MOST_MEMBERS", "JsonLimits", "count_values", "parse_json", "require_few_members", "require_shallow"]
 
 PIECE_BYTES = 2**20
 SHORT_BYTES = 2**14
 """Strings up to here stay where they are."""
+MOST_MEMBERS = 10_000
+"""Members of one object; those of a model's inputs, by name, are the most that anybody has."""
 BRACKETS = b'[]{}"'
 ALL_BUT_BRACKETS = bytes(set(range(256)) - set(BRACKETS))
 ENDS_IN_KEY = re.compile(rb'"onnx"\s*:\s*"\Z')
@@ -99,6 +102,24 @@ def require_shallow(text: bytes, depth: int) -> None:
     is_deeper = b"[]" in brackets or b"{}" in brackets
     if is_deeper or brackets.count(b"[") + brackets.count(b"{") > depth:
         raise HTTPException(400, f"The JSON is nested deeper than {depth} lists and objects.")
+
+
+def require_few_members(value: Any) -> None:
+    """Fail where an object has more members than any has a use for: each that is not known would be an error.
+
+    Raises:
+        InputError: one has.
+    """
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict):
+            if len(item) > MOST_MEMBERS:
+                raise InputError(
+                    f"An object of the JSON has {len(item):,} members; none has more than {MOST_MEMBERS:,}."
+                )
+            item = item.values()
+        left.extend(part for part in item if isinstance(part, dict | list))
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

@@ -5,12 +5,13 @@ import re
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -19,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from latcast.schema import InputError
 from service.api.deps import Allow, Parts
 from service.api.door.bodies import SMALL_BYTES, Body
-from service.api.door.json_bodies import JsonLimits, count_values, parse_json, require_shallow
+from service.api.door.json_bodies import JsonLimits, count_values, parse_json, require_few_members, require_shallow
 from service.api.door.pools import Pool, Pools
 from service.settings import Settings
 
@@ -33,6 +34,8 @@ REPORTS = frozenset({"/jobs/{job_id}/result", "/targets/{target_id}/microbench"}
 JSON_TYPE = re.compile(r"application/([\w.+-]+\+)?json")
 QUICK_VALUES = 2_000
 """JSON of more values is checked in a thread."""
+MOST_ERRORS = 10_000
+"""Each is a kilobyte of objects while it is told."""
 POOL_OF: Mapping[tuple[str, str], str] = {
     ("POST", "/graphs"): "models",
     ("POST", "/architectures"): "models",
@@ -109,6 +112,8 @@ class Route(APIRoute):
         handler, field = super().get_route_handler(), self.body_field
         if field is None:
             return handler
+        kind: Any = Annotated[field.field_info.annotation, field.field_info]
+        adapter: TypeAdapter[Any] = TypeAdapter(kind)
 
         async def handle(request: Request) -> Response:
             body: Body = request.state.body
@@ -117,7 +122,7 @@ class Route(APIRoute):
             if body.size <= SMALL_BYTES and _is_quick(body, limits):
                 return await handler(request)
             with ExitStack() as files:
-                value = await parts.pools.parses.run(partial(_checked, body, limits, field, files))
+                value = await parts.pools.parses.run(partial(_checked, body, limits, adapter, files))
                 return await handler(_Parsed(request.scope, request.receive, value))
 
         return handle
@@ -139,8 +144,8 @@ def _is_quick(body: Body, limits: JsonLimits) -> bool:
     return count_values(iter([text]), limits.values) <= QUICK_VALUES
 
 
-def _checked(body: Body, limits: JsonLimits, field: Any, files: ExitStack) -> Any:
-    """The value that a body's field takes from the JSON."""
+def _checked(body: Body, limits: JsonLimits, adapter: TypeAdapter[Any], files: ExitStack) -> Any:
+    """The value that a body takes from the JSON."""
     try:
         plain = parse_json(body, limits, files)
     except json.JSONDecodeError as error:
@@ -148,10 +153,19 @@ def _checked(body: Body, limits: JsonLimits, field: Any, files: ExitStack) -> An
         raise RequestValidationError([where]) from None
     except (ValueError, RecursionError):
         raise HTTPException(400, "The body is not valid JSON.") from None
-    value, errors = field.validate(plain, {}, loc=("body",))
-    if errors:
-        raise RequestValidationError(errors)
-    return value
+    require_few_members(plain)
+    try:
+        return adapter.validate_python(plain, from_attributes=True)
+    except ValidationError as error:
+        raise _misfit(error) from None
+
+
+def _misfit(error: ValidationError) -> Exception:
+    """What a caller is told."""
+    if (count := error.error_count()) > MOST_ERRORS:
+        return InputError(f"The request does not fit in {count:,} places, too many to be listed; /docs says what does.")
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    return RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in errors])
 
 
 class _Parsed(Request):

@@ -62,7 +62,7 @@ class PoolIn(In):
     shipped spaces.
     """
 
-    space: Name | list[Name] | None = None
+    space: Name | Annotated[list[Name], Field(max_length=100)] | None = None
     graphs: list[Name] | None = Field(None, max_length=100_000)
 
     def record(self) -> Pool:

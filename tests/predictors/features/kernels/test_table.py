@@ -68,17 +68,30 @@ def test_unknown_operators_stay_kernels_of_their_own() -> None:
     assert (kernel.kind, kernel.known, kernel.operations) == ("other", False, 1000)
 
 
-def test_bodies_run_as_often_as_their_loop() -> None:
+def loop_of(trips: int, *, around: int = 1) -> Graph:
+    """A Relu in a loop, in further loops of one trip."""
     tensors = tuple(TensorSpec(name=f"t{i}", dtype="float32", shape=(4, 4)) for i in range(2))
-    relu = Node(operator="Relu", inputs=(0,), outputs=(1,))
-    body = Graph(hash="g1-body", tensors=tensors, inputs=(0,), outputs=(1,), nodes=(relu,))
-    loop = Node(operator="Loop", inputs=(0,), outputs=(1,), bodies=(body,), trips=7)
-    graph = Graph(hash="g1-loop", tensors=tensors, inputs=(0,), outputs=(1,), nodes=(loop,))
-    assert [(kernel.operator, kernel.repeats) for kernel in predict_kernels(graph)] == [
+    node = Node(operator="Relu", inputs=(0,), outputs=(1,))
+    for times in (trips, *[1] * around)[: around + 1]:
+        body = Graph(hash="g1-body", tensors=tensors, inputs=(0,), outputs=(1,), nodes=(node,))
+        node = Node(operator="Loop", inputs=(0,), outputs=(1,), bodies=(body,), trips=times)
+    return Graph(hash=f"g1-loop-{trips}-{around}", tensors=tensors, inputs=(0,), outputs=(1,), nodes=(node,))
+
+
+def test_bodies_run_as_often_as_their_loop() -> None:
+    assert [(kernel.operator, kernel.repeats) for kernel in predict_kernels(loop_of(7, around=0))] == [
         ("Call", 1),
         ("Loop", 1),
         ("Relu", 7),
     ]
+
+
+@pytest.mark.parametrize("around", [0, 2])
+def test_a_loop_that_never_begins_runs_none_of_its_kernels(around: int) -> None:
+    """A kernel of no runs would take the logarithm of nothing."""
+    graph = loop_of(0, around=around)
+    assert [kernel.operator for kernel in predict_kernels(graph)] == ["Call", *["Loop"] * (around + 1)]
+    assert (kernel_table(graph).repeats > 0).all()
 
 
 @pytest.mark.parametrize(("outside", "kind"), [(frozenset({1}), "gemm"), (frozenset(), "matmul")])

@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,14 @@ from latcast.errors import BodyTooLargeError, UnavailableError
 from latcast.schema import InputError
 from service.api.door import json_bodies
 from service.api.door.bodies import Body
-from service.api.door.json_bodies import JsonLimits, count_values, parse_json, require_shallow
+from service.api.door.json_bodies import (
+    MOST_MEMBERS,
+    JsonLimits,
+    count_values,
+    parse_json,
+    require_few_members,
+    require_shallow,
+)
 
 LIMITS = JsonLimits(bytes=2**30, text_bytes=2**15, values=1000, depth=16)
 
@@ -164,3 +171,12 @@ def test_small_json_is_parsed_as_it_is(files: ExitStack) -> None:
         body = body_of(json.dumps(plain))
         assert parse_json(body, LIMITS, files) == plain
         assert not body.models
+
+
+@pytest.mark.parametrize("wrap", [lambda members: members, lambda members: {"a": [1, {"b": members}]}])
+def test_objects_have_few_members(wrap: Callable[[dict[str, int]], object]) -> None:
+    require_few_members(wrap({f"m{at}": at for at in range(MOST_MEMBERS)}))
+    with pytest.raises(InputError, match=r"An object of the JSON has 10,001 members; none has more than 10,000\."):
+        require_few_members(wrap({f"m{at}": at for at in range(MOST_MEMBERS + 1)}))
+    require_few_members([1, "a", None, [[]]])
+    require_few_members("text")

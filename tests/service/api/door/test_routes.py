@@ -140,3 +140,25 @@ def test_a_busy_kind_of_call_says_so_and_the_others_go_on(make_world: MakeWorld)
     assert "`max_write_calls`" in response.json()["detail"]
     assert world.http.get("/v1/targets").status_code == 200
     assert world.http.post("/v1/predict", json=asked({"space": "toy", "text": CELL})).status_code == 200
+
+
+def test_a_body_that_is_wrong_in_too_many_places_is_told_how_many(make_world: MakeWorld) -> None:
+    world = make_world()
+    texts = [1] * 9_000
+    body = {"target": TARGET.id, "space": "zoo", "texts": texts, "graphs": texts}
+    response = world.http.post("/v1/predict", json=body)
+    assert response.status_code == 422
+    assert "does not fit in 18,000 places" in response.json()["detail"]
+    few = world.http.post("/v1/predict", json={"target": TARGET.id, "space": "zoo", "texts": texts}).json()
+    assert few["detail"].startswith("The request does not fit: body.texts.0: Input should be a valid string")
+    assert len(few["errors"]) == 20
+    unknown = world.http.post("/v1/predict", json={f"m{at}": at for at in range(20_000)})
+    assert unknown.status_code == 422
+    assert "An object of the JSON has 20,000 members" in unknown.json()["detail"]
+
+
+def test_large_jobs_are_told_apart_by_their_kind(make_world: MakeWorld) -> None:
+    """What is checked in a thread goes by `kind`, as what is small does."""
+    body = {"kind": "train", "predictor": "universal", "targets": ["t"] * 3_000, "spaces": [1] * 90}
+    response = make_world().http.post("/v1/jobs", json=body)
+    assert response.json()["detail"].startswith("The request does not fit: body.train.spaces.0")
