@@ -30,6 +30,8 @@ SIZE = (1280, 860)
 COLOURS = 128
 LONGEST_S = 120.0
 NETWORK = "vision_transformer/"
+SCROLLED = {"record": "Over time"}
+"""Headings further down that a picture is to show."""
 
 
 def main() -> None:
@@ -83,6 +85,7 @@ def places(database: Database, made: Seeded) -> Mapping[str, str]:
         "dataset": f"/targets/{target}",
         "measurement": f"/measurements/{measurement}",
         "quality": f"/targets/{target}/quality",
+        "record": f"/targets/{target}/quality",
         "network": f"/networks/{graph}?measurement={measurement}",
         "try": f"/try?graph={graph}",
         "device": f"/devices/{device}?target={target}",
@@ -104,6 +107,10 @@ def take(url: str, views: Mapping[str, str], out: Path) -> None:
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
                 _settle(page)
+                if name in SCROLLED:
+                    page.get_by_role("heading", name=SCROLLED[name]).scroll_into_view_if_needed()
+                    page.mouse.wheel(0, SIZE[1] // 2)
+                    page.wait_for_timeout(300)
                 _write(page.screenshot(), out / f"{name}-{scheme}.png")
             print(name)
         browser.close()

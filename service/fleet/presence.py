@@ -34,6 +34,7 @@ class Presence:
         revoked_unix_s: when the last of their keys was revoked; None while one is valid.
         gone: whether nobody will measure on the device unless an agent is started: its keys were revoked, or it was
             silent for `agent_gone_seconds`.
+        quarantined_unix_s: since when what one of them reports is hidden; None where nothing is.
     """
 
     seen_unix_s: float | None = None
@@ -41,6 +42,7 @@ class Presence:
     called: bool = False
     revoked_unix_s: float | None = None
     gone: bool = False
+    quarantined_unix_s: float | None = None
 
     def why_nobody(self, device: tables.Device) -> str:
         """Why nobody measures on the device, in a sentence; empty while an agent is there."""
@@ -72,6 +74,7 @@ def presence_of(session: Session, device_ids: Collection[str], settings: Setting
             func.count().filter(tables.ApiKey.revoked_unix_s.is_(None)).label("valid"),
             func.max(tables.ApiKey.revoked_unix_s).label("revoked"),
             func.max(tables.ApiKey.first_used_unix_s).label("used"),
+            func.max(table.quarantined_unix_s).label("quarantined"),
         )
         .join(tables.ApiKey, tables.ApiKey.id == table.api_key_id)
         .where(table.device_id.in_(list(device_ids)))
@@ -91,6 +94,7 @@ def _presence(row: Row[*tuple[Any, ...]], now: float, settings: Settings) -> Pre
         called=row.used is not None,
         revoked_unix_s=revoked,
         gone=revoked is not None or silent_s > settings.agent_gone_seconds,
+        quarantined_unix_s=row.quarantined,
     )
 
 

@@ -14,7 +14,7 @@ from predictors.inference.adaptive_conformal import LEVEL
 from service.db import tables
 from service.learning.interval_scales import interval_scales, scores_of
 
-__all__ = ["HostSpeed", "Period", "TrackRecord", "track_gauges", "track_record"]
+__all__ = ["HostSpeed", "Period", "TrackRecord", "fleet_periods", "track_gauges", "track_record"]
 
 JUDGED = 50
 """The newest scores are judged by."""
@@ -120,6 +120,13 @@ def track_record(session: Session, target_id: TargetId) -> TrackRecord:
             periods=_periods(scores, host.baseline_ms if host else None),
         )
     )
+
+
+def fleet_periods(session: Session) -> tuple[Period, ...]:
+    """The newest scores of all targets together, over time, the oldest first; each target's host is its own."""
+    seen = tables.Score.target_id.in_(select(tables.Target.id))
+    newest = session.scalars(select(tables.Score).where(seen).order_by(tables.Score.id.desc()).limit(KEPT)).all()
+    return _periods(list(reversed(newest)), None)
 
 
 def track_gauges(session: Session) -> dict[str, tuple[str, tuple[str, ...], dict[tuple[str, ...], float]]]:

@@ -1,7 +1,9 @@
 """Pages of the dashboard: what they show, that they are accessible, and the ways through them."""
 
+import gzip
 import json
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,12 @@ from tests.web.conftest import WAIT_MS, Served, Tab
 
 OpenTab = Callable[..., Tab]
 AXE = "(async () => (await axe.run(document, {resultTypes: ['violations']})).violations)()"
+MOST_SCRIPT_BYTES = 60_000
+"""Of the first page with all that it loads, compressed."""
 SERIOUS = {"serious", "critical"}
 VIEWS = {
     "overview": "/",
-    "targets": "/targets",
+    "targets": "/targets?hidden=1",
     "dataset": "/targets/{target}",
     "measurement": "/measurements/1",
     "quality": "/targets/{target}/quality",
@@ -32,6 +36,7 @@ VIEWS = {
     "job": "/jobs/{job}",
     "adapt": "/targets/{target}/adapt",
     "compare": "/compare",
+    "predictors": "/compare?what=predictors",
     "train": "/train",
     "frontier": "/targets/{target}/frontier",
 }
@@ -157,6 +162,77 @@ def test_a_dataset_is_filtered_by_charts_and_fields(served: Served, open_tab: Op
     page.go_back()
     loaded(page)
     assert page.get_by_role("status").inner_text() == everything
+
+
+def test_a_measurement_is_hidden_and_shown_again(serve: Callable[..., Served], open_tab: OpenTab) -> None:
+    service = serve()
+    page = open_tab(service.at(address(service, "measurement"))).page
+    loaded(page)
+    page.get_by_role("button", name="Hide", exact=True).click()
+    page.get_by_role("group", name="Hide it?").get_by_role("button", name="No").click()
+    page.get_by_role("button", name="Hide", exact=True).click()
+    page.get_by_role("group", name="Hide it?").get_by_role("button", name="Hide").click()
+    page.get_by_role("button", name="Show again").wait_for()
+    with service.database.read() as session:
+        assert session.scalar(select(tables.Measurement.id).where(tables.Measurement.id == 1)) is None
+    page.get_by_role("link", name="Dataset").click()
+    page.get_by_role("button", name="Hidden rows").click()
+    page.get_by_role("table", name="Hidden measurements").get_by_role("button", name="Show again").click()
+    page.get_by_text("Nothing is hidden").wait_for()
+    with service.database.read() as session:
+        assert session.scalar(select(tables.Measurement.id).where(tables.Measurement.id == 1)) == 1
+
+
+def test_a_target_is_hidden_and_brought_back(serve: Callable[..., Served], open_tab: OpenTab) -> None:
+    service = serve()
+    page = open_tab(service.at(address(service, "dataset"))).page
+    loaded(page)
+    page.get_by_role("button", name="Hide target").click()
+    page.get_by_role("group").get_by_role("button", name="Hide target").click()
+    page.get_by_role("heading", name="Hidden targets").wait_for()
+    page.get_by_role("button", name="Show again").click()
+    page.get_by_role("group", name="Bring it back?").get_by_role("button", name="Show again").click()
+    page.get_by_text("No target is hidden").wait_for()
+    with service.database.read() as session:
+        assert session.get(tables.Target, service.seeded.targets[0]) is not None
+
+
+def test_quality_shows_what_was_over_time_and_who_contends(serve: Callable[..., Served], open_tab: OpenTab) -> None:
+    service = serve()
+    with service.database.write.begin() as session:
+        rows = session.execute(
+            select(tables.Measurement.id, tables.Measurement.median_ms)
+            .where(tables.Measurement.target_id == service.seeded.targets[0], tables.Measurement.median_ms.is_not(None))
+            .limit(60)
+        ).all()
+        made = {"target_id": service.seeded.targets[0], "predictor": "", "kind": "flops", "space": "", "adapted": True}
+        for row in rows:
+            score = {"measurement_id": row.id, "measured_ms": row.median_ms, "forecast_ms": 2 * row.median_ms}
+            session.add(tables.Score(**made, **score, half_width=0.1, interval_scale=1.0, sentinel_ms=None))
+    page = open_tab(service.at(address(service, "quality"))).page
+    loaded(page)
+    assert page.get_by_text("they are too narrow").is_visible()
+    assert page.get_by_text("60 forecasts that were measured later").is_visible()
+    assert page.get_by_role("heading", name="Median error by operator").is_visible()
+    page.get_by_role("table", name="Contenders for graphs").wait_for()
+
+
+def test_nodes_are_coloured_by_what_bounds_them(served: Served, open_tab: OpenTab) -> None:
+    page = open_tab(served.at(address(served, "network"))).page
+    loaded(page)
+    page.get_by_label("Nodes are coloured by").select_option("bound")
+    page.get_by_text("bound by compute").wait_for()
+    assert "colour=bound" in page.url
+
+
+def test_what_is_loaded_at_first_is_small(served: Served, open_tab: OpenTab) -> None:
+    tab = open_tab(f"{served.url}/ui/index.html")
+    loaded(tab.page)
+    names = tab.page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
+    scripts = {name.split("?")[0] for name in names if ".js" in name}
+    assert len(scripts) > 5
+    sizes = [len(gzip.compress(urllib.request.urlopen(name).read())) for name in scripts]  # noqa: S310 - loopback
+    assert sum(sizes) <= MOST_SCRIPT_BYTES
 
 
 def test_a_network_is_drawn_with_times_searched_and_exported(served: Served, open_tab: OpenTab) -> None:

@@ -108,6 +108,11 @@ export async function post(path, body) {
   return response.json();
 }
 
+/** Takes something out of sight. @param {string} path */
+export async function remove(path) {
+  return (await send(urlOf(path), { method: "DELETE", headers: headers() })).json();
+}
+
 /**
  * @template {string} Path
  * @param {Path} path @param {BodyInit} bytes @param {Record<string, any>} [query]

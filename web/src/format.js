@@ -64,6 +64,11 @@ export function absolute(unix) {
   return unix ? new Date(unix * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : nothing;
 }
 
+/** The time of day. @param {number|null|undefined} unix s */
+export function clock(unix) {
+  return unix ? new Date(unix * 1000).toLocaleTimeString(undefined, { timeStyle: "medium" }) : nothing;
+}
+
 /** @param {number|null|undefined} unix s @param {number} [now] ms */
 export function relative(unix, now = Date.now()) {
   if (!unix) return "never";
@@ -86,3 +91,6 @@ export function duration(seconds) {
 
 /** @param {string} hash */
 export const shortHash = (hash) => (hash.length > 18 ? `${hash.slice(0, 13)}…` : hash);
+
+/** The family of a network by its architecture. @param {{space?: string|null, text?: string|null}} row */
+export const familyOf = (row) => (["zoo", "kernels"].includes(row.space ?? "") ? `${row.space}/${(row.text ?? "").split("/")[0]}` : row.space ?? "own graphs");

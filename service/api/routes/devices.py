@@ -60,6 +60,7 @@ def device_out(row: tables.Device, found: presence.Presence) -> schemas.DeviceOu
         registered_unix_s=row.registered_unix_s,
         seen_unix_s=found.seen_unix_s,
         online=found.online,
+        quarantined_unix_s=found.quarantined_unix_s,
     )
 
 

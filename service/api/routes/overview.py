@@ -1,5 +1,8 @@
 """The overview: the fleet, its work and its data in one answer."""
 
+from collections.abc import Sequence
+from itertools import islice
+
 from fastapi import APIRouter
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -12,6 +15,7 @@ from service.api.routes.devices import device_out
 from service.db import tables
 from service.fleet.alerts import alerts_of
 from service.fleet.presence import presence_of
+from service.forecasting.track_record import fleet_periods
 from service.graphs.store import architectures_of
 
 __all__ = ["router"]
@@ -20,6 +24,7 @@ router = APIRouter(tags=["overview"], route_class=Route)
 MOST_DEVICES = MOST_TARGETS = 1000
 MOST_QUEUED = 12
 HOURS = 48
+MOST_POOR = 10
 
 
 @router.get("/overview")
@@ -30,19 +35,31 @@ def get_overview(parts: PartsOf, _caller: Reader) -> schemas.OverviewOut:
         presences = presence_of(session, [row.id for row in devices], parts.settings)
         targets = session.scalars(select(tables.Target).order_by(tables.Target.id).limit(MOST_TARGETS)).all()
         counts = parts.activity.counts(session, hours=HOURS)
+        shown = views.targets_out(session, targets, parts.settings)
         return schemas.OverviewOut(
             devices=[device_out(row, presences[row.id]) for row in devices],
             devices_online=sum(presence.online for presence in presences.values()),
-            targets=views.targets_out(session, targets, parts.settings),
+            targets=shown,
             measurements=counts.measured,
             noisy=counts.noisy,
             failed=counts.failed,
             jobs={state.value: count for state, count in _job_counts(session)},
             queue=_queue(session, parts),
             activity=[schemas.HourOut.model_validate(hour) for hour in counts.hours],
-            alerts=[schemas.AlertOut(level=one.level, subject=one.subject, text=one.text)
-                    for one in alerts_of(session, presences)],
-        )  # fmt: skip
+            alerts=[
+                *(schemas.AlertOut.model_validate(one) for one in alerts_of(session, presences)),
+                *_poor_adaptations(shown),
+            ],
+            forecasts=list(fleet_periods(session)),
+        )
+
+
+def _poor_adaptations(targets: Sequence[schemas.TargetOut]) -> list[schemas.AlertOut]:
+    poor = {one.label: one.adaptation.warning for one in targets if one.adaptation and one.adaptation.warning}
+    return [
+        schemas.AlertOut(level="warning", subject=label, text=warning)
+        for label, warning in islice(poor.items(), MOST_POOR)
+    ]
 
 
 def _job_counts(session: Session) -> list[tuple[JobState, int]]:

@@ -18,6 +18,7 @@ from service.api.submitters import submitter_of
 from service.db import records
 from service.fleet import access, microbenchmarks
 from service.fleet.targets import find_target, targets_page
+from service.forecasting.history import adaptation_errors, forecast_before, pairs_by_operator
 from service.forecasting.lookup_tables import lookup_table
 from service.forecasting.state import state_of
 from service.forecasting.track_record import track_record
@@ -172,6 +173,7 @@ def get_measurement(measurement_id: int, parts: PartsOf, _caller: Reader) -> sch
             job=row.job_id,
             summary=pages.summaries(session, [row])[0],
             measurement=records.measurement_record(row),
+            forecast=forecast_before(session, measurement_id),
         )
 
 
@@ -226,5 +228,11 @@ def get_quality(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.Qual
     """
     pairs = parts.forecaster.quality(target_id)
     with parts.database.read() as session:
-        record = track_record(session, find_target(session, target_id).id)
-    return schemas.QualityOut(target=target_id, pairs=pairs, over_time=record)
+        target_id = find_target(session, target_id).id
+        return schemas.QualityOut(
+            target=target_id,
+            pairs=pairs,
+            over_time=track_record(session, target_id),
+            operators=pairs_by_operator(session, pairs),
+            adaptations=adaptation_errors(session, target_id),
+        )

@@ -54,3 +54,7 @@ class DeviceOut(BaseModel):
     registered_unix_s: float
     seen_unix_s: float | None = Field(description="When one of its agents last called.")
     online: bool = Field(description="Whether that was just now, with a key that is valid.")
+    quarantined_unix_s: float | None = Field(
+        description="Since when what one of its agents reports is hidden (`POST /measurements/hide`); null where "
+        "nothing is."
+    )

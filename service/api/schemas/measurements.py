@@ -1,9 +1,10 @@
 """Bodies about measurements."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from latcast.schema import Measurement
 from service.api.schemas.common import Listed
+from service.forecasting.history import ForecastBefore
 from service.measurements.pages import MeasurementSummary
 
 __all__ = ["MeasurementOut", "MeasurementsPage"]
@@ -15,6 +16,9 @@ class MeasurementOut(BaseModel):
     job: str | None
     summary: MeasurementSummary
     measurement: Measurement
+    forecast: ForecastBefore | None = Field(
+        description="The forecast that stood until then; null where the network had been measured before."
+    )
 
 
 MeasurementsPage = Listed[MeasurementSummary]

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.schemas.devices import DeviceOut
 from service.api.schemas.jobs import JobRef
 from service.api.schemas.targets import TargetOut
+from service.forecasting.track_record import Period
 
 __all__ = ["AlertOut", "HourOut", "OverviewOut", "QueuedOut"]
 
@@ -24,6 +25,7 @@ class HourOut(BaseModel):
 class AlertOut(BaseModel):
     """Something that somebody should look at."""
 
+    model_config = ConfigDict(from_attributes=True)
     level: Literal["error", "warning"]
     subject: str
     text: str
@@ -48,3 +50,7 @@ class OverviewOut(BaseModel):
     queue: list[QueuedOut] = Field(description="The jobs that are being done, and the oldest that wait.")
     activity: list[HourOut] = Field(description="The last 48 hours, the oldest first.")
     alerts: list[AlertOut]
+    forecasts: list[Period] = Field(
+        description="How good the forecasts of all targets were that stood when networks were measured, over time, "
+        "the oldest first."
+    )

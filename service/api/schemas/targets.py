@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from latcast.schema import Microbench
+from service.forecasting.history import AdaptationError
 from service.forecasting.track_record import TrackRecord
 from service.forecasting.types import QualityPair
 
@@ -130,6 +131,13 @@ class QualityOut(BaseModel):
     over_time: TrackRecord = Field(
         description="Forecasts as they stood when their networks were measured: every measurement of a network that "
         "had not been measured before is one."
+    )
+    operators: dict[str, list[int]] = Field(
+        description="Places in `pairs` of the networks that have each operator; those without a graph have none."
+    )
+    adaptations: list[AdaptationError] = Field(
+        description="The error of each adaptation to the target when it was made, by how many networks it had; the "
+        "oldest first, those that ended among them."
     )
 
 

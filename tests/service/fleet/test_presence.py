@@ -57,6 +57,14 @@ def test_an_agent_is_there_while_it_calls_and_gone_after_a_week(
     assert device["seen_unix_s"] == pytest.approx(time.time() - ago_s, abs=10)
 
 
+def test_a_device_whose_agent_is_in_quarantine_says_since_when(world: World) -> None:
+    world.agent()
+    assert world.client.devices()[0]["quarantined_unix_s"] is None
+    with world.database.write.begin() as session:
+        session.execute(update(tables.Agent).values(quarantined_unix_s=12.0))
+    assert world.client.devices()[0]["quarantined_unix_s"] == 12.0
+
+
 def test_a_revoked_agent_is_gone_at_once(world: World) -> None:
     world.agent()
     revoke(world)

@@ -9,9 +9,9 @@ const MOST_SCALE = 2.5;
 const LEGIBLE = 0.85;
 
 /**
- * @param {{nodes: any[], shares: Map<number, number>, chosen: number|null, marked: Set<number>, onChoose: (place: number|null) => void, textOf: (place: number) => string, height?: number}} props
+ * @param {{nodes: any[], shares: Map<number, number>, tokens?: Map<number, string>|null, chosen: number|null, marked: Set<number>, onChoose: (place: number|null) => void, textOf: (place: number) => string, height?: number}} props `tokens` are colours of nodes in place of those of their shares
  */
-export function GraphDrawing({ nodes, shares, chosen, marked, onChoose, textOf, height = 560 }) {
+export function GraphDrawing({ nodes, shares, tokens = null, chosen, marked, onChoose, textOf, height = 560 }) {
   const canvas = useRef(/** @type {HTMLCanvasElement|null} */ (null));
   const places = useMemo(() => layout(nodes), [nodes]);
   const view = useRef({ x: 0, y: 0, scale: 1, set: false });
@@ -20,7 +20,7 @@ export function GraphDrawing({ nodes, shares, chosen, marked, onChoose, textOf, 
   const shade = colours.value;
   const draw = () => {
     cancelAnimationFrame(frame.current);
-    frame.current = requestAnimationFrame(() => paint(/** @type {HTMLCanvasElement} */ (canvas.current), { nodes, shares, chosen, marked, places, view: view.current, textOf }));
+    frame.current = requestAnimationFrame(() => paint(/** @type {HTMLCanvasElement} */ (canvas.current), { nodes, shares, tokens, chosen, marked, places, view: view.current, textOf }));
   };
   const fit = () => {
     const whole = Math.min(width / (places.width + NODE.width + 40), height / (places.height + NODE.height + 40), 1);
@@ -38,7 +38,7 @@ export function GraphDrawing({ nodes, shares, chosen, marked, onChoose, textOf, 
     return () => observer.disconnect();
   }, []);
   useEffect(() => { view.current.set = false; }, [nodes]);
-  useEffect(() => { if (width) { if (!view.current.set) fit(); draw(); } }, [width, nodes, shares, chosen, marked, shade]);
+  useEffect(() => { if (width) { if (!view.current.set) fit(); draw(); } }, [width, nodes, shares, tokens, chosen, marked, shade]);
   useEffect(() => {
     if (chosen === null || !width) return;
     const { scale } = view.current;
@@ -89,7 +89,7 @@ export function GraphDrawing({ nodes, shares, chosen, marked, onChoose, textOf, 
 }
 
 /** @param {HTMLCanvasElement} element @param {any} scene */
-function paint(element, { nodes, shares, chosen, marked, places, view, textOf }) {
+function paint(element, { nodes, shares, tokens, chosen, marked, places, view, textOf }) {
   if (!element) return;
   const ratio = devicePixelRatio || 1;
   const [width, height] = [element.clientWidth, element.clientHeight];
@@ -122,6 +122,7 @@ function paint(element, { nodes, shares, chosen, marked, places, view, textOf })
   }
   const [surface, line, ink, inverse, accent] = ["--surface", "--line-strong", "--ink", "--bg", "--accent"].map(colour);
   const heat = ["--heat-0", "--heat-1", "--heat-2", "--heat-3"].map(colour);
+  const paints = new Map([...new Set(tokens?.values() ?? [])].map((token) => [token, colour(token)]));
   const most = Math.max(...shares.values(), 1e-9);
   context.textAlign = "center";
   context.textBaseline = "middle";
@@ -131,7 +132,8 @@ function paint(element, { nodes, shares, chosen, marked, places, view, textOf })
     if (!seen(place)) continue;
     const share = shares.get(place);
     const level = share === undefined ? -1 : Math.min(3, Math.floor(4 * Math.sqrt(share / most) * 0.999));
-    context.fillStyle = level < 0 ? surface : heat[level];
+    const fill = tokens ? paints.get(tokens.get(place) ?? "") : level < 0 ? undefined : heat[level];
+    context.fillStyle = fill ?? surface;
     const [x, y] = [places.x[place] - NODE.width / 2, places.y[place] - NODE.height / 2];
     if (named) { context.beginPath(); context.roundRect(x, y, NODE.width, NODE.height, 6); context.fill(); } else context.fillRect(x, y, NODE.width, NODE.height);
     const picked = place === chosen || marked.has(place);
@@ -141,7 +143,7 @@ function paint(element, { nodes, shares, chosen, marked, places, view, textOf })
       if (named) context.stroke(); else context.strokeRect(x, y, NODE.width, NODE.height);
     }
     if (named) {
-      context.fillStyle = level === 3 || level === 2 ? inverse : ink;
+      context.fillStyle = (tokens ? fill : level >= 2) ? inverse : ink;
       context.fillText(textOf(place), places.x[place], places.y[place] + 0.5, NODE.width - 12);
     }
   }

@@ -38,26 +38,29 @@ export function StackedBars({ rows, series, label, height = 190 }) {
 
 /**
  * A line with the band that it lies in.
- * @param {{edges: number[], middle: (number|null)[], low?: (number|null)[], high?: (number|null)[], label: string, format: (value: number) => string, height?: number, token?: string, zero?: boolean}} props
+ * @param {{edges: number[], middle: (number|null)[], low?: (number|null)[], high?: (number|null)[], label: string, format: (value: number) => string, height?: number, token?: string, zero?: boolean, top?: number, mark?: number}} props
+ *   `top` is the end of the axis, `mark` a value to compare with
  */
-export function Band({ edges, middle, low = middle, high = middle, label, format, height = 150, token = "--series-1", zero = false }) {
+export function Band({ edges, middle, low = middle, high = middle, label, format, height = 150, token = "--series-1", zero = false, top, mark }) {
   const [ref, width] = useWidth();
   const at = middle.map((_, index) => (edges[index] + edges[index + 1]) / 2);
   const known = [...middle, ...low, ...high].filter((value) => value !== null);
   if (!known.length) return html`<p class="muted small">${label}: nothing is known.</p>`;
-  const least = zero ? 0 : Math.min(...known);
-  const most = Math.max(...known);
+  const marks = mark === undefined ? [] : [mark];
+  const least = zero ? 0 : Math.min(...known, ...marks);
+  const most = Math.max(...known, ...marks);
   const pad = (most - least) * 0.1 || most * 0.1 || 1;
   const x = scale([edges[0], edges[edges.length - 1]], [MARGIN.left, width - MARGIN.right]);
-  const y = scale([zero ? 0 : least - pad, most + pad], [height - MARGIN.bottom, MARGIN.top]);
+  const y = scale([zero ? 0 : least - pad, top ?? most + pad], [height - MARGIN.bottom, MARGIN.top]);
   const there = at.map((_, index) => index).filter((index) => middle[index] !== null);
   const line = (/** @type {any[]} */ values, /** @type {number[]} */ order) => order.map((index) => `${x(at[index]).toFixed(1)},${y(values[index]).toFixed(1)}`).join(" ");
   return html`<div class="plot" ref=${ref} style=${{ height: `${height}px` }}>${width > 0 && html`
-    <svg width=${width} height=${height} role="img" aria-label=${`${label}: between ${format(Math.min(...known))} and ${format(most)}.`}>
+    <svg width=${width} height=${height} role="img" aria-label=${`${label}: between ${format(Math.min(...known))} and ${format(Math.max(...known))}.`}>
       <${YAxis} scale=${y} width=${width} height=${height} format=${format} />
+      ${marks.map((value) => html`<line x1=${MARGIN.left} x2=${width - MARGIN.right} y1=${y(value)} y2=${y(value)} style=${{ stroke: "var(--muted)" }} stroke-dasharray="3 3" />`)}
       <polygon points=${`${line(low, there)} ${line(high, [...there].reverse())}`} style=${{ fill: `var(${token})` }} fill-opacity="0.18" />
       <polyline points=${line(middle, there)} fill="none" style=${{ stroke: `var(${token})` }} stroke-width="2" />
-      ${there.map((index) => html`<circle cx=${x(at[index])} cy=${y(/** @type {number} */ (middle[index]))} r="3" fill="transparent"><title>${`${absolute(at[index])}: ${format(/** @type {number} */ (middle[index]))}`}</title></circle>`)}
+      ${there.map((index) => html`<circle cx=${x(at[index])} cy=${y(/** @type {number} */ (middle[index]))} r="3" style=${{ fill: there.length < 30 ? `var(${token})` : "transparent" }}><title>${`${absolute(at[index])}: ${format(/** @type {number} */ (middle[index]))}`}</title></circle>`)}
       <${XAxis} scale=${x} width=${width} height=${height} format=${String} ticks=${timeTicks(edges[0], edges[edges.length - 1], Math.max(2, Math.floor(width / 80)))} />
     </svg>`}</div>`;
 }

@@ -2,8 +2,10 @@
 import { html, useMemo } from "../html.js";
 import { useApi } from "../api.js";
 import { Scatter } from "../charts/scatter.js";
-import { count, digits, ms, percent, shortHash } from "../format.js";
+import { count, digits, familyOf, ms, percent, shortHash } from "../format.js";
 import { change, href } from "../router.js";
+import { ComparePredictors } from "../ui/compare_predictors.js";
+import { Blocks } from "../ui/blocks.js";
 import { Bars, Card, Empty, Failed, Head, Loading, Stats, Table } from "../ui/parts.js";
 
 const MOST_ROWS = 1000;
@@ -13,16 +15,26 @@ const SHOWN = 10;
 export default function Compare({ query }) {
   const targets = useApi("targets", { limit: 1000 });
   const items = [...(targets.data?.items ?? [])].sort((one, other) => other.measurements - one.measurements);
+  const what = query.get("what") === "predictors" ? "predictors" : "targets";
+  return html`<${Head} title="Compare" lead=${what === "targets" ? "Two targets over the networks that were measured on both." : "Two predictors over the networks that were measured on a target."}>
+      <div class="row" role="group" aria-label="What is compared">${["targets", "predictors"].map((name) => html`<button type="button" class="button" aria-pressed=${what === name} onClick=${() => change({ what: name === "targets" ? null : name })}>${name === "targets" ? "Targets" : "Predictors"}</button>`)}</div><//>
+    ${targets.error ? html`<${Card}><${Failed} error=${targets.error} again=${targets.again} /><//>` : !targets.data ? html`<${Card}><${Loading} what="targets" height=${420} /><//>`
+      : what === "predictors" ? html`<${ComparePredictors} query=${query} targets=${items} />` : html`<${CompareTargets} query=${query} items=${items} />`}`;
+}
+
+/** @param {{query: URLSearchParams, items: any[]}} props */
+function CompareTargets({ query, items }) {
   const [a, b] = [query.get("a") ?? items[0]?.id, query.get("b") ?? items[1]?.id];
   const wanted = { outcome: "measured", limit: MOST_ROWS, sort: "-id" };
   const one = useApi(a ? `targets/${a}/rows` : null, wanted);
   const other = useApi(b ? `targets/${b}/rows` : null, wanted);
-  const error = targets.error ?? one.error ?? other.error;
+  const error = one.error ?? other.error;
   const named = (/** @type {string} */ id) => items.find((item) => item.id === id)?.label ?? id;
-  return html`<${Head} title="Compare" lead="Two targets over the networks that were measured on both." />
-    <search class="row" aria-label="Targets">${[["a", a], ["b", b]].map(([name, id]) => html`<label class="field">${name === "a" ? "This target" : "with that"}<select value=${id} onChange=${(/** @type {any} */ event) => change({ [name]: event.target.value })}>${items.map((item) => html`<option value=${item.id}>${item.label} · ${item.device_name}</option>`)}</select></label>`)}</search>
-    ${error ? html`<${Card}><${Failed} error=${error} again=${one.again} /><//>` : targets.data && items.length < 2 ? html`<${Card}><${Empty} title="There are not two targets yet" /><//>`
-      : one.data && other.data ? html`<${Pairs} one=${one.data} other=${other.data} names=${[named(a), named(b)]} />` : html`<${Card}><${Loading} what="measurements of both" height=${420} /><//>`}`;
+  if (items.length < 2) return html`<${Card}><${Empty} title="There are not two targets yet" /><//>`;
+  return html`<search class="row" aria-label="Targets">${[["a", a], ["b", b]].map(([name, id]) => html`<label class="field">${name === "a" ? "This target" : "with that"}<select value=${id} onChange=${(/** @type {any} */ event) => change({ [name]: event.target.value })}>${items.map((item) => html`<option value=${item.id}>${item.label} · ${item.device_name}</option>`)}</select></label>`)}</search>
+    ${error ? html`<${Card}><${Failed} error=${error} again=${() => { one.again(); other.again(); }} /><//>`
+      : one.data && other.data ? html`<${Pairs} one=${one.data} other=${other.data} names=${[named(a), named(b)]} />` : html`<${Card}><${Loading} what="measurements of both" height=${420} /><//>`}
+    <${Blocks} one=${a} other=${b} space=${query.get("space")} />`;
 }
 
 /** @param {any[]} rows the newest first */
@@ -57,13 +69,10 @@ function Pairs({ one, other, names }) {
       <${Card} title="Who likes what" note="Latency there over latency here, by family: long bars are what that target is bad at.">${families.length ? html`<${Bars} rows=${families.slice(0, 16)} />` : html`<${Empty} title="Too few networks of a family" />`}<//>
     </div>
     <${Card} title="Ranked most differently" flush><${Table} caption="Networks that the two targets rank most differently" rows=${moved} keyOf=${(/** @type {any} */ row) => row.key} columns=${[
-      { name: "what", title: "Network", cell: (/** @type {any} */ pair) => html`<span class="cut">${pair.row.graph ? html`<a href=${href(`/networks/${pair.row.graph}`, { measurement: pair.row.id })} title=${pair.row.text}>${pair.row.text ?? shortHash(pair.row.graph)}</a>` : pair.row.text}</span>` },
+      { name: "what", title: "Network", grow: true, cell: (/** @type {any} */ pair) => html`<span class="cut">${pair.row.graph ? html`<a href=${href(`/networks/${pair.row.graph}`, { measurement: pair.row.id })} title=${pair.row.text}>${pair.row.text ?? shortHash(pair.row.graph)}</a>` : pair.row.text}</span>` },
       { name: "family", title: "Family", cell: (/** @type {any} */ pair) => pair.family },
       { name: "a", title: "Here", right: true, cell: (/** @type {any} */ pair) => html`${ms(pair.a)} <span class="muted small">no. ${pair.rankA}</span>` },
       { name: "b", title: "There", right: true, cell: (/** @type {any} */ pair) => html`${ms(pair.b)} <span class="muted small">no. ${pair.rankB}</span>` },
       { name: "ratio", title: "Ratio", right: true, cell: (/** @type {any} */ pair) => `× ${digits(pair.ratio)}` },
     ]} /><//>`;
 }
-
-/** @param {any} row */
-const familyOf = (row) => (["zoo", "kernels"].includes(row.space) ? `${row.space}/${row.text.split("/")[0]}` : row.space ?? "own graphs");

@@ -1,11 +1,13 @@
 /** The measurements of a target: a table first, what they are spread over, latency against work, noise and drift. */
 import { html, useEffect, useState } from "../html.js";
-import { download, urlOf, useApi } from "../api.js";
+import { download, remove, session, urlOf, useApi } from "../api.js";
 import { Histogram } from "../charts/histogram.js";
 import { Scatter } from "../charts/scatter.js";
 import { Band } from "../charts/time.js";
 import { absolute, compact, count, flops, ms, percent, shortHash, span } from "../format.js";
-import { change, href } from "../router.js";
+import { change, go, href } from "../router.js";
+import { Act } from "../ui/act.js";
+import { HiddenRows } from "../ui/hidden.js";
 import { Badge, Bars, Card, Copy, Empty, Failed, Loaded, Loading, Table, When } from "../ui/parts.js";
 import { TargetHead } from "../ui/target.js";
 
@@ -30,7 +32,10 @@ export default function Dataset({ id, query }) {
   if (target.error?.status === 404) return html`<${Failed} error=${target.error} />`;
   return html`<${TargetHead} id=${id} target=${target.data}>
       <${Export} id=${id} filter=${filter} />
+      <button type="button" class="button" aria-pressed=${query.has("hidden")} onClick=${() => change({ hidden: query.has("hidden") ? null : 1, cursor: null })}>Hidden rows</button>
+      ${session.value?.can_write && html`<${Act} label="Hide target" danger question="Hide the target with all that was measured on it?" run=${async () => { await remove(`targets/${id}`); go("/targets", { hidden: 1 }); }} />`}
     <//>
+    ${query.has("hidden") && html`<${HiddenRows} id=${id} query=${query} />`}
     <${Filters} filter=${filter} bins=${bins.data} refine=${refine} matched=${rows.data} />
     <${Card} flush class=${rows.loading && rows.stale ? "dim" : ""}>
       <${Loaded} call=${rows} what="measurements" height=${560}>${(/** @type {import("../../types").Schema<"RowsOut">} */ data) => (data.items.length === 0
@@ -45,7 +50,7 @@ export default function Dataset({ id, query }) {
 
 const COLUMNS = [
   { name: "id", title: "Stored", sort: "id", cell: (/** @type {any} */ row) => html`<a href=${href(`/measurements/${row.id}`)}><${When} at=${row.created_unix_s} /></a>` },
-  { name: "what", title: "Network", cell: (/** @type {any} */ row) => html`<${Network} row=${row} />` },
+  { name: "what", title: "Network", grow: true, cell: (/** @type {any} */ row) => html`<${Network} row=${row} />` },
   { name: "ms", title: "Latency", right: true, sort: "ms", cell: (/** @type {any} */ row) => (row.failure_stage ? html`<${Badge} kind="bad" title=${row.failure_message}>failed: ${row.failure_stage}<//>` : html`<strong>${ms(row.median_ms)}</strong>`) },
   { name: "spread", title: "10–90 %", right: true, cell: (/** @type {any} */ row) => (row.p10_ms ? html`<span class="muted">${span(row.p10_ms, row.p90_ms)}</span>` : "–") },
   { name: "noise", title: html`<abbr title="Interquartile range over median">Noise</abbr>`, right: true, sort: "noise", cell: (/** @type {any} */ row) => (row.median_ms && row.iqr_ms !== null ? html`<span class="row" style=${{ justifyContent: "flex-end" }}>${row.noisy && html`<${Badge} kind="warn">noisy<//>`}${percent(row.iqr_ms / row.median_ms)}</span>` : "–") },

@@ -1,23 +1,31 @@
 /** A machine: what it is, whether it is there, what it can do at best, and its targets. */
-import { html } from "../html.js";
-import { useApi } from "../api.js";
+import { html, useState } from "../html.js";
+import { post, remove, session, useApi } from "../api.js";
 import { MARGIN, XAxis, YAxis, scale, useWidth } from "../charts/plot.js";
 import { absolute, bytes, count, digits, ms, percent } from "../format.js";
-import { change, href } from "../router.js";
-import { Badge, Card, Copy, Empty, Facts, Failed, Head, Loaded, Table, When } from "../ui/parts.js";
+import { change, go, href } from "../router.js";
+import { Act } from "../ui/act.js";
+import { Card, Copy, Empty, Facts, Failed, Head, Loaded, Loading, Table, When } from "../ui/parts.js";
+import { Counters } from "./measurement.js";
+import { DeviceState } from "./overview.js";
 import { TargetState, errorOf } from "./targets.js";
 
 /** @param {{id: string, query: URLSearchParams}} props */
 export default function Device({ id, query }) {
   const devices = useApi("devices", { limit: 1000 }, { every: 15 });
   const targets = useApi("targets", { limit: 1000 }, { every: 15 });
+  const [renaming, setRenaming] = useState(false);
   return html`<${Loaded} call=${devices} what="the device" height=${420}>${(/** @type {import("../../types").Schema<"Listed_DeviceOut_">} */ data) => {
     const row = data.items.find((/** @type {any} */ one) => one.id === id);
     if (!row) return html`<${Failed} error=${{ message: `There is no device ${id}.` }} />`;
     const { device } = row;
     const own = (targets.data?.items ?? []).filter((/** @type {any} */ one) => one.device_id === id);
-    const shown = query.get("target") ?? own.find((/** @type {any} */ one) => one.microbench)?.id;
-    return html`<${Head} title=${row.name} crumbs=${[["Overview", "/"]]} lead=${html`<span class="row"><span>${device.processor}</span>${row.online ? html`<${Badge} kind="good" dot>online<//>` : html`<${Badge} kind="warn" dot>away<//>`}</span>`}><${Copy} text=${id} label="Copy id" /><//>
+    const shown = query.get("target") ?? (own.find((/** @type {any} */ one) => one.microbench) ?? own[0])?.id;
+    return html`<${Head} title=${row.name} crumbs=${[["Overview", "/"]]} lead=${html`<span class="row"><span>${device.processor}</span><${DeviceState} device=${row} /></span>`}><${Copy} text=${id} label="Copy id" />
+      ${session.value?.can_write && html`<button type="button" class="button" aria-expanded=${renaming} onClick=${() => setRenaming(!renaming)}>Rename</button>
+        <${Act} label="Hide" danger question="Hide it with its targets and measurements, and end its agent’s key?" run=${async () => { await remove(`devices/${id}`); go("/targets", { hidden: 1 }); }} />`}<//>
+      ${renaming && html`<${Rename} id=${id} name=${row.name} done=${() => { setRenaming(false); devices.again(); }} />`}
+      ${row.quarantined_unix_s && html`<${Quarantine} id=${id} since=${row.quarantined_unix_s} done=${devices.again} />`}
       <div class="grid wide">
         <${Card} title="The machine"><${Facts} items=${[["Processor", `${device.processor} (${device.machine})`], ["Cores", `${device.physical_cores} physical, ${device.logical_cores} logical`], ["Memory", bytes(device.memory_bytes)],
           ["Caches", Object.entries(device.cache_bytes ?? {}).map(([name, size]) => `${name} ${bytes(size)}`).join(", ")], ["Features", html`<span class="mono small">${device.features.join(" ")}</span>`], ["System", device.system],
@@ -26,14 +34,36 @@ export default function Device({ id, query }) {
           ${!row.online && html`<p class="note">Start its agent again with <code>latcast agent</code> on the device.</p>`}<//>
       </div>
       <${Card} title="Targets" flush>${own.length ? html`<${Table} caption="Targets of the device" rows=${own} columns=${[
-        { name: "label", title: "Target", cell: (/** @type {any} */ one) => html`<a class="cut" href=${href(`/targets/${one.id}`)}>${one.label}</a>` },
+        { name: "label", title: "Target", grow: true, cell: (/** @type {any} */ one) => html`<a class="cut" href=${href(`/targets/${one.id}`)}>${one.label}</a>` },
         { name: "state", title: "State", cell: (/** @type {any} */ one) => html`<${TargetState} target=${one} />` },
         { name: "measurements", title: "Measurements", right: true, cell: (/** @type {any} */ one) => count(one.measurements) },
         { name: "error", title: "Error", right: true, cell: errorOf },
         { name: "bench", title: "Microbenchmarks", cell: (/** @type {any} */ one) => (one.microbench ? html`<button type="button" class="button quiet" aria-pressed=${one.id === shown} onClick=${() => change({ target: one.id })}>show ${one.microbench.entries}</button>` : html`<span class="muted">not run</span>`) },
       ]} />` : html`<${Empty} title="No targets" />`}<//>
-      ${shown && html`<${Bench} id=${shown} label=${own.find((/** @type {any} */ one) => one.id === shown)?.label} />`}`;
+      ${shown && (own.find((/** @type {any} */ one) => one.id === shown)?.microbench ? html`<${Bench} id=${shown} label=${own.find((/** @type {any} */ one) => one.id === shown)?.label} />` : html`<${NewestCounters} id=${shown} label=${own.find((/** @type {any} */ one) => one.id === shown)?.label} />`)}`;
   }}<//>`;
+}
+
+/** @param {{id: string, name: string, done: () => void}} props */
+function Rename({ id, name, done }) {
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const save = (/** @type {any} */ event) => { event.preventDefault(); post(`devices/${id}/rename`, { name: event.target.elements.name.value.trim() }).then(done, setError); };
+  return html`<form class="card row" onSubmit=${save}><label class="field">Name<input name="name" value=${name} maxlength="100" required /></label><button class="button primary">Save</button>${error && html`<${Failed} error=${error} />`}</form>`;
+}
+
+/** @param {{id: string, since: number, done: () => void}} props */
+function Quarantine({ id, since, done }) {
+  return html`<div class="notice row spread" role="note"><span>What its agent reports is hidden since <${When} at=${since} />, until somebody ends the quarantine.</span>
+    ${session.value?.can_write && html`<${Act} label="End the quarantine" question="Show all that its agent reported, too?" run=${() => post("measurements/show", { agent: id }).then(done)} />`}</div>`;
+}
+
+/** What the newest measurement of a target counted, and what was absent. @param {{id: string, label?: string}} props */
+function NewestCounters({ id, label }) {
+  const rows = useApi(`targets/${id}/rows`, { limit: 1, outcome: "measured" });
+  const row = rows.data?.items[0]?.id;
+  const call = useApi(row ? `measurements/${String(row)}` : null);
+  if (rows.data && !row) return null;
+  return call.data ? html`<${Counters} runs=${call.data.measurement.runs} aside=${html`<a href=${href(`/measurements/${row}`)}>in the newest measurement</a><span>${label}</span>`} />` : html`<${Card} title="Counters" aside=${label}>${call.error ?? rows.error ? html`<${Failed} error=${call.error ?? rows.error} />` : html`<${Loading} what="counters" height=${120} />`}<//>`;
 }
 
 /** FLOPs and bytes of the probes whose size stands in their name. @param {string} name */
@@ -58,12 +88,12 @@ function Bench({ id, label }) {
     const { values, spread = {}, missing = {} } = data.microbench;
     const probes = Object.entries(values).map(([name, value]) => ({ name, value: Number(value), work: workOf(name) })).filter((one) => one.work);
     return html`<div class="grid wide">
-      <${Card} title="Roofline" aside=${label} note="What small known kernels reach: work against the bytes that they have to move at least. The slope is main memory; what lies above it stays in caches."><${Roofline} probes=${probes} /><//>
+      <div class="stack gap"><${Card} title="Roofline" aside=${label} note="What small known kernels reach: work against the bytes that they have to move at least. The slope is main memory; what lies above it stays in caches."><${Roofline} probes=${probes} /><//><${NewestCounters} id=${id} label=${label} /></div>
       <${Card} title="Microbenchmarks" aside=${html`<${When} at=${data.created_unix_s} />`} flush><${Table} caption="Microbenchmarks" rows=${Object.entries(values)} keyOf=${(/** @type {any} */ row) => row[0]} columns=${[
         { name: "name", title: "Probe", cell: (/** @type {any} */ row) => html`<code>${row[0].replace(/_ms$/, "")}</code>` },
         { name: "value", title: "Value", right: true, cell: (/** @type {any} */ row) => (row[0].endsWith("_ms") ? ms(row[1]) : `× ${digits(row[1])}`) },
         { name: "rate", title: "Reaches", right: true, cell: (/** @type {any} */ row) => { const work = workOf(row[0]); return work ? `${digits(work.flops / row[1] / 1e6)} GFLOP/s` : ""; } },
-        { name: "spread", title: "Spread", right: true, cell: (/** @type {any} */ row) => (spread[row[0]] === undefined ? "" : percent(spread[row[0]])) },
+        ...(Object.keys(spread).length ? [{ name: "spread", title: "Spread", right: true, cell: (/** @type {any} */ row) => (spread[row[0]] === undefined ? "" : percent(spread[row[0]])) }] : []),
       ]} />${Object.keys(missing).length > 0 && html`<p class="note" style=${{ padding: "0 var(--s4) var(--s4)" }}>Absent: ${Object.entries(missing).map(([name, why]) => `${name} (${why})`).join("; ")}</p>`}<//>
     </div>`;
   }}<//>`;
@@ -84,7 +114,7 @@ function Roofline({ probes, height = 340 }) {
     <${YAxis} scale=${y} width=${width} height=${height} format=${(/** @type {number} */ value) => digits(value, 2)} label="GFLOP/s" />
     <${XAxis} scale=${x} width=${width} height=${height} format=${(/** @type {number} */ value) => digits(value, 2)} label="FLOP for each byte" />
     <polyline fill="none" style=${{ stroke: "var(--series-2)" }} stroke-width="2" points=${`${x(x.domain[0])},${y(x.domain[0] * traffic)} ${x(ridge)},${y(peak)} ${x(x.domain[1])},${y(peak)}`} />
-    <text x=${width - MARGIN.right} y=${y(peak) - 6} text-anchor="end">${digits(peak)} GFLOP/s</text><text x=${x(x.domain[0]) + 6} y=${y(x.domain[0] * traffic) - 12}>${digits(traffic)} GB/s</text>
+    <text x=${width - MARGIN.right} y=${y(peak) - 6} text-anchor="end">${digits(peak)} GFLOP/s</text><text x=${x(Math.sqrt(x.domain[0] * ridge)) - 8} y=${y(Math.sqrt(x.domain[0] * ridge) * traffic) - 4} text-anchor="end">${digits(traffic)} GB/s</text>
     ${points.map((point) => html`<circle cx=${x(point.x)} cy=${y(point.y)} r="4.5" style=${{ fill: "var(--series-1)" }}><title>${`${point.name.replace(/_ms$/, "")}: ${digits(point.y)} GFLOP/s in ${ms(point.value)}`}</title></circle>`)}
   </svg>`}</div>`;
 }

@@ -1,7 +1,7 @@
 /** One job, live: its state as it changes, the measurements that it waits for, and how it ended. */
 import { html, useEffect, useState } from "../html.js";
 import { events, post, session, useApi } from "../api.js";
-import { count, duration, ms, percent, shortHash } from "../format.js";
+import { count, duration, ms, percent, shortHash, signed } from "../format.js";
 import { href } from "../router.js";
 import { Badge, Card, Code, Empty, Facts, Failed, Head, Loaded, Stats, Table, When } from "../ui/parts.js";
 import { JobState } from "./jobs.js";
@@ -29,7 +29,7 @@ export default function Job({ id }) {
   const [error, setError] = useState(/** @type {any} */ (null));
   return html`<${Loaded} call=${call} what="the job" height=${420}>${(/** @type {any} */ job) => html`
     <${Head} title=${{ adapt: "Adaptation", profile: "Measurement job", train: "Training" }[/** @type {"adapt"} */ (job.kind)] ?? job.kind} crumbs=${[["Jobs", "/jobs"]]} lead=${html`<span class="row"><${JobState} job=${job} /><span>made <${When} at=${job.created_unix_s} /></span>${job.target && html`<a href=${href(`/targets/${job.target}`)}>its target</a>`}</span>`}>
-      ${session.value?.can_write && OPEN.includes(job.state) && html`<button type="button" class="button danger" onClick=${() => post(`jobs/${id}/cancel`, {}).then(call.again, setError)}>Cancel the job</button>`}<//>
+      ${session.value?.can_measure && OPEN.includes(job.state) && html`<button type="button" class="button danger" onClick=${() => post(`jobs/${id}/cancel`, {}).then(call.again, setError)}>Cancel the job</button>`}<//>
     ${error && html`<${Failed} error=${error} />`}
     ${job.waiting && html`<${Card} title="Why it waits"><p>${job.waiting}</p><//>`}
     <${Progress} job=${job} />
@@ -71,14 +71,28 @@ function Outcome({ job }) {
     <div class="row"><a class="button primary" href=${href(`/targets/${job.target}/quality`)}>See the forecast quality</a><a class="button" href=${href("/try", { target: job.target })}>Forecast a network</a></div>`;
 }
 
+const WHY = /** @type {Record<string, string>} */ ({
+  variance: "Each is the one whose measurement leaves the least doubt about all others, those before it given.",
+  random: "Drawn at random.",
+  quantile: "Spread evenly over the forecast latencies, from the fastest to the slowest.",
+  kmeans: "The ones in the middle of groups of networks that are alike.",
+  reference: "The same for every target, so that targets compare.",
+});
+
 /** @param {{job: any}} props */
 function Support({ job }) {
+  const [known, setKnown] = useState(/** @type {Record<string, any>} */ ({}));
+  const missed = Object.values(known).filter((one) => one.forecast && one.summary.median_ms).map((one) => Math.abs(one.forecast.latency_ms / one.summary.median_ms - 1)).sort((one, other) => one - other);
   const call = useApi("jobs", { parent: job.id, limit: 100 }, { every: OPEN.includes(job.state) ? 2 : 0 });
   if (!call.data?.items.length) return null;
-  return html`<${Card} title="Networks that were chosen" aside=${`by the sampler “${job.request.sampler}”`} note="Those whose measurement tells most about all others." flush><${Table} caption="Networks that were chosen" rows=${[...call.data.items].reverse()} columns=${[
-    { name: "graph", title: "Network", cell: (/** @type {any} */ row) => html`<${Chosen} graph=${row.graph} />` },
+  return html`<${Card} title="Networks that were chosen" aside=${`by the sampler “${job.request.sampler}”`} note=${WHY[job.request.sampler]} flush>
+    ${missed.length > 0 && html`<p class="note" role="status">Before they were measured, forecasts missed ${count(missed.length)} of them by ${percent(missed[Math.floor(missed.length / 2)])} (median).</p>`}
+    <${Table} caption="Networks that were chosen" rows=${[...call.data.items].reverse()} columns=${[
+    { name: "graph", title: "Network", grow: true, cell: (/** @type {any} */ row) => html`<${Chosen} graph=${row.graph} />` },
     { name: "state", title: "State", cell: (/** @type {any} */ row) => html`<${JobState} job=${row} />` },
-    { name: "ms", title: "Latency", right: true, cell: (/** @type {any} */ row) => html`<${Latency} job=${row} />` },
+    { name: "ms", title: "Latency", right: true, cell: (/** @type {any} */ row) => html`<${Latency} job=${row} take=${(/** @type {any} */ found) => setKnown((old) => (old[row.id] ? old : { ...old, [row.id]: found }))} />` },
+    ...(missed.length ? [{ name: "before", title: "Forecast before", right: true, cell: (/** @type {any} */ row) => ms(known[row.id]?.forecast?.latency_ms) },
+    { name: "missed", title: "Missed by", right: true, cell: (/** @type {any} */ row) => (known[row.id]?.forecast && known[row.id].summary.median_ms ? signed(known[row.id].forecast.latency_ms / known[row.id].summary.median_ms - 1) : "–") }] : []),
   ]} /><//>`;
 }
 
@@ -89,11 +103,12 @@ function Chosen({ graph }) {
   return html`<a class="cut" href=${href(`/networks/${graph}`)} title=${text}>${text}</a>`;
 }
 
-/** @param {{job: any}} props */
-function Latency({ job }) {
+/** @param {{job: any, take: (found: any) => void}} props */
+function Latency({ job, take }) {
   const whole = useApi(job.state === "done" ? `jobs/${job.id}` : null);
   const id = whole.data?.result?.measurement_id;
   const call = useApi(id ? `measurements/${id}` : null);
+  useEffect(() => { if (call.data) take(call.data); }, [call.data]);
   if (job.state !== "done") return "–";
   return id ? html`<a href=${href(`/measurements/${id}`)}>${ms(call.data?.summary.median_ms)}</a>` : html`<${Badge}>…<//>`;
 }

@@ -1,9 +1,10 @@
 /** One measurement: every sample by process, what surrounded it, its kernels and counters. */
 import { html } from "../html.js";
-import { useApi } from "../api.js";
-import { absolute, bytes, count, digits, duration, ms, percent, shortHash, span } from "../format.js";
+import { post, session, useApi } from "../api.js";
+import { absolute, bytes, clock, count, digits, duration, ms, percent, shortHash, signed, span } from "../format.js";
 import { MARGIN, XAxis, YAxis, scale, useWidth } from "../charts/plot.js";
 import { href } from "../router.js";
+import { Act } from "../ui/act.js";
 import { Badge, Bars, Card, Copy, Empty, Facts, Head, Loaded, Stats, Table, When } from "../ui/parts.js";
 
 const MOST_KERNELS = 200;
@@ -15,14 +16,17 @@ export default function Measurement({ id }) {
   return html`<${Loaded} call=${call} what="the measurement" height=${520}>${(/** @type {import("../../types").Schema<"MeasurementOut">} */ data) => {
     const { summary, measurement } = data;
     return html`<${Head} title=${`Measurement ${id}`} crumbs=${[["Targets", "/targets"], ["Dataset", `/targets/${summary.target}`]]}
-        lead=${html`<span class="row">${summary.text ? html`<span class="cut" style=${{ maxWidth: "60ch" }} title=${summary.text}>${summary.text}</span>` : shortHash(summary.graph ?? "")}<${When} at=${summary.created_unix_s} />${summary.noisy && html`<${Badge} kind="warn">noisy<//>`}</span>`}>
-        ${summary.graph && html`<a class="button" href=${href(`/networks/${summary.graph}`, { measurement: id })}>Show the network</a><${Copy} text=${summary.graph} label="Copy hash" />`}<//>
+        lead=${html`<span class="row">${summary.text ? html`<span class="cut" style=${{ maxWidth: "60ch" }} title=${summary.text}>${summary.text}</span>` : shortHash(summary.graph ?? "")}<${When} at=${summary.created_unix_s} />${summary.noisy && html`<${Badge} kind="warn">noisy<//>`}${summary.hidden_unix_s && html`<${Badge} title="It teaches, answers and is listed no more">hidden<//>`}</span>`}>
+        ${summary.graph && html`<a class="button" href=${href(`/networks/${summary.graph}`, { measurement: id })}>Show the network</a><${Copy} text=${summary.graph} label="Copy hash" />`}
+        ${session.value?.can_write && (summary.hidden_unix_s ? html`<${Act} label="Show again" question="Let it teach and answer again?" run=${() => post("measurements/show", { ids: [Number(id)] }).then(call.again)} />`
+          : html`<${Act} label="Hide" danger question="Hide it? Adaptations that learned from it end." run=${() => post("measurements/hide", { ids: [Number(id)] }).then(call.again)} />`)}<//>
       ${summary.failure_stage && html`<${Card} title="It failed"><p><${Badge} kind="bad">${summary.failure_stage}<//> ${summary.failure_message}</p><//>`}
       ${summary.median_ms !== null && html`<${Stats} items=${[
         ["Latency", ms(summary.median_ms), `10–90 %: ${span(summary.p10_ms, summary.p90_ms)}`],
         ["Noise", percent((summary.iqr_ms ?? 0) / summary.median_ms), "interquartile range over median"],
         ["Between processes", percent(summary.process_spread), "highest over lowest median"],
         ["Samples", count(summary.samples), `in ${count(measurement.runs.length)} processes`],
+        ...(data.forecast ? [["Forecast before", ms(data.forecast.latency_ms), `missed by ${signed(data.forecast.latency_ms / summary.median_ms - 1)}${data.forecast.interval_ms ? `; ${span(...data.forecast.interval_ms)}` : ""}`]] : []),
         ["Peak memory", bytes(summary.peak_memory_bytes || null), `loaded in ${ms(measurement.runs[0]?.load_ms)}`],
       ]} />`}
       ${measurement.runs.length > 0 && html`<${Card} title="Samples" aside="each dot is one run of the network, in order; one colour a process"><${Samples} runs=${measurement.runs} median=${summary.median_ms} /><//>`}
@@ -46,7 +50,7 @@ function Samples({ runs, median, height = 220 }) {
   let place = 0;
   return html`<div class="plot" ref=${ref} style=${{ height: `${height}px` }}>${width > 0 && html`<svg width=${width} height=${height} role="img" aria-label=${`${all.length} samples from ${ms(sorted[0])} to ${ms(sorted[sorted.length - 1])}`}>
     <${YAxis} scale=${y} width=${width} height=${height} format=${ms} />
-    ${runs.map((run, index) => html`<path style=${{ stroke: `var(${TOKENS[index % TOKENS.length]})` }} stroke-width=${all.length > 600 ? 2.5 : 4} stroke-linecap="round" fill="none" d=${run.samples_ms.map((/** @type {number} */ value) => `M${x(place++ + 0.5).toFixed(1)} ${y(Math.min(value, top)).toFixed(1)}h0`).join("")} />`)}
+    ${runs.map((run, index) => html`<path style=${{ stroke: `var(${TOKENS[index % TOKENS.length]})` }} stroke-width=${all.length > 600 ? 2.5 : 6} stroke-linecap="round" fill="none" d=${run.samples_ms.map((/** @type {number} */ value) => `M${x(place++ + 0.5).toFixed(1)} ${y(Math.min(value, top)).toFixed(1)}h0`).join("")} />`)}
     <line x1=${MARGIN.left} x2=${width - MARGIN.right} y1=${y(median)} y2=${y(median)} style=${{ stroke: "var(--ink)" }} stroke-dasharray="3 3" /><text x=${width - MARGIN.right} y=${y(median) - 5} text-anchor="end">median ${ms(median)}</text>
     <${XAxis} scale=${x} width=${width} height=${height} format=${count} label=${above ? `${above} slower samples are drawn at the top` : "sample"} /></svg>`}</div>`;
 }
@@ -60,16 +64,16 @@ function Kernels({ runs, graph, id }) {
   const shares = [...sums].sort((one, other) => other[1] - one[1]).slice(0, 10);
   return html`<${Card} title="Kernels" aside=${html`<a href=${href(`/networks/${graph}`, { measurement: id })}>on the graph</a>`}>
     <${Bars} rows=${shares.map(([name, share]) => ({ name, value: share, text: percent(share) }))} />
-    <${Table} caption="Kernels in order of execution" rows=${kernels.slice(0, MOST_KERNELS)} keyOf=${(/** @type {any} */ row) => kernels.indexOf(row)} columns=${[
+    <div class="tall" tabindex="0" role="region" aria-label="Kernels in order"><${Table} caption="Kernels in order of execution" rows=${kernels.slice(0, MOST_KERNELS)} keyOf=${(/** @type {any} */ row) => kernels.indexOf(row)} columns=${[
       { name: "operator", title: "Kernel", cell: (/** @type {any} */ row) => row.operator },
       { name: "shape", title: "Output", cell: (/** @type {any} */ row) => html`<code>${(row.output_shapes[0] ?? []).join("×") || "scalar"}</code>` },
       { name: "ms", title: "Time", right: true, cell: (/** @type {any} */ row) => ms(row.time_ms) },
       { name: "share", title: "Share", right: true, cell: (/** @type {any} */ row) => percent(row.share) },
-    ]} />${kernels.length > MOST_KERNELS && html`<p class="note">The first ${MOST_KERNELS} of ${count(kernels.length)} kernels.</p>`}<//>`;
+    ]} /></div>${kernels.length > MOST_KERNELS && html`<p class="note">The first ${MOST_KERNELS} of ${count(kernels.length)} kernels.</p>`}<//>`;
 }
 
 const CONDITIONS = /** @type {[string, string, (value: any) => any][]} */ ([
-  ["time_unix_s", "Time", absolute], ["load_1m", "Load over 1 min", (value) => digits(value)], ["steal_share", "Taken by the hypervisor", (value) => percent(value)],
+  ["time_unix_s", "Time", (value) => html`<time class="nowrap" title=${absolute(value)}>${clock(value)}</time>`], ["load_1m", "Load over 1 min", (value) => digits(value)], ["steal_share", "Taken by the hypervisor", (value) => percent(value)],
   ["frequency_mhz", "Clock", (value) => `${digits(value)} MHz`], ["temperature_c", "Temperature", (value) => `${digits(value)} °C`], ["governor", "Governor", String],
 ]);
 
@@ -84,12 +88,12 @@ function Surroundings({ measurement }) {
       ["Took", before && after ? duration(after.time_unix_s - before.time_unix_s) : null], ["Feeds", measurement.feeds.length ? `${measurement.feeds.length} of its own` : "default"]]} /><//>`;
 }
 
-/** @param {{runs: any[]}} props */
-function Counters({ runs }) {
+/** @param {{runs: any[], aside?: any}} props */
+export function Counters({ runs, aside = "for one run" }) {
   const counters = runs.find((run) => run.counters)?.counters;
-  if (!counters) return html`<${Card} title="Counters"><${Empty} title="Nothing was counted" /><//>`;
+  if (!counters) return html`<${Card} title="Counters" aside=${aside}><${Empty} title="Nothing was counted">The agent was not asked for counters, or has no reader for them.<//><//>`;
   const rows = [...Object.entries(counters.values ?? {}).map(([name, value]) => ({ name, value })), ...Object.entries(counters.absent ?? {}).map(([name, why]) => ({ name, why }))];
-  return html`<${Card} title="Counters" aside="for one run" flush><${Table} caption="Counters" rows=${rows} keyOf=${(/** @type {any} */ row) => row.name} columns=${[
+  return html`<${Card} title="Counters" aside=${aside} flush><${Table} caption="Counters" rows=${rows} keyOf=${(/** @type {any} */ row) => row.name} columns=${[
     { name: "name", title: "Event", cell: (/** @type {any} */ row) => html`<code>${row.name}</code>` },
     { name: "value", title: "Count", right: true, cell: (/** @type {any} */ row) => (row.value === undefined ? html`<span class="muted" style=${{ whiteSpace: "normal" }}>absent: ${row.why}</span>` : row.name.endsWith("-ns") || row.name === "task-clock" ? ms(row.value / 1e6) : digits(row.value)) },
   ]} /><//>`;

@@ -1,10 +1,11 @@
 /** A network's graph with the time that its nodes take: as measured, or as forecast on a target. */
 import { html, useEffect, useMemo, useState } from "../html.js";
-import { post, saveAs, useApi } from "../api.js";
+import { post, remove, saveAs, session, useApi } from "../api.js";
 import { fold } from "../charts/folding.js";
 import { GraphDrawing } from "../charts/graph.js";
 import { bytes, count, flops, ms, percent, shortHash } from "../format.js";
 import { change, href } from "../router.js";
+import { Act } from "../ui/act.js";
 import { Beside } from "../ui/beside.js";
 import { Badge, Bars, Card, Copy, Empty, Facts, Failed, Head, Legend, Loaded, Loading, Stats, Table } from "../ui/parts.js";
 
@@ -12,6 +13,7 @@ const MOST_ROWS = 100;
 const MOST_BLOCKS = 300;
 const WORTH_FOLDING = 150;
 const FOLDED_FROM = 4000;
+const BOUND = /** @type {Record<string, string>} */ ({ compute: "--series-1", memory: "--series-2", launch: "--series-3" });
 
 /** @param {{hash: string, query: URLSearchParams}} props */
 export default function Network({ hash, query }) {
@@ -28,18 +30,24 @@ export default function Network({ hash, query }) {
   const [chosen, setChosen] = useState(/** @type {number|null} */ (null));
   const text = query.get("q") ?? "";
   const kernels = useMemo(() => (nodes.data ? kernelsOf(source, measured.data, forecast.data, nodes.data.nodes) : null), [source, measured.data, forecast.data, nodes.data]);
+  const bounds = useMemo(() => (forecast.data && nodes.data ? boundsOf(kernelsOf("forecast", null, forecast.data, nodes.data.nodes)) : null), [forecast.data, nodes.data]);
+  const [hidden, setHidden] = useState(false);
   const name = graph.data?.architecture?.text ?? shortHash(hash);
   return html`<${Head} title="Network" crumbs=${[["Try it", "/try"]]} lead=${html`<span class="cut" style=${{ maxWidth: "80ch" }} title=${name}>${name}</span>`}>
-      <a class="button" href=${href("/try", { graph: hash })}>Forecast it</a><${Copy} text=${hash} label="Copy hash" /><//>
+      <a class="button" href=${href("/try", { graph: hash })}>Forecast it</a><${Copy} text=${hash} label="Copy hash" />
+      ${session.value?.can_write && (hidden ? html`<${Act} label="Show again" question="Bring it back with its measurements?" run=${() => post(`graphs/${hash}/show`, {}).then(() => { setHidden(false); graph.again(); })} />`
+        : html`<${Act} label="Hide" danger question="Hide the network with its measurements on all targets?" run=${() => remove(`graphs/${hash}`).then(() => setHidden(true))} />`)}<//>
+    ${hidden && html`<p class="notice" role="status">It is hidden with its measurements: nothing learns from them or answers with them.</p>`}
     ${graph.error ? html`<${Failed} error=${graph.error} />` : html`<${Loaded} call=${graph} what="the network" height=${84}>${(/** @type {import("../../types").Schema<"GraphOut">} */ data) => html`<${Stats} items=${[["Nodes", count(data.nodes), `opset ${data.opset}`], ["Work", flops(data.flops), `${flops(2 * data.macs)} in products`], ["Parameters", bytes(data.parameter_bytes)], ["Activations", bytes(data.activation_bytes)], ["Intensity", `${data.arithmetic_intensity.toFixed(1)}`, "FLOP for each byte"]]} />`}<//>`}
     <search class="row" aria-label="What is shown">
       <label class="field"><span class="visually-hidden">Times</span><select value=${source} onChange=${(/** @type {any} */ event) => change({ source: event.target.value })}>
         ${measurement && html`<option value="measured">Measured (no. ${measurement})</option>`}<option value="forecast">Forecast</option></select></label>
       ${source === "forecast" && html`<label class="field"><span class="visually-hidden">Target</span><select value=${target} onChange=${(/** @type {any} */ event) => change({ target: event.target.value })}>${(targets.data?.items ?? []).map((/** @type {any} */ one) => html`<option value=${one.id}>${one.label} · ${one.device_name}</option>`)}</select></label>`}
+      <label class="field"><span class="visually-hidden">Nodes are coloured by</span><select value=${query.get("colour") ?? "share"} onChange=${(/** @type {any} */ event) => change({ colour: event.target.value === "share" ? null : event.target.value })}><option value="share">Coloured by time</option><option value="bound">Coloured by what bounds</option></select></label>
       <label class="field"><span class="visually-hidden">Search nodes</span><input type="search" placeholder="Search operator or name" value=${text} onInput=${(/** @type {any} */ event) => change({ q: event.target.value }, { replace: true })} /></label>
       ${kernels && html`<${Exports} kernels=${kernels} nodes=${nodes.data?.nodes ?? []} hash=${hash} />`}
     </search>
-    <${Loaded} call=${nodes} what="the graph" height=${560}>${(/** @type {import("../../types").Schema<"NodesOut">} */ data) => html`<${Shown} key=${hash} nodes=${data.nodes} kernels=${kernels} waiting=${source === "forecast" ? forecast : measured} chosen=${chosen} setChosen=${setChosen} text=${text} source=${source}
+    <${Loaded} call=${nodes} what="the graph" height=${560}>${(/** @type {import("../../types").Schema<"NodesOut">} */ data) => html`<${Shown} key=${hash} nodes=${data.nodes} kernels=${kernels} waiting=${source === "forecast" ? forecast : measured} chosen=${chosen} setChosen=${setChosen} text=${text} source=${source} bounds=${query.get("colour") === "bound" ? bounds : null}
       beside=${html`<${Beside} kernels=${kernels ?? []} other=${other} beside=${beside} target=${target} targets=${targets.data?.items ?? []} />`} />`}<//>`;
 }
 
@@ -69,8 +77,18 @@ function kernelsOf(source, measured, forecast, nodes) {
     places: kernel.nodes.map((/** @type {string} */ name) => byName.get(name)).filter((/** @type {any} */ place) => place !== undefined), measured_ms: kernel.measured_ms }));
 }
 
+/** What bounds the kernel that each node is of. @param {any[]} kernels @returns {Map<number, string>} */
+function boundsOf(kernels) {
+  return new Map(kernels.flatMap((kernel) => (kernel.bound ? kernel.places.map((/** @type {number} */ place) => [place, kernel.bound]) : [])));
+}
+
+/** The member with the greatest share of the time. @param {number[]} members @param {Map<number, number>} shares */
+function heaviest(members, shares) {
+  return members.reduce((best, one) => ((shares.get(one) ?? 0) > (shares.get(best) ?? 0) ? one : best));
+}
+
 /** @param {any} props */
-function Shown({ nodes, kernels, waiting, chosen, setChosen, text, source, beside }) {
+function Shown({ nodes, kernels, waiting, chosen, setChosen, text, source, beside, bounds }) {
   const [folding, setFolding] = useState(nodes.length > FOLDED_FROM);
   const [opened, setOpened] = useState(/** @type {Set<number>} */ (new Set()));
   const folded = useMemo(() => (folding ? fold(nodes, MOST_BLOCKS, opened) : null), [folding, nodes, opened]);
@@ -91,14 +109,19 @@ function Shown({ nodes, kernels, waiting, chosen, setChosen, text, source, besid
     for (const [place, share] of shares) sums.set(folded.blockOf[place], (sums.get(folded.blockOf[place]) ?? 0) + share);
     return { nodes: folded.blocks, shares: sums, marked: new Set([...marked].map((place) => folded.blockOf[place])) };
   }, [folded, nodes, shares, marked]);
+  const tokens = useMemo(() => {
+    if (!bounds) return null;
+    const places = folded ? folded.blocks.map((block) => heaviest(block.members, shares)) : nodes.map((/** @type {any} */ _, /** @type {number} */ place) => place);
+    return new Map(places.flatMap((/** @type {number} */ place, /** @type {number} */ at) => (bounds.has(place) ? [[at, BOUND[bounds.get(place)]]] : [])));
+  }, [bounds, folded, nodes, shares]);
   const label = (/** @type {number} */ place) => (drawn.shares.has(place) ? `${drawn.nodes[place].operator}  ${percent(drawn.shares.get(place))}` : drawn.nodes[place].operator);
   const node = chosen === null ? null : nodes[chosen];
   const mine = (kernels ?? []).filter((/** @type {any} */ kernel) => kernel.places.includes(chosen));
   return html`<div class="graph">
     <${Card} title="Graph" aside=${marked.size ? html`<span role="status">${count(marked.size)} nodes match</span>` : "drag to move, scroll to zoom, choose a node"}>
       ${nodes.length > WORTH_FOLDING && html`<div><button type="button" class="button" aria-pressed=${folding} onClick=${() => { setOpened(new Set()); setChosen(null); setFolding(!folding); }}>Folded into blocks</button> <span class="note">${folded ? "A block is unfolded where it is chosen." : `${count(nodes.length)} nodes are drawn.`}</span></div>`}
-      <${GraphDrawing} nodes=${drawn.nodes} shares=${drawn.shares} chosen=${folded && chosen !== null ? folded.blockOf[chosen] : chosen} marked=${drawn.marked} onChoose=${(/** @type {number|null} */ place) => setChosen(folded && place !== null ? folded.blocks[place].members[0] : place)} textOf=${label} />
-      <${Legend} items=${[["little of the time", "--heat-0"], ["", "--heat-1"], ["", "--heat-2"], ["most of the time", "--heat-3"], ["part of a kernel, or no time", "--surface"]]} /><//>
+      <${GraphDrawing} nodes=${drawn.nodes} shares=${drawn.shares} tokens=${tokens} chosen=${folded && chosen !== null ? folded.blockOf[chosen] : chosen} marked=${drawn.marked} onChoose=${(/** @type {number|null} */ place) => setChosen(folded && place !== null ? folded.blocks[place].members[0] : place)} textOf=${label} />
+      <${Legend} items=${tokens ? [["bound by compute", BOUND.compute], ["by memory", BOUND.memory], ["by the launch of kernels", BOUND.launch], ["part of a kernel, or no time", "--surface"]] : [["little of the time", "--heat-0"], ["", "--heat-1"], ["", "--heat-2"], ["most of the time", "--heat-3"], ["part of a kernel, or no time", "--surface"]]} /><//>
     <div class="stack">
       <${Card} title=${node ? node.operator : "Node"}>${node ? html`<${Facts} items=${[["Name", html`<code class="small">${node.name}</code>`], ["Output", html`<code>${node.shape ? node.shape.join("×") || "scalar" : "unknown"} ${node.dtype}</code>`], ["Work", flops(node.flops)], ["Parameters", bytes(node.parameter_bytes)], ["Reads", bytes(node.input_bytes)], ["Writes", bytes(node.output_bytes)], ["Share of time", shares.has(chosen) ? percent(shares.get(chosen)) : "–"],
         ["Kernels", mine.map((/** @type {any} */ kernel) => `${kernel.operator} ${ms(kernel.ms)}${kernel.bound ? `, bound by ${kernel.bound}` : ""}`).join("; ")], ["Reads of", html`<span class="row">${node.inputs.map((/** @type {number} */ place) => html`<button type="button" class="chip" onClick=${() => setChosen(place)}>${nodes[place].operator}</button>`)}</span>`]]} />` : html`<${Empty} title="Choose a node">Its shape, its work and its time stand here.<//>`}<//>

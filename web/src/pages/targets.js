@@ -3,6 +3,7 @@ import { html } from "../html.js";
 import { useApi } from "../api.js";
 import { count, percent } from "../format.js";
 import { change, href } from "../router.js";
+import { HiddenThings } from "../ui/hidden.js";
 import { Badge, Card, Empty, Head, Loaded, Table, When } from "../ui/parts.js";
 
 /** @param {any} target */
@@ -20,7 +21,9 @@ export default function Targets({ query }) {
   const sort = query.get("sort") ?? "-measurements";
   return html`<${Head} title="Targets" lead="A target is a device with a runtime, a precision and threads: what latencies are forecast for.">
       <label class="field"><span class="visually-hidden">Search targets</span><input type="search" placeholder="Search" value=${text} onInput=${(/** @type {any} */ event) => change({ q: event.target.value }, { replace: true })} /></label>
+      <button type="button" class="button" aria-pressed=${query.has("hidden")} onClick=${() => change({ hidden: query.has("hidden") ? null : 1 })}>Hidden ones</button>
     <//>
+    ${query.has("hidden") && html`<${HiddenThings} changed=${call.again} />`}
     <${Loaded} call=${call} what="targets" height=${320}>${(/** @type {import("../../types").Schema<"Listed_TargetOut_">} */ data) => {
       const rows = sorted(data.items.filter((/** @type {any} */ row) => matches(row, text)), sort);
       if (!data.items.length) return html`<${Card}><${Empty} title="No target yet">Start an agent on a device: <code>latcast agent</code>. It registers what it can measure.<//><//>`;
@@ -30,9 +33,9 @@ export default function Targets({ query }) {
 }
 
 const COLUMNS = [
-  { name: "label", title: "Target", sort: "label", cell: (/** @type {any} */ row) => html`<a class="cut" href=${href(`/targets/${row.id}`)} title=${row.label}>${row.label}</a>` },
+  { name: "label", title: "Target", grow: true, sort: "label", cell: (/** @type {any} */ row) => html`<a class="cut" href=${href(`/targets/${row.id}`)} title=${row.label}>${row.label}</a>` },
   { name: "device", title: "Device", sort: "device_name", cell: (/** @type {any} */ row) => (row.device_id ? html`<a href=${href(`/devices/${row.device_id}`)}>${row.device_name}</a>` : html`<span class="muted">${row.device_name}</span>`) },
-  { name: "state", title: "State", cell: (/** @type {any} */ row) => html`<${TargetState} target=${row} />` },
+  { name: "state", title: "State", cell: (/** @type {any} */ row) => html`<span class="row"><${TargetState} target=${row} />${row.adaptation?.warning && html`<${Badge} kind="bad" title=${row.adaptation.warning}>poor<//>`}</span>` },
   { name: "measurements", title: "Measurements", right: true, sort: "measurements", cell: (/** @type {any} */ row) => count(row.measurements) },
   { name: "error", title: html`<abbr title="Median absolute error on networks of the support, each forecast without itself">Error</abbr>`, right: true, cell: (/** @type {any} */ row) => errorOf(row) },
   { name: "adapted", title: "Adapted", cell: (/** @type {any} */ row) => (row.adaptation ? html`<${When} at=${row.adaptation.created_unix_s} />` : html`<span class="muted">not yet</span>`) },

@@ -87,8 +87,8 @@ export function Loaded({ call, what, height, children }) {
 }
 
 /**
- * @param {{columns: {name: string, title: any, right?: boolean, sort?: string, cell: (row: any) => any}[], rows: any[], sort?: string,
- *   onSort?: (sort: string) => void, caption: string, keyOf?: (row: any) => any}} props `sort` names a column, with `-` for descending
+ * @param {{columns: {name: string, title: any, right?: boolean, grow?: boolean, sort?: string, cell: (row: any) => any}[], rows: any[], sort?: string,
+ *   onSort?: (sort: string) => void, caption: string, keyOf?: (row: any) => any}} props `sort` names a column, with `-` for descending; a column that grows takes what the others leave, and cuts its texts
  */
 export function Table({ columns, rows, sort = "", onSort, caption, keyOf }) {
   const order = sort.startsWith("-") ? "descending" : "ascending";
@@ -97,7 +97,7 @@ export function Table({ columns, rows, sort = "", onSort, caption, keyOf }) {
     <caption class="visually-hidden">${caption}</caption>
     <thead><tr>${columns.map((column) => html`<th scope="col" class=${column.right ? "r" : ""} aria-sort=${column.sort && by === column.sort ? order : undefined}>
       ${column.sort && onSort ? html`<button type="button" onClick=${() => onSort(by === column.sort && order === "ascending" ? `-${column.sort}` : by === column.sort ? column.sort : `-${column.sort}`)}>${column.title}</button>` : column.title}</th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr key=${keyOf ? keyOf(row) : row.id}>${columns.map((column) => html`<td class=${column.right ? "r" : ""}>${column.cell(row)}</td>`)}</tr>`)}</tbody>
+    <tbody>${rows.map((row) => html`<tr key=${keyOf ? keyOf(row) : row.id}>${columns.map((column) => html`<td class=${column.right ? "r" : column.grow ? "grow" : undefined}>${column.cell(row)}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 
