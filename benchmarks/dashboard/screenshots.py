@@ -28,7 +28,7 @@ from service.settings import Settings
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SIZE = (1280, 860)
 COLOURS = 128
-LONGEST_S = 120.0
+LONGEST_S = 300.0
 NETWORK = "vision_transformer/"
 SCROLLED = {"record": "Over time"}
 """Headings further down that a picture is to show."""
@@ -53,17 +53,18 @@ def main() -> None:
             server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="error"))
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
             thread.start()
-            _wait_for_adaptation(database)
+            _wait_for_adaptation(database, made.targets[0])
             take(f"http://127.0.0.1:{listening.getsockname()[1]}", views, arguments.out)
             server.should_exit = True
             thread.join()
 
 
-def _wait_for_adaptation(database: Database) -> None:
+def _wait_for_adaptation(database: Database, target_id: str) -> None:
     deadline = time.monotonic() + LONGEST_S
+    mine = select(tables.Adaptation.id).where(tables.Adaptation.active, tables.Adaptation.target_id == target_id)
     while time.monotonic() < deadline:
         with database.read() as session:
-            if session.scalar(select(tables.Adaptation.id).where(tables.Adaptation.active)) is not None:
+            if session.scalar(mine) is not None:
                 return
         time.sleep(0.5)
 
