@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection, distinct, func, select, text
+from sqlalchemy import Connection, Select, distinct, func, select, text, true
 from sqlalchemy.exc import SQLAlchemyError
 
 from latcast.schema import TargetId
@@ -141,25 +142,44 @@ class _Seen:
 
 
 def _look_closer(connection: Connection) -> _Seen:
-    key, agent, predictor = tables.ApiKey, tables.Agent, tables.Predictor
-    ends = func.count(key.revoked_unix_s), func.count(key.expires_unix_s), func.sum(key.expires_unix_s)
-    keys = select(func.count(), *ends, func.count(key.first_used_unix_s)).select_from(key)
-    agents = select(func.count(), func.count(distinct(agent.device_id))).select_from(agent)
-    predictors = select(predictor.id).where(predictor.active).order_by(predictor.id)
-    adaptations = select(tables.Adaptation.target_id, tables.Adaptation.id).where(tables.Adaptation.active)
-    target = tables.Target
-    targets = select(
-        func.count(), func.count(target.former_id), func.count(target.hidden_unix_s), func.sum(target.hidden_unix_s)
-    ).select_from(target)
-    revised = select(target.id, target.revision).where(target.revision > 0)
+    counts = connection.execute(_COUNTS).one()
     return _Seen(
-        keys=(*connection.execute(keys).one(), *connection.execute(agents).one()),
-        serving=(*connection.execute(targets).one(), *connection.scalars(predictors)),
-        adapted={row.target_id: row.id for row in connection.execute(adaptations)},
-        newest=connection.scalar(select(func.max(tables.Measurement.id))) or 0,
-        revisions={row.id: row.revision for row in connection.execute(revised)},
-        scored=connection.scalar(select(func.max(tables.Score.id))) or 0,
+        keys=tuple(counts[:_OF_KEYS]),
+        serving=(*counts[_OF_KEYS:-2], *connection.scalars(_PREDICTORS)),
+        adapted={row.target_id: row.id for row in connection.execute(_ADAPTED)},
+        newest=counts[-2] or 0,
+        revisions={row.id: row.revision for row in connection.execute(_REVISED)},
+        scored=counts[-1] or 0,
     )
+
+
+def _counts() -> tuple[Select[*tuple[Any, ...]], int]:
+    """(everything that is one number, in one row: of keys and agents, of targets, newest measurement and score; how
+    many of these are of keys and agents).
+    """
+    key, agent, target = tables.ApiKey, tables.Agent, tables.Target
+    keys = select(
+        func.count().label("keys"), func.count(key.revoked_unix_s).label("revoked"),
+        func.count(key.expires_unix_s).label("expiring"), func.sum(key.expires_unix_s).label("expire"),
+        func.count(key.first_used_unix_s).label("used"),
+    ).select_from(key).subquery()  # fmt: skip
+    agents = select(
+        func.count().label("agents"), func.count(distinct(agent.device_id)).label("devices")
+    ).select_from(agent).subquery()  # fmt: skip
+    targets = select(
+        func.count().label("targets"), func.count(target.former_id).label("moved"),
+        func.count(target.hidden_unix_s).label("hidden"), func.sum(target.hidden_unix_s).label("hidden_at"),
+    ).select_from(target).subquery()  # fmt: skip
+    newest = [select(func.max(table.id)).scalar_subquery() for table in (tables.Measurement, tables.Score)]
+    each = keys.join(agents, true()).join(targets, true())
+    return select(*keys.c, *agents.c, *targets.c, *newest).select_from(each), len(keys.c) + len(agents.c)
+
+
+# Put together once: that takes longer than to answer them.
+_COUNTS, _OF_KEYS = _counts()
+_PREDICTORS = select(tables.Predictor.id).where(tables.Predictor.active).order_by(tables.Predictor.id)
+_ADAPTED = select(tables.Adaptation.target_id, tables.Adaptation.id).where(tables.Adaptation.active)
+_REVISED = select(tables.Target.id, tables.Target.revision).where(tables.Target.revision > 0)
 
 
 def _changed_between(connection: Connection, before: _Seen | None, seen: _Seen) -> Collection[TargetId]:

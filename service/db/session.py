@@ -1,6 +1,7 @@
 """Engines and sessions for both databases; nothing is created at import."""
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from service.db.addresses import database_address
 from service.db.database_file import SameFile, count_commit, keep_private
 from service.db.migrate import upgrade
 from service.db.visibility import VisibleOnly
+from service.db.write_turns import QueuedConnection, WriteTurns
 from service.settings import Settings
 
 __all__ = ["Database", "create_engine_at", "create_engine_for", "upgrade"]
@@ -46,12 +48,14 @@ def create_engine_at(url: URL) -> Engine:
     """
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+    patience_s = BUSY_TIMEOUT_MS / 1000
+    own: dict[str, Any] = {"timeout": patience_s, "check_same_thread": False, "factory": QueuedConnection}
+    engine = create_engine(url, connect_args=own)
     if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
         _make_file(Path(url.database))
         _refuse_other_files(engine, SameFile(Path(url.database).absolute()))
     event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "begin", partial(_begin_sqlite, WriteTurns(patience_s)))
     event.listen(engine, "commit", _count_commit)
     return engine
 
@@ -87,10 +91,16 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get(READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-    connection.info[CHANGES] = _driver_of(connection).total_changes
+def _begin_sqlite(turns: WriteTurns, connection: Connection) -> None:
+    driver = _driver_of(connection)
+    if connection.get_execution_options().get(READ_ONLY, False):
+        connection.exec_driver_sql("BEGIN")
+    else:
+        try:
+            turns.begin(driver)
+        except sqlite3.Error as error:
+            raise OperationalError("BEGIN IMMEDIATE", None, error) from error
+    connection.info[CHANGES] = driver.total_changes
 
 
 def _count_commit(connection: Connection) -> None:
@@ -104,8 +114,8 @@ def _count_commit(connection: Connection) -> None:
         raise OperationalError(None, None, error) from error
 
 
-def _driver_of(connection: Connection) -> sqlite3.Connection:
-    return cast(sqlite3.Connection, connection.connection.dbapi_connection)  # a detached one has no driver_connection
+def _driver_of(connection: Connection) -> QueuedConnection:
+    return cast(QueuedConnection, connection.connection.dbapi_connection)  # a detached one has no driver_connection
 
 
 class Database:

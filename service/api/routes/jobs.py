@@ -26,6 +26,8 @@ NOBODY = ""
 """The device of a caller without an agent's key, as on an open service: no lease is its own."""
 POLL_SECONDS = 0.25
 """How often a waiting call looks whether its caller is still there; it holds neither a thread nor a connection."""
+NOTE_S = 5.0
+"""Signs of life of an agent that are written down are this far apart, in s: each is a transaction."""
 
 
 @router.post("/jobs", status_code=202)
@@ -110,6 +112,10 @@ async def _work_comes(request: Request, parts: Parts, caller: Principal, until: 
 
 
 def _note_agent(parts: Parts, caller: Principal) -> None:
+    """Write down that the agent is there, unless that stands there."""
+    with parts.database.read() as session:
+        if abs(time.time() - access.agent_of(session, caller).seen_unix_s) < NOTE_S:
+            return
     with parts.database.write.begin() as session:
         access.agent_of(session, caller).seen_unix_s = time.time()
 

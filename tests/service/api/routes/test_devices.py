@@ -1,8 +1,13 @@
 """Devices and keys over REST."""
 
+import time
 from dataclasses import replace
 
+from sqlalchemy import update
+
 from latcast.schema import to_plain
+from service.api.routes.jobs import NOTE_S
+from service.db.tables import Agent
 from tests.service.helpers import DEVICE, OTHER_TARGET, World
 
 
@@ -10,12 +15,17 @@ def test_devices_are_listed_with_their_records_and_when_their_agents_asked_for_w
     agent = world.agent()
     other = replace(DEVICE, fingerprint="machine-2", name="silent")
     world.client.register(other, [replace(OTHER_TARGET, device="machine-2")])
+    with world.database.write.begin() as session:
+        session.execute(update(Agent).values(seen_unix_s=time.time() - 2 * NOTE_S))
     before = {device["device"]["name"]: device for device in world.client.devices()}
     assert before["bench"]["device"] == to_plain(DEVICE)
     agent.lease(wait_s=0)
     after = {device["device"]["name"]: device for device in world.client.devices()}
     assert after["bench"]["seen_unix_s"] > before["bench"]["seen_unix_s"]
     assert after["silent"] == before["silent"]
+    agent.lease(wait_s=0)
+    again = {device["device"]["name"]: device for device in world.client.devices()}
+    assert again == after, "an agent that asks all the time is not written down each time"
 
 
 def test_lists_of_devices_and_keys_go_on_where_they_ended(world: World) -> None:
