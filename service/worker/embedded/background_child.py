@@ -14,7 +14,7 @@ from service.worker.left_behind import take_over
 
 __all__ = ["main"]
 
-NICENESS = 5
+NICENESS = 10
 """Forecasts go first where there are too few cores for both."""
 
 

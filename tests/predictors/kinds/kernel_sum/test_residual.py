@@ -64,6 +64,14 @@ def test_arrays_bring_them_back_to_the_bit() -> None:
         ResidualTrees.from_artifact(artifact, 2)
 
 
+def test_predictors_of_one_base_share_its_trees() -> None:
+    features, residual = stepped()
+    trees = ResidualTrees.grow(features, residual, np.ones(400), GROWTH)
+    artifact = Artifact(kind="trees", hyperparameters={}, arrays=trees.to_arrays())
+    one, another = (ResidualTrees.from_artifact(Artifact.from_bytes(artifact.to_bytes()), 1) for _ in range(2))
+    assert one.boosters[0] is another.boosters[0]
+
+
 def test_features_of_kernels_are_finite_and_unknown_operators_missing() -> None:
     rng = np.random.default_rng(1)
     shared, training = SharedRoofline.fit(measure([random_graph(rng) for _ in range(4)], DEVICES[:1], rng))
