@@ -166,23 +166,34 @@ def _references(key: Column[Any]) -> list[Column[Any]]:
 
 def _rename_in_artifacts(session: Session, ids: Mapping[TargetId, TargetId]) -> None:
     """Write those artifacts anew that know a target by a former id: the adapted ones of the targets, and all bases."""
-    adapted = select(tables.Adaptation.artifact_digest).where(tables.Adaptation.target_id.in_(list(ids.values())))
-    bases = select(tables.Predictor.artifact_digest)
-    for digest in set(session.scalars(adapted)) | set(session.scalars(bases)):
-        renamed = _renamed(session, digest, ids)
+    bases = session.scalars(select(tables.Predictor.artifact_digest)).all()
+    renamed = _replace_artifacts(session, bases, ids)
+    adapted = select(tables.Adaptation.artifact_digest).join(tables.Predictor)
+    theirs = tables.Adaptation.target_id.in_(list(ids.values()))
+    of_renamed = tables.Predictor.artifact_digest.in_(list(renamed.values()))  # they are kept without their base's part
+    _replace_artifacts(session, session.scalars(adapted.where(or_(theirs, of_renamed))).all(), {**ids, **renamed})
+
+
+def _replace_artifacts(session: Session, digests: Sequence[str], names: Mapping[str, str]) -> dict[str, str]:
+    """Write those of the artifacts anew that have one of these texts; the new digests of their former ones."""
+    replaced: dict[str, str] = {}
+    for digest in set(digests):
+        renamed = _renamed(session, digest, names)
         if renamed is not None:
             for column in _references(_column(tables.Artifact, "digest")):
                 session.execute(update(column.table).where(column == digest).values({column.name: renamed}))
             session.execute(delete(tables.Artifact).where(tables.Artifact.digest == digest))
+            replaced[digest] = renamed
+    return replaced
 
 
-def _renamed(session: Session, digest: str, ids: Mapping[TargetId, TargetId]) -> str | None:
-    """Digest of the artifact with the ids of today, kept; None where it knows none of the former ones, or is broken."""
+def _renamed(session: Session, digest: str, names: Mapping[str, str]) -> str | None:
+    """Digest of the artifact with the names of today, kept; None where it has none of the former ones, or is broken."""
     content = session.scalar(select(tables.Artifact.content).where(tables.Artifact.digest == digest))
-    if content is None or not any(former.encode() in content for former in ids):
+    if content is None or not any(former.encode() in content for former in names):
         return None
     try:
-        renamed = Artifact.from_bytes(content).renamed(ids).to_bytes()
+        renamed = Artifact.from_bytes(content).renamed(names).to_bytes()
     except ArtifactError as error:
         log.warning("an artifact keeps the former ids of targets", digest=digest, reason=str(error))
         return None

@@ -152,12 +152,13 @@ def activate(
     """
     if replaces is not None:
         session.execute(delete(tables.Adaptation).where(tables.Adaptation.id == replaces))
+    predictor = session.get_one(tables.Predictor, _predictor_row(session, base))
     adaptation = tables.Adaptation(
-        predictor_id=_predictor_row(session, base),
+        predictor_id=predictor.id,
         target_id=target_id,
         job_id=job_id,
         support=list(made.rows),
-        artifact_digest=put_artifact(session, made.artifact),
+        artifact_digest=put_artifact(session, made.artifact, base=predictor.artifact_digest),
         metrics=dict(made.figures),
         active=True,
         api_key_id=api_key_id,

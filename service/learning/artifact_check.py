@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import ArtifactError
 from service.db.session import Database
-from service.db.tables import Adaptation, Artifact, Predictor
+from service.db.tables import Adaptation, Predictor
 from service.learning.artifacts import intact, loaded
 
 __all__ = ["AGAIN_S", "REPAIR_S", "ArtifactCheck"]
@@ -58,17 +58,13 @@ class ArtifactCheck:
 
     def look(self) -> bool:
         """Read the artifact whose turn it is; False, as the next one has time."""
-        now, content = self._clock(), None
+        now = self._clock()
         with self._database.read() as session:
             serving = _serving(session)
             due = min(serving, key=self._due_at, default=None)
-            if due is not None and self._due_at(due) > now:
-                due = None
-            if due is not None:
-                content = session.scalar(select(Artifact.content).where(Artifact.digest == due))
-        self._seen = {digest: seen for digest, seen in self._seen.items() if digest in serving}
-        if due is not None:
-            self._seen[due] = _Seen(now, self._is_usable(content, due, serving[due]))
+            self._seen = {digest: seen for digest, seen in self._seen.items() if digest in serving}
+            if due is not None and self._due_at(due) <= now:
+                self._seen[due] = _Seen(now, self._is_usable(session, due, serving[due]))
         self._unusable = [name for digest, name in serving.items() if not self._usable(digest)]
         return False
 
@@ -79,10 +75,10 @@ class ArtifactCheck:
     def _usable(self, digest: str) -> bool:
         return digest not in self._seen or self._seen[digest].usable
 
-    def _is_usable(self, content: bytes | None, digest: str, name: str) -> bool:
+    def _is_usable(self, session: Session, digest: str, name: str) -> bool:
         was_loaded = digest in self._seen and self._seen[digest].usable
         try:
-            (intact if was_loaded else loaded)(content, digest)
+            (intact if was_loaded else loaded)(session, digest)
         except ArtifactError as error:
             log.error("an artifact cannot be used", of=name, reason=str(error))
             return False

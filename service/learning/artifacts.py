@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import ArtifactError
 from predictors.artifact import Artifact
+from predictors.artifact_difference import base_digest_of, completed, difference
 from predictors.base import Predictor
 from predictors.registry import load_predictor
 from profilers.caching import Cache
@@ -21,10 +22,12 @@ __all__ = [
     "intact",
     "loaded",
     "put_artifact",
+    "read_artifact",
     "remove_unused",
 ]
 
 CACHE_BYTES = 512 * 2**20
+BASES_BYTES = 64 * 2**20
 LOADED_FACTOR = 3
 """Memory that a predictor takes for each byte of its artifact, about: weights are stored in half precision."""
 
@@ -36,8 +39,16 @@ class LoadedPredictor(NamedTuple):
     size_bytes: int
 
 
-def put_artifact(session: Session, artifact: Artifact) -> str:
-    """Keep an artifact within the session's transaction; returns its digest. Keeping it twice changes nothing."""
+def put_artifact(session: Session, artifact: Artifact, *, base: str | None = None) -> str:
+    """Keep an artifact within the session's transaction; returns its digest. Keeping it twice changes nothing.
+
+    Args:
+        session: in a transaction.
+        artifact: to be kept.
+        base: digest of a complete artifact that is kept as long; what both have is kept once.
+    """
+    if base is not None:
+        artifact = difference(artifact, _complete(session, base), base)
     content = artifact.to_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if session.get(tables.Artifact, digest) is None:
@@ -76,36 +87,59 @@ class ArtifactStore:
 
     def _fresh(self, digest: str) -> LoadedPredictor:
         with self._database.read() as session:
-            content = session.scalar(select(tables.Artifact.content).where(tables.Artifact.digest == digest))
-        return loaded(content, digest)
+            return loaded(session, digest)
 
 
-def loaded(content: bytes | None, digest: str) -> LoadedPredictor:
+def loaded(session: Session, digest: str) -> LoadedPredictor:
     """The predictor in the bytes that the database has for a digest.
 
     Raises:
         ArtifactError: there are none, they are not those that were stored, or no predictor can be made of them here,
             whatever its library says.
     """
-    content = intact(content, digest)
+    artifact = read_artifact(session, digest)
+    size_bytes = len(artifact.to_bytes())
     try:
-        predictor = load_predictor(Artifact.from_bytes(content))
+        predictor = load_predictor(artifact)
     except ArtifactError:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise ArtifactError(f"The artifact {digest[:12]} cannot be loaded here ({reason}).") from error
-    return LoadedPredictor(predictor, LOADED_FACTOR * len(content))
+    return LoadedPredictor(predictor, LOADED_FACTOR * size_bytes)
 
 
-def intact(content: bytes | None, digest: str) -> bytes:
-    """The bytes, which are those that were stored.
+def read_artifact(session: Session, digest: str) -> Artifact:
+    """The complete artifact that was kept with this digest, its base's part of it included.
 
     Raises:
-        ArtifactError: they are not, or there are none.
+        ArtifactError: it is missing, or the bytes are not those that were stored.
     """
+    artifact = Artifact.from_bytes(intact(session, digest))
+    base = base_digest_of(artifact)
+    return artifact if base is None else completed(artifact, _complete(session, base))
+
+
+def intact(session: Session, digest: str) -> bytes:
+    """The bytes that were stored with this digest.
+
+    Raises:
+        ArtifactError: they are not in the database, or others are.
+    """
+    content = session.scalar(select(tables.Artifact.content).where(tables.Artifact.digest == digest))
     if content is None:
         raise ArtifactError(f"The artifact {digest[:12]} is not in the database.")
     if hashlib.sha256(content).hexdigest() != digest:
         raise ArtifactError(f"The artifact {digest[:12]} is corrupt: its bytes do not match its digest.")
     return content
+
+
+def _complete(session: Session, digest: str) -> Artifact:
+    """A base's artifact; kept, as each of its adaptations needs it."""
+    return _BASES.get_or_make(digest, lambda: Artifact.from_bytes(intact(session, digest)))
+
+
+_BASES: Cache[str, Artifact] = Cache(
+    BASES_BYTES, weigh=lambda artifact: sum(array.nbytes for array in artifact.arrays.values())
+)
+"""By digest, which says what is in it: whichever database it came from."""

@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from sqlalchemy import func, select
 
 from latcast.errors import AuthenticationError, LeaseLostError
 from latcast.schema import Microbench, Target
+from predictors.artifact import Artifact
 from service.db import records, tables
 from service.db.tables import Base
 from service.jobs import queue
 from service.jobs.payloads import AdaptPayload, Pool
+from service.learning.artifacts import put_artifact, read_artifact
 from tests.service.helpers import DEVICE, TARGET, World, measurement
 
 FORMER = DEVICE.fingerprint
@@ -166,3 +169,35 @@ def test_former_ids_of_targets_of_other_machines_stay(world: World) -> None:
     with world.database.read() as session:
         formers = {row.id: row.former_id for row in session.scalars(select(tables.Target))}
     assert formers == {NEW_TARGET.id: TARGET.id, Target(device="machine-2", backend="fake").id: None}
+
+
+def test_adaptations_follow_a_base_whose_targets_are_called_otherwise(world: World) -> None:
+    """They are kept without what the base has, too: where that is kept anew, they have to find it."""
+    world.agent()
+    other = world.client.register(replace(DEVICE, fingerprint="other", name="other"), [replace(TARGET, device="other")])
+    numbers = np.arange(1000.0)
+    base = Artifact(kind="flops", hyperparameters={}, arrays={"numbers": numbers}, vocabulary={"targets": [TARGET.id]})
+    with world.database.write.begin() as session:
+        digest = put_artifact(session, base)
+        predictor = tables.Predictor(kind="flops", artifact_digest=digest, metrics={})
+        session.add(predictor)
+        session.flush()
+        for target_id in (TARGET.id, *other["target_ids"]):
+            own = replace(base, meta={"target": target_id})
+            session.add(
+                tables.Adaptation(
+                    predictor_id=predictor.id, target_id=target_id, support=[], active=True, metrics={},
+                    artifact_digest=put_artifact(session, own, base=digest),
+                )
+            )  # fmt: skip
+    world.client.register(NEW, [NEW_TARGET], former_fingerprint=FORMER)
+    with world.database.read() as session:
+        found = {
+            row.target_id: read_artifact(session, row.artifact_digest)
+            for row in session.scalars(select(tables.Adaptation))
+        }
+        assert session.scalar(select(func.count()).select_from(tables.Artifact)) == 3
+    assert set(found) == {NEW_TARGET.id, *other["target_ids"]}
+    for target_id, artifact in found.items():
+        assert artifact.meta == {"target": target_id}
+        np.testing.assert_array_equal(artifact.array("numbers"), numbers)

@@ -1,16 +1,20 @@
 """Artifacts in the database: kept once, verified when they are read, and base predictors in lists."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from latcast.schema import Architecture, ArtifactError, Target
 from predictors.artifact import Artifact
 from predictors.base import LatencyDataset, Query
 from predictors.kinds.lookup_table import LookupTablePredictor
+from profilers.caching import Cache
 from service.db import tables
 from service.db.session import Database
-from service.learning.artifacts import LOADED_FACTOR, ArtifactStore, put_artifact
+from service.learning import artifacts
+from service.learning.artifacts import LOADED_FACTOR, ArtifactStore, put_artifact, read_artifact
 from tests.service.helpers import CELL
 
 
@@ -67,3 +71,22 @@ def test_no_more_is_kept_than_memory_is_given(database: Database, artifact: Arti
         digest = put_artifact(session, artifact)
     store = ArtifactStore(database, cache_bytes=LOADED_FACTOR * len(artifact.to_bytes()) - 1)
     assert store.load(digest) is not store.load(digest)
+
+
+def test_what_the_base_has_is_kept_once(
+    database: Database, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = replace(artifact, arrays={**artifact.arrays, "more": np.random.default_rng(0).uniform(size=10_000)})
+    adapted = replace(large, meta={"adapted": True})
+    with database.write.begin() as session:
+        base = put_artifact(session, large)
+        digest = put_artifact(session, adapted, base=base)
+        sizes = dict(session.execute(select(tables.Artifact.digest, func.length(tables.Artifact.content))).all())
+        assert read_artifact(session, digest).to_bytes() == adapted.to_bytes()
+    assert sizes[digest] < sizes[base] / 10
+    assert isinstance(ArtifactStore(database).load(digest).predictor, LookupTablePredictor)
+    with database.write.begin() as session:
+        session.execute(update(tables.Artifact).where(tables.Artifact.digest == base).values(content=b"rotten"))
+    monkeypatch.setattr(artifacts, "_BASES", Cache(2**20))
+    with pytest.raises(ArtifactError, match=f"{base[:12]} is corrupt"):
+        ArtifactStore(database).load(digest)
