@@ -54,6 +54,7 @@ from service.graphs.resolver import Resolver
 from service.learning.artifact_check import ArtifactCheck
 from service.measurements.activity import Activity
 from service.measurements.column_store import ColumnStore
+from service.measurements.counts import MeasuredCounts
 from service.operations.logs import configure_logs
 from service.operations.metrics import NOTE_SECONDS, CacheUse, Metrics
 from service.operations.readiness import Readiness
@@ -156,6 +157,7 @@ def create_app(
         changes=changes,
         identities=Identities(changes, uses),
         activity=Activity(),
+        counts=MeasuredCounts(),
         columns=ColumnStore(database, changes, cache_bytes=settings.column_cache_bytes),
     )
     traffic = Traffic()

@@ -145,7 +145,7 @@ def _pack_kernels(graph: Graph, *rules: Any) -> Packed:
         raise ModelLimitError("kernels", allowed=MOST_KERNELS, found=f"{len(table):,}")
     operators, places = _distinct(table.operators)
     arrays = {"kinds": table.kinds, "values": table.values, "repeats": table.repeats, "known": table.known}
-    arrays |= {"warm": table.warm, "unsigned": table.unsigned}
+    arrays |= {"warm": table.warm, "undecided": table.undecided, "unsigned": table.unsigned}
     return operators, {**arrays, "operators": places}
 
 
@@ -159,10 +159,11 @@ def _unpack_kernels(plain: Any, arrays: Arrays) -> KernelTable:
         repeats=_array(arrays, "repeats", "<f8", 1),
         known=_array(arrays, "known", "|b1", 1),
         warm=_array(arrays, "warm", "<f8", 1),
+        undecided=_array(arrays, "undecided", "|b1", 1),
         unsigned=_array(arrays, "unsigned", "|b1", 1),
         graph=np.zeros(count, dtype=np.int64),
     )
-    columns = (table.operators, table.repeats, table.known, table.warm, table.unsigned)
+    columns = (table.operators, table.repeats, table.known, table.warm, table.undecided, table.unsigned)
     lengths = {count, *map(len, columns)}
     if count and not 0 <= table.warm.min() <= table.warm.max() <= 1:
         raise ValueError("no shares")

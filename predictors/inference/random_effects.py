@@ -105,11 +105,11 @@ class Prior:
 
     def __init__(self, mean: FloatArray, covariance: FloatArray) -> None:
         self.mean = mean
-        self._precision = _inverse(covariance)
+        self.precision = _inverse(covariance)
 
     def given(self, precision: FloatArray, response: FloatArray) -> TargetEffects:
         """The posterior, given XᵀWX, float64 (d, d), and XᵀWy, float64 (d,), with y relative to the prior's mean."""
-        covariance = _inverse(self._precision + precision)
+        covariance = _inverse(self.precision + precision)
         return TargetEffects(mean=self.mean + covariance @ response, covariance=covariance)
 
 
@@ -184,12 +184,15 @@ class GroupedRows:
         return prior.given(self.precision.sum(axis=0), self.response.sum(axis=0))
 
     def left_out(self, prior: Prior) -> tuple[FloatArray, FloatArray]:
-        """(error, expected variance of it) of the row of each group as the others forecast it, float64 (g,) each."""
-        precision, response = self.precision.sum(axis=0), self.response.sum(axis=0)
-        others = [prior.given(precision - p, response - r) for p, r in zip(self.precision, self.response, strict=True)]
-        forecast = [x @ (one.mean - prior.mean) for x, one in zip(self.design, others, strict=True)]
-        spread = [x @ one.covariance @ x for x, one in zip(self.design, others, strict=True)]
-        return self.target - np.array(forecast), np.array(spread) + self.variance
+        """(error, expected variance of it) of the row of each group as the others forecast it, float64 (g,) each.
+
+        What is asked of each posterior is one row's forecast, so one system is solved for it, and nothing inverted.
+        """
+        precision = prior.precision + self.precision.sum(axis=0) - self.precision
+        response = self.response.sum(axis=0) - self.response
+        solved = np.linalg.solve(precision, self.design[:, :, None])[:, :, 0]
+        forecast, spread = (solved * response).sum(axis=1), (solved * self.design).sum(axis=1)
+        return self.target - forecast, spread + self.variance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from service.forecasting.memory import ForecastMemory
 from service.forecasting.types import ForecasterLike
 from service.measurements.activity import Activity
 from service.measurements.column_store import ColumnStore
+from service.measurements.counts import MeasuredCounts
 from service.operations.metrics import Metrics
 from service.operations.readiness import Readiness
 from service.settings import Settings
@@ -55,6 +56,7 @@ class Parts:
     changes: Changes
     identities: Identities
     activity: Activity
+    counts: MeasuredCounts
     columns: ColumnStore
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from latcast.schema import JobState
@@ -102,11 +102,12 @@ def graph_out(session: Session, row: tables.Graph) -> schemas.GraphOut:
     return schemas.GraphOut(hash=row.hash, architecture=named or None, created_unix_s=row.created_unix_s, **row.summary)
 
 
-def targets_out(session: Session, rows: Sequence[tables.Target], settings: Settings) -> list[schemas.TargetOut]:
-    """Targets with their devices' names, how many measurements they have, and what is adapted to them."""
+def targets_out(
+    session: Session, rows: Sequence[tables.Target], settings: Settings, counts: Mapping[str, int]
+) -> list[schemas.TargetOut]:
+    """Targets with their devices' names, how many measurements they have (`counts`), and what is adapted to them."""
     ids = [row.id for row in rows]
     devices = {row.id: row.name for row in session.scalars(select(tables.Device), execution_options=ALL_ROWS)}
-    counts = _measurement_counts(session, ids)
     active = select(tables.Adaptation).where(tables.Adaptation.active, tables.Adaptation.target_id.in_(ids))
     adaptations = {row.target_id: row for row in session.scalars(active)}
     microbenches = chosen_microbenches(session, ids)
@@ -122,12 +123,6 @@ def targets_out(session: Session, rows: Sequence[tables.Target], settings: Setti
         )
         for row in rows
     ]
-
-
-def _measurement_counts(session: Session, target_ids: Collection[str]) -> dict[str, int]:
-    table = tables.Measurement
-    query = select(table.target_id, func.count()).where(table.target_id.in_(target_ids), table.median_ms.is_not(None))
-    return {row[0]: row[1] for row in session.execute(query.group_by(table.target_id))}
 
 
 def target_out(

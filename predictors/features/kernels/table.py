@@ -2,7 +2,7 @@
 
 from collections import ChainMap
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from math import isfinite
 from operator import itemgetter
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from latcast.schema import Graph, GraphHash, ModelLimitError, Node, UnsupportedGraphError
 from predictors.features.kernels.cost.classes import CLASSES
-from predictors.features.kernels.cost.reuse import Reads, reuse, working_set
+from predictors.features.kernels.cost.reuse import Reads, carried_unchanged, reuse, working_set
 from predictors.features.kernels.cost.shapes import SHAPE_FEATURES
 from predictors.features.kernels.cost.work import CALL, Kernel, describe_reorder, describe_step
 from predictors.features.kernels.rewrite.fusion import fuse
@@ -83,6 +83,7 @@ class KernelTable:
         known: bool (n,), whether the work model was made for it.
         warm: float64 (n,), 0–1, the share of its executions that find their parameters and code in the caches since
             they were there in the same run (`predictors.features.kernels.cost.reuse`).
+        undecided: bool (n,), whether how much it computes depends on values.
         unsigned: bool (n,), whether it is a product in 8 bits with weights of uint8.
         graph: int64 (n,), which graph each belongs to.
     """
@@ -93,6 +94,7 @@ class KernelTable:
     repeats: NDArray[np.float64]
     known: NDArray[np.bool_]
     warm: NDArray[np.float64]
+    undecided: NDArray[np.bool_]
     unsigned: NDArray[np.bool_]
     graph: NDArray[np.int64]
 
@@ -101,16 +103,7 @@ class KernelTable:
 
     def part(self, kernels: slice) -> "KernelTable":
         """Some of the kernels in a row."""
-        return KernelTable(
-            kinds=self.kinds[kernels],
-            operators=self.operators[kernels],
-            values=self.values[kernels],
-            repeats=self.repeats[kernels],
-            known=self.known[kernels],
-            warm=self.warm[kernels],
-            unsigned=self.unsigned[kernels],
-            graph=self.graph[kernels],
-        )
+        return KernelTable(**{each.name: getattr(self, each.name)[kernels] for each in fields(self)})
 
     @property
     def size_bytes(self) -> int:
@@ -264,7 +257,7 @@ def _body_kernels(plan: FusionPlan, index: int, rules: RewriteRules, outer: _Sco
         body = node.bodies[place]
         carried = {
             inside: outer.key(plan, outside)
-            for outside, inside in (_carried_unchanged(node) if node.operator == "Loop" else ())
+            for outside, inside in (carried_unchanged(node) if node.operator == "Loop" else ())
             if plan.is_constant(outside)
         }
         scope = _Scope((*outer.place, (index, place)), outer.constants, carried)
@@ -272,14 +265,22 @@ def _body_kernels(plan: FusionPlan, index: int, rules: RewriteRules, outer: _Sco
         trips, loop_bytes = (1.0 if branches else times), working_set([kernel.reads for kernel in kernels])
         for kernel in kernels:
             reads = kernel.reads.within(trips, loop_bytes)
-            yield replace(kernel, nodes=(), anchor=index, repeats=kernel.repeats * times, reads=reads)
+            yield replace(
+                kernel, nodes=(), anchor=index, repeats=kernel.repeats * times, reads=reads,
+                undecided=kernel.undecided or _is_open_ended(plan, node),
+            )  # fmt: skip
+
+
+def _is_open_ended(plan: FusionPlan, node: Node) -> bool:
+    """Whether values decide how often a Loop runs, which counts as once."""
+    return (
+        node.operator == "Loop" and node.trips == 1 and not (node.inputs[0] >= 0 and plan.is_constant(node.inputs[0]))
+    )
 
 
 def _without_carried(plan: FusionPlan, loop: Kernel) -> Kernel:
     """A Loop that neither reads nor writes what it carries on unchanged."""
-    outsides = {
-        outside for outside, _ in _carried_unchanged(plan.graph.nodes[loop.anchor]) if plan.is_constant(outside)
-    }
+    outsides = {outside for outside, _ in carried_unchanged(plan.graph.nodes[loop.anchor]) if plan.is_constant(outside)}
     size = float(sum([plan.spec(tensor).size_bytes for tensor in outsides]))
     if not size:
         return loop
@@ -287,21 +288,6 @@ def _without_carried(plan: FusionPlan, loop: Kernel) -> Kernel:
     return replace(
         loop, parameter_bytes=left, output_bytes=max(0.0, loop.output_bytes - size), reads=Reads(others_bytes=left)
     )
-
-
-def _carried_unchanged(node: Node) -> list[tuple[int, int]]:
-    """(tensor outside, tensor of the body) of each state that a Loop's body gives back as it came.
-
-    Exporters of while loops carry weights along as states; no runtime copies them.
-    """
-    (body,) = node.bodies
-    source = {inner.outputs[0]: inner.inputs[0] for inner in body.nodes if inner.operator == "Identity"}
-    states = zip(node.inputs[2:], body.inputs[2:], body.outputs[1:], strict=False)
-    return [
-        (outside, inside)
-        for outside, inside, after in states
-        if outside >= 0 and (after == inside or source.get(after) == inside)
-    ]
 
 
 def read_table(graph: Graph, rules: RewriteRules) -> KernelTable:
@@ -323,6 +309,7 @@ def read_table(graph: Graph, rules: RewriteRules) -> KernelTable:
         repeats=np.array([kernel.repeats for kernel in kernels], dtype=np.float64),
         known=np.array([kernel.known for kernel in kernels], dtype=np.bool_),
         warm=np.array([0.0 if kernel is CALL else share for kernel, share in zip(kernels, again.warm, strict=True)]),
+        undecided=np.array([kernel.undecided for kernel in kernels], dtype=np.bool_),
         unsigned=np.array([kernel.unsigned for kernel in kernels], dtype=np.bool_),
         graph=np.zeros(len(kernels), dtype=np.int64),
     )
@@ -401,6 +388,7 @@ def stack_tables(tables: Sequence[KernelTable]) -> KernelTable:
         repeats=np.concatenate([np.zeros(0), *(table.repeats for table in tables)]),
         known=np.concatenate([np.zeros(0, dtype=np.bool_), *(table.known for table in tables)]),
         warm=np.concatenate([np.zeros(0), *(table.warm for table in tables)]),
+        undecided=np.concatenate([np.zeros(0, dtype=np.bool_), *(table.undecided for table in tables)]),
         unsigned=np.concatenate([np.zeros(0, dtype=np.bool_), *(table.unsigned for table in tables)]),
         graph=np.repeat(np.arange(len(tables)), [len(table) for table in tables]),
     )

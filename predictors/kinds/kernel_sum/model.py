@@ -31,6 +31,10 @@ MIN_KERNELS = 5
 _UNKNOWN_VARIANCE = 0.5
 """Variance of log time of a kernel whose operator or size training never saw."""
 
+_UNDECIDED_VARIANCE = 4.0
+"""Variance of log time of a kernel whose values decide how much it computes, beside that: log-uniform between .016 and
+15.6 ms, as NonMaxSuppression takes for boxes of the same shapes."""
+
 _SAME_SPEED = float(np.log(1.2))
 """Further than this from the speed of training, a target of training's name is another machine."""
 
@@ -212,7 +216,8 @@ def family_numbers(queries: Sequence[Query]) -> NDArray[np.int64]:
 
 def with_variance(kernels: Kernels, shared: SharedRoofline, batch: KernelBatch) -> Kernels:
     """The kernels, with the variance of those that training knows little of."""
-    return replace(kernels, unknown_variance=np.where(shared.is_known(batch), 0.0, _UNKNOWN_VARIANCE))
+    variance = np.where(shared.is_known(batch), 0.0, _UNKNOWN_VARIANCE) + _UNDECIDED_VARIANCE * batch.table.undecided
+    return replace(kernels, unknown_variance=variance)
 
 
 def learn_multipliers(

@@ -27,7 +27,7 @@ def _device(parts: Parts, session: Session, row: tables.Device) -> schemas.Devic
 
 
 def _target(parts: Parts, session: Session, row: tables.Target) -> schemas.TargetOut:
-    return views.targets_out(session, [row], parts.settings)[0]
+    return views.targets_out(session, [row], parts.settings, parts.counts.of(session))[0]
 
 
 def _changed(parts: Parts) -> None:

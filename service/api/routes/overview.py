@@ -35,7 +35,7 @@ def get_overview(parts: PartsOf, _caller: Reader) -> schemas.OverviewOut:
         presences = presence_of(session, [row.id for row in devices], parts.settings)
         targets = session.scalars(select(tables.Target).order_by(tables.Target.id).limit(MOST_TARGETS)).all()
         counts = parts.activity.counts(session, hours=HOURS)
-        shown = views.targets_out(session, targets, parts.settings)
+        shown = views.targets_out(session, targets, parts.settings, parts.counts.of(session))
         return schemas.OverviewOut(
             devices=[device_out(row, presences[row.id]) for row in devices],
             devices_online=sum(presence.online for presence in presences.values()),

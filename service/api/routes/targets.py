@@ -42,7 +42,7 @@ def list_targets(
     """Targets, by id; with `hidden`, those that were taken out of sight instead."""
     with parts.database.read() as session:
         page = targets_page(session, limit=limit, cursor=cursor, hidden=hidden)
-        items = views.targets_out(session, [row for (row,) in page.items], parts.settings)
+        items = views.targets_out(session, [row for (row,) in page.items], parts.settings, parts.counts.of(session))
     return schemas.Listed(items=items, next_cursor=page.next_cursor)
 
 
@@ -50,7 +50,8 @@ def list_targets(
 def get_target(target_id: str, parts: PartsOf, _caller: Reader) -> schemas.TargetOut:
     """One target, with the adaptation that answers for it."""
     with parts.database.read() as session:
-        return views.targets_out(session, [find_target(session, target_id)], parts.settings)[0]
+        found = find_target(session, target_id)
+        return views.targets_out(session, [found], parts.settings, parts.counts.of(session))[0]
 
 
 @router.get("/targets/{target_id}/state")

@@ -1,13 +1,10 @@
 """What answers for each target: fetched from the service once, so that all parts of a result are by the same."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-
-import pyarrow.compute as pc
-from pyarrow import parquet as pq
 
 from latcast.schema import UnknownNameError
 from profilers.search_spaces import get_space
@@ -19,6 +16,8 @@ if TYPE_CHECKING:
     from latcast.client import Client
 
 __all__ = ["begin", "kept_sources", "known_spaces"]
+
+PAGE = 1000
 
 
 def begin(parts: Parts, client: "Client", asked: Mapping[str, Any], *, rows: int, spaces: Sequence[str]) -> None:
@@ -74,17 +73,25 @@ def known_spaces(names: Sequence[str]) -> list[str]:
 def _fetched(client: "Client", target: str, space: str, level: float) -> tuple[bytes, bytes]:
     """The predictor's artifact, and as JSON the measured latencies as the service answers them."""
     with TemporaryDirectory() as folder:
-        artifact, rows = Path(folder) / "predictor", Path(folder) / "rows"
+        artifact = Path(folder) / "predictor"
         client.download_predictor(target, space, artifact)
-        client.export(target, rows, file_format="parquet")
-        table = pq.read_table(rows, columns=["space", "text"])
-        texts = pc.unique(table.filter(pc.equal(table["space"], space))["text"]).to_pylist()
         predictor = artifact.read_bytes()
-    answers = client.target(target).predict([text for text in texts if text], space=space, level=level)
+    texts = list(dict.fromkeys(_texts(client, target, space)))
+    answers = client.target(target).predict(texts, space=space, level=level)
     columns = zip(answers.latency_ms, answers.low_ms, answers.high_ms, answers.measured, strict=True)
     measured = {
         text: [float(value) for value in times]
-        for text, (*times, is_measured) in zip(filter(None, texts), columns, strict=True)
+        for text, (*times, is_measured) in zip(texts, columns, strict=True)
         if is_measured
     }
     return predictor, json.dumps(measured).encode()
+
+
+def _texts(client: "Client", target: str, space: str) -> Iterator[str]:
+    """Architectures of the space that were measured on the target, page by page: a whole table takes long."""
+    offset, matched = 0, 1
+    while offset < matched:
+        asked = {"space": space, "sort": "id", "offset": offset, "limit": PAGE}
+        page = client.call("GET", f"/targets/{target}/rows", params=asked)
+        yield from (row["text"] for row in page["items"] if row["text"])
+        offset, matched = offset + PAGE, page["matched"]

@@ -93,6 +93,18 @@ def test_leaving_rows_out_agrees_with_conditioning_on_the_others() -> None:
         assert variance[row] == pytest.approx(spread + rows.variance[row])
 
 
+def test_leaving_rows_out_inverts_nothing_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, prior = _rows(5, count=40), Prior(np.zeros(3), COVARIANCE)
+    grouped = GroupedRows.of(rows, rows.weights(), np.zeros(3), np.arange(40))
+
+    def refused(matrix: FloatArray) -> FloatArray:
+        raise AssertionError(f"a matrix of shape {matrix.shape} was inverted")
+
+    monkeypatch.setattr("predictors.inference.random_effects._inverse", refused)
+    error, variance = grouped.left_out(prior)
+    assert error.shape == variance.shape == (40,)
+
+
 def test_groups_are_left_out_whole() -> None:
     rows, prior = _rows(6, count=6), Prior(np.zeros(3), COVARIANCE)
     weights = rows.weights()

@@ -4,6 +4,7 @@ from service.api import views
 from service.db import tables
 from service.fleet.targets import find_target
 from service.jobs import queue
+from service.measurements.counts import MeasuredCounts
 from service.settings import Settings
 from tests.service.helpers import CELL, DEVICE, TARGET, World, add_import
 
@@ -14,7 +15,7 @@ def test_a_target_is_shown_with_its_device_and_what_was_measured(measured: World
     imported = add_import(measured)
     with measured.database.read() as session:
         rows = [find_target(session, target_id) for target_id in (TARGET.id, imported)]
-        ours, theirs = views.targets_out(session, rows, SETTINGS)
+        ours, theirs = views.targets_out(session, rows, SETTINGS, MeasuredCounts().of(session))
     assert (ours.device_name, ours.measurements, ours.offered, ours.adaptation) == (DEVICE.name, 6, True, None)
     assert (theirs.device_name, theirs.device_id, theirs.measurements) == ("pixel", None, 1)
     assert ours.label == TARGET.label
@@ -22,7 +23,7 @@ def test_a_target_is_shown_with_its_device_and_what_was_measured(measured: World
 
 def test_no_targets_are_no_answers(world: World) -> None:
     with world.database.read() as session:
-        assert views.targets_out(session, [], SETTINGS) == []
+        assert views.targets_out(session, [], SETTINGS, {}) == []
 
 
 def test_a_job_is_shown_with_its_attempts_and_children(measured: World) -> None:

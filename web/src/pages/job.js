@@ -110,5 +110,5 @@ function Latency({ job, take }) {
   const call = useApi(id ? `measurements/${id}` : null);
   useEffect(() => { if (call.data) take(call.data); }, [call.data]);
   if (job.state !== "done") return "–";
-  return id ? html`<a href=${href(`/measurements/${id}`)}>${ms(call.data?.summary.median_ms)}</a>` : html`<span aria-busy="true"><${Badge}>…<//></span>`;
+  return id && (call.data || call.error) ? html`<a href=${href(`/measurements/${id}`)}>${ms(call.data?.summary.median_ms)}</a>` : html`<span aria-busy="true"><${Badge}>…<//></span>`;
 }

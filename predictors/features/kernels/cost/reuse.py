@@ -11,7 +11,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["NO_READS", "TRACKED_BYTES", "Parameter", "Reads", "Reuse", "reuse", "working_set"]
+from latcast.schema import Node
+
+__all__ = ["NO_READS", "TRACKED_BYTES", "Parameter", "Reads", "Reuse", "carried_unchanged", "reuse", "working_set"]
 
 TRACKED_BYTES = 4096
 """Parameters of at least a page are told from each other; scalars that many kernels share are in no cache's way."""
@@ -129,3 +131,18 @@ def _between(reads: Sequence[Reads], repeated: set[Hashable], total: float) -> l
         size, weighted = size + each.others_bytes, weighted + each.others_bytes * total
         found.append(weighted / size if size else total)
     return found
+
+
+def carried_unchanged(node: Node) -> list[tuple[int, int]]:
+    """(tensor outside, tensor of the body) of each state that a Loop's body gives back as it came.
+
+    Exporters of while loops carry weights along as states; no runtime copies them.
+    """
+    (body,) = node.bodies
+    source = {inner.outputs[0]: inner.inputs[0] for inner in body.nodes if inner.operator == "Identity"}
+    states = zip(node.inputs[2:], body.inputs[2:], body.outputs[1:], strict=False)
+    return [
+        (outside, inside)
+        for outside, inside, after in states
+        if outside >= 0 and (after == inside or source.get(after) == inside)
+    ]

@@ -76,6 +76,7 @@ class Kernel:
         repeats: how often it runs in one run of the graph.
         known: its operator is one that the work model was made for, and its shapes are known.
         reads: what it reads of parameters, and within which loop.
+        undecided: how much it computes depends on values, as of boxes or of a loop's condition, not on shapes alone.
         unsigned: it is a product in 8 bits whose constant weights are uint8, for which CPUs have slower instructions.
     """
 
@@ -93,6 +94,7 @@ class Kernel:
     repeats: float = 1.0
     known: bool = True
     reads: Reads = NO_READS
+    undecided: bool = False
     unsigned: bool = False
 
 
@@ -104,6 +106,8 @@ _EITHER_SIGN = {
     "QLinearConv", "QLinearMatMul", "QGemm", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul",
 }  # fmt: skip
 """Products in 8 bits that training has with signed weights alone; ConvInteger has unsigned ones there."""
+_DECIDED_BY_VALUES = {"NonMaxSuppression"}
+"""Operators that take a thousand times as long for some values as for others of the same shapes."""
 _LOOKUPS = {"EmbedLayerNormalization", "QEmbedLayerNormalization"}
 """Operators of other classes that read some rows of their tables."""
 
@@ -207,6 +211,7 @@ def _describe(plan: FusionPlan, step: Step) -> Callable[..., Kernel]:
         parameter_bytes=float(parameters + (tree_bytes(step) if kind == "trees" else 0)),
         elements=count_elements(plan, step),
         shape=shape,
+        undecided=step.operator in _DECIDED_BY_VALUES,
         unsigned=_has_unsigned_weights(plan, step),
         known=kind != "other"
         and not _is_doubtful(step)

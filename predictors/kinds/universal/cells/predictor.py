@@ -12,6 +12,7 @@ from latcast.schema import ArtifactError, DeviceEvidence, InputError, Target, Ta
 from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Query
 from predictors.data.splits import rows_by_target
+from predictors.inference.blas_threads import products_on_one_thread
 from predictors.kinds.universal.cells.components import component_names
 from predictors.kinds.universal.cells.posterior import CostProfile, equally_uncertain, posterior_of
 from predictors.kinds.universal.cells.prior import DevicePrior, MixtureSettings, learn_prior
@@ -146,9 +147,10 @@ class CellPredictor(Predictor):
         rows = rows if len(rows) else np.arange(len(texts))
         x, latency_ms = prior.centred([texts[row] for row in rows]), support.latency_ms[rows]
         conditioned = partial(posterior_of, self._new_device, self._mixture, intercept=self.intercept, tail=self.tail)
-        profile = conditioned(x, latency_ms)
         adapted = copy(self)
-        adapted.adapted_ = profile if self.variance else equally_uncertain(profile, conditioned, x, latency_ms)
+        with products_on_one_thread():  # many small matrices: threads would wait for each other at each
+            profile = conditioned(x, latency_ms)
+            adapted.adapted_ = profile if self.variance else equally_uncertain(profile, conditioned, x, latency_ms)
         return adapted
 
     def predict(self, queries: Sequence[Query]) -> Prediction:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 
 from latcast.schema import Graph, Node, TensorSpec
 from predictors.features.kernels import (
@@ -110,3 +111,45 @@ def test_a_graph_that_computes_nothing_is_still_called() -> None:
     table = kernel_table(load_graph(model.build(model("Identity", model.input(1, 4)))))
     assert table.operators == ("Call", "Identity")  # the runtime copies what it was fed
     assert len(stack_tables([table, table]).graph) == 4
+
+
+def looped(trips: int | None) -> bytes:
+    """A Loop over a Tanh, whose condition is a result of its body; with or without a trip count."""
+    nodes = [
+        helper.make_node("Tanh", ["state"], ["next"]),
+        helper.make_node("ReduceMax", ["next"], ["largest"], keepdims=0),
+        helper.make_node("Greater", ["largest", "least"], ["go_on"]),
+    ]
+    value = helper.make_tensor_value_info
+    inputs = [value("i", TensorProto.INT64, []), value("go", TensorProto.BOOL, [])]
+    inputs.append(value("state", TensorProto.FLOAT, [4]))
+    outputs = [value("go_on", TensorProto.BOOL, []), value("next", TensorProto.FLOAT, [4])]
+    body = helper.make_graph(nodes, "body", inputs, outputs)
+    node = helper.make_node("Loop", ["" if trips is None else "trips", "first", "x"], ["y"], body=body)
+    constants = [numpy_helper.from_array(np.float32(0.1), "least"), numpy_helper.from_array(np.bool_(True), "first")]
+    if trips is not None:
+        constants.append(numpy_helper.from_array(np.array(trips, np.int64), "trips"))
+    graph = helper.make_graph(
+        [node], "g", [value("x", TensorProto.FLOAT, [4])], [value("y", TensorProto.FLOAT, [4])], constants
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+
+
+def test_kernels_of_a_loop_that_values_end_are_undecided() -> None:
+    undecided, decided = (kernel_table(load_graph(looped(trips))) for trips in (None, 7))
+    inside = [name not in {"Call", "Loop"} for name in undecided.operators]
+    assert undecided.undecided.tolist() == inside
+    assert not decided.undecided.any()
+    assert decided.repeats.max() == 7
+
+
+def test_suppression_is_undecided() -> None:
+    value = helper.make_tensor_value_info
+    node = helper.make_node("NonMaxSuppression", ["boxes", "scores", "most"], ["y"])
+    inputs = [value("boxes", TensorProto.FLOAT, [1, 50, 4]), value("scores", TensorProto.FLOAT, [1, 3, 50])]
+    most = numpy_helper.from_array(np.array([9]), "most")
+    graph = helper.make_graph([node], "g", inputs, [value("y", TensorProto.INT64, None)], [most])
+    table = kernel_table(load_graph(helper.make_model(graph).SerializeToString()))
+    assert dict(zip(table.operators, table.undecided.tolist(), strict=True)) == {
+        "Call": False, "NonMaxSuppression": True,
+    }  # fmt: skip

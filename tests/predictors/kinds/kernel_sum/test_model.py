@@ -10,7 +10,8 @@ from latcast.schema import Architecture, MissingEvidenceError
 from predictors.base import Query
 from predictors.data.splits import merge
 from predictors.kinds.kernel_sum import KernelSumPredictor
-from predictors.kinds.kernel_sum.model import KernelSum, learn_multipliers
+from predictors.kinds.kernel_sum.model import KernelSum, learn_multipliers, with_variance
+from predictors.kinds.kernel_sum.observations import tabulate
 from predictors.kinds.kernel_sum.shared_roofline import SharedRoofline
 from predictors.kinds.kernel_sum.sums import Kernels
 from predictors.kinds.kernel_sum.training_set import KernelBatch
@@ -115,3 +116,16 @@ def test_networks_of_one_space_do_not_spoil_forecasts_of_others(model: KernelSum
         moved.append(float(np.median(np.abs(np.log(after / before)))))
     assert moved[1] < 0.8 * moved[0]
     assert moved[1] < 0.1
+
+
+def test_kernels_that_values_decide_have_a_wide_spread(model: KernelSum) -> None:
+    asked = queries()
+    table = tabulate(asked)
+    targets = [query.target for query in asked]
+    decided = KernelBatch.of(table, targets, model.shared.roofline)
+    undecided = replace(decided, table=replace(table, undecided=np.ones(len(table), dtype=np.bool_)))
+    before, after = (
+        with_variance(batch.kernels(np.zeros(len(table)), np.zeros((len(table), 0))), model.shared, batch)
+        for batch in (decided, undecided)
+    )
+    assert_array_equal(after.unknown_variance - before.unknown_variance, np.full(len(table), 4.0))

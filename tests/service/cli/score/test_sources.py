@@ -12,7 +12,10 @@ from service.cli.score.sources import begin, kept_sources, known_spaces
 from tests.service.cli.score.conftest import cells
 
 
-def test_sources_are_kept_as_they_were_fetched(service: Client, tmp_path: Path) -> None:
+def test_sources_are_kept_as_they_were_fetched(
+    service: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.cli.score.sources.PAGE", 30)
     asked = {"targets": ["phone", "other"], "level": 0.9}
     with open_parts(tmp_path / "out.parquet") as parts:
         begin(parts, service, asked, rows=5, spaces=["nasbench201"])
