@@ -1,13 +1,14 @@
 """Executors: a function of many tasks, done in threads, in processes of this machine, or on a Ray cluster."""
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures import Executor as Pool
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, Protocol, TypeVar
 
 from latcast.schema import LatcastError
@@ -137,6 +138,15 @@ _kept: list[Any] = []
 
 def _keep(shared: object) -> None:
     _kept[:] = [shared]
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait for the process that hands out tasks, and end with it: one that was killed closes no pool."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _with_kept(function: Callable[[Any, T], R], task: T) -> R:

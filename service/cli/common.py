@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from latcast.schema import InputError, UnknownNameError
-from service.cli.tables import output
+from service.cli.tables import echo, output
 
 if TYPE_CHECKING:
     from latcast.client import Client
@@ -26,6 +26,12 @@ __all__ = [
 
 WORTH_SAYING = 0.03
 """Share by which a host has to drift before a report says so."""
+
+_FORGOTTEN = (
+    "The database {path} lacks {missing:,} of its newest changes or more: the file with -wal after its name was "
+    "removed or exchanged, or an earlier copy is in its place. If that is not meant, stop now, put the files back, and "
+    "start again; this is said once."
+)
 
 console = output(stderr=True)
 """Progress and remarks go to standard error; results go to standard output."""
@@ -50,6 +56,7 @@ def open_database(**options: Any) -> "Iterator[tuple[Database, Settings]]":
         UnavailableError: the database cannot be reached, read or written.
     """
     from latcast.errors import UnavailableError
+    from service.db.commit_note import missing_commits
     from service.db.failures import DATABASE_AWAY, cause_of
     from service.db.migrate import upgrade
     from service.db.session import Database, create_engine_for
@@ -58,6 +65,8 @@ def open_database(**options: Any) -> "Iterator[tuple[Database, Settings]]":
     settings = read_settings(**options)
     database = Database(create_engine_for(settings))
     try:
+        if missing := missing_commits(database.engine):
+            echo(_FORGOTTEN.format(missing=missing, path=database.engine.url.database), err=True)
         upgrade(database.engine)
         yield database, settings
     except DATABASE_AWAY as error:

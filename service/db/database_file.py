@@ -106,10 +106,11 @@ def renaming() -> str:
     return f"PRAGMA application_id = {1 + secrets.randbelow(2**31 - 1)}"
 
 
-def count_commit(connection: sqlite3.Connection) -> None:
-    """Count a transaction that is about to be committed, in the head of the database."""
+def count_commit(connection: sqlite3.Connection) -> int:
+    """Count a transaction that is about to be committed, in the head of the database; how many there were before."""
     (count,) = connection.execute("PRAGMA user_version").fetchone()
     connection.execute(f"PRAGMA user_version = {(count + 1 + 2**31) % 2**32 - 2**31}")
+    return int(count)
 
 
 @dataclass(frozen=True, slots=True)

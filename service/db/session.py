@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from latcast.schema import InputError
 from service.db.addresses import database_address
+from service.db.commit_note import CommitNote
 from service.db.database_file import SameFile, count_commit, keep_private
 from service.db.migrate import upgrade
 from service.db.visibility import VisibleOnly
@@ -51,12 +52,14 @@ def create_engine_at(url: URL) -> Engine:
     patience_s = BUSY_TIMEOUT_MS / 1000
     own: dict[str, Any] = {"timeout": patience_s, "check_same_thread": False, "factory": QueuedConnection}
     engine = create_engine(url, connect_args=own)
+    note = None
     if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
         _make_file(Path(url.database))
         _refuse_other_files(engine, SameFile(Path(url.database).absolute()))
+        note = CommitNote(Path(url.database).absolute())
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", partial(_begin_sqlite, WriteTurns(patience_s)))
-    event.listen(engine, "commit", _count_commit)
+    event.listen(engine, "commit", partial(_count_commit, note))
     return engine
 
 
@@ -103,12 +106,14 @@ def _begin_sqlite(turns: WriteTurns, connection: Connection) -> None:
     connection.info[CHANGES] = driver.total_changes
 
 
-def _count_commit(connection: Connection) -> None:
+def _count_commit(note: CommitNote | None, connection: Connection) -> None:
     driver, reads = _driver_of(connection), connection.get_execution_options().get(READ_ONLY, False)
     if reads or driver.total_changes == connection.info.get(CHANGES):  # what was detached keeps no info: it counts
         return
     try:
-        count_commit(driver)
+        count = count_commit(driver)
+        if note is not None:
+            note.write(driver, count)
     except sqlite3.Error as error:
         connection.invalidate()  # the pool would lend it again with its transaction still open
         raise OperationalError(None, None, error) from error

@@ -13,6 +13,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from latcast.schema import LatcastError, Target, TargetId
+from predictors.kinds.stack import StackPredictor
 from service.db import tables
 from service.db.records import target_record
 from service.db.session import Database
@@ -21,6 +22,7 @@ from service.forecasting.forecaster import Forecaster
 from service.forecasting.scoring import Scorer, newest_scored
 from service.learning.activation import MadeAdaptation, activate, adaptation_to
 from service.learning.catalogue import StoredPredictor, bases_for
+from service.learning.contenders import bases_to_adapt
 from service.learning.support_selection import good_rows
 from service.measurements.lookup import GRAPHS
 
@@ -91,7 +93,8 @@ class Learner:
         if base is None:
             return False
         made = adaptation_to(self._database, self._forecaster.resolver, target, base, rows)
-        made = made.judged_as({} if active is None else active.metrics)
+        if made.figures["judged_support"] is None:  # contenders are judged as they are adapted
+            made = made.judged_as({} if active is None else active.metrics)
         written = self._activate(target, base, made, active)
         if written is None:
             return False
@@ -122,10 +125,12 @@ class Learner:
         return written
 
     def _base(self, active: tables.Adaptation | None) -> StoredPredictor | None:
-        """What was adapted before; the first base that reads graphs where nothing was, or where a newer one is shipped
-        than was adapted.
+        """What was adapted before, all contenders where several of them are believed; the first base that reads graphs
+        where nothing was, or where a newer one is shipped than was adapted.
         """
         catalogue = self._forecaster.catalogue
+        if active is not None and (contenders := self._contenders(active)) is not None:
+            return contenders
         if active is not None:
             with self._database.read() as session:
                 trained = session.scalar(
@@ -134,6 +139,16 @@ class Learner:
             if trained is not None:
                 return catalogue.named(active.predictor_id)[0]
         return next(iter(bases_for(catalogue.bases(), GRAPHS)), None)
+
+    def _contenders(self, active: tables.Adaptation) -> StoredPredictor | None:
+        """The stack that is believed in an adaptation; None where one predictor answers, or one of several is gone."""
+        believed = {one["name"] for one in active.metrics.get("contenders") or () if one["weight"] > 0}
+        if len(believed) < 2:
+            return None
+        stack = next(iter(bases_to_adapt(self._forecaster.catalogue.bases(), GRAPHS)), None)
+        if stack is None or not isinstance(stack.predictor, StackPredictor):
+            return None
+        return stack if believed <= {one.name for one in stack.predictor.contenders} else None
 
 
 def _measured_here() -> Select[str]:

@@ -2,7 +2,8 @@
 
 `families`: each family of the zoo is held out on all targets; on each target a few of its networks are the support, the
 rest is forecast. `targets`: all targets of each backend and precision are held out; on each of them a few networks are
-the support, the rest is forecast. `operators`: each of the commoner operators is held out with all graphs that have it.
+the support, the rest is forecast. `hosts`: the same for all targets of each machine. `operators`: each of the commoner
+operators is held out with all graphs that have it.
 """
 
 from collections import Counter
@@ -23,11 +24,24 @@ from predictors.evaluation.onnx.forecasting import Forecast, Measured, forecast_
 from predictors.evaluation.onnx.manifest import FailedModel
 from profilers.search_spaces.families import family_of
 
-__all__ = ["HOLDOUTS", "Draw", "Holdout", "families", "judge", "judge_table", "operators", "repeated", "targets"]
+__all__ = [
+    "HOLDOUTS",
+    "Draw",
+    "Holdout",
+    "families",
+    "hosts",
+    "judge",
+    "judge_table",
+    "operators",
+    "repeated",
+    "targets",
+]
 
 _MOST_ROWS = 400
 """Largest number of rows of one target that are judged, a random part, since the graph of each has to be built."""
 _FEWEST_FORECASTS = 5
+_FINGERPRINT = 8
+"""Number of characters of a machine's fingerprint that name it."""
 _OPERATORS, _COMMONEST = 20, 0.25
 """Number of operators that are held out in turn, and the largest share of the networks that has one of them."""
 
@@ -75,6 +89,22 @@ def targets(data: LatencyDataset) -> list[Holdout]:
     return [_holdout(data, name, np.flatnonzero(names == name)) for name in sorted(set(names))]
 
 
+def hosts(data: LatencyDataset) -> list[Holdout]:
+    """A held-out part for each machine, by the first characters of its fingerprint, with all its targets.
+
+    Raises:
+        InputError: all rows are of one machine, so that nothing would be left to train on.
+    """
+    names = np.array([query.target.device[:_FINGERPRINT] for query in data.queries])
+    machines = sorted(set(names))
+    if len(machines) < 2:
+        raise InputError(
+            f"The data set has {'one machine' if machines else 'no rows'}: to leave a host out, pack campaigns of at "
+            "least two (`latcast dataset pack CAMPAIGN-OF-ONE CAMPAIGN-OF-ANOTHER --out DIR`)."
+        )
+    return [_holdout(data, name, np.flatnonzero(names == name)) for name in machines]
+
+
 def operators(data: LatencyDataset) -> list[Holdout]:
     """A held-out part for each of the operators that most networks have, but for those that hardly any lacks."""
     present = [_operators_of(query.graph) for query in data.queries]
@@ -96,6 +126,7 @@ def _operators_of(graph: Graph) -> frozenset[str]:
 HOLDOUTS: Mapping[str, Callable[[LatencyDataset], list[Holdout]]] = {
     "families": families,
     "targets": targets,
+    "hosts": hosts,
     "operators": operators,
 }
 

@@ -27,6 +27,8 @@ SMALL_BYTES = 2**18
 SLOWEST_BYTES_S = 16 * 2**10
 """A body may take its longest pause, and besides as long as it takes at this rate."""
 INFLATED_BYTES = 2**18
+MOST_MEMBERS = 10_000
+"""Parts that a gzip body may consist of: an empty one has twenty bytes, and takes as long as a large one."""
 
 
 @dataclass(slots=True)
@@ -201,11 +203,15 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._inflater = zlib.decompressobj(wbits=31)
+        self._members = 1
 
     def unpacked(self, piece: bytes) -> Iterator[bytes]:
         while piece:
             if self._inflater.eof:  # gzip may consist of several members
                 self._inflater = zlib.decompressobj(wbits=31)
+                self._members += 1
+                if self._members > MOST_MEMBERS:
+                    raise InputError(f"The gzip body consists of more than {MOST_MEMBERS:,} members; pack it as one.")
             try:
                 part = self._inflater.decompress(piece, INFLATED_BYTES)
             except zlib.error:

@@ -171,14 +171,14 @@ async def _share(request: Request, parts: PartsOf, caller: Reader) -> AsyncItera
 
 
 Share = Annotated[None, Depends(_share)]
-"""One of the streams that a caller may have open; held until it ends."""
+"""One of the streams that a caller may have open; held until it ends. It is taken before the job is looked up."""
 ShownJob = Annotated[schemas.JobOut, Depends(get_job)]
 """The job as it is when the call comes; one that does not exist is refused before the stream begins."""
 
 
 @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
 async def follow_job(
-    job: ShownJob, request: Request, parts: PartsOf, caller: Reader, _share: Share
+    _share: Share, job: ShownJob, request: Request, parts: PartsOf, caller: Reader
 ) -> AsyncIterable[ServerSentEvent]:
     """The job now, and each time it changes, until it is finished, the caller's key is revoked or the service ends."""
     yield ServerSentEvent(event="job", data=job)

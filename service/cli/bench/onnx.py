@@ -37,6 +37,7 @@ class HoldoutKind(StrEnum):
 
     FAMILIES = "families"
     TARGETS = "targets"
+    HOSTS = "hosts"
     OPERATORS = "operators"
 
 
@@ -97,8 +98,8 @@ def bench_onnx(
 
     if [manifest, holdout, table].count(None) != 2:
         raise InputError(
-            "Give one of --manifest with models to measure, --holdout families, targets or operators, and --table with "
-            "latencies that others measured."
+            "Give one of --manifest with models to measure, --holdout families, targets, hosts or operators, and "
+            "--table with latencies that others measured."
         )
     get_sampler(sampler)
     name = predictor or DEFAULT_PREDICTOR

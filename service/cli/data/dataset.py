@@ -42,11 +42,13 @@ def pack(
 ) -> None:
     """Write rows and targets as Parquet, and a datasheet.
 
-    Lines of a file notes.md in a campaign's folder go into the datasheet.
+    Campaigns of several machines become one data set, each row under its own device. Lines of a file notes.md in a
+    campaign's folder go into the datasheet.
 
     \b
-    Example:
+    Examples:
       latcast dataset pack campaign --out data --licence CC-BY-4.0
+      latcast dataset pack campaign-epyc campaign-xeon --out data
     """
     from predictors.data.measured import pack
 

@@ -1,13 +1,19 @@
 """Executors: every task once, however it is done, and no more of them ahead than there is room for."""
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from latcast.schema import InputError, LatcastError
 from predictors.execution import Executor, ProcessExecutor, ThreadExecutor
 from predictors.execution.executors import AHEAD
+
+ROOT = Path(__file__).parents[3]
 
 
 def added(shared: int, task: int) -> tuple[int, int]:
@@ -62,6 +68,30 @@ def test_tasks_are_taken_as_there_is_room(executor: Executor) -> None:
 def test_what_the_function_raises_is_raised(executor: Executor) -> None:
     with pytest.raises(InputError, match="1 and 2 do not fit"):
         list(executor.completed(refused, 1, [2]))
+
+
+def own_id(shared: None, task: int) -> int:
+    del shared, task
+    return os.getpid()
+
+
+def test_processes_end_with_a_parent_that_was_killed() -> None:
+    code = """
+import os
+from predictors.execution import ProcessExecutor
+from tests.predictors.execution.test_executors import own_id
+if __name__ == "__main__":
+    results = ProcessExecutor(1).completed(own_id, None, iter(range(10**9)))
+    print(next(results), flush=True)
+    os.kill(os.getpid(), 9)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, timeout=120)
+    assert done.returncode == -9
+    child = Path(f"/proc/{int(done.stdout)}/stat")
+    until = time.monotonic() + 60
+    while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < until, "it still runs"
+        time.sleep(0.05)
 
 
 def test_a_process_that_dies_is_a_sentence() -> None:

@@ -39,7 +39,8 @@ def test_a_new_database_is_the_owners_alone_from_the_first_byte(tmp_path: Path) 
     upgrade(engine)
     with engine.connect() as connection:
         connection.exec_driver_sql("SELECT count(*) FROM job")
-        assert modes(settings.data_dir) == dict.fromkeys(("latcast.db", "latcast.db-wal", "latcast.db-shm"), 0o600)
+        names = [f"latcast.db{ending}" for ending in ("", "-wal", "-shm", "-commits")]
+        assert modes(settings.data_dir) == dict.fromkeys(names, 0o600)
     engine.dispose()
     assert settings.data_dir.stat().st_mode & 0o777 == 0o700
 

@@ -79,6 +79,25 @@ def test_rows_of_an_adaptation_are_kept_when_others_join_them(world: AdaptingWor
     assert second.metrics["support_loo_median_ape"] is not None
 
 
+def test_all_who_are_believed_learn(world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("predictors.kinds.stack.weights._DECISIVE", 1.1)
+    monkeypatch.setattr("predictors.kinds.stack.weights._NEGLIGIBLE", 0.0)
+    monkeypatch.setattr("predictors.kinds.stack.contest.MOST_REFITS", 2)
+    monkeypatch.setattr("predictors.kinds.stack.weights._DEGREES", 0.1)  # tails so heavy that nobody is ruled out
+    adapted(world)
+    learning = learner_of(world)
+    measure(world, texts(2, 2))
+    learning.look()
+    first, second = adaptations(world)
+    believed = [{one["name"] for one in row.metrics["contenders"] if one["weight"] > 0} for row in (first, second)]
+    assert len(believed[0]) == 2
+    assert believed[1] == believed[0]
+    assert second.metrics["judged_support"] == len(second.support) == len(first.support) + 2
+    served = world.forecaster.catalogue.predictors_of(TARGET.id).adapted
+    assert served is not None
+    assert served.predictor.kind == "stack"
+
+
 def test_nothing_new_makes_no_adaptation(world: AdaptingWorld) -> None:
     adapted(world)
     learning = learner_of(world)

@@ -1,5 +1,6 @@
 """Small campaigns of single kernels, as logs on disk."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from latcast.schema import (
@@ -63,13 +64,13 @@ def row(
     )
 
 
-def campaign(folder: Path, *entries: Entry) -> Path:
+def campaign(folder: Path, *entries: Entry, targets: Sequence[Target] = (ONE, TWO), device: Device = DEVICE) -> Path:
     with CampaignLog(folder) as log:
-        for target in (ONE, TWO):
+        for target in targets:
             log.append(
                 Note(
                     target=target,
-                    device=DEVICE,
+                    device=device,
                     versions={"python": "3.11"},
                     microbench=Microbench(target=target, values={"gemm_ms": 0.5}),
                 )

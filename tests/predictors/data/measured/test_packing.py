@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
 
 from latcast.schema import Environment, Failure, InputError
-from predictors.data.measured import DATASHEET_FILE, pack, read_about, read_rows
+from predictors.data.measured import DATASHEET_FILE, pack, read_about, read_measured, read_rows, read_targets
 from profilers.campaign import Check
-from tests.predictors.data.measured.campaigns import CONV, GEMM, ONE, TWO, campaign, row
+from tests.predictors.data.measured.campaigns import CONV, DEVICE, GEMM, ONE, TWO, campaign, row
 
 
 def test_every_field_survives(tmp_path: Path) -> None:
@@ -91,3 +91,20 @@ def test_notes_and_licence_go_into_the_datasheet(tmp_path: Path) -> None:
 def test_a_folder_without_a_campaign_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         pack([tmp_path / "nothing"], tmp_path / "data")
+
+
+def test_campaigns_of_several_machines_become_one_data_set(tmp_path: Path) -> None:
+    device = replace(DEVICE, fingerprint="e" * 32, name="other", processor="Q")
+    other = replace(ONE, device=device.fingerprint)
+    first = campaign(tmp_path / "first", row(ms=(1.0,)), row(GEMM, ms=(3.0,)))
+    second = campaign(tmp_path / "second", row(target=other, ms=(2.0,)), targets=[other], device=device)
+    rows = pack([first, second], tmp_path / "data")
+    assert [(found.target, found.repeat, found.latency_ms) for found in rows] == [
+        (ONE.id, 0, 1.0), (ONE.id, 0, 3.0), (other.id, 0, 2.0)
+    ]  # fmt: skip
+    assert {found.target.id: found.device for found in read_targets(tmp_path / "data")}[other.id] == device
+    data = read_measured(tmp_path / "data")
+    assert [query.target.device for query in data.queries] == [ONE.device, ONE.device, other.device]
+    sheet = (tmp_path / "data" / DATASHEET_FILE).read_text()
+    assert "of 2 machines" in sheet
+    assert sheet.count("- Machine:") == 2

@@ -104,3 +104,22 @@ def test_repetitions_are_those_of_the_judged_networks_by_careful_rows_first():
     assert repeated(quick, pooled, holdout) == [1.0]
     careful = [row("b", 1.0, "careful"), row("b", 1.0, "careful", 1)]
     assert repeated([*quick, *careful], pooled, holdout) == [0.0]
+
+
+def test_a_host_is_hidden_with_all_its_targets(monkeypatch, data):
+    trained = _in_training(monkeypatch)
+    parts = HOLDOUTS["hosts"](data)
+    machines = {query.target.device for query in data.queries}
+    assert len(parts) == len(machines) > 1
+    written = judge(data, parts[0], FlopsPredictor(), Draw(sampler="random", shots=5, seeds=1))
+    hidden = {query.target.id for query in data.queries if query.target.device.startswith(parts[0].name)}
+    assert hidden
+    assert not hidden & {target for target, _ in trained}
+    assert written["models"]
+
+
+def test_one_machine_cannot_be_left_out(data):
+    first = data.queries[0].target.device
+    alone = data.subset(np.flatnonzero([query.target.device == first for query in data.queries]))
+    with pytest.raises(InputError, match="one machine: to leave a host out, pack campaigns of at least two"):
+        HOLDOUTS["hosts"](alone)

@@ -74,6 +74,15 @@ def test_gzip_may_have_several_members() -> None:
     assert received([gzip.compress(b"one") + gzip.compress(b"two")], headers=ZIPPED) == b"onetwo"
 
 
+def test_gzip_of_too_many_members_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four megabytes of empty members kept the event loop busy for seconds."""
+    monkeypatch.setattr(bodies, "MOST_MEMBERS", 100)
+    empty = gzip.compress(b"")
+    assert received([empty * 99 + gzip.compress(b"end")], headers=ZIPPED) == b"end"
+    with pytest.raises(InputError, match="more than 100 members; pack it as one"):
+        received([empty * 100 + gzip.compress(b"end")], headers=ZIPPED)
+
+
 def test_the_limit_is_that_of_what_is_unpacked() -> None:
     bomb = gzip.compress(bytes(2**24))
     assert len(bomb) < 2**15

@@ -147,6 +147,8 @@ def test_streams_of_one_caller_are_bounded_and_the_others_go_on(tmp_path: Path) 
         assert "`max_event_streams_each`" in refused.sentence
         assert refused.headers is not None
         assert refused.headers["retry-after"]
+        unknown = served.call("GET", "/v1/jobs/nowhere/events")
+        assert unknown.status == 503, "no job is looked up for a stream that is refused"
         opened[0].close()
         deadline = time.monotonic() + 30
         while (status := status_of_stream(served, job)) != 200:
