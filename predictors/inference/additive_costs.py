@@ -51,8 +51,11 @@ def fit_costs(choices: NDArray[np.intp], options: Sequence[int], latency_ms: Flo
     design, columns = _design(choices, options)
     rank = int(np.linalg.matrix_rank(design))
     if len(design) < rank + 2 or len(design) < 2 * HELD_OUT:
-        needed = max(rank + 2, 2 * HELD_OUT)
-        raise InputError(f"{len(design)} latencies cannot tell what {rank} options cost: it takes {needed} at least.")
+        needed = max(1 + sum(count - 1 for count in options) + 2, 2 * HELD_OUT)
+        raise InputError(
+            f"{len(design)} latencies cannot tell what {sum(options)} options cost: it takes {needed}, of "
+            "architectures that have all of them."
+        )
     held_out = np.arange(len(design)) % HELD_OUT == 0
     solution, *_ = np.linalg.lstsq(design[~held_out], latency_ms[~held_out])
     differences = latency_ms[held_out] - design[held_out] @ solution

@@ -10,6 +10,7 @@ from latcast.schema import BackendUnavailableError, Device, InputError, ProfileS
 from profilers.backends import get_backend
 from profilers.backends.checks import checked_options
 from profilers.backends.target_settings import target_for
+from profilers.host.cpus import refuse_more_threads_than_cpus
 from profilers.host.fingerprint import former_fingerprint
 from profilers.host.private_files import restrict, write_private
 from profilers.targets import why_not
@@ -37,8 +38,7 @@ def offered_targets(
         if not availability.ok:
             raise BackendUnavailableError(f"The backend {name!r} cannot be used here: {availability.reason}")
         checked_options(f"The backend {name!r}", options or {}, get_backend(name))
-    if max(threads) > device.logical_cores:
-        raise InputError(f"--threads {max(threads)}: this machine has {device.logical_cores} logical cores.")
+    refuse_more_threads_than_cpus(max(threads), device)
     wanted = [
         ProfileSettings(backend=name, precision=precision, threads=count, options=options or {})
         for name in backends

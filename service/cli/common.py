@@ -10,6 +10,8 @@ from latcast.schema import InputError, UnknownNameError
 from service.cli.tables import echo, output
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from latcast.client import Client
     from service.db.session import Database
     from service.settings import Settings
@@ -22,6 +24,7 @@ __all__ = [
     "open_client",
     "open_database",
     "parse_pairs",
+    "say_what_is_missing",
 ]
 
 WORTH_SAYING = 0.03
@@ -56,7 +59,6 @@ def open_database(**options: Any) -> "Iterator[tuple[Database, Settings]]":
         UnavailableError: the database cannot be reached, read or written.
     """
     from latcast.errors import UnavailableError
-    from service.db.commit_note import missing_commits
     from service.db.failures import DATABASE_AWAY, cause_of
     from service.db.migrate import upgrade
     from service.db.session import Database, create_engine_for
@@ -65,14 +67,25 @@ def open_database(**options: Any) -> "Iterator[tuple[Database, Settings]]":
     settings = read_settings(**options)
     database = Database(create_engine_for(settings))
     try:
-        if missing := missing_commits(database.engine):
-            echo(_FORGOTTEN.format(missing=missing, path=database.engine.url.database), err=True)
+        say_what_is_missing(database.engine)
         upgrade(database.engine)
         yield database, settings
     except DATABASE_AWAY as error:
         raise UnavailableError(f"{cause_of(error).sentence} Nothing was changed.") from error
     finally:
         database.close()
+
+
+def say_what_is_missing(engine: "Engine") -> None:
+    """Tell people that a database lacks what it had when it was used last.
+
+    Raises:
+        DBAPIError: it cannot be read.
+    """
+    from service.db.commit_note import missing_commits
+
+    if missing := missing_commits(engine):
+        echo(_FORGOTTEN.format(missing=missing, path=engine.url.database), err=True)
 
 
 def parse_pairs(texts: Sequence[str], option: str) -> dict[str, str]:

@@ -58,15 +58,24 @@ def guarded(run: Callable[[], object], *, debug: bool, arguments: Sequence[str] 
     try:
         run()
     except BrokenPipeError:
-        # The reader went away (`latcast … | head`): nothing to say, and nothing more to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _left_alone()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # libraries in between make 1 of it
+            return _left_alone()
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, a person is told in a sentence
         if debug:
             sys.excepthook(type(error), error, error.__traceback__)
         sentence, code = _sentence(error, arguments)
-        print(f"latcast: {visible_lines(sentence)}", file=sys.stderr)
+        if sys.stderr is not None:  # closed (`2>&-`), it would be the results' stream
+            print(f"latcast: {visible_lines(sentence)}", file=sys.stderr)
         return code
+    return 0
+
+
+def _left_alone() -> int:
+    """The reader went away (`latcast … | head`): nothing to say, nothing more to flush, and nothing failed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

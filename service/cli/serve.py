@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from service.cli.common import say_what_is_missing
 from service.cli.listening import check_port
 from service.cli.options import DEFAULT_SERVER, DatabaseUrlOption, DataDirOption
 from service.cli.tables import echo
@@ -52,6 +53,7 @@ def serve(
     settings = read_settings(**options)
     check_port(settings.host, settings.port)
     engine = create_engine_for(settings)
+    say_what_is_missing(engine)
     upgrade(engine)
     check_bind(settings, engine)
     engine.dispose()

@@ -126,7 +126,7 @@ def find_device(session: Session, wanted: str) -> tables.Device:
     named = select(tables.Device).where((tables.Device.id == wanted) | (tables.Device.name == wanted))
     rows = session.scalars(named.order_by(tables.Device.id).limit(20)).all()
     if not rows:
-        raise NotFoundError(f"There is no device {wanted!r}; GET /v1/devices lists them.")
+        raise NotFoundError(f"There is no device {wanted!r}; GET /v1/devices lists them (latcast devices).")
     if len(rows) > 1 and wanted not in {row.id for row in rows}:
         raise InputError(f"Several devices are called {wanted!r}; name one by its id: {', '.join(r.id for r in rows)}.")
     return next((row for row in rows if row.id == wanted), rows[0])

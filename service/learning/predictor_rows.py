@@ -29,7 +29,9 @@ def find_predictor(session: Session, predictor_id: str) -> tables.Predictor:
     """
     row = session.get(tables.Predictor, predictor_id)
     if row is None:
-        raise NotFoundError(f"There is no predictor {predictor_id!r}; GET /v1/predictors lists them.")
+        raise NotFoundError(
+            f"There is no predictor {predictor_id!r}; GET /v1/predictors lists them (latcast predictors list)."
+        )
     return row
 
 

@@ -12,7 +12,7 @@ from service.cli.groups import Group
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.results import deliver
 from service.cli.tables import Column, echo, names, numbers, output, print_table, say
-from service.cli.units import ago
+from service.cli.units import ago, milliseconds
 
 __all__ = ["measurements"]
 
@@ -61,7 +61,8 @@ def _print(listed: Sequence[Mapping[str, Any]]) -> None:
         say("There are none.", out)
         return
     rows = [
-        (str(one["id"]), one["text"] or (one["graph"] or "")[:13], one["failure_stage"] or f"{one['median_ms']:.4g}",
+        (str(one["id"]), one["text"] or (one["graph"] or "")[:13],
+         one["failure_stage"] or milliseconds(one["median_ms"]),
          "noisy" if one["noisy"] else "", ago(one["created_unix_s"]))
         for one in listed
     ]  # fmt: skip

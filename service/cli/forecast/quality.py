@@ -117,12 +117,12 @@ def print_quality(pairs: Sequence[Mapping[str, Any]], *, most: int, out: Console
         return
     say(_summary(pairs), out)
     worst = sorted(pairs, key=lambda pair: -abs(_error(pair)))[:most]
-    files = [names("file")] if any(pair.get("file_precision") not in (None, *AS_NAMED) for pair in worst) else []
-    columns = [names("network"), *files, numbers("measured ms"), numbers("forecast ms"), numbers("error"),
+    files = [Column("file")] if any(pair.get("file_precision") not in (None, *AS_NAMED) for pair in worst) else []
+    columns = [names("network"), numbers("measured ms"), numbers("forecast ms"), numbers("error"), *files,
                Column("support")]  # fmt: skip
     rows = [
-        (_name(pair), *([pair.get("file_precision") or ""] if files else []), milliseconds(pair["measured_ms"]),
-         milliseconds(pair["predicted_ms"]), f"{_error(pair):+.1%}", "yes" if pair["support"] else "")
+        (_name(pair), milliseconds(pair["measured_ms"]), milliseconds(pair["predicted_ms"]), f"{_error(pair):+.1%}",
+         *([pair.get("file_precision") or ""] if files else []), "yes" if pair["support"] else "")
         for pair in worst
     ]  # fmt: skip
     print_table(columns, rows, out=out, title=f"{len(worst)} of {len(pairs)} networks, the worst first")

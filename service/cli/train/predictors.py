@@ -21,6 +21,7 @@ __all__ = ["predictors"]
 predictors = typer.Typer(
     help="List, show, activate and remove predictors that were trained with `latcast train`.", no_args_is_help=True
 )
+SHIPPED = "pretrained:"
 Predictor = Annotated[
     str,
     typer.Argument(metavar="PREDICTOR", help="Its id, or the beginning or end of it, or a kind that is there once."),
@@ -110,6 +111,9 @@ def _find(client: "Client", part: str) -> Mapping[str, Any]:
         InputError: several fit.
         UnknownNameError: none does.
     """
+    if part.startswith(SHIPPED):
+        raise InputError(f"{part!r} comes with the package, whose folder predictors/pretrained has its card; "
+                         "the service lists what was trained with `latcast train`.")  # fmt: skip
     listed = client.predictors()
     fitting = [one for one in listed if one["id"] == part] or [
         one for one in listed if one["kind"] == part or one["id"].startswith(part) or one["id"].endswith(part)

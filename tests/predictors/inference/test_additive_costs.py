@@ -44,5 +44,6 @@ def test_a_position_may_be_absent_and_an_option_unseen() -> None:
 
 def test_too_few_latencies_are_refused() -> None:
     choices = np.stack([RNG.integers(0, count, 5) for count in OPTIONS], axis=1)
-    with pytest.raises(InputError, match="takes"):
+    needed = 1 + 2 + 3 + 2  # an overhead, each option but one of a position, and two to spare
+    with pytest.raises(InputError, match=f"5 latencies cannot tell what 7 options cost: it takes {needed},"):
         fit_costs(choices, OPTIONS, sums(choices))

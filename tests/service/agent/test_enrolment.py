@@ -32,7 +32,7 @@ def test_an_agent_offers_every_combination() -> None:
         ({"precisions": ["int4"]}, "cannot be fake int4: fake does not know the precision 'int4'"),
         ({"options": {"colour": "red"}}, "The backend 'fake' has no option 'colour'"),
         ({"options": {"fault": "luck"}}, "The option fault cannot be 'luck'"),
-        ({"threads": [5]}, "4 logical cores"),
+        ({"threads": [5]}, "may use 4 CPUs"),
     ],
 )
 def test_what_cannot_be_offered_is_refused_in_a_sentence(changes: dict[str, object], words: str) -> None:

@@ -18,6 +18,26 @@ from tests.service.cli.test_main import latcast
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"
 
 
+@pytest.mark.parametrize("command", ["jobs --help", "bench nas --help", "targets --here", "targets --here --json -"])
+def test_a_reader_that_goes_away_is_no_failure(command: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-P", "-m", "service.cli.main", *command.split()], stdout=writing, stderr=subprocess.PIPE,
+            check=False, text=True,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_sentences_are_no_results_where_their_stream_is_closed() -> None:
+    shell = f"{sys.executable} -P -m service.cli.main profile nowhere.onnx 2>&-"
+    ended = subprocess.run(["bash", "-c", shell], stdout=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stdout) == (FAILED, b"")
+
+
 def failing(error: Exception) -> Callable[[], object]:
     def run() -> object:
         raise error

@@ -115,3 +115,14 @@ def test_addresses_of_databases_as_people_write_them(
     with Session(engine) as session:
         assert session.scalars(select(tables.ApiKey)).all() == []
     engine.dispose()
+
+
+def test_it_says_what_its_database_lacks(served: list[dict[str, Any]], tmp_path: Path) -> None:
+    arguments = ["serve", "--data-dir", str(tmp_path / "data")]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    note = tmp_path / "data" / "latcast.db-commits"
+    name, count = map(int, note.read_text().split())
+    note.write_text(f"{name:11d} {count + 7:11d}\n")
+    printed = " ".join(CliRunner().invoke(app, arguments).output.split())
+    assert "lacks 6 of its newest changes or more" in printed
+    assert len(served) == 2

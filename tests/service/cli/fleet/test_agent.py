@@ -100,7 +100,7 @@ def test_each_service_has_a_folder_of_its_own_that_nobody_else_reads(machine: Ma
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        (["--threads", "5"], InputError, "4 logical cores"),
+        (["--threads", "5"], InputError, "may use 4 CPUs"),
         (["--backend", "abacus"], UnknownNameError, "abacus"),
         (["--option", "no_such=1"], InputError, "no_such"),
     ],

@@ -30,6 +30,11 @@ def test_rows_are_hidden_by_their_ids_and_listed_as_hidden(served: World) -> Non
     assert str(row) in run("list").stdout
 
 
+def test_short_times_have_a_unit_that_shows_them(served: World) -> None:
+    served.measure(served.agent(), 2, ms=0.02)
+    assert "21 µs" in run("list").stdout
+
+
 def test_an_agent_is_put_into_quarantine_and_out_of_it(served: World) -> None:
     served.measure(served.agent())
     assert "In quarantine: " in run("hide", "--agent", "bench").stdout

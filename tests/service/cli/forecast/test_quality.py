@@ -36,8 +36,8 @@ def test_errors_are_of_networks_outside_the_support() -> None:
 def test_the_precision_of_files_is_named_where_one_is_not_fp32() -> None:
     mixed = [{**PAIRS[0], "file_precision": "fp32"}, {**PAIRS[2], "file_precision": "int8"}]
     rows = [line.split() for line in printed(mixed).splitlines() if "g1-" in line]
-    assert rows[0] == ["g1-c", "int8", "1.000", "9.000", "+800.0%", "yes"]
-    assert rows[1] == ["g1-a", "fp32", "10.000", "10.500", "+5.0%"]
+    assert rows[0] == ["g1-c", "1.000", "9.000", "+800.0%", "int8", "yes"]
+    assert rows[1] == ["g1-a", "10.000", "10.500", "+5.0%", "fp32"]
     assert "file" not in printed([mixed[0]])
 
 

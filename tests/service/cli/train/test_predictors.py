@@ -68,3 +68,8 @@ def test_changes_are_told_as_json(client: FakeClient) -> None:
     assert json.loads(run("activate", "18aa02", "--json", "-").stdout) == LISTED[1]
     assert json.loads(run("deactivate", "help", "--json", "-").stdout) == LISTED[0]
     assert json.loads(run("remove", "aa02", "--json", "-").stdout) == [LISTED[1]]
+
+
+def test_a_shipped_predictor_has_its_card_in_the_package(client: FakeClient) -> None:
+    error = run("show", "pretrained:universal-graphs").exception
+    assert "predictors/pretrained has its card" in str(error)
