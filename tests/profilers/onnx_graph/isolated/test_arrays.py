@@ -50,7 +50,7 @@ def test_a_kernel_table_crosses_as_its_arrays() -> None:
     values = {field.name: getattr(table, field.name) for field in fields(table)}
     columns = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
     received = across(columns)
-    assert set(received) == {"kinds", "values", "repeats", "known", "graph", "warm"}
+    assert set(received) == {"kinds", "values", "repeats", "known", "graph", "warm", "unsigned", "undecided"}
     for name, column in columns.items():
         assert received[name].dtype == column.dtype
         np.testing.assert_array_equal(received[name], column)
