@@ -31,6 +31,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, An
     )
     monkeypatch.setattr("service.app.create_app", lambda settings, **_: settings)
     monkeypatch.setattr("service.worker.embedded.supervisor.processes_beside", nullcontext)
+    monkeypatch.setattr("service.operations.logs.configure_logs", lambda _settings: None)
     return calls
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,9 @@ def test_a_quantised_recurrence_without_recurrent_weights_has_a_kernel() -> None
 
 
 def test_blocks_of_negative_size_are_refused() -> None:
-    graph = loaded("MatMulNBits", [[2, 32], [8, 1, 16], [8]], "com.microsoft", K=32, N=8, bits=4, block_size=-2)
+    """As in a record that some older reader stored."""
+    graph = loaded("MatMulNBits", [[2, 32], [8, 1, 16], [8]], "com.microsoft", K=32, N=8, bits=4, block_size=32)
+    (node,) = graph.nodes
+    graph = replace(graph, nodes=(replace(node, attributes={**node.attributes, "block_size": -2}),))
     with pytest.raises(UnsupportedGraphError, match="window would be negative or infinite"):
         read_table(graph, ExecutionTraits().rewrite_rules)
