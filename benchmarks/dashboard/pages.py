@@ -42,7 +42,7 @@ CanvasRenderingContext2D.prototype.clearRect = function (...box) {
   requestAnimationFrame(() => { window.drawnAt = performance.now(); });
 };
 """
-"""What pages are given to say when something useful stands there, and when the graph was drawn last."""
+"""Script that each page runs: it notes when something useful stands there, and when the graph was drawn last."""
 ZOOM = """async (frames) => {
   const canvas = document.querySelector("canvas"), box = canvas.getBoundingClientRect(), taken = [];
   let before = await new Promise(requestAnimationFrame);

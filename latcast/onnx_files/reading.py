@@ -32,7 +32,7 @@ MODEL_BYTES = 2**30
 """Largest model that is read: as `profilers.onnx_graph.Limits.model_bytes`."""
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""What the system says of a file that is written, and of none that is read."""
+"""Errors that only a file which is written can have: they are not of the model that is read."""
 
 
 def read_model(

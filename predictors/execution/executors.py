@@ -33,7 +33,7 @@ class Executor(Protocol):
     slots: int
 
     def completed(self, function: Callable[[S, T], R], shared: S, tasks: Iterable[T]) -> Iterator[R]:
-        """What the function gives for each task, as it gets done, in any order.
+        """Results of the function, one for each task, as it gets done, in any order.
 
         Tasks are taken from the iterable as there is room for them: an endless one may be given, and closing the
         iterator leaves the rest undone.
@@ -133,7 +133,7 @@ def _streamed(pool: Pool, submit: Callable[[T], Future[R]], tasks: Iterable[T], 
 
 
 _kept: list[Any] = []
-"""What the tasks of this process share."""
+"""The value that all tasks of this process share."""
 
 
 def _keep(shared: object) -> None:

@@ -73,22 +73,21 @@ class OnnxRuntimeBackend(Backend):
     @contextmanager
     def open(self, model: bytes, settings: ProfileSettings) -> Iterator["OnnxRuntimeSession"]:
         """A session for the model; see the base class."""
-        check_precision(RUNTIME, settings.precision, self)
-        options = checked_options(RUNTIME, settings.options, self)
-        with closing(OnnxRuntimeSession(self.prepare(model, settings), settings, options)) as session:
+        with self._opened(model, settings) as session:
             yield session
 
     @contextmanager
     def open_file(self, path: Path, settings: ProfileSettings) -> Iterator["OnnxRuntimeSession"]:
         """A session for the model in a file, which the runtime reads by itself; see the base class."""
-        if settings.precision in self.prepared_precisions:
-            with self.open(path.read_bytes(), settings) as session:
-                yield session
-            return
+        is_prepared = settings.precision in self.prepared_precisions
+        with self.open(path.read_bytes(), settings) if is_prepared else self._opened(path, settings) as session:
+            yield session
+
+    def _opened(self, model: bytes | Path, settings: ProfileSettings) -> "closing[OnnxRuntimeSession]":
         check_precision(RUNTIME, settings.precision, self)
         options = checked_options(RUNTIME, settings.options, self)
-        with closing(OnnxRuntimeSession(path, settings, options)) as session:
-            yield session
+        content = self.prepare(model, settings) if isinstance(model, bytes) else model
+        return closing(OnnxRuntimeSession(content, settings, options))
 
 
 class OnnxRuntimeSession(Session):

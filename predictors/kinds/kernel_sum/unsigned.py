@@ -1,4 +1,4 @@
-"""What a product in 8 bits takes longer where its weights are uint8.
+"""How much longer a product in 8 bits takes where its weights are uint8.
 
 Data are uint8 in most quantised networks. CPUs have instructions that multiply uint8 by int8 and add four products at
 once (VNNI); for uint8 by uint8 ONNX Runtime widens both to 16 bits. Shared models learn from networks whose weights are

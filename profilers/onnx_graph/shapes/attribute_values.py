@@ -14,7 +14,7 @@ __all__ = ["odd_attribute"]
 
 Plain = Mapping[str, Any]
 Rule = Callable[[Any], "str | None"]
-"""What an attribute has to be, where the value is not; else None."""
+"""A function of an attribute's value: None where that is right, else a phrase that says which values are."""
 
 
 def odd_attribute(operation: Operation, rank: int | None) -> str | None:

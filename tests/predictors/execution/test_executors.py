@@ -12,20 +12,9 @@ import pytest
 from latcast.schema import InputError, LatcastError
 from predictors.execution import Executor, ProcessExecutor, ThreadExecutor
 from predictors.execution.executors import AHEAD
+from tests.predictors.execution.tasks import added, died, refused
 
 ROOT = Path(__file__).parents[3]
-
-
-def added(shared: int, task: int) -> tuple[int, int]:
-    return shared + task, os.getpid()
-
-
-def refused(shared: int, task: int) -> int:
-    raise InputError(f"{shared} and {task} do not fit.")
-
-
-def died(shared: int, task: int) -> int:
-    os._exit(9)
 
 
 @pytest.mark.parametrize("executor", [ThreadExecutor(), ThreadExecutor(3), ProcessExecutor(2)])

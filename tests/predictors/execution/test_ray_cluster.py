@@ -8,21 +8,10 @@ import pytest
 
 from latcast.schema import BackendUnavailableError, InputError, LatcastError
 from predictors.execution import Executor, open_executor
+from tests.predictors.execution.tasks import added, died, refused
 
 INSTALLED = importlib.util.find_spec("ray") is not None
 with_ray = pytest.mark.skipif(not INSTALLED, reason="ray is not installed: pip install 'latcast[ray]'")
-
-
-def added(shared: int, task: int) -> tuple[int, int]:
-    return shared + task, os.getpid()
-
-
-def refused(shared: int, task: int) -> int:
-    raise InputError(f"{shared} and {task} do not fit.")
-
-
-def died(shared: int, task: int) -> int:
-    os._exit(9)
 
 
 @pytest.fixture(scope="module")
