@@ -11,6 +11,8 @@ FENCE = re.compile(
     r"^(?: *<!-- not run: (?P<reason>[^\n]+) -->\n+)?(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$",
     flags=re.DOTALL | re.MULTILINE,
 )
+HERE_DOCUMENT = re.compile(r"<<-?\s*(['\"]?)(?P<end>\w+)\1(?P<rest>[^\n]*)\n.*?^\s*(?P=end)$\n?", flags=re.DOTALL | re.MULTILINE)
+"""What a script hands to a program's standard input, with the rest of the line that announces it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +72,9 @@ def spans() -> list[tuple[str, str]]:
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """The commands of a shell script: words, without comments, redirections and assignments before them."""
+    """The commands of a shell script: words, without comments, here-documents and assignments before them."""
     pending = ""
-    for line in text.replace("\\\n", " ").splitlines():
+    for line in HERE_DOCUMENT.sub(r"\g<rest>\n", text.replace("\\\n", " ")).splitlines():
         pending += line
         try:
             words = shlex.split(pending, comments=True)

@@ -64,9 +64,21 @@ def serious(page: Any) -> list[str]:
 def until(page: Any, expression: str) -> None:
     """Wait until an expression holds; Playwright's own way makes the page evaluate a text, which its policy forbids."""
     deadline = time.monotonic() + WAIT_MS / 1000
-    while not page.evaluate(expression):
+    while not _holds(page, expression):
         assert time.monotonic() < deadline, expression
         page.wait_for_timeout(20)
+
+
+def _holds(page: Any, expression: str) -> bool:
+    """Whether an expression holds; not while the page is being replaced by another."""
+    from playwright.sync_api import Error
+
+    try:
+        return bool(page.evaluate(expression))
+    except Error as error:
+        if "Execution context was destroyed" not in str(error):
+            raise
+        return False
 
 
 def loaded(page: Any) -> None:
