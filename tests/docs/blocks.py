@@ -11,7 +11,9 @@ FENCE = re.compile(
     r"^(?: *<!-- not run: (?P<reason>[^\n]+) -->\n+)?(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$",
     flags=re.DOTALL | re.MULTILINE,
 )
-HERE_DOCUMENT = re.compile(r"<<-?\s*(['\"]?)(?P<end>\w+)\1(?P<rest>[^\n]*)\n.*?^\s*(?P=end)$\n?", flags=re.DOTALL | re.MULTILINE)
+HERE_DOCUMENT = re.compile(
+    r"<<-?\s*(['\"]?)(?P<end>\w+)\1(?P<rest>[^\n]*)\n.*?^\s*(?P=end)$\n?", flags=re.DOTALL | re.MULTILINE
+)
 """What a script hands to a program's standard input, with the rest of the line that announces it."""
 
 

@@ -49,7 +49,12 @@ def world(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("service.learning.catalogue.shipped_bases", lambda: ())
     monkeypatch.setattr(explanation, "POOL", 6)
     settings = Settings(
-        database_url=database_url, data_dir=tmp_path, tick_seconds=3600, learn_seconds=0, log_level="error", rate_per_second=0
+        database_url=database_url,
+        data_dir=tmp_path,
+        tick_seconds=3600,
+        learn_seconds=0,
+        log_level="error",
+        rate_per_second=0,
     )
     app = create_app(settings, reader=DirectReader())
     with TestClient(app) as http:
