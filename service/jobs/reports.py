@@ -127,9 +127,12 @@ def _keep_failure(session: Session, job: Job, lease_token: str, failure: Failure
 
 def _add_row(session: Session, job: Job, lease_token: str, measurement: Measurement) -> MeasurementRow:
     key = records.feeds_key(parsed(ProfilePayload, job).feeds)
-    row = records.measurement_row(measurement, feeds_key=key, job_id=job.id, lease_token=lease_token)
-    agent = select(Agent.quarantined_unix_s).join(Attempt, Attempt.agent_id == Agent.id)
-    if session.scalar(agent.where(Attempt.lease_token == lease_token)) is not None:
+    leased = select(Agent).join(Attempt, Attempt.agent_id == Agent.id).where(Attempt.lease_token == lease_token)
+    agent = session.scalar(leased)
+    row = records.measurement_row(
+        measurement, feeds_key=key, job_id=job.id, lease_token=lease_token, agent_id=agent.id if agent else None
+    )
+    if agent is not None and agent.quarantined_unix_s is not None:
         row.hidden_unix_s = time.time()
     session.add(row)
     session.flush()
