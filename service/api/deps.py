@@ -21,6 +21,7 @@ from service.db.session import Database
 from service.fleet import access
 from service.fleet.access import Principal, Scope
 from service.fleet.identities import Identities
+from service.fleet.signs_of_life import SignsOfLife
 from service.forecasting.facts import NetworkFacts
 from service.forecasting.memory import ForecastMemory
 from service.forecasting.types import ForecasterLike
@@ -55,6 +56,7 @@ class Parts:
     work: WorkWatch
     changes: Changes
     identities: Identities
+    signs: SignsOfLife
     activity: Activity
     counts: MeasuredCounts
     columns: ColumnStore
