@@ -53,7 +53,7 @@ class OperatorRatio:
     """An operator over the networks whose kernels were timed on both.
 
     Args:
-        name: of the kernels.
+        name: of the kernels, whatever each runtime calls them.
         shares: of the time of all these networks, here and there.
         ratio: median over networks of its time there over its time here.
         relative: that ratio over the one of whole networks: above 1 the operator is dearer there than others are.
@@ -206,13 +206,16 @@ def _with_kernels(columns: TargetColumns) -> Bools:
 
 def _times(session: Session, ids: Sequence[int]) -> Mapping[int, Times]:
     """Time by operator of each measurement, in the first of its processes that has kernels; none that took no time."""
+    from predictors.features.kernels.families import operator_family
+
     table = KernelMeasurement
     found: dict[int, dict[int, dict[str, float]]] = {}
     for part in chunks(ids):
         query = select(table.measurement_id, table.run, table.operator, func.sum(table.time_ms))
         grouped = query.where(table.measurement_id.in_(part)).group_by(table.measurement_id, table.run, table.operator)
         for measurement, run, operator, ms in session.execute(grouped):
-            found.setdefault(measurement, {}).setdefault(run, {})[operator] = float(ms)
+            times, name = found.setdefault(measurement, {}).setdefault(run, {}), operator_family(operator)
+            times[name] = times.get(name, 0.0) + float(ms)
     first = {measurement: runs[min(runs)] for measurement, runs in found.items()}
     return {measurement: times for measurement, times in first.items() if sum(times.values()) > 0}
 

@@ -38,7 +38,11 @@ def both(world: World) -> tuple[World, list[str]]:
         for graph, ms, factor in zip(graphs, (1.0, 2.0, 4.0), (3.0, 4.0, 8.0), strict=True):
             timed = graph != graphs[2]
             store(session, graph, TARGET, ms, {"MatMul": ms / 2, "Relu": ms / 2})
-            there = {"MatMul": factor * ms / 4, "Relu": factor * ms * 3 / 4} if timed else None
+            there = (
+                {"FusedMatMul": factor * ms / 8, "Gemm": factor * ms / 8, "Relu": factor * ms * 3 / 4}
+                if timed
+                else None
+            )
             store(session, graph, OTHER_TARGET, factor * ms, there)
         store(session, graphs[0], NO_KERNELS, 1.0, None)
     return world, graphs
