@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from latcast.schema.counting import counted
 from predictors.base import FloatArray
 from predictors.data.importers.records import Column
 from profilers.search_spaces import get_space
@@ -77,7 +78,7 @@ def _isomorphic(column: Column) -> str:
         return ""
     apart = float(np.median([max(medians) / min(medians) - 1 for medians in several]))
     first = next(list(by_text)[:2] for by_text in texts.values() if len(by_text) > 1)
-    texts_of_them, networks = sum(map(len, several)), f"{len(several):,} network{'s' if len(several) > 1 else ''}"
+    texts_of_them, networks = sum(map(len, several)), counted(len(several), "network")
     return (
         f"{texts_of_them:,} of its texts build {networks}, as {first[0]} and {first[1]} do; their latencies differ by "
         f"{apart:.0%} (half of them by more). Each text keeps its own."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from latcast.schema import Architecture, GraphHash, Target
+from latcast.schema.counting import counted
 from predictors.base import FloatArray, LatencyDataset, Query
 from profilers.search_spaces import get_space
 
@@ -37,7 +38,7 @@ class Skipped:
     rows: int = 0
 
     def __str__(self) -> str:
-        count = f" ({self.rows:,} rows)" if self.rows > 1 else ""
+        count = f" ({counted(self.rows, 'row')})" if self.rows > 1 else ""
         return f"{self.what}{count}: {self.reason}"
 
 
@@ -167,4 +168,4 @@ def _name(column: Column) -> str:
 
 
 def _rows(repeated: int) -> str:
-    return "1 row repeats" if repeated == 1 else f"{repeated:,} rows repeat"
+    return counted(repeated, "row repeats", "rows repeat")
