@@ -239,10 +239,15 @@ class _Layout:
 
     def figure_widths(self, width: int) -> list[int] | None:
         """Width of each column, 0 for long texts, where the others fit on one line; None where they do not."""
-        sizes = [0 if column.wraps else size for column, size in zip(self.columns, self._sizes(), strict=True)]
-        figures = sum(size > 0 for size in sizes)
-        fits = 0 < figures < len(sizes) and sum(sizes) + GAP * (figures - 1) + INDENT <= width
-        return sizes if fits else None
+        for movable in (NAME_LINES, UNLIMITED):  # names alone, if sentences fit beside the figures
+            sizes = [
+                0 if NAME_LINES <= column.most_lines <= movable else size
+                for column, size in zip(self.columns, self._sizes(), strict=True)
+            ]
+            figures = sum(size > 0 for size in sizes)
+            if 0 < figures < len(sizes) and sum(sizes) + GAP * (figures - 1) + INDENT <= width:
+                return sizes
+        return None
 
     def table(self, widths: Sequence[int]) -> Table:
         """The whole table at these widths."""
@@ -250,12 +255,14 @@ class _Layout:
 
     def print_above(self, widths: Sequence[int], out: Console) -> None:
         """Print each row's long texts on lines of their own, and its figures below them."""
-        headers = [column.header for column in self.columns if column.wraps and column.header]
+        headers = [
+            column.header for column, size in zip(self.columns, widths, strict=True) if not size and column.header
+        ]
         _print(Text((" " * GAP).join(headers), style="bold"), out)
         _print(_indented(self._table(widths, [], header=True)), out)
         for row in self.rows:
-            texts = [text for text, size in zip(row, widths, strict=True) if not size and text.plain]
-            _print(Text(" " * GAP).join(texts), out)
+            for texts in _lines_of([text for text, size in zip(row, widths, strict=True) if not size], out.width):
+                _print(texts, out)
             _print(_indented(self._table(widths, [row], header=False)), out)
 
     def print_mixed(self, widths: Sequence[int], out: Console) -> None:
@@ -302,6 +309,19 @@ def _shared(sizes: dict[int, int], least: dict[int, int], room: int) -> dict[int
         result[index] += more
         room -= more
     return result
+
+
+def _lines_of(texts: Sequence[Text], width: int) -> list[Text]:
+    """Texts beside each other, as many on a line as fit whole."""
+    lines: list[Text] = []
+    for text in texts:
+        if not text.plain:
+            continue
+        if lines and cell_len(lines[-1].plain) + GAP + cell_len(text.plain) <= width:
+            lines[-1] = Text(" " * GAP).join([lines[-1], text])
+        else:
+            lines.append(text)
+    return lines
 
 
 def _indented(table: Table) -> Padding:

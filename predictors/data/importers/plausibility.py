@@ -8,7 +8,7 @@ import numpy as np
 
 from latcast.schema.counting import counted
 from predictors.base import FloatArray
-from predictors.data.importers.records import Column
+from predictors.data.importers.records import Column, told_apart_by
 from profilers.search_spaces import get_space
 
 __all__ = ["remarks_on", "two_clusters"]
@@ -33,7 +33,7 @@ def remarks_on(columns: Sequence[Column], *, unit: str) -> list[str]:
     """
     remarks = []
     for column in columns:
-        name = f"{column.target.device} ({column.target.options.get('space', '')})"
+        name = f"{column.target.device} ({', '.join(told_apart_by(column.target))})"
         remarks += [f"{name}: {sentence}" for sentence in [_isomorphic(column)] if sentence]
         ms = column.latency_ms[np.isfinite(column.latency_ms) & (column.latency_ms > 0)]
         if len(ms) >= _FEWEST:

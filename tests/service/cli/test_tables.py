@@ -110,6 +110,16 @@ def test_wide_texts_move_above_the_figures_where_these_would_not_fit_beside_them
     ]  # fmt: skip
 
 
+def test_texts_above_figures_share_a_line_where_they_fit_whole_and_sentences_stay_below() -> None:
+    columns = [names("network"), Column("graph"), numbers("nodes"), prose("parameters")]
+    rows = [("m.onnx", "g1-" + "0" * 36, "17", "4.1 k float32: 16 KiB"), ("b", "g1-" + "1" * 30, "5", "none")]
+    assert printed(42, columns, rows).splitlines() == [
+        "network  graph", "  nodes  parameters",
+        "m.onnx", "g1-" + "0" * 36, "     17  4.1 k float32: 16 KiB",
+        "b  g1-" + "1" * 30, "      5  none",
+    ]  # fmt: skip
+
+
 def test_rows_that_fit_in_no_other_way_become_blocks() -> None:
     text = printed(12, [Column("first"), Column("second")], [("aaaaaa", "bbbbbb"), ("c", "d")])
     assert text.splitlines() == ["first:", "aaaaaa", "second:", "bbbbbb", "", "first: c", "second: d"]
