@@ -41,6 +41,7 @@ from service.cli.fleet.jobs import _print_job as print_job
 from service.cli.fleet.targets import _print_impossible, _print_listed, _print_possible
 from service.cli.forecast import predict
 from service.cli.forecast.explanation_report import print_explanation
+from service.cli.forecast.frontier import Fronts
 from service.cli.forecast.networks import Network
 from service.cli.forecast.quality import print_quality
 from service.cli.main import app
@@ -149,11 +150,11 @@ def on_output(module: Any, call: Callable[[], None]) -> Printer:
     return printer
 
 
-def fronts() -> frontier.Fronts:
+def fronts() -> Fronts:
     front = Front()
     for point in (Point(1.0, 0.5, NAME), Point(12345.678, 0.98765, "m")):
         front.add(point)
-    return frontier.Fronts(values={NAME: 0.5}, fronts={LONG.label: front}, seen=1234, left_out=1)
+    return Fronts(values={NAME: 0.5}, fronts={LONG.label: front}, seen=1234, left_out=1)
 
 
 TABLES: dict[str, Printer] = {
