@@ -143,6 +143,12 @@ class GcnPredictor(Predictor):
         self._learned()
         return self.ranges_.shares([query.network for query in queries])
 
+    def unknown_operators(self, query: Query) -> tuple[str, ...]:
+        """Operators of the graph that training has not seen, with their domain where it is not ONNX's, sorted."""
+        self._learned()
+        unknown = {operator_of(node) for node in query.graph.nodes} - set(self.vocabulary_)
+        return tuple(sorted(name.removeprefix("::") for name in unknown))
+
     def embeddings(self, queries: Sequence[Query]) -> tuple[FloatArray, FloatArray]:
         """Graphs as the networks see them: for others to learn from.
 

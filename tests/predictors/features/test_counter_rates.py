@@ -6,8 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from predictors.features.counter_rates import LEAST_RATE, CountedRun, counter_rates
-from profilers.counters.hardware import SYSTEM_EVENTS, is_hardware_event
-from profilers.counters.perf_event import EVENTS
 
 RATES = {"Conv": 3e6, "Gemm": 1e6, "Relu": 0.5e6}
 """Instructions in a ms of each operator."""
@@ -53,9 +51,6 @@ def test_operators_that_only_occur_together_are_not_told_apart() -> None:
 
 
 def test_what_the_operating_system_counts_describes_no_hardware() -> None:
-    assert {"user-time-ns", "minor-faults", "task-clock", "page-faults", "cpu-migrations"} <= SYSTEM_EVENTS
-    assert {event for event in EVENTS if is_hardware_event(event)} == set(EVENTS) - SYSTEM_EVENTS
-    assert is_hardware_event("cpu-cycles")
     assert counter_rates([CountedRun(counts={"page-faults": 5.0, "user-time-ns": 1e6}, latency_ms=1.0)]) == {}
 
 
