@@ -22,6 +22,7 @@ from latcast.schema import (
     Target,
     TargetId,
 )
+from latcast.schema.counting import counted
 from predictors.networks import Network
 from profilers.progress import Progress
 
@@ -123,7 +124,7 @@ class LatencyDataset:
 
     def __post_init__(self) -> None:
         if self.latency_ms.shape != (len(self.queries),):
-            raise InputError(f"{len(self.queries)} queries but latencies of shape {self.latency_ms.shape}.")
+            raise InputError(f"{counted(len(self.queries), 'query')} but latencies of shape {self.latency_ms.shape}.")
         if not (np.isfinite(self.latency_ms).all() and (self.latency_ms > 0).all()):
             raise InputError("Latencies have to be finite and positive (ms).")
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from latcast.schema import Architecture, DeviceEvidence, MissingEvidenceError, TargetId
+from latcast.schema.counting import counted
 from predictors.base import FloatArray, LatencyDataset
 from predictors.data.splits import row_keys
 
@@ -64,7 +65,8 @@ def reference_latencies(
     missing = [key for key in references if key not in latencies]
     if missing:
         raise MissingEvidenceError(
-            f"Adapting needs latencies of {len(references)} reference architectures of the target; {len(missing)} were "
+            f"Adapting needs latencies of {counted(len(references), 'reference architecture')} of the target; "
+            f"{len(missing)} were "
             f"not measured, the first is {missing[0]}."
         )
     return np.array([latencies[key] for key in references], dtype=np.float64)

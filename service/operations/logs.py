@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from latcast.schema.counting import counted
 from latcast.schema.printable import visible, visible_lines
 from service.settings import Settings
 
@@ -21,7 +22,7 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
         if any(part in name.lower() for part in SECRET_NAMES):
             event[name] = "[hidden]"
         elif isinstance(value, bytes | bytearray | memoryview):
-            event[name] = f"[{len(value)} bytes]"
+            event[name] = f"[{counted(len(value), 'byte')}]"
     return event
 
 

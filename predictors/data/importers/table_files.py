@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from latcast.schema import InputError, UnknownNameError
+from latcast.schema.counting import counted
 from predictors.data.importers.latency_cells import unit_of_header
 
 __all__ = ["COLUMNS", "MODEL_COLUMNS", "TableFile", "names_models", "open_table", "require_columns"]
@@ -248,7 +249,7 @@ def _separator(file: IO[str]) -> str:
 def _places(path: Path, header: Sequence[str], wanted: _Wanted) -> dict[str, int]:
     """Index of each column by its name in `COLUMNS`; columns that no latency needs keep their own."""
     if len(header) > _MOST_COLUMNS:
-        raise InputError(f"{path.name} has {len(header):,} columns; at most {_MOST_COLUMNS} are read.")
+        raise InputError(f"{path.name} has {counted(len(header), 'column')}; at most {_MOST_COLUMNS} are read.")
     places = {}
     for name in wanted.needed:
         if name not in wanted.fixed:

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from service.api.deps import Allow, Parts
 from service.api.door.bodies import SMALL_BYTES, Body
 from service.api.door.json_bodies import JsonLimits, count_values, parse_json, require_few_members, require_shallow
@@ -163,7 +164,9 @@ def _checked(body: Body, limits: JsonLimits, adapter: TypeAdapter[Any], files: E
 def _misfit(error: ValidationError) -> Exception:
     """What a caller is told."""
     if (count := error.error_count()) > MOST_ERRORS:
-        return InputError(f"The request does not fit in {count:,} places, too many to be listed; /docs says what does.")
+        return InputError(
+            f"The request does not fit in {counted(count, 'place')}, too many to be listed; /docs says what does."
+        )
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     return RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in errors])
 

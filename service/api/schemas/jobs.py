@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from latcast.schema import Failure, FeedSpec, JobKind, JobState, LeaseOutcome, Measurement, ProfileSettings
+from latcast.schema.counting import counted
 from service.api.schemas.common import In, Name, Positive
 from service.api.schemas.graphs import ArchitectureRef
 from service.jobs.payloads import AdaptPayload, Pool, TrainPayload
@@ -252,7 +253,7 @@ def _bounded(value: Any, *, path: str = "measurement") -> Any:
         where = f"{path}.{name}"
         if isinstance(item, list):
             if len(item) > MOST_ITEMS.get(name, MOST_OTHER_ITEMS):
-                raise ValueError(f"{where}: {len(item):,} items are more than a measurement has")
+                raise ValueError(f"{where}: {counted(len(item), 'item')} are more than a measurement has")
             for index, part in enumerate(item if name == "runs" else ()):
                 _bounded(part, path=f"{where}[{index}]")
     return value
