@@ -50,12 +50,16 @@ def reference_latencies(
 ) -> FloatArray:
     """Latencies of the reference architectures on a target in ms, float64 (r,).
 
-    They are taken from the evidence, from that of the support, or from rows of the support.
+    They are taken from the evidence, from that of the support, or from rows of the support, whether these are texts or
+    the graphs of texts.
 
     Raises:
         MissingEvidenceError: some of them were not measured; the message names the first.
     """
     latencies: dict[str, float] = dict(zip(row_keys(support), map(float, support.latency_ms), strict=True))
+    for query, ms in zip(support.queries, support.latency_ms.tolist(), strict=True):
+        if query.architecture is not None:
+            latencies[reference_key(query.architecture)] = ms
     for source in (support.evidence.get(target), evidence):
         latencies.update(source.reference_latency_ms if source else {})
     missing = [key for key in references if key not in latencies]

@@ -8,12 +8,15 @@ from latcast.schema import Failure, FeedSpec, JobKind, JobState, LeaseOutcome, M
 from latcast.schema.counting import counted
 from service.api.schemas.common import In, Name, Positive
 from service.api.schemas.graphs import ArchitectureRef
+from service.forecasting.history import ForecastBefore
 from service.jobs.payloads import AdaptPayload, Pool, TrainPayload
 
 __all__ = [
     "AdaptIn",
     "AdaptJobIn",
     "AttemptOut",
+    "ChildOut",
+    "ChildrenOut",
     "FailureIn",
     "HeartbeatIn",
     "HeartbeatOut",
@@ -257,6 +260,23 @@ def _bounded(value: Any, *, path: str = "measurement") -> Any:
             for index, part in enumerate(item if name == "runs" else ()):
                 _bounded(part, path=f"{where}[{index}]")
     return value
+
+
+class ChildOut(JobRef):
+    """A network that a job has measured."""
+
+    text: str | None = Field(description="Architecture of the network.")
+    measurement: int | None = Field(description="Id of what was measured.")
+    median_ms: float | None
+    forecast: ForecastBefore | None = Field(
+        description="The forecast that stood until then; null where the network had been measured before."
+    )
+
+
+class ChildrenOut(BaseModel):
+    """The jobs that a job waits for, the oldest first."""
+
+    items: list[ChildOut]
 
 
 class ResultIn(In):
