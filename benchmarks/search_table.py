@@ -8,24 +8,29 @@ and checked on the device's whole table.
 
 Two questions are answered.
 
-1. Ten measurements and no other: is the cell that keeps the limit with 90 % as good as HELP's, and does it keep it?
-2. Ten measurements to learn from and up to ten to verify: which way of forecasting finds the most accurate cell that
-   was measured to keep the limit? FLOPs and layer-wise tables learn from the same ten; random measuring has them all.
+1. Ten measurements: is the cell that keeps the limit with 90 % as good as HELP's, and does it keep it? Once all ten are
+   chosen to learn from; once six are, and the others are of the cells whose measurement promises most
+   (`latcast.constraints.worth_measuring`, as `Feasible.pick` has it).
+2. So many measurements in all: which way of forecasting finds the most accurate cell that keeps the limit? FLOPs and
+   layer-wise tables learn from the same six, choose what to measure in the same way, and learn from that, too. Random
+   measuring draws cells.
 """
 
 import argparse
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from latcast.constraints import judged
+from latcast.constraints import judged, worth_measuring
 from latcast.loops.forecasts import forecasts_of_rows
 from latcast.schema import Architecture
-from predictors.base import FloatArray, Predictor, Query
+from predictors.base import FloatArray, LatencyDataset, Predictor, Query
 from predictors.data.importers.help import LatencyTable, help_folder, read_table, target_of
 from predictors.evaluation.nas.protocol import Choice, split_target, training_rows
 from predictors.evaluation.nas.tasks import DEFAULT_SOURCES
@@ -35,10 +40,10 @@ from profilers.search_spaces import get_space
 
 SPACE = "nasbench201"
 LEARN, PROBABILITY = 10, 0.9
-VERIFY = (0, 1, 2, 5, 10)
+FIRST = 6
+"""Measurements that are learnt from before the others are chosen by what they promise."""
+TOTALS = (10, 11, 12, 15, 20)
 METHODS = ("universal", "lookup_table", "flops", "random")
-WORTH = 0.25
-"""Probability from which a cell is worth a measurement that verifies it."""
 MARGIN = 0.8
 """Share of the limit within which a method without intervals trusts what it has not measured."""
 HELP_FOUND: dict[str, dict[float, tuple[float, float]]] = {
@@ -93,27 +98,51 @@ def macs_of(architecture: Architecture) -> float:
     return float(load_graph(get_space(SPACE).to_onnx(architecture)).macs)
 
 
+Forecaster = Callable[[LatencyDataset], Forecast]
+"""Forecasts of the candidates by a method that has learnt from these measurements."""
+
+
+def forecasters(bases: dict[str, Predictor], candidates: Candidates, device: str) -> dict[str, Forecaster]:
+    """The methods that forecast."""
+    target = target_of(SPACE, device)
+    queries = [Query(target=target, architecture=one) for one in candidates.architectures]
+    macs = dict(zip(candidates.architectures, candidates.macs.tolist(), strict=True))
+
+    def adapted(base: Predictor, support: LatencyDataset) -> Forecast:
+        prediction = base.adapt(target, support).predict(queries)
+        spread = np.zeros(len(queries)) if prediction.log_std is None else prediction.log_std * prediction.tail_scale
+        return Forecast(prediction.median_ms, spread)
+
+    def by_macs(support: LatencyDataset) -> Forecast:
+        measured = [query.architecture for query in support.queries if query.architecture]
+        work = np.array([macs[one] if one in macs else macs_of(one) for one in measured])
+        slope, start = np.polyfit(work, support.latency_ms, 1)
+        return Forecast(np.maximum(start + slope * candidates.macs, 1e-3), np.zeros(len(queries)))
+
+    return {**{name: partial(adapted, base) for name, base in bases.items()}, "flops": by_macs}
+
+
+def first_support(base: Predictor, table: LatencyTable, device: str, seed: int, shots: int) -> LatencyDataset:
+    """The measurements to begin with, chosen by their variance."""
+    choice = Choice(device=device, seed=seed, sampler="variance", shots=shots)
+    return split_target(table, base, choice, protocol="full", samples=900).support
+
+
 def forecasts(
     bases: dict[str, Predictor], table: LatencyTable, candidates: Candidates, device: str, seed: int
 ) -> dict[str, Forecast]:
     """The forecasts of each method after ten measurements, which `universal` chose by their variance."""
-    target = target_of(SPACE, device)
-    choice = Choice(device=device, seed=seed, sampler="variance", shots=LEARN)
-    support = split_target(table, bases["universal"], choice, protocol="full", samples=900).support
-    queries = [Query(target=target, architecture=one) for one in candidates.architectures]
-    said = {}
-    for name, base in bases.items():
-        prediction = base.adapt(target, support).predict(queries)
-        spread = np.zeros(len(queries)) if prediction.log_std is None else prediction.log_std * prediction.tail_scale
-        said[name] = Forecast(prediction.median_ms, spread)
-    measured = np.array([macs_of(query.architecture) for query in support.queries if query.architecture])
-    slope, start = np.polyfit(measured, support.latency_ms, 1)
-    said["flops"] = Forecast(np.maximum(start + slope * candidates.macs, 1e-3), np.zeros(len(queries)))
-    return said
+    support = first_support(bases["universal"], table, device, seed, LEARN)
+    return {name: say(support) for name, say in forecasters(bases, candidates, device).items()}
 
 
 def probabilities(said: Forecast, limit_ms: float) -> FloatArray:
-    """P(latency ≤ limit) of each candidate, as `latcast.Feasible` has it."""
+    """P(latency ≤ limit) of each candidate, as `latcast.Feasible` has it.
+
+    A method that claims no interval is sure of what it forecasts well below the limit, and wavers just below it.
+    """
+    if not (said.spread > 0).any():
+        return np.select([said.median_ms <= MARGIN * limit_ms, said.median_ms <= limit_ms], [1.0, 0.5], 0.0)
     high = said.median_ms * np.exp(1.6448536269514722 * said.spread)
     ends = np.where(said.spread > 0, high, np.nan).tolist()
     rows = [(median, 0.0, end, False, 1.0) for median, end in zip(said.median_ms.tolist(), ends, strict=True)]
@@ -127,18 +156,32 @@ def first_sure(kept: FloatArray) -> int | None:
     return int(sure[0]) if len(sure) else None
 
 
-def verified(said: Forecast, true_ms: FloatArray, limit_ms: float, measurements: int) -> int | None:
-    """The most accurate candidate that was measured to keep the limit within so many measurements; else one that is
-    trusted without.
+def searched(
+    say: Forecaster, first: LatencyDataset, candidates: Candidates, true_ms: FloatArray, limit_ms: float
+) -> dict[int, int | None]:
+    """The pick after each of `TOTALS` measurements: what promises most is measured, and learnt from.
+
+    Args:
+        say: the method.
+        first: what was measured before.
+        candidates: n cells.
+        true_ms: float64 (n,), what measuring each gives.
+        limit_ms: largest latency.
     """
-    kept = probabilities(said, limit_ms)
-    tried = np.flatnonzero(kept >= WORTH)[:measurements].tolist()
-    for place in tried:
-        if true_ms[place] <= limit_ms:
-            return int(place)
-    claims = bool((said.spread > 0).any())
-    trusted = kept >= PROBABILITY if claims else said.median_ms <= MARGIN * limit_ms
-    return next((int(place) for place in np.flatnonzero(trusted) if int(place) not in tried), None)
+    target, accuracy = first.queries[0].target, candidates.accuracy.tolist()
+    picks: dict[int, int | None] = {}
+    rows, times = list(first.queries), first.latency_ms.tolist()
+    measured = np.zeros(len(true_ms), dtype=bool)
+    while True:
+        kept = probabilities(say(LatencyDataset(queries=rows, latency_ms=np.array(times))), limit_ms)
+        kept = np.where(measured, true_ms <= limit_ms, kept)
+        place = worth_measuring(kept.tolist(), accuracy, measured=measured.tolist(), trusted=PROBABILITY)
+        picks |= {total: first_sure(kept) for total in TOTALS if total >= len(rows)}
+        if place is None or len(rows) >= max(TOTALS):
+            return picks
+        measured[place] = True
+        rows.append(Query(target=target, architecture=candidates.architectures[place]))
+        times.append(float(true_ms[place]))
 
 
 def measured_at_random(true_ms: FloatArray, limit_ms: float, measurements: int, seed: int) -> int | None:
@@ -157,22 +200,27 @@ def run(data: Path, seeds: int) -> dict[str, Any]:
     rows, accepted, near = [], np.zeros(2), np.zeros(2)
     for device, limits in HELP_FOUND.items():
         true_ms = table.column(device)[candidates.rows]
-        said = [forecasts(bases, table, candidates, device, seed) for seed in range(seeds)]
+        methods = forecasters(bases, candidates, device)
+        firsts = [first_support(bases["universal"], table, device, seed, FIRST) for seed in range(seeds)]
+        after_ten = [
+            methods["universal"](first_support(bases["universal"], table, device, seed, LEARN)) for seed in range(seeds)
+        ]
         for limit_ms in limits:
-            kept = [probabilities(one["universal"], limit_ms) for one in said]
+            kept = [probabilities(said, limit_ms) for said in after_ten]
             for probability in kept:
                 sure = probability >= PROBABILITY
                 close = sure & (true_ms > MARGIN * limit_ms)
                 accepted += (sure.sum(), (true_ms[sure] <= limit_ms).sum())
                 near += (close.sum(), (true_ms[close] <= limit_ms).sum())
             found = {"sure": [first_sure(probability) for probability in kept]}
-            for more in VERIFY:
-                found |= {
-                    key(name, more): [verified(one[name], true_ms, limit_ms, more) for one in said] for name in said[0]
-                }
-                found[key("random", more)] = [
-                    measured_at_random(true_ms, limit_ms, LEARN + more, seed) for seed in range(seeds)
+            for name, say in methods.items():
+                picks = [searched(say, first, candidates, true_ms, limit_ms) for first in firsts]
+                found |= {key(name, total): [pick[total] for pick in picks] for total in TOTALS}
+            for total in TOTALS:
+                found[key("random", total)] = [
+                    measured_at_random(true_ms, limit_ms, total, seed) for seed in range(seeds)
                 ]
+            say_progress(f"{device}, {limit_ms:g} ms")
             rows.append(described(device, limit_ms, found, true_ms, candidates.accuracy))
     names = ("candidates", "kept")
     return {
@@ -182,9 +230,14 @@ def run(data: Path, seeds: int) -> dict[str, Any]:
     }
 
 
-def key(method: str, more: int) -> str:
-    """The name of what a method found with so many measurements."""
-    return f"{method} {LEARN + more}"
+def say_progress(what: str) -> None:
+    """A line on standard error."""
+    print(what, file=sys.stderr, flush=True)
+
+
+def key(method: str, total: int) -> str:
+    """The name of what a method found with so many measurements in all."""
+    return f"{method} {total}"
 
 
 def described(
@@ -216,29 +269,35 @@ def mean_feasible(picks: Sequence[dict[str, Any] | None]) -> float:
 def markdown(result: dict[str, Any]) -> str:
     """Both tables, in Markdown."""
     lines = [
-        "| device | limit, ms | HELP: ms / % | kept | ours: ms / %, mean | kept, of seeds | best there is, % |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| device | limit, ms | HELP: ms / % | kept | ten to learn from: ms / % | kept, of seeds "
+        f"| {FIRST} to learn from, {LEARN - FIRST} chosen: ms / % | kept, of seeds | best there is, % |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in result["rows"]:
-        picks = [pick for pick in row["found"]["sure"] if pick]
-        ms, accuracy = (np.mean([pick[name] for pick in picks]) if picks else np.nan for name in ("ms", "accuracy"))
-        kept = sum(pick["kept"] for pick in picks)
         help_ms, help_accuracy = row["help"]
         lines.append(
             f"| {row['device']} | {row['limit_ms']:g} | {help_ms:g} / {help_accuracy:g} | "
-            f"{'yes' if help_ms <= row['limit_ms'] else 'no'} | {ms:.1f} / {accuracy:.1f} | "
-            f"{kept} of {len(row['found']['sure'])} | {row['best'] or float('nan'):.1f} |"
+            f"{'yes' if help_ms <= row['limit_ms'] else 'no'} | {pick_columns(row['found']['sure'])} | "
+            f"{pick_columns(row['found'][key('universal', LEARN)])} | {row['best'] or float('nan'):.1f} |"
         )
-    most = max(VERIFY)
-    lines += ["", f"| device | limit, ms | {' | '.join(METHODS)} |", "| --- | --- |" + " --- |" * len(METHODS)]
-    for row in result["rows"]:
-        cells = [f"{mean_feasible(row['found'][key(name, most)]):.2f}" for name in METHODS]
-        lines.append(f"| {row['device']} | {row['limit_ms']:g} | {' | '.join(cells)} |")
+    for total in (TOTALS[0], TOTALS[-1]):
+        lines += ["", f"| device | limit, ms | {' | '.join(f'{name}, {total}' for name in METHODS)} |"]
+        lines += ["| --- | --- |" + " --- |" * len(METHODS)]
+        for row in result["rows"]:
+            cells = [f"{mean_feasible(row['found'][key(name, total)]):.2f}" for name in METHODS]
+            lines.append(f"| {row['device']} | {row['limit_ms']:g} | {' | '.join(cells)} |")
     lines += ["", *compared(result["rows"])]
     for name in ("accepted", "accepted_near_the_limit"):
         count = result[name]
         lines.append(f"\n{name}: {count['kept']:.0f} of {count['candidates']:.0f} kept their limit.")
     return "\n".join(lines)
+
+
+def pick_columns(found: Sequence[dict[str, Any] | None]) -> str:
+    """Mean latency and accuracy of what was picked, and how many picks keep the limit, as two columns."""
+    picks = [pick for pick in found if pick]
+    ms, accuracy = (np.mean([pick[name] for pick in picks]) if picks else np.nan for name in ("ms", "accuracy"))
+    return f"{ms:.1f} / {accuracy:.1f} | {sum(pick['kept'] for pick in picks)} of {len(found)}"
 
 
 def compared(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -248,11 +307,11 @@ def compared(rows: Sequence[dict[str, Any]]) -> list[str]:
         f"| measurements | {' | '.join(f'better than {name} (not worse)' for name in others)} |",
         "| --- |" + " --- |" * len(others),
     ]
-    for more in VERIFY:
-        means = {name: [mean_feasible(row["found"][key(name, more)]) for row in rows] for name in METHODS}
+    for total in TOTALS:
+        means = {name: [mean_feasible(row["found"][key(name, total)]) for row in rows] for name in METHODS}
         pairs = {name: list(zip(means["universal"], means[name], strict=True)) for name in others}
         counts = [f"{sum(a > b for a, b in two)} ({sum(a >= b for a, b in two)})" for two in pairs.values()]
-        lines.append(f"| {LEARN + more} | {' | '.join(counts)} |")
+        lines.append(f"| {total} | {' | '.join(counts)} |")
     return lines
 
 

@@ -14,7 +14,7 @@ from latcast.loops.forecasts import Forecasts, column
 from latcast.loops.target import WORK, RemoteTarget, listed
 from latcast.schema import InputError
 
-__all__ = ["Feasible", "Judgement", "judged"]
+__all__ = ["Feasible", "Judgement", "Pick", "judged", "worth_measuring"]
 
 NORMAL = NormalDist()
 
@@ -109,6 +109,53 @@ def _probability(median: float, spread: float, limit_ms: float) -> float:
     return NORMAL.cdf(math.log(limit_ms / median) / spread) if spread > 0 else float(median <= limit_ms)
 
 
+def worth_measuring(
+    probability: Sequence[float], scores: Sequence[float], *, measured: Sequence[bool], trusted: float = 0.9
+) -> int | None:
+    """The network whose measurement promises most to whoever wants the best score under a limit.
+
+    That is the largest expected gain over the best score that can be had without: P(limit kept) × gain, the expected
+    improvement under a constraint (Gardner et al., ICML 2014, section 3.2) for scores that are known.
+
+    Args:
+        probability: (n,), that each network keeps the limit; NaN counts as 0.
+        scores: (n,), larger is better.
+        measured: (n,), whether a measurement said so; it would say nothing new.
+        trusted: probability from which a network is taken without being measured, and above whose complement it is
+            worth a measurement.
+
+    Returns:
+        Its place, or None where no measurement can find a better one.
+    """
+    rows = list(zip(probability, scores, measured, strict=True))
+    hopeful = [score for kept, score, _ in rows if kept >= 1 - trusted]
+    if not hopeful:
+        return None
+    lowest, highest = min(hopeful), max(hopeful)
+    # To have nothing is as much worse than the worst as the worst is than the best.
+    floor = max((score for kept, score, _ in rows if kept >= trusted), default=lowest - ((highest - lowest) or 1.0))
+    gains = [0.0 if known or not kept >= 1 - trusted else kept * (score - floor) for kept, score, known in rows]
+    best = max(range(len(gains)), key=gains.__getitem__)
+    return best if gains[best] > 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """The network of the best score that keeps the limits.
+
+    Args:
+        place: its place in the list; None where no network keeps them.
+        network: what stands there.
+        measured: texts that were measured to find it, in that order.
+        judgement: of the whole list, as it stood in the end.
+    """
+
+    place: int | None
+    network: Any
+    measured: Sequence[str]
+    judgement: Judgement
+
+
 @dataclass(slots=True)
 class Feasible:
     """Whether networks keep limits on a target; measures those that only a measurement decides, within a budget.
@@ -170,17 +217,65 @@ class Feasible:
         self.target.measure(chosen, space=self.space, timeout_s=self.timeout_s)
         return replace(self._judged(names, work, options), measured_now=len(chosen))
 
+    def pick(self, networks: Iterable[Any], scores: Iterable[float], **options: Any) -> Pick:
+        """The best of a list whose scores are known. While the budget lasts, the network that promises most
+        (`worth_measuring`) is measured, and everything is forecast anew with what that taught.
+
+        Args:
+            networks: texts of the space, or without one whatever `RemoteTarget.predict` takes.
+            scores: of each network, such as accuracies; larger is better.
+            **options: of `RemoteTarget.predict`.
+
+        Raises:
+            InputError: there is not one score for each network.
+            LatcastError: the target cannot be asked.
+            UnavailableError: what is measured is not finished in time.
+        """
+        names, values = listed(networks), [float(score) for score in scores]
+        if len(names) != len(values):
+            raise InputError(f"There are {len(names)} networks, but {len(values)} scores; give one for each.")
+        work = self.target.work(names, space=self.space) if self.limits and self.space else None
+        measured: list[str] = []
+        while True:
+            judgement = self._judged(names, work, options)
+            place = self._promising(names, values, judgement) if self.budget_left > 0 else None
+            if place is None or self.space is None:
+                break
+            measured.append(names[place])
+            self.asked.append(names[place])
+            self.target.measure([names[place]], space=self.space, timeout_s=self.timeout_s)
+        kept = [place for place, feasible in enumerate(judgement.feasible) if feasible]
+        best = max(kept, key=values.__getitem__, default=None)
+        return Pick(place=best, network=None if best is None else names[best], measured=measured, judgement=judgement)
+
+    def _promising(self, names: Sequence[Any], scores: Sequence[float], judgement: Judgement) -> int | None:
+        """The place of the network whose measurement promises most, among those that keep all other limits."""
+        allowed = self._others_kept(judgement)
+        known = judgement.forecasts.measured
+        return worth_measuring(
+            [p if ok else 0.0 for p, ok in zip(judgement.probability, allowed, strict=True)],
+            scores,
+            measured=[bool(done) or name in self.asked for done, name in zip(known, names, strict=True)],
+            trusted=self.probability,
+        )
+
     def _judged(self, names: Sequence[Any], work: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Judgement:
         forecasts = self.target.predict(names, space=self.space, **options)
         return judged(forecasts, self.limit_ms, self.probability, work=work, limits=self.limits)
 
     def _worth_measuring(self, names: Sequence[Any], judgement: Judgement) -> list[str]:
         """Those that are unsure, keep all other limits, and were not asked for: the least decided first."""
-        others = [column for name, column in judgement.violations.items() if name != "latency_ms"]
+        allowed = self._others_kept(judgement)
         open_places = [
             place
             for place, unsure in enumerate(judgement.unsure)
-            if unsure and all(other[place] <= 0 for other in others) and names[place] not in self.asked
+            if unsure and allowed[place] and names[place] not in self.asked
         ]
         open_places.sort(key=lambda place: abs(judgement.probability[place] - 0.5))
         return list(dict.fromkeys(names[place] for place in open_places))[: max(0, self.budget_left)]
+
+    @staticmethod
+    def _others_kept(judgement: Judgement) -> list[bool]:
+        """Whether each network keeps all limits but that on latency."""
+        others = [column for name, column in judgement.violations.items() if name != "latency_ms"]
+        return [all(other[place] <= 0 for other in others) for place in range(len(judgement.forecasts))]

@@ -48,6 +48,7 @@ from service.db.changes import LOOK_SECONDS, Changes
 from service.db.session import Database, create_engine_for
 from service.fleet.identities import Identities
 from service.fleet.key_uses import WRITE_SECONDS, KeyUses
+from service.fleet.signs_of_life import SignsOfLife
 from service.forecasting.facts import NetworkFacts
 from service.forecasting.types import ForecasterLike
 from service.graphs.resolver import Resolver
@@ -156,6 +157,7 @@ def create_app(
         work=WorkWatch(database, changes, pool=pools.reads),
         changes=changes,
         identities=Identities(changes, uses),
+        signs=SignsOfLife(),
         activity=Activity(),
         counts=MeasuredCounts(),
         columns=ColumnStore(database, changes, cache_bytes=settings.column_cache_bytes),

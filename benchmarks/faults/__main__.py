@@ -3,11 +3,14 @@
 Examples:
     python -m benchmarks.faults --rounds 100 --minutes 20 --json faults.json
     python -m benchmarks.faults --database sqlite --fault 'service killed' --rounds 10
+
+Ctrl+C ends it after the round that is under way, and prints what came of it.
 """
 
 import argparse
 import json
 import random
+import signal
 import statistics
 import sys
 import time
@@ -16,6 +19,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import Any
 
 from benchmarks.faults.databases import Postgres, Sqlite, TestedDatabase, small_disk
@@ -30,6 +34,7 @@ DATABASES: dict[str, type[TestedDatabase]] = {"sqlite": Sqlite, "postgres": Post
 def run(
     kind: type[TestedDatabase], folder: Path, *, faults: Sequence[str] = (), rounds: int, minutes: float,
     agents: int = 16, each: int = 5, seed: int = 0, say: Callable[[str], None] = no_progress,
+    enough: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:  # fmt: skip
     """Rounds on one database: the faults take turns.
 
@@ -43,6 +48,7 @@ def run(
         each: measurements that are ordered for each agent, in each round.
         seed: of the moments at which harm is done.
         say: told of each round.
+        enough: asked before each round; once it says so, what came of the rounds before is counted.
     """
     at_random, seconds = random.Random(seed), {}
     with small_disk(folder / "disk") as small:
@@ -53,9 +59,10 @@ def run(
                 seconds = {name: [] for name in chosen}
                 until = time.monotonic() + 60 * minutes * len(chosen)
                 for name in list(chosen) * rounds:
-                    if time.monotonic() < until:
-                        say(f"{kind.name}: {name}, {len(world.acknowledged())} rows acknowledged")
-                        seconds[name].append(world.endure(chosen[name], each=each, at_random=at_random))
+                    if time.monotonic() >= until or enough():
+                        break
+                    say(f"{kind.name}: {name}, {len(world.acknowledged())} rows acknowledged")
+                    seconds[name].append(world.endure(chosen[name], each=each, at_random=at_random))
                 losses = world.losses()
         finally:
             database.close()
@@ -88,12 +95,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="file for the figures")
     chosen = parser.parse_args(arguments)
-    results = []
+    results, say, interrupted = [], partial(print, file=sys.stderr, flush=True), Event()
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+        say("This round is the last; what was lost by then is counted. Interrupt again to end at once.")
+
+    signal.signal(signal.SIGINT, interrupt)
     for name in chosen.database or sorted(DATABASES):
+        if interrupted.is_set():
+            break
         with TemporaryDirectory(prefix="latcast-faults-") as folder:
             results.append(
                 run(DATABASES[name], Path(folder), faults=chosen.fault, rounds=chosen.rounds, minutes=chosen.minutes,
-                    agents=chosen.agents, seed=chosen.seed, say=partial(print, file=sys.stderr, flush=True))
+                    agents=chosen.agents, seed=chosen.seed, say=say, enough=interrupted.is_set)
             )  # fmt: skip
     print(table(results))
     if chosen.json:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from latcast.errors import AuthenticationError
@@ -22,6 +23,7 @@ from service.db.session import Database
 from service.fleet import access
 from service.fleet.access import Principal, Scope
 from service.fleet.identities import Identities
+from service.fleet.signs_of_life import SignsOfLife
 from service.forecasting.facts import NetworkFacts
 from service.forecasting.memory import ForecastMemory
 from service.forecasting.types import ForecasterLike
@@ -56,6 +58,7 @@ class Parts:
     work: WorkWatch
     changes: Changes
     identities: Identities
+    signs: SignsOfLife
     activity: Activity
     counts: MeasuredCounts
     columns: ColumnStore
@@ -77,8 +80,8 @@ class Allow:
     def __init__(self, *scopes: Scope) -> None:
         self._scopes = scopes
 
-    def __call__(self, request: Request, parts: PartsOf, credentials: Credentials) -> Principal:
-        """Who calls.
+    async def __call__(self, request: Request, parts: PartsOf, credentials: Credentials) -> Principal:
+        """Who calls; whoever called a moment ago is known without a thread.
 
         Raises:
             AuthenticationError: a key is needed, or the one that came is unknown or revoked.
@@ -89,7 +92,9 @@ class Allow:
         principal: Principal | None = getattr(request.state, "principal", None)  # of a call with a body
         if principal is None:
             needless = secret is None and not self._scopes
-            principal = Principal() if needless else identify(parts, secret, address_of(request.client))
+            principal = Principal() if needless else parts.identities.known(secret)
+            if principal is None:
+                principal = await run_in_threadpool(identify, parts, secret, address_of(request.client))
             request.state.caller = principal.key_id
         if not getattr(request.state, "admitted", False):
             self.admit(principal, parts, request.client)

@@ -25,6 +25,7 @@ from service.settings import Settings
 __all__ = [
     "Principal",
     "Scope",
+    "agent_id_of",
     "agent_of",
     "authenticate",
     "check_bind",
@@ -361,6 +362,15 @@ def agent_of(session: Session, principal: Principal) -> Agent:
     Raises:
         AuthenticationError: the call came without an agent's key.
     """
+    return session.get_one(Agent, agent_id_of(principal))
+
+
+def agent_id_of(principal: Principal) -> str:
+    """Id of the agent that calls.
+
+    Raises:
+        AuthenticationError: the call came without an agent's key.
+    """
     if principal.agent_id is None:
         raise AuthenticationError("Only agents can do this: register the device first and send the agent's key.")
-    return session.get_one(Agent, principal.agent_id)
+    return principal.agent_id

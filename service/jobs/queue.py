@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError, LeaseLostError, NotFoundError
@@ -35,10 +35,12 @@ __all__ = [
     "child_states_of_all",
     "children",
     "complete",
+    "completed",
     "devices_with_work",
     "enqueue",
     "expire",
     "fail",
+    "failed",
     "find",
     "has_work",
     "heartbeat",
@@ -321,13 +323,17 @@ def complete(session: Session, *, job_id: str, lease_token: str, result: Mapping
         LeaseLostError: the job went on to somebody else, or is finished.
         NotFoundError: there is no such job.
     """
-    job, attempt = reported(session, job_id, lease_token)
+    return completed(session, *reported(session, job_id, lease_token), result=result)
+
+
+def completed(session: Session, job: Job, attempt: Attempt, *, result: Mapping[str, Any]) -> Receipt:
+    """`complete` for a job that is locked already, with the lease that the report comes from (`reported`)."""
     if attempt.outcome != LeaseOutcome.DONE:
         require_open(job, attempt)
         _end(job, attempt, LeaseOutcome.DONE)
         job.state, job.result = JobState.DONE, dict(result)
         _forget_checkpoints(session, job)
-    return Receipt(job_id, job.state)
+    return Receipt(job.id, job.state)
 
 
 def fail(
@@ -356,13 +362,27 @@ def fail(
         NotFoundError: there is no such job.
     """
     job, attempt = reported(session, job_id, lease_token)
+    return failed(session, job, attempt, message=message, stage=stage, final=final, result=result)
+
+
+def failed(
+    session: Session,
+    job: Job,
+    attempt: Attempt,
+    *,
+    message: str,
+    stage: str | None = None,
+    final: bool,
+    result: Mapping[str, Any] | None = None,
+) -> Receipt:
+    """`fail` for a job that is locked already, with the lease that the report comes from (`reported`)."""
     if attempt.outcome != LeaseOutcome.FAILED:
         require_open(job, attempt)
         _end(job, attempt, LeaseOutcome.FAILED, stage=stage, message=message)
         job.state = JobState.FAILED if final or job.attempts >= job.max_attempts else JobState.QUEUED
         job.result = None if result is None else dict(result)
         _forget_checkpoints(session, job)
-    return Receipt(job_id, job.state)
+    return Receipt(job.id, job.state)
 
 
 def release(session: Session, *, job_id: str, lease_token: str) -> Receipt:
@@ -393,17 +413,25 @@ def reported(session: Session, job_id: str, lease_token: str, *, device_id: str 
         LeaseLostError: the job was never leased with this token, or not by this device.
         NotFoundError: there is no such job.
     """
-    job = find(session, job_id, lock=True)
-    attempt = session.get(Attempt, lease_token)
-    if attempt is None or attempt.job_id != job_id:
-        raise LeaseLostError(f"Job {job_id} was never leased with this token.")
-    if device_id is not None and _device_of(session, attempt) != device_id:
+    row = session.execute(_REPORTED, {"job": job_id, "lease": lease_token}).one_or_none()
+    if row is None:
+        job = find(session, job_id)
+        raise LeaseLostError(f"Job {job.id} was never leased with this token.")
+    job, attempt, leased_by = row
+    if device_id is not None and leased_by != device_id:
         raise LeaseLostError(f"Job {job_id} was leased by another device; only that one reports with this token.")
     return job, attempt
 
 
-def _device_of(session: Session, attempt: Attempt) -> str | None:
-    return session.scalar(select(Agent.device_id).where(Agent.id == attempt.agent_id))
+_REPORTED = (
+    select(Job, Attempt, Agent.device_id)
+    .join(Attempt, and_(Attempt.job_id == Job.id, Attempt.lease_token == bindparam("lease")))
+    .outerjoin(Agent, Agent.id == Attempt.agent_id)
+    .where(Job.id == bindparam("job"))
+    .with_for_update(of=(Job, Attempt))
+    .execution_options(populate_existing=True)
+)
+"""Both rows are locked: PostgreSQL reads only those anew that it waited for, and the lease may have ended meanwhile."""
 
 
 def was_given_up(job: Job, attempt: Attempt) -> bool:

@@ -1,9 +1,9 @@
 """What agents report about measuring jobs: a measurement, or why there is none."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, true
 from sqlalchemy.orm import Session
 
 from latcast.schema import Failure, InputError, LeaseOutcome, Measurement
@@ -48,33 +48,28 @@ def take_measurement(
         NotFoundError: there is no such job.
     """
     job, attempt = queue.reported(session, job_id, lease_token, device_id=device_id)
-    same = select(MeasurementRow).where(MeasurementRow.lease_token == lease_token)
-    written = session.scalar(same, execution_options=ALL_ROWS)
-    if written is not None and (written.failure_stage is None) == (measurement.failure is None):
-        return Receipt(job_id, job.state, written.id)
+    if attempt.outcome is not None:  # a lease that has not ended has no row
+        same = select(MeasurementRow).where(MeasurementRow.lease_token == lease_token)
+        written = session.scalar(same, execution_options=ALL_ROWS)
+        if written is not None and (written.failure_stage is None) == (measurement.failure is None):
+            return Receipt(job_id, job.state, written.id)
     kept_for_long = measurement.failure is None and queue.was_given_up(job, attempt)
     if not kept_for_long:
         queue.require_open(job, attempt)
-    measurement = _of_same_work(session, job, measurement)
+    work = _work_of(session, job, attempt)
+    measurement = _of_same_work(work, measurement)
     if measurement.failure is not None:
         measurement = replace(measurement, failure=clipped(measurement.failure))
-    graph = session.get_one(Graph, job.graph_hash)
-    require_fit(parsed(ProfilePayload, job), measurement, nodes=graph.summary["nodes"])
-    row = _add_row(session, job, lease_token, measurement)
+    require_fit(work.payload, measurement, nodes=work.nodes)
+    row = _add_row(session, work, lease_token, measurement)
     if kept_for_long:
         return Receipt(job_id, job.state, row.id)
     result = {"measurement_id": row.id}
     if (failure := measurement.failure) is None:
-        receipt = queue.complete(session, job_id=job_id, lease_token=lease_token, result=result)
+        receipt = queue.completed(session, job, attempt, result=result)
     else:
-        receipt = queue.fail(
-            session,
-            job_id=job_id,
-            lease_token=lease_token,
-            message=failure.message,
-            stage=failure.stage,
-            final=True,
-            result=result,
+        receipt = queue.failed(
+            session, job, attempt, message=failure.message, stage=failure.stage, final=True, result=result
         )
     return replace(receipt, measurement_id=row.id)
 
@@ -102,47 +97,88 @@ def take_failure(
     failure = clipped(failure)
     job, attempt = queue.reported(session, job_id, lease_token, device_id=device_id)
     first = attempt.outcome != LeaseOutcome.FAILED
-    receipt = queue.fail(
+    receipt = queue.failed(
         session,
-        job_id=job_id,
-        lease_token=lease_token,
+        job,
+        attempt,
         message=failure.message,
         stage=failure.stage,
         final=failure.stage in FINAL_STAGES,
     )
     if first and failure.stage in MODEL_STAGES:
-        _keep_failure(session, job, lease_token, failure)
+        _keep_failure(session, _work_of(session, job, attempt), lease_token, failure)
     return receipt
 
 
-def _keep_failure(session: Session, job: Job, lease_token: str, failure: Failure) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What a job asks for, and of whom.
+
+    Args:
+        job: the job.
+        payload: what it says, read.
+        target: the row of the target as it is called now.
+        nodes: of the graph.
+        hidden_unix_s: of what is reported: hidden with its target or graph, or because the agent is in quarantine; None
+            where it is seen.
+    """
+
+    job: Job
+    payload: ProfilePayload
+    target: Target
+    nodes: int
+    hidden_unix_s: float | None
+
+
+_WORK = (
+    select(Target, Graph.summary, Graph.hidden_unix_s, Agent.quarantined_unix_s)
+    .select_from(Target)
+    .join(Graph, true())
+    .outerjoin(Agent, Agent.id == bindparam("agent"))
+    .where(Target.id == bindparam("target"), Graph.hash == bindparam("graph"))
+    .execution_options(**ALL_ROWS)
+)
+"""What was hidden while the agent measured it is stored all the same, and comes back with its target or graph."""
+
+
+def _work_of(session: Session, job: Job, attempt: Attempt) -> _Work:
+    ids = {"target": job.target_id, "graph": job.graph_hash, "agent": attempt.agent_id}
+    target, summary, graph_hidden, quarantined = session.execute(_WORK, ids).one()
+    return _Work(
+        job=job,
+        payload=parsed(ProfilePayload, job),
+        target=target,
+        nodes=summary["nodes"],
+        hidden_unix_s=target.hidden_unix_s or graph_hidden or (None if quarantined is None else time.time()),
+    )
+
+
+def _keep_failure(session: Session, work: _Work, lease_token: str, failure: Failure) -> None:
     measurement = Measurement(
-        graph=job.graph_hash or "",
-        target=records.target_record(session.get_one(Target, job.target_id)),
-        settings=parsed(ProfilePayload, job).settings,
+        graph=work.job.graph_hash or "",
+        target=records.target_record(work.target),
+        settings=work.payload.settings,
         failure=failure,
     )
-    _add_row(session, job, lease_token, measurement)
+    _add_row(session, work, lease_token, measurement)
 
 
-def _add_row(session: Session, job: Job, lease_token: str, measurement: Measurement) -> MeasurementRow:
-    key = records.feeds_key(parsed(ProfilePayload, job).feeds)
-    row = records.measurement_row(measurement, feeds_key=key, job_id=job.id, lease_token=lease_token)
-    agent = select(Agent.quarantined_unix_s).join(Attempt, Attempt.agent_id == Agent.id)
-    if session.scalar(agent.where(Attempt.lease_token == lease_token)) is not None:
-        row.hidden_unix_s = time.time()
+def _add_row(session: Session, work: _Work, lease_token: str, measurement: Measurement) -> MeasurementRow:
+    key = records.feeds_key(work.payload.feeds)
+    row = records.measurement_row(measurement, feeds_key=key, job_id=work.job.id, lease_token=lease_token)
+    row.hidden_unix_s = work.hidden_unix_s
     session.add(row)
     session.flush()
     return row
 
 
-def _of_same_work(session: Session, job: Job, measurement: Measurement) -> Measurement:
+def _of_same_work(work: _Work, measurement: Measurement) -> Measurement:
     """The measurement, on the target as it is called now; a result that an agent kept may have its former id.
 
     Raises:
         InputError: the job asks for something else.
     """
-    target = session.get_one(Target, job.target_id)
+    job, target = work.job, work.target
     if measurement.graph != job.graph_hash or measurement.target.id not in (target.id, target.former_id):
         raise InputError(
             f"Job {job.id} asks for graph {job.graph_hash} on target {job.target_id}, but the measurement is of graph "

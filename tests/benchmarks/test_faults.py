@@ -33,7 +33,10 @@ def test_nothing_is_lost_doubled_or_stuck(name: str) -> None:
     kind, faults = KINDS[name]
     told: list[str] = []
     with TemporaryDirectory(prefix="latcast-faults-") as folder:  # a server's user may not enter pytest's own
-        result = run(kind, Path(folder), faults=faults, rounds=1, minutes=5, agents=4, each=4, say=told.append)
+        result = run(
+            kind, Path(folder), faults=faults, rounds=100, minutes=5, agents=4, each=4, say=told.append,
+            enough=lambda: len(told) == len(faults),
+        )  # fmt: skip
     assert {fault: len(seconds) for fault, seconds in result["seconds"].items()} == dict.fromkeys(faults, 1)
     assert len(told) == len(faults)
     assert result["acknowledged"] > 20

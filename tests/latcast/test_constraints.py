@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 import pytest
 
-from latcast.constraints import Feasible, judged
+from latcast.constraints import Feasible, judged, worth_measuring
 from latcast.loops.forecasts import forecasts_of_rows
 from latcast.schema import InputError
 from tests.latcast.doubles import FakeTarget
@@ -68,6 +68,45 @@ def test_a_search_that_does_not_wait_sees_the_measurement_later() -> None:
     assert not wanted.judge(["a"]).feasible[0]
     assert wanted.judge(["a"]).feasible[0]
     assert wanted.asked == ["a"]
+
+
+def test_what_promises_most_is_measured_until_nothing_better_can_be_found() -> None:
+    target = FakeTarget(lambda text: float(text.split("/")[0]), true_ms_of=lambda text: float(text.split("/")[1]))
+    texts, scores = ["5/5", "9.5/11", "9.8/9.9", "10.2/9", "20/9"], [60.0, 72.0, 71.0, 70.0, 90.0]
+    wanted = feasible(target, 10.0, measure_when_unsure=10)
+    pick = wanted.pick(texts, scores)
+    assert (pick.place, pick.network) == (2, "9.8/9.9")
+    assert pick.measured == target.measured == ["9.5/11", "9.8/9.9"]  # better ones would not keep the limit
+    assert pick.judgement.feasible.tolist() == [True, False, True, False, False]
+    assert wanted.budget_left == 8
+    again = feasible(target, 10.0, measure_when_unsure=1).pick(texts, scores)
+    assert (again.network, again.measured) == ("9.8/9.9", [])
+
+
+def test_a_pick_without_a_budget_is_the_best_that_can_be_trusted() -> None:
+    target = FakeTarget(float)
+    assert feasible(target, 10.0).pick(["5", "9.9", "11"], [1.0, 3.0, 4.0]).network == "5"
+    nothing = feasible(target, 1.0).pick(["5"], [1.0])
+    assert (nothing.place, nothing.network) == (None, None)
+    assert target.measured == []
+    with pytest.raises(InputError, match="2 networks, but 1 scores"):
+        feasible(target, 1.0).pick(["5", "6"], [1.0])
+
+
+def test_a_pick_keeps_other_limits_as_well() -> None:
+    target = FakeTarget(lambda _: 10.0, true_ms_of=lambda _: 9.0)
+    pick = feasible(target, 10.0, measure_when_unsure=5, limits={"macs": 1.0}).pick(["bb", "a"], [2.0, 1.0])
+    assert (pick.network, pick.measured) == ("a", ["a"])
+
+
+def test_what_is_worth_measuring_weighs_gain_by_probability() -> None:
+    scores = [1.0, 2.0, 4.0, 9.0]
+    assert worth_measuring([0.95, 0.8, 0.5, 0.15], scores, measured=[False] * 4) == 2  # .8, 1.5 and 1.2 over 1
+    assert worth_measuring([0.95, 0.8, 0.5, 0.15], scores, measured=[False, False, True, False]) == 3
+    assert worth_measuring([0.95, 0.8, 0.0, 0.05], scores, measured=[False] * 4) == 1  # hopeless beyond
+    assert worth_measuring([0.95, 0.0, math.nan, 0.0], scores, measured=[False] * 4) is None
+    assert worth_measuring([0.4, 0.4, 0.0, 0.0], scores, measured=[False] * 4) == 1  # nothing can be trusted yet
+    assert worth_measuring([], [], measured=[]) is None
 
 
 def test_limits_that_make_no_sense_are_refused() -> None:

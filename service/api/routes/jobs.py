@@ -26,8 +26,6 @@ NOBODY = ""
 """The device of a caller without an agent's key, as on an open service: no lease is its own."""
 POLL_SECONDS = 0.25
 """How often a waiting call looks whether its caller is still there; it holds neither a thread nor a connection."""
-NOTE_S = 5.0
-"""Signs of life of an agent that are written down are this far apart, in s: each is a transaction."""
 
 
 @router.post("/jobs", status_code=202)
@@ -95,9 +93,8 @@ async def lease_job(
     A key that is revoked meanwhile ends the call with 401.
     """
     until = time.monotonic() + min(body.wait_s, parts.settings.max_lease_wait_s)
-    await parts.pools.writes.run(partial(_note_agent, parts, caller))
     while True:
-        if (job := await _try_lease(parts, caller)) is not None:
+        if (job := await parts.pools.writes.run(partial(_lease, parts, caller))) is not None:
             return job
         if not await _work_comes(request, parts, caller, until):
             return Response(status_code=204)  # type: ignore[return-value]  # FastAPI passes responses through
@@ -111,31 +108,12 @@ async def _work_comes(request: Request, parts: Parts, caller: Principal, until: 
     return False
 
 
-def _note_agent(parts: Parts, caller: Principal) -> None:
-    """Write down that the agent is there, unless that stands there."""
-    with parts.database.read() as session:
-        if abs(time.time() - access.agent_of(session, caller).seen_unix_s) < NOTE_S:
-            return
-    with parts.database.write.begin() as session:
-        access.agent_of(session, caller).seen_unix_s = time.time()
-
-
-async def _try_lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
-    if not await parts.pools.reads.run(partial(_has_work, parts, caller)):
-        return None
-    return await parts.pools.writes.run(partial(_lease, parts, caller))
-
-
-def _has_work(parts: Parts, caller: Principal) -> bool:
-    with parts.database.read() as session:
-        access.require_valid(session, caller)
-        return queue.has_work(session, kinds=AGENT_KINDS, worker=_worker(caller))
-
-
 def _lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
+    """A job, in one transaction with the agent's sign of life where one is due."""
     seconds = parts.settings.lease_seconds
     with parts.database.write.begin() as session:
         access.require_valid(session, caller, lock=True)
+        parts.signs.note(session, caller)
         job = queue.lease(session, kinds=AGENT_KINDS, worker=_worker(caller), lease_seconds=seconds)
         return views.lease_out(job, seconds) if job else None
 

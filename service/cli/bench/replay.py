@@ -4,6 +4,7 @@ A program of its own, so that its time is not the caller's: every agent is a dev
 reports the same samples for each. Another thread keeps their queues filled; one has targets adapted again and again.
 """
 
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ __all__ = ["SPACE", "replay"]
 SPACE = "fbnet"
 BLOCKS = ("k3_e1", "k3_e3", "k3_e6", "k5_e1", "k5_e3", "k5_e6")
 """Each makes a network that has it everywhere."""
+NICENESS = 10
+"""Agents are other machines: what they compute here may not be missing to the service and its caller."""
 MEASURING_S = 0.25
 """Pause of an agent between two results."""
 SAMPLES, SUPPORT = 100, 5
@@ -116,4 +119,5 @@ def _adapt(client: Client, target_id: str) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(NICENESS)
     replay(sys.argv[1], int(sys.argv[2]))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Thread
 
 import pytest
 from sqlalchemy import func, select, update
@@ -11,7 +12,9 @@ from latcast.client import Client
 from latcast.errors import LeaseLostError, NotFoundError
 from latcast.schema import Failure, InputError
 from service.db import tables
+from service.db.visibility import ALL_ROWS
 from service.jobs import queue, reports
+from service.jobs.queue import Receipt
 from service.worker.abandoned import fail_abandoned_jobs
 from tests.service.helpers import OTHER_TARGET, TARGET, World, measurement
 
@@ -127,6 +130,53 @@ def test_a_result_that_comes_after_weeks_is_kept_though_its_job_was_given_up(wor
     assert rows(world) == 1
     with pytest.raises(LeaseLostError):
         agent.failure(job["id"], job["lease_token"], Failure(stage="internal", message="late"))
+
+
+@pytest.mark.parametrize("hidden", ["graph", "target"])
+def test_a_late_result_of_what_was_hidden_meanwhile_is_kept_out_of_sight(world: World, hidden: str) -> None:
+    agent = world.agent()
+    graph = world.graph()
+    world.client.profile(TARGET.id, graphs=[graph])
+    job, now = lease(agent), time.time()
+    with world.database.write.begin() as session:
+        assert queue.expire(session, now=now + 3600) == 1
+        session.execute(update(tables.Agent).values(seen_unix_s=now - 8 * 86_400))
+    fail_abandoned_jobs(world.database, world.settings)
+    with world.database.write.begin() as session:
+        table = {"graph": tables.Graph, "target": tables.Target}[hidden]
+        session.execute(update(table).values(hidden_unix_s=now))
+    receipt = agent.result(job["id"], job["lease_token"], measurement(graph))
+    assert agent.result(job["id"], job["lease_token"], measurement(graph)) == receipt
+    with world.database.read() as session:
+        row = session.get_one(tables.Measurement, receipt["measurement_id"], execution_options=ALL_ROWS)
+        assert row.hidden_unix_s == now
+    assert rows(world) == 0
+
+
+def test_a_result_that_is_sent_again_while_it_is_being_stored_is_one_row(world: World) -> None:
+    agent = world.agent()
+    graph = world.graph()
+    world.client.profile(TARGET.id, graphs=[graph])
+    job = lease(agent)
+    again: list[Receipt] = []
+
+    def report() -> Receipt:
+        with world.database.write.begin() as session:
+            return reports.take_measurement(
+                session, job_id=job["id"], lease_token=job["lease_token"], measurement=measurement(graph)
+            )
+
+    with world.database.write.begin() as session:
+        first = reports.take_measurement(
+            session, job_id=job["id"], lease_token=job["lease_token"], measurement=measurement(graph)
+        )
+        second = Thread(target=lambda: again.append(report()))
+        second.start()
+        second.join(timeout=0.3)
+        assert second.is_alive(), "it waits for the first"
+    second.join()
+    assert again == [first]
+    assert rows(world) == 1
 
 
 def test_result_for_other_work_is_refused_and_the_lease_goes_on(world: World) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from sqlalchemy import update
 
 from latcast.schema import to_plain
-from service.api.routes.jobs import NOTE_S
 from service.db.tables import Agent
+from service.fleet.signs_of_life import NOTE_S
 from tests.service.helpers import DEVICE, OTHER_TARGET, World
 
 

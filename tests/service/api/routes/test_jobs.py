@@ -46,17 +46,17 @@ def test_waiting_for_a_job_ends_when_one_comes(world: World, monkeypatch: pytest
     agent = world.agent()
     graph = world.graph()
     made: list[str] = []
-    look = jobs._has_work
+    take = jobs._lease
 
-    def look_twice(parts: Parts, caller: Principal) -> bool:
-        """The first look finds nothing; a job comes before the second."""
+    def take_twice(parts: Parts, caller: Principal) -> Any:
+        """There is nothing at first; then a job comes."""
         if made:
-            return look(parts, caller)
-        assert not look(parts, caller)
+            return take(parts, caller)
+        assert take(parts, caller) is None
         made.append(world.client.profile(TARGET.id, graphs=[graph])[0]["id"])
-        return False
+        return None
 
-    monkeypatch.setattr(jobs, "_has_work", look_twice)
+    monkeypatch.setattr(jobs, "_lease", take_twice)
     assert lease(agent, wait_s=30)["id"] == made[0]
 
 
@@ -103,15 +103,16 @@ def test_a_key_that_is_revoked_while_it_waits_gets_no_job(
     keyed: tuple[World, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, keys = keyed
-    look, has_work = jobs._has_work, jobs.queue.has_work
+    take = jobs._lease
 
-    def revoke_and_look(parts: Parts, caller: Principal) -> bool:
-        """A job comes, and the key is revoked, before the first look."""
+    def take_and_revoke(parts: Parts, caller: Principal) -> Any:
+        """There is nothing at first; then a job comes, and the key is revoked."""
+        assert take(parts, caller) is None
         world.client.profile(TARGET.id, graphs=[world.graph()])
         revoke_agents(world)
-        return look(parts, caller)
+        return None
 
-    monkeypatch.setattr(jobs, "_has_work", revoke_and_look)
+    monkeypatch.setattr(jobs, "_lease", take_and_revoke)
     with pytest.raises(AuthenticationError, match="revoked"):
         world.client_with(keys["agent"]).lease(wait_s=30)
     assert [job["state"] for job in world.client.jobs()] == ["queued"]
@@ -119,14 +120,12 @@ def test_a_key_that_is_revoked_while_it_waits_gets_no_job(
     fresh = world.client.create_enrolment_token(device=DEVICE.name)["enrolment_token"]
     key = world.client_with(None).register(DEVICE, [TARGET], enrolment_token=fresh)["agent_key"]
 
-    def find_and_revoke(*arguments: Any, **options: Any) -> bool:
-        """The key is revoked between the look and the lease."""
-        found = has_work(*arguments, **options)
+    def revoke_and_take(parts: Parts, caller: Principal) -> Any:
+        """The key is revoked after the call was let in, and before a job is looked for."""
         revoke_agents(world)
-        return found
+        return take(parts, caller)
 
-    monkeypatch.setattr(jobs, "_has_work", look)
-    monkeypatch.setattr(jobs.queue, "has_work", find_and_revoke)
+    monkeypatch.setattr(jobs, "_lease", revoke_and_take)
     with pytest.raises(AuthenticationError, match="revoked"):
         world.client_with(key).lease(wait_s=30)
     assert [job["state"] for job in world.client.jobs()] == ["queued"]
