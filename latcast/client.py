@@ -436,8 +436,8 @@ class Client:
 
         Returns:
             `latency_ms`, `low_ms`, `high_ms`, `measured` and `coverage`, a list each in the order of the networks;
-            `errors` by place; `predictor`, `kind`, `adapted`, `measurements`, `origin` and `warning` (what to know of
-            the predictor), None where parts differ.
+            `errors` by place; `predictor`, `kind`, `adapted`, `measurements`, `origin`, `warning` (what to know of the
+            predictor) and `descriptor` (the evidence that describes the device to it), None where parts differ.
 
         Raises:
             InputError: not one of `texts` (with a space) and `graphs`, or the service cannot use them.

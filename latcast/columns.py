@@ -8,7 +8,7 @@ __all__ = ["MOST_COLUMNS", "joined"]
 MOST_COLUMNS = 10_000
 """Networks in one call."""
 LISTS = ("latency_ms", "low_ms", "high_ms", "measured", "coverage")
-FACTS = ("target", "level", "predictor", "kind", "adapted", "measurements", "origin", "warning")
+FACTS = ("target", "level", "predictor", "kind", "adapted", "measurements", "origin", "warning", "descriptor")
 
 
 def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -21,6 +21,8 @@ def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for part in parts:
         errors.update({str(start + int(place)): problem for place, problem in part["errors"].items()})
         start += len(part["latency_ms"])
-    told = {name: {part.get(name) for part in parts} for name in FACTS}  # older services tell no `warning`
+    told = {
+        name: {part.get(name) for part in parts} for name in FACTS
+    }  # older services tell no `warning` and no `descriptor`
     facts = {name: values.pop() if len(values) == 1 else None for name, values in told.items()}
     return facts | {name: [value for part in parts for value in part[name]] for name in LISTS} | {"errors": errors}

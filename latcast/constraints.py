@@ -13,6 +13,7 @@ from typing import Any
 from latcast.loops.forecasts import Forecasts, column
 from latcast.loops.target import WORK, RemoteTarget, listed
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 
 __all__ = ["Feasible", "Judgement", "Pick", "judged", "worth_measuring"]
 
@@ -233,7 +234,9 @@ class Feasible:
         """
         names, values = listed(networks), [float(score) for score in scores]
         if len(names) != len(values):
-            raise InputError(f"There are {len(names)} networks, but {len(values)} scores; give one for each.")
+            raise InputError(
+                f"{counted(len(names), 'network')}, but {counted(len(values), 'score')}: give one for each."
+            )
         work = self.target.work(names, space=self.space) if self.limits and self.space else None
         measured: list[str] = []
         while True:

@@ -22,6 +22,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from latcast.schema import ArtifactError
+from latcast.schema.counting import counted
 
 __all__ = ["FORMAT_VERSION", "MAX_BYTES", "Artifact", "library_versions", "text_from_array", "text_to_array"]
 
@@ -88,7 +89,7 @@ class Artifact:
             ArtifactError: the bytes are too many, corrupt, truncated, no artifact, or of a newer format.
         """
         if len(data) > max_bytes:
-            raise ArtifactError(f"The artifact takes {len(data):,} bytes; at most {max_bytes:,} are read.")
+            raise ArtifactError(f"The artifact takes {counted(len(data), 'byte')}; at most {max_bytes:,} are read.")
         header = _parse_header(data)
         try:
             arrays = load_tensors(data)
@@ -185,7 +186,9 @@ class Artifact:
             raise ArtifactError(f"The artifact of kind {self.kind!r} lacks the array {name!r}; train it again.")
         array = self.arrays[name]
         if ndim is not None and array.ndim != ndim:
-            raise ArtifactError(f"The array {name!r} has {array.ndim} dimensions instead of {ndim}; train it again.")
+            raise ArtifactError(
+                f"The array {name!r} has {counted(array.ndim, 'dimension')} instead of {ndim}; train it again."
+            )
         return array
 
     def _header_text(self) -> str:

@@ -22,6 +22,7 @@ from latcast.schema import (
     Target,
     TargetId,
 )
+from latcast.schema.counting import counted
 from predictors.networks import Network
 from profilers.progress import Progress
 
@@ -123,7 +124,7 @@ class LatencyDataset:
 
     def __post_init__(self) -> None:
         if self.latency_ms.shape != (len(self.queries),):
-            raise InputError(f"{len(self.queries)} queries but latencies of shape {self.latency_ms.shape}.")
+            raise InputError(f"{counted(len(self.queries), 'query')} but latencies of shape {self.latency_ms.shape}.")
         if not (np.isfinite(self.latency_ms).all() and (self.latency_ms > 0).all()):
             raise InputError("Latencies have to be finite and positive (ms).")
 
@@ -209,6 +210,7 @@ class Capabilities:
         useful_evidence: fields of `DeviceEvidence` that it can do without, but forecasts better with.
         kernels: learns from per-kernel timings too.
         absolute_prior: knows absolute speeds (hence is not equivariant to a change of unit).
+        trains_to_adapt: `adapt` trains a network, which takes tenths of seconds or more.
         features: names of what it reads of `Query.network`, see `predictors.foreign.features`; with `record` it may
             read `Query.graph` itself.
     """
@@ -223,6 +225,7 @@ class Capabilities:
     useful_evidence: frozenset[str] = frozenset()
     kernels: bool = False
     absolute_prior: bool = False
+    trains_to_adapt: bool = False
     features: frozenset[str] = frozenset({"record"})
 
 
@@ -309,6 +312,10 @@ class Predictor(ABC):
     def references(self) -> tuple[str, ...]:
         """Keys (`predictors.features.references`) of the architectures whose latencies `adapt` cannot do without."""
         return ()
+
+    def device_descriptor(self) -> str | None:
+        """The field of `DeviceEvidence` that describes a device to this predictor; None where it takes none."""
+        return None
 
     @abstractmethod
     def to_artifact(self) -> "Artifact":

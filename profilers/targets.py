@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from latcast.schema import Availability, ProfileSettings
+from latcast.schema.counting import counted
 from profilers.backends import Backend, backend_names, get_backend
 from profilers.host.device import describe_device
 
@@ -99,7 +100,10 @@ def _reason(settings: ProfileSettings, cores: int) -> str:
         return refusal
     most = _most_threads(backend, cores)
     if settings.threads > most:
-        return f"{settings.threads} threads are more than the {most} that {backend.name} can use on this machine."
+        return (
+            f"{counted(settings.threads, 'thread')} are more than the {most} that {backend.name} can use on "
+            "this machine."
+        )
     return ""
 
 

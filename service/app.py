@@ -18,6 +18,7 @@ from service.api import problems
 from service.api.deps import ENDING, Parts, identify
 from service.api.door.bodies import BodyReader
 from service.api.door.cancelling import CancelledCalls
+from service.api.door.entity_tags import EntityTags
 from service.api.door.origins import NamedHosts, SameSite
 from service.api.door.pools import Pools
 from service.api.door.prefix import BehindPrefix
@@ -26,6 +27,7 @@ from service.api.middleware import KeyBeforeBody, RequestContext
 from service.api.quick_forecasts import QuickForecasts
 from service.api.rate_limits import KeepsBuckets, RateLimiter
 from service.api.routes import (
+    compare,
     curation,
     devices,
     docs,
@@ -76,8 +78,8 @@ RATE_PER_SECOND = 100.0
 """Calls of each key or address where the settings say nothing."""
 ABANDONED_TICKS = 10
 """Jobs that nobody will take are looked for so much less often than leases that ran out."""
-ROUTERS = (devices.router, graphs.router, jobs.router, predict.router, targets.router, predictors.router,
-           curation.router, session.router, overview.router, rows.router)  # fmt: skip
+ROUTERS = (devices.router, compare.router, graphs.router, jobs.router, predict.router, targets.router,
+           predictors.router, curation.router, session.router, overview.router, rows.router)  # fmt: skip
 """The API's; its paths begin with the version."""
 KEYLESS_ENDS = ("/devices/register",)
 """Ends of paths whose bodies hold an enrolment token in place of a key."""
@@ -280,6 +282,7 @@ def _successor_of(settings: Settings) -> Callable[[str], str | None]:
 def _add_middleware(app: FastAPI, parts: Parts, memory: "ForecastMemory | None", traffic: Traffic) -> None:
     """The last one added is the outermost."""
     settings = parts.settings
+    app.add_middleware(EntityTags)
     app.add_middleware(CancelledCalls)
     if memory is not None:
         app.add_middleware(QuickForecasts, parts=parts, memory=memory)

@@ -163,7 +163,7 @@ def measure(folder: Path, rows: int, repeats: int) -> dict[str, Any]:
     engine = create_engine_for(Settings(data_dir=folder))
     upgrade(engine)
     database = Database(engine)
-    full = fill(database, rows)
+    full, _ = fill(database, rows)
     with database.write.begin() as session:
         table = tables.Target
         empty = session.scalars(select(table.id).where(table.id != full).order_by(table.id)).first()

@@ -6,7 +6,7 @@ them: single samples, and repetitions of a measurement beyond those that were ma
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -151,11 +151,13 @@ def _fleet(session: Session) -> dict[str, Target]:
 
 def _device(session: Session, device: Device, *, seen_unix_s: float) -> None:
     row = records.device_row(device)
-    key, _ = access.create_key(session, scope="agent", name=device.name)
     session.add(row)
     session.flush()
-    session.add(tables.Agent(device_id=row.id, api_key_id=key.id, seen_unix_s=seen_unix_s))
-    key.first_used_unix_s = seen_unix_s - DAYS * 86_400
+    for days in (DAYS, DAYS / 4):  # the device was enrolled twice
+        key, _ = access.create_key(session, scope="agent", name=device.name)
+        since = seen_unix_s - days * 86_400
+        session.add(tables.Agent(device_id=row.id, api_key_id=key.id, seen_unix_s=seen_unix_s, created_unix_s=since))
+        key.first_used_unix_s = since
 
 
 def _microbench(record: Microbench) -> tables.Microbench:
@@ -264,24 +266,42 @@ def _measure(
     database: Database, rows: Sequence[dict[str, Any]], targets: dict[str, Target], count: int, rng: Rng
 ) -> None:
     """All rows once, in order, with kernels and counters; then repetitions of them that differ as repetitions do."""
+    agents = _agents(database)
     end = time.time() - 60
     times = np.sort(end - DAYS * 86_400 * rng.random(count) ** 1.5)
     first = rows[:count]
     with database.write.begin() as session:
         for row, at in zip(first, times, strict=False):
-            _insert_whole(session, row, targets[row["target"]], float(at), rng)
+            _insert_whole(session, row, _values(row, targets[row["target"]], float(at), rng, agents, repeated=False))
     drawn = rng.integers(len(rows), size=max(0, count - len(first)))
     left = times[len(first) :]
     for start in range(0, len(drawn), BATCH):
         part = [
-            _values(rows[place], targets[rows[place]["target"]], float(at), rng, repeated=True)
+            _values(rows[place], targets[rows[place]["target"]], float(at), rng, agents, repeated=True)
             for place, at in zip(drawn[start : start + BATCH], left[start : start + BATCH], strict=True)
         ]
         with database.write.begin() as session:
             session.execute(insert(tables.Measurement), part)
 
 
-def _values(row: dict[str, Any], target: Target, at: float, rng: Rng, *, repeated: bool) -> dict[str, Any]:
+def _agents(database: Database) -> Mapping[str, Sequence[str]]:
+    """Ids of the agents of each device, by its fingerprint, the earliest first."""
+    query = select(tables.Device.fingerprint, tables.Agent.id).join(tables.Agent).order_by(tables.Agent.created_unix_s)
+    found: dict[str, list[str]] = {}
+    with database.read() as session:
+        for row in session.execute(query):
+            found.setdefault(row.fingerprint, []).append(row.id)
+    return found
+
+
+def _reported_by(agents: Sequence[str], at: float) -> str:
+    """Who reported a measurement of that time: the last agent took over a few days ago."""
+    return agents[-1] if at > time.time() - DAYS * 86_400 / 4 else agents[0]
+
+
+def _values(
+    row: dict[str, Any], target: Target, at: float, rng: Rng, agents: Mapping[str, Sequence[str]], *, repeated: bool
+) -> dict[str, Any]:
     latency = row["latency_ms"]
     noisy, drift = row["noisy"], 1 + 0.05 * np.sin(at / 40_000) + (0.02 * rng.standard_normal() if repeated else 0)
     spread = float(row["iqr_ms"] / latency) if latency and row["iqr_ms"] else 0.01
@@ -290,6 +310,7 @@ def _values(row: dict[str, Any], target: Target, at: float, rng: Rng, *, repeate
     summary = records.summary_of_runs(runs)
     return {
         "target_id": target.id,
+        "agent_id": _reported_by(agents[target.device], at),
         "graph_hash": row["graph"],
         "median_ms": summary.median_ms if summary else None,
         "relative_iqr": summary.iqr_ms / summary.median_ms if summary else None,
@@ -322,9 +343,9 @@ def _runs(row: dict[str, Any], ms: float, spread: float, rng: Rng, *, samples: i
         }
 
 
-def _insert_whole(session: Session, row: dict[str, Any], target: Target, at: float, rng: Rng) -> None:
-    values = _values(row, target, at, rng, repeated=False)
+def _insert_whole(session: Session, row: dict[str, Any], values: dict[str, Any]) -> None:
     kernels = row["kernels"] if values["runs"] else None
+    values["with_kernels"] = bool(kernels)
     counters = dict(row["counters"] or ())
     for run in values["runs"][:1]:
         run["kernels"], run["counters"] = kernels is not None, bool(counters)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from latcast.constraints import Feasible
 from latcast.schema import Architecture, InputError
+from latcast.schema.counting import counted
 
 __all__ = ["Candidate", "Moves", "evolve"]
 
@@ -79,7 +80,10 @@ def evolve(
         if len(alive) == population:
             break
     if len(alive) < min(tournament, population):
-        raise InputError(f"Of {tries * population} networks at random, {len(alive)} keep the limits: loosen them.")
+        raise InputError(
+            f"Of {counted(tries * population, 'network')} at random, {counted(len(alive), 'keeps', 'keep')} the "
+            "limits: loosen them."
+        )
     for _ in range(generations):
         parents = [_winner(alive, tournament, rng) for _ in range(children or population)]
         alive.extend(trials.of([_child(space, parent.text, rng) for parent in parents]))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from latcast.onnx_files.records import TensorRecord
 from latcast.schema import DTYPE_BYTES, InvalidModelError
+from latcast.schema.counting import counted
 
 __all__ = ["FilesBeside", "Place"]
 
@@ -71,12 +72,14 @@ class FilesBeside:
         offset, length = _number(where, "offset", tensor.name) or 0, _number(where, "length", tensor.name)
         wanted = _size(tensor)
         if wanted is not None and length not in (None, wanted):
-            raise InvalidModelError(f"The tensor {tensor.name!r} has {length:,} bytes in the file {path.name!r} beside "
+            raise InvalidModelError(f"The tensor {tensor.name!r} has {counted(length, 'byte')} in the file "
+                                    f"{path.name!r} beside "
                                     f"the model, but its shape {tensor.dims} needs {wanted:,}: export it again."
                                     )  # fmt: skip
         wanted = size - offset if wanted is None and length is None else wanted if wanted is not None else length
         if wanted is None or wanted < 0 or offset + wanted > size:
-            raise InvalidModelError(f"The file {path.name!r} beside the model has {size:,} bytes, too few for the "
+            raise InvalidModelError(f"The file {path.name!r} beside the model has {counted(size, 'byte')}, too "
+                                    "few for the "
                                     f"tensor {tensor.name!r}: copy it again.")  # fmt: skip
         return Place(tensor.name, path, offset, wanted)
 

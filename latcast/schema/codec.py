@@ -11,6 +11,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from latcast.schema.counting import counted
 from latcast.schema.errors import InputError
 
 __all__ = ["from_plain", "to_plain"]
@@ -105,7 +106,7 @@ def _build_tuple(args: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...
     if args[-1] is Ellipsis:
         return tuple(_build(args[0], item, f"{path}[{index}]") for index, item in enumerate(value))
     if len(args) != len(value):
-        raise InputError(f"{path}: expected {len(args)} items, found {len(value)}.")
+        raise InputError(f"{path}: expected {counted(len(args), 'item')}, found {len(value)}.")
     pairs = zip(args, value, strict=True)
     return tuple(_build(arg, item, f"{path}[{index}]") for index, (arg, item) in enumerate(pairs))
 

@@ -136,7 +136,8 @@ class DeviceEvidence:
     """What is known of a target besides its support set.
 
     Args:
-        counters: hardware descriptor out of performance counters (MAPLE), by event name.
+        counters: hardware descriptor out of performance counters (MAPLE): counts in a ms by event, and by event and
+            operator (`cpu-cycles`, `cpu-cycles@Conv`).
         microbench: hardware descriptor out of microbenchmarks; time-valued entries end in `_ms`.
         reference_latency_ms: latencies in ms of reference graphs (HELP).
     """

@@ -17,6 +17,7 @@ from predictors.base import FloatArray, LatencyDataset, Prediction, Predictor, P
 from predictors.data.splits import dataset_digest, group_folds, row_keys
 from predictors.evaluation.checkpoints import Checkpoints, NoCheckpoints, kept_arrays
 from predictors.evaluation.metrics import report
+from predictors.features.references import reference_key
 from predictors.registry import predictor_class
 
 __all__ = ["HeldOut", "Plan", "Trained", "cross_validate", "train"]
@@ -247,7 +248,8 @@ def _support(
     """The rows of a target that are measured: the references that the predictor needs, and others at random."""
     keys = row_keys(rows.subset(places))
     wanted = set(predictor.references()) & set(evidence.reference_latency_ms if evidence else ())
-    references = [place for place, key in zip(places, keys, strict=True) if key in wanted]
+    texts = ["" if (named := rows.queries[place].architecture) is None else reference_key(named) for place in places]
+    references = [place for place, key, text in zip(places, keys, texts, strict=True) if wanted & {key, text}]
     others = rng.permutation(np.setdiff1d(places, references))[: max(0, SAMPLES - len(wanted))]
     return np.sort(np.concatenate([references, others]).astype(np.intp))
 

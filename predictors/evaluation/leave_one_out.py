@@ -5,7 +5,9 @@ network is therefore left out, the predictor is adapted to the others, and the n
 Cross-validatory choice and assessment of statistical predictions, Journal of the Royal Statistical Society B 36, 1974).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -92,10 +94,22 @@ def leave_one_out(
     evidence: DeviceEvidence | None = None,
     *,
     most_refits: int = MOST_REFITS,
+    most_judged: int | None = None,
+    suffices: Callable[[LeftOut], bool] | None = None,
 ) -> LeftOut:
-    """The forecasts whose errors `leave_one_out_ape` gives, with their widths; the arguments are the same."""
+    """The forecasts whose errors `leave_one_out_ape` gives, with their widths; the arguments are the same.
+
+    Args:
+        base: as for `leave_one_out_ape`.
+        target: as for `leave_one_out_ape`.
+        support: as for `leave_one_out_ape`.
+        evidence: as for `leave_one_out_ape`.
+        most_refits: parts into which the support is divided.
+        most_judged: parts that are forecast, at random; the rows of the others are NaN. All where left out.
+        suffices: asked after each part whether the forecasts so far are enough; the rest is NaN then.
+    """
     left_out = LeftOut.nothing(len(support))
-    for others, held_out in group_folds(row_keys(support), most_refits):
+    for others, held_out in islice(group_folds(row_keys(support), most_refits), most_judged):
         try:
             adapted = base.adapt(target, support.subset(others), evidence)
         except (InputError, MissingEvidenceError):
@@ -104,4 +118,6 @@ def leave_one_out(
         left_out.median_ms[held_out] = forecast.median_ms
         if forecast.log_std is not None:
             left_out.width[held_out] = forecast.log_std * forecast.tail_scale
+        if suffices is not None and suffices(left_out):
+            break
     return left_out

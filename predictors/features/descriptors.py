@@ -8,12 +8,19 @@ import numpy as np
 
 from latcast.schema import DeviceEvidence, MissingEvidenceError, TargetId
 from predictors.base import FloatArray, LatencyDataset
+from predictors.features.counter_rates import SEPARATOR
 from predictors.features.references import common_references, reference_latencies
 
 __all__ = ["DESCRIPTORS", "Described", "DescriptorReader"]
 
 DESCRIPTORS = ("counters", "microbench", "reference_latency_ms")
 """Fields of `DeviceEvidence` in the order of preference."""
+_REMEDIES = {
+    "counters": "have some networks measured there by an agent that counts events of the hardware, or train with "
+    "another descriptor.",
+    "microbench": "have its agent run them (`latcast agent` does when it starts), or train with another descriptor.",
+}
+"""What helps where evidence is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +97,15 @@ def _raw(
         log_ms = np.log(reference_latencies(names, support, target, evidence))
         return log_ms - log_ms.mean(), float(np.exp(log_ms.mean()))
     entries = {**_entries(kind, support.evidence.get(target)), **_entries(kind, evidence)}
-    missing = [name for name in names if name not in entries]
-    if missing:
-        raise MissingEvidenceError(f"The device's {kind} lack {missing[0]!r}, which training had of every device.")
-    return np.log(np.maximum([entries[name] for name in names], 1e-12)), 1.0
+    # An operator that the device has not run yet is taken to count as all that it has run.
+    known = {name: entries.get(name, entries.get(name.partition(SEPARATOR)[0])) for name in names}
+    values = [value for value in known.values() if value is not None]
+    if len(values) < len(names):
+        missing = next(name for name, value in known.items() if value is None)
+        raise MissingEvidenceError(
+            f"The device's {kind} lack {missing!r}, which training had of every device: {_REMEDIES[kind]}"
+        )
+    return np.log(np.maximum(values, 1e-12)), 1.0
 
 
 def _entries(kind: str, evidence: DeviceEvidence | None) -> Mapping[str, float]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latcast.schema import Architecture, InputError, UnsupportedGraphError
+from latcast.schema.counting import counted
 from predictors.base import FloatArray, Query
 from profilers.search_spaces import get_space
 
@@ -104,7 +105,7 @@ def _architectures(queries: Sequence[Query], space: str) -> list[Architecture]:
     if len(architectures) != len(queries):
         raise UnsupportedGraphError(
             f"This predictor reads architectures of the space {space!r} only; "
-            f"{len(queries) - len(architectures)} of {len(queries)} queries have none."
+            f"{len(queries) - len(architectures)} of {counted(len(queries), 'query')} have none."
         )
     return architectures
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from latcast.schema import Architecture, DeviceEvidence, MissingEvidenceError, TargetId
+from latcast.schema.counting import counted
 from predictors.base import FloatArray, LatencyDataset
 from predictors.data.splits import row_keys
 
@@ -49,18 +50,23 @@ def reference_latencies(
 ) -> FloatArray:
     """Latencies of the reference architectures on a target in ms, float64 (r,).
 
-    They are taken from the evidence, from that of the support, or from rows of the support.
+    They are taken from the evidence, from that of the support, or from rows of the support, whether these are texts or
+    the graphs of texts.
 
     Raises:
         MissingEvidenceError: some of them were not measured; the message names the first.
     """
     latencies: dict[str, float] = dict(zip(row_keys(support), map(float, support.latency_ms), strict=True))
+    for query, ms in zip(support.queries, support.latency_ms.tolist(), strict=True):
+        if query.architecture is not None:
+            latencies[reference_key(query.architecture)] = ms
     for source in (support.evidence.get(target), evidence):
         latencies.update(source.reference_latency_ms if source else {})
     missing = [key for key in references if key not in latencies]
     if missing:
         raise MissingEvidenceError(
-            f"Adapting needs latencies of {len(references)} reference architectures of the target; {len(missing)} were "
+            f"Adapting needs latencies of {counted(len(references), 'reference architecture')} of the target; "
+            f"{len(missing)} were "
             f"not measured, the first is {missing[0]}."
         )
     return np.array([latencies[key] for key in references], dtype=np.float64)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from predictors.base import FloatArray
 
 __all__ = ["AdditiveCosts", "fit_costs"]
@@ -53,7 +54,8 @@ def fit_costs(choices: NDArray[np.intp], options: Sequence[int], latency_ms: Flo
     if len(design) < rank + 2 or len(design) < 2 * HELD_OUT:
         needed = max(1 + sum(count - 1 for count in options) + 2, 2 * HELD_OUT)
         raise InputError(
-            f"{len(design)} latencies cannot tell what {sum(options)} options cost: it takes {needed}, of "
+            f"{counted(len(design), 'latency')} cannot tell what {counted(sum(options), 'option')} cost: it "
+            f"takes {needed}, of "
             "architectures that have all of them."
         )
     held_out = np.arange(len(design)) % HELD_OUT == 0

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from predictors.base import normal_quantile
 
 __all__ = ["calibrated_scale", "conformal_quantile", "minimum_scores"]
@@ -53,7 +54,9 @@ def calibrated_scale(scores: ArrayLike, level: float = 0.9) -> float:
     """
     bound = conformal_quantile(scores, level)
     if math.isinf(bound):
-        raise InputError(f"Calibrating at {level:g} takes at least {minimum_scores(level)} rows; give more of them.")
+        raise InputError(
+            f"Calibrating at {level:g} takes at least {counted(minimum_scores(level), 'row')}; give more of them."
+        )
     return bound / normal_quantile((1 + level) / 2)
 
 

@@ -81,6 +81,10 @@ class CarriedOver(Predictor):
         """The base's, of the network on the new target."""
         return self._base.unknown_operators(query)
 
+    def device_descriptor(self) -> str | None:
+        """The base's."""
+        return self._base.device_descriptor()
+
     def targets_asked(self, target: Target) -> tuple[Target, ...]:
         """Both targets, whose kernels may differ."""
         return (self._old, target)

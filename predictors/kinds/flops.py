@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from latcast.schema import DeviceEvidence, InputError, MissingEvidenceError, Target
+from latcast.schema.counting import counted
 from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Query
 from predictors.data.splits import row_keys
@@ -58,7 +59,7 @@ class FlopsPredictor(Predictor):
         self.centre_ = raw.mean(axis=0)
         x, targets = _design(raw, self.centre_), _target_ids(data.queries)
         if progress:
-            progress(0.0, f"{self.folds} folds")
+            progress(0.0, f"{counted(self.folds, 'fold')}")
         effects = LinearEffects.fit_calibrated(
             x, y, targets, row_keys(data), scale=_SCALE, folds=self.folds, seed=self.seed
         )

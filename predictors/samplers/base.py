@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from predictors.base import FloatArray, Predictor, Query
 from predictors.features.encoding import EncodingTable, common_space
 from predictors.features.flat import flat_features
@@ -122,7 +123,8 @@ def eligible(candidates: Sequence[Query], k: int) -> Rows:
     rows = [index for index, query in enumerate(candidates) if not _is_degenerate(query)]
     if len(rows) < k:
         left_out = len(candidates) - len(rows)
-        raise InputError(f"{k} samples were asked for, but of {len(candidates)} candidates {len(rows)} can be chosen "
+        raise InputError(f"{counted(k, 'sample was', 'samples were')} asked for, but of "
+                         f"{counted(len(candidates), 'candidate')} {len(rows)} can be chosen "
                          f"({left_out} are degenerate). Widen the pool or ask for fewer.")  # fmt: skip
     return np.array(rows, dtype=np.intp)
 

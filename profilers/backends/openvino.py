@@ -18,6 +18,7 @@ from latcast.schema import (
     ProfileSettings,
     TensorSpec,
 )
+from latcast.schema.counting import counted
 from profilers.backends.base import Backend, Feeds, KernelRecord, Session
 from profilers.backends.checks import check_precision, checked_options, memory_error, probe_package
 from profilers.backends.repetition import PROFILED_WARMUP_RUNS, run_profiled
@@ -152,7 +153,9 @@ class OpenVinoSession(Session):
             raise InputError(f"OpenVINO computes in {granted} on this processor, not in {wanted}.")
         threads = self._plain.get_property("INFERENCE_NUM_THREADS")
         if threads != self._settings.threads:
-            raise InputError(f"OpenVINO uses {threads} threads on this machine, not {self._settings.threads}.")
+            raise InputError(
+                f"OpenVINO uses {counted(threads, 'thread')} on this machine, not {self._settings.threads}."
+            )
 
 
 def _import_runtime() -> Any:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from latcast.schema import Device, InputError
+from latcast.schema.counting import counted
 
 __all__ = ["choose_cpus", "cpus_for", "pin", "refuse_more_threads_than_cpus"]
 
@@ -47,9 +48,10 @@ def refuse_more_threads_than_cpus(threads: int, device: Device) -> None:
     """
     if threads > device.logical_cores:
         count = device.logical_cores
-        granted = "1 CPU" if count == 1 else f"{count} CPUs"
+        granted = counted(count, "CPU")
         raise InputError(
-            f"{threads} threads cannot be measured: this process may use {granted} (its CPU set and quota counted), so "
+            f"{counted(threads, 'thread')} cannot be measured: this process may use {granted} (its CPU set and "
+            "quota counted), so "
             f"threads would wait for each other. Use --threads {count} or fewer, or grant more CPUs."
         )
 

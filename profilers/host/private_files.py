@@ -5,6 +5,8 @@ import os
 import stat
 from pathlib import Path
 
+from latcast.schema.counting import counted
+
 __all__ = ["read_private", "require_own", "restrict", "sync_folder", "write_private"]
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -27,7 +29,7 @@ def read_private(path: Path, *, most_bytes: int) -> bytes:
             raise OSError(errno.EINVAL, "it is no file of bytes", str(path))
         _require_owner(state, path)
         if state.st_size > most_bytes:
-            raise OSError(errno.EFBIG, f"it has more than {most_bytes:,} bytes", str(path))
+            raise OSError(errno.EFBIG, f"it has more than {counted(most_bytes, 'byte')}", str(path))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(most_bytes)
     finally:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from profilers.onnx_graph.limits import Limits
     from profilers.onnx_graph.placeholders import Role, placeholder
     from profilers.onnx_graph.reading import bind_shapes, change_batch, load_graph
-    from profilers.onnx_graph.weights import refill_weights, strip_weights
+    from profilers.onnx_graph.weights import refill_weights, strip_weights, write_refilled
 
 __all__ = [
     "GraphLoader",
@@ -25,6 +25,7 @@ __all__ = [
     "placeholder",
     "refill_weights",
     "strip_weights",
+    "write_refilled",
 ]
 
 _MODULES = {
@@ -38,6 +39,7 @@ _MODULES = {
     "placeholder": "placeholders",
     "refill_weights": "weights",
     "strip_weights": "weights",
+    "write_refilled": "weights",
 }
 
 

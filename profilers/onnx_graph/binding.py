@@ -9,6 +9,7 @@ from typing import Any
 from onnx import TypeProto, ValueInfoProto
 
 from latcast.schema import UNKNOWN_RANK, InvalidModelError, UnboundDimensionError
+from latcast.schema.counting import counted
 from profilers.onnx_graph.source import Source
 
 __all__ = ["Dims", "Shapes", "bind_inputs", "forget_shapes"]
@@ -104,7 +105,8 @@ def _bind(name: str, type_proto: TypeProto, shape: Sequence[int], implied: dict[
         for _ in sizes:
             tensor.shape.dim.add()
     if len(tensor.shape.dim) != len(sizes):
-        raise InvalidModelError(f"The input {name!r} has {len(tensor.shape.dim)} dimensions, but the shape given for "
+        raise InvalidModelError(f"The input {name!r} has {counted(len(tensor.shape.dim), 'dimension')}, but the "
+                                "shape given for "
                                 f"it, {written}, has {len(sizes)}.")  # fmt: skip
     for axis, (dim, size) in enumerate(zip(tensor.shape.dim, sizes, strict=True)):
         if dim.dim_value > 0 and dim.dim_value != size:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from latcast.schema import DTYPE_BYTES, InvalidModelError
+from latcast.schema.counting import counted
 
 __all__ = [
     "SMALL_ELEMENTS",
@@ -51,7 +52,8 @@ def validate_values(tensor: TensorProto, dtype: str, elements: int) -> None:
     """
     found, wanted = _stored(tensor, dtype, elements)
     if found != wanted:
-        raise InvalidModelError(f"The tensor {tensor.name!r} holds {found} of the {wanted} values or bytes that its "
+        raise InvalidModelError(f"The tensor {tensor.name!r} holds {found} of the "
+                                f"{counted(wanted, 'value or byte', 'values or bytes')} that its "
                                 f"shape {list(tensor.dims)} needs.")  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from latcast.schema import InvalidModelError, ModelLimitError, UnsupportedOperatorError
+from latcast.schema.counting import counted
 from profilers.onnx_graph.scope import Walked
 from profilers.onnx_graph.shapes.sequences import carried, looped
 from profilers.onnx_graph.source import Operation, SourceGraph, SourceNode
@@ -65,7 +66,8 @@ def control_flow_outputs(node: SourceNode, inputs: Inputs, around: Surroundings,
     rule = {"If": _if, "Loop": _loop, "Scan": scan}.get(node.operation.operator, _unknown)
     outputs, bodies, trips = rule(node, inputs, around)
     if len(outputs) != len(node.outputs):
-        raise InvalidModelError(f"The body of a {node.operation.operator} node gives {len(outputs)} outputs, but the "
+        raise InvalidModelError(f"The body of a {node.operation.operator} node gives "
+                                f"{counted(len(outputs), 'output')}, but the "
                                 f"node has {len(node.outputs)}.")  # fmt: skip
     return outputs, bodies, trips
 

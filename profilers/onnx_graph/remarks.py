@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from latcast.onnx_files.usage import QUANTISED
 from latcast.schema import Graph, Node, TensorSpec
+from latcast.schema.counting import counted
 from profilers.onnx_graph.work import MACS
 
 __all__ = ["described", "empty_by_choice", "number_type", "precision_of", "remarks_of", "unknown_macs"]
@@ -72,7 +73,7 @@ def _sentences(graph: Graph) -> Iterator[str]:
         yield (f"Its latency depends on the values of its inputs, not on their shapes alone ({deciding}): measure it "
                "with inputs of your own (--feeds).")  # fmt: skip
     if unknown := unknown_macs(graph):
-        yield f"MACs unknown of {unknown} node{'s' if unknown > 1 else ''}, whose sizes depend on values."
+        yield f"MACs unknown of {counted(unknown, 'node')}, whose sizes depend on values."
     yield _empty(graph)
     if kind := number_type(graph):
         yield f"It is quantised ({kind}): it runs as given, in its own number types, whatever the target's name says."

@@ -5,13 +5,18 @@ ones as all others are, so that one graph has one latency. A stored model keeps 
 value steers the computation: `latcast.onnx_files.usage` says what does.
 """
 
+from collections.abc import Iterator
+from io import BytesIO
 from math import ceil, prod, sqrt
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
 
+from latcast.onnx_files.records import read_record
 from latcast.onnx_files.usage import FLOATS, QUANTISED, Use, constants_of, model_uses, stripped_role, values_matter
+from latcast.onnx_files.wire import Bytes, Edit, edited_parts, field_of, write
 from latcast.schema import DTYPE_BYTES, InvalidModelError
 from profilers.onnx_graph.binding import Dims, Shapes, bind_inputs, forget_shapes
 from profilers.onnx_graph.comments import drop_comments
@@ -22,9 +27,13 @@ from profilers.onnx_graph.parsing import parse_model
 from profilers.onnx_graph.placeholders import mark
 from profilers.onnx_graph.source import SourceTensor
 
-__all__ = ["refill_weights", "strip_weights"]
+__all__ = ["refill_weights", "strip_weights", "write_refilled"]
 
 _DEFAULT = Limits()
+_RAW_DATA = 9
+"""Number of the field of `TensorProto` that holds values as bytes."""
+_PIECE = 2**18
+"""Values that are made at a time; a multiple of 8, for a word of the generator makes as many bytes."""
 
 
 def strip_weights(
@@ -65,33 +74,52 @@ def strip_weights(
 
 
 def refill_weights(model: bytes, seed: int = 0, *, limits: Limits = _DEFAULT) -> bytes:
-    """The model with all placeholders filled; one without placeholders comes back as it is, where runtimes can read it.
+    """What `write_refilled` writes, in one piece."""
+    whole = BytesIO()  # grows in place, and gives its buffer away
+    write_refilled(model, whole, seed, limits=limits)
+    return whole.getvalue()
+
+
+def write_refilled(model: bytes, out: BinaryIO, seed: int = 0, *, limits: Limits = _DEFAULT) -> None:
+    """Write the model with all placeholders filled; one without is written as it is, where runtimes can read it.
 
     The values follow from the seed and the tensor's position alone, by integer arithmetic and exactly rounded
-    operations, so that every machine fills in the same bits. They keep their marks: the hash stays the same.
+    operations, so that every machine fills in the same bits. They keep their marks: the hash stays the same. Values are
+    made while they are written, so that a model of any size takes as much memory as it does without them.
 
     Args:
         model: a weight-stripped ONNX file.
+        out: takes the bytes.
         seed: of the values.
         limits: caps on the model; `constant_bytes` bounds what is filled in.
 
     Raises:
         ModelLimitError: the weights would take more than the limits allow.
         InvalidModelError: as `load_graph`, or a placeholder that cannot be filled.
+        OSError: there is no room for them.
     """
     source = parse_model(model, limits)
-    constants = constants_of(source.graph, source.functions)
-    empty = [(tensor, name) for tensor, name in constants if tensor.role and not tensor.filled]
+    constants = list(constants_of(source.graph, source.functions))
+    empty = [
+        (place, tensor, name) for place, (tensor, name) in enumerate(constants) if tensor.role and not tensor.filled
+    ]
     mended = make_readable(source)
     if not empty:
-        return bytes(source.proto.SerializeToString()) if mended else model
-    for tensor, _ in empty:
+        out.write(source.proto.SerializeToString() if mended else model)
+        return
+    for _, tensor, _ in empty:
         _check_type(tensor)
-    _check_sizes([tensor for tensor, _ in empty], limits)
+    _check_sizes([tensor for _, tensor, _ in empty], limits)
     uses = model_uses(source.graph, source.functions)
-    for position, (tensor, name) in enumerate(empty):
-        _fill(tensor, uses.get(name), np.random.PCG64(np.random.SeedSequence([seed, position])))
-    return bytes(source.proto.SerializeToString())
+    written = Bytes(source.proto.SerializeToString())
+    record = read_record(written)
+    places = [found for found, _ in constants_of(record.graph, record.functions)]
+    edits = []
+    for position, (place, tensor, name) in enumerate(empty):
+        at = places[place]
+        values = _Values(tensor, uses.get(name), (seed, position))
+        edits.append(Edit(at.start, at.end, [written.read(at.start, at.end), *field_of(_RAW_DATA, [values])]))
+    write(edited_parts(written, sorted(edits, key=lambda edit: edit.start)), out)
 
 
 def _check_sizes(tensors: list[SourceTensor], limits: Limits) -> None:
@@ -113,22 +141,48 @@ def _check_type(tensor: SourceTensor) -> None:
                                 "only weights can be left out.")  # fmt: skip
 
 
-def _fill(tensor: SourceTensor, use: Use | None, bits: np.random.PCG64) -> None:
-    role, count = tensor.role, tensor.elements
-    if tensor.dtype in QUANTISED:
-        size = _bytes(tensor)
-        tensor.proto.raw_data = bits.random_raw(-(-size // 8)).astype("<u8").tobytes()[:size]
-        return
-    if role == "positive":
-        values = _uniform(bits, count) + np.float32(0.5)
-    elif role == "scale":
-        values = np.float32(1) + np.float32(0.125) * _normal(bits, count)
-    else:
-        values = _normal(bits, count) * np.float32(_deviation(tensor, use))
-    dtype = helper.tensor_dtype_to_np_dtype(tensor.proto.data_type)
-    converted = values.astype(dtype)
-    raw = converted.astype(dtype.newbyteorder("<")).tobytes() if dtype.kind == "f" else converted.tobytes()
-    tensor.proto.raw_data = raw
+class _Values:
+    """The values of a placeholder, which are made when they are written.
+
+    Args:
+        tensor: the placeholder.
+        use: how it is read.
+        seed: of the values.
+    """
+
+    def __init__(self, tensor: SourceTensor, use: Use | None, seed: tuple[int, int]) -> None:
+        self._tensor, self._use, self._seed = tensor, use, seed
+
+    @property
+    def size(self) -> int:
+        """Bytes that they take."""
+        return _bytes(self._tensor)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The values in the file's order and format."""
+        bits = np.random.PCG64(np.random.SeedSequence(self._seed))
+        if self._tensor.dtype in QUANTISED:
+            for size in _pieces(self.size):
+                yield bits.random_raw(-(-size // 8)).astype("<u8").tobytes()[:size]
+            return
+        dtype = helper.tensor_dtype_to_np_dtype(self._tensor.proto.data_type)
+        for count in _pieces(self._tensor.elements):
+            converted = self._floats(bits, count).astype(dtype)
+            yield converted.astype(dtype.newbyteorder("<")).tobytes() if dtype.kind == "f" else converted.tobytes()
+
+    def _floats(self, bits: np.random.PCG64, count: int) -> NDArray[np.float32]:
+        """The next values; float32 (count,)."""
+        if self._tensor.role == "positive":
+            return _uniform(bits, count) + np.float32(0.5)
+        if self._tensor.role == "scale":
+            return np.float32(1) + np.float32(0.125) * _normal(bits, count)
+        return _normal(bits, count) * np.float32(_deviation(self._tensor, self._use))
+
+
+def _pieces(total: int) -> Iterator[int]:
+    """Sizes of pieces of so many values: all but the last take whole words of the generator."""
+    for start in range(0, total, _PIECE):
+        yield min(_PIECE, total - start)
 
 
 def _uniform(bits: np.random.PCG64, count: int) -> NDArray[np.float32]:

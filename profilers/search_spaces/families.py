@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from latcast.schema import Architecture
+from latcast.schema.counting import counted
 from profilers.search_spaces.base import Encoding, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder
 from profilers.search_spaces.errors import invalid
@@ -160,7 +161,9 @@ class FamilySpace(SearchSpace):
     def _read(self, text: str) -> tuple[Family, dict[str, Value]]:
         """Family and complete values of a text; whether they go together is not checked."""
         if len(text) > MAX_TEXT:
-            raise self._invalid(text, MAX_TEXT, f"the text has {len(text)} characters and at most {MAX_TEXT} are read")
+            raise self._invalid(
+                text, MAX_TEXT, f"the text has {counted(len(text), 'character')} and at most {MAX_TEXT} are read"
+            )
         name, slash, rest = text.partition("/")
         family = self.families.get(name)
         if family is None:

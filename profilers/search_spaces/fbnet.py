@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from latcast.schema import Architecture
+from latcast.schema.counting import counted
 from profilers.search_spaces.base import Encoding, Position, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.errors import invalid
@@ -149,7 +150,7 @@ class FBNet(SearchSpace):
             operators.append(OPERATORS.index(block))
             position += len(block) + 1
         if len(operators) != POSITIONS:
-            problem = f"there are {len(operators)} blocks instead of {POSITIONS}, joined with '|'"
+            problem = f"there are {counted(len(operators), 'block')} instead of {POSITIONS}, joined with '|'"
             raise invalid(self.name, text, max(0, position - 1), problem, self.example)
         return operators
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
+from latcast.schema.counting import counted
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 
 __all__ = [
@@ -77,7 +78,7 @@ def conv(
 ) -> Tensor:
     """Convolution over all spatial axes of `x`."""
     if x.channels % groups or channels % groups:
-        raise ValueError(f"{groups} groups do not divide {x.channels} and {channels} channels")
+        raise ValueError(f"{counted(groups, 'group')} do not divide {x.channels} and {counted(channels, 'channel')}")
     window = _window(x, kernel, stride, padding, dilation)
     spatial, kernels = window.pop("spatial"), window["kernel_shape"]
     if dilation > 1:

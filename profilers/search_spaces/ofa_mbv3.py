@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from latcast.schema import Architecture, InvalidArchitectureError
+from latcast.schema.counting import counted
 from profilers.search_spaces.base import Encoding, Position, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.errors import invalid
@@ -111,7 +112,7 @@ class OFAMobileNetV3(SearchSpace):
         blocks = MAX_DEPTH * len(TEMPLATES)
         for name, count in (("ks", blocks), ("e", blocks), ("d", len(TEMPLATES)), ("r", 1)):
             if len(numbers.get(name, ())) != count:
-                problem = f"the dictionary needs {name!r}, a list of {count} numbers"
+                problem = f"the dictionary needs {name!r}, a list of {counted(count, 'number')}"
                 raise self._invalid(text, 0, problem)
         if any(depth not in DEPTHS for depth in numbers["d"]):
             raise self._invalid(text, 0, f"the depths 'd' have to be among {', '.join(map(str, DEPTHS))}")
@@ -223,7 +224,9 @@ class OFAMobileNetV3(SearchSpace):
             stages.append(self._stage(text, part, position))
             position += len(part) + 1
         if len(stages) != len(TEMPLATES):
-            raise self._invalid(text, len(text), f"there are {len(stages)} stages instead of {len(TEMPLATES)}")
+            raise self._invalid(
+                text, len(text), f"there are {counted(len(stages), 'stage')} instead of {len(TEMPLATES)}"
+            )
         return Choices(int(head[1]), tuple(stages))
 
     def _stage(self, text: str, part: str, position: int) -> Stage:
@@ -236,7 +239,9 @@ class OFAMobileNetV3(SearchSpace):
             blocks.append((int(block[1]), int(block[2])))
             position += len(item) + 1
         if len(blocks) not in DEPTHS:
-            raise self._invalid(text, position - 1, f"the stage has {len(blocks)} blocks instead of 2, 3 or 4")
+            raise self._invalid(
+                text, position - 1, f"the stage has {counted(len(blocks), 'block')} instead of 2, 3 or 4"
+            )
         return tuple(blocks)
 
     def _invalid(self, text: str, position: int, problem: str) -> InvalidArchitectureError:

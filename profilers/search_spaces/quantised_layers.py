@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from latcast.schema.counting import counted
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.layers import window_attributes
 
@@ -81,7 +82,7 @@ def qdq_conv(
 ) -> Tensor:
     """Convolution between DequantizeLinear nodes; quantise its result for a runtime to run it in 8 bits."""
     if x.channels % groups or channels % groups:
-        raise ValueError(f"{groups} groups do not divide {x.channels} and {channels} channels")
+        raise ValueError(f"{counted(groups, 'group')} do not divide {x.channels} and {counted(channels, 'channel')}")
     window = window_attributes(x, kernel, stride)
     spatial, kernels = window.pop("spatial"), window["kernel_shape"]
     weight = qdq_weight(net, (channels, x.channels // groups, *kernels), 0, per_channel=per_channel)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from latcast.schema import Architecture
+from latcast.schema.counting import counted
 from profilers.search_spaces.base import Encoding, Position, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder
 from profilers.search_spaces.errors import invalid
@@ -90,9 +91,11 @@ class TextSpace(SearchSpace):
                 codes.append(allowed.index(word))
                 at += len(word) + 1
             if len(words) != len(fields):
-                raise self._invalid(text, at, f"a part has {len(words)} fields instead of {len(fields)}")
+                raise self._invalid(text, at, f"a part has {counted(len(words), 'field')} instead of {len(fields)}")
         if len(parts) != len(self._parts()):
-            raise self._invalid(text, len(text), f"there are {len(parts)} parts instead of {len(self._parts())}")
+            raise self._invalid(
+                text, len(text), f"there are {counted(len(parts), 'part')} instead of {len(self._parts())}"
+            )
         return tuple(codes)
 
     def _invalid(self, text: str, at: int, problem: str) -> Exception:

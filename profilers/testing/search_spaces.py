@@ -21,6 +21,7 @@ import onnxruntime
 import pytest
 
 from latcast.schema import Architecture, Graph, InvalidArchitectureError
+from latcast.schema.counting import counted
 from profilers.onnx_graph import load_graph, refill_weights
 from profilers.search_spaces.base import SearchSpace
 
@@ -139,7 +140,7 @@ class SearchSpaceSuite:
                 ran += 1
             if ran == self.runs:
                 return
-        pytest.fail(f"of {10 * self.runs} samples only {ran} were small enough to run")
+        pytest.fail(f"of {counted(10 * self.runs, 'sample')} only {ran} were small enough to run")
 
 
 def run_once(model: bytes, graph: Graph) -> dict[str, np.ndarray]:

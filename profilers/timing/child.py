@@ -5,10 +5,11 @@ three such processes.
 """
 
 import gc
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from latcast.schema import (
     Failure,
@@ -76,16 +77,19 @@ def answer(request: ProfileRequest, folder: Path) -> ProfileAnswer | Failure:
 
 
 def _refill(request: ProfileRequest, folder: Path) -> None:
-    from profilers.onnx_graph import refill_weights
+    from profilers.onnx_graph import write_refilled
 
     path = folder / MODEL_FILE
-    _replace(path, refill_weights(path.read_bytes(), request.settings.seed))
+    with _replacing(path) as draft:
+        write_refilled(path.read_bytes(), draft, request.settings.seed)
 
 
-def _replace(path: Path, model: bytes) -> None:
-    """Put a model in a file's place; the file itself may be the caller's, and stays as it is."""
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes a model's place once it is written; the model's own may be the caller's, and stays as it is."""
     draft = path.with_suffix(".draft")
-    draft.write_bytes(model)
+    with draft.open("wb") as file:
+        yield file
     draft.replace(path)
 
 
@@ -96,7 +100,8 @@ def _prepare(request: ProfileRequest, folder: Path) -> ProfileAnswer:
         seeds = range(settings.seed, settings.seed + CALIBRATION_FEEDS)
         feeds = [_feeds(request, folder, seed) for seed in seeds]
         path, sentinel = folder / MODEL_FILE, folder / SENTINEL_FILE
-        _replace(path, backend.prepare(path.read_bytes(), settings, feeds))
+        with _replacing(path) as draft:
+            draft.write(backend.prepare(path.read_bytes(), settings, feeds))
         if settings.sentinel:
             sentinel.write_bytes(prepared_sentinel(sentinel.read_bytes(), type(backend), settings.precision))
     return ProfileAnswer()

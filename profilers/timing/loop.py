@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from latcast.schema import KernelTiming, LatcastError, ProcessRun, ProfileSettings, most_kernels, quantile
+from latcast.schema.counting import counted
 from profilers.backends.base import Backend, Feeds, KernelRecord, Session
 from profilers.counters.base import CounterReader
 from profilers.counters.process import peak_memory_bytes
@@ -154,7 +155,7 @@ def _kernels(
         if records is None:
             return None, "This backend times no kernels."
         if len(records) > most_kernels(len(producers)):
-            return None, f"One run has {len(records):,} kernels, too many to be kept: its loops run often."
+            return None, f"One run has {counted(len(records), 'kernel')}, too many to be kept: its loops run often."
         return kernel_timings(records, latency_ms, producers), ""
     except Exception as error:  # noqa: BLE001 - whatever a profiler raises, the samples are taken
         return None, _words(error)

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from latcast.errors import AuthenticationError
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from predictors.foreign.reader import ReadsFeatures
 from service.api.door.bodies import BodyReader
 from service.api.door.callers import caller_at
@@ -187,7 +188,7 @@ async def _limit(
 ) -> int:
     most = parts.settings.max_page_size
     if limit > most:
-        raise InputError(f"limit: a page has at most {most} items; use next_cursor to go on.")
+        raise InputError(f"limit: a page has at most {counted(most, 'item')}; use next_cursor to go on.")
     return limit
 
 

@@ -70,5 +70,6 @@ def _about(target: str, answers: Answers) -> dict[str, Any]:
         "adapted": responder.adapted if responder else None,
         "measurements": responder.measurements if responder else None,
         "warning": responder.warning if responder else None,
+        "descriptor": responder.descriptor if responder else None,
         "origin": answers.origin,
     }

@@ -34,6 +34,7 @@ def columns_json(target: str, level: float, answers: Answers, facts: Mapping[str
         "adapted": responder.adapted if responder else None,
         "measurements": responder.measurements if responder else None,
         "warning": responder.warning if responder else None,
+        "descriptor": responder.descriptor if responder else None,
         "origin": answers.origin,
         "errors": {str(index): problem_of(error) for index, error in answers.errors.items()},
     }
@@ -82,7 +83,7 @@ def _end_of_predicted(answers: Answers) -> str:
     members = {
         "adapted": responder.adapted, "predictor": responder.predictor, "kind": responder.kind,
         "measurements": responder.measurements, "statistic": None, "origin": answers.origin, "unknown_operators": [],
-        "remarks": [], "warning": responder.warning,
+        "remarks": [], "warning": responder.warning, "descriptor": responder.descriptor,
     }  # fmt: skip
     return to_json(members).decode()[1:]
 
@@ -90,6 +91,6 @@ def _end_of_predicted(answers: Answers) -> str:
 def _end_of_measured(statistic: str, origin: str) -> str:
     members: dict[str, Any] = {
         "adapted": True, "predictor": None, "kind": None, "measurements": 1, "statistic": statistic, "origin": origin,
-        "unknown_operators": [], "remarks": [], "warning": None,
+        "unknown_operators": [], "remarks": [], "warning": None, "descriptor": None,
     }  # fmt: skip
     return to_json(members).decode()[1:]

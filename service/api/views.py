@@ -11,18 +11,23 @@ from service.api import schemas
 from service.db import records, tables
 from service.db.statements import chunks
 from service.db.visibility import ALL_ROWS
-from service.fleet.microbenchmarks import chosen_microbenches
+from service.fleet.microbenchmarks import chosen_microbenches, target_microbench
 from service.fleet.presence import Presence, presence_of
+from service.forecasting.history import forecast_before, forecasts_before
 from service.forecasting.lookup_tables import LookupTable
 from service.graphs.store import architectures_of
 from service.jobs import queue
 from service.jobs.payloads import ProfilePayload, parsed
 from service.jobs.waiting import why_waiting
 from service.learning.training_record import warning_of
+from service.measurements import pages
+from service.measurements.columns import NO_AGENT
+from service.measurements.sources import names_of
 from service.settings import Settings
 
-__all__ = ["graph_out", "job_out", "job_ref", "job_refs", "jobs_out", "key_out", "lease_out", "lookup_table_out",
-           "microbench_ref", "target_out", "targets_out"]  # fmt: skip
+__all__ = ["children_out", "graph_out", "job_out", "job_ref", "job_refs", "jobs_out", "key_out", "lease_out",
+           "lookup_table_out", "measurement_out", "microbench_out", "microbench_ref", "target_out",
+           "targets_out"]  # fmt: skip
 
 
 def job_ref(job: tables.Job, waiting: str | None = None) -> schemas.JobRef:
@@ -72,6 +77,41 @@ def _job_out(
         result=job.result,
         reasons=[schemas.AttemptOut.model_validate(row) for row in attempts],
         children=dict(children),
+    )
+
+
+def children_out(session: Session, job_id: str, settings: Settings) -> schemas.ChildrenOut:
+    """The jobs that a job waits for, with the networks that these measure and what came of it."""
+    jobs = queue.children(session, job_id)
+    names = architectures_of(session, {job.graph_hash for job in jobs if job.graph_hash})
+    measured = {job.id: (job.result or {}).get("measurement_id") for job in jobs}
+    ids = [one for one in measured.values() if one is not None]
+    latencies: dict[int, float | None] = {}
+    for part in chunks(ids):
+        query = select(tables.Measurement.id, tables.Measurement.median_ms).where(tables.Measurement.id.in_(part))
+        latencies |= {row.id: row.median_ms for row in session.execute(query, execution_options=ALL_ROWS)}
+    forecasts = forecasts_before(session, ids)
+    items = [
+        schemas.ChildOut(
+            **ref.model_dump(),
+            text=name.text if (name := names.get(ref.graph or "")) else None,
+            measurement=measured[ref.id],
+            median_ms=latencies.get(measured[ref.id] or 0),
+            forecast=forecasts.get(measured[ref.id] or 0),
+        )
+        for ref in job_refs(session, jobs, settings)
+    ]
+    return schemas.ChildrenOut(items=items)
+
+
+def measurement_out(session: Session, row: tables.Measurement) -> schemas.MeasurementOut:
+    """A measurement whole, with who reported it and the forecast that stood until then."""
+    return schemas.MeasurementOut(
+        job=row.job_id,
+        source=names_of(session, [row.agent_id or NO_AGENT])[row.agent_id or NO_AGENT],
+        summary=pages.summaries(session, [row])[0],
+        measurement=records.measurement_record(row),
+        forecast=forecast_before(session, row.id),
     )
 
 
@@ -160,6 +200,12 @@ def target_out(
 def _adaptation_out(row: tables.Adaptation) -> schemas.AdaptationOut:
     found = schemas.AdaptationOut.model_validate(row)
     return found.model_copy(update={"warning": warning_of(row.metrics)})
+
+
+def microbench_out(session: Session, target_id: str) -> schemas.MicrobenchOut:
+    """The microbenchmarks that represent a target."""
+    row, record = target_microbench(session, target_id)
+    return schemas.MicrobenchOut(target=target_id, microbench=record, created_unix_s=row.created_unix_s)
 
 
 def microbench_ref(row: tables.Microbench) -> schemas.MicrobenchRef:

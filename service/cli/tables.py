@@ -1,10 +1,11 @@
 """Tables of all commands: readable at 80 columns and through a pipe, with every value whole.
 
 A table that fits is printed as it is. In one that does not fit, texts that may be long are wrapped in their columns
-while that is readable; else they get lines of their own above the row's figures; else each row becomes a block of
-labelled lines. Lines end at blanks alone, so that a name is never broken: one that is wider than the reader makes its
-line so. Nothing is drawn around a table, and through a pipe a row is one line unless COLUMNS says how wide the reader
-is.
+while that is readable; else those that do not fit beside their row's figures get lines of their own above them, and the
+other rows stay on one line; else each row becomes a block of labelled lines. Lines end at blanks alone, so that a name
+is never broken: one that is wider than the reader makes its line so. Nothing is drawn around a table. Through a pipe a
+row is one line unless COLUMNS says how wide the reader is; very long names stand last there, where they push no figure
+away.
 """
 
 import os
@@ -46,7 +47,7 @@ NARROWEST = 20
 NAME_LINES = 2
 """Lines above which a name that is wrapped at its blanks is easier to read, and to copy, on lines of its own."""
 LONGEST_NAME = 100
-"""Characters above which a name gets a line of its own, even through a pipe."""
+"""Characters above which a name stands behind its figures in a pipe."""
 GAP, INDENT = 2, 2
 """Blanks between columns, and before figures below a name."""
 UNLIMITED = 100_000
@@ -153,10 +154,15 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, ou
     if title:
         out.print()
         _print(shown(title, style="bold"), out)
+    if out.width == UNLIMITED:
+        layout = layout.with_long_names_last()
+    layout = layout.with_texts_that_move(out.width)
     widths = layout.widths(out.width)
     beside = layout.figure_widths(out.width)
-    if widths and (beside is None or layout.is_readable(widths, piped=out.width == UNLIMITED)):
+    if widths and (beside is None or out.width == UNLIMITED or layout.is_readable(widths)):
         _print(layout.table(widths), out)
+    elif beside and (mixed := layout.mixed_widths(out.width)):
+        layout.print_mixed(mixed, out)
     elif beside:
         layout.print_above(beside, out)
     else:
@@ -186,19 +192,62 @@ class _Layout:
         words = [word for row in self.rows for word in row[place].plain.split()]
         return max(map(cell_len, [*words, *self.columns[place].header.split()]), default=0)
 
-    def is_readable(self, widths: Sequence[int], *, piped: bool) -> bool:
-        """Whether no name is wrapped into more lines than its column allows, or pushes its figures far away."""
+    def is_readable(self, widths: Sequence[int]) -> bool:
+        """Whether no name is wrapped into more lines than its column allows."""
         return all(
-            size <= (LONGEST_NAME if piped and column.most_lines == NAME_LINES else column.most_lines * width)
+            size <= column.most_lines * width
             for size, width, column in zip(self._sizes(), widths, self.columns, strict=True)
         )
 
+    def with_long_names_last(self) -> "_Layout":
+        """The same with columns of very long names behind the others, so that they push no figure away."""
+        sizes = self._sizes()
+        last = [
+            place
+            for place, column in enumerate(self.columns)
+            if column.most_lines == NAME_LINES and sizes[place] > LONGEST_NAME
+        ]
+        order = [place for place in range(len(sizes)) if place not in last] + last
+        return _Layout([self.columns[place] for place in order], [[row[place] for place in order] for row in self.rows])
+
+    def with_texts_that_move(self, width: int) -> "_Layout":
+        """The same; where the figures do not fit on one line, wide texts among them, as hashes, count as names."""
+        columns = list(self.columns)
+        while True:
+            layout = _Layout(columns, self.rows)
+            sizes = [
+                0 if column.wraps or column.right else size for column, size in zip(columns, self._sizes(), strict=True)
+            ]
+            widest = max(range(len(sizes)), key=sizes.__getitem__)
+            if layout.widths(width) or layout.figure_widths(width) or sizes[widest] <= NARROWEST:
+                return layout
+            columns[widest] = names(columns[widest].header)
+
+    def mixed_widths(self, width: int) -> list[int] | None:
+        """Width of each column where some texts of the only long column fit beside their figures, or None."""
+        sizes = self._sizes()
+        wraps = [place for place, column in enumerate(self.columns) if column.wraps]
+        if len(wraps) != 1:
+            return None
+        place = wraps[0]
+        room = width - sum(sizes) + sizes[place] - GAP * (len(sizes) - 1)
+        fitting = [size for row in self.rows if (size := cell_len(row[place].plain)) <= room]
+        header = cell_len(self.columns[place].header)
+        if not fitting or header > room:
+            return None
+        return [*sizes[:place], max(header, *fitting), *sizes[place + 1 :]]
+
     def figure_widths(self, width: int) -> list[int] | None:
         """Width of each column, 0 for long texts, where the others fit on one line; None where they do not."""
-        sizes = [0 if column.wraps else size for column, size in zip(self.columns, self._sizes(), strict=True)]
-        figures = sum(size > 0 for size in sizes)
-        fits = 0 < figures < len(sizes) and sum(sizes) + GAP * (figures - 1) + INDENT <= width
-        return sizes if fits else None
+        for movable in (NAME_LINES, UNLIMITED):  # names alone, if sentences fit beside the figures
+            sizes = [
+                0 if NAME_LINES <= column.most_lines <= movable else size
+                for column, size in zip(self.columns, self._sizes(), strict=True)
+            ]
+            figures = sum(size > 0 for size in sizes)
+            if 0 < figures < len(sizes) and sum(sizes) + GAP * (figures - 1) + INDENT <= width:
+                return sizes
+        return None
 
     def table(self, widths: Sequence[int]) -> Table:
         """The whole table at these widths."""
@@ -206,13 +255,26 @@ class _Layout:
 
     def print_above(self, widths: Sequence[int], out: Console) -> None:
         """Print each row's long texts on lines of their own, and its figures below them."""
-        headers = [column.header for column in self.columns if column.wraps and column.header]
+        headers = [
+            column.header for column, size in zip(self.columns, widths, strict=True) if not size and column.header
+        ]
         _print(Text((" " * GAP).join(headers), style="bold"), out)
         _print(_indented(self._table(widths, [], header=True)), out)
         for row in self.rows:
-            texts = [text for text, size in zip(row, widths, strict=True) if not size and text.plain]
-            _print(Text(" " * GAP).join(texts), out)
+            for texts in _lines_of([text for text, size in zip(row, widths, strict=True) if not size], out.width):
+                _print(texts, out)
             _print(_indented(self._table(widths, [row], header=False)), out)
+
+    def print_mixed(self, widths: Sequence[int], out: Console) -> None:
+        """Print each row on a line; a long text that does not fit into its column stands on a line above."""
+        place = next(place for place, column in enumerate(self.columns) if column.wraps)
+        _print(self._table(widths, [], header=True), out)
+        for row in self.rows:
+            beside = list(row)
+            if cell_len(row[place].plain) > widths[place]:
+                _print(row[place], out)
+                beside[place] = Text("")
+            _print(self._table(widths, [beside], header=False), out)
 
     def print_blocks(self, out: Console) -> None:
         """Print each row as labelled lines, with an empty line between rows."""
@@ -247,6 +309,19 @@ def _shared(sizes: dict[int, int], least: dict[int, int], room: int) -> dict[int
         result[index] += more
         room -= more
     return result
+
+
+def _lines_of(texts: Sequence[Text], width: int) -> list[Text]:
+    """Texts beside each other, as many on a line as fit whole."""
+    lines: list[Text] = []
+    for text in texts:
+        if not text.plain:
+            continue
+        if lines and cell_len(lines[-1].plain) + GAP + cell_len(text.plain) <= width:
+            lines[-1] = Text(" " * GAP).join([lines[-1], text])
+        else:
+            lines.append(text)
+    return lines
 
 
 def _indented(table: Table) -> Padding:

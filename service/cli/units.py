@@ -3,6 +3,8 @@
 import time
 from collections.abc import Mapping
 
+from latcast.schema.counting import counted
+
 __all__ = ["ago", "count", "duration", "macs", "milliseconds", "parameters", "size"]
 
 SMALLEST_MS = 0.1
@@ -42,8 +44,7 @@ def size(value: float) -> str:
 
 def macs(total: float, unknown_of: int) -> str:
     """Multiply-accumulates, and of how many nodes nobody knows them."""
-    nodes = f"{unknown_of} node{'s' if unknown_of > 1 else ''}"
-    return f"{count(total)}, unknown of {nodes}" if unknown_of else count(total)
+    return f"{count(total)}, unknown of {counted(unknown_of, 'node')}" if unknown_of else count(total)
 
 
 def parameters(counts: Mapping[str, int], size_bytes: float) -> str:

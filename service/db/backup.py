@@ -13,6 +13,7 @@ from sqlalchemy.exc import DatabaseError
 
 from latcast.errors import ConflictError
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from profilers.host.private_files import sync_folder
 from service.db.copying import copy_rows, reflected, set_sequences
 from service.db.database_file import renaming
@@ -153,7 +154,8 @@ def _require_empty(connection: Connection) -> None:
     for table in reflected(connection):
         count = connection.scalar(select(func.count()).select_from(table))
         if count:
+            rows = counted(count, f"row of {table.name}, which stays", f"rows of {table.name}, which stay")
             raise ConflictError(
-                f"The database holds {count:,} rows of {table.name}, which stay: restore into an empty one (another "
-                "LATCAST_DATA_DIR or LATCAST_DATABASE_URL), or move the file away while no service runs."
+                f"The database holds {rows}: restore into an empty one (another LATCAST_DATA_DIR or "
+                "LATCAST_DATABASE_URL), or move the file away while no service runs."
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Table, func, select, text
 
 from latcast.schema import JobState
+from latcast.schema.counting import counted
 from service.db import tables
 from service.db.copying import reflected
 from service.db.migrate import current_revision, head_revision, require_own
@@ -60,7 +61,10 @@ def _engine_problems(connection: Connection, there: list[Table]) -> Iterator[str
     verdicts = connection.execute(text("PRAGMA integrity_check(20)")).scalars().all()
     yield from (f"The file is damaged: {verdict}." for verdict in verdicts if verdict != "ok")
     lost = [str(row[0]) for row in connection.execute(text("PRAGMA foreign_key_check"))]
-    yield from (f"{lost.count(name)} rows of {name} refer to rows that are not there." for name in sorted(set(lost)))
+    yield from (
+        f"{counted(lost.count(name), f'row of {name} refers', f'rows of {name} refer')} to rows that are not there."
+        for name in sorted(set(lost))
+    )
 
 
 def _late_sequences(connection: Connection, there: list[Table]) -> Iterator[str]:
@@ -76,18 +80,20 @@ def _late_sequences(connection: Connection, there: list[Table]) -> Iterator[str]
 
 
 def _own_problems(connection: Connection) -> Iterator[str]:
-    yield from _named("artifacts differ from their digests", _wrong_artifacts(connection))
-    yield from _named("graphs cannot be unpacked", _wrong_graphs(connection))
+    yield from _named(
+        "artifact differs from its digest", "artifacts differ from their digests", _wrong_artifacts(connection)
+    )
+    yield from _named("graph cannot be unpacked", "graphs cannot be unpacked", _wrong_graphs(connection))
     held = select(tables.Job.id).outerjoin(tables.Attempt, tables.Attempt.lease_token == tables.Job.lease_token)
     lost = held.where(tables.Job.state == JobState.LEASED, tables.Attempt.lease_token.is_(None))
-    yield from _named("leased jobs have no attempt", iter(connection.scalars(lost)))
+    yield from _named("leased job has no attempt", "leased jobs have no attempt", iter(connection.scalars(lost)))
 
 
-def _named(what: str, ids: Iterator[str]) -> Iterator[str]:
+def _named(one: str, several: str, ids: Iterator[str]) -> Iterator[str]:
     names = list(ids)
     if names:
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        yield f"{len(names)} {what}: {', '.join(names[:NAMED])}{more}."
+        yield f"{counted(len(names), one, several)}: {', '.join(names[:NAMED])}{more}."
 
 
 def _wrong_artifacts(connection: Connection) -> Iterator[str]:

@@ -34,6 +34,8 @@ from service.db import tables
 
 __all__ = [
     "DEFAULT_FEEDS",
+    "LONGEST_MS",
+    "SHORTEST_MS",
     "device_id",
     "device_record",
     "device_row",
@@ -152,8 +154,9 @@ def measurement_row(
     feeds_key: str = DEFAULT_FEEDS,
     job_id: str | None = None,
     lease_token: str | None = None,
+    agent_id: str | None = None,
 ) -> tables.Measurement:
-    """A row with its kernels and counters that is not in any session yet.
+    """A row with its kernels and counters that is not in any session yet; `agent_id` is who reports it.
 
     Raises:
         InputError: no samples and no failure, both, or values that cannot be (see `storable`).
@@ -166,6 +169,8 @@ def measurement_row(
         graph_hash=measurement.graph,
         job_id=job_id,
         lease_token=lease_token,
+        agent_id=agent_id,
+        with_kernels=any(run.kernels for run in measurement.runs),
         feeds_key=feeds_key,
         median_ms=summary.median_ms if summary else None,
         relative_iqr=summary.iqr_ms / summary.median_ms if summary else None,

@@ -70,8 +70,11 @@ LISTED = (
     "graph_hash",
     "architecture_id",
     "hidden_unix_s",
+    "agent_id",
+    "with_kernels",
 )
 """Columns of measurements that lists and charts read."""
+IS_HIDDEN = text("hidden_unix_s IS NOT NULL")
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up by itself only in columns of type INTEGER."""
 
@@ -257,7 +260,8 @@ class Measurement(Base):
     of the recipe that was asked for. `median_ms` is computed once, at insertion, to sort by. `statistic` is `samples`,
     or what the one number of a public table is: `mean`, or `reported` where the table does not say. `relative_iqr`
     and `sentinel_median_ms` are computed once, too; the index `…_listed` has all that lists and charts read. Rows that
-    are hidden represent nothing, and are listed only where they are asked for.
+    are hidden represent nothing, and are listed only where they are asked for. `agent_id` is who reported it, empty for
+    rows of public tables; `with_kernels` says whether a process of it has kernels.
     """
 
     __tablename__ = "measurement"
@@ -268,6 +272,7 @@ class Measurement(Base):
         Index("ix_measurement_median", "target_id", "median_ms"),
         Index("ix_measurement_architecture", "target_id", "architecture_id"),
         Index("ix_measurement_listed", *LISTED),
+        Index("ix_measurement_hidden", "target_id", "id", sqlite_where=IS_HIDDEN, postgresql_where=IS_HIDDEN),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
@@ -293,6 +298,8 @@ class Measurement(Base):
     relative_iqr: Mapped[float | None]
     sentinel_median_ms: Mapped[float | None]
     hidden_unix_s: Mapped[float | None]
+    agent_id: Mapped[str | None]
+    with_kernels: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     target: Mapped[Target] = relationship()
     architecture: Mapped[Architecture | None] = relationship()

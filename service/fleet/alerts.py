@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from latcast.schema import JobKind, JobState
+from latcast.schema.counting import counted
 from service.db import tables
 from service.fleet.drift import WORTH_SAYING, drifts
 from service.fleet.presence import Presence
@@ -100,7 +101,7 @@ def _reason(job: tables.Job) -> str:
 
 
 def _jobs(count: int) -> str:
-    return "One measurement waits" if count == 1 else f"{count:,} measurements wait"
+    return "One measurement waits" if count == 1 else f"{counted(count, 'measurement')} wait"
 
 
 def _times(count: int) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import TargetId
 from service.db.tables import Measurement
+from service.db.visibility import ALL_ROWS
 
 __all__ = ["WORTH_SAYING", "drifts"]
 
@@ -25,7 +26,7 @@ def drifts(session: Session) -> Mapping[TargetId, float]:
     The median of the latest measurements over the median of those before them, of what was measured lately; targets
     with few measurements are left out.
     """
-    newest = session.scalar(select(func.max(Measurement.id))) or 0
+    newest = session.scalar(select(func.max(Measurement.id)), execution_options=ALL_ROWS) or 0
     rows = select(Measurement.target_id, Measurement.sentinel_median_ms).where(Measurement.id > newest - NEWEST_ROWS)
     by_target: dict[TargetId, list[float]] = {}
     for target_id, ms in session.execute(rows.order_by(Measurement.id)):

@@ -15,12 +15,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from latcast.errors import ForbiddenError, NotFoundError
-from latcast.schema import DeviceEvidence, InputError, Microbench, TargetId, from_plain
+from latcast.schema import InputError, Microbench, TargetId, from_plain
 from service.db import records, tables
 from service.db.representative import representatives
 from service.fleet.targets import find_target
 
-__all__ = ["chosen_microbenches", "microbench_record", "save_microbench", "target_evidence", "target_microbench"]
+__all__ = ["chosen_microbenches", "microbench_record", "save_microbench", "target_microbench"]
 
 MOST_ENTRIES = 200
 LONGEST_REASON = 2000
@@ -111,9 +111,3 @@ def target_microbench(session: Session, target_id: TargetId) -> tuple[tables.Mic
     if row is None:
         raise NotFoundError(f"Nobody has run microbenchmarks on target {target_id}; its agent does when it starts.")
     return row, microbench_record(row, target)
-
-
-def target_evidence(session: Session, target_ids: Collection[TargetId]) -> dict[TargetId, DeviceEvidence]:
-    """What is known of those targets that anything is known of."""
-    chosen = chosen_microbenches(session, target_ids)
-    return {target_id: DeviceEvidence(microbench=row.record["values"]) for target_id, row in chosen.items()}

@@ -135,7 +135,7 @@ def _move_target(session: Session, target: tables.Target, device: tables.Device)
     record = replace(records.target_record(target), device=device.fingerprint)
     moved = records.target_row(record, device)
     moved.offered, moved.created_unix_s, moved.former_id = target.offered, target.created_unix_s, target.id
-    moved.hidden_unix_s = target.hidden_unix_s
+    moved.hidden_unix_s, moved.revision = target.hidden_unix_s, target.revision + 1
     session.add(moved)
     session.flush()
     _give_rows(session, target, moved)

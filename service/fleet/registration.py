@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from latcast.errors import AuthenticationError, ConflictError, NotFoundError
 from latcast.schema import Device, InputError, Target
+from latcast.schema.counting import counted
 from service.db import records, tables
 from service.db.pagination import Order, Page, fetch_page
 from service.db.visibility import ALL_ROWS
@@ -142,7 +143,7 @@ def _require_describable(*descriptions: Device | Target) -> None:
         for name, value in records.storable(description).items():
             length = len(value if isinstance(value, str) else json.dumps(value))
             if length > (LONGEST_TEXT if isinstance(value, str) else LONGEST_VALUE):
-                raise InputError(f"{type(description).__name__}.{name}: {length:,} characters are too many.")
+                raise InputError(f"{type(description).__name__}.{name}: {counted(length, 'character')} are too many.")
 
 
 def _require_possible(device: Device) -> None:

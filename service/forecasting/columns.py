@@ -23,6 +23,7 @@ class Responder:
         adapted: whether it knows the target's own measurements.
         measurements: how many of them.
         warning: what to know of it before trusting it; None where there is nothing.
+        descriptor: which evidence describes the device to it; None where none does.
     """
 
     predictor: str
@@ -30,6 +31,7 @@ class Responder:
     adapted: bool
     measurements: int
     warning: str | None = None
+    descriptor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,4 +89,5 @@ def _responder(forecast: Forecast) -> Responder:
         adapted=forecast.adapted,
         measurements=forecast.measurements,
         warning=forecast.warning,
+        descriptor=forecast.descriptor,
     )

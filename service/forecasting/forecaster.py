@@ -376,6 +376,7 @@ def forecasts(responder: ServedPredictor, queries: Sequence[Query], level: float
                 unknown_operators=predictor.unknown_operators(query),
                 remarks=remarks_on(query),
                 warning=responder.warning,
+                descriptor=predictor.device_descriptor(),
             )
         )
         for latency, interval, share, query in zip(

@@ -3,7 +3,7 @@ measurement, and the operators of what was measured.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -14,7 +14,8 @@ from service.db.statements import chunks
 from service.db.tables import Adaptation, GraphFacts, Score
 from service.forecasting.types import QualityPair
 
-__all__ = ["AdaptationError", "ForecastBefore", "adaptation_errors", "forecast_before", "pairs_by_operator"]
+__all__ = ["AdaptationError", "ForecastBefore", "adaptation_errors", "forecast_before", "forecasts_before",
+           "pairs_by_operator"]  # fmt: skip
 
 MOST = 200
 
@@ -58,9 +59,19 @@ class ForecastBefore:
 
 def forecast_before(session: Session, measurement_id: int) -> ForecastBefore | None:
     """The forecast that a measurement was compared with; None where the network had been measured before."""
-    score = session.scalar(select(Score).where(Score.measurement_id == measurement_id))
-    if score is None:
-        return None
+    return forecasts_before(session, [measurement_id]).get(measurement_id)
+
+
+def forecasts_before(session: Session, measurement_ids: Collection[int]) -> dict[int, ForecastBefore]:
+    """The forecasts that measurements were compared with, by the measurement's id; those without one are left out."""
+    found: dict[int, ForecastBefore] = {}
+    for part in chunks(measurement_ids):
+        scores = session.scalars(select(Score).where(Score.measurement_id.in_(part)))
+        found |= {score.measurement_id: _forecast_of(score) for score in scores}
+    return found
+
+
+def _forecast_of(score: Score) -> ForecastBefore:
     interval_ms = None
     if score.half_width is not None:
         factor = math.exp(score.half_width * score.interval_scale)

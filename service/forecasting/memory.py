@@ -60,6 +60,7 @@ class Remembered:
             adapted=responder.adapted,
             measurements=len(responder.support),
             warning=responder.warning,
+            descriptor=responder.predictor.device_descriptor(),
         )
         self.is_native = reads_natively(responder.predictor, space)
         self.generation = -1

@@ -46,6 +46,8 @@ class Forecast:
         unknown_operators: operators that training has not seen.
         remarks: what to know of the network before trusting the answer, a sentence each.
         warning: what to know of the predictor before trusting it, a sentence; None where there is nothing.
+        descriptor: which evidence describes the device to the predictor, a field of `DeviceEvidence`; None where none
+            does, and when measured.
     """
 
     latency_ms: float
@@ -61,6 +63,7 @@ class Forecast:
     unknown_operators: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     warning: str | None = None
+    descriptor: str | None = None
 
 
 def senseless() -> UnsupportedGraphError:

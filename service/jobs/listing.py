@@ -31,4 +31,7 @@ def jobs_page(
         target = session.scalar(select(Target.id).where(Target.former_id == target)) or target
     wanted = {Job.state: state, Job.kind: kind, Job.target_id: target, Job.parent_id: parent}
     query = select(Job).where(*(column == value for column, value in wanted.items() if value is not None))
+    if kind not in (None, JobKind.PROFILE) and state is None:
+        # There are few of them among all measurements: the index of the queue, which begins with states, finds them.
+        query = query.where(Job.state.in_(list(JobState)))
     return fetch_page(session, query, NEWEST_FIRST, limit=limit, cursor=cursor)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError
 from latcast.schema import FINISHED_STATES, JobState
+from latcast.schema.counting import counted
 from service.db.tables import ApiKey, Job
 
 __all__ = ["require_quota"]
@@ -38,6 +39,7 @@ def require_quota(session: Session, key_id: str | None, jobs: int) -> None:
 def _require(most: int | None, there: int, more: int, which: str) -> None:
     if most is not None and there + more > most:
         raise ConflictError(
-            f"This key may have {most:,} jobs {which}; it has {there:,}, and {more:,} more were asked for. Wait, ask "
+            f"This key may have {counted(most, 'job')} {which}; it has {there:,}, and {more:,} more were asked "
+            "for. Wait, ask "
             "for fewer, or ask an admin for another key."
         )

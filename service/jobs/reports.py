@@ -119,6 +119,7 @@ class _Work:
         payload: what it says, read.
         target: the row of the target as it is called now.
         nodes: of the graph.
+        agent_id: of the agent that has the lease.
         hidden_unix_s: of what is reported: hidden with its target or graph, or because the agent is in quarantine; None
             where it is seen.
     """
@@ -127,6 +128,7 @@ class _Work:
     payload: ProfilePayload
     target: Target
     nodes: int
+    agent_id: str | None
     hidden_unix_s: float | None
 
 
@@ -149,6 +151,7 @@ def _work_of(session: Session, job: Job, attempt: Attempt) -> _Work:
         payload=parsed(ProfilePayload, job),
         target=target,
         nodes=summary["nodes"],
+        agent_id=attempt.agent_id,
         hidden_unix_s=target.hidden_unix_s or graph_hidden or (None if quarantined is None else time.time()),
     )
 
@@ -165,7 +168,9 @@ def _keep_failure(session: Session, work: _Work, lease_token: str, failure: Fail
 
 def _add_row(session: Session, work: _Work, lease_token: str, measurement: Measurement) -> MeasurementRow:
     key = records.feeds_key(work.payload.feeds)
-    row = records.measurement_row(measurement, feeds_key=key, job_id=work.job.id, lease_token=lease_token)
+    row = records.measurement_row(
+        measurement, feeds_key=key, job_id=work.job.id, lease_token=lease_token, agent_id=work.agent_id
+    )
     row.hidden_unix_s = work.hidden_unix_s
     session.add(row)
     session.flush()

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError
 from latcast.schema import Architecture, InputError, JobState, Target
+from latcast.schema.counting import counted
 from predictors.base import Predictor, Query
 from predictors.features.references import architecture_of
 from predictors.foreign.features import features_asked
@@ -126,10 +127,13 @@ class AdaptationSteps(Steps[AdaptPayload]):
             messages = {attempt.message for attempt in attempts if attempt.message}
             messages |= {child.result["error"] for child in children if child.result and "error" in child.result}
             if hidden:
-                messages.add(f"{hidden} measurements were hidden (`latcast measurements list --hidden`).")
+                messages.add(
+                    f"{counted(hidden, 'measurement was', 'measurements were')} hidden (`latcast measurements "
+                    "list --hidden`)."
+                )
             reasons = " ".join(sorted(messages))
             raise ConflictError(
-                f"Only {done} of {len(children)} graphs could be measured, too few to adapt to. "
+                f"Only {done} of {counted(len(children), 'graph')} could be measured, too few to adapt to. "
                 f"Reasons: {reasons or 'the jobs were cancelled.'}"
             )
         target = self._target(job)
@@ -251,7 +255,7 @@ def reference_queries(base: Predictor, payload: AdaptPayload, target: Target, re
     keys = base.references()
     if len(keys) > payload.samples:
         raise InputError(
-            f"The predictor {base.kind!r} measures {len(keys)} references: ask for so many samples at least."
+            f"The predictor {base.kind!r} measures {counted(len(keys), 'reference')}: ask for so many samples at least."
         )
     features = features_asked(base, target, also=SAMPLERS_READ)
     named = [NetworkQuery(target=target, architecture=architecture_of(key)) for key in keys]
@@ -283,7 +287,10 @@ def choose_queries(
     known = [query for query in pool if query.network.hash in measured]
     new = [query for query in pool if query.network.hash not in measured]
     if len(pool) < payload.samples:
-        raise InputError(f"The pool has {len(pool)} graphs, fewer than the {payload.samples} samples asked for.")
+        raise InputError(
+            f"The pool has {counted(len(pool), 'graph')}, fewer than the {counted(payload.samples, 'sample')} "
+            "asked for."
+        )
     if not new:
         return known[: payload.samples]
     quick = [query for query, ms in zip(new, base.predict(new).median_ms, strict=True) if ms <= LONGEST_SUPPORT_MS]

@@ -11,7 +11,8 @@ from service.learning.catalogue import StoredPredictor, bases_for
 __all__ = ["MOST_CONTENDERS", "bases_to_adapt", "leading", "unwrapped"]
 
 MOST_CONTENDERS = 6
-"""Each is adapted eleven times: to the support, and to what is left of it without each tenth."""
+"""Each is adapted eleven times: to the support, and to what is left of it without each tenth; those that train networks
+to adapt, four times at most."""
 
 
 def bases_to_adapt(bases: Sequence[StoredPredictor], space: str) -> list[StoredPredictor]:

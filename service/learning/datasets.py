@@ -19,7 +19,7 @@ from predictors.base import FloatArray, LatencyDataset, Query
 from predictors.data.host_drift import scaled_kernels, sentinel_drift_factors
 from service.db import records, tables
 from service.db.statements import chunks
-from service.fleet.microbenchmarks import target_evidence
+from service.fleet.evidence import target_evidence
 from service.graphs.queries import NetworkQuery
 from service.graphs.store import architectures_of
 from service.measurements.representative import representative_ids

@@ -7,6 +7,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from latcast.schema import Architecture, GraphHash, InputError, Target
+from latcast.schema.counting import counted
 from predictors.features.references import reference_key
 from predictors.samplers.base import get_sampler
 from profilers.search_spaces import get_space
@@ -124,7 +125,10 @@ def choose_support(
         InputError: there are fewer rows.
     """
     if len(rows) < samples:
-        raise InputError(f"The table has {len(rows)} rows to choose from, fewer than the {samples} samples asked for.")
+        raise InputError(
+            f"The table has {counted(len(rows), 'row')} to choose from, fewer than the "
+            f"{counted(samples, 'sample')} asked for."
+        )
     if references := _references(rows, base, space)[:samples]:
         rest = [row for row in rows if row.id not in set(references)]
         random = np.random.default_rng(seed).permutation(len(rest))[: samples - len(references)]

@@ -64,11 +64,15 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facet:
-    """A name that rows have in common: how many of the wanted ones, and of all."""
+    """A name that rows have in common: how many of the wanted ones, and of all.
+
+    `label` is what people call it, where that is another.
+    """
 
     name: str
     count: int
     total: int
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +214,7 @@ def _quantiles(columns: TargetColumns, mask: Bools, quantity: str, shares: Seque
 
 
 def facets(columns: TargetColumns, mask: Bools) -> Mapping[str, Sequence[Facet]]:
-    """How the rows are spread over families, search spaces and operators, the most frequent first."""
+    """How the rows are spread over families, search spaces, operators and sources, the most frequent first."""
     networks = columns.networks
     totals = columns.keep("rows of networks", lambda: np.bincount(columns.network, minlength=len(networks.flops)))
     counts = totals if mask.all() else np.bincount(columns.network[mask], minlength=len(networks.flops))
@@ -221,7 +225,15 @@ def facets(columns: TargetColumns, mask: Bools) -> Mapping[str, Sequence[Facet]]
             (name, int(counts[has].sum()), int(totals[has].sum()))
             for name, has in ((name, networks.with_operator(name)) for name in networks.operators)
         ),
+        "source": _sources(columns, mask),
     }
+
+
+def _sources(columns: TargetColumns, mask: Bools) -> Sequence[Facet]:
+    names = columns.agents
+    totals = columns.keep("rows of agents", lambda: np.bincount(columns.agent, minlength=len(names)))
+    counts = totals if mask.all() else np.bincount(columns.agent[mask], minlength=len(names))
+    return _ranked(zip(names, counts.tolist(), totals.tolist(), strict=True))
 
 
 def _named(names: Sequence[str], codes: Codes, counts: Codes, totals: Codes) -> Sequence[Facet]:

@@ -15,27 +15,31 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import Architecture as ArchitectureRecord
 from latcast.schema import TargetId, UnknownNameError
+from service.db.records import DEFAULT_FEEDS, LONGEST_MS, SHORTEST_MS
 from service.db.statements import chunks
 from service.db.tables import Architecture, GraphFacts, Measurement
 from service.measurements.revisions import rows_state
 
-__all__ = ["MOST_OPERATORS", "Networks", "TargetColumns", "loaded"]
+__all__ = ["MOST_OPERATORS", "NO_AGENT", "Networks", "TargetColumns", "loaded"]
 
 ROWS_AT_ONCE = 50_000
 MOST_OPERATORS = 256
 """Further ones of a target cannot be filtered by."""
 WORDS = MOST_OPERATORS // 64
 NO_SPACE = ""
+NO_AGENT = "none"
+"""Where rows come from that no agent reported."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Network = str | int
 """Hash of a graph, or number of an architecture without one."""
-_NAMES = ("ids", "ms", "noise", "sentinel_ms", "created", "noisy", "network")
+_NAMES = ("ids", "ms", "noise", "sentinel_ms", "created", "noisy", "own_feeds", "with_kernels", "agent", "network")
 _COLUMNS = (
     Measurement.id, Measurement.median_ms, Measurement.relative_iqr, Measurement.sentinel_median_ms,
-    Measurement.created_unix_s, Measurement.noisy, Measurement.graph_hash, Measurement.architecture_id,
+    Measurement.created_unix_s, Measurement.noisy, Measurement.feeds_key, Measurement.with_kernels,
+    Measurement.agent_id, Measurement.graph_hash, Measurement.architecture_id,
 )  # fmt: skip
 
 
@@ -97,6 +101,10 @@ class TargetColumns:
         sentinel_ms: the sentinel beside the row; NaN without one.
         created: when it was stored, in Unix seconds.
         noisy: whether it is flagged.
+        own_feeds: whether it was asked for with feeds of its own.
+        with_kernels: whether its kernels were timed.
+        agent: place among `agents` of who reported it.
+        agents: ids, and `none` for rows of public tables.
         network: place among `networks`.
         networks: what the rows are of.
         version: differs wherever the rows do.
@@ -110,6 +118,10 @@ class TargetColumns:
     sentinel_ms: Floats
     created: Floats
     noisy: Bools
+    own_feeds: Bools
+    with_kernels: Bools
+    agent: npt.NDArray[np.int32]
+    agents: Sequence[str]
     network: npt.NDArray[np.int32]
     networks: Networks
     version: str
@@ -122,6 +134,24 @@ class TargetColumns:
     def flops(self) -> Floats:
         """FLOPs of each row's network."""
         return self.networks.flops[self.network]
+
+    @cached_property
+    def representatives(self) -> Ints:
+        """The row that represents each network, as `service.measurements.representative` has it: int64 (networks,);
+        -1 for a network without one.
+        """
+        may = (self.ms >= SHORTEST_MS) & (self.ms <= LONGEST_MS) & ~self.own_feeds
+        return self.newest(may & self.noisy, may & ~self.noisy)
+
+    def newest(self, *masks: Bools) -> Ints:
+        """The newest row of each network that a mask has, of later masks before earlier ones: int64 (networks,); -1
+        for a network that none has.
+        """
+        found: Ints = np.full(len(self.networks.flops), -1)
+        for mask in masks:
+            rows = np.flatnonzero(mask)
+            found[self.network[rows]] = rows  # of several rows of a network the last one stays
+        return found
 
     @cached_property
     def kept(self) -> dict[str, Any]:
@@ -137,7 +167,7 @@ class TargetColumns:
     @property
     def size_bytes(self) -> int:
         """Memory that the rows take, with what is usually computed of them."""
-        return 140 * len(self.ids) + 400 * len(self.networks.flops) + 1000
+        return 146 * len(self.ids) + 400 * len(self.networks.flops) + 1000
 
 
 def loaded(session: Session, target_id: TargetId, before: TargetColumns | None = None) -> TargetColumns:
@@ -153,11 +183,11 @@ def loaded(session: Session, target_id: TargetId, before: TargetColumns | None =
     if before is not None and before.revision != revision:
         before = None
     last = int(before.ids[-1]) if before is not None and len(before) else 0
-    networks, parts = Networks(), [_no_rows()]
+    networks, agents, parts = Networks(), list(before.agents) if before is not None else [], [_no_rows()]
     for rows in _rows(session, target_id, after=last):
         if before is not None and len(parts) == 1:
             networks = before.networks.copy()
-        parts.append(_columns(session, networks, rows))
+        parts.append(_columns(session, networks, agents, rows))
     if before is not None:
         if len(parts) == 1:
             return before
@@ -167,6 +197,7 @@ def loaded(session: Session, target_id: TargetId, before: TargetColumns | None =
     return TargetColumns(
         target_id=target_id,
         networks=networks,
+        agents=agents,
         version=f"{ids[-1] if len(ids) else 0}-{len(ids)}-{revision}",
         revision=revision,
         **arrays,
@@ -175,7 +206,8 @@ def loaded(session: Session, target_id: TargetId, before: TargetColumns | None =
 
 def _no_rows() -> list[npt.NDArray[Any]]:
     floats = [np.empty(0)] * 4
-    return [np.empty(0, np.int64), *floats, np.empty(0, bool), np.empty(0, np.int32)]
+    flags = [np.empty(0, bool)] * 3
+    return [np.empty(0, np.int64), *floats, *flags, np.empty(0, np.int32), np.empty(0, np.int32)]
 
 
 def _rows(session: Session, target_id: TargetId, *, after: int) -> Iterator[Sequence[Any]]:
@@ -184,13 +216,16 @@ def _rows(session: Session, target_id: TargetId, *, after: int) -> Iterator[Sequ
     yield from result.partitions()
 
 
-def _columns(session: Session, networks: Networks, rows: Sequence[Any]) -> list[npt.NDArray[Any]]:
-    ids, ms, noise, sentinel, created, noisy, graphs, architectures = zip(*rows, strict=True)
+def _columns(session: Session, networks: Networks, agents: list[str], rows: Sequence[Any]) -> list[npt.NDArray[Any]]:
+    ids, ms, noise, sentinel, created, noisy, feeds, kernels, by, graphs, architectures = zip(*rows, strict=True)
     keys = [graph or architecture for graph, architecture in zip(graphs, architectures, strict=True)]
     _add_networks(session, networks, [key for key in dict.fromkeys(keys) if key not in networks.places])
     places = np.fromiter((networks.places[key] for key in keys), np.int32, len(keys))
     floats = [np.array(column, dtype=np.float64) for column in (ms, noise, sentinel, created)]
-    return [np.array(ids, np.int64), *floats, np.array(noisy, bool), places]
+    flags = [np.array(noisy, bool), np.array([key != DEFAULT_FEEDS for key in feeds]), np.array(kernels, bool)]
+    codes = {agent: _code(agents, agent or NO_AGENT) for agent in dict.fromkeys(by)}
+    reported = np.fromiter((codes[agent] for agent in by), np.int32, len(by))
+    return [np.array(ids, np.int64), *floats, *flags, reported, places]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ SCHEMA = pa.schema(
         ("peak_memory_bytes", pa.int64()),
         ("created_unix_s", pa.float64()),
         ("file_precision", pa.string()),
+        ("agent", pa.string()),
+        ("job", pa.string()),
         *OF_TARGET.items(),
         ("samples_ms", pa.list_(pa.list_(pa.float64()))),
         ("kernels", pa.list_(KERNEL)),

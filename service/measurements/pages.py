@@ -54,7 +54,8 @@ class Filter:
 class MeasurementSummary:
     """One row of a list. Times in ms; None where the measurement failed.
 
-    `file_precision` is what the graph's file itself computes in; empty where that is not known.
+    `file_precision` is what the graph's file itself computes in; empty where that is not known. `agent` is who reported
+    the row, empty for rows of public tables; `job` is what asked for it, empty once that was deleted.
     """
 
     id: int
@@ -77,6 +78,8 @@ class MeasurementSummary:
     created_unix_s: float
     hidden_unix_s: float | None = None
     file_precision: str = ""
+    agent: str | None = None
+    job: str | None = None
 
 
 ORDERS: Mapping[Sort, Order] = {
@@ -217,4 +220,6 @@ def _summary(row: Measurement, architecture: Any, runs: list[Any], precisions: M
         created_unix_s=row.created_unix_s,
         hidden_unix_s=row.hidden_unix_s,
         file_precision=precisions.get(row.graph_hash or "", ""),
+        agent=row.agent_id,
+        job=row.job_id,
     )

@@ -8,11 +8,11 @@ before such were refused) represent nothing.
 from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from latcast.schema import TargetId
-from service.db.records import DEFAULT_FEEDS, is_latency
+from service.db.records import DEFAULT_FEEDS, LONGEST_MS, SHORTEST_MS, is_latency
 from service.db.representative import representatives
 from service.db.tables import Measurement, Target
 
@@ -49,9 +49,14 @@ def representative_ids(
         targets = targets.where(Target.origin == "")
     if target_ids is not None:
         targets = targets.where(Target.id.in_(list(target_ids)))
-    columns = (*COLUMNS, Measurement.target_id, Measurement.graph_hash, Measurement.architecture_id)
-    rows = session.execute(select(*columns).where(Measurement.target_id.in_(targets)))
-    chosen = representative_measurements(rows, key=_network_on_target)
+    network = (Measurement.target_id, Measurement.graph_hash, Measurement.architecture_id, Measurement.noisy)
+    query = select(func.max(Measurement.id).label("id"), *network).where(
+        Measurement.target_id.in_(targets),
+        Measurement.feeds_key == DEFAULT_FEEDS,
+        Measurement.median_ms.between(SHORTEST_MS, LONGEST_MS),
+    )
+    newest: Iterable[Any] = session.execute(query.group_by(*network))
+    chosen = representatives(newest, key=_network_on_target)
     return sorted(row.id for row in chosen.values())
 
 

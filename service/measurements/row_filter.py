@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from service.db.tables import Architecture, Measurement
-from service.measurements.columns import Bools, Floats, TargetColumns
+from service.db.tables import Architecture, Job, Measurement
+from service.measurements.columns import Bools, Floats, Ints, TargetColumns
 
 __all__ = ["Range", "RowFilter", "mask_of", "search"]
 
@@ -30,6 +30,8 @@ class RowFilter:
         noise: interquartile range over median.
         created: when the row was stored, in Unix seconds.
         graph: hash of the network.
+        sources: ids of agents that reported the row, or `none` for rows of public tables.
+        job: id of the job that measured the row, or that waited for the one which did.
         text: part of the architecture's text, or beginning of the graph's hash.
     """
 
@@ -43,6 +45,8 @@ class RowFilter:
     noise: Range = ANY
     created: Range = ANY
     graph: str = ""
+    sources: tuple[str, ...] = ()
+    job: str = ""
     text: str = ""
 
 
@@ -57,6 +61,10 @@ def mask_of(session: Session, columns: TargetColumns, wanted: RowFilter) -> Bool
         (columns.ms, wanted.ms), (columns.noise, wanted.noise), (columns.created, wanted.created),
     ):  # fmt: skip
         _within(mask, values, limits)
+    if wanted.sources:
+        mask &= np.isin(columns.agent, [place for place, name in enumerate(columns.agents) if name in wanted.sources])
+    if wanted.job:
+        mask &= np.isin(columns.ids, _measured_for(session, columns, wanted.job))
     networks = _networks(session, columns, wanted)
     return mask if networks is None else mask & networks[columns.network]
 
@@ -68,6 +76,13 @@ def _within(mask: Bools, values: Floats, limits: Range) -> None:
         mask &= values >= low
     if high is not None:
         mask &= values <= high
+
+
+def _measured_for(session: Session, columns: TargetColumns, job_id: str) -> Ints:
+    """Ids of the target's rows that a job or its children measured."""
+    jobs = select(Job.id).where(or_(Job.id == job_id, Job.parent_id == job_id))
+    rows = select(Measurement.id).where(Measurement.job_id.in_(jobs), Measurement.target_id == columns.target_id)
+    return np.array(session.scalars(rows).all(), np.int64)
 
 
 def _networks(session: Session, columns: TargetColumns, wanted: RowFilter) -> Bools | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from latcast.schema.counting import counted
 from latcast.schema.printable import visible, visible_lines
 from service.settings import Settings
 
@@ -22,7 +23,7 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
         if any(part in name.lower() for part in SECRET_NAMES):
             event[name] = "[hidden]"
         elif isinstance(value, bytes | bytearray | memoryview):
-            event[name] = f"[{len(value)} bytes]"
+            event[name] = f"[{counted(len(value), 'byte')}]"
     return event
 
 
@@ -30,7 +31,7 @@ def clip(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutable
     """Shorten foreign texts, such as paths of a hundred kilobytes, which would fill the disk; traces stay whole."""
     for name, value in event.items():
         if isinstance(value, str) and len(value) > LONGEST_TEXT and name != "exception":
-            event[name] = f"{value[:LONGEST_TEXT]}… ({len(value):,} characters)"
+            event[name] = f"{value[:LONGEST_TEXT]}… ({counted(len(value), 'character')})"
     return event
 
 

@@ -3,6 +3,7 @@ finite forecasts from whoever reads graphs, and an error of latcast with a sente
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from inspect import signature
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from latcast.schema import LatcastError, Target
+from latcast.schema import DeviceEvidence, LatcastError, Target
 from predictors.base import LatencyDataset, Predictor, Query
 from predictors.registry import predictor_class, predictor_kinds, pretrained
 from predictors.testing import DEVICES, architecture_workload, measure, random_graph
@@ -28,7 +29,8 @@ VALUES = st.one_of(
 NAMES = ("axis", "group", "strides", "pads", "kernel_shape", "dilations", "perm", "alpha", "transB", "keepdims")
 OPERATORS = ("Conv", "MatMul", "Softmax", "Split", "Resize", "LayerNormalization", "Gather", "Loop", "Reshape", "TopK")
 SMALL = {"epochs": 2, "warm_up_epochs": 1, "training_rows": 60, "episodes": 4, "query_rows": 10, "samples": 1,
-         "width": 8, "layers": 1, "trees": 20, "folds": 2}  # fmt: skip
+         "width": 8, "layers": 1, "trees": 20, "folds": 2, "encoder_epochs": 2, "encoder_width": 8,
+         "encoder_layers": 1}  # fmt: skip
 """Settings with which every kind is fitted in seconds; how well does not matter here."""
 TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT8, TensorProto.BOOL, TensorProto.STRING, 99)
 
@@ -159,7 +161,9 @@ def loader() -> Iterator[GraphLoader]:
 def predictors() -> list[tuple[Predictor, Target]]:
     """A predictor of every kind that can be had here, each with a target that it forecasts for."""
     rng = np.random.default_rng(0)
-    data = measure([random_graph(rng) for _ in range(40)], DEVICES[:1], rng)
+    measured = measure([random_graph(rng) for _ in range(40)], DEVICES[:1], rng)
+    described = DeviceEvidence(microbench={"call_ms": DEVICES[0].overhead_ms})
+    data = replace(measured, evidence={DEVICES[0].target.id: described})
     cells = architecture_workload(train=60, held_out=20).train
     shipped: list[tuple[Predictor, Target]] = [
         (pretrained("universal-graphs"), ANY), (pretrained("universal-nasbench201"), ANY),

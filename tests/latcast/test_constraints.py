@@ -89,7 +89,7 @@ def test_a_pick_without_a_budget_is_the_best_that_can_be_trusted() -> None:
     nothing = feasible(target, 1.0).pick(["5"], [1.0])
     assert (nothing.place, nothing.network) == (None, None)
     assert target.measured == []
-    with pytest.raises(InputError, match="2 networks, but 1 scores"):
+    with pytest.raises(InputError, match="2 networks, but 1 score:"):
         feasible(target, 1.0).pick(["5", "6"], [1.0])
 
 

@@ -1,5 +1,6 @@
 """Pages of the dashboard: what they show, that they are accessible, and the ways through them."""
 
+import csv
 import gzip
 import json
 import time
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 from onnx import TensorProto, helper
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from latcast.client import Client
 from latcast.schema import JobState
 from service.db import tables
+from service.db.records import target_record as record_of
 from service.fleet import access
 from tests.web.conftest import WAIT_MS, Served, Tab
 
@@ -23,6 +26,27 @@ AXE = "(async () => (await axe.run(document, {resultTypes: ['violations']})).vio
 MOST_SCRIPT_BYTES = 60_000
 """Of the first page with all that it loads, compressed."""
 SERIOUS = {"serious", "critical"}
+MOST_SHIFT = 0.1
+"""What Web Vitals call good."""
+SHIFT = """() => new Promise((resolve) => {
+  const moved = [];
+  const named = ({ node, previousRect, currentRect }) =>
+    `${node?.nodeName} ${node?.className} ${JSON.stringify([previousRect, currentRect])}`;
+  const add = (list) => {
+    for (const one of list.getEntries()) if (!one.hadRecentInput) moved.push([one.value, ...one.sources.map(named)]);
+  };
+  new PerformanceObserver(add).observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve(moved), 100);
+})"""
+CHARTS = (
+    "[...document.querySelectorAll('main [role=img], main canvas')]"
+    ".filter((one) => !one.matches('[aria-hidden]')).map((one) => one.getAttribute('aria-label') ?? '')"
+)
+CALLS = {
+    "overview": 1, "targets": 3, "dataset": 3, "measurement": 1, "quality": 3, "try": 4, "network": 5, "device": 1,
+    "jobs": 1, "job": 3, "adapt": 2, "compare": 2, "predictors": 6, "train": 3, "frontier": 2,
+}  # fmt: skip
+"""Calls of a view at most, beside that for the session: one for each part of it, and none for each row of a list."""
 VIEWS = {
     "overview": "/",
     "targets": "/targets?hidden=1",
@@ -87,9 +111,36 @@ def loaded(page: Any) -> None:
     until(page, "!document.querySelector('.skeleton, [aria-busy=true], .dim')")
 
 
+def shift(page: Any) -> tuple[float, list[Any]]:
+    """How far the page has moved under its reader since it was opened (Cumulative Layout Shift), and what did."""
+    moved: list[Any] = page.evaluate(SHIFT)
+    return sum(value for value, *_ in moved), moved
+
+
+def test_layout_shifts_are_noticed(open_tab: OpenTab) -> None:
+    page = open_tab("about:blank").page
+    page.set_content("<div id=a></div><p style='height: 300px; background: red'>text</p>")
+    page.wait_for_timeout(200)
+    page.evaluate("document.getElementById('a').style.height = '400px'")
+    page.wait_for_timeout(200)
+    assert shift(page)[0] > MOST_SHIFT
+
+
 @pytest.mark.parametrize("view", VIEWS)
-def test_views_are_accessible_and_fit(served: Served, open_tab: OpenTab, view: str) -> None:
-    page = open_tab(served.at(address(served, view))).page
+def test_views_are_accessible_and_fit_and_stay_where_they_are(served: Served, open_tab: OpenTab, view: str) -> None:
+    tab = open_tab(f"{served.url}/ui/index.html")
+    page = tab.page
+    loaded(page)
+    calls: list[str] = []
+    page.on("request", lambda request: "/v1/" in request.url and calls.append(request.url))
+    page.goto("about:blank")
+    page.goto(served.at(address(served, view)))
+    loaded(page)
+    asked = [url for url in calls if not url.endswith("/v1/session")]
+    assert len(asked) <= CALLS[view], asked
+    moved, by = shift(page)
+    assert moved <= MOST_SHIFT, by
+    assert [label for label in page.evaluate(CHARTS) if not any(map(str.isdigit, label))] == []
     for scheme, width in (("light", 1280), ("dark", 360)):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
@@ -174,6 +225,147 @@ def test_a_dataset_is_filtered_by_charts_and_fields(served: Served, open_tab: Op
     page.go_back()
     loaded(page)
     assert page.get_by_role("status").inner_text() == everything
+
+
+def test_a_dataset_is_filtered_by_source_and_by_typed_ranges(served: Served, open_tab: OpenTab) -> None:
+    page = open_tab(served.at(address(served, "dataset"))).page
+    loaded(page)
+    everything = page.get_by_role("status").inner_text()
+    page.get_by_role("combobox", name="Source", exact=True).select_option(index=1)
+    chip = page.locator("button.chip")
+    chip.wait_for()
+    loaded(page)
+    assert "source=" in page.url
+    assert ", agent …" in chip.inner_text()
+    of_source = page.get_by_role("status").inner_text()
+    assert of_source != everything
+    assert len(set(page.locator("tbody tr td:nth-child(7)").all_inner_texts())) == 1
+    page.get_by_role("button", name="Ranges").click()
+    page.get_by_label("Latency, from").fill("0.5")
+    page.get_by_label("Time, to").fill("2100-01-01T00:00")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    loaded(page)
+    assert "ms_min=0.5" in page.url
+    assert "created_max=41" in page.url
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV").click()
+    rows = list(csv.DictReader(Path(saved.value.path()).read_text().splitlines()))
+    assert f"{len(rows):,} of" in page.get_by_role("status").inner_text()
+    assert len({row["agent"] for row in rows}) == 1
+    assert all(float(row["median_ms"]) >= 0.5 for row in rows)
+    page.go_back()
+    loaded(page)
+    assert page.get_by_role("status").inner_text() == of_source
+
+
+def test_operators_of_two_targets_are_compared(served: Served, open_tab: OpenTab) -> None:
+    kernels, others = aliased(tables.Measurement), aliased(tables.Measurement)
+    pairs = select(kernels.target_id, others.target_id).where(
+        kernels.with_kernels, others.with_kernels, kernels.graph_hash == others.graph_hash,
+        kernels.target_id != others.target_id,
+    )  # fmt: skip
+    with served.database.read() as session:
+        most = pairs.group_by(kernels.target_id, others.target_id).order_by(func.count().desc()).limit(1)
+        a, b = session.execute(most).one()
+    page = open_tab(served.at(f"/compare?a={a}&b={b}")).page
+    loaded(page)
+    rows = page.get_by_role("table", name="Operators on both targets").locator("tbody tr")
+    assert rows.count() >= 2
+    for column in (3, 4):
+        assert all(text.startswith("×") for text in rows.locator(f"td:nth-child({column + 1})").all_inner_texts())
+
+
+FOCUS = """() => {
+  const one = document.activeElement;
+  const ring = one.id === "main" ? one.querySelector("h1") : one;
+  const style = ring && getComputedStyle(ring);
+  const label = one.labels?.[0]?.innerText ?? "";
+  return {
+    name: (one.getAttribute("aria-label") ?? (one.innerText || label)).trim(),
+    visible: !!style && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0,
+  };
+}"""
+MOST_STOPS = 120
+
+
+def tab_to(page: Any, name: str) -> None:
+    """Press Tab until what has this name has the keyboard; each stop on the way can be seen."""
+    for _ in range(MOST_STOPS):
+        page.keyboard.press("Tab")
+        at = page.evaluate(FOCUS)
+        assert at["visible"], f"nothing shows that {at['name']!r} has the keyboard"
+        if at["name"].startswith(name):
+            return
+    pytest.fail(f"the keyboard never came to {name!r}")
+
+
+def test_the_keyboard_alone_leads_from_the_sign_in_to_a_forecast(
+    serve: Callable[..., Served], open_tab: OpenTab
+) -> None:
+    service = serve(require_keys=True)
+    with service.database.write.begin() as session:
+        _, secret = access.create_key(session, scope="admin", name="first")
+        row = session.scalars(select(tables.Target).where(tables.Target.id == service.seeded.targets[0])).one()
+        label = record_of(row).label
+    page = open_tab(service.at("/targets")).page
+    page.get_by_label("Key").wait_for()
+    page.keyboard.type(secret)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Targets").wait_for()
+    loaded(page)
+    until(page, "document.activeElement.id === 'main'")
+    assert page.evaluate(FOCUS)["visible"]
+    tab_to(page, label)
+    page.keyboard.press("Enter")
+    page.get_by_role("table", name="Measurements").wait_for()
+    loaded(page)
+    tab_to(page, "Ranges")
+    page.keyboard.press("Enter")
+    tab_to(page, "Latency, from")
+    page.keyboard.type("0.001")
+    page.keyboard.press("Enter")
+    until(page, "location.hash.includes('ms_min=0.001')")
+    loaded(page)
+    assert page.evaluate(FOCUS)["name"] == "Latency, from", "the keyboard stays where it filtered"
+    page.keyboard.press("Escape")
+    assert page.evaluate(FOCUS)["name"] == "Ranges"
+    assert page.get_by_label("Latency, from").count() == 0
+    first = page.locator("tbody tr td a").first.inner_text()
+    tab_to(page, first)
+    at = page.evaluate("document.activeElement.getAttribute('href')")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Measurement").wait_for()
+    loaded(page)
+    tab_to(page, "Show the network")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Network").wait_for()
+    loaded(page)
+    tab_to(page, "The network, ")
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowDown")
+    page.go_back()
+    until(page, "document.activeElement.innerText === 'Show the network'")
+    page.go_back()
+    until(page, f"document.activeElement.getAttribute('href') === '{at}'")
+    assert page.evaluate(FOCUS)["visible"]
+    page.keyboard.press("Shift+Tab")
+    page.get_by_role("link", name="Try it").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Try it").wait_for()
+    loaded(page)
+    tab_to(page, "Forecast")
+    page.keyboard.press("Enter")
+    page.get_by_role("table", name="Forecasts on every target").wait_for()
+
+
+def test_a_question_gives_the_keyboard_back(served: Served, open_tab: OpenTab) -> None:
+    page = open_tab(served.at(address(served, "measurement"))).page
+    loaded(page)
+    page.get_by_role("button", name="Hide", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("group", name="Hide it?").wait_for()
+    page.keyboard.press("Escape")
+    until(page, "document.activeElement.innerText === 'Hide'")
 
 
 def test_a_measurement_is_hidden_and_shown_again(serve: Callable[..., Served], open_tab: OpenTab) -> None:

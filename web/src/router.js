@@ -10,6 +10,36 @@ export const place = signal(read());
 addEventListener("hashchange", () => { place.value = read(); });
 addEventListener("popstate", () => { place.value = read(); });
 
+/** @typedef {{selector: string, name: string, top: number}} Mark where the keyboard was, and how far down the page */
+
+/** @type {Map<string, Mark>} Of addresses that were left: the way back leads to where one was. */
+const marks = new Map();
+let isWayBack = false;
+const MOST_MARKS = 50;
+const CONTROLS = "a, button, select, input";
+const NAME_CHARACTERS = 80;
+
+/** @param {Element} element */
+const nameOf = (element) => (element.getAttribute("aria-label") ?? element.getAttribute("href") ?? element.textContent ?? "").slice(0, NAME_CHARACTERS);
+
+// Browsers without this interface go to the top of a page that one comes back to.
+/** @type {any} */ (window).navigation?.addEventListener("navigate", (/** @type {any} */ event) => {
+  isWayBack = event.navigationType === "traverse";
+  const at = document.activeElement;
+  if (!at?.matches(CONTROLS)) return;
+  marks.delete(location.hash);
+  marks.set(location.hash, { selector: at.tagName, name: nameOf(at), top: scrollY });
+  if (marks.size > MOST_MARKS) marks.delete(/** @type {string} */ (marks.keys().next().value));
+});
+
+/** Where one was on this page, if it was come back to. @returns {Mark|undefined} */
+export const mark = () => (isWayBack ? marks.get(location.hash) : undefined);
+
+/** The control of a mark, once the page has it. @param {Mark} wanted @returns {HTMLElement|undefined} */
+export function marked(wanted) {
+  return /** @type {HTMLElement[]} */ ([...document.querySelectorAll(`#main ${wanted.selector}`)]).find((one) => nameOf(one) === wanted.name);
+}
+
 /** @param {string} path @param {Record<string, any>|URLSearchParams} [query] */
 export function href(path, query = {}) {
   const text = query instanceof URLSearchParams ? query.toString() : asQuery(query).toString();

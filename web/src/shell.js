@@ -1,7 +1,7 @@
 /** What stands around every page: navigation, theme, who is signed in, whether the service answers. */
 import { Fragment, html, useEffect, useRef, useState } from "./html.js";
 import { away, generation, hasKey, reachable, session, signIn, signOut } from "./api.js";
-import { href, matching, place, route } from "./router.js";
+import { href, mark, marked, matching, place, route } from "./router.js";
 import { theme } from "./theme.js";
 import { Failed } from "./ui/parts.js";
 
@@ -25,6 +25,12 @@ const ROUTES = [
 const NAVIGATION = [["Overview", "/"], ["Targets", "/targets"], ["Try it", "/try"], ["Compare", "/compare"], ["Train", "/train"], ["Jobs", "/jobs"]];
 
 export function App() {
+  const signedOut = useRef(false);
+  const out = session.value !== null && !session.value.can_read;
+  useEffect(() => {
+    if (signedOut.current && !out) document.getElementById("main")?.focus();
+    signedOut.current = out;
+  }, [out]);
   if (session.value === null) return html`<${Banner} /><p class="starting">${reachable.value ? "Asking the service who you are …" : ""}</p>`;
   if (!session.value.can_read) return html`<${Banner} /><${SignIn} />`;
   return html`<div><a class="skip" href="#main" onClick=${toMain}>Skip to the page</a><${Banner} />
@@ -77,7 +83,11 @@ function View() {
     return () => { wanted = false; };
   }, [found?.route]);
   useEffect(() => {
-    if (last.current !== path) { scrollTo(0, 0); last.current = path; document.getElementById("main")?.focus({ preventScroll: true }); }
+    if (last.current === path) return undefined;
+    last.current = path;
+    scrollTo(0, 0);
+    document.getElementById("main")?.focus({ preventScroll: true });
+    return comeBack();
   }, [path]);
   if (!found) return html`<div class="empty"><strong>There is no page at ${path}</strong><a href="#/">Overview</a></div>`;
   if (page.error && page.since !== generation.value) location.reload(); // browsers do not load a module again that failed
@@ -86,8 +96,27 @@ function View() {
   return html`<${Fragment} key=${path}><${page.Page} ...${found.params} query=${place.value.query} /><//>`;
 }
 
+const LONGEST_SEARCH_MS = 10_000;
+
+/** Puts the keyboard where it was when this page was left, once that is there and unless somebody goes on meanwhile. */
+function comeBack() {
+  const wanted = mark();
+  if (!wanted) return undefined;
+  const until = performance.now() + LONGEST_SEARCH_MS;
+  let frame = 0;
+  const look = () => {
+    if (document.activeElement?.id !== "main" && document.activeElement !== document.body) return;
+    const found = marked(wanted);
+    if (found) { found.focus({ preventScroll: true }); scrollTo(0, wanted.top); } else if (performance.now() < until) frame = requestAnimationFrame(look);
+  };
+  frame = requestAnimationFrame(look);
+  return () => cancelAnimationFrame(frame);
+}
+
 function SignIn() {
   const [state, setState] = useState({ busy: false, error: /** @type {any} */ (null) });
+  const field = useRef(/** @type {HTMLInputElement|null} */ (null));
+  useEffect(() => field.current?.focus(), []);
   const submit = async (/** @type {any} */ event) => {
     event.preventDefault();
     const input = event.target.elements.key;
@@ -103,7 +132,7 @@ function SignIn() {
     <div class="brand"><img src="favicon.svg" alt="" />latcast</div>
     <h1>Sign in</h1>
     <p class="muted">This service asks for a key. An admin makes one with <code>latcast keys create client</code>.</p>
-    <label class="field">Key<input name="key" type="password" autocomplete="off" required spellcheck="false" aria-invalid=${!!state.error} autofocus /></label>
+    <label class="field">Key<input ref=${field} name="key" type="password" autocomplete="off" required spellcheck="false" aria-invalid=${!!state.error} /></label>
     ${state.error && html`<p role="alert" class="badge bad" style=${{ whiteSpace: "normal", borderRadius: "6px", padding: "8px 12px" }}>${state.error.message}</p>`}
     <button class="button primary" disabled=${state.busy}>${state.busy ? "Signing in …" : "Sign in"}</button>
     <p class="small muted">The key stays in this tab and ends with it.</p>

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from latcast.schema import Architecture, InputError, Target, UnknownNameError
+from latcast.schema.counting import counted
 from predictors.base import FloatArray
 from predictors.data.importers.records import BACKEND, Column, Imported, Skipped, collect
 from predictors.data.importers.unpickling import load_torch
@@ -173,7 +174,7 @@ def _latencies(path: Path, count: int) -> FloatArray:
         raise InputError(f"{path.name} holds something else than latencies in ms.")
     array = np.asarray(values, dtype=np.float64) if isinstance(values, list | np.ndarray) else np.empty(0)
     if array.shape != (count,):
-        raise InputError(f"{path.name} holds {array.size:,} latencies for {count:,} architectures.")
+        raise InputError(f"{path.name} holds {counted(array.size, 'latency')} for {counted(count, 'architecture')}.")
     return np.where(np.isfinite(array) & (array > 0), array, np.nan)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from latcast.schema.counting import counted
 from predictors.base import FloatArray
-from predictors.data.importers.records import Column
+from predictors.data.importers.records import Column, told_apart_by
 from profilers.search_spaces import get_space
 
 __all__ = ["remarks_on", "two_clusters"]
@@ -32,7 +33,7 @@ def remarks_on(columns: Sequence[Column], *, unit: str) -> list[str]:
     """
     remarks = []
     for column in columns:
-        name = f"{column.target.device} ({column.target.options.get('space', '')})"
+        name = f"{column.target.device} ({', '.join(told_apart_by(column.target))})"
         remarks += [f"{name}: {sentence}" for sentence in [_isomorphic(column)] if sentence]
         ms = column.latency_ms[np.isfinite(column.latency_ms) & (column.latency_ms > 0)]
         if len(ms) >= _FEWEST:
@@ -77,7 +78,7 @@ def _isomorphic(column: Column) -> str:
         return ""
     apart = float(np.median([max(medians) / min(medians) - 1 for medians in several]))
     first = next(list(by_text)[:2] for by_text in texts.values() if len(by_text) > 1)
-    texts_of_them, networks = sum(map(len, several)), f"{len(several):,} network{'s' if len(several) > 1 else ''}"
+    texts_of_them, networks = sum(map(len, several)), counted(len(several), "network")
     return (
         f"{texts_of_them:,} of its texts build {networks}, as {first[0]} and {first[1]} do; their latencies differ by "
         f"{apart:.0%} (half of them by more). Each text keeps its own."

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from latcast.schema import Architecture, GraphHash, Target
+from latcast.schema.counting import counted
 from predictors.base import FloatArray, LatencyDataset, Query
 from profilers.search_spaces import get_space
 
-__all__ = ["BACKEND", "Column", "ImportReport", "Imported", "Skipped", "collect"]
+__all__ = ["BACKEND", "Column", "ImportReport", "Imported", "Skipped", "collect", "told_apart_by"]
 
 _OFF = 1000.0
 """Latencies this many times above or below their column's median are failures that were written as numbers."""
@@ -37,7 +38,7 @@ class Skipped:
     rows: int = 0
 
     def __str__(self) -> str:
-        count = f" ({self.rows:,} rows)" if self.rows > 1 else ""
+        count = f" ({counted(self.rows, 'row')})" if self.rows > 1 else ""
         return f"{self.what}{count}: {self.reason}"
 
 
@@ -162,9 +163,15 @@ def _off(column: Column, index: int, median: float) -> Skipped:
     )
 
 
+def told_apart_by(target: Target) -> list[str]:
+    """What tells a table's target from others of its device: the space, then what further columns say of it."""
+    others = [f"{name} {value}" for name, value in target.options.items() if name != "space"]
+    return [target.options.get("space", ""), *others]
+
+
 def _name(column: Column) -> str:
-    return f"{column.target.device} {column.target.options.get('space', '')}".strip()
+    return " ".join((column.target.device, *told_apart_by(column.target))).strip()
 
 
 def _rows(repeated: int) -> str:
-    return "1 row repeats" if repeated == 1 else f"{repeated:,} rows repeat"
+    return counted(repeated, "row repeats", "rows repeat")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from latcast.schema import InputError, UnknownNameError
+from latcast.schema.counting import counted
 from predictors.data.importers.latency_cells import unit_of_header
 
 __all__ = ["COLUMNS", "MODEL_COLUMNS", "TableFile", "names_models", "open_table", "require_columns"]
@@ -236,9 +237,10 @@ def _texts_within_limits(path: Path, metadata: Any) -> list[str]:
         for place in range(metadata.num_columns):
             chunk = metadata.row_group(group).column(place)
             if chunk.total_uncompressed_size > _MOST_CHUNK_BYTES:
+                size = counted(chunk.total_uncompressed_size, "byte")
                 raise InputError(
-                    f"{path.name}: the column {chunk.path_in_schema!r} takes {chunk.total_uncompressed_size:,} bytes "
-                    f"in one group of rows; at most {_MOST_CHUNK_BYTES:,} are read: write it in smaller groups."
+                    f"{path.name}: the column {chunk.path_in_schema!r} takes {size} in one group of rows; "
+                    f"at most {_MOST_CHUNK_BYTES:,} are read: write it in smaller groups."
                 )
             if chunk.physical_type == "BYTE_ARRAY":
                 texts[chunk.path_in_schema] = None
@@ -258,7 +260,9 @@ def _rows_of_batch(path: Path, batch: Any) -> list[dict[str, Any]]:
         if isinstance(column, pyarrow.DictionaryArray) and len(column.dictionary):
             longest = pyarrow.compute.max(pyarrow.compute.binary_length(column.dictionary)).as_py() or 0
             if longest > _MOST_CELL:
-                raise InputError(f"{path.name}: a text of the column {name!r} has {longest:,} bytes, as no table has.")
+                raise InputError(
+                    f"{path.name}: a text of the column {name!r} has {counted(longest, 'byte')}, as no table has."
+                )
     rows: list[dict[str, Any]] = batch.to_pylist()
     return rows
 
@@ -309,7 +313,7 @@ def _separator(file: IO[str]) -> str:
 def _places(path: Path, header: Sequence[str], wanted: _Wanted) -> dict[str, int]:
     """Index of each column by its name in `COLUMNS`; columns that no latency needs keep their own."""
     if len(header) > _MOST_COLUMNS:
-        raise InputError(f"{path.name} has {len(header):,} columns; at most {_MOST_COLUMNS} are read.")
+        raise InputError(f"{path.name} has {counted(len(header), 'column')}; at most {_MOST_COLUMNS} are read.")
     places = {}
     for name in wanted.needed:
         if name not in wanted.fixed:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from predictors.data.importers.pickle_costs import MAX_COLLISIONS, CostlyError, Costs
 
 __all__ = ["MAX_BYTES", "load_pickle", "load_torch"]
@@ -75,7 +76,8 @@ def _members(path: Path) -> dict[str, bytes]:
             entries = archive.infolist()
             size = sum(entry.file_size for entry in entries)
             if size > MAX_BYTES or len(entries) > _MAX_MEMBERS:
-                raise InputError(f"{path.name} unpacks to {size:,} bytes in {len(entries):,} members; at most "
+                raise InputError(f"{path.name} unpacks to {counted(size, 'byte')} in "
+                                 f"{counted(len(entries), 'member')}; at most "
                                  f"{MAX_BYTES:,} in {_MAX_MEMBERS:,} are read.")  # fmt: skip
             return {entry.filename: _member(archive, entry) for entry in entries}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
@@ -95,7 +97,7 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 def _unpickle(data: bytes, storages: Mapping[str, bytes], name: str) -> Any:
     if len(data) > MAX_BYTES:
-        raise InputError(f"{name} takes {len(data):,} bytes; at most {MAX_BYTES:,} are read.")
+        raise InputError(f"{name} takes {counted(len(data), 'byte')}; at most {MAX_BYTES:,} are read.")
     try:
         _inspect(data)
         return _Unpickler(data, storages).load()
@@ -141,7 +143,7 @@ class _Unpickler(pickle.Unpickler):
             raise _RefusedError("it refers to a storage that the file does not hold.")
         values = np.frombuffer(self._storages[key], dtype=storage.dtype)
         if len(values) != length:
-            raise _RefusedError(f"the storage {key} holds {len(values):,} numbers, not {length:,}.")
+            raise _RefusedError(f"the storage {key} holds {counted(len(values), 'number')}, not {length:,}.")
         return _Storage(values)
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from latcast.schema import Device, TargetId
+from latcast.schema.counting import counted
 from predictors.data.measured import statistics as figures
 from predictors.data.measured.records import CAREFUL, QUICK, About, MeasuredRow, MeasuredTarget
 from profilers.search_spaces.families import family_of
@@ -47,8 +48,9 @@ def _head(rows: Sequence[MeasuredRow], by_id: dict[TargetId, MeasuredTarget]) ->
     yield "# Datasheet: measured latencies of generated networks"
     yield ""
     yield (
-        f"{len(rows):,} measurements of {graphs:,} ONNX graphs on {_count(len(by_id), 'target')} of "
-        f"{_count(len(devices), 'machine')}, with {kernels:,} kernel timings. `rows.parquet` has a line for each "
+        f"{counted(len(rows), 'measurement')} of {counted(graphs, 'ONNX graph')} on {counted(len(by_id), 'target')} of "
+        f"{counted(len(devices), 'machine')}, with {counted(kernels, 'kernel timing')}. `rows.parquet` has a "
+        "line for each "
         "measurement, `targets.parquet` one for each target; this text is written by `latcast dataset pack`."
     )
 
@@ -146,7 +148,8 @@ def _collection(
     yield (
         f"- Sentinel: a fixed small network before and after {len(checked):,} of the rows (every ten quick graphs, "
         "every careful process); where it moved by more than 5 % the rows were measured again, and both are kept, the "
-        f"disturbed ones flagged as noisy. For the other {len(rows) - len(checked):,} rows there is no reading."
+        f"disturbed ones flagged as noisy. For the other {counted(len(rows) - len(checked), 'row')} there is no "
+        "reading."
     )
     slow = [row.slowness for row in rows if row.sentinel_ms is not None]
     if slow:
@@ -169,7 +172,8 @@ def _machine(device: Device) -> str:
     caches = ", ".join(f"{level} {size // 1024:,} KiB" for level, size in device.cache_bytes.items())
     details = ", ".join(f"{key} {value}" for key, value in device.details.items())
     return (
-        f"{device.processor}, {device.machine}, {device.physical_cores} cores, {device.memory_bytes / 2**30:.0f} GiB, "
+        f"{device.processor}, {device.machine}, {counted(device.physical_cores, 'core')}, "
+        f"{device.memory_bytes / 2**30:.0f} GiB, "
         f"{caches}, {device.system}; {' '.join(device.features)}; {details}"
     )
 
@@ -194,14 +198,14 @@ def _noise(rows: Sequence[MeasuredRow]) -> Iterator[str]:
     yield from _title("Noise")
     for repeat in figures.repeats(rows):
         yield (
-            f"- Two steady {repeat.method} measurements of one graph on one target, {_count(repeat.pairs, 'pair')}: "
+            f"- Two steady {repeat.method} measurements of one graph on one target, {counted(repeat.pairs, 'pair')}: "
             f"|a − b| / mean is {repeat.p50:.1%} at the median and {repeat.p90:.1%} at the 90th percentile."
         )
     spreads = [row.process_spread for row in rows if row.process_spread is not None and row.processes > 1]
     if spreads:
         yield f"- The processes of a careful row differ by {figures.spread(spreads).p50:.1%} at the median."
     noisy = sum(row.noisy for row in rows)
-    yield f"- {_count(noisy, 'row')} of {len(rows):,} are flagged as noisy."
+    yield f"- {counted(noisy, 'row')} of {len(rows):,} are flagged as noisy."
     yield (
         "- `noise_log` is the standard error of log latency: half the processes' spread for careful rows; for quick "
         "rows the error that the repetitions on their target imply, or 2 % where there are too few of them."
@@ -230,7 +234,7 @@ def _uses(by_id: dict[TargetId, MeasuredTarget]) -> Iterator[str]:
     threads = max((measured.target.threads for measured in by_id.values()), default=0)
     yield (
         "- Not in it: other machines than those named; published or trained models; accuracy; energy; more than "
-        f"{_count(threads, 'thread')}; the samples themselves (only their quantiles)."
+        f"{counted(threads, 'thread')}; the samples themselves (only their quantiles)."
     )
     if not any(measured.device.details.get("virtualisation") is None for measured in by_id.values()):
         yield "- The machines are virtual ones, whose neighbours are unknown."
@@ -247,7 +251,3 @@ def _distribution(licence: str) -> Iterator[str]:
 
 def _title(text: str) -> Iterator[str]:
     yield from ("", f"## {text}", "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

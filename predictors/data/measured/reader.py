@@ -1,16 +1,17 @@
 """Reading the files of the measured data set as a `LatencyDataset`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from latcast.schema import Architecture, DeviceEvidence, Graph, GraphHash, InputError
+from latcast.schema import Architecture, DeviceEvidence, Graph, GraphHash, InputError, TargetId
 from predictors.base import LatencyDataset, Query
 from predictors.data.measured.drift_factors import at_baseline_speed
 from predictors.data.measured.pooling import pooled_rows
 from predictors.data.measured.records import MeasuredRow, MeasuredTarget
 from predictors.data.measured.storage import read_rows, read_targets
+from predictors.features.counter_rates import CountedRun, counter_rates
 
 __all__ = ["read_measured", "to_dataset"]
 
@@ -55,12 +56,29 @@ def to_dataset(rows: Iterable[MeasuredRow], targets: Iterable[MeasuredTarget]) -
         latency_ms=np.array(latencies, dtype=np.float64),
         noise_log=np.array([row.noise_log for row in kept], dtype=np.float64),
         kernels=kernels if any(kernels) else None,
-        evidence={
-            name: DeviceEvidence(microbench=measured.microbench)
-            for name, measured in by_id.items()
-            if measured.microbench
-        },
+        evidence=_evidence(kept, by_id),
     )
+
+
+def _evidence(
+    rows: Sequence[MeasuredRow], targets: Mapping[TargetId, MeasuredTarget]
+) -> dict[TargetId, DeviceEvidence]:
+    """Microbenchmarks and counters of those targets that have some."""
+    counted: dict[TargetId, list[CountedRun]] = {}
+    for row in rows:
+        if row.counters and row.latency_ms is not None:
+            kernel_ms: dict[str, float] = {}
+            for kernel in row.kernels or ():
+                kernel_ms[kernel.operator] = kernel_ms.get(kernel.operator, 0.0) + kernel.time_ms
+            run = CountedRun(counts=row.counters, latency_ms=row.latency_ms, kernel_ms=kernel_ms)
+            counted.setdefault(row.target, []).append(run)
+    known = {
+        name: DeviceEvidence(
+            counters=counter_rates(counted.get(name, ())) or None, microbench=measured.microbench or None
+        )
+        for name, measured in targets.items()
+    }
+    return {name: evidence for name, evidence in known.items() if evidence != DeviceEvidence()}
 
 
 def _builder(hashes: dict[Architecture, GraphHash]) -> Callable[[Architecture], Graph]:

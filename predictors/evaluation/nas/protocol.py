@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latcast.schema import Architecture, DeviceEvidence, Graph, InputError, Target
+from latcast.schema.counting import counted
 from predictors.base import LatencyDataset, Predictor, Query
 from predictors.data.importers.help import LatencyTable, target_of
 from predictors.features.references import reference_key
@@ -176,7 +177,10 @@ def _references(table: LatencyTable, device: str, shots: int) -> Rows:
     if len(rows) == 0 or not np.isfinite(table.column(device)[rows]).all():
         raise InputError(f"The {table.space} table has no latencies of reference architectures on {device}.")
     if len(rows) > shots:
-        raise InputError(f"This predictor measures {len(rows)} reference architectures: {shots} shots are too few.")
+        raise InputError(
+            f"This predictor measures {counted(len(rows), 'reference architecture')}: {counted(shots, 'shot')} "
+            "are too few."
+        )
     return rows
 
 

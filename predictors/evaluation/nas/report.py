@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from predictors.evaluation.plots import bars, lines
 
 __all__ = ["Result", "read_results", "write_report"]
@@ -191,7 +192,7 @@ def _by_task(results: Sequence[Result], tasks: Sequence[str], metric: str, kind:
         figures = {
             result.task: result.mean[metric] for result in results if (result.label, result.shots) == (label, shots)
         }
-        rows.append([f"{label}, {shots} samples", *(_cell(figures.get(task), kind) for task in tasks)])
+        rows.append([f"{label}, {counted(shots, 'sample')}", *(_cell(figures.get(task), kind) for task in tasks)])
     return rows
 
 
@@ -210,10 +211,10 @@ def _drawings(task: str, results: Sequence[Result]) -> Iterator[tuple[str, str]]
     chosen = [result for result in drawn if result.shots == compared]
     errors = _by_device(chosen, "median_ape")
     if errors:
-        yield f"{task}_error", bars(f"{task}: median APE by device, {compared} samples", "%", errors)
+        yield f"{task}_error", bars(f"{task}: median APE by device, {counted(compared, 'sample')}", "%", errors)
     coverage = _by_device(chosen, "coverage_90")
     if coverage:
-        title = f"{task}: how much the 90 % intervals hold, {compared} samples"
+        title = f"{task}: how much the 90 % intervals hold, {counted(compared, 'sample')}"
         yield f"{task}_calibration", bars(title, "%", coverage, reference=90.0)
     if len(shots) > 1:
         series: dict[str, list[tuple[float, float]]] = {}

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latcast.schema import Graph, GraphHash, InputError, Target
+from latcast.schema.counting import counted
 from predictors.base import LatencyDataset, Predictor, Query
 from predictors.data.measured import MeasuredRow
 from predictors.data.measured.records import CAREFUL, QUICK
@@ -192,8 +193,9 @@ def judge_table(
     most = max((len(rows) for rows in judged.values()), default=0)
     if most < draw.shots + _FEWEST_FORECASTS:
         raise InputError(
-            f"{draw.shots} shots and at least {_FEWEST_FORECASTS} forecasts need {draw.shots + _FEWEST_FORECASTS} "
-            f"networks of one target, and the table has {most}: add rows, or ask for fewer --shots."
+            f"{counted(draw.shots, 'shot')} and at least {_FEWEST_FORECASTS} forecasts need "
+            f"{counted(draw.shots + _FEWEST_FORECASTS, 'network')} of one target, and the table has {most}: add "
+            "rows, or ask for fewer --shots."
         )
     latency_ms, forecasts, failed = _forecast(data, judged, base, draw, names)
     return document(latency_ms, forecasts, [*skipped, *failed], differences=())

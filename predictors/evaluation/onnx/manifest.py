@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 
 __all__ = ["FailedModel", "Manifest", "ManifestEntry", "read_manifest"]
 
@@ -99,7 +100,7 @@ def read_manifest(path: Path) -> Manifest:
 
 def _entry(line: bytes, folder: Path) -> ManifestEntry:
     if len(line) > _LINE_BYTES:
-        raise InputError(f"it has {len(line):,} bytes, but {_LINE_BYTES:,} are enough for any model")
+        raise InputError(f"it has {counted(len(line), 'byte')}, but {_LINE_BYTES:,} are enough for any model")
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from latcast.schema import Device, DeviceEvidence, Measurement, ProfileSettings
+from latcast.schema.counting import counted
 from predictors.base import Predictor, Query
 from predictors.data.host_drift import scaled_kernels, sentinel_drift_factors
 from predictors.evaluation.journal import Journal
@@ -161,7 +162,10 @@ def _forecast(
     measured: Sequence[Measured], plan: Plan, failed: list[FailedModel], progress: Progress
 ) -> list[Forecast]:
     if len(measured) <= plan.shots:
-        message = f"{plan.shots} measurements of {len(measured)} models leave none to forecast: name more models."
+        message = (
+            f"{counted(plan.shots, 'measurement')} of {counted(len(measured), 'model')} leave none to "
+            "forecast: name more models."
+        )
         failed += [FailedModel(name=model.name, stage="forecast", message=message) for model in measured]
         return []
     forecasts: list[Forecast] = []

@@ -9,19 +9,13 @@ from numpy.typing import NDArray
 
 from latcast.schema import Graph, KernelTiming
 from predictors.features.kernels.cost.work import Kernel
+from predictors.features.kernels.families import operator_family
 from predictors.features.kernels.rewrite.layout import BLOCK
 from predictors.features.kernels.table import predict_kernels
 from predictors.features.kernels.traits import DEFAULT_TRAITS, ExecutionTraits
 
 __all__ = ["attribute_timings", "attribute_to"]
 
-_FAMILIES = {
-    "FusedConv": "Conv", "NhwcFusedConv": "Conv", "FusedMatMul": "MatMul", "Gemm": "MatMul", "FusedGemm": "MatMul",
-    "TransposeMatMul": "MatMul", "Squeeze": "Reshape", "Unsqueeze": "Reshape", "Flatten": "Reshape",
-    "BiasGelu": "Gelu", "Upsample": "Resize", "NhwcMaxPool": "MaxPool", "Convolution": "Conv",
-    "GroupConvolution": "Conv", "FullyConnected": "MatMul", "LSTMSequence": "LSTM", "GRUSequence": "GRU",
-    "RNNSequence": "RNN", "Interpolate": "Resize",
-}  # fmt: skip
 _CONVERSIONS = {"Transpose", "QuantizeLinear", "DequantizeLinear"}
 """What a runtime adds around a node may carry the node's name."""
 _CONTAINERS = {"If", "Loop", "Scan"}
@@ -94,7 +88,7 @@ class _Owners:
 
     def unused(self, timing: KernelTiming, used: set[int]) -> int:
         """The first kernel of the timing's node and family that has no timing yet; -1 where there is none."""
-        waiting = self._of_family.get((-1 if timing.node is None else timing.node, _family(timing.operator)))
+        waiting = self._of_family.get((-1 if timing.node is None else timing.node, operator_family(timing.operator)))
         while waiting and waiting[0] in used:
             waiting.popleft()  # a kernel that is used stays used, so that each is passed over once
         return waiting[0] if waiting else -1
@@ -113,7 +107,7 @@ def _match(
     matched, used = [], set[int]()
     for timing, first in zip(timings, named, strict=True):
         same = owners.unused(timing, used) if first >= 0 else -1
-        open_to_all = first < 0 or _family(timing.operator) in _CONVERSIONS
+        open_to_all = first < 0 or operator_family(timing.operator) in _CONVERSIONS
         candidates = _candidates(free, timing) if open_to_all else None
         index = same if same >= 0 else candidates.popleft() if candidates else first
         used.add(index)
@@ -124,24 +118,22 @@ def _match(
 def _candidates(free: dict[tuple[str, int], deque[int]], timing: KernelTiming) -> deque[int] | None:
     """Kernels of the timing's family and size that nothing has named; OpenVINO does not say which way it reorders."""
     size = _executed_size(timing)
-    families = ("ReorderInput", "ReorderOutput") if timing.operator == "Reorder" else (_family(timing.operator),)
+    families = (
+        ("ReorderInput", "ReorderOutput") if timing.operator == "Reorder" else (operator_family(timing.operator),)
+    )
     return next((found for family in families if (found := free.get((family, size)))), None)
-
-
-def _family(operator: str) -> str:
-    return _FAMILIES.get(operator, operator)
 
 
 def _kernel_family(kernel: Kernel) -> str:
     blocked_affine = kernel.kind == "conv_depthwise"
-    return "Conv" if blocked_affine else _family(kernel.operator)
+    return "Conv" if blocked_affine else operator_family(kernel.operator)
 
 
 def _executed_size(timing: KernelTiming) -> int:
     if not timing.output_shapes:
         return 0
     shape = timing.output_shapes[0]
-    if timing.operator.startswith("Reorder") or _family(timing.operator) == "Conv":
+    if timing.operator.startswith("Reorder") or operator_family(timing.operator) == "Conv":
         return _padded(shape)
     return int(np.prod(shape, dtype=np.int64))
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from predictors.base import FloatArray, Query
 from predictors.kinds.brp_nas.ranker import Ranker, select_next
 
@@ -64,7 +65,10 @@ def guided_search(
     left = [int(place) for place in np.flatnonzero(np.asarray(allowed))]
     wanted = first + rounds * (best + exploring)
     if len(left) < wanted:
-        raise InputError(f"{wanted} candidates are to be trained, but only {len(left)} keep the limits.")
+        raise InputError(
+            f"{counted(wanted, 'candidate is', 'candidates are')} to be trained, but only "
+            f"{counted(len(left), 'keeps', 'keep')} the limits."
+        )
     chosen = np.random.default_rng([seed, 0]).permutation(len(left))[:first]
     places = [left[int(one)] for one in chosen]
     values = [float(value) for value in value_of(places)]

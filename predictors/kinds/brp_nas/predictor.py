@@ -66,7 +66,9 @@ class BrpNasPredictor(Predictor):
     """
 
     kind: ClassVar[str] = "brp_nas"
-    capabilities: ClassVar[Capabilities] = Capabilities(inputs=frozenset({"architecture"}), spaces=SPACES)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        inputs=frozenset({"architecture"}), spaces=SPACES, trains_to_adapt=True
+    )
 
     def __init__(
         self,
@@ -134,10 +136,7 @@ class BrpNasPredictor(Predictor):
         with seeded(self.seed):
             net = deepcopy(self._net)
             net.head.reset_parameters()
-            for part in (net.convolutions, net.norms):
-                part.requires_grad_(False)
-            self._train(net, rows, None, rng=rng, epochs=self.warm_up_epochs)
-            net.requires_grad_(True)
+            self._warm_up(net, rows, rng=rng)
             self._train(net, rows, None, rng=rng, epochs=self.epochs)
         adapted.net_ = net
         return adapted
@@ -222,16 +221,31 @@ class BrpNasPredictor(Predictor):
             net,
             lambda: minibatches(len(rows[0]), self.batch_size, rng),
             loss,
-            Training(
-                epochs=epochs,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                schedule="plateau",
-                patience=self.patience,
-                stop_after=self.stop_after,
-            ),
+            self._settings(epochs),
             score=None if check is None else lambda: score(check),
             progress=progress,
+        )
+
+    def _warm_up(self, net: BrpGcn, rows: tuple[Tensor, ...], *, rng: np.random.Generator) -> None:
+        """Train the last layer alone, on embeddings that do not change meanwhile; there is no dropout in them."""
+        nodes, adjacency, labels = rows
+        with torch.no_grad():
+            embedded = net.eval().embed(nodes, adjacency)
+        train(
+            net.head,
+            lambda: minibatches(len(labels), self.batch_size, rng),
+            lambda batch: l1_loss(net.head(embedded[batch]).squeeze(-1), labels[batch]),
+            self._settings(self.warm_up_epochs),
+        )
+
+    def _settings(self, epochs: int) -> Training:
+        return Training(
+            epochs=epochs,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            schedule="plateau",
+            patience=self.patience,
+            stop_after=self.stop_after,
         )
 
     def _shape(self, architectures: Sequence[Architecture]) -> FloatArray:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from latcast.schema import InputError, NotFittedError
+from latcast.schema.counting import counted
 from predictors.artifact import Artifact, library_versions
 from predictors.base import FloatArray, Progress, Query
 from predictors.features.cells import FEATURE_VERSION, brp_graph, cell_architectures, space_of
@@ -254,7 +255,9 @@ def select_next(
     """
     order = ranker.rank(candidates)
     if len(order) < best + exploring:
-        raise InputError(f"{best + exploring} candidates are wanted, but there are {len(order)}.")
+        raise InputError(
+            f"{counted(best + exploring, 'candidate is', 'candidates are')} wanted, but there are {len(order)}."
+        )
     pool = order[best : max(best + exploring, len(order) // 2**round_number)]
     chosen = np.random.default_rng([seed, round_number]).choice(len(pool), size=exploring, replace=False)
     return [*order[:best], *(pool[int(index)] for index in chosen)]

@@ -87,14 +87,22 @@ class GraphNet(nn.Module):
 
     def forward(self, batch: GraphBatch) -> tuple[Tensor, Tensor]:
         """(mean (g,), logarithm of the variance (g,))."""
+        return self.read_out(self.embed(batch))
+
+    def read_out(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """(mean (g,), logarithm of the variance (g,)) from what `embed` gives."""
+        mean, log_variance = self.head(embedding).unbind(dim=1)
+        return mean, log_variance.clamp(LOWEST, HIGHEST)
+
+    def embed(self, batch: GraphBatch) -> Tensor:
+        """What the graphs' means and variances are linear in: (g, width)."""
         state = self.embedding(batch.operators) + self.nodes(batch.nodes)
         turned, edge = batch.links.flip(0), (batch.edges,) if self.edged else ()
         for forth, back, norm in zip(self.forth, self.back, self.norms, strict=True):
             said = forth(state, batch.links, *edge) + back(state, turned, *edge)
             state = state + torch.relu(norm(said))
         pooled = torch.cat([_summed(batch, state * batch.share), _mean(batch, state), batch.whole], dim=1)
-        mean, log_variance = self.head(torch.relu(self.hidden(pooled))).unbind(dim=1)
-        return mean, log_variance.clamp(LOWEST, HIGHEST)
+        return torch.relu(self.hidden(pooled))
 
 
 def _convolution(name: str, width: int) -> nn.Module:

@@ -143,6 +143,26 @@ class GcnPredictor(Predictor):
         self._learned()
         return self.ranges_.shares([query.network for query in queries])
 
+    def unknown_operators(self, query: Query) -> tuple[str, ...]:
+        """Operators of the graph that training has not seen, with their domain where it is not ONNX's, sorted."""
+        self._learned()
+        unknown = {operator_of(node) for node in query.graph.nodes} - set(self.vocabulary_)
+        return tuple(sorted(name.removeprefix("::") for name in unknown))
+
+    def embeddings(self, queries: Sequence[Query]) -> tuple[FloatArray, FloatArray]:
+        """Graphs as the networks see them: for others to learn from.
+
+        Returns:
+            What the networks' read-outs are linear in, side by side, float64 (n, folds · width), and the mean forecast
+            of log latency but for a target's level, float64 (n,).
+        """
+        self._learned()
+        graphs = [GraphArrays.of(query.graph, self.vocabulary_) for query in queries]
+        scaled = [self._scaled(graph) for graph in graphs]
+        embedded = [_embeddings(member, scaled) for member in self.members_]
+        forecast = np.mean([mean for _, mean in embedded], axis=0)
+        return np.concatenate([each for each, _ in embedded], axis=1), forecast + self._base(graphs)
+
     def adaptation_features(self, queries: Sequence[Query]) -> FloatArray:
         """Rows whose inner products are prior covariances of log latency: for samplers."""
         return self._learned().features(self._design(self._forecast(queries)[0]))
@@ -314,6 +334,17 @@ def _outputs(net: GraphNet, graphs: Sequence[GraphArrays]) -> tuple[FloatArray, 
         parts.append((mean.numpy(), log_variance.exp().numpy()))
     means, variances = zip(*parts, strict=True)
     return np.concatenate(means), np.concatenate(variances)
+
+
+def _embeddings(net: GraphNet, graphs: Sequence[GraphArrays]) -> tuple[FloatArray, FloatArray]:
+    """What each graph's read-out is made of, float64 (n, width), and its mean, float64 (n,)."""
+    parts = []
+    for some in _batches(graphs):
+        with torch.no_grad():
+            embedding = net.embed(batch_of(some, torch.float64))
+            parts.append((embedding.numpy(), net.read_out(embedding)[0].numpy()))
+    embeddings, means = zip(*parts, strict=True)
+    return np.concatenate(embeddings), np.concatenate(means)
 
 
 def _batches(graphs: Sequence[GraphArrays]) -> Iterator[Sequence[GraphArrays]]:

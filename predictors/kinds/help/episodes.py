@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latcast.schema import InputError, TargetId
+from latcast.schema.counting import counted
 from predictors.base import FloatArray, LatencyDataset
 from predictors.features.cells import cell_architectures, help_arrays, layer_one_hot
 from predictors.features.references import min_max, reference_latencies
@@ -52,7 +53,9 @@ class MetaTasks:
         for target, rows in data.targets().items():
             kept, low, high = _trimmed(data.latency_ms, np.array(rows), trim)
             if len(kept) <= support_rows or high <= low:
-                raise InputError(f"Meta-learning needs more than {support_rows} different latencies of every target.")
+                raise InputError(
+                    f"Meta-learning needs more than {counted(support_rows, 'different latency')} of every target."
+                )
             slope, intercept = label_line(low, high)
             labels = torch.from_numpy(((data.latency_ms[kept] - intercept) / slope).astype(np.float32))
             self._rows.append((codes[kept], labels))

@@ -198,6 +198,10 @@ class HelpPredictor(Predictor):
         self.require_fitted("learner_")
         return self.references_
 
+    def device_descriptor(self) -> str | None:
+        """Latencies on the references."""
+        return "reference_latency_ms"
+
     def to_artifact(self) -> Artifact:
         """Meta-learned parameters; of an adapted predictor also the adapted ones of each sample."""
         arrays = stored_parameters(self._learner, "learner.")

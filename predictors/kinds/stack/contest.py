@@ -1,7 +1,7 @@
 """Contenders for a target: each adapted to the support, and judged by how it forecasts what it was not shown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -10,12 +10,13 @@ import numpy as np
 from latcast.schema import DeviceEvidence, InputError, LatcastError, MissingEvidenceError, Target
 from predictors.base import FloatArray, LatencyDataset, Predictor, normal_quantile
 from predictors.evaluation.leave_one_out import LeftOut, leave_one_out
-from predictors.kinds.stack.weights import interval_score, stack_weights, tail_scale
+from predictors.kinds.stack.weights import interval_score, is_hopeless, stack_weights, tail_scale
 
 __all__ = ["Contender", "Contest", "Standing", "contest", "record_of"]
 
-MOST_REFITS = 10
-"""Parts in which a support is left out: an adaptation may take some tenths of a second."""
+MOST_REFITS, MOST_TRAININGS = 10, 3
+"""Parts in which a support is left out, and how many of them are forecast where a network is trained for each: as many
+rows are left for the trainings as for the rivals' adaptations, which makes them comparable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,7 @@ class _Entry:
     adapted: Predictor
     adapt_ms: float
     left_out: LeftOut
+    given_up: bool = False
 
 
 def contest(
@@ -103,6 +105,9 @@ def contest(
     judge_alone: bool = False,
 ) -> Contest:
     """Adapt every contender, and weigh them by their left-out forecasts of the support and their records.
+
+    Those that train networks to adapt come last, are judged by fewer adaptations, and are given up as soon as their
+    forecasts show that they will not be believed beside one that was judged (`is_hopeless`).
 
     Args:
         contenders: at least one; who cannot be adapted to the support takes no part.
@@ -123,16 +128,13 @@ def contest(
             refused[one.name] = error
             continue
         adapt_ms = (perf_counter() - started) * 1000
-        left_out = (
-            leave_one_out(one.predictor, target, support, evidence, most_refits=MOST_REFITS)
-            if len(contenders) > 1 or judge_alone
-            else LeftOut.nothing(len(support))
-        )
-        entries.append(_Entry(one, adapted, adapt_ms, left_out))
+        entries.append(_Entry(one, adapted, adapt_ms, LeftOut.nothing(len(support))))
     if not entries:
         raise next(iter(refused.values()))
+    if len(contenders) > 1 or judge_alone:
+        entries = _all_judged(entries, target, support, evidence)
     latency_ms, judged = support.latency_ms, [entry.left_out for entry in entries]
-    weights = stack_weights(judged, latency_ms, [entry.contender.record for entry in entries])
+    weights = _weights(entries, latency_ms)
     by_name = {
         entry.contender.name: _standing(entry, float(weight), latency_ms)
         for entry, weight in zip(entries, weights, strict=True)
@@ -156,6 +158,61 @@ def contest(
         scale=1.0 if alone else tail_scale([judged[place] for place in believed], weights[believed], latency_ms),
         median_ape=_median(together.percentage_errors(latency_ms)),
     )
+
+
+def _all_judged(
+    entries: Sequence[_Entry], target: Target, support: LatencyDataset, evidence: DeviceEvidence | None
+) -> list[_Entry]:
+    """The entries, in their order, with their left-out forecasts."""
+    judged: dict[int, _Entry] = {}
+    for place in sorted(range(len(entries)), key=lambda place: _trains(entries[place])):
+        judged[place] = _judged(entries[place], list(judged.values()), target, support, evidence)
+    return [judged[place] for place in range(len(entries))]
+
+
+def _trains(entry: _Entry) -> bool:
+    return entry.contender.predictor.fitted_capabilities().trains_to_adapt
+
+
+def _judged(
+    entry: _Entry,
+    rivals: Sequence[_Entry],
+    target: Target,
+    support: LatencyDataset,
+    evidence: DeviceEvidence | None,
+) -> _Entry:
+    """The entry with its left-out forecasts, as far as they are needed."""
+    predictor = entry.contender.predictor
+    if not _trains(entry):
+        left_out = leave_one_out(predictor, target, support, evidence, most_refits=MOST_REFITS)
+        return replace(entry, left_out=left_out)
+    latency_ms, complete = support.latency_ms, [rival for rival in rivals if not rival.given_up]
+
+    def given_up(left_out: LeftOut) -> bool:
+        return any(
+            is_hopeless(left_out, rival.left_out, latency_ms, [entry.contender.record, rival.contender.record])
+            for rival in complete
+        )
+
+    left_out = leave_one_out(
+        predictor,
+        target,
+        support,
+        evidence,
+        most_refits=MOST_REFITS,
+        most_judged=MOST_TRAININGS,
+        suffices=given_up,
+    )
+    return replace(entry, left_out=left_out, given_up=given_up(left_out))
+
+
+def _weights(entries: Sequence[_Entry], latency_ms: FloatArray) -> FloatArray:
+    """How far each entry is believed, float64 (m,); who was given up is not."""
+    weights = np.zeros(len(entries))
+    places = [place for place, entry in enumerate(entries) if not entry.given_up]
+    records = [entries[place].contender.record for place in places]
+    weights[places] = stack_weights([entries[place].left_out for place in places], latency_ms, records)
+    return weights
 
 
 def record_of(predictor: Predictor) -> float | None:

@@ -160,6 +160,10 @@ class StackPredictor(Predictor):
         unknown = [set(one.unknown_operators(query)) for one in self._asked()]
         return tuple(sorted(set[str].intersection(*unknown)))
 
+    def device_descriptor(self) -> str | None:
+        """That of the first predictor that is asked and has one."""
+        return next((found for one in self._asked() if (found := one.device_descriptor())), None)
+
     def explain(self, query: Query) -> KernelForecasts:
         """The kernels of the query's graph as the first contender has them that sums over kernels, in a sum that is the
         forecast.
@@ -195,6 +199,7 @@ class StackPredictor(Predictor):
             ),
             kernels=any(one.kernels for one in all_of),
             absolute_prior=any(one.absolute_prior for one in all_of),
+            trains_to_adapt=any(one.trains_to_adapt for one in all_of),
             features=frozenset().union(*(one.features for one in all_of)),
         )
 

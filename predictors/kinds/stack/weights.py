@@ -10,13 +10,15 @@ from scipy.stats import t as student
 from predictors.base import FloatArray, Prediction
 from predictors.evaluation.leave_one_out import NARROWEST, LeftOut
 
-__all__ = ["interval_score", "mixed_prediction", "stack_weights", "tail_scale"]
+__all__ = ["interval_score", "is_hopeless", "mixed_prediction", "stack_weights", "tail_scale"]
 
 _DEGREES = 4.0
 """Degrees of freedom of left-out errors: one outlier must not decide who is believed."""
 _RECORD_ROWS = 3.0
 """How many left-out rows the record on other targets is worth."""
 _RESAMPLES = 200
+_LEAST_JUDGED = 4
+"""Rows before which nobody is given up."""
 _NEGLIGIBLE, _DECISIVE = 0.02, 0.9
 _PRIOR_ERRORS = 10.0
 _QUANTILE = 0.95
@@ -28,7 +30,9 @@ def stack_weights(left_out: Sequence[LeftOut], latency_ms: FloatArray, records: 
     The log density of the left-out rows, averaged over Bayesian bootstraps of the rows (Yao et al., Using stacking to
     average Bayesian predictive distributions, Bayesian Analysis 13, 2018, section 3.4, pseudo-BMA+), beside what each
     one's error on targets of training would give for `_RECORD_ROWS` rows: with few measurements the record decides,
-    and a row more or less changes little. Below `_NEGLIGIBLE` nobody is believed; from `_DECISIVE` on, one alone is.
+    and a row more or less changes little. A row that somebody has not forecast says nothing about it: it counts as for
+    the best of those that have forecast most. Below `_NEGLIGIBLE` nobody is believed; from `_DECISIVE` on, one alone
+    is.
 
     Args:
         left_out: forecasts of each predictor.
@@ -38,6 +42,7 @@ def stack_weights(left_out: Sequence[LeftOut], latency_ms: FloatArray, records: 
     """
     prior = _RECORD_ROWS * -np.log(_filled(records))
     density = np.array([_log_density(one, latency_ms) for one in left_out]).reshape(len(left_out), len(latency_ms))
+    density = _neutral_where_missing(density)
     judged = np.isfinite(density).all(axis=0)
     density = density[:, judged]
     if density.shape[1] == 0:
@@ -45,6 +50,38 @@ def stack_weights(left_out: Sequence[LeftOut], latency_ms: FloatArray, records: 
     shares = np.random.default_rng(0).dirichlet(np.ones(density.shape[1]), _RESAMPLES)
     evidence = density.shape[1] * shares @ density.T
     return _decided(softmax(evidence + prior, axis=1).mean(axis=0))
+
+
+def _neutral_where_missing(density: FloatArray) -> FloatArray:
+    """Densities, float64 (m, k), in which rows that one lacks are those of the best of the most complete.
+
+    Who has none at all keeps none.
+    """
+    known = np.isfinite(density)
+    most = known.sum(axis=1)
+    totals = np.where(most == most.max(), np.where(known, density, 0.0).sum(axis=1), -np.inf)
+    best = density[int(np.argmax(totals))]
+    return np.where(known | (most == 0)[:, None], density, best)
+
+
+def is_hopeless(left_out: LeftOut, rival: LeftOut, latency_ms: FloatArray, records: Sequence[float | None]) -> bool:
+    """Whether rows that were judged so far show that `stack_weights` will not believe a predictor beside a rival.
+
+    The rows that are not judged yet count as much against it as those that are, less two standard errors.
+
+    Args:
+        left_out: of the predictor, NaN where it was not judged yet.
+        rival: of another one, judged on all rows.
+        latency_ms: float64 (k,), measured.
+        records: of the predictor and of the rival, see `stack_weights`.
+    """
+    behind = _log_density(rival, latency_ms) - _log_density(left_out, latency_ms)
+    behind = behind[np.isfinite(behind)]
+    if len(behind) < _LEAST_JUDGED:
+        return False
+    surely = behind.mean() - 2 * behind.std(ddof=1) / np.sqrt(len(behind))
+    own, other = _RECORD_ROWS * -np.log(_filled(records))
+    return bool(len(latency_ms) * surely + other - own > -2 * np.log(_NEGLIGIBLE))
 
 
 def mixed_prediction(parts: Sequence[Prediction], weights: FloatArray, *, scale: float) -> Prediction:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latcast.schema.counting import counted
+
 __all__ = ["Arrays", "bytes_array", "pack_arrays", "unpack_arrays"]
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -63,7 +65,9 @@ def unpack_arrays(described: Any, payload: bytes, *, largest: int) -> dict[str, 
     """
     checked = _check(described)
     if sum(_padded(size) for *_, size in checked) != len(payload) or len(payload) > largest:
-        raise ValueError(f"arrays of {len(payload):,} bytes, which are not those described or more than {largest:,}")
+        raise ValueError(
+            f"arrays of {counted(len(payload), 'byte')}, which are not those described or more than {largest:,}"
+        )
     arrays, start = {}, 0
     for name, dtype, shape, size in checked:
         flat = np.frombuffer(payload, dtype=dtype, count=prod(shape), offset=start) if size else np.empty(0, dtype)

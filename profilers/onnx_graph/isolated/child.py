@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from latcast.schema import Architecture, Graph, InputError, InvalidModelError
+from latcast.schema.counting import counted
 from profilers.host.child_limits import resident_bytes
 from profilers.host.long_lived import Requests
 from profilers.onnx_graph.bounds import check_bounds
@@ -139,7 +140,9 @@ def _explained(error: Exception, subject: str, memory_bytes: int) -> InputError:
     if isinstance(error, InputError):
         return error
     if isinstance(error, MemoryError):
-        return InvalidModelError(f"{subject} takes more than {memory_bytes:,} bytes of memory; make it smaller.")
+        return InvalidModelError(
+            f"{subject} takes more than {counted(memory_bytes, 'byte')} of memory; make it smaller."
+        )
     return InvalidModelError(f"{subject} failed ({type(error).__name__}); check it with onnx.checker.")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from latcast.schema.counting import counted
 from profilers.onnx_graph.source import Operation
 
 __all__ = ["odd_attribute"]
@@ -151,5 +152,5 @@ def _odd_axis(operation: Operation, rank: int | None) -> str | None:
     axes = operation.plain.get("axes", ()) if operator == "MeanVarianceNormalization" else (axis,)
     for one in axes if isinstance(axes, tuple) else ():
         if isinstance(one, int) and not -last - 1 <= one <= last:
-            return f"its axis is {one}, but there are {rank} dimensions"
+            return f"its axis is {one}, but there are {counted(rank, 'dimension')}"
     return None

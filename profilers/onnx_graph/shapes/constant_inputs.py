@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from latcast.schema.counting import counted
 from profilers.onnx_graph.constants import Array
 from profilers.onnx_graph.values import Value
 
@@ -87,13 +88,13 @@ def _pad(inputs: Inputs, plain: Plain) -> str | None:
         return None
     places = range(len(x)) if axes is None else [int(axis) for axis in axes]
     if len(pads) != 2 * len(places) or not all(-len(x) <= at < len(x) for at in places):
-        return f"its pads are {len(pads)} numbers for {len(places)} of {len(x)} dimensions"
+        return f"its pads are {counted(len(pads), 'number')} for {len(places)} of {counted(len(x), 'dimension')}"
     for at, axis in enumerate(places):
         before, behind = int(pads[at]), int(pads[at + len(places)])
         if x[axis] + before + behind < 0:
-            return f"it takes {-before - behind} elements away where there are {x[axis]}"
+            return f"it takes {counted(-before - behind, 'element')} away where there are {x[axis]}"
         if plain.get("mode") == "reflect" and x[axis] and max(before, behind) >= x[axis]:
-            return f"it cannot mirror {max(before, behind)} of {x[axis]} elements"
+            return f"it cannot mirror {max(before, behind)} of {counted(x[axis], 'element')}"
     return None
 
 
@@ -106,7 +107,7 @@ def _axis(inputs: Inputs, _: Plain) -> str | None:
     x, axis = _shape(inputs), _numbers(inputs, 1)
     if not x or not axis or -len(x) <= axis[0] < len(x):
         return None
-    return f"its axis is {axis[0]}, but there are {len(x)} dimensions"
+    return f"its axis is {axis[0]}, but there are {counted(len(x), 'dimension')}"
 
 
 def _dropout(inputs: Inputs, _: Plain) -> str | None:

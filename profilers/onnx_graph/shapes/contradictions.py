@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 from latcast.schema import InvalidModelError
+from latcast.schema.counting import counted
 from profilers.onnx_graph.shapes.attribute_values import odd_attribute
 from profilers.onnx_graph.shapes.constant_inputs import READS_VALUES, odd_constant
 from profilers.onnx_graph.shapes.einsum import labels_of, terms_of
@@ -73,7 +74,7 @@ def _reshape(inputs: Inputs, outputs: Sequence[Value], _: Plain) -> str | None:
     before, after = _full(inputs, 0), _full(outputs, 0)
     if before is None or after is None or prod(before) == prod(after):
         return None
-    return f"the {prod(before):,} elements of {_listed(before)} do not make {_listed(after)}"
+    return f"the {counted(prod(before), 'element')} of {_listed(before)} do not make {_listed(after)}"
 
 
 def _convolution(x_at: int, w_at: int, bias_at: int) -> Check:
@@ -85,9 +86,12 @@ def _convolution(x_at: int, w_at: int, bias_at: int) -> Check:
             return None
         groups, window = int(plain.get("group", 1)), tuple(plain.get("kernel_shape", w[2:]))
         if x[1] != w[1] * groups:
-            return f"its input has {x[1]} channels, but its filters {w[1]} in each of {groups} groups"
+            return (
+                f"its input has {counted(x[1], 'channel')}, but its filters {w[1]} in each of "
+                f"{counted(groups, 'group')}"
+            )
         if groups < 1 or w[0] % groups:
-            return f"its {w[0]} filters cannot be shared out among {groups} groups"
+            return f"its {counted(w[0], 'filter')} cannot be shared out among {counted(groups, 'group')}"
         if window != w[2:]:
             return f"its kernel_shape is {_listed(window)}, but its filters are {_listed(w[2:])}"
         return _bias(bias, w[0])
@@ -102,7 +106,7 @@ def _transposed_convolution(inputs: Inputs, _: Sequence[Value], plain: Plain) ->
         return None
     groups = int(plain.get("group", 1))
     if x[1] != w[0] or groups < 1 or w[0] % groups:
-        return f"its input has {x[1]} channels, but its filters are for {w[0]} in {groups} groups"
+        return f"its input has {counted(x[1], 'channel')}, but its filters are for {w[0]} in {counted(groups, 'group')}"
     if (window := tuple(plain.get("kernel_shape", w[2:]))) != w[2:]:
         return f"its kernel_shape is {_listed(window)}, but its filters are {_listed(w[2:])}"
     return _bias(bias, w[1] * groups)
@@ -111,7 +115,7 @@ def _transposed_convolution(inputs: Inputs, _: Sequence[Value], plain: Plain) ->
 def _bias(bias: tuple[int, ...] | None, channels: int) -> str | None:
     if bias is None or bias == (channels,):
         return None
-    return f"its bias is {_listed(bias)}, but there are {channels} channels"
+    return f"its bias is {_listed(bias)}, but there are {counted(channels, 'channel')}"
 
 
 def _channelwise(first: int, last: int) -> Check:
@@ -122,7 +126,7 @@ def _channelwise(first: int, last: int) -> Check:
         for at in range(first, last + 1):
             vector = _full(inputs, at)
             if x is not None and len(x) > 1 and vector is not None and vector != x[1:2]:
-                return f"its input {at} is {_listed(vector)}, but there are {x[1]} channels"
+                return f"its input {at} is {_listed(vector)}, but there are {counted(x[1], 'channel')}"
         return None
 
     return check
@@ -132,7 +136,7 @@ def _group_normalization(inputs: Inputs, _: Sequence[Value], plain: Plain) -> st
     x, groups = _full(inputs, 0), int(plain.get("num_groups", 1))
     if x is None or len(x) < 2 or (groups > 0 and x[1] % groups == 0):
         return None
-    return f"its {x[1]} channels cannot be shared out among {groups} groups"
+    return f"its {counted(x[1], 'channel')} cannot be shared out among {counted(groups, 'group')}"
 
 
 def _layer_normalization(inputs: Inputs, _: Sequence[Value], plain: Plain) -> str | None:
@@ -172,9 +176,9 @@ def _recurrent(gates: int) -> Check:
             return None
         hidden = int(plain.get("hidden_size", r[2]))
         if x[2] != w[2]:
-            return f"its input has {x[2]} features, but its weights are for {w[2]}"
+            return f"its input has {counted(x[2], 'feature')}, but its weights are for {w[2]}"
         if r[2] != hidden or not w[1] == r[1] == gates * hidden:
-            return f"weights {_listed(w)} and {_listed(r)} do not fit {hidden} units"
+            return f"weights {_listed(w)} and {_listed(r)} do not fit {counted(hidden, 'unit')}"
         directions = 2 if plain.get("direction") == "bidirectional" else 1
         if not w[0] == r[0] == directions:
             return f"weights {_listed(w)} and {_listed(r)} do not fit {directions} direction{'s' * (directions > 1)}"
@@ -182,7 +186,11 @@ def _recurrent(gates: int) -> Check:
         if bias is not None and bias != (directions, 2 * gates * hidden):
             return f"its bias is {_listed(bias)}, instead of {_listed((directions, 2 * gates * hidden))}"
         batch = x[0] if plain.get("layout", 0) else x[1]
-        return None if lengths in (None, (batch,)) else f"its lengths are {_listed(lengths)} for {batch} sequences"
+        return (
+            None
+            if lengths in (None, (batch,))
+            else f"its lengths are {_listed(lengths)} for {counted(batch, 'sequence')}"
+        )
 
     return check
 
@@ -247,7 +255,7 @@ def _permutation(inputs: Inputs, _: Sequence[Value], plain: Plain) -> str | None
     x, perm = _full(inputs, 0), plain.get("perm")
     if x is None or perm is None or sorted(perm) == list(range(len(x))):
         return None
-    return f"its perm {_listed(perm)} does not order the {len(x)} dimensions"
+    return f"its perm {_listed(perm)} does not order the {counted(len(x), 'dimension')}"
 
 
 def _quantisation(inputs: Inputs, _: Sequence[Value], plain: Plain) -> str | None:
@@ -257,7 +265,7 @@ def _quantisation(inputs: Inputs, _: Sequence[Value], plain: Plain) -> str | Non
     if x is None or scale is None or (not block and prod(scale) == 1):
         return None
     if not -len(x) <= axis < len(x):
-        return f"its axis is {axis}, but there are {len(x)} dimensions"
+        return f"its axis is {axis}, but there are {counted(len(x), 'dimension')}"
     axis %= len(x)
     zeros = _full(inputs, 2)
     if zeros not in (None, scale):
@@ -273,7 +281,7 @@ def _sequences(inputs: Inputs, _: Sequence[Value], plain: Plain) -> str | None:
     batch, time = int(plain.get("batch_axis", 1)), int(plain.get("time_axis", 0))
     if batch == time:
         return f"its batch_axis and its time_axis are both {batch}"
-    return None if lengths == (x[batch],) else f"its lengths are {_listed(lengths)} for {x[batch]} sequences"
+    return None if lengths == (x[batch],) else f"its lengths are {_listed(lengths)} for {counted(x[batch], 'sequence')}"
 
 
 def _split_outputs(inputs: Inputs, outputs: Sequence[Value], plain: Plain) -> str | None:
@@ -282,10 +290,10 @@ def _split_outputs(inputs: Inputs, outputs: Sequence[Value], plain: Plain) -> st
     if parts is None:
         return None
     if parts != len(outputs):
-        return f"it has {len(outputs)} outputs, but its num_outputs is {parts}"
+        return f"it has {counted(len(outputs), 'output')}, but its num_outputs is {parts}"
     if x is None or not -len(x) <= axis < len(x) or -(-x[axis] // parts) * (parts - 1) <= x[axis]:
         return None
-    return f"{x[axis]} elements cannot be shared out among {parts} parts"
+    return f"{counted(x[axis], 'element')} cannot be shared out among {counted(parts, 'part')}"
 
 
 def _uniform(_: Inputs, __: Sequence[Value], plain: Plain) -> str | None:
@@ -299,7 +307,7 @@ def _heads(inputs: Inputs, _: Sequence[Value], plain: Plain) -> str | None:
     if query is None or len(query) != 3 or key is None or len(key) != 3 or heads < 1:
         return None
     if query[2] % heads:
-        return f"its {query[2]} features cannot be shared out among {heads} heads"
+        return f"its {counted(query[2], 'feature')} cannot be shared out among {counted(heads, 'head')}"
     keys = int(plain.get("kv_num_heads", heads))
     return None if key[2] * heads == query[2] * keys else f"its query is {_listed(query)}, but its key {_listed(key)}"
 
@@ -310,10 +318,10 @@ def _joint_attention(inputs: Inputs, _: Sequence[Value], plain: Plain) -> str | 
     if x is None or w is None or len(x) != 3 or len(w) != 2 or heads < 1:
         return None
     if x[2] != w[0]:
-        return f"its input has {x[2]} features, but its weights are for {w[0]}"
+        return f"its input has {counted(x[2], 'feature')}, but its weights are for {w[0]}"
     if "qkv_hidden_sizes" in plain or w[1] % (3 * heads) == 0:
         return None
-    return f"its weights {_listed(w)} cannot be shared out among queries, keys and values of {heads} heads"
+    return f"its weights {_listed(w)} cannot be shared out among queries, keys and values of {counted(heads, 'head')}"
 
 
 def _as_wide(at: int) -> Check:
@@ -332,7 +340,7 @@ def _blocked_matmul(inputs: Inputs, _: Sequence[Value], plain: Plain) -> str | N
     """X is (…, K), packed weights are (N, blocks, bytes of a block)."""
     x, w = _full(inputs, 0), _full(inputs, 1)
     if x and x[-1] != plain.get("K", x[-1]):
-        return f"its input has {x[-1]} features, but its K is {plain['K']}"
+        return f"its input has {counted(x[-1], 'feature')}, but its K is {plain['K']}"
     if w and w[0] != plain.get("N", w[0]):
         return f"its weights are {_listed(w)}, but its N is {plain['N']}"
     return None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from latcast.schema import InvalidModelError
+from latcast.schema.counting import counted
 from profilers.onnx_graph.values import Dims, Value
 
 __all__ = ["Inputs", "Output", "Plain", "Rule", "broadcast", "dims_of", "dtype_of", "given", "integers_of", "ranked"]
@@ -59,7 +60,7 @@ def ranked(inputs: Inputs, at: int, rank: int) -> Dims:
     """Sizes of an input of this rank; all None where they are unknown."""
     dims = dims_of(inputs, at)
     if dims is not None and len(dims) != rank:
-        raise InvalidModelError(f"its input {at} has {len(dims)} dimensions instead of {rank}")
+        raise InvalidModelError(f"its input {at} has {counted(len(dims), 'dimension')} instead of {rank}")
     return (None,) * rank if dims is None else dims
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from latcast.schema.counting import counted
 from profilers.search_spaces.builder import GraphBuilder
 from profilers.search_spaces.families import Family, Values
 from profilers.search_spaces.fields import Choice
@@ -53,7 +54,7 @@ def build_split(values: Values) -> GraphBuilder:
     net = graph("split")
     shape, parts = _dims(values), values["parts"]
     if shape[values["axis"]] % parts:
-        raise ValueError(f"{parts} parts do not divide an axis of {shape[values['axis']]}")
+        raise ValueError(f"{counted(parts, 'part')} do not divide an axis of {shape[values['axis']]}")
     for part in split(net, net.input("x", shape), parts, values["axis"]):
         net.output(part)
     return net
@@ -127,7 +128,7 @@ def build_blocks(values: Values) -> GraphBuilder:
     batch, channels, height, width = x.shape
     if values["op"] == "DepthToSpace":
         if channels % (block * block):
-            raise ValueError(f"{channels} channels are no multiple of {block * block}")
+            raise ValueError(f"{counted(channels, 'channel is', 'channels are')} no multiple of {block * block}")
         shape = (batch, channels // block**2, height * block, width * block)
     else:
         if height % block or width % block:

@@ -1,5 +1,6 @@
 """Kernels that gather many elements into few, and normalisations built on them."""
 
+from latcast.schema.counting import counted
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.families import Family, Values
 from profilers.search_spaces.fields import Choice
@@ -92,7 +93,7 @@ def build_top_k(values: Values) -> GraphBuilder:
     x = matrix(net, values)
     k = values["k"]
     if k > x.shape[1]:
-        raise ValueError(f"k is {k} but there are only {x.shape[1]} columns")
+        raise ValueError(f"k is {k} but there are only {counted(x.shape[1], 'column')}")
     values_and_places = net.ops("TopK", [x, net.constant([k])], [(x.shape[0], k)] * 2, axis=1)
     net.output(values_and_places[0])
     return net

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from latcast.schema.counting import counted
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.families import Family, Values
 from profilers.search_spaces.fields import Choice, Integer
@@ -78,7 +79,10 @@ def tree_ensemble(net: GraphBuilder, x: Tensor, trees: int, depth: int, targets:
     """
     inner, size = 2**depth - 1, 2 ** (depth + 1) - 1
     if trees * size > MAX_TREE_NODES:
-        raise ValueError(f"{trees} trees of depth {depth} have more than {MAX_TREE_NODES} nodes")
+        raise ValueError(
+            f"{counted(trees, f'tree of depth {depth} has', f'trees of depth {depth} have')} more than "
+            f"{MAX_TREE_NODES} nodes"
+        )
     rng, places = np.random.default_rng([trees, depth, x.shape[1]]), np.arange(size)
     is_inner = np.tile(places < inner, trees)
     children = [np.tile(np.where(places < inner, 2 * places + side, 0), trees) for side in (1, 2)]

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope
 
 from latcast.errors import BodyTooLargeError, UnavailableError
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.api.door.heads import header
 from service.api.door.pools import Pool
@@ -165,7 +166,7 @@ def room_on_disk() -> Iterator[None]:
 
 
 def _too_large(limit: int) -> BodyTooLargeError:
-    return BodyTooLargeError(f"The body is larger than the limit of {limit:,} bytes.")
+    return BodyTooLargeError(f"The body is larger than the limit of {counted(limit, 'byte')}.")
 
 
 class _Unpacker(Protocol):

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from latcast.errors import BodyTooLargeError
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.api.door.base64_models import decode_into
 from service.api.door.bodies import Body, room_on_disk
@@ -81,7 +82,7 @@ def count_values(pieces: Iterator[bytes], limit: int) -> int:
     for piece in pieces:
         count += sum(piece.count(mark) for mark in (b",", b"[", b"{"))
         if count > limit:
-            raise BodyTooLargeError(f"The JSON holds more than {limit:,} values; send several calls.")
+            raise BodyTooLargeError(f"The JSON holds more than {counted(limit, 'value')}; send several calls.")
     return count
 
 
@@ -101,7 +102,9 @@ def require_shallow(text: bytes, depth: int) -> None:
             break
     is_deeper = b"[]" in brackets or b"{}" in brackets
     if is_deeper or brackets.count(b"[") + brackets.count(b"{") > depth:
-        raise HTTPException(400, f"The JSON is nested deeper than {depth} lists and objects.")
+        raise HTTPException(
+            400, f"The JSON is nested deeper than {counted(depth, 'list or object', 'lists and objects')}."
+        )
 
 
 def require_few_members(value: Any) -> None:
@@ -116,7 +119,7 @@ def require_few_members(value: Any) -> None:
         if isinstance(item, dict):
             if len(item) > MOST_MEMBERS:
                 raise InputError(
-                    f"An object of the JSON has {len(item):,} members; none has more than {MOST_MEMBERS:,}."
+                    f"An object of the JSON has {counted(len(item), 'member')}; none has more than {MOST_MEMBERS:,}."
                 )
             item = item.values()
         left.extend(part for part in item if isinstance(part, dict | list))
@@ -176,7 +179,8 @@ class _Scan:
         """
         if len(self.text) + len(part) > self._limit:
             raise BodyTooLargeError(
-                f"The JSON without its models is longer than the limit of {self._limit:,} bytes; send several calls."
+                f"The JSON without its models is longer than the limit of {counted(self._limit, 'byte')}; send "
+                "several calls."
             )
         self.text += part
 

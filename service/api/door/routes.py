@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from service.api.deps import Allow, Parts, address_of, identify
 from service.api.door.bodies import SMALL_BYTES, Body
 from service.api.door.heads import bearer, header
@@ -185,7 +186,9 @@ def _checked(body: Body, limits: JsonLimits, adapter: TypeAdapter[Any], files: E
 def _misfit(error: ValidationError) -> Exception:
     """What a caller is told."""
     if (count := error.error_count()) > MOST_ERRORS:
-        return InputError(f"The request does not fit in {count:,} places, too many to be listed; /docs says what does.")
+        return InputError(
+            f"The request does not fit in {counted(count, 'place')}, too many to be listed; /docs says what does."
+        )
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     return RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in errors])
 

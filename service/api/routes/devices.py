@@ -1,15 +1,18 @@
 """Devices, keys, enrolment."""
 
 import time
+from collections.abc import Collection, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from service.api import schemas, views
 from service.api.deps import Admin, Anybody, Cursor, Limit, PartsOf, Reader
 from service.api.door.routes import Route
 from service.db import records, tables
-from service.fleet import access, audit, presence, registration
+from service.fleet import access, audit, microbenchmarks, presence, registration
 
 __all__ = ["device_out", "router"]
 
@@ -47,6 +50,45 @@ def list_devices(
         presences = presence.presence_of(session, [row.id for row in rows], parts.settings)
         items = [device_out(row, presences[row.id]) for row in rows]
     return schemas.Listed(items=items, next_cursor=page.next_cursor)
+
+
+@router.get("/devices/{device_id}")
+def get_device(
+    device_id: Annotated[str, Path(max_length=100)],
+    parts: PartsOf,
+    _caller: Reader,
+    target: Annotated[str | None, Query(max_length=100, description="Of which microbenchmarks are shown.")] = None,
+) -> schemas.DevicePageOut:
+    """A machine by its id or name: its targets, and the microbenchmarks and newest measurement of one of them, which is
+    the first that has microbenchmarks unless another one is named.
+    """
+    with parts.database.read() as session:
+        row = registration.find_device(session, device_id)
+        mine = select(tables.Target).where(tables.Target.device_id == row.id).order_by(tables.Target.id)
+        targets = session.scalars(mine).all()
+        shown = views.targets_out(session, targets, parts.settings, parts.counts.of(session))
+        benched = microbenchmarks.chosen_microbenches(session, [one.id for one in targets])
+        chosen = _chosen([one.id for one in targets], target, benched)
+        return schemas.DevicePageOut(
+            device=device_out(row, presence.presence_of(session, [row.id], parts.settings)[row.id]),
+            targets=shown,
+            target=chosen,
+            microbench=views.microbench_out(session, chosen) if chosen is not None and chosen in benched else None,
+            newest=_newest(session, chosen),
+        )
+
+
+def _chosen(ids: Sequence[str], wanted: str | None, benched: Collection[str]) -> str | None:
+    if wanted in ids:
+        return wanted
+    return next((one for one in ids if one in benched), ids[0] if ids else None)
+
+
+def _newest(session: Session, target_id: str | None) -> schemas.MeasurementOut | None:
+    table = tables.Measurement
+    measured = (table.median_ms + 0).is_not(None)  # no condition for an index, which would be read whole and sorted
+    row = session.scalar(select(table).where(table.target_id == target_id, measured).order_by(table.id.desc()).limit(1))
+    return None if row is None else views.measurement_out(session, row)
 
 
 def device_out(row: tables.Device, found: presence.Presence) -> schemas.DeviceOut:

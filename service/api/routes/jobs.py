@@ -132,6 +132,15 @@ def get_job(job_id: str, parts: PartsOf, _caller: Reader) -> schemas.JobOut:
     return job
 
 
+@router.get("/jobs/{job_id}/children")
+def list_children(job_id: str, parts: PartsOf, _caller: Reader) -> schemas.ChildrenOut:
+    """The jobs that a job waits for: the networks that an adaptation has measured, the latencies as they come in, and
+    the forecasts that stood before.
+    """
+    with parts.database.read() as session:
+        return views.children_out(session, queue.find(session, job_id).id, parts.settings)
+
+
 @router.post("/jobs/{job_id}/cancel")
 def cancel_job(job_id: str, parts: PartsOf, caller: Measurer) -> schemas.JobOut:
     """Cancel a job and the jobs it waits for; with a key of scope `measure`, one of its own."""

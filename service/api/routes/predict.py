@@ -9,6 +9,7 @@ from pydantic_core import from_json, to_json
 
 from latcast.errors import ConflictError
 from latcast.schema import InputError, LatcastError
+from latcast.schema.counting import counted
 from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.api import schemas
 from service.api.deps import READERS, Parts, PartsOf, Reader
@@ -62,9 +63,9 @@ async def predict(body: schemas.PredictIn, request: Request, parts: PartsOf, cal
 
 def _require_few(body: schemas.PredictIn, count: int, parts: Parts) -> None:
     if body.items is not None and count > (most := parts.settings.max_predict_items):
-        raise InputError(f"items: one call takes at most {most} items; send several calls.")
+        raise InputError(f"items: one call takes at most {counted(most, 'item')}; send several calls.")
     if count * len(body.targets or (body.target,)) > (most := parts.settings.max_predict_columns):
-        raise InputError(f"One call takes at most {most:,} networks, times targets; send several calls.")
+        raise InputError(f"One call takes at most {counted(most, 'network')}, times targets; send several calls.")
 
 
 class _Asked:

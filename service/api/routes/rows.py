@@ -1,9 +1,8 @@
 """Rows of a target that a filter leaves: a page of them, what charts show of them, and all of them as files."""
 
-import hashlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Annotated
 
 import numpy as np
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.api import schemas
 from service.api.deps import Limit, Parts, PartsOf, Reader
+from service.api.door.entity_tags import is_known, tag_of
 from service.api.door.routes import Route
 from service.api.routes.targets import PARQUET, as_file, sent
 from service.fleet.targets import find_target
@@ -21,6 +21,7 @@ from service.measurements.columns import Bools, TargetColumns
 from service.measurements.listed_rows import RowSort, page_ids, rows_of
 from service.measurements.pages import Outcome, iterate_ids
 from service.measurements.row_filter import RowFilter, mask_of
+from service.measurements.sources import names_of
 
 __all__ = ["router"]
 
@@ -48,6 +49,14 @@ def _filter(
     created_min: Number = None,
     created_max: Number = None,
     graph: Text = "",
+    source: Annotated[
+        list[str] | None,
+        Query(
+            max_length=MOST_NAMES,
+            description="Ids of agents that reported the rows, or `none` for rows of public tables.",
+        ),
+    ] = None,
+    job: Annotated[str, Query(max_length=64, description="Rows that this job or the jobs it waits for measured.")] = "",
     q: Text = "",
 ) -> RowFilter:
     return RowFilter(
@@ -61,6 +70,8 @@ def _filter(
         noise=(noise_min, noise_max),
         created=(created_min, created_max),
         graph=graph,
+        sources=tuple(source or ()),
+        job=job,
         text=q.strip(),
     )
 
@@ -72,29 +83,26 @@ class Found:
     columns: TargetColumns
     mask: Bools
     matched: int
-    etag: str
 
 
-def _found(
-    target_id: str, request: Request, parts: PartsOf, _caller: Reader, wanted: Annotated[RowFilter, Depends(_filter)]
-) -> Found:
+def _found(target_id: str, parts: PartsOf, _caller: Reader, wanted: Annotated[RowFilter, Depends(_filter)]) -> Found:
     with parts.database.read() as session:
         columns = parts.columns.of(find_target(session, target_id).id)
-        text = f"{columns.target_id} {columns.version} {request.scope['query_string']!r}"
         mask = mask_of(session, columns, wanted)
-    etag = f'W/"{hashlib.sha256(text.encode()).hexdigest()[:24]}"'
-    return Found(columns, mask, int(mask.sum()), etag)
+    return Found(columns, mask, int(mask.sum()))
 
 
 FoundRows = Annotated[Found, Depends(_found)]
 NOT_MODIFIED = {304: {"description": "What the `ETag` of the answer before stands for is still so."}}
 
 
-def _unchanged(request: Request, response: Response, found: Found) -> Response | None:
-    """Name the state that is answered; 304 where the caller has it."""
-    headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
+def _unchanged(request: Request, response: Response, found: Found, *names: str) -> Response | None:
+    """Name the state that is answered, which has these names in it; 304 where the caller has it."""
+    state = (found.columns.target_id, found.columns.version, *names)
+    tag = tag_of([request.scope["query_string"], *(part.encode() for part in state)])
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     response.headers.update(headers)
-    return Response(status_code=304, headers=headers) if request.headers.get("if-none-match") == found.etag else None
+    return Response(status_code=304, headers=headers) if is_known(tag, request.headers.get("if-none-match")) else None
 
 
 @router.get("/targets/{target_id}/rows", responses=NOT_MODIFIED)  # type: ignore[arg-type]
@@ -118,9 +126,11 @@ def list_rows(
 
 
 @router.get("/targets/{target_id}/bins", responses=NOT_MODIFIED)  # type: ignore[arg-type]
-def bin_rows(request: Request, response: Response, found: FoundRows) -> schemas.BinsOut:
+def bin_rows(request: Request, response: Response, parts: PartsOf, found: FoundRows) -> schemas.BinsOut:
     """Histograms of latency, FLOPs, noise and time; latency over FLOPs; drift and noise over time; frequent names."""
-    if (unchanged := _unchanged(request, response, found)) is not None:
+    with parts.database.read() as session:
+        sources = names_of(session, found.columns.agents)
+    if (unchanged := _unchanged(request, response, found, *sorted(sources.values()))) is not None:
         return unchanged  # type: ignore[return-value]
     columns, mask = found.columns, found.mask
     facets = bins.facets(columns, mask)
@@ -134,7 +144,13 @@ def bin_rows(request: Request, response: Response, found: FoundRows) -> schemas.
         ],
         scatter=schemas.ScatterOut.model_validate(bins.scatter(columns, mask)),
         series=schemas.SeriesOut.model_validate(bins.series(columns, mask)),
-        facets={name: [schemas.FacetOut.model_validate(one) for one in found_] for name, found_ in facets.items()},
+        facets={
+            kind: [
+                schemas.FacetOut.model_validate(replace(one, label=sources.get(one.name)) if kind == "source" else one)
+                for one in listed
+            ]
+            for kind, listed in facets.items()
+        },
     )
 
 

@@ -7,7 +7,6 @@ from typing import IO, Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
-from sqlalchemy.orm import Session
 
 from latcast.schema import Microbench
 from profilers.search_spaces import get_space
@@ -15,10 +14,9 @@ from service.api import schemas, views
 from service.api.deps import AgentOnly, Cursor, Limit, Measurer, ModelReader, Parts, PartsOf, Reader
 from service.api.door.routes import Route
 from service.api.submitters import submitter_of
-from service.db import records
 from service.fleet import access, microbenchmarks
 from service.fleet.targets import find_target, targets_page
-from service.forecasting.history import adaptation_errors, forecast_before, pairs_by_operator
+from service.forecasting.history import adaptation_errors, pairs_by_operator
 from service.forecasting.lookup_tables import lookup_table
 from service.forecasting.state import state_of
 from service.forecasting.track_record import track_record
@@ -117,19 +115,14 @@ def put_microbench(target_id: str, body: Microbench, parts: PartsOf, caller: Age
     with parts.database.write.begin() as session:
         device_id = access.agent_of(session, caller).device_id
         microbenchmarks.save_microbench(session, target_id, body, device_id=device_id)
-        return _microbench_out(session, target_id)
+        return views.microbench_out(session, target_id)
 
 
 @router.get("/targets/{target_id}/microbench")
 def get_microbench(target_id: str, parts: PartsOf, _caller: ModelReader) -> schemas.MicrobenchOut:
     """The hardware descriptor that represents a target: the newest one that is not noisy."""
     with parts.database.read() as session:
-        return _microbench_out(session, target_id)
-
-
-def _microbench_out(session: Session, target_id: str) -> schemas.MicrobenchOut:
-    row, record = microbenchmarks.target_microbench(session, target_id)
-    return schemas.MicrobenchOut(target=target_id, microbench=record, created_unix_s=row.created_unix_s)
+        return views.microbench_out(session, target_id)
 
 
 def _filter(
@@ -169,13 +162,7 @@ def list_measurements(
 def get_measurement(measurement_id: int, parts: PartsOf, _caller: Reader) -> schemas.MeasurementOut:
     """One measurement whole: every sample, kernel and counter."""
     with parts.database.read() as session:
-        row = pages.measurement_row(session, measurement_id)
-        return schemas.MeasurementOut(
-            job=row.job_id,
-            summary=pages.summaries(session, [row])[0],
-            measurement=records.measurement_record(row),
-            forecast=forecast_before(session, measurement_id),
-        )
+        return views.measurement_out(session, pages.measurement_row(session, measurement_id))
 
 
 @router.get(

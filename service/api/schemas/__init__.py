@@ -1,8 +1,17 @@
 """Bodies of requests and answers, a file for each resource; records of `latcast.schema` appear as they are."""
 
 from service.api.schemas.common import In, Listed, Name, Positive, Problem, Text
+from service.api.schemas.compare import (
+    ComparisonOut,
+    FrontierOut,
+    FrontierRow,
+    GroupRatioOut,
+    MovedOut,
+    NetworkPairOut,
+    OperatorRatioOut,
+)
 from service.api.schemas.curation import GraphRowsOut, HiddenRowsOut, MergeIn, RenameIn, RowChoiceIn
-from service.api.schemas.devices import DeviceOut, EnrolmentIn, EnrolmentOut, RegisterIn
+from service.api.schemas.devices import DeviceOut, DevicePageOut, EnrolmentIn, EnrolmentOut, RegisterIn
 from service.api.schemas.forecasts import (
     LEAST_LEVEL,
     MOST_LEVEL,
@@ -24,6 +33,8 @@ from service.api.schemas.jobs import (
     AdaptIn,
     AdaptJobIn,
     AttemptOut,
+    ChildOut,
+    ChildrenOut,
     FailureIn,
     HeartbeatIn,
     HeartbeatOut,
@@ -72,9 +83,13 @@ __all__ = [
     "AttemptOut",
     "AuditOut",
     "BinsOut",
+    "ChildOut",
+    "ChildrenOut",
+    "ComparisonOut",
     "ContenderOut",
     "ContendersOut",
     "DeviceOut",
+    "DevicePageOut",
     "Dimension",
     "Dims",
     "EnrolmentIn",
@@ -83,8 +98,11 @@ __all__ = [
     "FacetOut",
     "FailureIn",
     "ForecastOut",
+    "FrontierOut",
+    "FrontierRow",
     "GraphOut",
     "GraphRowsOut",
+    "GroupRatioOut",
     "HealthOut",
     "HeartbeatIn",
     "HeartbeatOut",
@@ -110,10 +128,13 @@ __all__ = [
     "MergeIn",
     "MicrobenchOut",
     "MicrobenchRef",
+    "MovedOut",
     "Name",
+    "NetworkPairOut",
     "NewKeyOut",
     "NodeOut",
     "NodesOut",
+    "OperatorRatioOut",
     "OverviewOut",
     "PoolIn",
     "Positive",

@@ -6,8 +6,10 @@ from pydantic import BaseModel, Field
 
 from latcast.schema import Device, Target
 from service.api.schemas.common import In, Name
+from service.api.schemas.measurements import MeasurementOut
+from service.api.schemas.targets import MicrobenchOut, TargetOut
 
-__all__ = ["DeviceOut", "EnrolmentIn", "EnrolmentOut", "RegisterIn"]
+__all__ = ["DeviceOut", "DevicePageOut", "EnrolmentIn", "EnrolmentOut", "RegisterIn"]
 
 
 class RegisterIn(In):
@@ -58,3 +60,13 @@ class DeviceOut(BaseModel):
         description="Since when what one of its agents reports is hidden (`POST /measurements/hide`); null where "
         "nothing is."
     )
+
+
+class DevicePageOut(BaseModel):
+    """A machine with its targets, and what one of them reached and counted."""
+
+    device: DeviceOut
+    targets: list[TargetOut]
+    target: str | None = Field(description="The one that the rest is of; null for a device without targets.")
+    microbench: MicrobenchOut | None = Field(description="Null where nobody ran microbenchmarks on it.")
+    newest: MeasurementOut | None = Field(description="Its newest measurement with a latency.")

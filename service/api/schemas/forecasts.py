@@ -38,6 +38,10 @@ __all__ = [
 LEAST_LEVEL, MOST_LEVEL = 0.000001, 0.999999
 """Beyond them doubles tell an interval neither from a point nor from certainty, and what is remembered of a forecast
 would be no number."""
+DESCRIPTOR = (
+    "What describes the device to the predictor: `counters`, `microbench` or `reference_latency_ms`; null where "
+    "nothing but measurements does."
+)
 Dimension = Annotated[int, Field(ge=0, lt=2**63)]
 Shapes = dict[Name, Annotated[list[Dimension], Field(max_length=64)]]
 Dims = dict[Name, Dimension]
@@ -155,6 +159,7 @@ class ForecastOut(BaseModel):
     warning: str | None = Field(
         None, description="What to know of the predictor before trusting it, as that it fits the target poorly."
     )
+    descriptor: str | None = Field(None, description=DESCRIPTOR)
     facts: FactsOut | None = Field(None, description="There where `include` asked for some.")
 
 
@@ -181,6 +186,7 @@ class PredictColumnsOut(BaseModel):
     adapted: bool | None
     measurements: int | None = Field(description="Measured networks of the target that the predictor rests on.")
     warning: str | None = Field(None, description="What to know of the predictor before trusting it.")
+    descriptor: str | None = Field(None, description=DESCRIPTOR)
     origin: str = Field(description="Public table that the target's measurements are from; empty for our own.")
     errors: dict[str, Problem] = Field(description="What is wrong with a network, by its place in the list.")
     macs: list[int | None] | None = Field(None, description="This and what follows is there where `include` asked.")

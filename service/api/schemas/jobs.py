@@ -5,14 +5,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from latcast.schema import Failure, FeedSpec, JobKind, JobState, LeaseOutcome, Measurement, ProfileSettings
+from latcast.schema.counting import counted
 from service.api.schemas.common import In, Name, Positive
 from service.api.schemas.graphs import ArchitectureRef
+from service.forecasting.history import ForecastBefore
 from service.jobs.payloads import AdaptPayload, Pool, TrainPayload
 
 __all__ = [
     "AdaptIn",
     "AdaptJobIn",
     "AttemptOut",
+    "ChildOut",
+    "ChildrenOut",
     "FailureIn",
     "HeartbeatIn",
     "HeartbeatOut",
@@ -252,10 +256,27 @@ def _bounded(value: Any, *, path: str = "measurement") -> Any:
         where = f"{path}.{name}"
         if isinstance(item, list):
             if len(item) > MOST_ITEMS.get(name, MOST_OTHER_ITEMS):
-                raise ValueError(f"{where}: {len(item):,} items are more than a measurement has")
+                raise ValueError(f"{where}: {counted(len(item), 'item')} are more than a measurement has")
             for index, part in enumerate(item if name == "runs" else ()):
                 _bounded(part, path=f"{where}[{index}]")
     return value
+
+
+class ChildOut(JobRef):
+    """A network that a job has measured."""
+
+    text: str | None = Field(description="Architecture of the network.")
+    measurement: int | None = Field(description="Id of what was measured.")
+    median_ms: float | None
+    forecast: ForecastBefore | None = Field(
+        description="The forecast that stood until then; null where the network had been measured before."
+    )
+
+
+class ChildrenOut(BaseModel):
+    """The jobs that a job waits for, the oldest first."""
+
+    items: list[ChildOut]
 
 
 class ResultIn(In):

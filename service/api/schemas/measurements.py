@@ -16,6 +16,7 @@ class MeasurementOut(BaseModel):
     job: str | None
     summary: MeasurementSummary
     measurement: Measurement
+    source: str = Field(description="Who reported it: the device of the agent, or a public table.")
     forecast: ForecastBefore | None = Field(
         description="The forecast that stood until then; null where the network had been measured before."
     )

@@ -56,6 +56,7 @@ class FacetOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
     name: str
+    label: str | None = Field(None, description="What people call it, as the device of an agent.")
     count: int
     total: int
 
@@ -70,4 +71,4 @@ class BinsOut(BaseModel):
     histograms: list[HistogramOut]
     scatter: ScatterOut
     series: SeriesOut
-    facets: dict[str, list[FacetOut]] = Field(description="By `family`, `space` and `operator`.")
+    facets: dict[str, list[FacetOut]] = Field(description="By `family`, `space`, `operator` and `source`.")

@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from latcast.schema import InputError, LatcastError, ProfileSettings
+from latcast.schema.counting import counted
 from service.cli.bench.onnx_report import print_holdouts, print_result
 from service.cli.common import console
 from service.cli.options import (
@@ -142,8 +143,9 @@ def _measure(
 
     manifest = read_manifest(path)
     if len(manifest.entries) <= draw.shots:
-        models = "1 model" if len(manifest.entries) == 1 else f"{len(manifest.entries)} models"
-        raise InputError(f"The manifest names {models}: {draw.shots} shots leave none to forecast. Name more models, "
+        models = counted(len(manifest.entries), "model")
+        raise InputError(f"The manifest names {models}: {counted(draw.shots, 'shot')} leave none to forecast. "
+                         "Name more models, "
                          "or ask for fewer --shots.")  # fmt: skip
     device = describe_device()
     target_for(device, settings)  # an unknown backend is refused before anything is trained

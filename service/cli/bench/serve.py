@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, TimeElapsedColumn
 
+from latcast.schema.counting import counted
 from service.cli.bench.busy import measure_busy
 from service.cli.bench.load import Call, Load, drive, prepared
 from service.cli.common import console
@@ -121,7 +122,7 @@ def bench_serve(
                 bench, forms, rounds, seconds, lambda name: shown.update(task, advance=1, description=name)
             )
         if agents:
-            say(f"Once more beside {agents} agents …", console)
+            say(f"Once more beside {counted(agents, 'agent')} …", console)
             report["busy"] = measure_busy(
                 bench.port, _singles(bench.targets), agents=agents, folder=Path(folder), rounds=rounds, seconds=seconds
             )
@@ -379,7 +380,9 @@ def _print(report: Mapping[str, Any]) -> None:
          f"{each['p99_ms']:.2f} ms", f"{each['throughput_ratio']:.2f}", f"{each['p99_ratio']:.1f} ×")
         for each in report["results"]
     ]  # fmt: skip
-    print_table(columns, rows, out=out, title=f"medians of {report['rounds']} rounds of {report['seconds']:g} s")
+    print_table(
+        columns, rows, out=out, title=f"medians of {counted(report['rounds'], 'round')} of {report['seconds']:g} s"
+    )
     before, after = (report["rss_bytes"][name] / 2**20 for name in ("before", "after"))
     _print_busy(report, out)
     say(f"Memory of the service with its workers: {before:,.0f} MiB before, {after:,.0f} MiB after.", out)
@@ -390,10 +393,11 @@ def _print_busy(report: Mapping[str, Any], out: Console) -> None:
     if (busy := report.get("busy")) is None:
         return
     say(
-        f"Beside {busy['agents']} agents, which report {busy['results_per_second']:.0f} results/s, and an adaptation:",
+        f"Beside {counted(busy['agents'], 'agent')}, which report {busy['results_per_second']:.0f} results/s, "
+        "and an adaptation:",
         out,
     )
     for each in busy["results"]:
         speeds = f"{each['calls_per_second']:,.0f} calls/s instead of {each['quiet_calls_per_second']:,.0f}"
         p99 = f"p99 {each['p99_ms']:.2f} ms instead of {each['quiet_p99_ms']:.2f}, {each['p99_ratio']:.1f} ×"
-        say(f"{each['callers']} callers: {speeds}; {p99}.", out)
+        say(f"{counted(each['callers'], 'caller')}: {speeds}; {p99}.", out)

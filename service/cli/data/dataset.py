@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from latcast.schema import to_plain
+from latcast.schema.counting import counted
 from service.cli.common import console
 from service.cli.groups import Group
 from service.cli.options import JsonOption
@@ -56,7 +57,7 @@ def pack(
     rows = pack(folders, where, recheck=recheck, licence=licence)
     size = sum(path.stat().st_size for path in where.glob("*.parquet"))
     stale = sum(row.stale for row in rows)
-    sentence = f"{len(rows):,} rows, {size / 1e6:.1f} MB in {where}; {stale} of them are stale."
+    sentence = f"{counted(len(rows), 'row')}, {size / 1e6:.1f} MB in {where}; {stale} of them are stale."
     document = {"folder": str(where), "rows": len(rows), "stale": stale, "bytes": size}
     deliver(document, json_out, lambda: say(sentence, console))
 
@@ -111,7 +112,8 @@ def stats(
 def _print_repeats(repeats: "Sequence[Repeats]", out: Console) -> None:
     for repeat in repeats:
         say(
-            f"Measured twice, {repeat.method}: {repeat.pairs} pairs, which differ by {repeat.p50:.1%} at the median "
+            f"Measured twice, {repeat.method}: {counted(repeat.pairs, 'pair')}, which differ by "
+            f"{repeat.p50:.1%} at the median "
             f"and {repeat.p90:.1%} at the 90th percentile.",
             out,
         )

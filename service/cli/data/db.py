@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from latcast.schema.counting import counted
 from service.cli.groups import Group
 from service.cli.options import JsonOption
 from service.cli.own_database import open_engine
@@ -42,7 +43,7 @@ def backup(
     with open_engine() as engine:
         back_up(engine, out)
     size = out.stat().st_size
-    deliver({"file": str(out), "bytes": size}, json_out, lambda: echo(f"{out}: {size:,} bytes."))
+    deliver({"file": str(out), "bytes": size}, json_out, lambda: echo(f"{out}: {counted(size, 'byte')}."))
 
 
 @db.command("restore")
@@ -66,7 +67,9 @@ def restore(
     with open_engine() as engine:
         rows = put_back(copy, engine)
     total = sum(rows.values())
-    deliver({"rows": rows}, json_out, lambda: echo(f"{total:,} rows of {len(rows)} tables are back."))
+    deliver(
+        {"rows": rows}, json_out, lambda: echo(f"{counted(total, 'row')} of {counted(len(rows), 'table')} are back.")
+    )
 
 
 @db.command("upgrade")
@@ -174,7 +177,10 @@ def _show_pruned(rows: "list[tuple[str, str]]", would: str) -> None:
 def _show(found: "Findings") -> None:
     columns, rows = [Column("table"), numbers("rows")], [(name, f"{n:,}") for name, n in sorted(found.rows.items())]
     print_table(columns, rows, out=output())
-    echo(f"Revision {found.revision or 'none'}; {len(found.problems) or 'no'} problems.")
+    echo(
+        f"Revision {found.revision or 'none'}; "
+        f"{counted(len(found.problems), 'problem') if found.problems else 'no problems'}."
+    )
     for problem in found.problems:
         echo(problem)
 

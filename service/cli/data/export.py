@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from service.cli.common import console, find_target, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.results import check_writable, deliver
@@ -44,5 +45,5 @@ def export(
         "target": registered["id"], "device_name": registered["device_name"], "label": registered["label"],
         "measurements": registered["measurements"],
     }  # fmt: skip
-    sentence = f"Wrote {registered['measurements']} measurements of {registered['device_name']} to {out}."
+    sentence = f"Wrote {counted(registered['measurements'], 'measurement')} of {registered['device_name']} to {out}."
     deliver(document, json_out, lambda: say(sentence, console))

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, TimeElapsedColumn
 
 from latcast.onnx_files import read_model
 from latcast.schema import InputError, to_plain
+from latcast.schema.counting import counted
 from service.cli.common import console, open_database, parse_pairs
 from service.cli.options import DatabaseUrlOption, DataDirOption, JsonOption
 from service.cli.progress import DESCRIPTION, bar
@@ -94,7 +95,11 @@ def import_table(
             imported = _read_tool_report(path, model, device or "", shape or [])
         else:
             imported = _read(
-                path, kind, origin, table, lambda count: progress.update(task, description=f"{count:,} models read")
+                path,
+                kind,
+                origin,
+                table,
+                lambda count: progress.update(task, description=f"{counted(count, 'model')} read"),
             )
         with open_database(data_dir=data_dir, database_url=database_url) as (database, settings):
             stored = store(database, imported, progress=tell)
@@ -166,25 +171,17 @@ def _say(imported: "Imported", stored: "Stored", settings: "Settings") -> None:
     from service.db.addresses import shown_address
 
     report = imported.report
-    echo(f"Read {report.source}: {_latencies(report.rows)} of {_targets(len(report.targets))}.")
+    echo(f"Read {report.source}: {counted(report.rows, 'latency')} of {counted(len(report.targets), 'target')}.")
     for line in _by_space(report):
         echo(f"  {line}")
     for item in report.skipped[:LISTED]:
         echo(f"Skipped {item}")
     if len(report.skipped) > LISTED:
         rest = sum(item.rows for item in report.skipped[LISTED:])
-        echo(f"Skipped {len(report.skipped) - LISTED} more things ({rest:,} rows).")
+        echo(f"Skipped {counted(len(report.skipped) - LISTED, 'more thing')} ({counted(rest, 'row')}).")
     for remark in report.remarks:
         echo(f"Note: {remark}")
     echo(_changes(stored) + f" ({shown_address(settings.url)})")
-
-
-def _latencies(count: int) -> str:
-    return "1 latency" if count == 1 else f"{count:,} latencies"
-
-
-def _targets(count: int) -> str:
-    return "1 target" if count == 1 else f"{count:,} targets"
 
 
 def _by_space(report: "ImportReport") -> list[str]:
@@ -202,10 +199,13 @@ def _by_space(report: "ImportReport") -> list[str]:
 
 def _changes(stored: "Stored") -> str:
     if not (stored.added or stored.changed):
-        return f"Nothing is new: {_latencies(stored.known)} {'was' if stored.known == 1 else 'were'} there already."
-    parts = [f"Added {_latencies(stored.added)} and {_targets(stored.targets)}."]
+        return f"Nothing is new: {counted(stored.known, 'latency was', 'latencies were')} there already."
+    parts = [f"Added {counted(stored.added, 'latency')} and {counted(stored.targets, 'target')}."]
     if stored.changed:
-        parts.append(f"{stored.changed:,} latencies differ from what was imported before; the new values count now.")
+        parts.append(
+            f"{counted(stored.changed, 'latency differs', 'latencies differ')} from what was imported before; "
+            "the new values count now."
+        )
     if stored.known:
-        parts.append(f"{stored.known:,} {'was' if stored.known == 1 else 'were'} there already.")
+        parts.append(f"{counted(stored.known, 'was', 'were')} there already.")
     return " ".join(parts)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import JobState, LatcastError
+from latcast.schema.counting import counted
 from service.cli.common import WORTH_SAYING
 from service.cli.options import JsonOption
 from service.cli.progress import follow, follow_all, left_out_error, reason
@@ -98,7 +99,7 @@ def show_machine() -> None:
     heading("This machine")
     device = describe_device()
     pairs = [
-        ("processor", f"{device.processor} ({device.machine}), {device.logical_cores} logical cores"),
+        ("processor", f"{device.processor} ({device.machine}), {counted(device.logical_cores, 'logical core')}"),
         ("memory", f"{device.memory_bytes / 2**30:.1f} GiB"),
         ("caches", ", ".join(f"{level} {size / 1024:.0f} KiB" for level, size in device.cache_bytes.items())),
         ("features", " ".join(device.features) or "none that matter here"),
@@ -155,12 +156,13 @@ def offered(client: "Client") -> dict[str, Any] | None:
 
 def adapt_to(client: "Client", target_id: str, *, samples: int, sampler: str) -> float | None:
     """Have the support set measured and the predictor adapted; returns the sentinel's latency meanwhile, in ms."""
-    heading(f"Adapting from {samples} graphs")
+    heading(f"Adapting from {counted(samples, 'graph')}")
     started = time.perf_counter()
     job = client.adapt(target_id, samples=samples, sampler=sampler)
     result = follow(client, job["id"], what="measuring", console=out)["result"]
     say(
-        f"Measured {result['support']} graphs in {time.perf_counter() - started:.0f} s, chosen by the sampler "
+        f"Measured {counted(result['support'], 'graph')} in {time.perf_counter() - started:.0f} s, chosen by "
+        "the sampler "
         f"{sampler!r}; adapted in {result['adapt_ms']:.0f} ms; {left_out_error(result)}.",
         out,
     )
@@ -174,7 +176,7 @@ def compare(client: "Client", target_id: str, *, seed: int, baseline_ms: float |
     from service.cli.demo.comparison import compared, evaluation_graphs, figures
 
     graphs = evaluation_graphs(seed)
-    heading(f"Forecasting {len(graphs)} graphs that were never measured")
+    heading(f"Forecasting {counted(len(graphs), 'graph that was', 'graphs that were')} never measured")
     items = [item(space=graph.space, text=graph.text, onnx=graph.onnx) for graph in graphs]
     started = time.perf_counter()
     answers = client.predict(target_id, items)
@@ -183,7 +185,7 @@ def compare(client: "Client", target_id: str, *, seed: int, baseline_ms: float |
         if "error" in answer:
             raise LatcastError(f"{graph.name}: {answer['error']['detail']}")
     new = [(graph, answer) for graph, answer in zip(graphs, answers, strict=True) if answer["source"] == "predicted"]
-    say(f"{len(new)} forecasts in {forecast_s:.2f} s. Now measuring the same graphs …", out)
+    say(f"{counted(len(new), 'forecast')} in {forecast_s:.2f} s. Now measuring the same graphs …", out)
     started = time.perf_counter()
     measured = measure_all(client, target_id, [graph for graph, _ in new])
     measure_s = time.perf_counter() - started
@@ -241,7 +243,7 @@ def show(comparisons: "list[Comparison]", result: dict[str, Any]) -> None:
         out,
     )
     say(
-        f"measuring {len(comparisons)} graphs took {result['measure_s']:.0f} s, forecasting them "
+        f"measuring {counted(len(comparisons), 'graph')} took {result['measure_s']:.0f} s, forecasting them "
         f"{result['forecast_s']:.2f} s: {result['measure_s'] / result['forecast_s']:.0f} times faster",
         out,
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from latcast.schema.counting import counted
 from service.cli.common import find_target, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.results import deliver
@@ -35,7 +36,7 @@ def show_target(
 
 def _print(target: Mapping[str, Any], spaces: Sequence[Mapping[str, Any]], out: Console) -> None:
     say(f"{target['id']}  {target['device_name']}: {target['label']}", out)
-    say(f"{target['measurements']:,} measurements", out)
+    say(counted(target["measurements"], "measurement"), out)
     if not spaces:
         say("Nobody answers for it yet: latcast adapt.", out)
         return

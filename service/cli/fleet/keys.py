@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latcast.schema.counting import counted
 from service.cli.common import open_database
 from service.cli.groups import Group
 from service.cli.options import JsonOption
@@ -117,7 +118,7 @@ def rotate(
         record(session, None, "keys.rotate", key_id, new=made.id, by=_user())
         document = {**_plain(made), "key": secret}
     deliver(document, json_out, lambda: echo(secret), secret=True)
-    echo(f"Key {key_id} ends in {overlap_hours:g} hours.", err=True)
+    echo(f"Key {key_id} ends in {counted(overlap_hours, 'hour')}.", err=True)
 
 
 @keys.command("enrol")
@@ -151,7 +152,7 @@ def enrol(
         record(session, None, "keys.enrol", device_id or "", by=_user())
         document = {"token": secret, "device": device_id, "expires_unix_s": made.expires_unix_s}
     deliver(document, json_out, lambda: echo(secret), secret=True)
-    echo(f"Valid for {settings.enrolment_ttl_s / 60:.0f} minutes.", err=True)
+    echo(f"Valid for {counted(round(settings.enrolment_ttl_s / 60), 'minute')}.", err=True)
 
 
 @keys.command("list")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from latcast.schema.counting import counted
 from service.cli.common import find_target, open_client
 from service.cli.groups import Group
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
@@ -137,8 +138,7 @@ def _choice(
 
 
 def _say(done_what: str, done: Mapping[str, Any]) -> None:
-    targets = len(done["targets"])
-    echo(f"{done_what} {done['rows']} measurements of {targets} {'target' if targets == 1 else 'targets'}.")
+    echo(f"{done_what} {counted(done['rows'], 'measurement')} of {counted(len(done['targets']), 'target')}.")
     if done["agents"]:
         state = "in quarantine" if done_what == "Hid" else "no longer in quarantine"
         echo(f"{state.capitalize()}: {', '.join(done['agents'])}.")

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from latcast.schema import to_plain
+from latcast.schema.counting import counted
 from service.cli.common import has_words, open_client
 from service.cli.fleet.contenders import show_target
 from service.cli.groups import Group
@@ -127,7 +128,7 @@ def _presence(target: Mapping[str, Any]) -> str:
 def _adapted(target: Mapping[str, Any]) -> str:
     """What forecasts rest on; a table's rows adapt its target without being asked."""
     if target["adaptation"]:
-        return f"{target['adaptation']['metrics']['support']} networks"
+        return counted(target["adaptation"]["metrics"]["support"], "network")
     return "to its table" if target["origin"] else "no: latcast adapt"
 
 
@@ -140,7 +141,7 @@ def _list_here(json_out: str | None) -> None:
 
 
 def _print_here(kinds: "Sequence[Kind]", device: "Device", out: Console) -> None:
-    cores = "1 logical core" if device.logical_cores == 1 else f"{device.logical_cores} logical cores"
+    cores = counted(device.logical_cores, "logical core")
     say(f"{device.name}: {device.processor}, {cores}", out)
     _print_possible([kind for kind in kinds if not kind.reason], out)
     _print_impossible([kind for kind in kinds if kind.reason], out)

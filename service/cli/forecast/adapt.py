@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from latcast.schema.counting import counted
 from service.cli.common import console, find_target, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, PredictorOption, ServerOption, TargetOption
 from service.cli.progress import first_target, follow, left_out_error
@@ -56,12 +57,12 @@ def adapt(
             _tell(job["id"], job, json_out)
             return
         doing = "adapting to" if registered["origin"] else "measuring"
-        what = f"{doing} {samples} networks on {registered['device_name']}"
+        what = f"{doing} {counted(samples, 'network')} on {registered['device_name']}"
         done = follow(client, job["id"], what=what, console=console)
         warning = (client.target(registered["id"])["adaptation"] or {}).get("warning")
     result = done["result"]
     sentence = (
-        f"Adapted {registered['device_name']} ({registered['label']}) from {result['support']} networks in "
+        f"Adapted {registered['device_name']} ({registered['label']}) from {counted(result['support'], 'network')} in "
         f"{result['adapt_ms']:.0f} ms; {left_out_error(result)}."
     )
     _tell(sentence, done, json_out, warning=warning)

@@ -115,10 +115,13 @@ def _verdict(network: Network, answer: Mapping[str, Any], limit_ms: float, proba
             "The forecast has no interval, so that nobody knows how sure it is: run `latcast adapt` on the target."
         )
     elif bound_ms > limit_ms:
-        problem = (
-            f"It takes up to {duration(bound_ms)} with a probability of {probability:.3g} ({answer['source']} "
-            f"{duration(answer['latency_ms'])}), above the limit of {duration(limit_ms)}."
+        takes = (
+            f"{duration(bound_ms)}, as measured"
+            if answer["source"] == "measured" and bound_ms == answer["latency_ms"]
+            else f"up to {duration(bound_ms)} with a probability of {probability:.3g} ({answer['source']} "
+            f"{duration(answer['latency_ms'])})"
         )
+        problem = f"It takes {takes}, above the limit of {duration(limit_ms)}."
     return Verdict(network=network, answer=answer, bound_ms=bound_ms, problem=problem)
 
 

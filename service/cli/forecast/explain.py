@@ -194,6 +194,7 @@ def _explained(local: "LocalTarget", query: "Query", nearest: int) -> "Explained
         kind=predictor.kind,
         unknown_operators=explanation.unknown_operators,
         remarks=_remarks(query),
+        descriptor=predictor.device_descriptor(),
     )
     if not nearest:
         return ExplainedForecast(forecast=forecast, explanation=explanation)

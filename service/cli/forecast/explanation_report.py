@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from latcast.schema.counting import counted
 from service.cli.remarks import say_remarks, warnings_of
 from service.cli.tables import Cell, names, numbers, print_table, say, say_whole
 from service.cli.units import duration, milliseconds
@@ -55,7 +56,7 @@ def _forecast(document: Plain) -> Text:
 def _basis(document: Plain) -> str:
     if document["source"] == "measured":
         return f"{document['statistic']} of what was measured"
-    adapted = f"adapted to {document['measurements']} networks" if document["adapted"] else "not adapted"
+    adapted = f"adapted to {counted(document['measurements'], 'network')}" if document["adapted"] else "not adapted"
     training = f"{document['coverage']:.0%} of it in operators and sizes that were in training"
     return f"by {document['kind']}, {adapted}; {training}"
 

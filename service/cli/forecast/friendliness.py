@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from service.cli.common import find_target, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.results import deliver, writable, write_json
@@ -113,7 +114,8 @@ def _show(document: Mapping[str, Any], target: Mapping[str, Any]) -> None:
     out = output()
     say(f"{target['device_name']} · {target['label']}", out, style="bold")
     say(
-        f"{document['networks']} networks; the cheapest options take {document['overhead_ms']:.3g} ms; sums explain "
+        f"{counted(document['networks'], 'network')}; the cheapest options take {document['overhead_ms']:.3g} "
+        "ms; sums explain "
         f"{document['explained_variance']:.1%} of the variance of networks that were held out.",
         out,
     )

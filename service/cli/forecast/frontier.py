@@ -11,11 +11,12 @@ import typer
 
 from latcast.loops.frontier import Front, Point
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from service.cli.common import console, find_target, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.progress import bar
 from service.cli.results import deliver, writable, write_text
-from service.cli.tables import Column, numbers, output, print_table, say
+from service.cli.tables import names, numbers, output, print_table, say
 from service.cli.units import milliseconds
 
 if TYPE_CHECKING:
@@ -159,19 +160,17 @@ def _drawn(found: Fronts, space: str, metric: Path | None) -> str:
     sign = 1 if metric else -1
     series = {label: [(point.cost, sign * point.value) for point in front] for label, front in found.fronts.items()}
     unit = metric.stem if metric else "ms on the other target"
-    return curves(f"{space}: {found.seen:,} networks", unit, "latency, ms", series)
+    return curves(f"{space}: {counted(found.seen, 'network')}", unit, "latency, ms", series)
 
 
 def _show(found: Fronts) -> None:
     out = output()
     for label, front in found.fronts.items():
-        say(f"{label}: {len(front)} of {found.seen:,} networks", out, style="bold")
+        say(f"{label}: {len(front)} of {counted(found.seen, 'network')}", out, style="bold")
         rows = [
             (milliseconds(one.cost), f"{one.value:g}" if found.values else milliseconds(-one.value), one.name)
             for one in front
         ]
-        print_table(
-            [numbers("ms"), numbers("metric" if found.values else "ms there"), Column("network")], rows, out=out
-        )
+        print_table([numbers("ms"), numbers("metric" if found.values else "ms there"), names("network")], rows, out=out)
     if found.left_out:
-        say(f"{found.left_out:,} networks have no forecast, or no value of the metric.", out)
+        say(f"{counted(found.left_out, 'network has', 'networks have')} no forecast, or no value of the metric.", out)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from latcast.schema.counting import counted
 from service.cli.common import find_target, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.results import deliver
@@ -91,7 +92,7 @@ def _over_time(record: Mapping[str, Any]) -> str:
     host = record["host"]
     speed = f"; the host takes {host['drift']:.0%} of the time it took when adapted to" if host else ""
     return (
-        f"The last {record['judged']} of {record['scored']} forecasts that were measured later: {held}"
+        f"The last {record['judged']} of {counted(record['scored'], 'forecast')} that were measured later: {held}"
         f"median error {record['median_ape']:.1%}{speed}."
     )
 
@@ -125,19 +126,21 @@ def print_quality(pairs: Sequence[Mapping[str, Any]], *, most: int, out: Console
          *([pair.get("file_precision") or ""] if files else []), "yes" if pair["support"] else "")
         for pair in worst
     ]  # fmt: skip
-    print_table(columns, rows, out=out, title=f"{len(worst)} of {len(pairs)} networks, the worst first")
+    print_table(columns, rows, out=out, title=f"{len(worst)} of {counted(len(pairs), 'network')}, the worst first")
 
 
 def _summary(pairs: Sequence[Mapping[str, Any]]) -> str:
     errors = [abs(_error(pair)) for pair in pairs if not pair["support"]]
     support = len(pairs) - len(errors)
     if not errors:
-        return f"All {support} measured networks are the support set: measure others to judge the forecasts."
+        return (
+            f"{counted(support, 'measured network is', 'measured networks are')} the whole support set: measure others "
+            "to judge the forecasts."
+        )
     within = sum(error <= WITHIN for error in errors) / len(errors)
-    networks = "1 network" if len(errors) == 1 else f"{len(errors)} networks"
     return (
-        f"{networks} that it was not adapted to: median error {median(errors):.1%}, {within:.0%} within "
-        f"{WITHIN:.0%}; {support} in the support set."
+        f"{counted(len(errors), 'network')} that it was not adapted to: median error {median(errors):.1%}, "
+        f"{within:.0%} within {WITHIN:.0%}; {support} in the support set."
     )
 
 

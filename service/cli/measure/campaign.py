@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from service.cli.common import console
 from service.cli.options import JsonOption
 from service.cli.progress import DESCRIPTION, bar
@@ -83,7 +84,7 @@ def campaign(
     measured = tallies(out, [tally.settings for tally in chosen])
     document = {"folder": str(out), "new_rows": rows, "targets": [_plain(tally) for tally in measured]}
     deliver(document, json_out, lambda: _print_summary(measured, output()))
-    say(f"{rows} new rows in {out}. `latcast dataset pack {out}` makes a data set of them.", console)
+    say(f"{counted(rows, 'new row')} in {out}. `latcast dataset pack {out}` makes a data set of them.", console)
 
 
 def _plain(tally: "Tally") -> dict[str, Any]:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from latcast.schema import CounterReading, Device, Graph, KernelTiming, Measurement, Summary
+from latcast.schema.counting import counted
 from profilers.feeds import decided_remarks
 from profilers.host.environment import stopped_by_quota
 from profilers.onnx_graph.remarks import precision_of, remarks_of, unknown_macs
@@ -92,7 +93,7 @@ def _model_rows(graph: Graph, measurement: Measurement, summary: Summary) -> Ite
 def _operators(graph: Graph) -> str:
     counts = [f"{count} {operator}" for operator, count in graph.operators.items()]
     rest = len(counts) - MOST_OPERATORS
-    return ", ".join(counts[:MOST_OPERATORS]) + (f" and {rest} more kinds" if rest > 0 else "")
+    return ", ".join(counts[:MOST_OPERATORS]) + (f" and {counted(rest, 'more kind')}" if rest > 0 else "")
 
 
 def _counter_rows(counters: CounterReading | None) -> Iterator[tuple[str, Cell]]:
@@ -114,7 +115,9 @@ def _counter_rows(counters: CounterReading | None) -> Iterator[tuple[str, Cell]]
 
 def _absent(reason: str, events: list[str]) -> str:
     """Events that a machine lacks for one reason; JSON names them all."""
-    listed = ", ".join(events) if len(events) <= MOST_EVENTS else f"{events[0]} and {len(events) - 1} more events"
+    listed = (
+        ", ".join(events) if len(events) <= MOST_EVENTS else f"{events[0]} and {counted(len(events) - 1, 'more event')}"
+    )
     return f"{listed}: {reason}"
 
 

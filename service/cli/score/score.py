@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from service.cli.common import console, open_client
 from service.cli.options import (
     DEFAULT_SERVER,
@@ -158,6 +159,6 @@ def _count(plan: dict[str, Any]) -> int:
 
 
 def _show(document: dict[str, Any]) -> None:
-    echo(f"Wrote {document['path']}: {document['rows']:,} rows, {', '.join(document['targets'])}.")
+    echo(f"Wrote {document['path']}: {counted(document['rows'], 'row')}, {', '.join(document['targets'])}.")
     if document["failed"]:
-        echo(f"{document['failed']:,} rows could not be forecast: their column error says why.")
+        echo(f"{counted(document['failed'], 'row')} could not be forecast: the column error says why.")

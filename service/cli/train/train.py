@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import InputError
+from latcast.schema.counting import counted
 from service.cli.common import console, find_target, open_client, parse_pairs
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.progress import follow_progress
@@ -134,8 +135,8 @@ def moment(text: str, now: float | None = None) -> float:
 def figures(result: Mapping[str, Any]) -> str:
     """What a training came to, in sentences."""
     said = [
-        f"Trained {result['kind']} ({result['predictor_id']}) on {result['rows']:,} measurements of "
-        f"{result['networks']:,} networks."
+        f"Trained {result['kind']} ({result['predictor_id']}) on {counted(result['rows'], 'measurement')} of "
+        f"{counted(result['networks'], 'network')}."
     ]
     for name, what in (("cross_validation", "networks"), ("held_out_targets", "targets")):
         if (judged := result.get(name)) is not None and judged.get("median_ape") is not None:

@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from latcast.schema.counting import counted
 from latcast.schema.printable import visible
 from predictors.artifact import Artifact
 from predictors.base import LatencyDataset, normal_quantile
@@ -117,8 +118,9 @@ def model_card(artifact: Artifact) -> str:
 def _about(artifact: Artifact) -> str:
     metrics = artifact.metrics
     return (
-        f"A predictor of latency of kind `{artifact.kind}`, fitted on {metrics['rows']:,} measurements of "
-        f"{metrics['networks']:,} networks on {len(metrics['data']['targets'])} targets in {metrics['fit_s']:.1f} s. "
+        f"A predictor of latency of kind `{artifact.kind}`, fitted on {counted(metrics['rows'], 'measurement')} of "
+        f"{counted(metrics['networks'], 'network')} on {counted(len(metrics['data']['targets']), 'target')} in "
+        f"{metrics['fit_s']:.1f} s. "
         "It forecasts latencies in ms on these targets, and on others after an adaptation to a few measurements; of "
         "networks unlike those below it knows less than its figures say."
     )
@@ -133,7 +135,7 @@ def _data(data: Plain) -> str:
     count = [(name, f"{count:,}") for name, count in data["families"].items()]
     return "\n\n".join(
         [
-            f"Manifest `{data['dataset']}`: {data['measurements']:,} measurements.{unread}",
+            f"Manifest `{data['dataset']}`: {counted(data['measurements'], 'measurement')}.{unread}",
             _table(("host", "target", "rows", "processor", "origin and licence"), rows),
             _table(("family", "rows"), count),
         ]
@@ -145,7 +147,8 @@ def _judged(metrics: Mapping[str, Any]) -> str:
     parts: list[str] = []
     if (whole := metrics.get("cross_validation")) is not None:
         parts += [
-            f"Networks held out, in {whole['folds']} folds; their targets are known. ± is the standard deviation over "
+            f"Networks held out, in {counted(whole['folds'], 'fold')}; their targets are known. ± is the "
+            "standard deviation over "
             "the folds.",
             _figures({"all": whole}),
             "By target:",
@@ -155,7 +158,8 @@ def _judged(metrics: Mapping[str, Any]) -> str:
         ]
     if (apart := metrics.get("held_out_targets")) is not None:
         parts += [
-            f"Targets held out, in {apart['folds']} folds, each adapted to {apart['samples']} of its measurements, "
+            f"Targets held out, in {counted(apart['folds'], 'fold')}, each adapted to {apart['samples']} of its "
+            "measurements, "
             "which are not judged; other targets have measured the same networks.",
             _figures({"all": apart, **{names.get(key, key): value for key, value in apart["targets"].items()}}),
         ]

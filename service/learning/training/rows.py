@@ -41,7 +41,9 @@ def choose_rows(session: Session, asked: TrainPayload, capabilities: Capabilitie
     """Ids of the measurements that a training counts, ascending.
 
     One measurement of each network on a target counts (`service.measurements.representative`). A predictor that reads
-    architectures alone gets those of the one space that has most rows, unless spaces are named.
+    architectures alone gets those of the one space that has most rows, unless spaces are named. So does one that
+    describes devices by references and reads graphs, too, where it is asked for a space that it reads as it is, or
+    where nothing was measured here: published tables are what such kinds are known for.
 
     Args:
         session: reads.
@@ -51,17 +53,29 @@ def choose_rows(session: Session, asked: TrainPayload, capabilities: Capabilitie
     Raises:
         InputError: no measurement is left; says what was asked for.
     """
-    cells = "graph" not in capabilities.inputs
+    cells = "graph" not in capabilities.inputs or _names_cells(asked, capabilities)
     imported = (cells or bool(asked.targets)) if asked.tables is None else asked.tables
-    ids = representative_ids(session, target_ids=asked.targets or None, imported=imported)
-    rows = [row for row in _described(session, ids) if _is_wanted(row, asked)]
+    rows = _wanted(session, asked, imported=imported)
+    if not rows and asked.tables is None and needs_references(capabilities):
+        cells, imported = True, True
+        rows = _wanted(session, asked, imported=True)
     if cells:
-        rows = _of_one_space(rows, capabilities.spaces, named=bool(asked.spaces))
+        rows = _of_one_space(rows, capabilities.spaces, named=bool(asked.spaces) and "graph" not in capabilities.inputs)
     if asked.rows_per_target is not None:
         rows = _at_random(rows, asked.rows_per_target, asked.seed)
     if not rows:
         raise InputError(_nothing(asked, capabilities, imported=imported))
     return sorted(row.id for row in rows)
+
+
+def _names_cells(asked: TrainPayload, capabilities: Capabilities) -> bool:
+    named = set(asked.spaces)
+    return needs_references(capabilities) and len(named) == 1 and named <= set(capabilities.spaces)
+
+
+def _wanted(session: Session, asked: TrainPayload, *, imported: bool) -> list[_Row]:
+    ids = representative_ids(session, target_ids=asked.targets or None, imported=imported)
+    return [row for row in _described(session, ids) if _is_wanted(row, asked)]
 
 
 def _described(session: Session, ids: Sequence[int]) -> list[_Row]:
@@ -152,12 +166,14 @@ def with_references(data: LatencyDataset, *, seed: int) -> LatencyDataset:
     """The rows, with latencies of some architectures that all targets have measured as evidence of each.
 
     Args:
-        data: of architectures.
+        data: of any networks; those without a text are no references, since adaptations could not have them measured.
         seed: of the choice.
     """
     latencies: dict[TargetId, dict[str, float]] = {}
     for query, ms in zip(data.queries, data.latency_ms.tolist(), strict=True):
-        latencies.setdefault(query.target.id, {})[_network(query)] = ms
+        measured = latencies.setdefault(query.target.id, {})
+        if query.architecture is not None:
+            measured[_network(query)] = ms
     chosen = _references([set(one) for one in latencies.values()], seed)
     evidence = dict(data.evidence)
     for target_id, measured in latencies.items():

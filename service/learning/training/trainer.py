@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from latcast.schema import BackendUnavailableError, InputError, to_plain
+from latcast.schema.counting import counted
 from predictors.base import Capabilities, LatencyDataset, Predictor, Progress
 from predictors.evaluation.checkpoints import Checkpoints
 from predictors.evaluation.cross_validation import Plan, Trained, train
@@ -95,7 +96,7 @@ class Trainer:
         )
         if not len(read):
             said = " ".join(dict.fromkeys(reasons[:NAMED_REASONS]))
-            raise InputError(f"None of the {len(data)} measured networks can be read. {said}")
+            raise InputError(f"None of the {counted(len(data), 'measured network')} can be read. {said}")
         return read, len(reasons)
 
     def _keep(self, trained: Trained, data: LatencyDataset, plan: Plan, dataset_id: str, unread: int) -> None:

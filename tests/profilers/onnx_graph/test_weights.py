@@ -1,6 +1,8 @@
 """Stripped models are small and keep what matters; refilled ones run and are the same everywhere."""
 
 import hashlib
+import tracemalloc
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from latcast.schema import ModelLimitError
-from profilers.onnx_graph import Limits, load_graph, placeholder, refill_weights, strip_weights
+from profilers.onnx_graph import Limits, load_graph, placeholder, refill_weights, strip_weights, write_refilled
 from tests.profilers.onnx_graph.models import F, made
 from tests.strategies import onnx_protos
 
@@ -31,6 +33,20 @@ def _model(nodes, shape, constants, *, output=TensorProto.FLOAT) -> bytes:
 
 def _tensors(model: bytes) -> dict[str, TensorProto]:
     return {tensor.name: tensor for tensor in ModelProto.FromString(model).graph.initializer}
+
+
+class Sink:
+    """A file that keeps nothing but its size."""
+
+    size = 0
+
+    def write(self, data: bytes) -> int:
+        self.size += len(data)
+        return len(data)
+
+    def writelines(self, parts: Iterable[bytes]) -> None:
+        for part in parts:
+            self.write(part)
 
 
 def _run(model: bytes) -> list[np.ndarray]:
@@ -99,6 +115,65 @@ def test_refilled_bits_never_change():
     model = _model([("MatMul", ["x", "w"], ["y"])], (1, 8), {"w": placeholder("w", (8, 16))})
     (tensor,) = _tensors(refill_weights(model, seed=5)).values()
     assert hashlib.sha256(tensor.raw_data).hexdigest()[:16] == "36328a03f6415d9f"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "role", "digest"),
+    [
+        ("float32", "normal", "08a1bd462c0f330e"), ("float32", "positive", "018a1f24041cd0f4"),
+        ("float16", "scale", "9f331afe5c54131a"), ("bfloat16", "normal", "349d3f8fedd59a93"),
+        ("int8", "uniform", "996a9d8ce22db9aa"), ("int4", "uniform", "260f04c0e75cad2b"),
+    ],
+)  # fmt: skip
+def test_bits_are_the_same_in_however_many_pieces_they_are_made(dtype: str, role: str, digest: str) -> None:
+    tensor = placeholder("w", (700, 751), dtype=dtype, role=role)
+    model = _model([("Identity", ["w"], ["y"])], (1,), {"w": tensor}, output=tensor.data_type)
+    (filled,) = _tensors(refill_weights(model, seed=3)).values()
+    assert hashlib.sha256(filled.raw_data).hexdigest()[:16] == digest
+
+
+def test_values_are_made_while_they_are_written() -> None:
+    size = 64 * 2**20
+    model = _model([("MatMul", ["x", "w"], ["y"])], (1, 2048), {"w": placeholder("w", (2048, size // 4 // 2048))})
+    sink = Sink()
+    tracemalloc.start()
+    write_refilled(model, sink)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < sink.size < size + 1000
+    assert peak < size / 4
+
+
+def test_tensors_of_nodes_bodies_and_functions_are_filled_where_they_are() -> None:
+    def constant(name: str) -> onnx.NodeProto:
+        return helper.make_node("Constant", [], [name], value=placeholder("", (8, 8)))
+
+    def branch(name: str) -> onnx.GraphProto:
+        value = helper.make_tensor_value_info(f"b{name}", TensorProto.FLOAT, (1, 8))
+        nodes = [constant(f"k{name}"), helper.make_node("MatMul", ["x", f"k{name}"], [f"b{name}"])]
+        return helper.make_graph(nodes, name, [], [value])
+
+    inner = helper.make_function(
+        "own", "f", ["p"], ["q"], [constant("k"), helper.make_node("MatMul", ["p", "k"], ["q"])],
+        [helper.make_opsetid("", 17)],
+    )  # fmt: skip
+    graph = helper.make_graph(
+        [helper.make_node("If", ["yes"], ["c"], then_branch=branch("1"), else_branch=branch("2")), constant("k"),
+         helper.make_node("MatMul", ["c", "k"], ["d"]), helper.make_node("MatMul", ["d", "w"], ["e"]),
+         helper.make_node("f", ["e"], ["y"], domain="own")],
+        "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 8))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, 8))],
+        [placeholder("w", (8, 8)), numpy_helper.from_array(np.array(True), "yes")],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, functions=[inner], ir_version=8).SerializeToString()
+    filled = ModelProto.FromString(refill_weights(model, seed=1))
+    nodes = filled.graph.node
+    branches = [attribute.g.node[0] for attribute in nodes[0].attribute]
+    constants = [node.attribute[0].t for node in (*branches, nodes[1], filled.functions[0].node[0])]
+    values = [numpy_helper.to_array(tensor).tobytes() for tensor in (*constants, filled.graph.initializer[0])]
+    assert len(set(values)) == 5, "each has values of its own"
+    assert np.isfinite(_run(filled.SerializeToString())[0]).all()
 
 
 def test_denormal_weights_are_flagged_and_refilled_as_others():

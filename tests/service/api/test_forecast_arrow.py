@@ -19,7 +19,7 @@ def answers(first_ms: float) -> Answers:
         coverage=np.array([0.5, 0.0]),
         statistics={},
         errors={1: InputError("no text")},
-        responder=Responder(predictor="p", kind="k", adapted=True, measurements=3),
+        responder=Responder(predictor="p", kind="k", adapted=True, measurements=3, descriptor="microbench"),
         origin="",
     )
 
@@ -35,6 +35,7 @@ def test_targets_stand_below_each_other() -> None:
     about = json.loads(table.schema.metadata[b"latcast"])
     assert (about["level"], [each["target"] for each in about["answers"]]) == (0.8, ["a", "b"])
     assert about["answers"][0]["measurements"] == 3
+    assert about["answers"][0]["descriptor"] == "microbench"
 
 
 def test_arrow_is_sent_only_to_those_who_name_it() -> None:

@@ -17,7 +17,7 @@ ANSWERS = Answers(
     coverage=np.array([0.5, 1.0, 0.0, 1.0]),
     statistics={1: 'a "mean"', 3: "median"},
     errors={2: InputError("a text that is none")},
-    responder=Responder(predictor='p"', kind="k", adapted=True, measurements=7, warning="poor"),
+    responder=Responder(predictor='p"', kind="k", adapted=True, measurements=7, warning="poor", descriptor="counters"),
     origin='ours, "CC0"',
 )
 
@@ -29,7 +29,7 @@ def test_items() -> None:
     assert first == {
         "latency_ms": 1.5, "interval_ms": [1.0, 2.0], "source": "predicted", "coverage": 0.5, "adapted": True,
         "predictor": 'p"', "kind": "k", "measurements": 7, "statistic": None, "origin": 'ours, "CC0"',
-        "unknown_operators": [], "remarks": [], "warning": "poor",
+        "unknown_operators": [], "remarks": [], "warning": "poor", "descriptor": "counters",
     }  # fmt: skip
     assert (second["latency_ms"], second["interval_ms"], second["statistic"]) == (2e-7, None, 'a "mean"')
     assert (second["predictor"], second["measurements"], second["source"]) == (None, 1, "measured")
@@ -46,3 +46,4 @@ def test_columns() -> None:
     assert list(plain["errors"]) == ["2"]
     assert plain["macs"] == [1, None, 2, 3]
     assert (plain["predictor"], plain["warning"], plain["level"]) == ('p"', "poor", 0.5)
+    assert plain["descriptor"] == "counters"

@@ -4,16 +4,21 @@ A table is printed at 80 columns and as wide as it is. Whatever the layout, both
 broken or replaced by an ellipsis is missed. A line is wider than 80 columns only where it is a single word, a name.
 """
 
+import importlib
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from latcast.schema import KernelTiming, Microbench, Target
+from latcast.loops.frontier import Front, Point
+from latcast.schema import InputError, KernelTiming, Microbench, Target
 from latcast.schema.printable import visible
 from predictors.data.measured import MeasuredRow, MeasuredTarget
 from predictors.features.kernels import CLASSES
@@ -22,16 +27,21 @@ from profilers.campaign.tally import Tally
 from profilers.microbench import ENTRIES
 from profilers.onnx_graph import load_graph
 from profilers.targets import Kind
-from service.cli.bench import nas
+from service.cli import tables
+from service.cli.bench import nas, serve
 from service.cli.bench.onnx_report import print_holdouts, print_result
+from service.cli.data import db
 from service.cli.data.dataset import _print_bars, _print_families, _print_targets
 from service.cli.demo import demo
 from service.cli.demo.comparison import Comparison
+from service.cli.fleet.contenders import _print as print_contenders
 from service.cli.fleet.devices import print_devices
 from service.cli.fleet.jobs import _print as print_jobs
+from service.cli.fleet.jobs import _print_job as print_job
 from service.cli.fleet.targets import _print_impossible, _print_listed, _print_possible
 from service.cli.forecast import predict
 from service.cli.forecast.explanation_report import print_explanation
+from service.cli.forecast.frontier import Fronts
 from service.cli.forecast.networks import Network
 from service.cli.forecast.quality import print_quality
 from service.cli.main import app
@@ -40,12 +50,21 @@ from service.cli.measure.microbench import print_microbench
 from service.cli.measure.profile_report import print_report
 from service.cli.shapes import parse_curve
 from service.cli.tables import UNLIMITED
+from service.db.integrity import Findings
 from tests.service.cli.bench.test_onnx_report import FIGURES, MODELS
 from tests.service.cli.doubles import LISTED
 from tests.service.cli.forecast.test_explanation_report import DOCUMENT, KERNEL
 from tests.service.helpers import DEVICE, measurement, model
 
 WIDTH = 80
+audit, measurements, upload = (importlib.import_module(f"service.cli.fleet.{name}") for name in
+                               ("audit", "measurements", "upload"))  # fmt: skip
+check, friendliness, frontier = (importlib.import_module(f"service.cli.forecast.{name}") for name in
+                                 ("check", "friendliness", "frontier"))  # fmt: skip
+profile, remote = (importlib.import_module(f"service.cli.measure.{name}") for name in ("profile", "remote"))
+predictors = importlib.import_module("service.cli.train.predictors")
+"""Modules, some of which are hidden by commands of their name."""
+
 HOSTILE = "[/red][blink]\x1b]0;owned\x07\x9b2J\u202e\r\nlatcast:"
 """Markup, a terminal's title, a C1 control, a reversal of direction, and a line of its own."""
 NAME = HOSTILE + "zoo/mobile/block=ghost,depth=4,width=32,stages=5,expansion=3,kernel=7,[head]=1280,squeeze=no,batch=1"
@@ -89,6 +108,7 @@ ROWS = [
 ]
 FORECAST = {"latency_ms": 12345.678, "interval_ms": [11111.111, 22222.222], "source": "predicted", "coverage": 1.0}
 MEAN = {figure: {"mean": 0.98765, "std": 0.0} for figure in ("spearman", "median_ape", "within_10", "coverage_90")}
+MEASURED = measurement("g", ms=12.3456, target=LONG)
 TALLIES = [Tally(target=LONG, settings=measurement("g").settings, networks=123456, kernels=123456)]
 
 
@@ -117,6 +137,24 @@ def forecasts(out: Console) -> None:
         curve = parse_curve(None, ["batch_size=100000,2", "seq=4096,8"])
         asked.append(Network(name="m.onnx", item={}, sizes=curve[0]))
         predict._print(asked, answers, target=LISTED, level=0.999)
+
+
+def on_output(module: Any, call: Callable[[], None]) -> Printer:
+    """A printer of what prints on the console that its module asks for."""
+
+    def printer(out: Console) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "output", lambda: out)
+            call()
+
+    return printer
+
+
+def fronts() -> Fronts:
+    front = Front()
+    for point in (Point(1.0, 0.5, NAME), Point(12345.678, 0.98765, "m")):
+        front.add(point)
+    return Fronts(values={NAME: 0.5}, fronts={LONG.label: front}, seen=1234, left_out=1)
 
 
 TABLES: dict[str, Printer] = {
@@ -151,6 +189,75 @@ TABLES: dict[str, Printer] = {
     "microbench": lambda out: print_microbench(MICROBENCH, out),
     "campaign --dry-run": lambda out: campaign._print_plan(TALLIES, Recipe(), 10_000, out, microbench=True),
     "campaign": lambda out: campaign._print_summary(TALLIES, out),
+    "measure": on_output(
+        remote,
+        lambda: remote._print(
+            [Network(name=NAME, item={}), Network(name=NODE, item={})],
+            [{"latency_ms": 12345.678, "p10_ms": 11111.1, "p90_ms": 22222.2, "samples": 1500, "noisy": True},
+             {"error": {}}], target=LISTED),
+    ),
+    "profile, several": on_output(profile, lambda: profile.print_rows([(NAME, MEASURED), ("m.onnx", MEASURED)])),
+    "upload": on_output(
+        upload,
+        lambda: upload._print(
+            [Network(name=NAME, item={}), Network(name=NODE, item={})],
+            [{"hash": f"g1-{'0' * 64}", "nodes": 12345, "macs": 1e12, "unknown_macs_nodes": 12, "parameter_bytes": 1e9,
+              "parameters": {"float32": 1e9, "int64": 12345, "float8e4m3fn": 3e6}}, InputError("No model.")]),
+    ),
+    "check": on_output(
+        check,
+        lambda: check._print(
+            [check.Verdict(network=Network(name=NAME, item={}), answer=FORECAST, bound_ms=22222.2, problem="It may."),
+             check.Verdict(network=Network(name="m", item={}), answer=FORECAST, bound_ms=1.0, problem="")],
+            LISTED, 20.0, 0.9),
+    ),
+    "frontier": on_output(frontier, lambda: frontier._show(fronts())),
+    "friendliness": on_output(
+        friendliness,
+        lambda: friendliness._show(
+            {"networks": 1, "overhead_ms": 12.3456, "explained_variance": 0.98, "error_ms": 0.1, "level": 0.95,
+             "space": "zoo", "positions": [{"position": NODE, "options": {
+                 NAME: {"ms": 12345.678, "low_ms": -11111.1, "high_ms": 22222.2}}}]}, LISTED),
+    ),
+    "measurements list": on_output(
+        measurements,
+        lambda: measurements._print(
+            [{"id": 123456789, "text": text, "graph": "g", "failure_stage": None, "median_ms": 12345.678, "noisy": True,
+              "created_unix_s": 0.0} for text in (NAME, "short", None)]),
+    ),
+    "predictors list": on_output(
+        predictors,
+        lambda: predictors._print(
+            [{"id": "0" * 24, "kind": "boosted_trees", "metrics": {"rows": 1234567}, "active": False,
+              "created_unix_s": 0.0}]),
+    ),
+    "targets show": lambda out: print_contenders(
+        {**LISTED, "label": LONG.label, "device_name": NODE},
+        [{"space": "nasbench201", "standings": [
+            {"name": NODE, "weight": 0.5, "median_ape": 1.234, "interval_score": 12.3, "record": None,
+             "adapt_ms": 123456.0, "refused": "It reads no graphs."}]}], out),
+    "audit": on_output(
+        audit,
+        lambda: audit._print(
+            [{"at_unix_s": 0.0, "key": "0" * 16, "action": "measurements hidden", "subject": "0" * 32,
+              "detail": {"agent": NODE, "rows": 123456}}]),
+    ),
+    "jobs, one": lambda out: print_job(
+        {"id": "0" * 24, "kind": "profile", "state": "failed", "target": LONG.id, "graph": f"g1-{'0' * 64}",
+         "created_unix_s": 0.0, "updated_unix_s": 0.0, "children": {"done": 3, "failed": 12}, "result": None,
+         "reasons": [{"number": 1, "outcome": "failed", "stage": "timeout", "message": NODE}]}, out),
+    "db check": on_output(
+        db,
+        lambda: db._show(Findings(rows={"measurement": 123456, "job": 1}, revision="3", head="3", problems=(NODE,))),
+    ),
+    "bench serve": on_output(
+        serve,
+        lambda: serve._print(
+            {"rounds": 3, "seconds": 5.0, "rss_bytes": {"before": 1e9, "after": 2e9}, "results": [
+                {"form": "columns of 10,000 networks of several spaces", "callers": 1000, "forecasts_per_second": 1e6,
+                 "p50_ms": 123.4, "p99_ms": 1234.5, "throughput_ratio": 0.5, "p99_ratio": 12.3}],
+             "predictor_forecasts_per_second": 1e5}),
+    ),
     "demo, machine": on_module(demo, "out", demo.show_machine),
     "demo": on_module(
         demo,
@@ -183,6 +290,24 @@ def test_nothing_is_lost_at_80_columns(name: str, terminal: bool) -> None:
     assert [line for line in narrow.splitlines() if len(line) > WIDTH and len(line.split()) > 1] == []
     assert words(narrow) == words(wide)
     assert not [line for line in (*narrow.splitlines(), *wide.splitlines()) if not line.isprintable()]
+
+
+def test_every_command_with_a_table_is_here() -> None:
+    """Whatever prints a table has a printer above, but for keys, which have a test of their own."""
+    folder = Path(tables.__file__).parent
+    calls = re.compile(r"\bprint_(table|pairs)\(")
+    printing = {path.stem for path in folder.rglob("*.py") if calls.search(path.read_text())} - {"tables", "keys"}
+    called: set[str] = set()
+    with pytest.MonkeyPatch.context() as patch:
+        for path in folder.rglob("*.py"):
+            name = ".".join(("service", "cli", *path.relative_to(folder).with_suffix("").parts))
+            for function in ("print_table", "print_pairs"):
+                if path.stem in printing and function in path.read_text():
+                    note = partial(lambda stem, *_, **__: called.add(stem), path.stem)
+                    patch.setattr(importlib.import_module(name), function, note)
+        for printer in TABLES.values():
+            printed(printer, UNLIMITED)
+    assert printing - called == set()
 
 
 def test_keys_are_whole_at_80_columns(new_sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,9 +58,15 @@ def test_a_table_that_fits_has_a_line_for_each_row() -> None:
 
 def test_names_that_would_be_wrapped_often_stand_above_their_figures() -> None:
     lines = printed(80, COLUMNS, ROWS).splitlines()
-    assert lines[2] == TEXT, "a name is never broken"
-    assert lines[3].split() == ["3.201", "2.900", "–", "3.500", "predicted,", "not", "adapted"]
-    assert lines[4] == "[red]m[/red].onnx"
+    assert lines[1] == TEXT, "a name is never broken"
+    assert lines[2].split() == ["3.201", "2.900", "–", "3.500", "predicted,", "not", "adapted"]
+    assert lines[3].split() == ["[red]m[/red].onnx", "1.000", "measured"], "one line where the name fits"
+
+
+def test_where_no_name_fits_figures_are_indented_below_it() -> None:
+    lines = printed(80, COLUMNS, [(TEXT, "3.2", "", "measured"), (TEXT + "b", "1.0", "", "measured")]).splitlines()
+    assert [line.split() for line in lines[:2]] == [["network"], ["ms", "90", "%", "interval", "source"]]
+    assert lines[2:] == [TEXT, "  3.2                 measured", TEXT + "b", "  1.0                 measured"]
 
 
 def test_names_that_fit_on_two_lines_are_wrapped_in_their_column_at_blanks() -> None:
@@ -70,10 +76,48 @@ def test_names_that_fit_on_two_lines_are_wrapped_in_their_column_at_blanks() -> 
     assert lines[2].split() == ["spinning=off"]
 
 
-def test_through_a_pipe_very_long_names_have_lines_of_their_own() -> None:
-    assert printed(UNLIMITED, COLUMNS, [("a" * 99, "1", "2", "3")]).count("\n") == 2
-    lines = printed(UNLIMITED, COLUMNS, [("a" * 300, "1", "2", "3")]).splitlines()
-    assert lines[2:] == ["a" * 300, "   1              2  3"]
+def test_through_a_pipe_each_row_is_a_line_with_very_long_names_behind_their_figures() -> None:
+    assert printed(UNLIMITED, COLUMNS, [("a" * 99, "1", "2", "3")]).splitlines()[1].split() == ["a" * 99, "1", "2", "3"]
+    lines = printed(UNLIMITED, COLUMNS, [("a" * 300, "1", "2", "3"), ("b", "4.5", "6", "")]).splitlines()
+    assert lines == [
+        " ms  90 % interval  source  network",
+        "  1              2  3       " + "a" * 300,
+        "4.5              6          b",
+    ]
+
+
+def test_rows_whose_names_fit_beside_their_figures_stay_on_one_line() -> None:
+    columns = [names("network"), numbers("ms"), Column("flag")]
+    rows = [("m.onnx", "1.5", "noisy"), ("zoo/" + "x" * 60, "12.25", ""), ("net.onnx", "3", "")]
+    for terminal in (False, True):
+        lines = printed(40, columns, rows, terminal=terminal).splitlines()
+        assert [line.rstrip() for line in lines] == [
+            "network      ms  flag",
+            "m.onnx      1.5  noisy",
+            "zoo/" + "x" * 60,
+            "          12.25",
+            "net.onnx      3",
+        ]
+
+
+def test_wide_texts_move_above_the_figures_where_these_would_not_fit_beside_them() -> None:
+    columns = [names("network"), Column("graph"), numbers("nodes")]
+    lines = printed(40, columns, [("m.onnx", "g1-" + "0" * 36, "17"), ("b", "g1-" + "1" * 36, "5")]).splitlines()
+    assert lines == [
+        "network  graph", "  nodes",
+        "m.onnx", "g1-" + "0" * 36, "     17",
+        "b", "g1-" + "1" * 36, "      5",
+    ]  # fmt: skip
+
+
+def test_texts_above_figures_share_a_line_where_they_fit_whole_and_sentences_stay_below() -> None:
+    columns = [names("network"), Column("graph"), numbers("nodes"), prose("parameters")]
+    rows = [("m.onnx", "g1-" + "0" * 36, "17", "4.1 k float32: 16 KiB"), ("b", "g1-" + "1" * 30, "5", "none")]
+    assert printed(42, columns, rows).splitlines() == [
+        "network  graph", "  nodes  parameters",
+        "m.onnx", "g1-" + "0" * 36, "     17  4.1 k float32: 16 KiB",
+        "b  g1-" + "1" * 30, "      5  none",
+    ]  # fmt: skip
 
 
 def test_rows_that_fit_in_no_other_way_become_blocks() -> None:

@@ -34,8 +34,8 @@ def test_damage_is_named(measured: World) -> None:
         for number in range(7):
             session.add(tables.Job(id=f"j{number}", kind="adapt", state=JobState.LEASED, payload={}, max_attempts=1))
     problems = findings(measured.database).problems
-    assert "1 artifacts differ from their digests: wrong." in problems
-    assert "1 graphs cannot be unpacked: g." in problems
+    assert "1 artifact differs from its digest: wrong." in problems
+    assert "1 graph cannot be unpacked: g." in problems
     assert "7 leased jobs have no attempt: j0, j1, j2, j3, j4 and 2 more." in problems
 
 
@@ -43,7 +43,7 @@ def test_references_to_nothing_are_counted(new_sqlite: str, tmp_path: Path) -> N
     with closing(sqlite3.connect(tmp_path / "latcast.db")) as connection, connection:  # whose foreign keys are off
         connection.execute("INSERT INTO architecture (space, text, graph_hash) VALUES ('toy', 'a', 'none')")
     database = Database(create_engine_for(Settings(database_url=new_sqlite)))
-    assert findings(database).problems == ("1 rows of architecture refer to rows that are not there.",)
+    assert findings(database).problems == ("1 row of architecture refers to rows that are not there.",)
     database.close()
 
 

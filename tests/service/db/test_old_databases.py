@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
 from service.app import create_app
 from service.db.backup import restore
@@ -16,6 +17,11 @@ from service.db.tables import Base
 from service.settings import Settings
 from tests.service.helpers import DirectReader, FakeForecaster
 
+WITHOUT_SOURCE = """
+SELECT count(*) FROM measurement LEFT JOIN attempt ON attempt.lease_token = measurement.lease_token
+WHERE coalesce(measurement.agent_id, '') <> coalesce(attempt.agent_id, '')
+OR with_kernels <> EXISTS (SELECT 1 FROM kernel_measurement WHERE measurement_id = measurement.id)"""
+"""Rows that do not say who reported them, or whether their kernels were timed."""
 FILES = sorted((Path(__file__).parents[2] / "data" / "databases").glob("*.sqlite3"))
 
 
@@ -40,6 +46,12 @@ def test_an_old_database_is_whole_after_all_migrations(
         assert (found.problems, current_revision(connection)) == ((), head_revision())
     before = counts(file)
     assert {name: found.rows[name] for name in before} == before
+    with database.engine.connect() as connection:
+        assert connection.scalar(text(WITHOUT_SOURCE)) == 0
+        reported = connection.scalar(
+            text("SELECT count(*) FROM measurement WHERE agent_id IS NOT NULL AND with_kernels")
+        )
+    assert reported or not before["measurement"]
     settings = Settings(database_url=database_url, data_dir=tmp_path, log_level="error", rate_per_second=0)
     app = create_app(settings, reader=DirectReader(), forecaster=FakeForecaster())
     with TestClient(app) as http:

@@ -12,7 +12,7 @@ from latcast.errors import ForbiddenError, NotFoundError
 from latcast.schema import DeviceEvidence, Environment, InputError, Microbench, from_plain, to_plain
 from profilers.search_spaces import get_space
 from service.db import records, tables
-from service.fleet.microbenchmarks import target_evidence
+from service.fleet.evidence import target_evidence
 from service.learning.datasets import load_dataset
 from tests.service.helpers import DEVICE, OTHER_TARGET, TARGET, World, measurement
 
@@ -77,11 +77,14 @@ def test_data_sets_bring_the_evidence_of_their_targets(world: World) -> None:
     agent = world.agent([TARGET, OTHER_TARGET])
     world.measure(agent)
     agent.put_microbench(replace(MICROBENCH, target=OTHER_TARGET))
+    rate = pytest.approx(1e6 / 2.1)
+    counters = {"instructions": rate, "instructions@MatMul": rate}
     with world.database.read() as session:
-        assert load_dataset(session).evidence == {}
+        assert load_dataset(session).evidence == {TARGET.id: DeviceEvidence(counters=counters)}
     agent.put_microbench(MICROBENCH)
     with world.database.read() as session:
-        assert load_dataset(session).evidence == {TARGET.id: DeviceEvidence(microbench=MICROBENCH.values)}
+        evidence = DeviceEvidence(counters=counters, microbench=MICROBENCH.values)
+        assert load_dataset(session).evidence == {TARGET.id: evidence}
 
 
 def test_agents_report_of_their_own_device_alone(world: World) -> None:

@@ -1,11 +1,13 @@
 """Counts of each target's measurements: whole once, then by what was added, and anew where earlier rows changed."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import event
 
 from service.measurements import counts
 from service.measurements.counts import MeasuredCounts
-from tests.service.helpers import TARGET, World, add_row
+from tests.service.helpers import DEVICE, TARGET, World, add_row
 
 
 def counted(world: World, made: MeasuredCounts) -> int:
@@ -40,6 +42,22 @@ def test_hidden_rows_count_no_more_and_again_when_they_are_shown(
     assert counted(measured, made) == before - 1
     assert measured.http.post("/v1/measurements/show", json=body).status_code == 200
     assert counted(measured, made) == before
+
+
+def test_a_target_that_is_called_otherwise_keeps_its_number(
+    keyed: tuple[World, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "NEWEST", 0)
+    world, keys = keyed
+    agent = world.client_with(keys["agent"])
+    world.measure(agent)
+    made = MeasuredCounts()
+    assert counted(world, made) == 1
+    device = replace(DEVICE, fingerprint="with-hardware")
+    target = replace(TARGET, device=device.fingerprint)
+    agent.register(device, [target], former_fingerprint=DEVICE.fingerprint)
+    with world.database.read() as session:
+        assert dict(made.of(session)) == {target.id: 1}
 
 
 def test_earlier_rows_are_not_read_again(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:

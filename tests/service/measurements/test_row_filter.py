@@ -29,6 +29,10 @@ NO_SESSION = cast(Session, None)
         ({"families": ("zoo/mobile", "none")}, [0, 2]),
         ({"spaces": ("none",)}, []),
         ({"graph": "g1-odd"}, [1, 3]),
+        ({"sources": ("one",)}, [0, 1]),
+        ({"sources": ("none", "nobody")}, [2, 3]),
+        ({"sources": ("nobody",)}, []),
+        ({"sources": ("one", "none"), "families": ("zoo/mobile",)}, [0, 2]),
     ],
 )
 def test_filters(wanted: dict[str, Any], rows: list[int]) -> None:

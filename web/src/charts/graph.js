@@ -1,5 +1,6 @@
 /** A network as a drawing that can be moved, zoomed and searched; colours are shares of time. */
 import { html, useEffect, useMemo, useRef, useState } from "../html.js";
+import { count } from "../format.js";
 import { colour, colours } from "../theme.js";
 import { NODE, layout } from "./layout.js";
 
@@ -77,11 +78,12 @@ export function GraphDrawing({ nodes, shares, tokens = null, chosen, marked, onC
     else if (event.key === "+") zoom(1.25);
     else if (event.key === "-") zoom(0.8);
     else if (event.key === "0") overview();
+    else if (event.key === "Escape") onChoose(null);
     else return;
     event.preventDefault();
   };
   return html`<div class="plot" style=${{ height: `${height}px`, overflow: "hidden", background: "var(--surface-2)", borderRadius: "var(--radius-s)" }}>
-    <canvas ref=${canvas} tabindex="0" role="application" aria-label="The network; arrow keys move, plus and minus zoom, 0 shows all. The table of kernels below has the same figures." style=${{ width: `${width}px`, height: `${height}px`, cursor: "grab", touchAction: "none" }} onKeyDown=${keys}
+    <canvas ref=${canvas} tabindex="0" role="application" aria-label=${`The network, ${count(nodes.length)} nodes drawn, ${count(shares.size)} of them with a time; arrow keys move, plus and minus zoom, 0 shows all, Escape lets go of a node. The table of kernels below has the same figures.`} style=${{ width: `${width}px`, height: `${height}px`, cursor: "grab", touchAction: "none" }} onKeyDown=${keys}
       onPointerDown=${(/** @type {any} */ event) => { event.currentTarget.setPointerCapture(event.pointerId); drag.current = { x: event.clientX, y: event.clientY, moved: false }; }}
       onPointerMove=${(/** @type {PointerEvent} */ event) => { const from = drag.current; if (!from) return; const [dx, dy] = [event.clientX - from.x, event.clientY - from.y]; if (from.moved || Math.hypot(dx, dy) > 3) { view.current.x += dx; view.current.y += dy; drag.current = { x: event.clientX, y: event.clientY, moved: true }; draw(); } }}
       onPointerUp=${(/** @type {PointerEvent} */ event) => { if (drag.current && !drag.current.moved) onChoose(hit(event.offsetX, event.offsetY)); drag.current = null; }}></canvas>

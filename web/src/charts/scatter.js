@@ -55,7 +55,7 @@ export function Scatter({ points, grid = EMPTY, xLabel, yLabel, xFormat, yFormat
   return html`<div class="plot" ref=${ref} style=${{ height: `${height}px` }} onPointerMove=${move} onPointerLeave=${() => setNear(null)} onClick=${() => near?.href && !onBox && (location.hash = near.href)}
       onDblClick=${() => near?.href && (location.hash = near.href)}>
     <canvas ref=${canvas} style=${{ width: `${width}px`, height: `${height}px` }} aria-hidden="true"></canvas>
-    ${width > 0 && html`<svg width=${width} height=${height} role="img" aria-label=${`${label}, ${points ? count(points.length) : "many"} points.`}>
+    ${width > 0 && html`<svg width=${width} height=${height} role="img" aria-label=${`${label}: ${count(points ? points.length : grid.counts.flat().reduce((sum, value) => sum + value, 0))} ${points ? "points" : "measurements as a density"}; ${xLabel} from ${xFormat(x.domain[0])} to ${xFormat(x.domain[1])}, ${yLabel} from ${yFormat(y.domain[0])} to ${yFormat(y.domain[1])}.`}>
       <${YAxis} scale=${y} width=${width} height=${height} format=${yFormat} label=${yLabel} />
       <${XAxis} scale=${x} width=${width} height=${height} format=${xFormat} label=${xLabel} />
       ${near && html`<circle cx=${x(near.x)} cy=${y(near.y)} r="6" fill="none" style=${{ stroke: "var(--ink)" }} stroke-width="2" />`}

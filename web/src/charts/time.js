@@ -19,7 +19,7 @@ export function StackedBars({ rows, series, label, height = 190 }) {
   const each = Math.max(1, (width - MARGIN.left - MARGIN.right) / rows.length - 1);
   const total = rows.reduce((sum, row) => sum + row.values.reduce((all, value) => all + value, 0), 0);
   return html`<figure class="stack"><div class="plot" ref=${ref} style=${{ height: `${height}px` }}>${width > 0 && html`
-    <svg width=${width} height=${height} role="img" aria-label=${`${label}: ${count(total)} in all, at most ${count(most)} at once.`}>
+    <svg width=${width} height=${height} role="img" aria-label=${`${label}: ${count(total)} in all (${series.map(([name], index) => `${count(rows.reduce((sum, row) => sum + row.values[index], 0))} ${name}`).join(", ")}), at most ${count(most)} at once.`}>
       <${YAxis} scale=${y} width=${width} height=${height} format=${compact} />
       ${rows.map((row) => {
         let base = 0;
@@ -55,7 +55,7 @@ export function Band({ edges, middle, low = middle, high = middle, label, format
   const there = at.map((_, index) => index).filter((index) => middle[index] !== null);
   const line = (/** @type {any[]} */ values, /** @type {number[]} */ order) => order.map((index) => `${x(at[index]).toFixed(1)},${y(values[index]).toFixed(1)}`).join(" ");
   return html`<div class="plot" ref=${ref} style=${{ height: `${height}px` }}>${width > 0 && html`
-    <svg width=${width} height=${height} role="img" aria-label=${`${label}: between ${format(Math.min(...known))} and ${format(Math.max(...known))}.`}>
+    <svg width=${width} height=${height} role="img" aria-label=${`${label}: ${format(/** @type {number} */ (middle[there[0]]))} at first, ${format(/** @type {number} */ (middle[there[there.length - 1]]))} at last; between ${format(Math.min(...known))} and ${format(Math.max(...known))}.`}>
       <${YAxis} scale=${y} width=${width} height=${height} format=${format} />
       ${marks.map((value) => html`<line x1=${MARGIN.left} x2=${width - MARGIN.right} y1=${y(value)} y2=${y(value)} style=${{ stroke: "var(--muted)" }} stroke-dasharray="3 3" />`)}
       <polygon points=${`${line(low, there)} ${line(high, [...there].reverse())}`} style=${{ fill: `var(${token})` }} fill-opacity="0.18" />

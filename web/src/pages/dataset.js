@@ -1,5 +1,5 @@
 /** The measurements of a target: a table first, what they are spread over, latency against work, noise and drift. */
-import { html, useEffect, useState } from "../html.js";
+import { html, useEffect, useRef, useState } from "../html.js";
 import { download, remove, session, urlOf, useApi } from "../api.js";
 import { Histogram } from "../charts/histogram.js";
 import { Scatter } from "../charts/scatter.js";
@@ -12,7 +12,8 @@ import { Badge, Bars, Card, Copy, Empty, Failed, Loaded, Loading, Table, When } 
 import { TargetHead } from "../ui/target.js";
 
 const PAGE = 20;
-const FILTERS = ["outcome", "noisy", "family", "space", "operator", "ms_min", "ms_max", "flops_min", "flops_max", "noise_min", "noise_max", "created_min", "created_max", "graph", "q"];
+const FILTERS = ["outcome", "noisy", "family", "space", "operator", "ms_min", "ms_max", "flops_min", "flops_max", "noise_min", "noise_max", "created_min", "created_max", "graph", "source", "job", "q"];
+const LISTS = ["family", "space", "operator", "source"];
 const RANGES = /** @type {[string, string, (value: number) => string][]} */ ([["ms", "Latency", ms], ["flops", "FLOPs", flops], ["noise", "Noise", percent], ["created", "Time", absolute]]);
 const MOST_NAMES = 8;
 
@@ -21,13 +22,14 @@ export default function Dataset({ id, query }) {
   const filter = /** @type {Record<string, any>} */ ({});
   for (const name of FILTERS) {
     const values = query.getAll(name);
-    if (values.length) filter[name] = ["family", "space", "operator"].includes(name) ? values : values[0];
+    if (values.length) filter[name] = LISTS.includes(name) ? values : values[0];
   }
   const sort = query.get("sort") ?? "-id";
   const offset = Number(query.get("offset") ?? 0);
   const target = useApi(`targets/${id}`);
   const rows = useApi(`targets/${id}/rows`, { ...filter, sort, offset, limit: PAGE });
   const bins = useApi(`targets/${id}/bins`, filter);
+  const sources = new Map((bins.data?.facets.source ?? []).map((/** @type {any} */ one) => [one.name, one.label ?? one.name]));
   const refine = (/** @type {Record<string, any>} */ changes) => change({ ...changes, offset: null });
   if (target.error?.status === 404) return html`<${Failed} error=${target.error} />`;
   return html`<${TargetHead} id=${id} target=${target.data}>
@@ -38,14 +40,19 @@ export default function Dataset({ id, query }) {
     ${query.has("hidden") && html`<${HiddenRows} id=${id} query=${query} />`}
     <${Filters} filter=${filter} bins=${bins.data} refine=${refine} matched=${rows.data} />
     <${Card} flush class=${rows.loading && rows.stale ? "dim" : ""}>
-      <${Loaded} call=${rows} what="measurements" height=${560}>${(/** @type {import("../../types").Schema<"RowsOut">} */ data) => (data.items.length === 0
+      <${Loaded} call=${rows} what="measurements" height=${860}>${(/** @type {import("../../types").Schema<"RowsOut">} */ data) => (data.items.length === 0
         ? html`<${Empty} title=${data.total ? "No measurement fits the filter" : "Nothing has been measured yet"}>${data.total ? html`<button class="button" onClick=${() => refine(Object.fromEntries(FILTERS.map((name) => [name, null])))}>Show all ${count(data.total)}</button>` : html`<span>Adapt the target, or measure networks: <code>latcast profile --target ${id}</code></span>`}<//>`
-        : html`<${Table} caption="Measurements" rows=${data.items} sort=${sort} onSort=${(/** @type {string} */ by) => change({ sort: by, offset: null })} columns=${COLUMNS} />
+        : html`<${Table} caption="Measurements" rows=${data.items} sort=${sort} onSort=${(/** @type {string} */ by) => change({ sort: by, offset: null })} columns=${columnsOf(sources)} />
           <div class="pager"><span>${count(data.offset + 1)}–${count(data.offset + data.items.length)} of ${count(data.matched)}</span><span class="row">
             <button class="button" disabled=${offset === 0} onClick=${() => change({ offset: Math.max(0, offset - PAGE) || null })}>Previous</button>
             <button class="button" disabled=${offset + PAGE >= data.matched} onClick=${() => change({ offset: offset + PAGE })}>Next</button></span></div>`)}<//>
     <//>
     ${bins.error && !bins.data ? html`<${Failed} error=${bins.error} again=${bins.again} />` : html`<${Charts} bins=${bins} filter=${filter} refine=${refine} />`}`;
+}
+
+/** The columns of the table; the last is as wide before the names of sources are known. @param {Map<string, string>} sources names by agent */
+function columnsOf(sources) {
+  return [...COLUMNS, { name: "source", title: "Source", cell: (/** @type {any} */ row) => { const name = sources.get(row.agent ?? "none") ?? "…"; return html`<span class="cut source" title=${name}>${name}</span>`; } }];
 }
 
 const COLUMNS = [
@@ -77,26 +84,63 @@ function Export({ id, filter }) {
 /** @param {{filter: any, bins: any, refine: (changes: any) => void, matched: any}} props */
 function Filters({ filter, bins, refine, matched }) {
   const [text, setText] = useState(filter.q ?? "");
+  const [ranges, setRanges] = useState(false);
   useEffect(() => setText(filter.q ?? ""), [filter.q]);
   useEffect(() => {
     if (text === (filter.q ?? "")) return undefined;
     const timer = setTimeout(() => refine({ q: text }), 250);
     return () => clearTimeout(timer);
   }, [text]);
+  const sources = /** @type {any[]} */ (bins?.facets.source ?? []);
   const active = [
-    ...["family", "space", "operator"].flatMap((name) => (filter[name] ?? []).map((/** @type {string} */ value) => [value, { [name]: filter[name].filter((/** @type {string} */ one) => one !== value) }])),
+    ...LISTS.flatMap((name) => (filter[name] ?? []).map((/** @type {string} */ value) => [name === "source" ? sources.find((one) => one.name === value)?.label ?? value : value, { [name]: filter[name].filter((/** @type {string} */ one) => one !== value) }])),
     ...RANGES.filter(([name]) => filter[`${name}_min`] || filter[`${name}_max`]).map(([name, title, format]) => [`${title} ${filter[`${name}_min`] ? format(Number(filter[`${name}_min`])) : "…"} – ${filter[`${name}_max`] ? format(Number(filter[`${name}_max`])) : "…"}`, { [`${name}_min`]: null, [`${name}_max`]: null }]),
     ...(filter.graph ? [[shortHash(filter.graph), { graph: null }]] : []),
+    ...(filter.job ? [[`of job ${filter.job.slice(0, 8)}…`, { job: null }]] : []),
   ];
   const operators = bins?.facets.operator ?? [];
-  return html`<search class="row" aria-label="Filter">
+  const box = useRef(/** @type {HTMLElement|null} */ (null));
+  return html`<search class="row filters" aria-label="Filter" tabindex="-1" ref=${box}>
     <label class="field"><span class="visually-hidden">Search networks</span><input type="search" placeholder="Search architecture or hash" style=${{ width: "260px" }} value=${text} onInput=${(/** @type {any} */ event) => setText(event.target.value)} /></label>
     <label class="field"><span class="visually-hidden">Outcome</span><select value=${filter.outcome ?? "all"} onChange=${(/** @type {any} */ event) => refine({ outcome: event.target.value === "all" ? null : event.target.value })}><option value="all">All outcomes</option><option value="measured">Measured</option><option value="failed">Failed</option></select></label>
     <label class="field"><span class="visually-hidden">Noise</span><select value=${filter.noisy ?? ""} onChange=${(/** @type {any} */ event) => refine({ noisy: event.target.value })}><option value="">Noisy or not</option><option value="false">Steady</option><option value="true">Noisy</option></select></label>
     <label class="field"><span class="visually-hidden">Operator</span><select value="" onChange=${(/** @type {any} */ event) => refine({ operator: [...(filter.operator ?? []), event.target.value] })}><option value="">With operator …</option>${operators.map((/** @type {any} */ one) => html`<option value=${one.name}>${one.name} (${compact(one.count)})</option>`)}</select></label>
-    ${active.map(([name, undo]) => html`<button type="button" class="chip" aria-pressed="true" onClick=${() => refine(undo)} aria-label=${`Remove the filter ${name}`}>${name} ✕</button>`)}
+    <label class="field"><span class="visually-hidden">Source</span><select value="" onChange=${(/** @type {any} */ event) => refine({ source: [...(filter.source ?? []), event.target.value] })}><option value="">From source …</option>${sources.map((one) => html`<option value=${one.name}>${one.label ?? one.name} (${compact(one.count)})</option>`)}</select></label>
+    <button type="button" class="button" id="ranges" aria-expanded=${ranges} onClick=${() => setRanges(!ranges)}>Ranges</button>
+    ${active.map(([name, undo]) => html`<button type="button" class="chip" aria-pressed="true" onClick=${() => { refine(undo); box.current?.focus(); }} aria-label=${`Remove the filter ${name}`}>${name} ✕</button>`)}
     ${matched && html`<span class="muted small" role="status">${count(matched.matched)} of ${count(matched.total)}</span>`}
+    ${ranges && html`<${Ranges} filter=${filter} refine=${refine} close=${() => { setRanges(false); document.getElementById("ranges")?.focus(); }} />`}
   </search>`;
+}
+
+/** How ranges are typed: unit, how much of the API's unit it is. */
+const UNITS = /** @type {Record<string, [string, number]>} */ ({ ms: ["ms", 1], flops: ["MFLOP", 1e6], noise: ["%", 0.01], created: ["", 1] });
+
+/** The same ranges that can be drawn on charts, in fields. @param {{filter: any, refine: (changes: any) => void, close: () => void}} props */
+function Ranges({ filter, refine, close }) {
+  const wanted = Object.fromEntries(RANGES.flatMap(([name]) => ["min", "max"].map((end) => [`${name}_${end}`, typed(name, filter[`${name}_${end}`])])));
+  const [fields, setFields] = useState(wanted);
+  useEffect(() => setFields(wanted), [JSON.stringify(wanted)]);
+  const submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const changes = /** @type {Record<string, any>} */ ({});
+    for (const [name] of RANGES) for (const end of ["min", "max"]) {
+      const text = fields[`${name}_${end}`];
+      changes[`${name}_${end}`] = text === "" ? null : name === "created" ? new Date(text).getTime() / 1000 : Number((Number(text) * UNITS[name][1]).toPrecision(12));
+    }
+    refine(changes);
+  };
+  return html`<form class="row ranges" aria-label="Ranges" onSubmit=${submit} onKeyDown=${(/** @type {KeyboardEvent} */ event) => { if (event.key === "Escape") close(); }}>${RANGES.map(([name, title]) => html`<fieldset class="range"><legend>${title}${UNITS[name][0] && ` in ${UNITS[name][0]}`}</legend>
+      ${["min", "max"].map((end) => html`<input name=${`${name}_${end}`} type=${name === "created" ? "datetime-local" : "number"} min=${name === "created" ? undefined : "0"} step="any" aria-label=${`${title}, ${end === "min" ? "from" : "to"}`} placeholder=${end === "min" ? "from" : "to"} value=${fields[`${name}_${end}`]} onInput=${(/** @type {any} */ event) => setFields({ ...fields, [`${name}_${end}`]: event.target.value })} />`)}</fieldset>`)}
+    <button class="button primary">Filter</button></form>`;
+}
+
+/** A value of the address as a field has it. @param {string} name @param {string|undefined} value */
+function typed(name, value) {
+  if (value === undefined) return "";
+  if (name !== "created") return String(Number((Number(value) / UNITS[name][1]).toPrecision(12)));
+  const date = new Date(Number(value) * 1000);
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 /** @param {{bins: any, filter: any, refine: (changes: any) => void}} props */

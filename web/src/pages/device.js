@@ -5,22 +5,19 @@ import { MARGIN, XAxis, YAxis, scale, useWidth } from "../charts/plot.js";
 import { absolute, bytes, count, digits, ms, percent } from "../format.js";
 import { change, go, href } from "../router.js";
 import { Act } from "../ui/act.js";
-import { Card, Copy, Empty, Facts, Failed, Head, Loaded, Loading, Table, When } from "../ui/parts.js";
+import { Card, Copy, Empty, Facts, Failed, Head, Loaded, Table, When } from "../ui/parts.js";
 import { Counters } from "./measurement.js";
 import { DeviceState } from "./overview.js";
 import { TargetState, errorOf } from "./targets.js";
 
 /** @param {{id: string, query: URLSearchParams}} props */
 export default function Device({ id, query }) {
-  const devices = useApi("devices", { limit: 1000 }, { every: 15 });
-  const targets = useApi("targets", { limit: 1000 }, { every: 15 });
+  const devices = useApi(`devices/${id}`, { target: query.get("target") }, { every: 15 });
   const [renaming, setRenaming] = useState(false);
-  return html`<${Loaded} call=${devices} what="the device" height=${420}>${(/** @type {import("../../types").Schema<"Listed_DeviceOut_">} */ data) => {
-    const row = data.items.find((/** @type {any} */ one) => one.id === id);
-    if (!row) return html`<${Failed} error=${{ message: `There is no device ${id}.` }} />`;
+  return html`<${Loaded} call=${devices} what="the device" height=${420}>${(/** @type {import("../../types").Schema<"DevicePageOut">} */ data) => {
+    const { device: row, targets: own, target: shown } = data;
     const { device } = row;
-    const own = (targets.data?.items ?? []).filter((/** @type {any} */ one) => one.device_id === id);
-    const shown = query.get("target") ?? (own.find((/** @type {any} */ one) => one.microbench) ?? own[0])?.id;
+    const label = own.find((one) => one.id === shown)?.label;
     return html`<${Head} title=${row.name} crumbs=${[["Overview", "/"]]} lead=${html`<span class="row"><span>${device.processor}</span><${DeviceState} device=${row} /></span>`}><${Copy} text=${id} label="Copy id" />
       ${session.value?.can_write && html`<button type="button" class="button" aria-expanded=${renaming} onClick=${() => setRenaming(!renaming)}>Rename</button>
         <${Act} label="Hide" danger question="Hide it with its targets and measurements, and end its agent’s key?" run=${async () => { await remove(`devices/${id}`); go("/targets", { hidden: 1 }); }} />`}<//>
@@ -40,7 +37,7 @@ export default function Device({ id, query }) {
         { name: "error", title: "Error", right: true, cell: errorOf },
         { name: "bench", title: "Microbenchmarks", cell: (/** @type {any} */ one) => (one.microbench ? html`<button type="button" class="button quiet" aria-pressed=${one.id === shown} onClick=${() => change({ target: one.id })}>show ${one.microbench.entries}</button>` : html`<span class="muted">not run</span>`) },
       ]} />` : html`<${Empty} title="No targets" />`}<//>
-      ${shown && (own.find((/** @type {any} */ one) => one.id === shown)?.microbench ? html`<${Bench} id=${shown} label=${own.find((/** @type {any} */ one) => one.id === shown)?.label} />` : html`<${NewestCounters} id=${shown} label=${own.find((/** @type {any} */ one) => one.id === shown)?.label} />`)}`;
+      ${data.microbench ? html`<${Bench} data=${data.microbench} label=${label} newest=${data.newest} />` : data.newest && html`<${NewestCounters} newest=${data.newest} label=${label} />`}`;
   }}<//>`;
 }
 
@@ -57,13 +54,9 @@ function Quarantine({ id, since, done }) {
     ${session.value?.can_write && html`<${Act} label="End the quarantine" question="Show all that its agent reported, too?" run=${() => post("measurements/show", { agent: id }).then(done)} />`}</div>`;
 }
 
-/** What the newest measurement of a target counted, and what was absent. @param {{id: string, label?: string}} props */
-function NewestCounters({ id, label }) {
-  const rows = useApi(`targets/${id}/rows`, { limit: 1, outcome: "measured" });
-  const row = rows.data?.items[0]?.id;
-  const call = useApi(row ? `measurements/${String(row)}` : null);
-  if (rows.data && !row) return null;
-  return call.data ? html`<${Counters} runs=${call.data.measurement.runs} aside=${html`<a href=${href(`/measurements/${row}`)}>in the newest measurement</a><span>${label}</span>`} />` : html`<${Card} title="Counters" aside=${label}>${call.error ?? rows.error ? html`<${Failed} error=${call.error ?? rows.error} />` : html`<${Loading} what="counters" height=${120} />`}<//>`;
+/** What the newest measurement of a target counted, and what was absent. @param {{newest: import("../../types").Schema<"MeasurementOut">, label?: string}} props */
+function NewestCounters({ newest, label }) {
+  return html`<${Counters} runs=${newest.measurement.runs} aside=${html`<a href=${href(`/measurements/${newest.summary.id}`)}>in the newest measurement</a><span>${label}</span>`} />`;
 }
 
 /** FLOPs and bytes of the probes whose size stands in their name. @param {string} name */
@@ -81,22 +74,19 @@ function workOf(name) {
   return null;
 }
 
-/** @param {{id: string, label?: string}} props */
-function Bench({ id, label }) {
-  const call = useApi(`targets/${id}/microbench`);
-  return html`<${Loaded} call=${call} what="microbenchmarks" height=${360}>${(/** @type {import("../../types").Schema<"MicrobenchOut">} */ data) => {
-    const { values, spread = {}, missing = {} } = data.microbench;
-    const probes = Object.entries(values).map(([name, value]) => ({ name, value: Number(value), work: workOf(name) })).filter((one) => one.work);
-    return html`<div class="grid wide">
-      <div class="stack gap"><${Card} title="Roofline" aside=${label} note="What small known kernels reach: work against the bytes that they have to move at least. The slope is main memory; what lies above it stays in caches."><${Roofline} probes=${probes} /><//><${NewestCounters} id=${id} label=${label} /></div>
-      <${Card} title="Microbenchmarks" aside=${html`<${When} at=${data.created_unix_s} />`} flush><${Table} caption="Microbenchmarks" rows=${Object.entries(values)} keyOf=${(/** @type {any} */ row) => row[0]} columns=${[
-        { name: "name", title: "Probe", cell: (/** @type {any} */ row) => html`<code>${row[0].replace(/_ms$/, "")}</code>` },
-        { name: "value", title: "Value", right: true, cell: (/** @type {any} */ row) => (row[0].endsWith("_ms") ? ms(row[1]) : `× ${digits(row[1])}`) },
-        { name: "rate", title: "Reaches", right: true, cell: (/** @type {any} */ row) => { const work = workOf(row[0]); return work ? `${digits(work.flops / row[1] / 1e6)} GFLOP/s` : ""; } },
-        ...(Object.keys(spread).length ? [{ name: "spread", title: "Spread", right: true, cell: (/** @type {any} */ row) => (spread[row[0]] === undefined ? "" : percent(spread[row[0]])) }] : []),
-      ]} />${Object.keys(missing).length > 0 && html`<p class="note" style=${{ padding: "0 var(--s4) var(--s4)" }}>Absent: ${Object.entries(missing).map(([name, why]) => `${name} (${why})`).join("; ")}</p>`}<//>
-    </div>`;
-  }}<//>`;
+/** @param {{data: import("../../types").Schema<"MicrobenchOut">, label?: string, newest: import("../../types").Schema<"MeasurementOut">|null}} props */
+function Bench({ data, label, newest }) {
+  const { values, spread = {}, missing = {} } = data.microbench;
+  const probes = Object.entries(values).map(([name, value]) => ({ name, value: Number(value), work: workOf(name) })).filter((one) => one.work);
+  return html`<div class="grid wide">
+    <div class="stack gap"><${Card} title="Roofline" aside=${label} note="What small known kernels reach: work against the bytes that they have to move at least. The slope is main memory; what lies above it stays in caches."><${Roofline} probes=${probes} /><//>${newest && html`<${NewestCounters} newest=${newest} label=${label} />`}</div>
+    <${Card} title="Microbenchmarks" aside=${html`<${When} at=${data.created_unix_s} />`} flush><${Table} caption="Microbenchmarks" rows=${Object.entries(values)} keyOf=${(/** @type {any} */ row) => row[0]} columns=${[
+      { name: "name", title: "Probe", cell: (/** @type {any} */ row) => html`<code>${row[0].replace(/_ms$/, "")}</code>` },
+      { name: "value", title: "Value", right: true, cell: (/** @type {any} */ row) => (row[0].endsWith("_ms") ? ms(row[1]) : `× ${digits(row[1])}`) },
+      { name: "rate", title: "Reaches", right: true, cell: (/** @type {any} */ row) => { const work = workOf(row[0]); return work ? `${digits(work.flops / row[1] / 1e6)} GFLOP/s` : ""; } },
+      ...(Object.keys(spread).length ? [{ name: "spread", title: "Spread", right: true, cell: (/** @type {any} */ row) => (spread[row[0]] === undefined ? "" : percent(spread[row[0]])) }] : []),
+    ]} />${Object.keys(missing).length > 0 && html`<p class="note" style=${{ padding: "0 var(--s4) var(--s4)" }}>Absent: ${Object.entries(missing).map(([name, why]) => `${name} (${why})`).join("; ")}</p>`}<//>
+  </div>`;
 }
 
 /** @param {{probes: any[], height?: number}} props */

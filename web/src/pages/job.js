@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "../html.js";
 import { events, post, session, useApi } from "../api.js";
 import { count, duration, ms, percent, shortHash, signed } from "../format.js";
 import { href } from "../router.js";
-import { Badge, Card, Code, Empty, Facts, Failed, Head, Loaded, Stats, Table, When } from "../ui/parts.js";
+import { Card, Code, Empty, Facts, Failed, Head, Loaded, Stats, Table, When } from "../ui/parts.js";
 import { JobState } from "./jobs.js";
 
 const OPEN = ["queued", "leased"];
@@ -81,34 +81,22 @@ const WHY = /** @type {Record<string, string>} */ ({
 
 /** @param {{job: any}} props */
 function Support({ job }) {
-  const [known, setKnown] = useState(/** @type {Record<string, any>} */ ({}));
-  const missed = Object.values(known).filter((one) => one.forecast && one.summary.median_ms).map((one) => Math.abs(one.forecast.latency_ms / one.summary.median_ms - 1)).sort((one, other) => one - other);
-  const call = useApi("jobs", { parent: job.id, limit: 100 }, { every: OPEN.includes(job.state) ? 2 : 0 });
+  const call = useApi(`jobs/${job.id}/children`, {}, { every: OPEN.includes(job.state) ? 2 : 0 });
   if (!call.data?.items.length) return null;
+  const rows = [...call.data.items].reverse();
+  const missed = rows.filter((one) => one.forecast && one.median_ms).map((one) => Math.abs(missBy(one))).sort((one, other) => one - other);
   return html`<${Card} title="Networks that were chosen" aside=${`by the sampler “${job.request.sampler}”`} note=${WHY[job.request.sampler]} flush>
     ${missed.length > 0 && html`<p class="note" role="status">Before they were measured, forecasts missed ${count(missed.length)} of them by ${percent(missed[Math.floor(missed.length / 2)])} (median).</p>`}
-    <${Table} caption="Networks that were chosen" rows=${[...call.data.items].reverse()} columns=${[
-    { name: "graph", title: "Network", grow: true, cell: (/** @type {any} */ row) => html`<${Chosen} graph=${row.graph} />` },
-    { name: "state", title: "State", cell: (/** @type {any} */ row) => html`<${JobState} job=${row} />` },
-    { name: "ms", title: "Latency", right: true, cell: (/** @type {any} */ row) => html`<${Latency} job=${row} take=${(/** @type {any} */ found) => setKnown((old) => (old[row.id] ? old : { ...old, [row.id]: found }))} />` },
-    ...(missed.length ? [{ name: "before", title: "Forecast before", right: true, cell: (/** @type {any} */ row) => ms(known[row.id]?.forecast?.latency_ms) },
-    { name: "missed", title: "Missed by", right: true, cell: (/** @type {any} */ row) => (known[row.id]?.forecast && known[row.id].summary.median_ms ? signed(known[row.id].forecast.latency_ms / known[row.id].summary.median_ms - 1) : "–") }] : []),
+    <${Table} caption="Networks that were chosen" rows=${rows} columns=${[
+    { name: "graph", title: "Network", grow: true, cell: (/** @type {Child} */ row) => html`<a class="cut" href=${href(`/networks/${row.graph}`)} title=${row.text}>${row.text ?? shortHash(row.graph ?? "")}</a>` },
+    { name: "state", title: "State", cell: (/** @type {Child} */ row) => html`<${JobState} job=${row} />` },
+    { name: "ms", title: "Latency", right: true, cell: (/** @type {Child} */ row) => (row.measurement ? html`<a href=${href(`/measurements/${row.measurement}`)}>${ms(row.median_ms)}</a>` : "–") },
+    ...(missed.length ? [{ name: "before", title: "Forecast before", right: true, cell: (/** @type {Child} */ row) => ms(row.forecast?.latency_ms) },
+    { name: "missed", title: "Missed by", right: true, cell: (/** @type {Child} */ row) => (row.forecast && row.median_ms ? signed(missBy(row)) : "–") }] : []),
   ]} /><//>`;
 }
 
-/** @param {{graph: string}} props */
-function Chosen({ graph }) {
-  const call = useApi(`graphs/${graph}`);
-  const text = call.data?.architecture?.text ?? shortHash(graph);
-  return html`<a class="cut" href=${href(`/networks/${graph}`)} title=${text}>${text}</a>`;
-}
+/** @typedef {import("../../types").Schema<"ChildOut">} Child */
 
-/** @param {{job: any, take: (found: any) => void}} props */
-function Latency({ job, take }) {
-  const whole = useApi(job.state === "done" ? `jobs/${job.id}` : null);
-  const id = whole.data?.result?.measurement_id;
-  const call = useApi(id ? `measurements/${id}` : null);
-  useEffect(() => { if (call.data) take(call.data); }, [call.data]);
-  if (job.state !== "done") return "–";
-  return id && (call.data || call.error) ? html`<a href=${href(`/measurements/${id}`)}>${ms(call.data?.summary.median_ms)}</a>` : html`<span aria-busy="true"><${Badge}>…<//></span>`;
-}
+/** How far the forecast was off that stood before. @param {Child} row */
+const missBy = (row) => (row.forecast?.latency_ms ?? 0) / (row.median_ms ?? 1) - 1;

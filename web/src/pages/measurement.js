@@ -32,7 +32,7 @@ export default function Measurement({ id }) {
       ${measurement.runs.length > 0 && html`<${Card} title="Samples" aside="each dot is one run of the network, in order; one colour a process"><${Samples} runs=${measurement.runs} median=${summary.median_ms} /><//>`}
       <div class="grid wide">
         <${Kernels} runs=${measurement.runs} graph=${summary.graph} id=${id} />
-        <div class="stack"><${Surroundings} measurement=${measurement} /><${Counters} runs=${measurement.runs} /></div>
+        <div class="stack"><${Surroundings} measurement=${measurement} source=${data.source} summary=${summary} /><${Counters} runs=${measurement.runs} /></div>
       </div>`;
   }}<//>`;
 }
@@ -77,14 +77,14 @@ const CONDITIONS = /** @type {[string, string, (value: any) => any][]} */ ([
   ["frequency_mhz", "Clock", (value) => `${digits(value)} MHz`], ["temperature_c", "Temperature", (value) => `${digits(value)} °C`], ["governor", "Governor", String],
 ]);
 
-/** @param {{measurement: any}} props */
-function Surroundings({ measurement }) {
+/** @param {{measurement: any, source: string, summary: any}} props */
+function Surroundings({ measurement, source, summary }) {
   const { before, after, settings } = measurement;
   const rest = Object.entries(before ?? {}).filter(([name, value]) => value !== null && typeof value !== "object" && !CONDITIONS.some(([known]) => known === name));
   return html`<${Card} title="Conditions">${before ? html`<div class="scroll" tabindex="0" role="region" aria-label="Conditions before and after"><table><thead><tr><th></th><th class="r">before</th><th class="r">after</th></tr></thead><tbody>
       ${CONDITIONS.filter(([name]) => before[name] !== undefined && before[name] !== null).map(([name, title, format]) => html`<tr><td class="nowrap">${title}</td><td class="r">${format(before[name])}</td><td class="r">${after?.[name] === undefined || after?.[name] === null ? "–" : format(after[name])}</td></tr>`)}
       ${rest.map(([name, value]) => html`<tr><td>${name.replaceAll("_", " ")}</td><td class="r">${typeof value === "number" ? digits(value) : String(value)}</td><td class="r">${after?.[name] === undefined ? "–" : typeof after[name] === "number" ? digits(after[name]) : String(after[name])}</td></tr>`)}</tbody></table></div>` : html`<${Empty} title="Not recorded" />`}
-    <${Facts} items=${[["Sentinel", measurement.sentinel_ms.length ? measurement.sentinel_ms.map(ms).join(", ") : "did not run"], ["Backend", settings.backend], ["Threads", settings.threads], ["Protocol", `version ${measurement.protocol_version}`],
+    <${Facts} items=${[["Source", html`<a href=${href(`/targets/${summary.target}`, { source: summary.agent ?? "none" })}>${source}</a>`], ["Job", summary.job && html`<a href=${href(`/jobs/${summary.job}`)}><code class="small">${summary.job}</code></a>`], ["Sentinel", measurement.sentinel_ms.length ? measurement.sentinel_ms.map(ms).join(", ") : "did not run"], ["Backend", settings.backend], ["Threads", settings.threads], ["Protocol", `version ${measurement.protocol_version}`],
       ["Took", before && after ? duration(after.time_unix_s - before.time_unix_s) : null], ["Feeds", measurement.feeds.length ? `${measurement.feeds.length} of its own` : "default"]]} /><//>`;
 }
 

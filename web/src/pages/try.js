@@ -5,6 +5,7 @@ import { bytes, count, flops, ms, percent, span } from "../format.js";
 import { change, href } from "../router.js";
 import { Badge, Bars, Card, Code, Copy, Empty, Facts, Failed, Head, Loading, Table } from "../ui/parts.js";
 
+const MOST_TARGETS = 100;
 const SPACES = ["zoo", "nasbench201", "fbnet", "ofa_mbv3", "kernels"];
 const EXAMPLES = /** @type {Record<string, string>} */ ({
   zoo: "mobile/block=mbconv,depth=4,width=16,stages=4",
@@ -53,6 +54,9 @@ export default function Try({ query }) {
     ${graph && found.data && targets.data && html`<${Answer} graph=${found.data} name=${query.get("name")} targets=${targets.data.items} chosen=${query.get("target")} />`}`;
 }
 
+/** Targets that one call asks. @param {any[]} targets @returns {any[][]} */
+const parts = (targets) => Array.from({ length: Math.ceil(targets.length / MOST_TARGETS) }, (_, place) => targets.slice(place * MOST_TARGETS, (place + 1) * MOST_TARGETS));
+
 /** @param {{graph: any, name: string|null, targets: any[], chosen: string|null}} props */
 function Answer({ graph, name, targets, chosen }) {
   const [answers, setAnswers] = useState(/** @type {any} */ (null));
@@ -60,9 +64,10 @@ function Answer({ graph, name, targets, chosen }) {
   if (answers?.asked !== asked) {
     const mine = { asked, rows: /** @type {any[]} */ (answers?.asked === asked ? answers.rows : []), done: false };
     setAnswers(mine);
-    Promise.all(targets.map((target) => post("predict", { target: target.id, items: [{ graph: graph.hash }] }).then(
-      (answer) => ({ target, ...("items" in answer ? answer.items[0] : {}) }), (error) => ({ target, error: error.problem ?? { detail: error.message } }),
-    ))).then((rows) => setAnswers({ asked, rows, done: true }));
+    Promise.all(parts(targets).map((part) => post("predict", { targets: part.map((target) => target.id), items: [{ graph: graph.hash }] }).then(
+      (/** @type {any} */ answer) => part.map((target, place) => ({ target, ...(answer.answers[place].items?.[0] ?? { error: answer.answers[place].error }) })),
+      (error) => part.map((target) => ({ target, error: error.problem ?? { detail: error.message } })),
+    ))).then((rows) => setAnswers({ asked, rows: rows.flat(), done: true }));
   }
   const rows = (answers?.rows ?? []).filter((/** @type {any} */ row) => !row.error).sort((/** @type {any} */ one, /** @type {any} */ other) => one.latency_ms - other.latency_ms);
   const failed = (answers?.rows ?? []).filter((/** @type {any} */ row) => row.error);

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from latcast.schema import InputError, TargetId, UnsupportedGraphError
+from latcast.schema.counting import counted
 from predictors.base import LatencyDataset, Query
 from predictors.kinds.universal.cells.fbnet_features import FBNET
 from predictors.kinds.universal.cells.feature_space import FeatureSpace
@@ -35,7 +36,7 @@ def texts_of(queries: Sequence[Query], space: FeatureSpace) -> list[str]:
         )
         raise UnsupportedGraphError(
             f"This predictor was fitted on architectures of {space.name!r} and reads no others; "
-            f"{len(queries) - len(texts)} of {len(queries)} queries are of {', '.join(others)}."
+            f"{len(queries) - len(texts)} of {counted(len(queries), 'query')} are of {', '.join(others)}."
         )
     return texts
 
@@ -61,6 +62,6 @@ def source_rows(space: FeatureSpace, data: LatencyDataset, target: TargetId) -> 
     rows = np.flatnonzero(space.measurable(texts))
     if len(rows) < _FEWEST_ROWS:
         raise InputError(
-            f"The device {target} has {len(rows)} usable rows; a cost profile takes {_FEWEST_ROWS} at least."
+            f"The device {target} has {counted(len(rows), 'usable row')}; a cost profile takes {_FEWEST_ROWS} at least."
         )
     return [texts[row] for row in rows], data.latency_ms[rows]

@@ -115,6 +115,10 @@ def test_a_column_that_tells_rows_of_a_network_apart_makes_targets(tmp_path: Pat
     assert [target.options["dataset"] for target in imported.report.targets] == ["cifar10", "imagenet"]
     assert len(imported.dataset) == 8
     assert "column 'dataset' tells rows of one network apart" in imported.report.remarks[0]
+    slow = [f"phone,nasbench201,{cell},{data},{ms}" for cell in CELLS for data, ms in (("cifar10", 3e3), ("i", 1))]
+    told = import_table(write(tmp_path / "s.csv", *slow, header="target,space,text,dataset,ms")).report.remarks
+    looks = [remark.partition(":")[0] for remark in told if "looks like another unit" in remark]
+    assert looks == ["phone (nasbench201, dataset cifar10)"], "a remark names the target that it is of"
     rows = [f"phone,nasbench201,{cell},{seed},3" for cell in CELLS[:4] for seed in (1, 2)]
     seeds = import_table(write(tmp_path / "s.csv", *rows, header="target,space,text,seed,ms"))
     assert len(seeds.report.targets) == 1, "runs of one measurement are no targets"

@@ -7,11 +7,15 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
 
-from latcast.schema import Failure, InputError
+from latcast.schema import Failure, InputError, KernelTiming
 from predictors.data.measured import pack, read_measured, read_rows, read_targets, to_dataset
 from profilers.campaign import Check
 from profilers.search_spaces import get_space
 from tests.predictors.data.measured.campaigns import GEMM, ONE, TWO, architecture, campaign, row
+from tests.predictors.data.measured.rows import ONE as COUNTED
+from tests.predictors.data.measured.rows import TARGETS
+from tests.predictors.data.measured.rows import TWO as PLAIN
+from tests.predictors.data.measured.rows import row as made
 
 GEMM_BYTES = get_space("kernels").to_onnx(architecture(GEMM))
 
@@ -26,6 +30,18 @@ def test_the_data_set_has_graphs_kernels_and_evidence(tmp_path: Path) -> None:
     assert data.kernels is not None
     assert [len(kernels or ()) for kernels in data.kernels] == [2, 2]
     assert data.evidence[TWO.id].microbench == {"gemm_ms": 0.5}
+
+
+def test_counters_of_hardware_are_evidence_of_a_target() -> None:
+    kernels = (KernelTiming(operator="Conv", share=1.0, time_ms=1.0),)
+    counted = [
+        made(number, counters={"cpu-cycles": 2e6 * number, "page-faults": 3.0}, kernels=kernels) for number in (1, 2)
+    ]
+    data = to_dataset([*counted, made(3, target=PLAIN)], TARGETS)
+    rates = data.evidence[COUNTED.id].counters
+    assert rates == pytest.approx({"cpu-cycles": 2e6, "cpu-cycles@Conv": 2e6})
+    assert data.evidence[COUNTED.id].microbench == {"gemm_ms": 1.0}
+    assert PLAIN.id not in data.evidence
 
 
 def test_failed_and_stale_rows_are_left_out(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """MAPLE's predictor: the conformance suite, and which descriptors it reads."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,19 @@ pytest.importorskip("torch", reason="the extra [torch] is not installed")
 import torch
 
 from predictors.artifact import Artifact
-from predictors.base import LatencyDataset
+from predictors.base import LatencyDataset, Query
 from predictors.kinds.maple.predictor import MaplePredictor
-from predictors.evaluation.metrics import spearman
+from predictors.evaluation.metrics import median_ape, spearman
 from predictors.testing import PredictorSuite
 from predictors.testing.architectures import architecture_workload
-from predictors.testing.workload import Workload
+from predictors.testing.devices import DEVICES, NEW_DEVICE
+from predictors.testing.graphs import foreign_graph
+from predictors.testing.workload import Workload, default_workload
 from latcast.schema import DeviceEvidence, InputError, MissingEvidenceError
 
 torch.set_num_threads(1)
 
+TARGET = DEVICES[0].target
 SMALL = {"epochs": 30, "width": 64, "layers": 2}
 
 
@@ -33,6 +37,56 @@ class TestMaple(PredictorSuite):
 
     def workload(self) -> Workload:
         return architecture_workload()
+
+
+@cache
+def graph_workload() -> Workload:
+    """Graphs on the analytic devices, each with microbenchmarks that say how fast it is."""
+    plain = default_workload(120, 60, 15)
+    evidence = {
+        device.target.id: DeviceEvidence(
+            microbench={
+                "call_ms": device.overhead_ms,
+                "gemm_ms": 1e7 / device.flops_per_ms,
+                "depthwise_ms": 1e6 / (device.flops_per_ms * device.depthwise_efficiency),
+                "copy_ms": 1e6 / device.bytes_per_ms,
+            }
+        )
+        for device in (*DEVICES, NEW_DEVICE)
+    }
+    parts = (plain.train, plain.held_out, plain.support, plain.new_held_out)
+    return Workload(*(replace(part, evidence=evidence) for part in parts))
+
+
+class TestMapleOnGraphs(PredictorSuite):
+    """Frozen embeddings of a graph network beside the descriptor."""
+
+    scale_rtol = 0.02
+
+    def make(self, **hyperparameters: Any) -> MaplePredictor:
+        small = {**SMALL, "epochs": 20, "encoder_epochs": 12, "encoder_width": 16, "encoder_layers": 2}
+        return MaplePredictor(**{**small, **hyperparameters})
+
+    def workload(self) -> Workload:
+        return graph_workload()
+
+    def test_it_says_what_it_reads(self, fitted: MaplePredictor, adapted: MaplePredictor, data: Workload) -> None:
+        artifact = adapted.to_artifact()
+        assert (artifact.vocabulary["encoder"], artifact.meta["descriptor"]) == ("graphs", "microbench")
+        assert fitted.device_descriptor() == "microbench"
+        assert fitted.fitted_capabilities().inputs == {"graph"}
+        assert fitted.fitted_capabilities().spaces == ()
+        foreign = Query(target=TARGET, graph=foreign_graph())
+        assert fitted.unknown_operators(foreign) == ("org.example::Sinkhorn",)
+        assert fitted.unknown_operators(data.support.queries[0]) == ()
+
+    def test_measurements_of_the_target_beat_its_descriptor_alone(self, fitted: MaplePredictor, data: Workload) -> None:
+        target, new = data.support.queries[0].target, data.new_held_out
+        described = fitted.adapt(target, data.support.subset([]), data.support.evidence[target.id])
+        adapted = fitted.adapt(target, data.support, data.support.evidence[target.id])
+        before, after = (median_ape(new.latency_ms, one.predict(new.queries).median_ms) for one in (described, adapted))
+        assert after < before
+        assert after < 0.3
 
 
 def _described(data: LatencyDataset, field: str) -> LatencyDataset:

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from predictors.base import FloatArray, Prediction
 from predictors.evaluation.leave_one_out import LeftOut
-from predictors.kinds.stack.weights import interval_score, mixed_prediction, stack_weights, tail_scale
+from predictors.kinds.stack.weights import interval_score, is_hopeless, mixed_prediction, stack_weights, tail_scale
 
 
 def left_out(error: float, count: int, *, claimed: float | None = None, seed: int = 0) -> LeftOut:
@@ -54,6 +54,39 @@ def test_predictors_that_claim_nothing_are_judged_by_their_errors() -> None:
     silent = left_out(0.02, 15)
     silent.width[:] = np.nan
     assert stack_weights([silent, left_out(0.2, 15, seed=1)], ones(15), [None, None])[0] == 1.0
+
+
+def test_rows_that_one_has_not_forecast_say_nothing_about_it() -> None:
+    good, bad = left_out(0.03, 20), left_out(0.5, 20, seed=1)
+    assert_allclose(stack_weights([good, bad, first(good, 6)], ones(20), [None, None, None]), [0.5, 0.0, 0.5])
+    assert stack_weights([good, first(bad, 6)], ones(20), [None, None]).tolist() == [1.0, 0.0]
+
+
+def first(one: LeftOut, count: int) -> LeftOut:
+    """The same while only some rows were judged."""
+    later = np.arange(len(one.median_ms)) >= count
+    return LeftOut(median_ms=np.where(later, np.nan, one.median_ms), width=np.where(later, np.nan, one.width))
+
+
+def test_who_is_far_behind_is_given_up_after_some_rows_and_not_before() -> None:
+    good, bad = left_out(0.03, 20), left_out(0.6, 20, seed=1)
+    assert is_hopeless(first(bad, 7), good, ones(20), [None, None])
+    assert not is_hopeless(first(bad, 3), good, ones(20), [None, None])
+    assert not is_hopeless(first(good, 7), bad, ones(20), [None, None])
+    assert not is_hopeless(LeftOut.nothing(20), good, ones(20), [None, None])
+
+
+def test_nobody_is_given_up_who_would_have_been_believed() -> None:
+    """Pairs of all kinds: nearly all that are given up after a third of the rows have no weight after all of them."""
+    rng, given_up, wrong = np.random.default_rng(0), 0, 0
+    for seed in range(300):
+        errors, records = np.exp(rng.uniform(np.log(0.02), np.log(0.4), 2)), rng.uniform(0.02, 0.2, 2).tolist()
+        pair = [left_out(errors[0], 20, seed=2 * seed), left_out(errors[1], 20, seed=2 * seed + 1)]
+        if is_hopeless(first(pair[0], 7), pair[1], ones(20), records):
+            given_up += 1
+            wrong += bool(stack_weights(pair, ones(20), records)[0] > 0)
+    assert given_up > 50
+    assert wrong <= 0.02 * given_up
 
 
 def test_moments_are_those_of_the_mixture() -> None:

@@ -32,7 +32,7 @@ SCALES = (np.float32(0.1), np.uint8(3))
 CONTRADICTIONS = [
     ("Reshape", (2, 6), [sizes(5, 3)], {}, "the 12 elements of [2, 6] do not make [5, 3]"),
     ("Reshape", (2, 6), [sizes(0, 5)], {}, "do not make [2, 5]"),
-    ("Conv", IMAGE, [ones(4, 5, 3, 3)], {}, "its input has 3 channels, but its filters 5 in each of 1 groups"),
+    ("Conv", IMAGE, [ones(4, 5, 3, 3)], {}, "its input has 3 channels, but its filters 5 in each of 1 group"),
     ("Conv", (1, 4, 8, 8), [ones(5, 2, 3, 3)], {"group": 2}, "its 5 filters cannot be shared out among 2 groups"),
     ("Conv", IMAGE, [ones(4, 3, 3, 3), ones(5)], {}, "its bias is [5], but there are 4 channels"),
     ("Conv", IMAGE, [ones(4, 3, 3, 3)], {"kernel_shape": [5, 5]}, "its kernel_shape is [5, 5]"),
@@ -51,7 +51,7 @@ CONTRADICTIONS = [
     ("ScatterElements", (2, 3), [np.zeros((3, 4), np.int64), ones(2, 2)], {}, "its updates [2, 2]"),
     (
         "QLinearConv", IMAGE, [*SCALES, np.ones((4, 5, 3, 3), np.uint8), *SCALES, *SCALES], {"dtype": U8},
-        "its filters 5 in each of 1 groups",
+        "its filters 5 in each of 1 group",
     ),
     ("ConvTranspose", IMAGE, [ones(3, 5, 3, 3)], {"kernel_shape": [9, 9]}, "its kernel_shape is [9, 9]"),
     ("Transpose", (2, 3), [], {"perm": [0]}, "its perm [0] does not order the 2 dimensions"),
@@ -64,7 +64,7 @@ CONTRADICTIONS = [
     ("RoiAlign", IMAGE, [ones(2, 5), sizes(0, 0)], {}, "its input 1 is [2, 5], instead of (…, 4)"),
     ("ReverseSequence", (2, 6), [sizes(1, 1)], {}, "its lengths are [2] for 6 sequences"),
     ("ReverseSequence", (2, 6), [sizes(1, 1)], {"batch_axis": 1, "time_axis": 1}, "are both 1"),
-    ("Split", (2, 6), [], {"num_outputs": 4, "axis": 1, "opset": 18}, "it has 1 outputs, but its num_outputs is 4"),
+    ("Split", (2, 6), [], {"num_outputs": 4, "axis": 1, "opset": 18}, "it has 1 output, but its num_outputs is 4"),
     ("RandomUniformLike", (2, 6), [], {"high": -5.0}, "its low is 0.0, and its high -5.0"),
     ("QuantizeLinear", IMAGE, [ones(4), np.zeros(4, np.uint8)], {}, "its scales are [4], instead of [3]"),
     ("QuantizeLinear", IMAGE, [ones(3), np.zeros(4, np.uint8)], {}, "but its zero points [4]"),
@@ -77,7 +77,7 @@ CONTRADICTIONS = [
      "do not fit 2 directions"),
     ("LSTM", (5, 1, 3), [ones(1, 32, 3), ones(1, 32, 8), ones(1, 5)], {"hidden_size": 8}, "instead of [1, 64]"),
     ("GRU", (5, 1, 3), [ones(1, 24, 3), ones(1, 24, 8), ones(1, 48), np.array([5, 5], np.int32)], {"hidden_size": 8},
-     "its lengths are [2] for 1 sequences"),
+     "its lengths are [2] for 1 sequence"),
 ]  # fmt: skip
 
 FUSED = [

@@ -1,11 +1,14 @@
 """Lists, charts and files of the rows that a filter leaves."""
 
+import csv
 import io
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from latcast.schema import JobKind
+from service.db import tables
 from tests.service.helpers import TARGET, World, add_row
 
 PATH = f"/v1/targets/{TARGET.id}"
@@ -39,6 +42,47 @@ def test_rows_are_filtered_sorted_and_paged(measured: World, query: dict[str, An
     assert rows(measured, **query) == [value and pytest.approx(value, abs=0.11 * value) for value in expected]
 
 
+def test_rows_are_filtered_by_who_reported_them_and_for_which_job(measured: World) -> None:
+    first = measured.http.get(f"{PATH}/rows", params={"sort": "id", "limit": 1}).json()["items"][0]
+    add_row(measured, measured.graph(11), median_ms=11.0)
+    with measured.database.write.begin() as session:
+        parent = tables.Job(kind=JobKind.ADAPT, payload={}, max_attempts=1)
+        session.add(parent)
+        session.flush()
+        session.get_one(tables.Job, first["job"]).parent_id = parent_id = parent.id
+    measured.app.state.parts.changes.look()
+    assert rows(measured, source=first["agent"], sort="-ms", limit=1) == [pytest.approx(30.0, rel=0.2)]
+    assert rows(measured, source="none") == [11.0]
+    assert len(rows(measured, source=["none", first["agent"]])) == 8
+    assert rows(measured, source="nobody") == []
+    assert rows(measured, job=first["job"]) == rows(measured, job=parent_id) == [pytest.approx(1.0, rel=0.2)]
+    assert rows(measured, job="none") == []
+    facets = measured.http.get(f"{PATH}/bins", params={"outcome": "failed"}).json()["facets"]["source"]
+    assert facets == [
+        {"name": first["agent"], "label": "bench", "count": 1, "total": 7},
+        {"name": "none", "label": "a public table, or unknown", "count": 0, "total": 1},
+    ]
+    for kind in ("csv", "parquet"):
+        content = measured.http.get(f"{PATH}/rows.{kind}", params={"source": first["agent"]}).content
+        lines = list(csv.DictReader(io.StringIO(content.decode()))) if kind == "csv" else read_parquet(content)
+        assert {line["agent"] for line in lines} == {first["agent"]}
+        assert lines[0]["job"] == first["job"]
+        assert len(lines) == 7
+
+
+def read_parquet(content: bytes) -> list[dict[str, Any]]:
+    rows_: list[dict[str, Any]] = pq.read_table(io.BytesIO(content)).to_pylist()
+    return rows_
+
+
+def test_charts_are_sent_again_when_a_device_has_another_name(measured: World) -> None:
+    first = measured.http.get(f"{PATH}/bins")
+    device = measured.http.get("/v1/devices").json()["items"][0]["id"]
+    measured.http.post(f"/v1/devices/{device}/rename", json={"name": "another"}).raise_for_status()
+    again = measured.http.get(f"{PATH}/bins", headers={"if-none-match": first.headers["etag"]})
+    assert again.json()["facets"]["source"][0]["label"] == "another"
+
+
 def test_what_is_unknown_is_refused(measured: World) -> None:
     for query in ({"sort": "text"}, {"ms_min": "inf"}, {"outcome": "none"}, {"limit": 0}, {"offset": -1}):
         assert measured.http.get(f"{PATH}/rows", params=query).status_code == 422
@@ -56,7 +100,7 @@ def test_bins_count_every_row_once(measured: World) -> None:
     assert sum(flops["totals"]) == 7
     assert len(answer["scatter"]["points"]) == 4
     assert sum(answer["series"]["counts"]) == 4
-    assert answer["facets"]["operator"] == [{"name": "MatMul", "count": 4, "total": 7}]
+    assert answer["facets"]["operator"] == [{"name": "MatMul", "label": None, "count": 4, "total": 7}]
 
 
 def test_an_unchanged_state_is_not_sent_again_and_new_rows_are_seen_at_once(measured: World) -> None:

@@ -72,7 +72,7 @@ def test_what_is_damaged_has_exit_code_1(tmp_path: Path) -> None:
     with closing(sqlite3.connect(copy)) as connection, connection:
         connection.execute("INSERT INTO artifact VALUES ('d', x'00', 0)")
     found = db("check", str(copy), "--json", "-", code=1)
-    assert json.loads(found.stdout)["problems"] == ["1 artifacts differ from their digests: d."]
+    assert json.loads(found.stdout)["problems"] == ["1 artifact differs from its digest: d."]
 
 
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def run(*arguments: str) -> Any:
 def test_measurements_are_written(served: World, tmp_path: Path) -> None:
     done = run(str(tmp_path / "m.csv"))
     assert done.exit_code == 0, done.output
-    assert "Wrote 1 measurements" in done.stderr
+    assert "Wrote 1 measurement of" in done.stderr
     assert "2.5" in (tmp_path / "m.csv").read_text()
     run(str(tmp_path / "m.PARQUET"))
     assert (tmp_path / "m.PARQUET").read_bytes()[:4] == b"PAR1"

@@ -23,10 +23,10 @@ def run(*arguments: str) -> Any:
 def test_rows_are_hidden_by_their_ids_and_listed_as_hidden(served: World) -> None:
     row = served.measure(served.agent())
     assert str(row) in run("list").stdout
-    assert run("hide", str(row)).stdout == "Hid 1 measurements of 1 target.\n"
+    assert run("hide", str(row)).stdout == "Hid 1 measurement of 1 target.\n"
     assert "There are none." in run("list").stdout
     assert [one["id"] for one in json.loads(run("list", "--hidden", "--json", "-").stdout)] == [row]
-    assert "Showed 1 measurements" in run("show", "--target", TARGET.id).stdout
+    assert "Showed 1 measurement of" in run("show", "--target", TARGET.id).stdout
     assert str(row) in run("list").stdout
 
 
@@ -40,7 +40,7 @@ def test_an_agent_is_put_into_quarantine_and_out_of_it(served: World) -> None:
     assert "In quarantine: " in run("hide", "--agent", "bench").stdout
     said = run("show", "--agent", "bench").stdout
     assert "No longer in quarantine: " in said
-    assert "Showed 1 measurements" in said
+    assert "Showed 1 measurement of" in said
 
 
 def test_times_are_of_this_machine(served: World) -> None:

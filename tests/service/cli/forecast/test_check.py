@@ -41,6 +41,8 @@ def test_a_table_is_judged_by_its_value_and_a_forecast_without_interval_fails(mo
     done = check(FakeClient(predict=[[{**TABLE, "source": "predicted"}]]), monkeypatch, "g1-x", "--limit-ms", "16")
     assert done.exit_code == 1
     assert "latcast adapt" in done.stderr
+    done = check(FakeClient(predict=[[TABLE]]), monkeypatch, "g1-x", "--limit-ms", "14")
+    assert "g1-x: It takes 15.000 ms, as measured, above the limit of 14.000 ms." in done.stderr
 
 
 def test_verdicts_are_written_as_json_and_junit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from latcast.schema import Architecture, InputError, Target
 from predictors.base import Capabilities, LatencyDataset, Query
 from predictors.features.references import reference_key
+from predictors.testing.graphs import random_graph
 from profilers.search_spaces import get_space
 from service.db import tables
 from service.jobs.payloads import TrainPayload
@@ -49,6 +50,21 @@ def test_each_network_of_our_own_counts_once_and_tables_do_where_asked(measured:
     assert len(chosen(measured, GRAPHS, rows_per_target=2)) == 2
 
 
+def test_kinds_that_compare_devices_by_references_learn_from_graphs_or_from_tables(measured: World) -> None:
+    either = replace(CELLS, inputs=frozenset({"architecture", "graph"}), evidence=frozenset(),
+                     any_evidence=frozenset({"microbench", "reference_latency_ms"}))  # fmt: skip
+    add_import(measured)
+    own = chosen(measured, GRAPHS)
+    table = chosen(measured, CELLS)
+    assert chosen(measured, either) == own
+    assert chosen(measured, either, spaces=("nasbench201",)) == table
+    assert chosen(measured, either, tables=True) == sorted([*own, *table])
+    measured.client.hide("targets", TARGET.id)
+    assert chosen(measured, either) == table, "where nothing was measured here, tables are there"
+    with pytest.raises(InputError, match="no measurement to learn from"):
+        chosen(measured, either, tables=False)
+
+
 def test_what_is_left_out_and_when_nothing_is_left(measured: World) -> None:
     with measured.database.write.begin() as session:
         for number, row in enumerate(session.query(tables.Measurement).order_by(tables.Measurement.id)):
@@ -86,6 +102,20 @@ def test_references_are_measured_everywhere_and_reach_the_output() -> None:
     )
     assert needs_references(CELLS)
     assert not needs_references(GRAPHS)
+
+
+def test_networks_without_a_text_are_no_references() -> None:
+    graphs = [random_graph(np.random.default_rng(seed)) for seed in range(3)]
+    architectures = cells(30)
+    targets = [Target(device=name, backend="fake") for name in ("a", "b")]
+    queries = [Query(target=target, graph=graph) for target in targets for graph in graphs]
+    queries += [Query(target=target, architecture=one) for target in targets for one in architectures]
+    filled = with_references(LatencyDataset(queries=queries, latency_ms=np.arange(1.0, 67.0)), seed=0)
+    keys = set(filled.evidence[targets[1].id].reference_latency_ms)
+    assert len(keys) == REFERENCES
+    assert keys <= {reference_key(one) for one in architectures}
+    none = with_references(LatencyDataset(queries=queries[:6], latency_ms=np.arange(1.0, 7.0)), seed=0)
+    assert none.evidence[targets[0].id].reference_latency_ms == {}
 
 
 def test_a_network_has_one_group_wherever_it_was_measured() -> None:

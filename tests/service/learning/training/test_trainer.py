@@ -8,7 +8,7 @@ import pytest
 from latcast.schema import BackendUnavailableError, InputError, UnknownNameError
 from predictors.artifact import Artifact
 from predictors.registry import load_predictor
-from service.graphs.resolver import Resolver
+from service.graphs.resolver import Item, Resolver
 from service.jobs.payloads import TrainPayload
 from service.learning.training.trainer import ARTIFACT, CARD, RESULT, SVG, Trainer, kind_class
 from tests.service.helpers import TARGET, DirectReader, World, add_row
@@ -80,6 +80,23 @@ def test_a_kind_that_reads_whole_graphs_gets_them(world: World) -> None:
     train(world, kept, TrainPayload(predictor="gcn", folds=0, hyperparameters=hyperparameters))
     assert json.loads(kept[RESULT])["rows"] == 12
     assert load_predictor(Artifact.from_bytes(kept[ARTIFACT])).hyperparameters()["width"] == 8
+
+
+def test_maple_learns_from_graphs_by_what_agents_counted(world: World) -> None:
+    pytest.importorskip("torch_geometric", reason="the extra [torch] is not installed")
+    agent, kept = world.agent(), Kept()
+    for width in range(1, 13):
+        world.measure(agent, width, ms=float(width))
+    small = {"epochs": 2, "width": 8, "layers": 1, "encoder_epochs": 2, "encoder_width": 8, "encoder_layers": 1}
+    train(world, kept, TrainPayload(predictor="maple", folds=0, hyperparameters=small))
+    artifact = Artifact.from_bytes(kept[ARTIFACT])
+    assert json.loads(kept[RESULT])["rows"] == 12
+    assert (artifact.vocabulary["encoder"], artifact.meta["descriptor"]) == ("graphs", "counters")
+    assert artifact.vocabulary["descriptor"] == ["instructions", "instructions@MatMul"]
+    predictor = load_predictor(artifact)
+    resolver = Resolver(world.database, DirectReader())
+    query = resolver.query(Item(graph=world.graph(20)), TARGET)
+    assert predictor.predict([resolver.readable(query, predictor)]).median_ms[0] > 0
 
 
 def test_what_cannot_be_trained_is_a_sentence(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
