@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     max_model_bytes: Bytes = Field(256 * 2**20, description="Largest ONNX upload in bytes.")
     max_text_bytes: Bytes = Field(2 * 2**20, description="Largest JSON of a call for forecasts, without its models.")
     max_json_values: int = Field(200_000, ge=1000, description="Most values in a JSON body, apart from reports.")
-    max_report_values: int = Field(1_000_000, ge=1000, description="Most values in an agent's report.")
+    max_report_values: int = Field(400_000, ge=1000, description="Most values in an agent's report.")
     max_json_depth: int = Field(64, ge=8, le=128, description="How deep a JSON body may be nested.")
     max_predict_items: int = Field(1000, ge=1, le=10_000, description="Most items in one call for forecasts.")
     max_predict_columns: int = Field(
@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     max_event_streams: Count = Field(128, description="Open event streams.")
     max_event_streams_each: Count = Field(16, description="Open event streams of one key, or address without a key.")
     max_connections: Count = Field(512, description="Open connections; fewer where the system allows fewer files.")
+    max_connections_each: Count = Field(256, description="Open connections of one address, proxies excepted.")
+    max_unread_bytes: Bytes = Field(
+        128 * 2**20, description="Most memory for answers that their callers do not read as fast as they come."
+    )
     header_timeout_s: Seconds = Field(15.0, description="How long the head of a request may take, in seconds.")
     body_timeout_s: Seconds = Field(
         30.0, description="How long a body may pause, or a reader of an answer, in seconds."

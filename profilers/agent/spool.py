@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from profilers.host.private_files import write_private
+from profilers.host.private_files import read_private, write_private
 
 __all__ = ["Spool"]
 
 log = logging.getLogger(__name__)
+
+MOST_BYTES = 2**26
+"""Of one file: several times the largest report that a service takes."""
 
 
 class Spool:
@@ -34,19 +37,19 @@ class Spool:
         self._path(key).unlink(missing_ok=True)
 
     def pending(self) -> Iterator[dict[str, Any]]:
-        """All records, oldest first; a file that is no JSON object is renamed, not deleted."""
+        """All records, oldest first; what is no file with a JSON object of ours is renamed, not deleted."""
         for path in sorted(self._folder.glob("*.json"), key=_written_ns):
             try:
-                record = json.loads(path.read_bytes())
-            except (OSError, ValueError):
-                record = None
-            if isinstance(record, dict):
-                yield record
+                record = json.loads(read_private(path, most_bytes=MOST_BYTES))
+                if not isinstance(record, dict):
+                    raise ValueError("it is no JSON object")
+            except (OSError, ValueError, RecursionError) as error:
+                self._set_aside(path, error.strerror if isinstance(error, OSError) else error)
             else:
-                self._set_aside(path)
+                yield record
 
-    def _set_aside(self, path: Path) -> None:
-        log.warning("%s is broken and set aside", path)
+    def _set_aside(self, path: Path, reason: object) -> None:
+        log.warning("%s is broken and set aside: %s", path, reason)
         try:
             path.replace(path.with_suffix(".broken"))
         except OSError as error:

@@ -1,12 +1,56 @@
 """Files that hold secrets: readable for their owner alone, and written whole or not at all."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 
-__all__ = ["restrict", "sync_folder", "write_private"]
+from latcast.schema.counting import counted
+
+__all__ = ["read_private", "require_own", "restrict", "sync_folder", "write_private"]
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+WRITERS = stat.S_IWGRP | stat.S_IWOTH
+ROOT = 0
+
+
+def read_private(path: Path, *, most_bytes: int) -> bytes:
+    """The content of a file that `write_private` wrote.
+
+    A link, a pipe or a device in its place is neither followed nor waited for, and what is too large is not read.
+
+    Raises:
+        OSError: it is not there, cannot be read, or is none that this user's programs wrote; says which.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError(errno.EINVAL, "it is no file of bytes", str(path))
+        _require_owner(state, path)
+        if state.st_size > most_bytes:
+            raise OSError(errno.EFBIG, f"it has more than {counted(most_bytes, 'byte')}", str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(most_bytes)
+    finally:
+        os.close(descriptor)
+
+
+def require_own(folder: Path) -> None:
+    """Refuse a folder that another user may change; rights that others have there are taken, where they can be.
+
+    Raises:
+        OSError: it is another user's, or others may write there.
+    """
+    _require_owner(folder.stat(), folder)
+    if not restrict(folder) and stat.S_IMODE(folder.stat().st_mode) & WRITERS:
+        raise PermissionError(errno.EPERM, "others may write there, and their right cannot be taken", str(folder))
+
+
+def _require_owner(state: os.stat_result, path: Path) -> None:
+    """Root reads what it is given, as in a container with a folder of the host's."""
+    if state.st_uid not in {ROOT, os.geteuid()} and os.geteuid() != ROOT:
+        raise PermissionError(errno.EPERM, f"it belongs to another user (number {state.st_uid})", str(path))
 
 
 def write_private(path: Path, text: str) -> None:

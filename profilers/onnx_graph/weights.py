@@ -16,7 +16,7 @@ from onnx import helper
 
 from latcast.onnx_files.records import read_record
 from latcast.onnx_files.usage import FLOATS, QUANTISED, Use, constants_of, model_uses, stripped_role, values_matter
-from latcast.onnx_files.wire import Bytes, Edit, edited_parts, field_of, write
+from latcast.onnx_files.wire import Bytes, Edit, Parts, edited_parts, field_of, write
 from latcast.schema import DTYPE_BYTES, InvalidModelError
 from profilers.onnx_graph.binding import Dims, Shapes, bind_inputs, forget_shapes
 from profilers.onnx_graph.comments import drop_comments
@@ -74,9 +74,12 @@ def strip_weights(
 
 
 def refill_weights(model: bytes, seed: int = 0, *, limits: Limits = _DEFAULT) -> bytes:
-    """What `write_refilled` writes, in one piece."""
+    """What `write_refilled` writes, in one piece; a model that needs nothing comes back as it is."""
+    parts = _refilled(model, seed, limits)
+    if len(parts) == 1 and isinstance(parts[0], bytes):
+        return parts[0]
     whole = BytesIO()  # grows in place, and gives its buffer away
-    write_refilled(model, whole, seed, limits=limits)
+    write(parts, whole)
     return whole.getvalue()
 
 
@@ -98,6 +101,10 @@ def write_refilled(model: bytes, out: BinaryIO, seed: int = 0, *, limits: Limits
         InvalidModelError: as `load_graph`, or a placeholder that cannot be filled.
         OSError: there is no room for them.
     """
+    write(_refilled(model, seed, limits), out)
+
+
+def _refilled(model: bytes, seed: int, limits: Limits) -> Parts:
     source = parse_model(model, limits)
     constants = list(constants_of(source.graph, source.functions))
     empty = [
@@ -105,8 +112,7 @@ def write_refilled(model: bytes, out: BinaryIO, seed: int = 0, *, limits: Limits
     ]
     mended = make_readable(source)
     if not empty:
-        out.write(source.proto.SerializeToString() if mended else model)
-        return
+        return [bytes(source.proto.SerializeToString()) if mended else model]
     for _, tensor, _ in empty:
         _check_type(tensor)
     _check_sizes([tensor for _, tensor, _ in empty], limits)
@@ -119,7 +125,7 @@ def write_refilled(model: bytes, out: BinaryIO, seed: int = 0, *, limits: Limits
         at = places[place]
         values = _Values(tensor, uses.get(name), (seed, position))
         edits.append(Edit(at.start, at.end, [written.read(at.start, at.end), *field_of(_RAW_DATA, [values])]))
-    write(edited_parts(written, sorted(edits, key=lambda edit: edit.start)), out)
+    return edited_parts(written, sorted(edits, key=lambda edit: edit.start))
 
 
 def _check_sizes(tensors: list[SourceTensor], limits: Limits) -> None:

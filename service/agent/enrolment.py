@@ -12,10 +12,13 @@ from profilers.backends.checks import checked_options
 from profilers.backends.target_settings import target_for
 from profilers.host.cpus import refuse_more_threads_than_cpus
 from profilers.host.fingerprint import former_fingerprint
-from profilers.host.private_files import restrict, write_private
+from profilers.host.private_files import read_private, require_own, restrict, write_private
 from profilers.targets import why_not
 
 __all__ = ["enrol", "offered_targets", "read_key", "state_folder", "write_key"]
+
+
+MOST_KEY_BYTES = 10_000
 
 
 def offered_targets(
@@ -103,6 +106,7 @@ def state_folder(state: Path, server: str, device: Device) -> Path:
 
     Raises:
         InputError: the user has no home, as in some containers.
+        OSError: it cannot be made, or is another user's.
     """
     try:
         state = state.expanduser()
@@ -118,16 +122,27 @@ def state_folder(state: Path, server: str, device: Device) -> Path:
     if former.is_dir() and not folder.exists():
         former.rename(folder)
     folder.mkdir(exist_ok=True, mode=0o700)
+    require_own(folder)
     return folder
 
 
 def read_key(folder: Path) -> str | None:
-    """The agent's key, if it registered before."""
+    """The agent's key, if it registered before.
+
+    Raises:
+        OSError: something else is in the place of its file.
+        InputError: the file holds no key.
+    """
     path = folder / "key"
-    if not path.exists():
+    try:
+        content = read_private(path, most_bytes=MOST_KEY_BYTES)
+    except FileNotFoundError:
         return None
     restrict(path)
-    return path.read_text(encoding="utf-8").strip() or None  # a crash of version 0.1 could leave it empty
+    try:
+        return content.decode("ascii").strip() or None  # a crash of version 0.1 could leave it empty
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} holds no key: remove it, and register anew with --token.") from error
 
 
 def write_key(folder: Path, key: str) -> None:

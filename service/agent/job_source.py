@@ -1,11 +1,13 @@
 """Jobs for an agent out of a service: `profilers.agent.jobs.JobSource` over REST."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from latcast.client import Client
 from latcast.errors import (
     AuthenticationError,
+    BodyTooLargeError,
     ForbiddenError,
     LeaseLostError,
     NotFoundError,
@@ -72,12 +74,26 @@ class ServiceJobSource:
         return _answered(lambda: self._client.model(graph), final=(NotFoundError,))
 
     def result(self, job: Job, measurement: Measurement) -> None:
-        """Report a measurement; returns when it is on the service's disk."""
-        _reported(job, lambda: self._client.result(job.id, job.lease_token, measurement))
+        """Report a measurement; returns when it is on the service's disk.
+
+        One that is larger than the service takes goes without its kernels, which are nearly all of it, and says so.
+        """
+        try:
+            _reported(job, lambda: self._client.result(job.id, job.lease_token, measurement))
+        except SourceFailedError as error:
+            if not isinstance(error.__cause__, BodyTooLargeError) or not measurement.kernels:
+                raise
+            smaller = _without_kernels(measurement, f"The service takes no report of this size: {error}")
+            _reported(job, lambda: self._client.result(job.id, job.lease_token, smaller))
 
     def failure(self, job: Job, failure: Failure) -> None:
         """Report why there is none."""
         _reported(job, lambda: self._client.failure(job.id, job.lease_token, failure))
+
+
+def _without_kernels(measurement: Measurement, why: str) -> Measurement:
+    runs = (replace(run, kernels=None, no_kernels=why) if run.kernels else run for run in measurement.runs)
+    return replace(measurement, runs=tuple(runs))
 
 
 def _reported(job: Job, call: Callable[[], Mapping[str, Any]]) -> None:

@@ -14,6 +14,7 @@ from latcast.schema import InputError
 from latcast.schema.counting import counted
 from predictors.foreign.reader import ReadsFeatures
 from service.api.door.bodies import BodyReader
+from service.api.door.callers import caller_at
 from service.api.door.pools import Pools
 from service.api.job_watch import JobWatch
 from service.api.rate_limits import RateLimiter
@@ -164,7 +165,7 @@ def identify(parts: Parts, secret: str | None, address: str) -> Principal:
 
 def address_of(client: Sequence[Any] | None) -> str:
     """How the limiter names a caller without a key; `client` is (host, port), None where it is not known."""
-    return f"address {client[0] if client else 'unknown'}"
+    return f"address {caller_at(str(client[0])) if client else 'unknown'}"
 
 
 Anybody = Annotated[Principal, Depends(Allow())]

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latcast.schema import LatcastError
 from service.api.deps import address_of
-from service.api.door.heads import header
+from service.api.door.heads import bearer, header
 from service.api.problems import error_response, problem, problem_response, unavailable_response
 from service.db.failures import DATABASE_AWAY
 from service.fleet.access import Principal
@@ -149,7 +149,7 @@ class KeyBeforeBody:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one call (ASGI)."""
         if scope["type"] == "http" and scope["method"] in WITH_BODY:
-            secret = _bearer(header(scope, b"authorization") or "")
+            secret = bearer(header(scope, b"authorization") or "")
             if secret is not None or not self._keyless(scope["path"]):
                 try:
                     principal = self._known(secret) or await run_in_threadpool(
@@ -163,8 +163,3 @@ class KeyBeforeBody:
                     return
                 scope.setdefault("state", {})["principal"] = principal
         await self._app(scope, receive, send)
-
-
-def _bearer(header: str) -> str | None:
-    scheme, _, secret = header.partition(" ")
-    return secret.strip() or None if scheme.lower() == "bearer" else None

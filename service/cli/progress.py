@@ -101,7 +101,7 @@ def follow(client: "Client", job_id: str, *, what: str, console: Console) -> dic
 
         job = client.wait(job_id, timeout_s=math.inf, poll_s=POLL_SECONDS, on_change=show)
     if job["state"] != JobState.DONE:
-        raise LatcastError(f"The job {job_id} {job['state']}: {reason(job)}")
+        raise LatcastError(ended(job))
     return job
 
 
@@ -121,7 +121,7 @@ def follow_progress(client: "Client", job_id: str, *, what: str, console: Consol
 
         job = client.wait(job_id, timeout_s=math.inf, poll_s=POLL_SECONDS, on_change=show)
     if job["state"] != JobState.DONE:
-        raise LatcastError(f"The job {job_id} {job['state']}: {reason(job)}")
+        raise LatcastError(ended(job))
     return job
 
 
@@ -153,6 +153,13 @@ def follow_all(
                     progress.update(task, advance=1)
                     on_done(job)
             time.sleep(POLL_SECONDS)
+
+
+def ended(job: dict[str, Any]) -> str:
+    """What became of a job that did not get done, as a sentence."""
+    if job["state"] == JobState.CANCELLED:
+        return f"The job {job['id']} was cancelled."
+    return f"The job {job['id']} {job['state']}: {reason(job)}"
 
 
 def reason(job: dict[str, Any]) -> str:

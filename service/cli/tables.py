@@ -73,6 +73,11 @@ class Column:
         """Whether cells may be wrapped, or moved to lines of their own."""
         return self.most_lines > 1
 
+    @property
+    def is_prose(self) -> bool:
+        """Whether cells are sentences or lists, which follow what they are said of."""
+        return self.most_lines > NAME_LINES
+
 
 def numbers(header: str) -> Column:
     """A column of figures."""
@@ -227,7 +232,7 @@ class _Layout:
         """Width of each column where some texts of the only long column fit beside their figures, or None."""
         sizes = self._sizes()
         wraps = [place for place, column in enumerate(self.columns) if column.wraps]
-        if len(wraps) != 1:
+        if len(wraps) != 1 or self.columns[wraps[0]].is_prose:
             return None
         place = wraps[0]
         room = width - sum(sizes) + sizes[place] - GAP * (len(sizes) - 1)
@@ -254,16 +259,25 @@ class _Layout:
         return self._table(widths, self.rows, header=any(column.header for column in self.columns))
 
     def print_above(self, widths: Sequence[int], out: Console) -> None:
-        """Print each row's long texts on lines of their own, and its figures below them."""
-        headers = [
-            column.header for column, size in zip(self.columns, widths, strict=True) if not size and column.header
-        ]
-        _print(Text((" " * GAP).join(headers), style="bold"), out)
-        _print(_indented(self._table(widths, [], header=True)), out)
+        """Print each row's names on lines of their own, its figures below them, and its sentences below these."""
+        moved = [place for place, size in enumerate(widths) if not size]
+        above = [place for place in moved if not self.columns[place].is_prose]
+        below = [place for place in moved if place not in above]
+        headers = [Text(self.columns[place].header, style="bold") for place in moved]
+        self._print_around([headers[moved.index(place)] for place in above],
+                           self._table(widths, [], header=True),
+                           [headers[moved.index(place)] for place in below], out)  # fmt: skip
         for row in self.rows:
-            for texts in _lines_of([text for text, size in zip(row, widths, strict=True) if not size], out.width):
-                _print(texts, out)
-            _print(_indented(self._table(widths, [row], header=False)), out)
+            figures = self._table(widths, [row], header=False)
+            self._print_around([row[place] for place in above], figures, [row[place] for place in below], out)
+
+    def _print_around(self, above: Sequence[Text], figures: Table, below: Sequence[Text], out: Console) -> None:
+        for texts in _lines_of(above, out.width):
+            _print(texts, out)
+        _print(_indented(figures), out)
+        for text in below:
+            for line in _lines(text, out.width - 2 * INDENT) if text.plain else ():
+                _print(Text(" " * 2 * INDENT) + line, out)
 
     def print_mixed(self, widths: Sequence[int], out: Console) -> None:
         """Print each row on a line; a long text that does not fit into its column stands on a line above."""

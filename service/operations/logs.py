@@ -11,8 +11,9 @@ from latcast.schema.counting import counted
 from latcast.schema.printable import visible, visible_lines
 from service.settings import Settings
 
-__all__ = ["configure_logs", "make_visible", "redact"]
+__all__ = ["clip", "configure_logs", "make_visible", "redact"]
 
+LONGEST_TEXT = 1000
 SECRET_NAMES = ("authorization", "key", "secret", "token", "password")
 
 
@@ -23,6 +24,14 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
             event[name] = "[hidden]"
         elif isinstance(value, bytes | bytearray | memoryview):
             event[name] = f"[{counted(len(value), 'byte')}]"
+    return event
+
+
+def clip(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Shorten foreign texts, such as paths of a hundred kilobytes, which would fill the disk; traces stay whole."""
+    for name, value in event.items():
+        if isinstance(value, str) and len(value) > LONGEST_TEXT and name != "exception":
+            event[name] = f"{value[:LONGEST_TEXT]}… ({counted(len(value), 'character')})"
     return event
 
 
@@ -47,6 +56,7 @@ def configure_logs(settings: Settings) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             redact,
             structlog.processors.format_exc_info,
+            clip,
             *last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -42,7 +42,18 @@ REQUESTS = [
     sent("a-length-of-words", head(POST, TYPED, b"Content-Length: many") + BODY, 400),
     sent("a-length-of-2-80", head(POST, TYPED, b"Content-Length: %d" % 2**80), 400),
     sent("a-length-of-a-gigabyte", head(POST, TYPED, b"Content-Length: %d" % 2**30), 413, "larger than"),
-    sent("length-and-chunks", head(POST, TYPED, b"Content-Length: 5", CHUNKED) + chunked(BODY), 200),
+    sent("length-and-chunks", head(POST, TYPED, b"Content-Length: 5", CHUNKED) + chunked(BODY), 400),
+    sent("chunks-twice", head(POST, TYPED, CHUNKED, CHUNKED) + chunked(BODY), 400),
+    sent("a-length-with-a-sign", head(POST, TYPED, b"Content-Length: +5") + BODY, 400),
+    sent("a-length-before-a-blank", head(POST, TYPED, b"Content-Length : 5") + BODY, 400),
+    sent("a-chunk-without-its-end", head(POST, TYPED, CHUNKED) + b"2\r\n{}XX0\r\n\r\n", 400),
+    sent("a-line-that-ends-early", head("GET /healthz HTTP/1.1", b"X: a\rY: b"), 400),
+    sent("a-body-of-a-get", head("GET /healthz HTTP/1.1", b"Content-Length: 5") + b"a" * 5, 200),
+    sent("an-overlong-path", head("GET /v1/graphs/%c0%ae%c0%ae%c0%af HTTP/1.1"), 404, "."),
+    sent("a-path-upwards-from-the-dashboard", head("GET /dashboard/..%2f..%2fpyproject.toml HTTP/1.1"), 404, "."),
+    sent("parameters-by-the-ten-thousand", head("GET /v1/jobs?" + "a=1&" * 10_000 + " HTTP/1.1"), 200),
+    sent("an-event-id-of-nonsense", head("GET /v1/jobs/nowhere/events HTTP/1.1", b"Last-Event-ID: \xff" + b"9" * 5000),
+         404, "no job"),
     sent("chunks-over-the-limit", lambda: head(POST, TYPED, CHUNKED) +
          chunked(*[b"1," * (MIB // 2)] * 20), 413, "larger than|holds more than"),
     sent("a-chunk-of-2-60", head(POST, TYPED, CHUNKED) + b"fffffffffffffff\r\nx", 0, half_close=True),
@@ -106,7 +117,27 @@ def logged_paths(served: Served) -> Answer:
     return answer
 
 
+def length_and_chunks_between_others(served: Served) -> Answer:
+    """A body whose end two headers tell, with a call behind it that one of them takes for a part of the body."""
+    hidden = head("GET /v1/targets HTTP/1.1")
+    first = b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    answer = served.raw(first + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" + hidden)
+    assert answer.body.count(b"HTTP/1.1") == 0, "the hidden call was answered"
+    return answer
+
+
+def long_paths(served: Served) -> Answer:
+    """Paths of many kilobytes, of which the log keeps little."""
+    before = served.log_size
+    for _ in range(20):
+        answer = served.raw(head("GET /" + "a" * 60_000 + " HTTP/1.1"))
+    assert served.log_size - before < 60_000
+    return answer
+
+
 CALLS = [
+    Entry(name="a-call-behind-length-and-chunks", send=length_and_chunks_between_others, status=400),
+    Entry(name="long-paths-in-the-log", send=long_paths, status=404, says="nothing at"),
     Entry(name="a-page-of-another-site", send=from_another_site, status=403, says="."),
     Entry(name="three-hundred-methods", send=made_up_methods, status=200),
     Entry(name="a-path-in-the-log", send=logged_paths, status=404, says="nothing at"),

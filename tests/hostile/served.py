@@ -29,7 +29,7 @@ SERVER_MIB, WORKERS_MIB = 600, 2048
 KILL_FACTOR = 2.5
 """Whoever takes more than this multiple is killed, so that a broken promise does not take the machine with it."""
 LOOK_S = 0.05
-STARTUP_S = 60.0
+STARTUP_S = 180.0
 HANG_S = 60.0
 """A call that has no answer by then hangs; nothing here is timed more closely."""
 
@@ -195,6 +195,11 @@ class Served:
     def log(self) -> str:
         """The end of what it printed."""
         return self._log_file.read_text(errors="replace")[-4000:]
+
+    @property
+    def log_size(self) -> int:
+        """Bytes that it printed."""
+        return self._log_file.stat().st_size
 
     @property
     def _log_file(self) -> Path:

@@ -41,6 +41,11 @@ _FOREIGN: Mapping[bytes, str] = {
 }
 _PARQUET = b"PAR1"
 _MOST_COLUMNS = 200
+_MOST_LINE, _MOST_CELL = 2**22, 2**17
+"""Characters of a line and of a cell: a packed file of a few kilobytes may hold a line of gigabytes."""
+_MOST_CHUNK_BYTES = 2**29
+"""Of one column within a group of a Parquet file's rows, unpacked."""
+_ROWS_AT_ONCE = 256
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     "target": ("target", "device", "hardware", "platform", "device_name"),
@@ -152,7 +157,7 @@ def _csv(path: Path, wanted: _Wanted) -> Iterator[TableFile]:
             encoding = _encoding(file.read(200))
         with opener(path, "rt", encoding=encoding, newline="") as file:
             separator = _separator(file)
-            reader = csv.reader(file, delimiter=separator)
+            reader = csv.reader(_lines(path, file), delimiter=separator)
             header, places, rest = _header(path, reader, wanted)
             rows = (_row(places, cells, wanted.fixed) for cells in rest if any(cells))
             yield _table(places, header, rows, decimal_comma=separator != ",")
@@ -164,6 +169,18 @@ def _csv(path: Path, wanted: _Wanted) -> Iterator[TableFile]:
         raise InputError(f"{path.name} is not text in UTF-8 or UTF-16: {error}. Save it as CSV UTF-8.") from error
     except csv.Error as error:
         raise InputError(f"{path.name} is not a CSV file: {error}.") from error
+
+
+def _lines(path: Path, file: IO[str]) -> Iterator[str]:
+    """The lines of a text.
+
+    Raises:
+        InputError: one is longer than a table's are.
+    """
+    while line := file.readline(_MOST_LINE):
+        if len(line) == _MOST_LINE and not line.endswith("\n"):
+            raise InputError(f"{path.name} has a line of more than {_MOST_LINE:,} characters, as no table has.")
+        yield line
 
 
 def _header(
@@ -188,19 +205,66 @@ def _parquet(path: Path, wanted: _Wanted) -> Iterator[TableFile]:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
+            texts = _texts_within_limits(path, file.metadata)
+        # What is the same in many rows stays there once, as in the file: else it takes as much as the file may claim.
+        with pyarrow.parquet.ParquetFile(path, read_dictionary=texts) as file:
             header = list(file.schema_arrow.names)
             places = _places(path, header, wanted)
             named = {name: header[place] for name, place in places.items()}
+            batches = file.iter_batches(_ROWS_AT_ONCE, columns=list(named.values()))
             rows = (
                 {**wanted.fixed, **{name: row[column] for name, column in named.items()}}
-                for batch in file.iter_batches(columns=list(named.values()))
-                for row in batch.to_pylist()
+                for batch in batches
+                for row in _rows_of_batch(path, batch)
             )
             yield _table(places, header, rows)
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error}.") from error
     except pyarrow.ArrowException as error:
         raise InputError(f"{path.name} is not a Parquet file: {error}.") from error
+    except UnicodeError as error:
+        raise InputError(f"{path.name} has a text that is not UTF-8: {error}.") from error
+
+
+def _texts_within_limits(path: Path, metadata: Any) -> list[str]:
+    """The columns of texts.
+
+    Raises:
+        InputError: a column is larger, unpacked, than is read.
+    """
+    texts: dict[str, None] = {}
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(place)
+            if chunk.total_uncompressed_size > _MOST_CHUNK_BYTES:
+                size = counted(chunk.total_uncompressed_size, "byte")
+                raise InputError(
+                    f"{path.name}: the column {chunk.path_in_schema!r} takes {size} in one group of rows; "
+                    f"at most {_MOST_CHUNK_BYTES:,} are read: write it in smaller groups."
+                )
+            if chunk.physical_type == "BYTE_ARRAY":
+                texts[chunk.path_in_schema] = None
+    return list(texts)
+
+
+def _rows_of_batch(path: Path, batch: Any) -> list[dict[str, Any]]:
+    """The rows.
+
+    Raises:
+        InputError: a text is longer than a table's are.
+    """
+    import pyarrow
+    import pyarrow.compute
+
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if isinstance(column, pyarrow.DictionaryArray) and len(column.dictionary):
+            longest = pyarrow.compute.max(pyarrow.compute.binary_length(column.dictionary)).as_py() or 0
+            if longest > _MOST_CELL:
+                raise InputError(
+                    f"{path.name}: a text of the column {name!r} has {counted(longest, 'byte')}, as no table has."
+                )
+    rows: list[dict[str, Any]] = batch.to_pylist()
+    return rows
 
 
 def _table(

@@ -207,6 +207,8 @@ class ResidualTrees:
         return cls(boosters=tuple(_unpacked(array.tobytes()) for array in packed), packed=tuple(packed))
 
 
+MOST_TEXT_BYTES = 2**28
+"""Of an ensemble, unpacked: a hundred times the largest that is grown. A few kilobytes may hold gigabytes of zeros."""
 _NOT_FOR_FORECASTS = (
     "leaf_weight=", "leaf_count=", "internal_value=", "internal_weight=", "internal_count=", "split_gain=",
     "tree_sizes=",
@@ -224,7 +226,11 @@ def _packed(booster: lightgbm.Booster) -> np.ndarray[Any, Any]:
 def _unpacked(packed: bytes) -> lightgbm.Booster:
     """The ensemble; nobody changes it, and predictors that were adapted from one base share it."""
     try:
-        return lightgbm.Booster(model_str=zlib.decompress(packed).decode())
+        unpacking = zlib.decompressobj()
+        text = unpacking.decompress(packed, MOST_TEXT_BYTES)
+        if not unpacking.eof:
+            raise ArtifactError(f"The trees in the artifact are cut off, or take more than {MOST_TEXT_BYTES:,} bytes.")
+        return lightgbm.Booster(model_str=text.decode())
     except (zlib.error, UnicodeDecodeError, lightgbm.basic.LightGBMError) as error:
         raise ArtifactError(f"The trees in the artifact are corrupt: {error}.") from error
 

@@ -3,11 +3,13 @@
 import asyncio
 import errno
 import os
+import re
 import resource
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +21,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from latcast.schema import InputError
 from service.api.deps import ENDING
+from service.api.door.callers import caller_at, proxies_of
 from service.api.door.joined_writes import JoinedWrites
+from service.api.door.unread import RoomForAnswers, Unread
 from service.settings import Settings
 
 __all__ = ["GuardedListener", "protocol_for", "serve_http"]
@@ -44,9 +48,19 @@ BUSY = (
     b"Connection: close\r\nContent-Length: %d\r\n\r\n%s"
 )
 BUSY_PROBLEM = (
-    b'{"type":"urn:latcast:problem:unavailable","title":"Service Unavailable","status":503,"detail":"The service has '
-    b'as many connections open as it takes (setting `max_connections`). Close some, or try again in a moment."}'
+    b'{"type":"urn:latcast:problem:unavailable","title":"Service Unavailable","status":503,"detail":"%s Close some, '
+    b'or try again in a moment."}'
 )
+ALL_OPEN = b"The service has as many connections open as it takes (setting `max_connections`)."
+ALL_OF_ONE = b"You have as many connections open as one address may (setting `max_connections_each`)."
+ALIVE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: 15\r\n\r\n"
+    b'{"status":"ok"}'
+)
+PROBE = re.compile(rb"GET (?P<path>[^ ?]*/healthz)(\?[^ ]*)? HTTP/1\.")
+PROBE_BYTES, PROBE_S, MOST_PROBES = 2048, 2.0, 32
+"""Whoever comes when no place is left may say in so many bytes and seconds that it asks for `/healthz` alone; so many
+at a time."""
 
 
 def serve_http(app: ASGIApp, settings: Settings, listeners: "Sequence[GuardedListener] | None" = None) -> None:
@@ -187,7 +201,10 @@ def protocol_for(settings: Settings, files: int) -> type[asyncio.Protocol]:
     """
 
     class Protocol(GuardedProtocol):
-        most_connections = settings.max_connections
+        most_connections, most_of_one = settings.max_connections, settings.max_connections_each
+        is_proxy = staticmethod(proxies_of(settings.forwarded_allow_ips))
+        health_paths = frozenset({b"/healthz", f"{settings.root_path.rstrip('/')}/healthz".encode()})
+        open_by_caller, probes, unread = Counter(), set(), Unread(settings.max_unread_bytes)
         last_file = max(files - RESERVED_FILES, 16)
         head_s = settings.header_timeout_s
         pause_s = settings.body_timeout_s
@@ -196,7 +213,7 @@ def protocol_for(settings: Settings, files: int) -> type[asyncio.Protocol]:
 
 
 class CountedChunks(h11.Connection):
-    """h11's, which takes no body in crumbs."""
+    """h11's, which takes no body in crumbs, and none whose end two headers tell: a proxy may believe the other one."""
 
     _chunks = _bytes = 0
 
@@ -204,7 +221,8 @@ class CountedChunks(h11.Connection):
         """The next event.
 
         Raises:
-            h11.RemoteProtocolError: the caller does not keep to HTTP, or sends its body in crumbs.
+            h11.RemoteProtocolError: the caller does not keep to HTTP, sends its body in crumbs, or both its length and
+                chunks.
         """
         event = super().next_event()
         if isinstance(event, h11.Data):
@@ -214,6 +232,8 @@ class CountedChunks(h11.Connection):
                 raise h11.RemoteProtocolError("chunks are too small")
         elif isinstance(event, h11.Request):
             self._chunks = self._bytes = 0
+            if {b"content-length", b"transfer-encoding"} <= {name for name, _ in event.headers}:
+                raise h11.RemoteProtocolError("a length and chunks")
         return event
 
 
@@ -221,9 +241,18 @@ class GuardedProtocol(H11Protocol):
     """uvicorn's, with an end for connections that come too many, that send no whole head, or read no answer."""
 
     most_connections: int
+    most_of_one: int
+    is_proxy: Callable[[str], bool]
+    health_paths: frozenset[bytes]
+    open_by_caller: Counter[str]
+    probes: set["GuardedProtocol"]
+    unread: Unread
     last_file: int
     head_s: float
     pause_s: float
+    _caller = ""
+    _refusal: bytes | None = None
+    _asked = b""
     _waiting_for_head: asyncio.TimerHandle | None = None
     _waiting_for_reader: asyncio.TimerHandle | None = None
 
@@ -231,19 +260,57 @@ class GuardedProtocol(H11Protocol):
         """Take a connection, or turn it away."""
         self.conn = CountedChunks(h11.SERVER)
         super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]  # one in all it does
+        self.app = RoomForAnswers(self.app, self.unread, self)
+        host = self.client[0] if self.client else ""
+        self._caller = "" if self.is_proxy(host) else caller_at(host)
+        self.open_by_caller[self._caller] += 1
         number = transport.get_extra_info("socket").fileno()
+        self._refusal = self._why_not(number)
+        if self._refusal is None:
+            self._expect_head()
+        elif number > self.last_file or len(self.probes) >= MOST_PROBES:
+            self._turn_away()
+        else:
+            self.probes.add(self)
+            self._waiting_for_head = self.loop.call_later(PROBE_S, self._turn_away)
+
+    def _why_not(self, number: int) -> bytes | None:
+        """Why the connection is not taken; None where it is.
+
+        Args:
+            number: of its file.
+        """
         if len(self.connections) > self.most_connections or number > self.last_file:
+            return ALL_OPEN
+        if self._caller and self.open_by_caller[self._caller] > self.most_of_one:
+            return ALL_OF_ONE
+        return None
+
+    def _turn_away(self, answer: bytes | None = None) -> None:
+        if answer is None:
             _say_refused("as many are open as may be")
-            transport.write(BUSY % (len(BUSY_PROBLEM), BUSY_PROBLEM))
-            transport.close()
-            return
-        self._expect_head()
+            problem = BUSY_PROBLEM % (self._refusal or ALL_OPEN)
+            answer = BUSY % (len(problem), problem)
+        self.probes.discard(self)
+        self.transport.write(answer)
+        self.transport.close()
+
+    def _look_at_probe(self, data: bytes) -> None:
+        """Answer whoever asks whether the service is alive, although no place is left."""
+        self._asked += data[:PROBE_BYTES]
+        if b"\r\n\r\n" in self._asked or len(self._asked) >= PROBE_BYTES:
+            asked = PROBE.match(self._asked)
+            self._turn_away(ALIVE if asked and asked["path"] in self.health_paths else None)
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
-        if not self.transport.is_closing():
-            super().data_received(data)
-            self._watch()
+        if self.transport.is_closing():
+            return
+        if self._refusal is not None:
+            self._look_at_probe(data)
+            return
+        super().data_received(data)
+        self._watch()
 
     def send_400_response(self, msg: str) -> None:
         """Say that this is no HTTP, unless an answer has begun already."""
@@ -271,14 +338,24 @@ class GuardedProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """The caller reads more slowly than it is answered."""
         super().pause_writing()
+        self.unread.add(self)
         if self._waiting_for_reader is None:
             self._waiting_for_reader = self.loop.call_later(self.pause_s, self._end, "reader")
 
     def resume_writing(self) -> None:
         """The caller has read on."""
         super().resume_writing()
+        self.unread.remove(self)
         _cancel(self._waiting_for_reader)
         self._waiting_for_reader = None
+
+    def unread_bytes(self) -> int:
+        """What was written and the caller has not taken."""
+        return self.transport.get_write_buffer_size()
+
+    def abort(self) -> None:
+        """End the connection, and forget what its caller has not taken."""
+        self._end("reader")
 
     def _end(self, reason: str) -> None:
         log.debug("connection ended", waited_for=reason)
@@ -288,6 +365,11 @@ class GuardedProtocol(H11Protocol):
         """Forget the connection."""
         _cancel(self._waiting_for_head)
         _cancel(self._waiting_for_reader)
+        self.unread.remove(self)
+        self.probes.discard(self)
+        self.open_by_caller[self._caller] -= 1
+        if not self.open_by_caller[self._caller]:
+            del self.open_by_caller[self._caller]
         super().connection_lost(exc)
 
     def shutdown(self) -> None:

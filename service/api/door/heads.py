@@ -2,7 +2,7 @@
 
 from starlette.types import Scope
 
-__all__ = ["header"]
+__all__ = ["bearer", "header"]
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -17,3 +17,9 @@ def header(scope: Scope, name: bytes) -> str | None:
             text: str = value.decode("latin-1")
             return text
     return None
+
+
+def bearer(authorization: str) -> str | None:
+    """The key in an Authorization header; None where it holds none."""
+    scheme, _, secret = authorization.partition(" ")
+    return secret.strip() or None if scheme.lower() == "bearer" else None

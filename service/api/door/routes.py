@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -19,8 +20,9 @@ from starlette.types import Receive, Scope, Send
 
 from latcast.schema import InputError
 from latcast.schema.counting import counted
-from service.api.deps import Allow, Parts
+from service.api.deps import Allow, Parts, address_of, identify
 from service.api.door.bodies import SMALL_BYTES, Body
+from service.api.door.heads import bearer, header
 from service.api.door.json_bodies import JsonLimits, count_values, parse_json, require_few_members, require_shallow
 from service.api.door.pools import Pool, Pools
 from service.settings import Settings
@@ -43,6 +45,9 @@ POOL_OF: Mapping[tuple[str, str], str] = {
     ("POST", "/targets/{target_id}/explain"): "models",
     ("GET", "/targets/{target_id}/quality"): "models",
     ("GET", "/graphs/{graph_hash}/nodes"): "models",
+    ("GET", "/graphs/{graph_hash}/model"): "models",
+    ("GET", "/targets/{target_id}/lookup-table"): "models",
+    ("GET", "/targets/{target_id}/predictor"): "models",
     ("GET", "/targets/{target_id}/dataset.csv"): "exports",
     ("GET", "/targets/{target_id}/dataset.parquet"): "exports",
     ("GET", "/targets/{target_id}/rows.csv"): "exports",
@@ -72,6 +77,8 @@ class Route(APIRoute):
                 except ClientDisconnect:
                     return
             if (pool := self._pool(scope["method"], parts.pools)) is not None:
+                if pool is parts.pools.streams:
+                    stack.enter_context(parts.pools.stream_shares.one(await _caller_of(scope, parts)))
                 await stack.enter_async_context(pool.place())
             await super().handle(scope, receive, send)
 
@@ -127,6 +134,21 @@ class Route(APIRoute):
                 return await handler(_Parsed(request.scope, request.receive, value))
 
         return handle
+
+
+async def _caller_of(scope: Scope, parts: Parts) -> str:
+    """Whose share a call counts against: its key's, or without one its address's.
+
+    Raises:
+        AuthenticationError: the key is not valid.
+        RateLimitedError: too many refused keys.
+    """
+    address, secret = address_of(scope.get("client")), bearer(header(scope, b"authorization") or "")
+    principal = parts.identities.known(secret)
+    if principal is None:
+        principal = await run_in_threadpool(identify, parts, secret, address)
+    scope.setdefault("state", {})["principal"] = principal
+    return principal.key_id or address
 
 
 def _require_no_zero_byte(scope: Scope) -> None:

@@ -1,7 +1,7 @@
 """Jobs: make, watch, cancel; and for agents: lease, heartbeat, result, failure."""
 
 import time
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
 from functools import partial
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from latcast.errors import AuthenticationError, ForbiddenError
 from latcast.schema import FINISHED_STATES, JobKind, JobState
 from service.api import schemas, views
-from service.api.deps import AgentOnly, Cursor, Limit, Measurer, Parts, PartsOf, Reader, address_of, is_ending
+from service.api.deps import AgentOnly, Cursor, Limit, Measurer, Parts, PartsOf, Reader, is_ending
 from service.api.door.routes import Route
 from service.api.submitters import submitter_of
 from service.api.work_watch import AGENT_KINDS
@@ -152,21 +152,12 @@ def cancel_job(job_id: str, parts: PartsOf, caller: Measurer) -> schemas.JobOut:
         return views.job_out(session, queue.cancel(session, job_id), parts.settings)
 
 
-async def _share(request: Request, parts: PartsOf, caller: Reader) -> AsyncIterator[None]:
-    with parts.pools.stream_shares.one(caller.key_id or address_of(request.client)):
-        yield
-
-
-Share = Annotated[None, Depends(_share)]
-"""One of the streams that a caller may have open; held until it ends. It is taken before the job is looked up."""
 ShownJob = Annotated[schemas.JobOut, Depends(get_job)]
 """The job as it is when the call comes; one that does not exist is refused before the stream begins."""
 
 
 @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
-async def follow_job(
-    _share: Share, job: ShownJob, request: Request, parts: PartsOf, caller: Reader
-) -> AsyncIterable[ServerSentEvent]:
+async def follow_job(job: ShownJob, request: Request, parts: PartsOf, caller: Reader) -> AsyncIterable[ServerSentEvent]:
     """The job now, and each time it changes, until it is finished, the caller's key is revoked or the service ends."""
     yield ServerSentEvent(event="job", data=job)
     while job.state not in FINISHED_STATES and not is_ending(request):

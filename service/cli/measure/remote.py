@@ -24,7 +24,7 @@ from service.cli.options import (
     SpaceOption,
     TargetOption,
 )
-from service.cli.progress import follow_all, reason
+from service.cli.progress import ended, follow_all
 from service.cli.remarks import say_remarks
 from service.cli.results import deliver, fail_each
 from service.cli.shapes import parse_curve
@@ -117,7 +117,7 @@ def _collect(client: "Client", results: Sequence[Result], *, on: str) -> None:
 
 def _outcome(client: "Client", job: Mapping[str, Any]) -> Result:
     if job["state"] != JobState.DONE:
-        return {"error": f"The job {job['id']} {job['state']}: {reason(dict(job))}"}
+        return {"error": ended(dict(job))}
     measurement_id = job["result"]["measurement_id"]
     measurement = client.measurement(measurement_id)
     if (summary := measurement.summary) is None:

@@ -1,5 +1,6 @@
 """What an agent offers, and the key that it registers with."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from latcast.schema import InputError, UnknownNameError
 from profilers.host.device import describe_device
 from service.agent.enrolment import offered_targets, read_key, state_folder, write_key
+from tests.profilers.host.test_private_files import FOREIGN
 
 DEVICE = replace(describe_device(), logical_cores=4)
 
@@ -58,6 +60,26 @@ def test_the_key_is_kept_whole_and_for_the_owner_alone(tmp_path: Path) -> None:
 def test_a_key_that_a_crash_left_empty_is_none(tmp_path: Path) -> None:
     (tmp_path / "key").touch()
     assert read_key(tmp_path) is None
+
+
+def test_a_file_that_holds_no_key_is_named(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"\xff\xfe\0")
+    with pytest.raises(InputError, match="key holds no key: remove it, and register anew"):
+        read_key(tmp_path)
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_what_is_in_the_keys_place_is_not_read(tmp_path: Path, foreign: Callable[[Path], None]) -> None:
+    foreign(tmp_path / "key")
+    with pytest.raises(OSError, match="key"):
+        read_key(tmp_path)
+
+
+def test_a_state_folder_is_the_users_alone(tmp_path: Path) -> None:
+    folder = state_folder(tmp_path, "http://service", DEVICE)
+    folder.chmod(0o777)
+    assert state_folder(tmp_path, "http://service", DEVICE) == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_the_folder_of_version_0_1_is_taken_over_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,14 @@
 import json
 import math
 from collections.abc import Callable
+from typing import Any
 
 import httpx2
 import pytest
 
 from latcast import Client, transport
-from latcast.errors import NotFoundError
-from latcast.schema import Failure, ProfileSettings, to_plain
+from latcast.errors import BodyTooLargeError, NotFoundError
+from latcast.schema import Failure, Measurement, ProfileSettings, to_plain
 from profilers.agent.jobs import AgentRefusedError, Job, ReportRefusedError, SourceFailedError, SourceUnavailableError
 from profilers.onnx_graph import load_graph
 from service.agent.job_source import ServiceJobSource
@@ -115,6 +116,31 @@ def test_only_the_services_own_word_ends_a_report(
     with pytest.raises(error) as caught:
         report(source_that_answers(answer))
     assert type(caught.value) is error
+
+
+def test_a_report_that_is_too_large_goes_without_its_kernels(world: World) -> None:
+    """That of a graph of many kernels would else be tried for ever, and never be anywhere but in the spool."""
+    agent, sent = world.agent(), []
+    deliver = agent.result
+
+    def too_large(job_id: str, lease_token: str, reported: Measurement) -> dict[str, Any]:
+        sent.append(reported)
+        if reported.kernels:
+            raise BodyTooLargeError("The JSON holds more than 400,000 values; send several calls.")
+        return deliver(job_id, lease_token, reported)
+
+    agent.result = too_large  # type: ignore[method-assign]
+    source, graph = ServiceJobSource(agent, wait_s=0), world.graph()
+    world.client.profile(TARGET.id, graphs=[graph])
+    job = source.lease()
+    assert job is not None
+    source.result(job, measurement(graph))
+    (row,) = world.client.measurements(TARGET.id)
+    stored = world.client.measurement(row["id"])
+    assert stored.samples_ms == measurement(graph).samples_ms
+    assert stored.kernels is None
+    assert "takes no report of this size: The JSON holds more than 400,000 values" in stored.runs[0].no_kernels
+    assert len(sent) == 2
 
 
 def test_a_number_that_is_none_cannot_be_reported() -> None:

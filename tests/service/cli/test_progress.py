@@ -45,9 +45,12 @@ def test_a_job_that_is_done_is_handed_back(console: Console) -> None:
     assert follow(Service(a=["done"]), "a", what="measuring", console=console) == job("a", "done")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("state", ["failed", "cancelled"])
-def test_a_job_that_is_not_done_is_a_sentence(console: Console, state: str) -> None:
-    with pytest.raises(LatcastError, match=f"The job a {state}: no reason was kept"):
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [("failed", "The job a failed: no reason was kept."), ("cancelled", "The job a was cancelled.")],
+)
+def test_a_job_that_is_not_done_is_a_sentence(console: Console, state: str, sentence: str) -> None:
+    with pytest.raises(LatcastError, match=f"^{sentence}$"):
         follow(Service(a=[state]), "a", what="measuring", console=console)  # type: ignore[arg-type]
 
 

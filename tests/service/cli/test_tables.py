@@ -120,6 +120,21 @@ def test_texts_above_figures_share_a_line_where_they_fit_whole_and_sentences_sta
     ]  # fmt: skip
 
 
+def test_sentences_that_do_not_fit_stand_below_what_they_are_said_of() -> None:
+    columns = [Column("when"), Column("to"), prose("detail")]
+    rows = [
+        ("2026-11-30", "a" * 20, "name vm"),
+        ("2026-11-29", "b" * 20, ""),
+        ("1", "c", "one two three four five six seven"),
+    ]
+    assert printed(34, columns, rows).splitlines() == [
+        "  when        to", "    detail",
+        "  2026-11-30  " + "a" * 20, "    name vm",
+        "  2026-11-29  " + "b" * 20,
+        "  1           c", "    one two three four five six", "    seven",
+    ]  # fmt: skip
+
+
 def test_rows_that_fit_in_no_other_way_become_blocks() -> None:
     text = printed(12, [Column("first"), Column("second")], [("aaaaaa", "bbbbbb"), ("c", "d")])
     assert text.splitlines() == ["first:", "aaaaaa", "second:", "bbbbbb", "", "first: c", "second: d"]

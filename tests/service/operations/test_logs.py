@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 import structlog
 
-from service.operations.logs import configure_logs, redact
+from service.operations.logs import clip, configure_logs, redact
 from service.settings import Settings
 from tests.service.helpers import model
 
@@ -39,3 +39,11 @@ def test_a_path_of_a_call_does_nothing_to_the_terminal(
     assert [line for line in lines if line.startswith("other")] == []
     if log_format == "json":
         assert json.loads(lines[0])["path"] == path
+
+
+def test_long_texts_are_shortened_and_traces_stay_whole() -> None:
+    trace = "Traceback\n" * 1000
+    event = clip(None, "info", {"event": "call", "path": "/" + "a" * 60_000, "status": 404, "exception": trace})
+    assert event["path"] == "/" + "a" * 999 + "… (60,001 characters)"
+    assert event["exception"] == trace
+    assert event["status"] == 404

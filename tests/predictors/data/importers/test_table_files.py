@@ -3,13 +3,19 @@
 import bz2
 import gzip
 import lzma
+import tracemalloc
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from latcast.schema import InputError
+from predictors.data.importers import table_files
 from predictors.data.importers.table_files import open_table
 
 TEXT = "target{0}space{0}text{0}ms\na{0}b{0}c d{0}3,5\n\n"
@@ -100,3 +106,71 @@ def test_parquet_is_told_by_its_content(tmp_path: Path) -> None:
     for name in ("t.pq", "T.PARQUET", "t.csv"):
         parquet.write_table(table, tmp_path / name)
         assert rows(tmp_path / name) == [{"target": "a", "space": "b", "text": "c", "ms": 2.5}]
+
+
+def zeros(count: int) -> bytes:
+    """A gzip file of so many MiB of one line, in as many KiB."""
+    packer = zlib.compressobj(1, wbits=31)
+    header = packer.compress(b"target,space,text,ms\n")
+    return header + b"".join(packer.compress(bytes(2**20)) for _ in range(count)) + packer.flush()
+
+
+def test_a_line_without_end_takes_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "t.csv.gz").write_bytes(zeros(512))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="a line of more than 4,194,304 characters, as no table has"):
+            rows(tmp_path / "t.csv.gz")
+        assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_line_of_the_longest_length_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "target,space,text,ms\na,b,c,1\n"
+    monkeypatch.setattr(table_files, "_MOST_LINE", len("target,space,text,ms\n"))
+    (tmp_path / "t.csv").write_text(text)
+    assert rows(tmp_path / "t.csv") == [{"target": "a", "space": "b", "text": "c", "ms": "1"}]
+
+
+def parquet(path: Path, **columns: Any) -> None:
+    count = len(next(iter(columns.values())))
+    usual = {"target": ["t"] * count, "space": ["zoo"] * count, "text": ["x"] * count, "ms": [1.0] * count}
+    pyarrow.parquet.write_table(pyarrow.table({**usual, **columns}), path)
+
+
+def test_a_text_that_parquet_repeats_is_there_once_and_a_long_one_is_refused(tmp_path: Path) -> None:
+    """A file of eleven KiB may claim twelve GB of texts."""
+    for length, says in ((100_000, None), (200_000, r"a text of the column 'text' has 200,000 bytes")):
+        repeated = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 20_000, pyarrow.int32()), ["x" * length])
+        parquet(tmp_path / "t.parquet", text=repeated)
+        before = pyarrow.total_allocated_bytes()
+        with open_table(tmp_path / "t.parquet", columns={}, fixed={}) as table:
+            if says is None:
+                assert sum(len(row["text"]) == length for row in table.rows) == 20_000
+            else:
+                with pytest.raises(InputError, match=says):
+                    next(iter(table.rows))
+            assert pyarrow.total_allocated_bytes() - before < 50 * 2**20
+
+
+def test_parquet_that_claims_too_much_or_is_no_text_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet(tmp_path / "t.parquet", text=pyarrow.array([b"\xff\xfe"]).cast(pyarrow.string(), safe=False))
+    with pytest.raises(InputError, match="not UTF-8"):
+        rows(tmp_path / "t.parquet")
+    monkeypatch.setattr(table_files, "_MOST_CHUNK_BYTES", 10)
+    with pytest.raises(InputError, match="at most 10 are read: write it in smaller groups"):
+        rows(tmp_path / "t.parquet")
+
+
+def test_every_damage_to_parquet_is_a_sentence(tmp_path: Path) -> None:
+    parquet(tmp_path / "t.parquet", text=["a", "b"])
+    whole = (tmp_path / "t.parquet").read_bytes()
+    for place in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        (tmp_path / "damaged.parquet").write_bytes(damaged)
+        with suppress(InputError):
+            rows(tmp_path / "damaged.parquet")

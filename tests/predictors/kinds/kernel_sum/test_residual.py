@@ -1,5 +1,6 @@
 """Trees learn what shapes do beyond work, are judged on graphs they did not see, and survive as texts."""
 
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.testing import assert_array_equal
 from latcast.schema import ArtifactError
 from predictors.artifact import Artifact
 from predictors.base import FloatArray
+from predictors.kinds.kernel_sum import residual
 from predictors.kinds.kernel_sum.residual import CATEGORIES, Growth, ResidualTrees, kernel_numbers, tree_features
 from predictors.kinds.kernel_sum.shared_roofline import SharedRoofline
 from predictors.testing import DEVICES, measure, random_graph
@@ -62,6 +64,16 @@ def test_arrays_bring_them_back_to_the_bit() -> None:
         ResidualTrees.from_artifact(replace(artifact, arrays={"trees.0": np.zeros(9, dtype=np.uint8)}), 1)
     with pytest.raises(ArtifactError, match="lacks"):
         ResidualTrees.from_artifact(artifact, 2)
+
+
+@pytest.mark.parametrize(
+    "packed", [zlib.compress(bytes(2**21)), zlib.compress(b"tree\n" * 1000)[:-8]], ids=["more than is read", "cut off"]
+)
+def test_trees_that_unpack_without_end_are_refused(packed: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(residual, "MOST_TEXT_BYTES", 2**20)
+    arrays = {"trees.0": np.frombuffer(packed, dtype=np.uint8)}
+    with pytest.raises(ArtifactError, match="cut off, or take more than 1,048,576 bytes"):
+        ResidualTrees.from_artifact(Artifact(kind="x", hyperparameters={}, arrays=arrays), 1)
 
 
 def test_predictors_of_one_base_share_its_trees() -> None:

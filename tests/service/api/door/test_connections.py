@@ -11,12 +11,13 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from onnx import TensorProto, helper
 
 from latcast.client import Client
 from latcast.errors import UnavailableError
 from latcast.schema import InputError
 from service.api.door.connections import GuardedListener
-from tests.hostile.served import Served, free_port
+from tests.hostile.served import MIB, Served, free_port
 from tests.service.helpers import TARGET, model
 
 LOOPBACK = "127.0.0.1"
@@ -78,6 +79,72 @@ def test_more_connections_than_are_taken_are_told_so_and_the_log_stays_short(sma
     assert all(b"503" in said and b"`max_connections`" in said for said in refused)
     small.require_alive()
     assert len(small.log) - size < 4000
+
+
+def test_health_is_answered_when_every_connection_is_taken(small: Served) -> None:
+    probe = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    other = b"GET /v1/targets HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(20):
+            connect(small, stack, b"GET /v1/targets HTTP/1.1\r\n")
+        time.sleep(0.2)
+        alive, asked, silent = (answer(connect(small, stack, sent)) for sent in (probe, other, b""))
+    assert alive.startswith(b"HTTP/1.1 200")
+    assert alive.endswith(b'{"status":"ok"}')
+    assert b"`max_connections`" in asked
+    assert b"503" in silent
+
+
+@pytest.mark.parametrize(("proxy", "taken"), [("", 5), ("127.0.0.0/8", 10)])
+def test_one_address_gets_its_share_of_connections_unless_it_is_the_proxy(
+    tmp_path: Path, proxy: str, taken: int
+) -> None:
+    environment = {"LATCAST_MAX_CONNECTIONS_EACH": "5", "LATCAST_FORWARDED_ALLOW_IPS": proxy}
+    with Served(tmp_path, environment=environment) as served, ExitStack() as stack:
+        served.http.close()
+        served.client.close()
+        time.sleep(0.2)
+        many = [connect(served, stack, b"GET /v1/targets HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(10)]
+        heads = [connection.recv(65536) for connection in many]
+    assert sum(b"200 OK" in said for said in heads) == taken
+    assert sum(b"`max_connections_each`" in said and b"Retry-After: 2" in said for said in heads) == 10 - taken
+
+
+LONG_NAME = "n" * 900
+UNREAD_MIB, ANSWER_MIB = 4, 1.7
+
+
+def long_names(served: Served) -> str:
+    """A stored graph whose model, without weights, takes 1.7 MiB."""
+    nodes = [
+        helper.make_node(
+            "Relu", [f"{LONG_NAME}{at}" if at else "x"], [f"{LONG_NAME}{at + 1}"], name=f"{LONG_NAME}-{at}"
+        )
+        for at in range(1000)
+    ]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4, 8]) for name in ("x", f"{LONG_NAME}1000")]
+    proto = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:]), ir_version=9)
+    proto.opset_import[0].version = 17
+    return str(served.client.upload_graph(proto.SerializeToString())["hash"])
+
+
+def test_answers_that_nobody_reads_take_bounded_memory_and_others_are_answered(tmp_path: Path) -> None:
+    with Served(tmp_path, environment={"LATCAST_MAX_UNREAD_BYTES": str(UNREAD_MIB * MIB)}) as served:
+        graph = long_names(served)
+        size = len(served.client.model(graph))
+        assert size > ANSWER_MIB * MIB
+        call = f"GET /v1/graphs/{graph}/model HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        before = served.memory.begin()
+        with ExitStack() as stack:
+            for _ in range(40):
+                connection = stack.enter_context(socket.socket())
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                connection.connect((LOOPBACK, served.port))
+                connection.sendall(call)
+            served.require_alive()
+            assert len(served.client.model(graph)) == size, "who reads gets its answer, and those who do not make room"
+            served.memory.look()
+        assert served.memory.server_mib - before < 40 * ANSWER_MIB / 2
 
 
 def test_a_process_without_files_closes_who_comes_and_recovers(tmp_path: Path) -> None:
