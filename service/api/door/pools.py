@@ -123,7 +123,7 @@ class Pools:
         models: calls that may read a model: forecasts and uploads of graphs, explanations, qualities.
         reads: calls that look something up.
         writes: calls that change something; they may wait for the database's lock.
-        exports: data sets that are written out.
+        exports: data sets, and nodes of graphs, that are written out.
         leases: agents that wait for a job.
         streams: readers of a job's events.
         stream_shares: how many of these one caller has.

@@ -44,7 +44,7 @@ POOL_OF: Mapping[tuple[str, str], str] = {
     ("POST", "/architectures"): "models",
     ("POST", "/targets/{target_id}/explain"): "models",
     ("GET", "/targets/{target_id}/quality"): "models",
-    ("GET", "/graphs/{graph_hash}/nodes"): "models",
+    ("GET", "/graphs/{graph_hash}/nodes"): "exports",
     ("GET", "/graphs/{graph_hash}/model"): "models",
     ("GET", "/targets/{target_id}/lookup-table"): "models",
     ("GET", "/targets/{target_id}/predictor"): "models",

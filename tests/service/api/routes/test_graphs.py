@@ -163,6 +163,7 @@ def test_unknown_graph(world: World) -> None:
 def test_nodes_are_what_there_is_to_draw(world: World) -> None:
     graph = world.graph(5)
     response = world.http.get(f"/v1/graphs/{graph}/nodes")
+    assert schemas.NodesOut.model_validate_json(response.content).hash == graph
     (node,) = response.json()["nodes"]
     assert (node["operator"], node["inputs"], node["shape"], node["dtype"]) == ("MatMul", [], [1, 5], "float32")
     assert node["flops"] == 2 * 8 * 5
