@@ -122,6 +122,7 @@ def _settle(page: Page) -> None:
     deadline = time.monotonic() + LONGEST_S
     while time.monotonic() < deadline and page.evaluate("!!document.querySelector('.skeleton, [aria-busy=true]')"):
         page.wait_for_timeout(100)
+    page.evaluate("document.activeElement.blur()")  # pictures show no place of the keyboard
     page.wait_for_timeout(300)
 
 

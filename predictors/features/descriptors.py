@@ -8,7 +8,7 @@ import numpy as np
 
 from latcast.schema import DeviceEvidence, MissingEvidenceError, TargetId
 from predictors.base import FloatArray, LatencyDataset
-from predictors.features.counter_rates import SEPARATOR
+from predictors.data.counter_rates import SEPARATOR
 from predictors.features.references import common_references, reference_latencies
 
 __all__ = ["DESCRIPTORS", "Described", "DescriptorReader"]

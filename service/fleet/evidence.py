@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from latcast.schema import DeviceEvidence, TargetId
-from predictors.features.counter_rates import CountedRun, counter_rates
+from predictors.data.counter_rates import CountedRun, counter_rates
 from profilers.counters.hardware import SYSTEM_EVENTS
 from service.db import tables
 from service.db.records import is_latency
@@ -23,7 +23,7 @@ def target_evidence(session: Session, target_ids: Collection[TargetId]) -> dict[
     """What is known of those targets that anything is known of.
 
     Counters are those of the target's newest measurements that are visible, as rates
-    (`predictors.features.counter_rates`).
+    (`predictors.data.counter_rates`).
     """
     chosen = chosen_microbenches(session, target_ids)
     found: dict[TargetId, DeviceEvidence] = {}

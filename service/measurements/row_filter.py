@@ -109,10 +109,6 @@ def search(session: Session, columns: TargetColumns, text: str) -> Bools:
     networks = columns.networks
     query = select(Architecture.id).where(Architecture.text.contains(text, autoescape=True))
     mask = np.isin(networks.architectures, np.array(session.scalars(query).all(), np.int64))
-    hashes = select(Measurement.graph_hash).where(
-        Measurement.target_id == columns.target_id, Measurement.graph_hash.startswith(text, autoescape=True)
-    )
-    for graph in session.scalars(hashes.distinct()) if text.startswith("g1-") else ():
-        if (place := networks.places.get(graph or "")) is not None:
-            mask[place] = True
+    for network, place in networks.places.items() if text.startswith("g1-") else ():
+        mask[place] |= isinstance(network, str) and network.startswith(text)
     return mask

@@ -24,8 +24,6 @@ def names_of(session: Session, sources: Collection[str]) -> Mapping[str, str]:
         query = select(Agent.id, Device.name).join(Device, Device.id == Agent.device_id).where(Agent.id.in_(part))
         devices.update((row.id, row.name) for row in session.execute(query, execution_options=ALL_ROWS))
     often = Counter(devices.values())
-    names = {
-        agent: name if often[name] == 1 else f"{name}, agent \u2026{agent[-SHOWN:]}" for agent, name in devices.items()
-    }
+    names = {agent: name if often[name] == 1 else f"{name} \u2026{agent[-SHOWN:]}" for agent, name in devices.items()}
     gone = {agent: f"an agent that is gone, \u2026{agent[-SHOWN:]}" for agent in sources if agent not in devices}
     return {**gone, **names, NO_AGENT: "a public table, or unknown"}

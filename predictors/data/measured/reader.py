@@ -7,11 +7,11 @@ import numpy as np
 
 from latcast.schema import Architecture, DeviceEvidence, Graph, GraphHash, InputError, TargetId
 from predictors.base import LatencyDataset, Query
+from predictors.data.counter_rates import CountedRun, counter_rates
 from predictors.data.measured.drift_factors import at_baseline_speed
 from predictors.data.measured.pooling import pooled_rows
 from predictors.data.measured.records import MeasuredRow, MeasuredTarget
 from predictors.data.measured.storage import read_rows, read_targets
-from predictors.features.counter_rates import CountedRun, counter_rates
 
 __all__ = ["read_measured", "to_dataset"]
 

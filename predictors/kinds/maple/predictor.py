@@ -45,7 +45,7 @@ class MaplePredictor(Predictor):
     The authors published no code; sizes and epochs are ours. Further departures:
 
     - The papers' descriptor is performance counters while the operators of the search space run, which MAPLE-Edge
-      divides by the operators' latency; here they follow from whole networks (`predictors.features.counter_rates`).
+      divides by the operators' latency; here they follow from whole networks (`predictors.data.counter_rates`).
       Where a device has none, microbenchmarks or the latencies of reference architectures take their place;
       `descriptor`, the artifact and the answers say which.
     - With reference latencies, these also give the device's unit of time.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predictors.features.counter_rates import LEAST_RATE, CountedRun, counter_rates
+from predictors.data.counter_rates import LEAST_RATE, CountedRun, counter_rates
 
 RATES = {"Conv": 3e6, "Gemm": 1e6, "Relu": 0.5e6}
 """Instructions in a ms of each operator."""
