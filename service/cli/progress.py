@@ -101,7 +101,7 @@ def follow(client: "Client", job_id: str, *, what: str, console: Console) -> dic
 
         job = client.wait(job_id, timeout_s=math.inf, poll_s=POLL_SECONDS, on_change=show)
     if job["state"] != JobState.DONE:
-        raise LatcastError(ended(job))
+        raise LatcastError(ended({**job, "id": job_id}))
     return job
 
 
@@ -121,7 +121,7 @@ def follow_progress(client: "Client", job_id: str, *, what: str, console: Consol
 
         job = client.wait(job_id, timeout_s=math.inf, poll_s=POLL_SECONDS, on_change=show)
     if job["state"] != JobState.DONE:
-        raise LatcastError(ended(job))
+        raise LatcastError(ended({**job, "id": job_id}))
     return job
 
 
