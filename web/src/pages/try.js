@@ -86,7 +86,7 @@ function Answer({ graph, name, targets, chosen }) {
         { name: "source", title: "From", cell: (/** @type {any} */ row) => (row.source === "measured" ? html`<${Badge} kind="good">measured<//>` : row.adapted ? html`<${Badge} kind="accent">adapted<//>` : html`<${Badge} title="No measurement of this target went into it">base<//>`) },
         { name: "coverage", title: html`<abbr title="Share of the cost in operators and sizes that training has seen">Coverage</abbr>`, right: true, cell: (/** @type {any} */ row) => percent(row.coverage, 0) },
       ]} />` : html`<${Empty} title="No target can forecast it">${failed[0]?.error.detail}<//>`}
-      ${failed.length > 0 && rows.length > 0 && html`<p class="note" style=${{ padding: "0 var(--s4) var(--s4)" }}>${failed.length} targets gave no forecast: ${failed[0].error.detail}</p>`}<//>
+      ${failed.length > 0 && rows.length > 0 && html`<p class="note" style=${{ padding: "0 var(--s4) var(--s4)" }}>${failed.length === 1 ? "1 target" : `${failed.length} targets`} gave no forecast: ${failed[0].error.detail}</p>`}<//>
     ${shown && html`<${Why} target=${shown} graph=${graph.hash} />`}
     ${shown && html`<${Card} title="Code"><h3>curl</h3><${Code} text=${`curl -X POST ${urlOf("predict")} -H 'Content-Type: application/json' \\\n  -d '{"target": "${shown}", "items": [{"graph": "${graph.hash}"}]}'`} />
       <h3>Python</h3><${Code} text=${`from latcast import Client, item\n\nwith Client("${new URL("../..", urlOf("x")).href.replace(/\/$/, "")}") as client:\n    forecast = client.predict("${shown}", [item(graph="${graph.hash}")])[0]\n    print(forecast["latency_ms"], forecast["interval_ms"])`} /><//>`}`;

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from latcast.errors import NotFoundError
 from latcast.schema import InputError
 from profilers.onnx_graph import load_graph
+from service.api import schemas
 from service.app import create_app
 from service.settings import Settings
 from tests.service.helpers import CELL, FakeForecaster, World, model
