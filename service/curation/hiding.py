@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from latcast.errors import NotFoundError
 from latcast.schema import GraphHash, InputError, TargetId
 from service.db.statements import chunks
-from service.db.tables import Adaptation, Agent, Attempt, Device, Measurement
+from service.db.tables import Adaptation, Agent, Attempt, Device, Graph, Measurement, Target
 from service.db.visibility import ALL_ROWS
 from service.measurements.revisions import revise
 
@@ -70,12 +70,12 @@ def hide(session: Session, choice: RowChoice) -> HiddenRows:
 
     Raises:
         InputError: neither rows nor agent, target or graph are named.
-        NotFoundError: there is no such agent or device.
+        NotFoundError: there is no such agent, device, target or graph.
     """
     now, agents = time.time(), _agents(session, choice)
     quarantined = agents if choice.until_unix_s is None else []
     session.execute(_of_agents(quarantined, Agent.quarantined_unix_s.is_(None)).values(quarantined_unix_s=now))
-    return hide_where(session, _conditions(choice, agents), at_unix_s=now, agents=quarantined)
+    return hide_where(session, _conditions(session, choice, agents), at_unix_s=now, agents=quarantined)
 
 
 def hide_where(
@@ -90,11 +90,11 @@ def show(session: Session, choice: RowChoice) -> HiddenRows:
 
     Raises:
         InputError: neither rows nor agent, target or graph are named.
-        NotFoundError: there is no such agent or device.
+        NotFoundError: there is no such agent, device, target or graph.
     """
     agents = _agents(session, choice)
     session.execute(_of_agents(agents).values(quarantined_unix_s=None))
-    return show_where(session, _conditions(choice, agents), agents=agents)
+    return show_where(session, _conditions(session, choice, agents), agents=agents)
 
 
 def show_where(
@@ -122,9 +122,11 @@ def _agents(session: Session, choice: RowChoice) -> list[str]:
     return agents
 
 
-def _conditions(choice: RowChoice, agents: Sequence[str]) -> list[ColumnElement[bool]]:
+def _conditions(session: Session, choice: RowChoice, agents: Sequence[str]) -> list[ColumnElement[bool]]:
     if not (choice.ids or agents or choice.target or choice.graph):
         raise InputError("Say which measurements: their ids, an agent, a target or a graph.")
+    _require_known(session, Target, choice.target, "target", "`latcast targets` lists them")
+    _require_known(session, Graph, choice.graph, "graph", "its hash begins with g1-")
     conditions: list[ColumnElement[bool]] = []
     if choice.ids:
         conditions.append(Measurement.id.in_(list(choice.ids)))
@@ -139,6 +141,13 @@ def _conditions(choice: RowChoice, agents: Sequence[str]) -> list[ColumnElement[
     if choice.until_unix_s is not None:
         conditions.append(Measurement.created_unix_s <= choice.until_unix_s)
     return conditions
+
+
+def _require_known(
+    session: Session, table: type[Target] | type[Graph], name: str | None, what: str, advice: str
+) -> None:
+    if name is not None and session.get(table, name, execution_options=ALL_ROWS) is None:
+        raise NotFoundError(f"There is no {what} {name!r}: {advice}.")
 
 
 def _mark(

@@ -17,6 +17,7 @@ __all__ = ["Findings", "look"]
 
 NAMED = 5
 """Rows that a sentence names; the rest are counted."""
+PIECE_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,18 @@ def _wrong_artifacts(connection: Connection) -> Iterator[str]:
 def _wrong_graphs(connection: Connection) -> Iterator[str]:
     query = select(tables.Graph.hash, tables.Graph.model)
     for name, model in connection.execution_options(yield_per=20).execute(query):
-        try:
-            zlib.decompress(model)
-        except zlib.error:
+        if not _can_be_unpacked(model):
             yield name
+
+
+def _can_be_unpacked(content: bytes) -> bool:
+    """Whether it is a whole zlib stream; in pieces, as what somebody wrote into the file may be of any size."""
+    unpacker = zlib.decompressobj()
+    try:
+        while not unpacker.eof:
+            if not unpacker.decompress(content, PIECE_BYTES) and not unpacker.unconsumed_tail:
+                break
+            content = unpacker.unconsumed_tail
+    except zlib.error:
+        return False
+    return unpacker.eof

@@ -156,6 +156,10 @@ def test_what_is_not_said_or_not_there_is_refused(measured: World) -> None:
         measured.client.hide_measurements(since_unix_s=1.0)
     with pytest.raises(NotFoundError, match="There is no agent 'nobody'"):
         measured.client.hide_measurements(agent="nobody")
+    with pytest.raises(NotFoundError, match="There is no target 'none': `latcast targets`"):
+        measured.client.hide_measurements(target="none")
+    with pytest.raises(NotFoundError, match="There is no graph 'g1-none'"):
+        measured.client.show_measurements(graph="g1-none")
     with measured.database.write.begin() as session:
-        assert show(session, RowChoice(target="none")).rows == 0
+        assert show(session, RowChoice(target=TARGET.id, since_unix_s=9e12)).rows == 0
         assert session.get(tables.Measurement, 1, execution_options=ALL_ROWS) is not None

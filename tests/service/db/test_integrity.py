@@ -1,6 +1,7 @@
 """A database that is whole has no problems; each kind of damage is named in a sentence."""
 
 import sqlite3
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sqlalchemy import text
 
 from latcast.schema import InputError, JobState
 from service.db import tables
-from service.db.integrity import Findings, look
+from service.db.integrity import PIECE_BYTES, Findings, look
 from service.db.session import Database, create_engine_for
 from service.settings import Settings
 from tests.service.helpers import World
@@ -31,11 +32,13 @@ def test_damage_is_named(measured: World) -> None:
     with measured.database.write.begin() as session:
         session.add(tables.Artifact(digest="wrong", content=b"x"))
         session.add(tables.Graph(hash="g", model=b"not packed", summary={}))
+        session.add(tables.Graph(hash="h", model=zlib.compress(b"cut off" * 100)[:-9], summary={}))
+        session.add(tables.Graph(hash="i", model=zlib.compress(bytes(3 * PIECE_BYTES)), summary={}))
         for number in range(7):
             session.add(tables.Job(id=f"j{number}", kind="adapt", state=JobState.LEASED, payload={}, max_attempts=1))
     problems = findings(measured.database).problems
     assert "1 artifact differs from its digest: wrong." in problems
-    assert "1 graph cannot be unpacked: g." in problems
+    assert "2 graphs cannot be unpacked: g, h." in problems
     assert "7 leased jobs have no attempt: j0, j1, j2, j3, j4 and 2 more." in problems
 
 
