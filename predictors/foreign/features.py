@@ -36,6 +36,7 @@ from predictors.features.kernels import (
 )
 from predictors.features.kernels.attribution import attribute_to
 from predictors.features.kernels.table import KERNEL_NAMES, KERNELS, read_kernels, read_names, read_table
+from predictors.foreign.drawn_nodes import NODES, DrawnNodes, node_columns
 from predictors.networks import RECORD, Feature
 from profilers.onnx_graph.isolated.arrays import Arrays
 from profilers.onnx_graph.isolated.encoding import decode_graph, malformed_answer
@@ -208,6 +209,34 @@ def _unpack_costs(plain: Any, arrays: Arrays) -> list[tuple[str, float, float]]:
     return [(name, cost, times) for name, (cost, times) in zip(names, numbers.tolist(), strict=True)]
 
 
+def _pack_nodes(graph: Graph) -> Packed:
+    nodes = node_columns(graph)
+    arrays = {name: getattr(nodes, name) for name in _NODE_COLUMNS}
+    return [list(nodes.names), *zip(*nodes.kinds, strict=True)] if nodes.kinds else [[], [], []], arrays
+
+
+def _unpack_nodes(plain: Any, arrays: Arrays) -> DrawnNodes:
+    names, operators, dtypes = (_texts(list(texts)) for texts in plain)
+    columns = {name: _array(arrays, name, dtype, ndim) for name, (dtype, ndim) in _NODE_COLUMNS.items()}
+    nodes = DrawnNodes(names=names, kinds=list(zip(operators, dtypes, strict=True)), **columns)
+    count = len(names)
+    lengths = {count, *(len(columns[name]) for name in ("kind", "input_counts", "ranks", "numbers"))}
+    if len(lengths) != 1 or nodes.numbers.shape[1:] != (4,) or not _within(nodes.kind, len(nodes.kinds)):
+        raise ValueError("no nodes")
+    if not _within(nodes.inputs, count) or (count and (nodes.input_counts.min() < 0 or nodes.ranks.min() < -1)):
+        raise ValueError("no places of nodes")
+    if nodes.input_counts.sum() != len(nodes.inputs) or nodes.ranks.clip(0).sum() != len(nodes.sizes):
+        raise ValueError("no shapes of nodes")
+    return nodes
+
+
+_NODE_COLUMNS = {
+    "kind": ("<i4", 1), "input_counts": ("<i8", 1), "inputs": ("<i8", 1), "ranks": ("<i8", 1), "sizes": ("<i8", 1),
+    "numbers": ("<i8", 2),
+}  # fmt: skip
+"""Types and numbers of dimensions of the arrays of `DrawnNodes`."""
+
+
 def _pack_timings(graph: Graph, *parts: Any) -> Packed:
     *rules, text = parts
     timings = [from_plain(KernelTiming, item) for item in json.loads(text)]
@@ -282,6 +311,7 @@ FEATURES: Mapping[str, FeatureKind] = {
         unpack=lambda _, arrays: _array(arrays, "times", "<f8", 1),
     ),
     "flat": FeatureKind(of_target=_always(FLAT), pack=_pack_flat, unpack=_unpack_flat),
+    "nodes": FeatureKind(of_target=_always(NODES), pack=_pack_nodes, unpack=_unpack_nodes),
     "costs": FeatureKind(of_target=_always(COSTS), pack=_pack_costs, unpack=_unpack_costs),
     "record": FeatureKind(
         of_target=_always(RECORD), pack=_in_reader, unpack=lambda _, arrays: decode_graph(_unpack_bytes(_, arrays))

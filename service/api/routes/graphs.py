@@ -1,14 +1,14 @@
 """Graphs: upload, look at, fetch."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from latcast.schema import Architecture, Graph, InputError, InvalidModelError, Node
-from predictors.networks import RECORD
+from latcast.schema import Architecture, InputError, InvalidModelError
+from predictors.foreign.drawn_nodes import NODES, DrawnNodes
 from profilers.onnx_graph.isolated.model_file import ModelFile
 from profilers.onnx_graph.isolated.pool import ForeignModel
 from service.api import schemas, views
@@ -146,34 +146,18 @@ def list_nodes(graph_hash: str, parts: PartsOf, _caller: Reader) -> schemas.Node
     """The nodes of a stored graph, what each reads of which, and its work: what there is to draw."""
     with parts.database.read() as session:
         packed = store.find(session, graph_hash).model
-    read = parts.reader.read(ForeignModel(content=packed, compressed=True), [RECORD])
+    read = parts.reader.read(ForeignModel(content=packed, compressed=True), [NODES])
     headers = {"Cache-Control": "private, max-age=86400, immutable"}
-    content = b"".join(_nodes_json(read.feature(RECORD)))
+    content = b"".join(_nodes_json(read.hash, read.feature(NODES)))
     return Response(content, media_type="application/json", headers=headers)  # type: ignore[return-value]
 
 
-def _nodes_json(graph: Graph) -> Iterator[bytes]:
+def _nodes_json(graph_hash: str, nodes: DrawnNodes) -> Iterator[bytes]:
     """`NodesOut`, node by node: as objects all of them would take ten times as much memory."""
-    makers = {output: place for place, node in enumerate(graph.nodes) for output in node.outputs if output >= 0}
-    yield b'{"hash":"%s","nodes":[' % graph.hash.encode()
-    for place, node in enumerate(graph.nodes):
-        yield (b"," if place else b"") + _node_out(graph, node, makers).model_dump_json().encode()
+    yield b'{"hash":"%s","nodes":[' % graph_hash.encode()
+    for place, node in enumerate(nodes):
+        yield (b"," if place else b"") + schemas.NodeOut.model_validate(node).model_dump_json().encode()
     yield b"]}"
-
-
-def _node_out(graph: Graph, node: Node, makers: Mapping[int, int]) -> schemas.NodeOut:
-    first = next((graph.tensors[output] for output in node.outputs if output >= 0), None)
-    return schemas.NodeOut(
-        name=node.name or (first.name if first else node.operator),
-        operator=node.operator,
-        inputs=sorted({makers[tensor] for tensor in node.inputs if tensor in makers}),
-        shape=None if first is None or first.shape is None else list(first.shape),
-        dtype=first.dtype if first else "",
-        flops=node.flops,
-        parameter_bytes=node.parameter_bytes,
-        input_bytes=node.input_bytes,
-        output_bytes=node.output_bytes,
-    )
 
 
 @router.get("/graphs/{graph_hash}/model", response_class=Response, responses={200: {"content": {OCTET_STREAM: {}}}})

@@ -1,6 +1,6 @@
 """Bodies about graphs and architectures."""
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from latcast.schema import TensorSpec
 from service.api.schemas.common import In, Name, Text
@@ -48,6 +48,8 @@ class GraphOut(BaseModel):
 
 class NodeOut(BaseModel):
     """One operator of a graph; work for one run, sizes in bytes."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     name: str = Field(description="In the model, or that of its first output.")
     operator: str
