@@ -21,7 +21,7 @@ from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.api.door.heads import header
 from service.api.door.pools import Pool
 
-__all__ = ["SMALL_BYTES", "Body", "BodyReader", "room_on_disk"]
+__all__ = ["SLOWEST_BYTES_S", "SMALL_BYTES", "Body", "BodyReader", "room_on_disk"]
 
 SMALL_BYTES = 2**18
 """Up to here a body is held in memory, and needs no place."""

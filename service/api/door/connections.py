@@ -21,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from latcast.schema import InputError
 from service.api.deps import ENDING
+from service.api.door.bodies import SLOWEST_BYTES_S
 from service.api.door.callers import caller_at, proxies_of
 from service.api.door.joined_writes import JoinedWrites
 from service.api.door.unread import RoomForAnswers, Unread
@@ -253,6 +254,7 @@ class GuardedProtocol(H11Protocol):
     _caller = ""
     _refusal: bytes | None = None
     _asked = b""
+    _taken_before = _taken_before_head = 0
     _waiting_for_head: asyncio.TimerHandle | None = None
     _waiting_for_reader: asyncio.TimerHandle | None = None
 
@@ -333,21 +335,47 @@ class GuardedProtocol(H11Protocol):
             self._expect_head()
 
     def _expect_head(self) -> None:
-        self._waiting_for_head = self.loop.call_later(self.head_s, self._end, "head")
+        self._taken_before_head = self._taken_bytes()
+        self._waiting_for_head = self.loop.call_later(self.head_s, self._look_at_head)
+
+    def _look_at_head(self) -> None:
+        """End the connection of a caller that sends no head, unless it is still busy with its last answer."""
+        if self.unread_bytes() and self._taken_bytes() > self._taken_before_head:
+            self._expect_head()
+        else:
+            self._end("head")
 
     def pause_writing(self) -> None:
         """The caller reads more slowly than it is answered."""
         super().pause_writing()
         self.unread.add(self)
         if self._waiting_for_reader is None:
-            self._waiting_for_reader = self.loop.call_later(self.pause_s, self._end, "reader")
+            self._expect_reader()
 
     def resume_writing(self) -> None:
-        """The caller has read on."""
+        """The caller has read on; whether quickly enough is looked at in its time."""
         super().resume_writing()
         self.unread.remove(self)
-        _cancel(self._waiting_for_reader)
+
+    def _expect_reader(self) -> None:
+        self._taken_before = self._taken_bytes()
+        self._waiting_for_reader = self.loop.call_later(self.pause_s, self._look_at_reader)
+
+    def _look_at_reader(self) -> None:
+        """End the connection of a caller that still keeps its answer waiting and reads more slowly than a body may
+        come.
+        """
         self._waiting_for_reader = None
+        if not self.flow.write_paused:
+            return
+        if self._taken_bytes() - self._taken_before < SLOWEST_BYTES_S * self.pause_s:
+            self._end("reader")
+        else:
+            self._expect_reader()
+
+    def _taken_bytes(self) -> int:
+        """What the caller has taken of all that it was sent."""
+        return int(self.transport.written_bytes) - self.unread_bytes()  # type: ignore[attr-defined]  # of JoinedWrites
 
     def unread_bytes(self) -> int:
         """What was written and the caller has not taken."""

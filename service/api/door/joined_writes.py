@@ -15,17 +15,22 @@ class JoinedWrites:
     Args:
         transport: what is written to.
         loop: that it belongs to.
+
+    Attributes:
+        written_bytes: how much was written so far, what is held back included.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._held = b""
+        self.written_bytes = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
         """Write after all that was written before."""
+        self.written_bytes += len(data)
         held, self._held = self._held, b""
         if held and len(data) <= MOST_JOINED_BYTES:
             self._transport.write(held + data)

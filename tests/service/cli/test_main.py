@@ -58,7 +58,7 @@ def test_help_and_version_need_no_heavy_import() -> None:
         (["predict", "--server", NOBODY_THERE, "missing.onnx"], ["missing.onnx", "search space"]),
         (["targets", "--server", NOBODY_THERE], ["cannot be reached"]),
         (["adapt", "--no-wait", "--server", NOBODY_THERE], ["cannot be reached"]),
-        (["agent", "--server", NOBODY_THERE, "--threads", "100000"], ["100000 threads", "CPU set and quota"]),
+        (["agent", "--server", NOBODY_THERE, "--threads", "100000"], ["100,000 threads", "CPU set and quota"]),
         (["agent", "--server", NOBODY_THERE, "--backend", "abacus"], ["abacus", "onnxruntime"]),
         (["serve", "--host", "0.0.0.0", "--port", "0"], ["latcast keys create", "127.0.0.1"]),
     ],

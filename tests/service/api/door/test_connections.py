@@ -114,18 +114,44 @@ LONG_NAME = "n" * 900
 UNREAD_MIB, ANSWER_MIB = 4, 1.7
 
 
-def long_names(served: Served) -> str:
+def long_names(served: Served, nodes_in_all: int = 1000) -> str:
     """A stored graph whose model, without weights, takes 1.7 MiB."""
     nodes = [
         helper.make_node(
             "Relu", [f"{LONG_NAME}{at}" if at else "x"], [f"{LONG_NAME}{at + 1}"], name=f"{LONG_NAME}-{at}"
         )
-        for at in range(1000)
+        for at in range(nodes_in_all)
     ]
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4, 8]) for name in ("x", f"{LONG_NAME}1000")]
+    last = f"{LONG_NAME}{nodes_in_all}"
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4, 8]) for name in ("x", last)]
     proto = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:]), ir_version=9)
     proto.opset_import[0].version = 17
     return str(served.client.upload_graph(proto.SerializeToString())["hash"])
+
+
+@pytest.mark.parametrize(("bytes_per_second", "whole"), [(3_000_000, True), (8_000, False)])
+def test_who_reads_slowly_gets_its_answer_and_who_hardly_reads_does_not(
+    small: Served, bytes_per_second: int, whole: bool
+) -> None:
+    graph = long_names(small, nodes_in_all=6000)
+    size = len(small.client.model(graph))
+    got, piece = 0, 65536 if whole else 1024
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.settimeout(30)
+        connection.connect((LOOPBACK, small.port))
+        connection.sendall(
+            f"GET /v1/graphs/{graph}/model HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
+        with suppress(ConnectionError):
+            began = time.monotonic()
+            while part := connection.recv(piece):
+                got += len(part)
+                if not whole and time.monotonic() - began > 5:
+                    piece = 2**20  # what was on its way already
+                else:
+                    time.sleep(max(0.0, got / bytes_per_second - (time.monotonic() - began)))
+    assert (got > size) == whole
 
 
 def test_answers_that_nobody_reads_take_bounded_memory_and_others_are_answered(tmp_path: Path) -> None:
