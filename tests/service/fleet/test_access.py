@@ -25,6 +25,8 @@ SCOPES = {
     "POST /keys/{key_id}/rotate": {"admin"},
     "GET /audit": {"admin"},
     "GET /devices": READ,
+    "GET /devices/{device_id}": READ,
+    "GET /compare": READ,
     **{f"DELETE /{kind}": {"admin"} for kind in ("devices/{device_id}", "targets/{target_id}", "graphs/{graph_hash}")},
     **{
         f"POST /{kind}/show": {"admin"}
@@ -42,6 +44,7 @@ SCOPES = {
     "POST /jobs/lease": {"agent"},
     "GET /jobs/{job_id}": READ,
     "GET /jobs/{job_id}/events": READ,
+    "GET /jobs/{job_id}/children": READ,
     "POST /jobs/{job_id}/cancel": MEASURE,
     "POST /jobs/{job_id}/heartbeat": {"agent"},
     "POST /jobs/{job_id}/result": {"agent"},
@@ -62,7 +65,8 @@ SCOPES = {
     "GET /overview": READ,
     "GET /graphs/{graph_hash}/nodes": READ,
     **{
-        f"GET /targets/{{target_id}}/{what}": READ for what in ("rows", "rows.csv", "rows.parquet", "bins", "predictor")
+        f"GET /targets/{{target_id}}/{what}": READ
+        for what in ("rows", "rows.csv", "rows.parquet", "bins", "predictor", "frontier")
     },
     "GET /targets/{target_id}/state": READ,
     "GET /targets/{target_id}/lookup-table": READ,
