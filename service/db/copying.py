@@ -1,5 +1,6 @@
 """Copies every row of one database into another one of the same revision, of whichever kind the two are."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from latcast.schema import InputError
 from service.db.statements import chunks
 
 __all__ = ["VERSIONS", "copy_rows", "reflected", "set_sequences"]
@@ -37,19 +39,43 @@ Row = Mapping[str, Any]
 def reflected(connection: Connection) -> list[Table]:
     """The tables as the database has them, those first that others refer to; without that of the revision."""
     metadata = MetaData()
-    metadata.reflect(connection)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index")  # somebody's own
+        metadata.reflect(connection)
     return [table for table in metadata.sorted_tables if table.name != VERSIONS]
 
 
 def copy_rows(source: Connection, destination: Connection) -> dict[str, int]:
-    """Copy all rows of all tables; how many there were of each.
+    """Copy all rows of all tables; how many there were of each. What somebody added to the source, as tables, views,
+    triggers or columns of their own, stays behind.
 
     Args:
         source: in a transaction in which the database does not change.
-        destination: in a transaction; its tables are those of the source, and empty.
+        destination: in a transaction; its tables are empty, and all of them are in the source.
+
+    Raises:
+        InputError: the source lacks a table or a column.
     """
-    there = {table.name: table for table in reflected(destination)}
-    return {table.name: _copy_table(source, table, destination, there[table.name]) for table in reflected(source)}
+    found = {table.name: table for table in reflected(source)}
+    tables = reflected(destination)
+    for table in tables:
+        _require_whole(table, found.get(table.name))
+    return {table.name: _copy_table(source, found[table.name], destination, table) for table in tables}
+
+
+def _require_whole(table: Table, found: Table | None) -> None:
+    """Refuse a copy out of which something was taken.
+
+    Raises:
+        InputError: says what.
+    """
+    if found is None:
+        raise InputError(f"The copy has no table {table.name!r}: somebody changed it. Restore from another one.")
+    if missing := sorted(set(table.columns.keys()) - set(found.columns.keys())):
+        raise InputError(
+            f"The copy's table {table.name!r} has no column {missing[0]!r}: somebody changed it. Restore from another "
+            "one."
+        )
 
 
 def _copy_table(source: Connection, table: Table, destination: Connection, copy: Table) -> int:
@@ -57,7 +83,7 @@ def _copy_table(source: Connection, table: Table, destination: Connection, copy:
     inner = [column.name for column in copy.columns if any(key.column.table is copy for key in column.foreign_keys)]
     keys = [column.name for column in copy.primary_key]
     count, later = 0, list[dict[str, Any]]()
-    for rows in _batches(source, table):
+    for rows in _batches(source, table, copy):
         later += [_part(row, keys, inner) for row in rows if any(row[name] is not None for name in inner)]
         first = [{**row, **dict.fromkeys(inner)} for row in rows] if inner else rows
         destination.execute(_insertion(destination, copy), first)
@@ -67,8 +93,8 @@ def _copy_table(source: Connection, table: Table, destination: Connection, copy:
     return count
 
 
-def _batches(source: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
-    query: Select[Any] = select(*(_read(column) for column in table.columns)).order_by(*table.primary_key)
+def _batches(source: Connection, table: Table, copy: Table) -> Iterator[list[dict[str, Any]]]:
+    query: Select[Any] = select(*(_read(table.c[column.name]) for column in copy.columns)).order_by(*table.primary_key)
     result = source.execution_options(yield_per=ROWS_AT_A_TIME).execute(query)
     for rows in result.mappings().partitions():
         yield [dict(row) for row in rows]

@@ -8,7 +8,7 @@ import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
-from service.api.routes import health, jobs
+from service.api.routes import health
 from service.app import ROUTERS
 from service.fleet import access
 from tests.service.helpers import World
@@ -27,13 +27,13 @@ def dependencies(route: APIRoute) -> Iterator[Callable[..., Any]]:
 
 
 def test_routes_hold_no_connection_for_their_callers() -> None:
-    """A dependency that yields would keep its session for as long as a call waits; one keeps count of streams."""
+    """A dependency that yields would keep its session for as long as a call waits."""
     routes = [route for router in (*ROUTERS, health.router) for route in router.routes if isinstance(route, APIRoute)]
     calls = [call for route in routes for call in dependencies(route)]
     assert len(routes) > 30
     assert len(calls) > len(routes)
     yielding = {call for call in calls if inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call)}
-    assert yielding == {jobs._share}
+    assert yielding == set()
 
 
 @pytest.mark.parametrize(("limit", "status"), [(1, 200), (50, 200), (51, 422), (0, 422), (-1, 422), ("x", 422)])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select, text
 
-from latcast.schema import ProfileSettings
+from latcast.schema import InputError, ProfileSettings
 from service.db import tables
 from service.db.copying import copy_rows, reflected, set_sequences
 from service.db.session import Database, create_engine_for
@@ -57,6 +57,55 @@ def test_a_copy_equals_what_was_copied(source: Engine, destination: Engine) -> N
     assert contents(destination) == contents(source)
     with destination.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM job WHERE result IS NULL")) == CHUNK + 1
+
+
+OWN = (
+    "CREATE TABLE somebodys_own (a TEXT)",
+    "ALTER TABLE job ADD COLUMN note TEXT",
+    "CREATE VIEW endless AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT n FROM r",
+    "CREATE INDEX own_index ON device (upper(name))",
+)
+
+
+@pytest.fixture
+def copy_file(new_sqlite: str) -> Iterator[Engine]:
+    """A copy as `latcast db backup` makes it, which somebody may change."""
+    database = Database(create_engine_for(Settings(database_url=new_sqlite)))
+    with database.write.begin() as session:
+        session.add(tables.Architecture(id=41, space="toy", text="a"))
+        queue.enqueue(session, PAYLOAD, max_attempts=1)
+    yield database.engine
+    database.close()
+
+
+def test_what_somebody_added_stays_behind(
+    copy_file: Engine, destination: Engine, recwarn: pytest.WarningsRecorder
+) -> None:
+    before = contents(copy_file)
+    with copy_file.begin() as connection:
+        for statement in OWN:
+            connection.execute(text(statement))
+    with copy_file.connect() as reading, destination.begin() as writing:
+        counts = copy_rows(reading, writing)
+    assert "somebodys_own" not in counts
+    assert contents(destination) == before
+    assert [str(one.message) for one in recwarn if "reflection" in str(one.message)] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("DROP TABLE score", "no table 'score'"),
+        ("ALTER TABLE score RENAME COLUMN space TO spaces", "table 'score' has no column 'space'"),
+    ],
+)
+def test_a_copy_out_of_which_something_was_taken_is_refused(
+    copy_file: Engine, destination: Engine, statement: str, says: str
+) -> None:
+    with copy_file.begin() as connection:
+        connection.execute(text(statement))
+    with copy_file.connect() as reading, destination.begin() as writing, pytest.raises(InputError, match=says):
+        copy_rows(reading, writing)
 
 
 def test_numbers_go_on_after_the_greatest(database: Database) -> None:
