@@ -46,11 +46,11 @@ def test_every_alias_answers_as_the_versioned_path(world: World) -> None:
 
 
 OPERATIONS = """
-activate_predictor adapt_target alive bin_rows cancel_job create_enrolment_token create_jobs create_key
+activate_predictor adapt_target alive bin_rows cancel_job compare_targets create_enrolment_token create_jobs create_key
 deactivate_predictor explain_forecast export_csv export_parquet export_rows_csv export_rows_parquet extend_lease
 follow_job get_graph get_job get_lookup_table get_measurement get_microbench get_model get_overview get_predictor
 get_contenders get_predictor_calibration get_predictor_card get_quality get_session get_target get_target_predictor
-get_target_state
+get_target_state get_device get_frontier list_children
 hide_device hide_graph hide_measurements hide_target lease_job list_audit list_devices list_jobs list_keys
 list_measurements list_nodes list_predictors list_rows list_targets merge_device merge_target metrics predict
 put_microbench ready register_device remove_predictor rename_device report_failure report_result revoke_key rotate_key

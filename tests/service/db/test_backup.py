@@ -94,7 +94,7 @@ def test_nothing_is_written_over(measured: World, tmp_path: Path) -> None:
     back_up(engine, copy)
     with pytest.raises(InputError, match="there already"):
         back_up(engine, copy)
-    with pytest.raises(ConflictError, match="rows of"):
+    with pytest.raises(ConflictError, match="1 row of api_key, which stays"):
         restore(copy, engine)
 
 

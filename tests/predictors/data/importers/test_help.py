@@ -68,7 +68,7 @@ def test_a_foreign_file_is_skipped_and_named(folder: Path) -> None:
     assert "nasbench201/latency/broken.pt" in reasons
     assert "2 latencies for 40 architectures" in reasons["nasbench201/latency/short.pt"][1]
     assert "something else" in reasons["nasbench201/latency/words.pt"][1]
-    assert reasons["holes (nasbench201)"][0] == 4
+    assert reasons["holes nasbench201 batch 1"][0] == 4
 
 
 def test_a_damaged_index_skips_the_space_and_keeps_the_others(folder: Path, tmp_path: Path) -> None:
