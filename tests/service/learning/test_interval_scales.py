@@ -33,5 +33,6 @@ def test_intervals_widen_when_the_host_slows_down(world: AdaptingWorld) -> None:
 
 
 def _log_width(world: AdaptingWorld) -> float:
+    world.app.state.parts.changes.look()  # which the service does ten times a second
     low, high = world.client.predict(TARGET.id, [ITEM])[0]["interval_ms"]
     return float(np.log(high / low))
