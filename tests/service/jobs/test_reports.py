@@ -114,7 +114,8 @@ def test_late_result_counts_while_nobody_else_has_the_job(make_world: MakeWorld)
     assert rows(world) == 1
 
 
-def test_a_result_that_comes_after_weeks_is_kept_though_its_job_was_given_up(world: World) -> None:
+def leased_long_ago(world: World) -> tuple[Client, str, dict]:
+    """An agent that was silent for a week, the graph that it was to measure, and its job, which was given up."""
     agent = world.agent()
     graph = world.graph()
     world.client.profile(TARGET.id, graphs=[graph])
@@ -123,6 +124,11 @@ def test_a_result_that_comes_after_weeks_is_kept_though_its_job_was_given_up(wor
         assert queue.expire(session, now=now + 3600) == 1
         session.execute(update(tables.Agent).values(seen_unix_s=now - 8 * 86_400))
     fail_abandoned_jobs(world.database, world.settings)
+    return agent, graph, job
+
+
+def test_a_result_that_comes_after_weeks_is_kept_though_its_job_was_given_up(world: World) -> None:
+    agent, graph, job = leased_long_ago(world)
     assert world.client.job(job["id"])["state"] == "failed"
     receipt = agent.result(job["id"], job["lease_token"], measurement(graph))
     assert (receipt["state"], rows(world)) == ("failed", 1)
@@ -134,14 +140,8 @@ def test_a_result_that_comes_after_weeks_is_kept_though_its_job_was_given_up(wor
 
 @pytest.mark.parametrize("hidden", ["graph", "target"])
 def test_a_late_result_of_what_was_hidden_meanwhile_is_kept_out_of_sight(world: World, hidden: str) -> None:
-    agent = world.agent()
-    graph = world.graph()
-    world.client.profile(TARGET.id, graphs=[graph])
-    job, now = lease(agent), time.time()
-    with world.database.write.begin() as session:
-        assert queue.expire(session, now=now + 3600) == 1
-        session.execute(update(tables.Agent).values(seen_unix_s=now - 8 * 86_400))
-    fail_abandoned_jobs(world.database, world.settings)
+    agent, graph, job = leased_long_ago(world)
+    now = time.time()
     with world.database.write.begin() as session:
         table = {"graph": tables.Graph, "target": tables.Target}[hidden]
         session.execute(update(table).values(hidden_unix_s=now))
