@@ -30,7 +30,7 @@ LEAST_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedRun:
-    """What one measurement counted.
+    """The counts of one measurement.
 
     Args:
         counts: event → count of one run of the network.

@@ -20,7 +20,7 @@ _REMEDIES = {
     "another descriptor.",
     "microbench": "have its agent run them (`latcast agent` does when it starts), or train with another descriptor.",
 }
-"""What helps where evidence is missing."""
+"""Advice for those whose evidence is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

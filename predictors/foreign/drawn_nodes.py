@@ -1,4 +1,4 @@
-"""What there is to draw of a graph: its nodes as columns, which take a tenth of the memory of a graph's records."""
+"""Nodes of a graph as columns, to be drawn: far less memory than the graph's records take."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

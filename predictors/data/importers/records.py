@@ -164,7 +164,7 @@ def _off(column: Column, index: int, median: float) -> Skipped:
 
 
 def told_apart_by(target: Target) -> list[str]:
-    """What tells a table's target from others of its device: the space, then what further columns say of it."""
+    """Words that tell a table's target from others of its device: the space, then those of further columns."""
     others = [f"{name} {value}" for name, value in target.options.items() if name != "space"]
     return [target.options.get("space", ""), *others]
 

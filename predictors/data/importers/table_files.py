@@ -44,7 +44,7 @@ _MOST_COLUMNS = 200
 _MOST_LINE, _MOST_CELL = 2**22, 2**17
 """Characters of a line and of a cell: a packed file of a few kilobytes may hold a line of gigabytes."""
 _MOST_CHUNK_BYTES = 2**29
-"""Of one column within a group of a Parquet file's rows, unpacked."""
+"""Most bytes of one column within a group of a Parquet file's rows, unpacked."""
 _ROWS_AT_ONCE = 256
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _ALIASES: Mapping[str, tuple[str, ...]] = {

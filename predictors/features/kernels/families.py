@@ -1,4 +1,4 @@
-"""What runtimes call kernels → the ONNX operator that they are of."""
+"""Names that runtimes give kernels → the ONNX operator that they are of."""
 
 __all__ = ["operator_family"]
 

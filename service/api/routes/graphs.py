@@ -153,7 +153,7 @@ def list_nodes(graph_hash: str, parts: PartsOf, _caller: Reader) -> schemas.Node
 
 
 def _nodes_json(graph_hash: str, nodes: DrawnNodes) -> Iterator[bytes]:
-    """`NodesOut`, node by node: as objects all of them would take ten times as much memory."""
+    """`NodesOut`, node by node: as objects all of them would take far more memory."""
     yield b'{"hash":"%s","nodes":[' % graph_hash.encode()
     for place, node in enumerate(nodes):
         yield (b"," if place else b"") + schemas.NodeOut.model_validate(node).model_dump_json().encode()
