@@ -149,6 +149,31 @@ def test_views_are_accessible_and_fit_and_stay_where_they_are(served: Served, op
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the screen"
 
 
+def test_a_network_is_explained_on_one_target_however_late_its_measurement_comes(
+    served: Served, open_tab: OpenTab
+) -> None:
+    page = open_tab(f"{served.url}/ui/index.html").page
+    calls: list[str] = []
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.on("request", lambda request: "/explain" in request.url and calls.append(request.url))
+    page.route("**/v1/measurements/1", hold)
+    with page.expect_response(lambda answer: "/v1/targets?" in answer.url):
+        page.goto(served.at(address(served, "network")))
+    until(page, "document.querySelector('.graph svg, .graph canvas')")
+    assert calls == []
+    held[0].continue_()
+    page.get_by_text("Coloured by time").wait_for(state="attached")
+    loaded(page)
+    until(page, "document.querySelector('table')")
+    assert len(calls) == 1, calls
+    moved, by = shift(page)
+    assert moved <= MOST_SHIFT, by
+
+
 def test_an_empty_service_says_what_to_do(serve: Callable[..., Served], open_tab: OpenTab) -> None:
     page = open_tab(serve(empty=True).at("/")).page
     loaded(page)

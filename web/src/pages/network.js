@@ -22,11 +22,12 @@ export default function Network({ hash, query }) {
   const targets = useApi("targets", { limit: 1000 });
   const measurement = query.get("measurement");
   const measured = useApi(measurement ? `measurements/${measurement}` : null);
-  const target = query.get("target") ?? measured.data?.summary.target ?? targets.data?.items[0]?.id;
+  const unsure = Boolean(measurement) && !measured.data && !measured.error; // until it is here, the page guesses neither a target nor that nothing was timed
+  const target = query.get("target") ?? (unsure ? undefined : (measured.data?.summary.target ?? targets.data?.items[0]?.id));
   const forecast = useExplanation(target, hash);
   const beside = query.get("beside");
   const other = useExplanation(beside ?? undefined, hash);
-  const source = query.get("source") ?? (measured.data?.measurement.runs.some((/** @type {any} */ run) => run.kernels) ? "measured" : "forecast");
+  const source = query.get("source") ?? (unsure || measured.data?.measurement.runs.some((/** @type {any} */ run) => run.kernels) ? "measured" : "forecast");
   const [chosen, setChosen] = useState(/** @type {number|null} */ (null));
   const text = query.get("q") ?? "";
   const kernels = useMemo(() => (nodes.data ? kernelsOf(source, measured.data, forecast.data, nodes.data.nodes) : null), [source, measured.data, forecast.data, nodes.data]);
