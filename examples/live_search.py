@@ -14,7 +14,7 @@ from profilers.search_spaces import get_space
 SPACE = "ofa_mbv3"
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--server", default="http://127.0.0.1:8321")
-parser.add_argument("--target", required=True, help="id of the target, or its device's name")
+parser.add_argument("--target", help="id, device's name or words of its label; else the only one")
 parser.add_argument("--limit-ms", type=float, default=30.0)
 parser.add_argument("--probability", type=float, default=0.9)
 parser.add_argument("--trials", type=int, default=400, help="networks that are forecast, about")
@@ -24,8 +24,7 @@ parser.add_argument("--svg", type=Path)
 asked = parser.parse_args()
 
 with Client(asked.server) as client:
-    named = [one["id"] for one in client.targets() if asked.target in (one["id"], one["device_name"])]
-    target = client.target(named[0])
+    target = client.find_target(asked.target)
     if asked.samples:
         job = client.adapt(target.id, samples=asked.samples, pool={"space": SPACE})
         print(f"adapting: {client.wait(job['id'])['state']}")
