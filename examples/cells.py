@@ -1,6 +1,7 @@
 """Parts that the examples share: how they are called, cells of NAS-Bench-201, and a stand-in for training."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ EDGES = 6
 def options(text: str) -> argparse.Namespace:
     """The options of an example."""
     parser = argparse.ArgumentParser(description=text)
-    parser.add_argument("--server", default="http://127.0.0.1:8321")
+    parser.add_argument("--server", default=os.environ.get("LATCAST_SERVER", "http://127.0.0.1:8321"))
     parser.add_argument(
         "--target", help="its id, its device's name, or words of its label; the only one where left out"
     )

@@ -4,6 +4,7 @@ Multiply-accumulates stand in for accuracy, since they need no training. Start `
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from latcast import Client, Feasible
@@ -13,7 +14,7 @@ from profilers.search_spaces import get_space
 
 SPACE = "ofa_mbv3"
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--server", default="http://127.0.0.1:8321")
+parser.add_argument("--server", default=os.environ.get("LATCAST_SERVER", "http://127.0.0.1:8321"))
 parser.add_argument("--target", help="id, device's name or words of its label; else the only one")
 parser.add_argument("--limit-ms", type=float, default=30.0)
 parser.add_argument("--probability", type=float, default=0.9)
