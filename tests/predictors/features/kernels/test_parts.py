@@ -147,7 +147,7 @@ ENDS = r"ends with may be joined with what comes after"
         (lambda net, x: conv(net, activation(net, x, "relu"), 8), BEGINS),
         (lambda net, x: add(net, activation(net, x, "sigmoid"), conv(net, x, 16)), BEGINS),
         (lambda net, x: add(net, x, x), BEGINS),
-        (lambda net, x: net.op("Conv", [net.weight(1, 4, 8, 8), x], (1, 16, 1, 1)), BEGINS),
+        (lambda net, x: net.op("Conv", [net.weight(1, 16, 8, 8), x], (1, 1, 1, 1)), BEGINS),
         (lambda net, x: transpose(net, conv(net, x, 16), (0, 2, 3, 1)), ENDS),
         (lambda net, x: flatten(net, conv(net, x, 16)), ENDS),
     ],
