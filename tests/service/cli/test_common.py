@@ -7,7 +7,7 @@ import typer
 from sqlalchemy import select
 
 from latcast.schema import InputError, UnknownNameError
-from service.cli.common import find_target, open_client, open_database, parse_pairs
+from service.cli.common import find_target, named_target, open_client, open_database, parse_pairs
 from service.db import tables
 
 TARGETS = [
@@ -81,3 +81,12 @@ def test_a_database_that_is_not_there_is_made_and_migrated(tmp_path: Path, monke
         assert settings.data_dir == tmp_path / "new"
         assert settings.enrolment_ttl_s == 77
     assert list((tmp_path / "new").glob("*.db"))
+
+
+def test_what_cannot_be_guessed_at_is_named_by_words_that_fit_one_target_alone() -> None:
+    offered = [{**target, "offered": target["id"] == "aacc"} for target in TARGETS]
+    assert named_target(offered, "PI 4") == "aacc"
+    assert named_target(offered, "aabb") == "aabb"
+    with pytest.raises(InputError, match=r"fit 'pi'; name one by its id: aabb \(pi, onnxruntime 1 thread\); aacc"):
+        named_target(offered, "pi")
+    assert named_target(offered, "zzz") == "zzz"
