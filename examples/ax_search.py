@@ -27,5 +27,7 @@ with Client(asked.server) as client:
             text_of=lambda one: text_of([one[f"edge{edge}"] for edge in range(EDGES)]),
             objectives=lambda text: {"score": score(text)},
         )
-parameters, outcome, *_ = ax.get_best_parameterization()
-print(parameters, outcome)
+found, outcome, *_ = ax.get_best_parameterization()
+(score_mean, _), (latency_ms, latency_sem) = outcome["score"], outcome["latency_ms"]
+cell = text_of([found[f"edge{edge}"] for edge in range(EDGES)])
+print(f"{score_mean:5.1f}  {latency_ms:7.2f} ms  (± {latency_sem:.2f})  {cell}")

@@ -1,6 +1,7 @@
 """Parts that the examples share: how they are called, cells of NAS-Bench-201, and a stand-in for training."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +15,10 @@ EDGES = 6
 def options(text: str) -> argparse.Namespace:
     """The options of an example."""
     parser = argparse.ArgumentParser(description=text)
-    parser.add_argument("--server", default="http://127.0.0.1:8321")
-    parser.add_argument("--target", required=True, help="beginning of the target's id, or its device's name")
+    parser.add_argument("--server", default=os.environ.get("LATCAST_SERVER", "http://127.0.0.1:8321"))
+    parser.add_argument(
+        "--target", help="its id, its device's name, or words of its label; the only one where left out"
+    )
     parser.add_argument("--limit-ms", type=float, default=20.0)
     parser.add_argument("--probability", type=float, default=0.9)
     parser.add_argument("--trials", type=int, default=200)
@@ -24,8 +27,7 @@ def options(text: str) -> argparse.Namespace:
 
 def feasible(client: Client, asked: argparse.Namespace) -> Feasible:
     """The limit on the target that was asked for."""
-    names = (target["id"] for target in client.targets() if asked.target in (target["id"], target["device_name"]))
-    return Feasible(client.target(next(names)), asked.limit_ms, asked.probability, space=SPACE)
+    return Feasible(client.find_target(asked.target), asked.limit_ms, asked.probability, space=SPACE)
 
 
 def text_of(choices: Sequence[Any]) -> str:

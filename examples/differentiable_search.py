@@ -9,8 +9,7 @@ from latcast.adapters.differentiable import ExpectedLatency
 STEPS = 400
 asked = options(__doc__)
 with Client(asked.server) as client:
-    names = (one["id"] for one in client.targets() if asked.target in (one["id"], one["device_name"]))
-    target = client.target(next(names))
+    target = client.find_target(asked.target)
     table = target.lookup_table("fbnet")
     print(f"A sum explains {table['explained_variance']:.1%} of the variance of the latencies.")
     latency = ExpectedLatency(table)

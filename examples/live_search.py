@@ -4,6 +4,7 @@ Multiply-accumulates stand in for accuracy, since they need no training. Start `
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from latcast import Client, Feasible
@@ -13,8 +14,8 @@ from profilers.search_spaces import get_space
 
 SPACE = "ofa_mbv3"
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--server", default="http://127.0.0.1:8321")
-parser.add_argument("--target", required=True, help="id of the target, or its device's name")
+parser.add_argument("--server", default=os.environ.get("LATCAST_SERVER", "http://127.0.0.1:8321"))
+parser.add_argument("--target", help="id, device's name or words of its label; else the only one")
 parser.add_argument("--limit-ms", type=float, default=30.0)
 parser.add_argument("--probability", type=float, default=0.9)
 parser.add_argument("--trials", type=int, default=400, help="networks that are forecast, about")
@@ -24,8 +25,7 @@ parser.add_argument("--svg", type=Path)
 asked = parser.parse_args()
 
 with Client(asked.server) as client:
-    named = [one["id"] for one in client.targets() if asked.target in (one["id"], one["device_name"])]
-    target = client.target(named[0])
+    target = client.find_target(asked.target)
     if asked.samples:
         job = client.adapt(target.id, samples=asked.samples, pool={"space": SPACE})
         print(f"adapting: {client.wait(job['id'])['state']}")
@@ -51,5 +51,12 @@ for place, candidate in enumerate(best):
 if asked.svg:
     series = {"tried": [(one.latency_ms, one.score / 1e6) for one in found]}
     series["best, measured"] = [(float(known.latency_ms[i]), one.score / 1e6) for i, one in enumerate(best)]
-    chart = curves(f"{SPACE} within {asked.limit_ms:g} ms", "million MACs", "latency, ms", series, joined=False)
+    chart = curves(
+        f"{SPACE} within {asked.limit_ms:g} ms",
+        "million MACs",
+        "latency, ms",
+        series,
+        joined=False,
+        limit=asked.limit_ms,
+    )
     asked.svg.write_text(chart)

@@ -35,6 +35,7 @@ from latcast.schema import (
     from_plain,
     to_plain,
 )
+from latcast.target_names import find_target
 from latcast.transport import ServiceTransport, secret_of
 
 __all__ = ["Client"]
@@ -607,6 +608,16 @@ class Client:
     def target(self, target: TargetId) -> RemoteTarget:
         """One target: a dictionary with the adaptation that answers for it, and `predict` for search loops."""
         return RemoteTarget(self, self._service.json("GET", f"/targets/{target}"))
+
+    def find_target(self, wanted: str | None = None) -> RemoteTarget:
+        """The one target that is meant by an id, the beginning of one, a device's name, or words of device and label.
+
+        None means the only target, or the only one that is offered.
+
+        Raises:
+            InputError: no target, or more than one, fits; the message lists them.
+        """
+        return self.target(find_target(self.targets(), wanted)["id"])
 
     def microbench(self, target: TargetId) -> Plain | None:
         """The hardware descriptor of a target: `microbench` and `created_unix_s`; None where it has none."""

@@ -15,6 +15,7 @@ from latcast.errors import UnavailableError
 from latcast.loops import AsyncRemoteTarget, Forecasts
 from latcast.onnx_files import without_weights
 from latcast.schema import FINISHED_STATES, JobKind, TargetId, to_plain
+from latcast.target_names import find_target
 
 __all__ = ["AsyncClient"]
 
@@ -73,6 +74,16 @@ class AsyncClient:
     async def target(self, target: TargetId) -> AsyncRemoteTarget:
         """One target: a dictionary with the adaptation that answers for it, and `predict` for search loops."""
         return AsyncRemoteTarget(self, await self._service.json("GET", f"/targets/{target}"))
+
+    async def find_target(self, wanted: str | None = None) -> AsyncRemoteTarget:
+        """The one target that is meant by an id, the beginning of one, a device's name, or words of device and label.
+
+        None means the only target, or the only one that is offered.
+
+        Raises:
+            InputError: no target, or more than one, fits; the message lists them.
+        """
+        return await self.target(find_target(await self.targets(), wanted)["id"])
 
     async def predict(
         self,

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from math import ceil, floor, log10
 
-__all__ = ["bars", "curves", "lines"]
+__all__ = ["bars", "curves", "lines", "round_ticks"]
 
 _WIDTH, _HEIGHT = 780, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 210, 34, 70
@@ -67,6 +68,7 @@ def curves(
     series: Mapping[str, Sequence[tuple[float, float]]],
     *,
     joined: bool = True,
+    limit: float | None = None,
 ) -> str:
     """A chart of points over a quantity whose axis is linear.
 
@@ -76,20 +78,34 @@ def curves(
         across: name of the quantity on the horizontal axis, with its unit.
         series: name → points (x, y); without any point the chart is empty.
         joined: whether lines connect the points of a series.
+        limit: value on the horizontal axis at which a dashed line is drawn.
     """
     points = [point for part in series.values() for point in part] or [(0.0, 0.0)]
-    left, right = min(x for x, _ in points), max(x for x, _ in points)
+    across_all = [x for x, _ in points] + ([] if limit is None else [limit])
+    left, right = min(across_all), max(across_all)
     low, high = min(y for _, y in points), max(y for _, y in points)
     margin = 0.05 * (high - low) or 0.05
     frame = _Frame(title, unit, list(series), low - margin, high + margin)
     scale = frame.width / ((right - left) or 1.0)
     for index, (name, part) in enumerate(series.items()):
         frame.line([(_LEFT + (x - left) * scale, y) for x, y in sorted(part)], index, name, joined=joined)
-    for step in range(5):
-        x = left + (right - left) * step / 4
-        frame.label(_LEFT + (x - left) * scale, f"{x:.3g}", slanted=False)
+    for x in round_ticks(left, right):
+        frame.label(_LEFT + (x - left) * scale, f"{x:g}", slanted=False)
+    if limit is not None:
+        frame.limit(_LEFT + (limit - left) * scale)
     frame.caption(across)
     return frame.svg()
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """A few round values between two bounds, 1, 2 or 5 times a power of ten apart; the bound where they are equal."""
+    if not high > low:
+        return [low]
+    rough = (high - low) / 6
+    power = 10.0 ** floor(log10(rough))
+    step = next(factor * power for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= rough * 0.999)
+    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+    return [float(f"{place * step:.12g}") for place in range(first, last + 1)]
 
 
 class _Frame:
@@ -106,8 +122,8 @@ class _Frame:
             f'<text x="14" y="{_TOP + self.height / 2:.0f}" text-anchor="middle" '
             f'transform="rotate(-90 14 {_TOP + self.height / 2:.0f})">{escape(unit)}</text>'
         ]
-        for index in range(5):
-            self._grid(low + (high - low) * index / 4)
+        for value in round_ticks(low, high):
+            self._grid(value)
         for index, name in enumerate(names):
             y, x = _TOP + 8 + 18 * index, _WIDTH - _RIGHT + 14
             self._parts.append(
@@ -136,6 +152,12 @@ class _Frame:
             'stroke="#333333" stroke-dasharray="5 4"/>'
         )
 
+    def limit(self, x: float) -> None:
+        self._parts.append(
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_TOP + self.height}" '
+            'stroke="#333333" stroke-dasharray="5 4"/>'
+        )
+
     def label(self, x: float, text: str, *, slanted: bool) -> None:
         y = _TOP + self.height + 16
         turn = f'text-anchor="end" transform="rotate(-35 {x:.0f} {y})"' if slanted else 'text-anchor="middle"'
@@ -152,7 +174,7 @@ class _Frame:
         y = self._y(value)
         self._parts.append(
             f'<line x1="{_LEFT}" x2="{_LEFT + self.width}" y1="{y:.1f}" y2="{y:.1f}" stroke="#dddddd"/>'
-            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>'
+            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
         )
 
     def _y(self, value: float) -> float:

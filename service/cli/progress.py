@@ -20,7 +20,7 @@ from rich.text import Text
 
 from latcast.errors import UnavailableError
 from latcast.schema import FINISHED_STATES, JobState, LatcastError
-from service.cli.common import find_target
+from latcast.target_names import find_target
 from service.cli.tables import say, shown
 
 if TYPE_CHECKING:

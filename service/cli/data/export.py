@@ -7,7 +7,8 @@ import typer
 
 from latcast.schema import InputError
 from latcast.schema.counting import counted
-from service.cli.common import console, find_target, open_client
+from latcast.target_names import find_target
+from service.cli.common import console, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.results import check_writable, deliver
 from service.cli.tables import say

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, TimeElapsedColumn
 from latcast.onnx_files import read_model
 from latcast.schema import InputError, to_plain
 from latcast.schema.counting import counted
+from service.cli import own_database
 from service.cli.common import console, open_database, parse_pairs
 from service.cli.options import DatabaseUrlOption, DataDirOption, DimOption, JsonOption, ShapeOption
 from service.cli.progress import DESCRIPTION, bar
@@ -67,8 +68,8 @@ def import_table(
     Reads HELP's data folder; LatBench pickles (a file or a folder of them); a folder of ONNX files with NNLQP's
     gt.txt; a CSV or Parquet file with the columns target, space, text and ms, or with target, onnx (a path beside the
     table) and ms; or, with --model and --device, the output of onnxruntime_perf_test, trtexec (its log or
-    --exportTimes), TensorFlow Lite's benchmark_model or OpenVINO's benchmark_app. Works on the database directly, with
-    the settings of `latcast serve`, which may be running. All of it is imported or nothing; importing again adds what
+    --exportTimes), TensorFlow Lite's benchmark_model or OpenVINO's benchmark_app. Works on the database directly: that
+    of the running service, where the settings name none. All of it is imported or nothing; importing again adds what
     is new.
 
     \b
@@ -84,6 +85,7 @@ def import_table(
     """
     from service.measurements.table_import import store
 
+    folder = own_database.data_dir() if data_dir is None and database_url is None else None
     fixed = {name: value for name, value in (("target", device), ("space", space)) if value is not None}
     table = {"columns": parse_pairs(column or [], "--column"), "fixed": fixed, "unit": unit}
     with bar(console, DESCRIPTION, BarColumn(), TimeElapsedColumn()) as progress:
@@ -102,7 +104,7 @@ def import_table(
                 table,
                 lambda count: progress.update(task, description=f"{counted(count, 'model')} read"),
             )
-        with open_database(data_dir=data_dir, database_url=database_url) as (database, settings):
+        with open_database(data_dir=data_dir or folder, database_url=database_url) as (database, settings):
             stored = store(database, imported, progress=tell)
     deliver(_document(imported.report, stored, settings), json_out, lambda: _say(imported, stored, settings))
 

@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 
 from latcast.schema.counting import counted
-from service.cli.common import find_target, open_client
+from latcast.target_names import find_target
+from service.cli.common import open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.results import deliver
 from service.cli.tables import Column, names, numbers, output, print_table, say
@@ -57,7 +58,7 @@ def _cells(standing: Mapping[str, Any]) -> tuple[str, ...]:
         _percent(standing["median_ape"]),
         "–" if score is None else f"{score:.2f}",
         _percent(standing["record"]),
-        "–" if adapt_ms is None else f"{adapt_ms:.0f} ms",
+        "–" if adapt_ms is None else f"{adapt_ms:,.0f} ms",
     )
 
 

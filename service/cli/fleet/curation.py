@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema.counting import counted
-from service.cli.common import named_target, open_client
+from latcast.target_names import named_target
+from service.cli.common import open_client
 from service.cli.groups import Group
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.results import deliver

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from latcast.schema import FINISHED_STATES, InputError, JobKind, JobState, UnknownNameError
-from service.cli.common import find_target, open_client
+from latcast.target_names import find_target
+from service.cli.common import open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.progress import reason
 from service.cli.remarks import say_remarks

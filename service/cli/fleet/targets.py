@@ -9,7 +9,8 @@ from rich.console import Console
 
 from latcast.schema import to_plain
 from latcast.schema.counting import counted
-from service.cli.common import has_words, open_client
+from latcast.target_names import has_words
+from service.cli.common import open_client
 from service.cli.fleet.contenders import show_target
 from service.cli.groups import Group
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from latcast.schema.counting import counted
-from service.cli.common import console, find_target, open_client
+from latcast.target_names import find_target
+from service.cli.common import console, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, PredictorOption, ServerOption, TargetOption
 from service.cli.progress import first_target, follow, left_out_error
 from service.cli.results import deliver
@@ -63,7 +64,7 @@ def adapt(
     result = done["result"]
     sentence = (
         f"Adapted {registered['device_name']} ({registered['label']}) from {counted(result['support'], 'network')} in "
-        f"{result['adapt_ms']:.0f} ms; {left_out_error(result)}."
+        f"{result['adapt_ms']:,.0f} ms; {left_out_error(result)}."
     )
     _tell(sentence, done, json_out, warning=warning)
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.common import find_target, open_client
+from latcast.target_names import find_target
+from service.cli.common import open_client
 from service.cli.forecast.junit import Case, junit_xml
 from service.cli.forecast.network_files import networks_of
 from service.cli.forecast.networks import Network, predict_all

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import InputError
-from service.cli.common import console, find_target, open_client
+from latcast.target_names import find_target
+from service.cli.common import console, open_client
 from service.cli.forecast.explanation_report import print_explanation
 from service.cli.forecast.networks import item_of
 from service.cli.options import (

@@ -12,7 +12,8 @@ import typer
 from latcast.loops.frontier import Front, Point
 from latcast.schema import InputError
 from latcast.schema.counting import counted
-from service.cli.common import console, find_target, open_client
+from latcast.target_names import find_target
+from service.cli.common import console, open_client
 from service.cli.forecast.network_files import cells_of, column_of, read_text
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.progress import bar

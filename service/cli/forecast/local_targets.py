@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latcast.schema import Architecture, InputError, ProfileSettings, Target, UnknownNameError
-from service.cli.common import has_words
+from latcast.target_names import has_words
 
 if TYPE_CHECKING:
     from predictors.base import Predictor
@@ -77,7 +77,7 @@ def _one_target(targets: "Sequence[MeasuredTarget]", wanted: str | None) -> "Mea
     if not fitting:
         raise UnknownNameError("target", wanted or "of the default settings", listed)
     if len(fitting) > 1:
-        raise InputError(f"Several targets fit; choose one with --target ID: {'; '.join(listed)}.")
+        raise InputError(f"Several targets fit; choose one by its id (--target ID): {'; '.join(listed)}.")
     return fitting[0]
 
 

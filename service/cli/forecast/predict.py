@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from service.cli.common import console, find_target, open_client
+from latcast.target_names import find_target
+from service.cli.common import console, open_client
 from service.cli.forecast.network_files import networks_of
 from service.cli.forecast.networks import Network, predict_all
 from service.cli.options import (

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from latcast.schema.counting import counted
-from service.cli.common import find_target, open_client
+from latcast.target_names import find_target
+from service.cli.common import open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.results import deliver
 from service.cli.tables import Column, names, numbers, output, print_table, say

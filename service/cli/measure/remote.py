@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.schema import InputError, JobState
-from service.cli.common import console, find_target, open_client
+from latcast.target_names import find_target
+from service.cli.common import console, open_client
 from service.cli.fleet.uploads import Uploaded, upload_all
 from service.cli.forecast.network_files import networks_of
 from service.cli.forecast.networks import Network

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from latcast.schema import InputError
-from service.cli.common import find_target, open_client
+from latcast.target_names import find_target
+from service.cli.common import open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, LevelOption, ServerOption, TargetOption
 from service.cli.results import deliver, writable
 from service.cli.tables import echo

@@ -11,7 +11,8 @@ import typer
 
 from latcast.schema import InputError
 from latcast.schema.counting import counted
-from service.cli.common import console, find_target, open_client, parse_pairs
+from latcast.target_names import find_target
+from service.cli.common import console, open_client, parse_pairs
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.progress import follow_progress
 from service.cli.results import deliver

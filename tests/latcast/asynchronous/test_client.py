@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 
-from latcast import AsyncClient
+from latcast import AsyncClient, Client
 from latcast.errors import UnavailableError
 from latcast.loops import target
+from latcast.schema import InputError
 
 T = TypeVar("T")
 
@@ -72,6 +73,25 @@ def test_one_target_forecasts_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(service, search) == [1.0, 2.0, 2.0, 3.0]
     texts = [body["texts"] for _, path, body in service.asked if path == "/predict"]
     assert texts == [["x", "yy"], ["zzz"]]
+
+
+def test_a_target_is_found_by_what_people_call_it() -> None:
+    listed = {
+        "items": [
+            {"id": "a1", "device_name": "pi", "label": "fp32"},
+            {"id": "b2", "device_name": "pi", "label": "int8"},
+        ]
+    }
+
+    class Two(Service):
+        def answer(self, path: str, body: Any) -> dict[str, Any]:
+            return {**listed, "next_cursor": None} if path == "/targets" else super().answer(path, body)
+
+    assert run(Two(), lambda client: client.find_target("pi int8")).id == "b2"
+    with Client("http://service", transport=httpx2.MockTransport(Two())) as client:
+        assert client.find_target("a").id == "a1"
+        with pytest.raises(InputError, match=r"a1.*b2"):
+            client.find_target()
 
 
 def test_several_targets_are_asked_together() -> None:

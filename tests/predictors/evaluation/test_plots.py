@@ -3,8 +3,10 @@
 import xml.etree.ElementTree as ET
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from predictors.evaluation.plots import bars, curves, lines
+from predictors.evaluation.plots import bars, curves, lines, round_ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -62,3 +64,34 @@ def test_curves_have_a_linear_axis() -> None:
     apart = curves("T", "y", "x", {"a": [(0.0, 1.0), (10.0, 3.0)]}, joined=False)
     assert 'points=""' in apart
     assert curves("T", "y", "x", {}).startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (2.66, 8.53, [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]),
+        (0.0, 1.0, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (-0.05, 0.05, [-0.04, -0.02, 0.0, 0.02, 0.04]),
+        (1e-9, 3e-9, [1e-9, 1.5e-9, 2e-9, 2.5e-9, 3e-9]),
+        (7.0, 7.0, [7.0]),
+    ],
+)
+def test_axes_have_round_numbers(low: float, high: float, ticks: list[float]) -> None:
+    assert round_ticks(low, high) == pytest.approx(ticks)
+
+
+@given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))
+def test_ticks_lie_between_the_bounds_and_are_neither_few_nor_many(low: float, width: float) -> None:
+    assume(low + width > low and width > 1e-9 * abs(low))
+    ticks = round_ticks(low, low + width)
+    assert 2 <= len(ticks) <= 8
+    assert min(ticks) >= low - 1e-6 * width
+    assert max(ticks) <= low + width * (1 + 1e-6)
+
+
+def test_a_limit_is_a_dashed_line_on_the_horizontal_axis() -> None:
+    chart = parsed(curves("T", "y", "x", {"a": [(0.0, 1.0), (5.0, 3.0)]}, joined=False, limit=10.0))
+    (dashed,) = [line for line in chart.iter(f"{SVG}line") if line.get("stroke-dasharray")]
+    dots = [float(dot.get("cx", "nan")) for dot in chart.iter(f"{SVG}circle")]
+    assert float(dashed.get("x1", "nan")) - dots[0] == pytest.approx(2 * (dots[1] - dots[0]), abs=0.2)
+    assert dashed.get("x1") == dashed.get("x2")

@@ -10,9 +10,12 @@ from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from latcast.schema import InputError, LatcastError, UnknownNameError
+from service.cli import own_database
 from service.cli.data.importing import import_table
 from service.db import tables
 from service.db.session import Database, create_engine_for
+from service.operations import running
+from service.operations.running import RunningService, leave_note
 from service.settings import Settings
 from tests.predictors.tables import save_torch, write_cells
 from tests.service.helpers import CELL, model
@@ -143,3 +146,23 @@ def test_what_was_imported_and_left_out_can_be_had_as_json(new_sqlite: str, tmp_
     assert [item["rows"] for item in read["skipped"]] == [1]
     assert read["stored"] == {"targets": 1, "added": 1, "changed": 0, "known": 0}
     assert read["database"] in new_sqlite
+
+
+def test_the_running_services_database_is_meant_where_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(own_database, "echo", lambda text, **_: said.append(text))
+    for name in ("LATCAST_DATABASE_URL", "LATCAST_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(running, "NOTES", tmp_path / "notes")
+    monkeypatch.chdir(tmp_path)
+    table = write(tmp_path, f"phone,nasbench201,{CELL},2")
+    there = tmp_path / "there"
+    with leave_note(RunningService(address="http://here", data_dir=str(there), own_url=False)):
+        invoke(table)
+        assert (there / "latcast.db").exists()
+        assert said == [f"Works on {there}, the database of the service at http://here."]
+        invoke(table, "--data-dir", tmp_path / "mine")
+    assert (tmp_path / "mine" / "latcast.db").exists()
+    assert not (tmp_path / "latcast-data").exists()

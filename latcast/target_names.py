@@ -1,0 +1,69 @@
+"""Which target is meant by what people call it: an id, the beginning of one, a device's name, or words of its label."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from latcast.schema import InputError, UnknownNameError
+
+__all__ = ["find_target", "has_words", "named_target"]
+
+
+def find_target(targets: Sequence[Mapping[str, Any]], wanted: str | None) -> Mapping[str, Any]:
+    """The one target that is meant.
+
+    Args:
+        targets: as the service lists them.
+        wanted: an id, the beginning of one, a device's name, or words of device and label; None for the only target, or
+            the only one that is offered. Of several that fit, the only one that is offered is meant.
+
+    Raises:
+        InputError: no target, or more than one, fits; the message lists them.
+    """
+    if not targets:
+        raise InputError("The service knows no target yet: run `latcast agent` on the device to register one.")
+    matches = list(targets) if wanted is None else _fitting(targets, wanted)
+    if not matches:
+        raise UnknownNameError("target", wanted or "", [target["id"] for target in targets])
+    offered = [target for target in matches if target.get("offered")]
+    if len(offered) == 1:
+        return offered[0]
+    if len(matches) > 1:
+        raise InputError(f"Several targets fit; choose one by its id (--target ID): {_listed(matches)}.")
+    return matches[0]
+
+
+def named_target(targets: Sequence[Mapping[str, Any]], wanted: str) -> str:
+    """The id of the target that is meant, for what cannot be guessed at: of several that fit none is chosen.
+
+    Args:
+        targets: as the service lists them.
+        wanted: as `find_target` takes it.
+
+    Returns:
+        The id; `wanted` as it is where none fits, which the service then says of targets that it does not list.
+
+    Raises:
+        InputError: several fit; the message lists them.
+    """
+    matches = _fitting(targets, wanted)
+    if len(matches) > 1:
+        raise InputError(f"Several targets fit {wanted!r}; name one by its id: {_listed(matches)}.")
+    return str(matches[0]["id"]) if matches else wanted
+
+
+def _listed(targets: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{target['id']} ({target['device_name']}, {target['label']})" for target in targets)
+
+
+def _fitting(targets: Sequence[Mapping[str, Any]], wanted: str) -> list[Mapping[str, Any]]:
+    """The targets of that id; else those whose id begins so or whose device has the name; else those with the words."""
+    return (
+        [target for target in targets if target["id"] == wanted]
+        or [target for target in targets if target["id"].startswith(wanted) or target["device_name"] == wanted]
+        or [target for target in targets if has_words(f"{target['device_name']} {target['label']}", wanted)]
+    )
+
+
+def has_words(text: str, wanted: str) -> bool:
+    """Whether a text has every one of these words, in any order and case."""
+    return bool(wanted.strip()) and set(wanted.casefold().split()) <= set(text.casefold().split())

@@ -1,0 +1,61 @@
+"""How a target is named: by an id, the beginning of one, a device's name, or words of its label."""
+
+import pytest
+
+from latcast.schema import InputError, UnknownNameError
+from latcast.target_names import find_target, named_target
+
+TARGETS = [
+    {"id": "aabb", "device_name": "pi", "label": "onnxruntime 1 thread"},
+    {"id": "aacc", "device_name": "pi", "label": "onnxruntime 4 threads"},
+    {"id": "ffff", "device_name": "server", "label": "onnxruntime 1 thread"},
+]
+
+
+@pytest.mark.parametrize(("wanted", "found"), [("aabb", "aabb"), ("f", "ffff"), ("server", "ffff"), ("aab", "aabb")])
+def test_a_target_is_named_by_id_beginning_or_device(wanted: str, found: str) -> None:
+    assert find_target(TARGETS, wanted)["id"] == found
+
+
+def test_a_whole_id_wins_over_ids_that_begin_with_it() -> None:
+    longer = [{"id": "aabbcc", "device_name": "pi", "label": ""}, *TARGETS]
+    assert find_target(longer, "aabb")["id"] == "aabb"
+
+
+def test_a_target_that_is_not_clear_is_asked_for() -> None:
+    assert find_target(TARGETS[:1], None)["id"] == "aabb"
+    with pytest.raises(InputError, match=r"aabb.*aacc"):
+        find_target(TARGETS, "pi")
+    with pytest.raises(InputError, match="--target"):
+        find_target(TARGETS, None)
+    with pytest.raises(UnknownNameError, match="zzz"):
+        find_target(TARGETS, "zzz")
+    with pytest.raises(InputError, match="latcast agent"):
+        find_target([], None)
+
+
+def test_a_target_is_named_by_words_of_its_device_and_label() -> None:
+    assert find_target(TARGETS, "PI 4")["id"] == "aacc"
+    assert find_target(TARGETS, "thread server")["id"] == "ffff"
+    with pytest.raises(InputError, match=r"aabb.*aacc"):
+        find_target(TARGETS, "onnxruntime pi")
+    with pytest.raises(UnknownNameError):
+        find_target(TARGETS, "pi 8")
+    with pytest.raises(UnknownNameError):
+        find_target(TARGETS, " ")
+
+
+def test_the_only_offered_target_of_several_is_meant() -> None:
+    offered = [{**target, "offered": target["id"] == "aacc"} for target in TARGETS]
+    assert find_target(offered, None)["id"] == "aacc"
+    assert find_target(offered, "pi")["id"] == "aacc"
+    assert find_target(offered, "aabb")["id"] == "aabb"
+
+
+def test_what_cannot_be_guessed_at_is_named_by_words_that_fit_one_target_alone() -> None:
+    offered = [{**target, "offered": target["id"] == "aacc"} for target in TARGETS]
+    assert named_target(offered, "PI 4") == "aacc"
+    assert named_target(offered, "aabb") == "aabb"
+    with pytest.raises(InputError, match=r"fit 'pi'; name one by its id: aabb \(pi, onnxruntime 1 thread\); aacc"):
+        named_target(offered, "pi")
+    assert named_target(offered, "zzz") == "zzz"
