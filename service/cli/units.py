@@ -60,5 +60,5 @@ def ago(unix_s: float | None, now: float | None = None) -> str:
     seconds = max(0.0, (time.time() if now is None else now) - unix_s)
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
+            return f"{seconds / size:,.0f} {unit} ago"
     return f"{seconds:.0f} s ago"

@@ -344,7 +344,7 @@ def test_counts_have_commas() -> None:
     """Whatever a table counts: ids, hashes, dates and shapes are no counts, nor are sizes that somebody asked for."""
     long = re.compile(r"(?<![\w.,×=-])[1-9]\d{3,}(?![\w.×-])")
     assert long.findall("1234 of 12,345 in 1×1024×28 at 1970-01-01, 1234.5 ms, g1-1234") == ["1234"]
-    sizes = {"predict", "microbench", "demo, machine"}
+    sizes = {"predict", "profile", "microbench", "demo, machine"}
     found = {
         name: counts
         for name, printer in TABLES.items()
