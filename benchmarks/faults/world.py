@@ -251,10 +251,12 @@ class World:
     # --- The end ------------------------------------------------------------------------------------------------
 
     def losses(self) -> Losses:
-        """Counts once everybody has had the time to finish."""
-        until = time.monotonic() + PATIENCE_S
+        """Counts once everything is finished, or nothing was acknowledged for `PATIENCE_S`: what is left is stuck."""
+        known, until = len(self.acknowledged()), time.monotonic() + PATIENCE_S
         while self._unfinished() and time.monotonic() < until:
             time.sleep(0.2)
+            if (more := len(self.acknowledged())) > known:
+                known, until = more, time.monotonic() + PATIENCE_S
         self.kill("agents")
         self.kill("service")
         return count_losses(self._database.url, self.acknowledged())
