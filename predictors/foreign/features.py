@@ -35,6 +35,7 @@ from predictors.features.kernels import (
     names_feature,
 )
 from predictors.features.kernels.attribution import attribute_to
+from predictors.features.kernels.parts import KERNELS_OF_PART, PartTable, part_feature, read_part
 from predictors.features.kernels.table import KERNEL_NAMES, KERNELS, read_kernels, read_names, read_table
 from predictors.foreign.drawn_nodes import NODES, DrawnNodes, node_columns
 from predictors.networks import RECORD, Feature
@@ -117,7 +118,7 @@ def unpacked(feature: Feature, plain: Any, arrays: Arrays) -> Any:
 
 def weigh(value: Any) -> int:
     """Bytes that a value takes in memory, about: for caches."""
-    if isinstance(value, KernelTable):
+    if isinstance(value, KernelTable | PartTable):
         return value.size_bytes
     if isinstance(value, Graph):
         bodies = sum(weigh(body) for node in value.nodes for body in node.bodies)
@@ -141,7 +142,10 @@ def _plain_weight(value: Any) -> int:
 
 
 def _pack_kernels(graph: Graph, *rules: Any) -> Packed:
-    table = read_table(graph, _rules(*rules))
+    return _packed_table(read_table(graph, _rules(*rules)))
+
+
+def _packed_table(table: KernelTable) -> Packed:
     if len(table) > MOST_KERNELS:
         raise ModelLimitError("kernels", allowed=MOST_KERNELS, found=f"{len(table):,}")
     operators, places = _distinct(table.operators)
@@ -171,6 +175,24 @@ def _unpack_kernels(plain: Any, arrays: Arrays) -> KernelTable:
     if values.shape != (count, width) or len(lengths) != 1 or not count or not _within(kinds, len(CLASSES)):
         raise ValueError("no table of kernels")
     return table
+
+
+def _pack_part(graph: Graph, *parts: Any) -> Packed:
+    *rules, reads_blocks, last = parts
+    read = read_part(graph, _rules(*rules), reads_blocks=bool(reads_blocks), last=bool(last))
+    operators, arrays = _packed_table(read.table)
+    return [operators, list(read.shape), read.gives_blocks, read.flops, read.size], arrays
+
+
+def _unpack_part(plain: Any, arrays: Arrays) -> PartTable:
+    operators, shape, gives_blocks, flops, size = plain
+    if (
+        not all(type(number) is int and number >= 0 for number in (*shape, flops, size))
+        or type(gives_blocks) is not bool
+    ):
+        raise ValueError("no part of a network")
+    table = _unpack_kernels(operators, arrays)
+    return PartTable(table=table, shape=tuple(shape), gives_blocks=gives_blocks, flops=flops, size=size)
 
 
 def _pack_names(graph: Graph, *rules: Any) -> Packed:
@@ -309,6 +331,13 @@ FEATURES: Mapping[str, FeatureKind] = {
         of_target=lambda target: timings_feature((), ExecutionTraits.of(target)),
         pack=_pack_timings,
         unpack=lambda _, arrays: _array(arrays, "times", "<f8", 1),
+    ),
+    KERNELS_OF_PART: FeatureKind(
+        of_target=lambda target: part_feature(
+            kernels_feature(ExecutionTraits.of(target)), reads_blocks=False, last=False
+        ),
+        pack=_pack_part,
+        unpack=_unpack_part,
     ),
     "flat": FeatureKind(of_target=_always(FLAT), pack=_pack_flat, unpack=_unpack_flat),
     "nodes": FeatureKind(of_target=_always(NODES), pack=_pack_nodes, unpack=_unpack_nodes),

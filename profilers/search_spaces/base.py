@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from latcast.schema import Architecture, InputError
+from profilers.search_spaces.builder import GraphBuilder
+from profilers.search_spaces.chains import Chain, record_part
 
 __all__ = ["Encoding", "Position", "SearchSpace"]
 
@@ -78,6 +80,31 @@ class SearchSpace(ABC):
         `profilers.onnx_graph.refill_weights`. Whatever writes ONNX is imported in here, as the service parses texts in
         a process that never imports it and has networks built in a limited one, which may not write files.
         """
+
+    def chain(self, architecture: Architecture) -> Chain | None:
+        """The network as a chain of parts, of which `to_onnx` then writes it; None where it is not given as one.
+
+        What is known of a part is kept, so that forecasts of new texts need no graph: a thousand a second and more.
+        """
+        return None
+
+    def part_to_onnx(self, architecture: Architecture, place: int, shape: tuple[int, ...]) -> bytes:
+        """One part of the architecture's chain by itself, as a model.
+
+        Args:
+            architecture: of the space.
+            place: of the part in the chain.
+            shape: of what it reads.
+
+        Raises:
+            InputError: the space does not give the network as a chain with such a part.
+        """
+        chain = self.chain(architecture)
+        if chain is None or not 0 <= place < len(chain.parts):
+            raise InputError(f"Networks of {self.name} have no part {place}.")
+        net = GraphBuilder(self.name)
+        record_part(net, chain.parts[place], shape)
+        return net.to_bytes()
 
     def positions(self) -> tuple[Position, ...]:
         """What is chosen where; empty for a space whose architectures have no fixed positions."""

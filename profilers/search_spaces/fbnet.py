@@ -6,6 +6,7 @@ second stage without stride, last convolution with 1,504 channels.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from latcast.schema import Architecture
 from latcast.schema.counting import counted
 from profilers.search_spaces.base import Encoding, Position, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder, Tensor
+from profilers.search_spaces.chains import Chain, Part, record_chain
 from profilers.search_spaces.errors import invalid
 from profilers.search_spaces.layers import add, channel_shuffle, conv_norm, flatten, global_pool, linear
 
@@ -133,13 +135,13 @@ class FBNet(SearchSpace):
     def to_onnx(self, architecture: Architecture) -> bytes:
         """The whole network, opset 17, weights as placeholders."""
         net = GraphBuilder(self.name)
-        x = conv_norm(net, net.input("image", IMAGE_SHAPE), STEM_CHANNELS, 3, "relu")
-        for index, (channels, stride) in zip(self._operators(architecture.text), LAYERS, strict=True):
-            block = BLOCKS[OPERATORS[index]]
-            x = _skip(net, x, channels, stride) if block is None else _block(net, x, block, channels, stride)
-        x = conv_norm(net, x, HEAD_CHANNELS, 1, "relu")
-        net.output(linear(net, flatten(net, global_pool(net, x)), CLASSES))
+        record_chain(net, self.chain(architecture))
         return net.to_bytes()
+
+    def chain(self, architecture: Architecture) -> Chain:
+        """Stem, blocks that compute anything, and head."""
+        blocks = zip(PARTS, self._operators(architecture.text), strict=True)
+        return Chain(IMAGE_SHAPE, [FIRST, *(part for parts, index in blocks if (part := parts[index])), LAST])
 
     def _operators(self, text: str) -> list[int]:
         operators, position = [], 0
@@ -155,13 +157,20 @@ class FBNet(SearchSpace):
         return operators
 
 
-def _skip(net: GraphBuilder, x: Tensor, channels: int, stride: int) -> Tensor:
-    if stride == 1 and x.channels == channels:
-        return x
+def _stem(net: GraphBuilder, x: Tensor) -> Tensor:
+    return conv_norm(net, x, STEM_CHANNELS, 3, "relu")
+
+
+def _head(net: GraphBuilder, x: Tensor) -> Tensor:
+    x = conv_norm(net, x, HEAD_CHANNELS, 1, "relu")
+    return linear(net, flatten(net, global_pool(net, x)), CLASSES)
+
+
+def _skip(net: GraphBuilder, x: Tensor, *, channels: int, stride: int) -> Tensor:
     return conv_norm(net, x, channels, 1, "relu", stride=stride)
 
 
-def _block(net: GraphBuilder, x: Tensor, block: Block, channels: int, stride: int) -> Tensor:
+def _block(net: GraphBuilder, x: Tensor, *, block: Block, channels: int, stride: int) -> Tensor:
     hidden = x.channels * block.expansion
     y = conv_norm(net, x, hidden, 1, "relu", groups=block.groups)
     if block.groups > 1:
@@ -169,3 +178,20 @@ def _block(net: GraphBuilder, x: Tensor, block: Block, channels: int, stride: in
     y = conv_norm(net, y, hidden, block.kernel, "relu", stride=stride, groups=hidden)
     y = conv_norm(net, y, channels, 1, groups=block.groups)
     return add(net, y, x) if y.shape == x.shape else y
+
+
+def _part(name: str, before: int, channels: int, stride: int) -> Part | None:
+    """The part that a block becomes behind so many channels; None for a skip of the same shape."""
+    block, key = BLOCKS[name], (name, channels, stride)
+    if block is not None:
+        return Part(key, partial(_block, block=block, channels=channels, stride=stride))
+    same = stride == 1 and before == channels
+    return None if same else Part(key, partial(_skip, channels=channels, stride=stride))
+
+
+FIRST, LAST = Part("stem", _stem), Part("head", _head)
+PARTS = tuple(
+    tuple(_part(name, before, channels, stride) for name in OPERATORS)
+    for before, (channels, stride) in zip((STEM_CHANNELS, *(width for width, _ in LAYERS)), LAYERS, strict=False)
+)
+"""For each position the part that each block becomes."""

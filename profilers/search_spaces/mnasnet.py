@@ -1,9 +1,11 @@
 """MnasNet's search space: seven blocks (Tan et al., CVPR 2019, https://arxiv.org/abs/1807.11626, section 4)."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import ClassVar
 
 from profilers.search_spaces.builder import GraphBuilder, Tensor
+from profilers.search_spaces.chains import Chain, Part, record_chain
 from profilers.search_spaces.layers import add, conv_norm, flatten, global_pool, linear, squeeze_excite
 from profilers.search_spaces.text_space import TextSpace, Values
 
@@ -28,19 +30,41 @@ class MnasNet(TextSpace):
 
     def build(self, net: GraphBuilder, head: Values, stages: Sequence[Values]) -> None:
         """The whole network, batch size 1, 1,000 classes."""
-        x = conv_norm(net, net.input("image", (1, 3, head["r"], head["r"])), STEM_CHANNELS, 3, "relu", stride=2)
-        for (channels, stride), block in zip(BLOCKS, stages, strict=True):
-            for layer in range(block["n"]):
-                x = _layer(net, x, block, channels, stride if layer == 0 else 1)
-        x = conv_norm(net, x, HEAD_CHANNELS, 1, "relu")
-        net.output(linear(net, flatten(net, global_pool(net, x)), CLASSES))
+        record_chain(net, self.chain_of(head, stages))
+
+    def chain_of(self, head: Values, stages: Sequence[Values]) -> Chain:
+        """Stem, layers and head."""
+        layers = [
+            _part(block["k"], block["e"], block["s"], channels, stride if layer == 0 else 1)
+            for (channels, stride), block in zip(BLOCKS, stages, strict=True)
+            for layer in range(block["n"])
+        ]
+        return Chain((1, 3, head["r"], head["r"]), [FIRST, *layers, LAST])
 
 
-def _layer(net: GraphBuilder, x: Tensor, block: Values, channels: int, stride: int) -> Tensor:
-    hidden = x.channels * block["e"]
-    y = conv_norm(net, x, hidden, 1, "relu") if block["e"] > 1 else x
-    y = conv_norm(net, y, hidden, block["k"], "relu", stride=stride, groups=hidden)
-    if block["s"]:
-        y = squeeze_excite(net, y, max(1, x.channels // 4))
-    y = conv_norm(net, y, channels, 1)
-    return add(net, y, x) if y.shape == x.shape else y
+def _stem(net: GraphBuilder, x: Tensor) -> Tensor:
+    return conv_norm(net, x, STEM_CHANNELS, 3, "relu", stride=2)
+
+
+def _head(net: GraphBuilder, x: Tensor) -> Tensor:
+    x = conv_norm(net, x, HEAD_CHANNELS, 1, "relu")
+    return linear(net, flatten(net, global_pool(net, x)), CLASSES)
+
+
+FIRST, LAST = Part("stem", _stem), Part("head", _head)
+
+
+@cache
+def _part(kernel: int, expansion: int, squeezes: int, channels: int, stride: int) -> Part:
+    """The part that a layer becomes."""
+
+    def build(net: GraphBuilder, x: Tensor) -> Tensor:
+        hidden = x.channels * expansion
+        y = conv_norm(net, x, hidden, 1, "relu") if expansion > 1 else x
+        y = conv_norm(net, y, hidden, kernel, "relu", stride=stride, groups=hidden)
+        if squeezes:
+            y = squeeze_excite(net, y, max(1, x.channels // 4))
+        y = conv_norm(net, y, channels, 1)
+        return add(net, y, x) if y.shape == x.shape else y
+
+    return Part((kernel, expansion, squeezes, channels, stride), build)

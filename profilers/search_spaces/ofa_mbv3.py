@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import takewhile
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from latcast.schema import Architecture, InvalidArchitectureError
 from latcast.schema.counting import counted
 from profilers.search_spaces.base import Encoding, Position, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder, Tensor
+from profilers.search_spaces.chains import Chain, Part, record_chain
 from profilers.search_spaces.errors import invalid
 from profilers.search_spaces.layers import (
     activation,
@@ -200,19 +202,19 @@ class OFAMobileNetV3(SearchSpace):
 
     def to_onnx(self, architecture: Architecture) -> bytes:
         """The whole network, opset 17, batch size 1, 1,000 classes, weights as placeholders."""
-        choices = self._choices(architecture.text)
         net = GraphBuilder(self.name)
-        image = net.input("image", (1, 3, choices.resolution, choices.resolution))
-        x = conv_norm(net, image, STEM_CHANNELS, 3, "hardswish", stride=2)
-        x = _block(net, x, StageTemplate(STEM_CHANNELS, 1, "relu", False), (3, 1), 1)
-        for template, stage in zip(TEMPLATES, choices.stages, strict=True):
-            for place, block in enumerate(stage):
-                x = _block(net, x, template, block, template.stride if place == 0 else 1)
-        x = conv_norm(net, x, FINAL_CHANNELS, 1, "hardswish")
-        x = mean(net, mean(net, x, [3], keepdims=True), [2], keepdims=True)
-        x = activation(net, conv(net, x, FEATURES, 1, bias=False), "hardswish")
-        net.output(linear(net, flatten(net, x), CLASSES))
+        record_chain(net, self.chain(architecture))
         return net.to_bytes()
+
+    def chain(self, architecture: Architecture) -> Chain:
+        """Stem with the first block, the blocks of the stages, and head."""
+        choices = self._choices(architecture.text)
+        blocks = [
+            _part(index, block, place == 0)
+            for index, stage in enumerate(choices.stages)
+            for place, block in enumerate(stage)
+        ]
+        return Chain((1, 3, choices.resolution, choices.resolution), [FIRST, *blocks, LAST])
 
     def _choices(self, text: str) -> Choices:
         head = HEAD.match(text)
@@ -279,3 +281,30 @@ def _block(net: GraphBuilder, x: Tensor, template: StageTemplate, block: tuple[i
         y = squeeze_excite(net, y, make_divisible(hidden // 4), "relu", "hardsigmoid")
     y = conv_norm(net, y, template.channels, 1)
     return add(net, y, x) if y.shape == x.shape else y
+
+
+def _stem(net: GraphBuilder, x: Tensor) -> Tensor:
+    x = conv_norm(net, x, STEM_CHANNELS, 3, "hardswish", stride=2)
+    return _block(net, x, StageTemplate(STEM_CHANNELS, 1, "relu", False), (3, 1), 1)
+
+
+def _head(net: GraphBuilder, x: Tensor) -> Tensor:
+    x = conv_norm(net, x, FINAL_CHANNELS, 1, "hardswish")
+    x = mean(net, mean(net, x, [3], keepdims=True), [2], keepdims=True)
+    x = activation(net, conv(net, x, FEATURES, 1, bias=False), "hardswish")
+    return linear(net, flatten(net, x), CLASSES)
+
+
+FIRST, LAST = Part("stem", _stem), Part("head", _head)
+
+
+@cache
+def _part(stage: int, block: tuple[int, int], first: bool) -> Part:
+    """The part that a block of a stage becomes, of which there are 90."""
+    template = TEMPLATES[stage]
+    stride = template.stride if first else 1
+
+    def build(net: GraphBuilder, x: Tensor) -> Tensor:
+        return _block(net, x, template, block, stride)
+
+    return Part((stage, block, stride), build)

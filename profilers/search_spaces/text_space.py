@@ -11,6 +11,7 @@ from latcast.schema import Architecture
 from latcast.schema.counting import counted
 from profilers.search_spaces.base import Encoding, Position, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder
+from profilers.search_spaces.chains import Chain
 from profilers.search_spaces.errors import invalid
 
 __all__ = ["TextSpace", "Values"]
@@ -53,6 +54,18 @@ class TextSpace(SearchSpace):
             head: values of the head's fields.
             stages: values of each stage's fields.
         """
+
+    def chain_of(self, head: Values, stages: Sequence[Values]) -> Chain | None:
+        """The network as a chain of parts; None where it is not given as one.
+
+        Forecasts of new texts are then put together out of what is known of the parts. `build` has to record the same:
+        it calls `profilers.search_spaces.chains.record_chain`.
+
+        Args:
+            head: values of the head's fields.
+            stages: values of each stage's fields.
+        """
+        return None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -145,9 +158,17 @@ class TextSpace(SearchSpace):
 
     def to_onnx(self, architecture: Architecture) -> bytes:
         """What `build` records, weights as placeholders."""
-        parts: list[Values] = [{} for _ in self._parts()]
-        for (part, name, values), code in zip(self._places(), self._read(architecture.text), strict=True):
-            parts[part][name] = values[code]
         net = GraphBuilder(self.name)
-        self.build(net, parts[0] if self.head else {}, parts[1:] if self.head else parts)
+        self.build(net, *self._values(architecture.text))
         return net.to_bytes()
+
+    def chain(self, architecture: Architecture) -> Chain | None:
+        """What `chain_of` gives."""
+        return self.chain_of(*self._values(architecture.text))
+
+    def _values(self, text: str) -> tuple[Values, list[Values]]:
+        """Values of the head's fields, and of each stage's."""
+        parts: list[Values] = [{} for _ in self._parts()]
+        for (part, name, values), code in zip(self._places(), self._read(text), strict=True):
+            parts[part][name] = values[code]
+        return (parts[0], parts[1:]) if self.head else ({}, parts)

@@ -24,6 +24,8 @@ from latcast.schema import Architecture, Graph, InvalidArchitectureError
 from latcast.schema.counting import counted
 from profilers.onnx_graph import load_graph, refill_weights
 from profilers.search_spaces.base import SearchSpace
+from profilers.search_spaces.builder import GraphBuilder, Tensor
+from profilers.search_spaces.chains import record_chain
 
 __all__ = ["SearchSpaceSuite", "run_once"]
 
@@ -76,6 +78,22 @@ class SearchSpaceSuite:
         text = self.drawn(1)[0].text
         yield from ("", " ", "nonsense", "\x00", text + "\n", text + "|x", " " + text, text * 50, text.swapcase())
         yield text[: len(text) // 2] + "\u0665" + text[len(text) // 2 :]
+
+    def test_a_chain_is_the_network_and_parts_of_one_key_record_the_same(self) -> None:
+        recorded: dict[object, tuple[str, Tensor]] = {}
+        for architecture in self.drawn(self.samples):
+            if (chain := self.space.chain(architecture)) is None:
+                continue
+            net = GraphBuilder(self.space.name)
+            record_chain(net, chain)
+            assert load_graph(net.to_bytes()).hash == load_graph(self.space.to_onnx(architecture)).hash
+            shape = tuple(chain.shape)
+            for part in chain.parts:
+                by_itself = GraphBuilder(self.space.name)
+                result = part.build(by_itself, by_itself.input("image", shape))
+                record = repr(by_itself.recorded())
+                assert recorded.setdefault((part.key, shape), (record, result)) == (record, result), part.key
+                shape = result.shape
 
     def test_sampling_is_seeded(self) -> None:
         assert self.drawn(5, seed=7) == self.drawn(5, seed=7)

@@ -18,19 +18,22 @@ from predictors.foreign.features import features_asked
 from predictors.foreign.reader import ReadsFeatures
 from predictors.kinds.stack.scaled import with_interval_scale
 from predictors.networks import Feature
-from profilers.host.cancellation import check_wanted
+from profilers.caching import Cache
+from profilers.host.cancellation import WorkCancelledError, check_wanted
 from service.db.session import Database
 from service.forecasting.contenders import SpaceContenders, target_contenders
 from service.forecasting.explainer import Explainer
 from service.forecasting.selection import PredictorSelection
 from service.forecasting.types import ExplainedForecast, Forecast, QualityPair, senseless
 from service.graphs import store
+from service.graphs.assembler import ASSEMBLED
 from service.graphs.queries import NetworkQuery, reads_natively, wants_graph
 from service.graphs.resolver import Item, Resolver
 from service.learning import datasets
 from service.learning.catalogue import PredictorCatalogue, ServedPredictor, TargetPredictors
-from service.measurements.lookup import GRAPHS, MeasuredLatency, measured_latencies
+from service.measurements.lookup import GRAPHS, MeasuredLatency, measured_latencies, measured_sizes
 from service.measurements.representative import representative_ids
+from service.measurements.revisions import rows_state
 from service.settings import Settings
 
 __all__ = ["Forecaster"]
@@ -38,8 +41,15 @@ __all__ = ["Forecaster"]
 log = structlog.get_logger(__name__)
 
 Answer = Forecast | LatcastError
+Sizes = frozenset[tuple[float, int]]
+"""(floating-point operations, nodes) of graphs."""
+NONE_MEASURED: Sizes = frozenset()
 BATCH_NODES = 5000
 """Nodes of the graphs that are forecast at once."""
+TEXTS_AT_ONCE = 256
+"""Texts whose networks are read before they are forecast: what is read of one takes 50 KB."""
+MOST_TARGETS = 500
+"""Targets of which it is kept what was measured."""
 Outcome = Query | LatcastError
 Queries = dict[int, Query]
 """Queries by the place of their item."""
@@ -54,6 +64,7 @@ class Forecaster:
         self.resolver = Resolver(database, reader, cache_bytes=settings.cache_bytes)
         self.selection = PredictorSelection(database, self.resolver)
         self._explainer = Explainer(database, self.resolver)
+        self._sizes: Cache[TargetId, tuple[object, Sizes]] = Cache(MOST_TARGETS)
 
     def forecast(
         self, target_id: TargetId, items: Sequence[Item], level: float, *, predictor: str | None = None
@@ -198,10 +209,23 @@ class Forecaster:
             chain = self.selection.of(predictors, space)
         except ConflictError as error:
             return answers | dict.fromkeys(left, error)
-        if space and not reads_natively(chain[0].predictor, space):
-            left, failed = self._readable(left, chain[0].predictor)
-            answers |= failed | self._measured(predictors.target, GRAPHS, left, level)
-        return answers | self.predicted(chain, without(left, answers), level=level, target=predictors.target)
+        if not space or reads_natively(chain[0].predictor, space):
+            return answers | self.predicted(chain, left, level=level, target=predictors.target)
+        for part in parts_of(left, TEXTS_AT_ONCE):
+            read, failed = self._readable(part, chain[0].predictor, measured=self._measured_sizes(predictors.target))
+            built = {index: query for index, query in read.items() if query.network.hash != ASSEMBLED}
+            answers |= failed | self._measured(predictors.target, GRAPHS, built, level)
+            answers |= self.predicted(chain, without(read, answers), level=level, target=predictors.target)
+        return answers
+
+    def _measured_sizes(self, target: Target) -> Sizes:
+        """What graphs that were measured on the target have: a network with none of it was not measured."""
+        with self._database.read() as session:
+            state = rows_state(session, target.id)
+            known = self._sizes.get(target.id)
+            if known is None or known[0] != state:
+                known = self._sizes.put(target.id, (state, measured_sizes(session, target)))
+        return known[1]
 
     def _answers_of_pinned(
         self, predictors: TargetPredictors, space: str, queries: Queries, level: float
@@ -244,19 +268,49 @@ class Forecaster:
             left = {index: query for index, query in asked.items() if isinstance(answers[index], UnsupportedGraphError)}
         return answers
 
-    def _readable(self, queries: Queries, predictor: Predictor) -> tuple[Queries, dict[int, Answer]]:
-        """The queries as the predictor reads them; the errors of those that cannot be built are theirs alone."""
+    def _readable(
+        self, queries: Queries, predictor: Predictor, *, measured: Sizes = NONE_MEASURED
+    ) -> tuple[Queries, dict[int, Answer]]:
+        """The queries as the predictor reads them; the errors of those that cannot be built are theirs alone.
+
+        Args:
+            queries: any.
+            predictor: that will be asked.
+            measured: sizes of graphs that have to be built, for their hashes are looked up.
+        """
+        assembled = self._assembled(queries, predictor, measured)
         read = partial(self._read, predictor=predictor)
-        at_once = sum(wants_graph(predictor, query) for query in queries.values())
-        outcomes = in_threads(read, list(queries.values()), min(at_once, self._settings.reader_workers))
+        left = without(queries, assembled)
+        at_once = sum(wants_graph(predictor, query) and not has_remarks(query) for query in left.values())
+        outcomes = in_threads(read, list(left.values()), min(at_once, self._settings.reader_workers))
+        done = assembled | dict(zip(left, outcomes, strict=True))
         readable: Queries = {}
         errors: dict[int, Answer] = {}
-        for index, outcome in zip(queries, outcomes, strict=True):
+        for index in queries:
+            outcome = done[index]
             if isinstance(outcome, LatcastError):
                 errors[index] = outcome
             else:
                 readable[index] = outcome
         return readable, errors
+
+    def _assembled(self, queries: Queries, predictor: Predictor, measured: Sizes) -> dict[int, Outcome]:
+        """Those of the queries whose networks need not be built."""
+        found: dict[int, Outcome] = {}
+        for index, query in queries.items():
+            check_wanted()
+            if query.architecture is None or not wants_graph(predictor, query):
+                continue
+            try:
+                ready = self.resolver.assembled(query, features_asked(predictor, query.target))
+            except WorkCancelledError:
+                raise
+            except Exception as error:
+                log.warning("a network was not put together", space=query.architecture.space, exc_info=error)
+                continue
+            if ready is not None and (float(ready.network.flops), ready.network.size) not in measured:
+                found[index] = ready
+        return found
 
     def _read(self, query: Query, *, predictor: Predictor) -> Query | LatcastError:
         check_wanted()
@@ -293,7 +347,13 @@ def by_space(queries: Queries) -> dict[str, Queries]:
     return groups
 
 
-def without(queries: Queries, answers: Mapping[int, Answer]) -> Queries:
+def parts_of(queries: Queries, size: int) -> Iterator[Queries]:
+    """The queries in parts of that size."""
+    items = list(queries.items())
+    return (dict(items[start : start + size]) for start in range(0, len(items), size))
+
+
+def without(queries: Queries, answers: Mapping[int, object]) -> Queries:
     """Queries that have no answer yet."""
     return {index: query for index, query in queries.items() if index not in answers}
 

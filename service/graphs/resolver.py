@@ -21,6 +21,7 @@ from profilers.progress import no_progress
 from profilers.search_spaces import get_space
 from service.db.session import Database
 from service.graphs import store
+from service.graphs.assembler import Assembler
 from service.graphs.queries import NetworkQuery, wants_graph
 from service.graphs.store import PreparedGraph
 
@@ -29,6 +30,8 @@ __all__ = ["Item", "Resolver"]
 CACHE_BYTES = 128 * 2**20
 HEADS_SHARE, HEAD_BYTES = 0.1, 400
 """What names of graphs may take beside their features, and what one takes."""
+PARTS_SHARE = 0.5
+"""What parts of networks may take beside the features of whole ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +76,13 @@ class Resolver:
         self._database, self._reader = database, reader
         self._features: Cache[tuple[GraphHash, Feature], Any] = Cache(cache_bytes, weigh=_weight)
         self._heads: Cache[bytes, _Head] = Cache(int(HEADS_SHARE * cache_bytes / HEAD_BYTES))
+        self._assembler = Assembler(reader, cache_bytes=int(PARTS_SHARE * cache_bytes))
 
     def cache_uses(self) -> dict[str, Callable[[], tuple[int, int]]]:
         """What reads (hits, misses) of each cache, by its name."""
-        caches: dict[str, Cache[Any, Any]] = {"graph_features": self._features, "graph_names": self._heads}
+        caches: dict[str, Cache[Any, Any]] = {
+            "graph_features": self._features, "graph_names": self._heads, "network_parts": self._assembler.parts
+        }  # fmt: skip
         return {name: partial(_use, cache) for name, cache in caches.items()}
 
     def query(self, item: Item, target: Target, features: Sequence[Feature] = ()) -> NetworkQuery:
@@ -117,6 +123,23 @@ class Resolver:
         if not wants_graph(predictor, query):
             return query
         return self.complete(query, features_asked(predictor, query.target, also))
+
+    def assembled(self, query: Query, features: Sequence[Feature]) -> NetworkQuery | None:
+        """The query of a text whose network was put together; None where its graph has to be built.
+
+        The features are those of the graph. The graph's hash is not known: whoever looks measurements up by it has to
+        build graphs of the same operations and nodes.
+
+        Args:
+            query: any.
+            features: that are read of its graph.
+        """
+        if not isinstance(query, NetworkQuery) or query.architecture is None or len(features) != 1:
+            return None
+        if query.is_complete or query.graph_hash is not None:
+            return None
+        network = self._assembler.network(query.architecture, features[0])
+        return None if network is None else query.reading(network)
 
     def readable_rows(self, data: LatencyDataset, predictor: Predictor) -> LatencyDataset:
         """The rows as the predictor reads them, their kernels' timings included; see `readable`.

@@ -15,10 +15,18 @@ from sqlalchemy.orm import Session
 from latcast.schema import Summary, Target
 from service.db import records
 from service.db.statements import chunks
-from service.db.tables import Architecture, Measurement
+from service.db.tables import Architecture, GraphFacts, Measurement
 from service.measurements.representative import COLUMNS, representative_measurements
 
-__all__ = ["GRAPHS", "MeasuredLatency", "MeasuredNetwork", "measured_latencies", "measured_networks", "measured_spaces"]
+__all__ = [
+    "GRAPHS",
+    "MeasuredLatency",
+    "MeasuredNetwork",
+    "measured_latencies",
+    "measured_networks",
+    "measured_sizes",
+    "measured_spaces",
+]
 
 SAMPLES = "samples"
 """`statistic` of a row that has samples."""
@@ -112,6 +120,13 @@ def measured_spaces(session: Session, target: Target) -> list[str]:
     names = list(session.scalars(spaces.where(*mine).distinct().order_by(Architecture.space)))
     graphs = select(Measurement.id).where(*mine, Measurement.graph_hash.is_not(None)).limit(1)
     return names if session.scalar(graphs) is None else [*names, GRAPHS]
+
+
+def measured_sizes(session: Session, target: Target) -> frozenset[tuple[float, int]]:
+    """(floating-point operations, nodes) of every graph that was measured on the target."""
+    facts = select(GraphFacts.flops, GraphFacts.nodes).join(Measurement, Measurement.graph_hash == GraphFacts.hash)
+    rows = session.execute(facts.where(Measurement.target_id == target.id).distinct())
+    return frozenset((row.flops, row.nodes) for row in rows)
 
 
 def _key_column(target: Target, space: str) -> Any:

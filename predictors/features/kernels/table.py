@@ -18,7 +18,7 @@ from predictors.features.kernels.cost.work import CALL, Kernel, describe_reorder
 from predictors.features.kernels.rewrite.fusion import fuse
 from predictors.features.kernels.rewrite.half_precision import widened
 from predictors.features.kernels.rewrite.int8_conversion import quantise_graph
-from predictors.features.kernels.rewrite.layout import assign_layouts
+from predictors.features.kernels.rewrite.layout import Border, assign_layouts
 from predictors.features.kernels.rewrite.openvino_fusion import is_view, join_chains, take_in_views
 from predictors.features.kernels.rewrite.plan import MOST_STEPS, FusionPlan, Step
 from predictors.features.kernels.traits import DEFAULT_TRAITS, ExecutionTraits, Level, RewriteRules
@@ -36,11 +36,13 @@ __all__ = [
     "kernel_table",
     "kernels_feature",
     "names_feature",
+    "part_kernels",
     "predict_kernels",
     "read_kernels",
     "read_names",
     "read_table",
     "stack_tables",
+    "table_of",
 ]
 
 FEATURE_VERSION = 6
@@ -205,10 +207,25 @@ class _Scope:
         return self.constants[name] if tensor in plan.graph.outer and name in self.constants else (self.place, tensor)
 
 
-def _fused_kernels(plan: FusionPlan, rules: RewriteRules, scope: _Scope) -> tuple[Kernel, ...]:
+def part_kernels(graph: Graph, rules: RewriteRules, border: Border) -> tuple[tuple[Kernel, ...], FusionPlan]:
+    """The kernels of a graph that is a part of a larger one, without the call, and the plan that they are of.
+
+    Args:
+        graph: in float32, not quantised.
+        rules: of precision `fp32`.
+        border: where it touches the other parts; changed in place.
+    """
+    plan = FusionPlan(graph)
+    fuse(plan, rules.level)
+    return _fused_kernels(plan, rules, _Scope(), border), plan
+
+
+def _fused_kernels(
+    plan: FusionPlan, rules: RewriteRules, scope: _Scope, border: Border | None = None
+) -> tuple[Kernel, ...]:
     if rules.joins_chains:
         join_chains(plan)
-    reorders = assign_layouts(plan, rules.level)
+    reorders = assign_layouts(plan, rules.level, border)
     if rules.joins_chains:
         take_in_views(plan)
     steps = [step for step in plan.steps() if not (rules.joins_chains and is_view(step))]
@@ -292,7 +309,11 @@ def _without_carried(plan: FusionPlan, loop: Kernel) -> Kernel:
 
 def read_table(graph: Graph, rules: RewriteRules) -> KernelTable:
     """The table, as `kernel_table` gives it."""
-    kernels = read_kernels(graph, rules)
+    return table_of(read_kernels(graph, rules))
+
+
+def table_of(kernels: Sequence[Kernel]) -> KernelTable:
+    """These kernels of one graph as arrays."""
     again = reuse([kernel.reads for kernel in kernels])
     largest = max(kernel.output_bytes for kernel in kernels)
     rows = [

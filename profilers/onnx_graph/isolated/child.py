@@ -154,7 +154,11 @@ def open_model(header: Mapping[str, Any], payload: bytes, limits: Limits) -> Ope
     """
     if header["operation"] == "build":
         architecture = Architecture(space=header["space"], text=header["text"])
-        built = _space(architecture.space).to_onnx(architecture)
+        space = _space(architecture.space)
+        if "place" in header:
+            built = space.part_to_onnx(architecture, header["place"], tuple(header["shape"]))
+        else:
+            built = space.to_onnx(architecture)
         return Opened(graph=load_graph(built, limits=limits), model=built, shapes=None, dims=None, limits=limits)
     content = _content(header, payload, limits)
     if header["batch"] is not None:

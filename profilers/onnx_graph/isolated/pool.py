@@ -23,6 +23,7 @@ from profilers.onnx_graph.limits import Limits
 __all__ = [
     "MEMORY_BYTES",
     "ForeignModel",
+    "ModelPart",
     "ModelText",
     "Part",
     "Read",
@@ -69,7 +70,22 @@ class ModelText:
     architecture: Architecture
 
 
-Source = ForeignModel | ModelText
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPart:
+    """One part of a network that is a chain (`profilers.search_spaces.chains`), by itself.
+
+    Args:
+        architecture: whose network has it.
+        place: of the part in the chain.
+        shape: of what it reads.
+    """
+
+    architecture: Architecture
+    place: int
+    shape: tuple[int, ...]
+
+
+Source = ForeignModel | ModelText | ModelPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +219,10 @@ def request_of(source: Source, limits: Limits) -> tuple[dict[str, Any], bytes | 
     Raises:
         ModelLimitError: it is larger than a model may be.
     """
-    if isinstance(source, ModelText):
-        return {"operation": "build", "space": source.architecture.space, "text": source.architecture.text}, b""
+    if isinstance(source, ModelText | ModelPart):
+        header = {"operation": "build", "space": source.architecture.space, "text": source.architecture.text}
+        part = {"place": source.place, "shape": list(source.shape)} if isinstance(source, ModelPart) else {}
+        return header | part, b""
     limits.check("model_bytes", len(source.content), "bytes")
     shapes = None if source.shapes is None else {name: list(shape) for name, shape in source.shapes.items()}
     bound = {"shapes": shapes or None, "dims": dict(source.dims) if source.dims else None}

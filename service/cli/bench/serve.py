@@ -33,6 +33,8 @@ MEASURED = 2_000
 """Networks whose latency the benchmark's table has; all others are forecast."""
 TEXTS, SINGLES = 10_000, 2_000
 MODELS = 64
+OWN_SPACE, OWN_TEXTS, OWN_CALL = "fbnet", 6_000, 250
+"""Space, texts and texts of a call that a device of one's own is asked for: a search's, each of them new."""
 MOST_WARMUP = 20
 """Up to so many different calls are all made once before anything is measured."""
 
@@ -261,6 +263,8 @@ def _all_forms(targets: Sequence[str], own_target: str) -> Iterator[Form]:
     bodies = [_columns(target, texts) for target in targets[1:]]
     first = [_columns(target, [cell.text for cell in _cells()[:1]]) for target in targets[1:]]
     yield Form(name=f"new columns of {TEXTS:,}", callers=1, bodies=bodies, forecasts=TEXTS, fresh=True, before=first)
+    met, *new = [_columns(own_target, part, OWN_SPACE) for part in _own_texts()]
+    yield Form(name="new texts, own device", callers=1, bodies=new, forecasts=OWN_CALL, fresh=True, before=[met])
     models = [_body(own_target, [{"onnx": base64.b64encode(model).decode()}]) for model in _models()]
     yield Form(name="new ONNX", callers=1, bodies=models, forecasts=1, fresh=True)
 
@@ -275,8 +279,19 @@ def _body(target: str, items: Sequence[Mapping[str, Any]]) -> bytes:
     return json.dumps({"target": target, "items": list(items)}).encode()
 
 
-def _columns(target: str, texts: Sequence[str]) -> bytes:
-    return json.dumps({"target": target, "space": SPACE, "texts": list(texts)}).encode()
+def _columns(target: str, texts: Sequence[str], space: str = SPACE) -> bytes:
+    return json.dumps({"target": target, "space": space, "texts": list(texts)}).encode()
+
+
+def _own_texts() -> list[list[str]]:
+    """Distinct texts in parts of a call."""
+    import numpy as np
+
+    from profilers.search_spaces import get_space
+
+    space, rng = get_space(OWN_SPACE), np.random.default_rng(0)
+    texts = list(dict.fromkeys(space.sample(rng).text for _ in range(OWN_TEXTS)))
+    return [texts[start : start + OWN_CALL] for start in range(0, len(texts) - OWN_CALL + 1, OWN_CALL)]
 
 
 def _models() -> list[bytes]:

@@ -5,13 +5,14 @@ borders, and carries poolings, additions, concatenations and some activations al
 Runtime's layout transformer: block of 16, as with AVX-512; with AVX2 it is 8, and a few kernels more are blocked.
 """
 
+from dataclasses import dataclass, field
 from math import isclose, prod
 
 from predictors.features.kernels.rewrite.fusion import CONV_ACTIVATIONS
 from predictors.features.kernels.rewrite.plan import FusionPlan, Step, is_trained
 from predictors.features.kernels.traits import Level
 
-__all__ = ["BLOCK", "Reorder", "assign_layouts"]
+__all__ = ["BLOCK", "Border", "Reorder", "assign_layouts"]
 
 BLOCK = 16
 _ALIGNMENT = 4
@@ -45,10 +46,23 @@ class Reorder:
         self.tensor, self.special, self.step, self.blocks = tensor, special, step, blocks
 
 
+@dataclass(frozen=True, slots=True)
+class Border:
+    """Where a graph that is a part of a larger one touches the others.
+
+    Args:
+        blocked: tensors in channel blocks: on the way in those that come so, after `assign_layouts` all.
+        handed_on: results that another part reads in whichever layout they have.
+    """
+
+    blocked: set[int] = field(default_factory=set)
+    handed_on: frozenset[int] = frozenset()
+
+
 class _Layouts:
-    def __init__(self, plan: FusionPlan) -> None:
+    def __init__(self, plan: FusionPlan, border: Border) -> None:
         self.plan = plan
-        self.blocked: set[int] = set()
+        self.blocked = border.blocked
         self.channels_last: set[int] = set()
         self.leading_to_8_bits = _leading_to_convolutions_in_8_bits(plan)
         self.reorders: dict[tuple[int, bool], Reorder] = {}
@@ -74,17 +88,24 @@ class _Layouts:
         self.blocked.add(step.outputs[0])
 
 
-def assign_layouts(plan: FusionPlan, level: Level = Level.ALL) -> list[Reorder]:
-    """Mark the steps that run on channel blocks, merge what that allows, and tell the conversions needed."""
+def assign_layouts(plan: FusionPlan, level: Level = Level.ALL, border: Border | None = None) -> list[Reorder]:
+    """Mark the steps that run on channel blocks, merge what that allows, and tell the conversions needed.
+
+    Args:
+        plan: changed in place.
+        level: how far the runtime goes.
+        border: of a graph that is a part of a larger one; changed in place.
+    """
     if level < Level.ALL:
         return []
-    layouts = _Layouts(plan)
+    border = border or Border()
+    layouts = _Layouts(plan, border)
     for step in plan.live(plan.steps()):
         if not _try_blocked(layouts, step):
             for tensor in dict.fromkeys(step.inputs):
                 layouts.read_plain(tensor, step)
             _add_to_plain_conv(plan, step)
-    for tensor in sorted(plan.results & (layouts.blocked | layouts.channels_last)):
+    for tensor in sorted((plan.results & (layouts.blocked | layouts.channels_last)) - border.handed_on):
         producer = plan.producer(tensor)
         if producer is not None:
             layouts.read_plain(tensor, producer)

@@ -1,0 +1,135 @@
+"""Tables of networks that are chains, put together out of tables of their parts.
+
+Rules of fusion look at neighbours, layouts spread from step to step, and a graph's parameters and its largest result
+are a sum and a maximum. So where a part is cut off such that no rule reaches across (`_is_clean_in`, `_is_clean_out`),
+its kernels depend on the part alone and on the layout of what it reads, and the table of the whole is that of its
+parts, with the graph's two sizes filled in: the same numbers, to the last bit, as those of the whole graph.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from latcast.schema import Graph, UnsupportedGraphError
+from predictors.features.kernels.cost.work import CALL
+from predictors.features.kernels.rewrite.layout import Border
+from predictors.features.kernels.table import KernelTable, column_places, part_kernels, stack_tables, table_of
+from predictors.features.kernels.traits import RewriteRules
+from predictors.networks import Feature
+
+__all__ = ["KERNELS_OF_PART", "PartTable", "assembled", "part_feature", "read_part"]
+
+KERNELS_OF_PART = "kernels_of_part"
+"""Name of the feature; rules come after it, and whether the part reads channel blocks and is the last one."""
+
+_READERS = {"Conv", "MaxPool", "AveragePool", "GlobalAveragePool"}
+"""Operators that no rule merges with what makes their data, unless that is one that `_MAKERS` leaves out."""
+_BESIDE = {"Add"}
+"""Operators that are merged with the maker of their data only where nothing else reads it."""
+_MAKERS = {
+    "Add", "AveragePool", "BatchNormalization", "Clip", "Conv", "Elu", "GlobalAveragePool", "HardSigmoid", "HardSwish",
+    "LeakyRelu", "MaxPool", "Mul", "Relu", "Sigmoid", "Softplus", "Tanh",
+}  # fmt: skip
+"""Operators behind which no rule looks for one of `_READERS`, as it does behind a Pad, a Transpose or a view."""
+_GRAPH_BYTES, _LARGEST = column_places(("graph_parameter_bytes", "graph_activation_bytes"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartTable:
+    """The kernels of one part of a chain.
+
+    Args:
+        table: of the part by itself.
+        shape: of what it gives.
+        gives_blocks: whether that is in channel blocks.
+        flops: of its nodes.
+        size: its nodes.
+    """
+
+    table: KernelTable
+    shape: tuple[int, ...]
+    gives_blocks: bool
+    flops: int
+    size: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that it takes in memory, about."""
+        return self.table.size_bytes + 500
+
+
+def part_feature(kernels: Feature, *, reads_blocks: bool, last: bool) -> Feature:
+    """What is asked of a part, as it is asked for in another process.
+
+    Args:
+        kernels: the feature of the whole network's kernels.
+        reads_blocks: whether what it reads is in channel blocks.
+        last: no part comes after it.
+    """
+    return (KERNELS_OF_PART, *kernels[1:], int(reads_blocks), int(last))
+
+
+def read_part(graph: Graph, rules: RewriteRules, *, reads_blocks: bool, last: bool) -> PartTable:
+    """The kernels of a part, whose one input is what the part before it gives.
+
+    Raises:
+        UnsupportedGraphError: the kernels of the whole may be others than those of its parts.
+    """
+    (source,), (result,) = graph.inputs, graph.outputs
+    shape = graph.tensors[result].shape
+    border = Border({source} if reads_blocks else set(), frozenset() if last else frozenset({result}))
+    if rules.precision != "fp32" or not _is_plain(graph) or shape is None:
+        raise _not_apart("it is not in float32 throughout")
+    kernels, plan = part_kernels(graph, rules, border)
+    if not kernels or not _is_clean_in(graph, source):
+        raise _not_apart("what it begins with may be joined with what comes before it")
+    if not last and not (_is_clean_out(graph, result) and plan.producer(result) is not None):
+        raise _not_apart("what it ends with may be joined with what comes after it")
+    table = table_of([CALL, *kernels])
+    if table.warm.any():
+        raise _not_apart("it reads parameters repeatedly")
+    return PartTable(
+        table=table, shape=shape, gives_blocks=result in border.blocked, flops=graph.flops, size=graph.size
+    )
+
+
+def _not_apart(why: str) -> UnsupportedGraphError:
+    return UnsupportedGraphError(f"The kernels of this part of a network depend on its neighbours: {why}.")
+
+
+def _is_plain(graph: Graph) -> bool:
+    """Without halves, numbers of a few bits, bodies, and sizes that values decide."""
+    allowed = {"float32", "int64"}
+    return all(item.dtype in allowed and item.shape is not None for item in graph.tensors) and not any(
+        node.bodies or node.domain for node in graph.nodes
+    )
+
+
+def _is_clean_in(graph: Graph, source: int) -> bool:
+    readers = [node for node in graph.nodes if source in node.inputs]
+    names = {node.operator for node in readers}
+    alone = all(source not in node.inputs[1:] for node in readers if node.operator in _READERS)
+    return bool(names & _READERS) and names <= _READERS | _BESIDE and alone and source not in graph.outputs
+
+
+def _is_clean_out(graph: Graph, result: int) -> bool:
+    if any(result in node.inputs for node in graph.nodes):
+        return False
+    return any(result in node.outputs and node.operator in _MAKERS for node in graph.nodes)
+
+
+def assembled(parts: Sequence[PartTable]) -> KernelTable:
+    """The table of the network whose parts these are, as `kernel_table` gives it."""
+    table = stack_tables([parts[0].table, *(_without_call(part) for part in parts[1:])])
+    values = table.values if len(parts) > 1 else table.values.copy()
+    values[:, _GRAPH_BYTES] = sum(float(part.table.values[0, _GRAPH_BYTES]) for part in parts)
+    values[:, _LARGEST] = max(float(part.table.values[0, _LARGEST]) for part in parts)
+    return KernelTable(
+        kinds=table.kinds, operators=table.operators, values=values, repeats=table.repeats, known=table.known,
+        warm=table.warm, undecided=table.undecided, unsigned=table.unsigned, graph=np.zeros(len(table), dtype=np.int64),
+    )  # fmt: skip
+
+
+def _without_call(part: PartTable) -> KernelTable:
+    return part.table.part(slice(1, None))

@@ -1,0 +1,100 @@
+"""Networks of texts are put together out of parts that are built once, and are what their graphs are."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from latcast.schema import Architecture, InvalidModelError
+from predictors.features.flat import FLAT
+from predictors.features.kernels import ExecutionTraits, KernelTable, kernels_feature
+from predictors.networks import Feature, GraphFeatures
+from profilers.onnx_graph.isolated.pool import ModelPart, ModelText, Source
+from profilers.search_spaces import get_space
+from service.graphs.assembler import ASSEMBLED, Assembler
+from tests.service.helpers import CELL, TARGET, DirectReader
+
+KERNELS = kernels_feature(ExecutionTraits.of(TARGET))
+FBNET = get_space("fbnet")
+FIRST = FBNET.parse(FBNET.example)
+SECOND = FBNET.parse(FBNET.example.replace("k3_e1|k3_e6", "k3_e1|k5_e6", 1))
+MEBIBYTE = 2**20
+
+
+@pytest.fixture
+def reader() -> DirectReader:
+    return DirectReader()
+
+
+def _table(network: GraphFeatures | None) -> KernelTable:
+    assert network is not None
+    table: KernelTable = network.feature(KERNELS)
+    return table
+
+
+def test_parts_are_read_once_and_give_what_the_graph_gives(reader: DirectReader) -> None:
+    assembler = Assembler(reader, cache_bytes=64 * MEBIBYTE)
+    assert _table(assembler.network(FIRST, KERNELS)).kinds.size
+    first = reader.calls["kernels_of_part"]
+    assert first <= len(FBNET.example.split("|")) + 2
+    network = assembler.network(SECOND, KERNELS)
+    assert reader.calls["kernels_of_part"] - first == 1  # the block that differs
+    whole = reader.read(ModelText(architecture=SECOND), [KERNELS])
+    assert np.array_equal(_table(network).values, _table(whole).values)
+    assert network is not None
+    assert (network.flops, network.size, network.remarks) == (whole.flops, whole.size, whole.remarks)
+    assert network.hash == ASSEMBLED != whole.hash
+
+
+def test_other_rules_are_other_parts(reader: DirectReader) -> None:
+    assembler = Assembler(reader, cache_bytes=64 * MEBIBYTE)
+    plain, unchanged = (assembler.network(FIRST, ("kernels", level, "fp32", 0)) for level in (3, 0))
+    assert plain is not None
+    assert unchanged is not None
+    assert len(plain.feature(("kernels", 3, "fp32", 0))) < len(unchanged.feature(("kernels", 0, "fp32", 0)))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "feature"),
+    [
+        (Architecture(space="nasbench201", text=CELL), KERNELS),
+        (FIRST, FLAT),
+        (FIRST, ("kernels", 3, "int8_dynamic", 0)),
+    ],
+)
+def test_what_cannot_be_put_together_is_left_to_the_graph(
+    reader: DirectReader, architecture: Architecture, feature: Feature
+) -> None:
+    assembler = Assembler(reader, cache_bytes=64 * MEBIBYTE)
+    for _ in range(2):
+        assert assembler.network(architecture, feature) is None
+    assert reader.calls["kernels_of_part"] <= 1  # why is remembered
+
+
+def test_memory_is_bounded_and_what_was_dropped_is_read_again(reader: DirectReader) -> None:
+    assembler = Assembler(reader, cache_bytes=30_000)
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        assert assembler.network(FBNET.sample(rng), KERNELS) is not None
+    assert 0 < len(assembler.parts) < 12
+    whole = reader.read(ModelText(architecture=FIRST), [KERNELS])
+    assert np.array_equal(_table(assembler.network(FIRST, KERNELS)).values, _table(whole).values)
+
+
+class Failing(DirectReader):
+    """Fails at parts as long as it is told to."""
+
+    fails = True
+
+    def read(self, source: Source, features: Sequence[Feature]) -> GraphFeatures:
+        if self.fails and isinstance(source, ModelPart):
+            raise InvalidModelError("Building the network took longer than 30 s; make it smaller.")
+        return super().read(source, features)
+
+
+def test_a_part_that_could_not_be_built_once_is_tried_again() -> None:
+    reader = Failing()
+    assembler = Assembler(reader, cache_bytes=MEBIBYTE)
+    assert assembler.network(FIRST, KERNELS) is None
+    reader.fails = False
+    assert assembler.network(FIRST, KERNELS) is not None
