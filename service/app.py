@@ -54,6 +54,7 @@ from service.fleet.signs_of_life import SignsOfLife
 from service.forecasting.facts import NetworkFacts
 from service.forecasting.types import ForecasterLike
 from service.graphs.resolver import Resolver
+from service.jobs.state_counts import JobCounts
 from service.learning.artifact_check import ArtifactCheck
 from service.measurements.activity import Activity
 from service.measurements.column_store import ColumnStore
@@ -161,6 +162,7 @@ def create_app(
         identities=Identities(changes, uses),
         signs=SignsOfLife(),
         activity=Activity(),
+        jobs=JobCounts(),
         counts=MeasuredCounts(),
         columns=ColumnStore(database, changes, cache_bytes=settings.column_cache_bytes),
     )

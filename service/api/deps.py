@@ -28,6 +28,7 @@ from service.fleet.signs_of_life import SignsOfLife
 from service.forecasting.facts import NetworkFacts
 from service.forecasting.memory import ForecastMemory
 from service.forecasting.types import ForecasterLike
+from service.jobs.state_counts import JobCounts
 from service.measurements.activity import Activity
 from service.measurements.column_store import ColumnStore
 from service.measurements.counts import MeasuredCounts
@@ -61,6 +62,7 @@ class Parts:
     identities: Identities
     signs: SignsOfLife
     activity: Activity
+    jobs: JobCounts
     counts: MeasuredCounts
     columns: ColumnStore
 

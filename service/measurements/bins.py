@@ -2,23 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from service.measurements.columns import Bools, Floats, TargetColumns
+from service.measurements.columns import Floats, Ints, Networks, TargetColumns
+from service.measurements.selection import Selection
 
 __all__ = ["Facet", "Histogram", "Scatter", "Series", "facets", "histogram", "scatter", "series"]
 
 BINS, TIME_BINS = 40, 60
 MOST_POINTS = 5000
 GRID = (72, 44)
-LEVELS = 240
-"""Steps of the logarithmic scale on which quantiles over time are read off."""
+STEPS = {"created": 120, "ms": BINS, "flops": BINS, "noise": 240, "sentinel_ms": 240}
+"""Steps of the scale on which a quantity is counted: enough for quantiles, and multiples of what charts show."""
 LOGARITHMIC = frozenset({"ms", "flops", "noise", "sentinel_ms"})
 MOST_NAMES = 60
-Codes = npt.NDArray[np.int64]
+BY_TIME = ("created", "ms", "noisy")
+TABLES = {"created": BY_TIME, "ms": BY_TIME, "noise": ("created", "noise"), "sentinel_ms": ("created", "sentinel_ms")}
+"""What rows are counted by at once to know how a quantity is spread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,77 +81,127 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """Bins of a quantity over all rows; the code behind the last one is for what is not known."""
+    """Steps of a quantity over all rows; the code behind the last one is for what is not known."""
 
     edges: Floats
     codes: npt.NDArray[np.uint8]
 
+    @property
+    def cells(self) -> int:
+        """Codes that there are: one more than steps, as there is one more edge."""
+        return len(self.edges)
 
-def histogram(columns: TargetColumns, mask: Bools, quantity: str) -> Histogram:
+
+def histogram(selection: Selection, quantity: str) -> Histogram:
     """Of `ms`, `flops`, `noise` or `created`; the edges are those of all rows, so that charts stay where they are."""
-    axis = _axis(columns, quantity)
-    bins = len(axis.edges) - 1
-    totals = columns.keep(f"totals {quantity}", lambda: np.bincount(axis.codes, minlength=bins + 1))
-    counts = totals if mask.all() else np.bincount(axis.codes[mask], minlength=bins + 1)
+    if quantity == "flops":
+        axis = _axis(selection.columns, quantity)
+        counts, totals = (np.bincount(axis.codes, rows, axis.cells).astype(int) for rows in _of_networks(selection))
+    else:
+        axis = _axis(selection.columns, quantity)
+        names = TABLES[quantity]
+        others = tuple(place for place, name in enumerate(names) if name != quantity)
+        counts, totals = (table.sum(axis=others) for table in _tables(selection, names))
+    steps = (axis.cells - 1) // BINS
     return Histogram(
         quantity=quantity,
         logarithmic=quantity in LOGARITHMIC,
-        edges=axis.edges.tolist(),
-        counts=counts[:bins].tolist(),
-        totals=totals[:bins].tolist(),
-        unknown=int(counts[bins:].sum()),
+        edges=axis.edges[::steps].tolist(),
+        counts=_merged(counts[:-1], steps).tolist(),
+        totals=_merged(totals[:-1], steps).tolist(),
+        unknown=int(counts[-1]),
     )
 
 
-def _axis(columns: TargetColumns, quantity: str, bins: int = BINS) -> _Axis:
-    values: Floats = getattr(columns, quantity)
-    axis: _Axis = columns.keep(f"axis {quantity} {bins}", lambda: _make_axis(values, quantity, bins))
+def _merged(counts: Ints, steps: int) -> Ints:
+    """Sums of so many neighbours each."""
+    sums: Ints = counts.reshape(-1, steps, *counts.shape[1:]).sum(axis=1)
+    return sums
+
+
+def _tables(selection: Selection, names: Sequence[str]) -> tuple[Ints, Ints]:
+    """(wanted rows, all rows) by the codes of several quantities, an axis each."""
+    axes = [_axis(selection.columns, name) for name in names]
+    shape = tuple(axis.cells for axis in axes)
+
+    def codes() -> npt.NDArray[np.uint16]:
+        joint = np.zeros(len(selection.columns), np.uint16)
+        for axis in axes:
+            joint = joint * np.uint16(axis.cells) + axis.codes
+        return joint
+
+    named = (" ".join(names), codes, prod(shape))
+    return selection.counts(*named).reshape(shape), selection.totals(*named).reshape(shape)
+
+
+def _of_networks(selection: Selection) -> tuple[Ints, Ints]:
+    """(wanted rows, all rows) of each network."""
+    columns = selection.columns
+    named = ("network", lambda: columns.network, len(columns.networks.flops))
+    return selection.counts(*named), selection.totals(*named)
+
+
+def _axis(columns: TargetColumns, quantity: str) -> _Axis:
+    """The axis of a quantity of rows, or of `flops`, which is one of networks."""
+    axis: _Axis = columns.keep(f"axis {quantity}", lambda: _make_axis(columns, quantity))
     return axis
 
 
-def _make_axis(values: Floats, quantity: str, bins: int) -> _Axis:
-    scaled, low, high = _scaled(values, logarithmic=quantity in LOGARITHMIC)
+def _make_axis(columns: TargetColumns, quantity: str) -> _Axis:
+    if quantity == "noisy":
+        return _Axis(np.arange(2.0), columns.noisy.view(np.uint8))
+    values: Floats = getattr(columns.networks if quantity == "flops" else columns, quantity)
+    steps, logarithmic = STEPS[quantity], quantity in LOGARITHMIC
+    scaled = _log(values) if logarithmic else values
     known = np.isfinite(scaled)
-    codes = np.full(len(values), bins, np.uint8)
-    codes[known] = _coded(scaled[known], low, high, bins)
-    edges = np.linspace(low, high, bins + 1)
-    return _Axis(10**edges if quantity in LOGARITHMIC else edges, codes)
+    low, high = _span(scaled[known])
+    codes = np.full(len(values), steps, np.uint8)
+    codes[known] = _coded(scaled[known], low, high, steps)
+    edges = np.linspace(low, high, steps + 1)
+    return _Axis(10**edges if logarithmic else edges, codes)
 
 
-def _scaled(values: Floats, *, logarithmic: bool) -> tuple[Floats, float, float]:
-    """(the values as they are binned, lowest, highest)."""
-    scaled = values
-    if logarithmic:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scaled = np.log10(values)
-    known = scaled[np.isfinite(scaled)]
-    if not len(known):
-        return scaled, 0.0, 1.0
-    low, high = float(known.min()), float(known.max())
-    return (scaled, low, high) if high > low else (scaled, low - 0.05, high + 0.05)
+def _log(values: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log10(values)
 
 
-def _coded(values: Floats, low: float, high: float, bins: int) -> Codes:
+def _span(values: Floats) -> tuple[float, float]:
+    """(lowest, highest), a little apart where there is one value."""
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if high > low else (low - 0.05, high + 0.05)
+
+
+def _coded(values: Floats, low: float, high: float, bins: int) -> Ints:
     return np.clip(((values - low) * (bins / (high - low))).astype(np.int64), 0, bins - 1)
 
 
-def scatter(columns: TargetColumns, mask: Bools) -> Scatter:
+def scatter(selection: Selection) -> Scatter:
     """Latency over FLOPs of the wanted rows that have both."""
-    if mask.all():
-        whole: Scatter = columns.keep("scatter", lambda: _scatter(columns, mask))
+    if selection.is_all:
+        whole: Scatter = selection.columns.keep("scatter", lambda: _scatter(selection))
         return whole
-    return _scatter(columns, mask)
+    return _scatter(selection)
 
 
-def _scatter(columns: TargetColumns, mask: Bools) -> Scatter:
-    x, y = _log(columns, "flops"), _log(columns, "ms")
-    rows = np.flatnonzero(mask & columns.keep("in scatter", lambda: np.isfinite(x) & np.isfinite(y)))
+def _scatter(selection: Selection) -> Scatter:
+    columns = selection.columns
+    x: Floats = columns.keep("log flops", lambda: _log(columns.networks.flops))
+    y: Floats = columns.keep("log ms", lambda: _log(columns.ms))
+    known = columns.keep("in scatter", lambda: np.isfinite(x)[columns.network] & np.isfinite(y))
+    rows = np.flatnonzero(selection.mask & known)
+    networks, y = columns.network.take(rows), y.take(rows)
     if len(rows) <= MOST_POINTS:
-        points = zip(*(column[rows].tolist() for column in _point_columns(columns)), strict=True)
-        return Scatter(points=list(points), x_edges=[], y_edges=[], counts=[])
-    (x_low, x_high), (y_low, y_high) = _span(x[rows]), _span(y[rows])
-    width, height = GRID
-    codes = _coded(x[rows], x_low, x_high, width) * height + _coded(y[rows], y_low, y_high, height)
+        points = (columns.ids[rows], columns.networks.flops[networks], columns.ms[rows], columns.noisy[rows])
+        listed = list(zip(*(column.tolist() for column in points), strict=True))
+        return Scatter(points=listed, x_edges=[], y_edges=[], counts=[])
+    (width, height), present = GRID, np.bincount(networks, minlength=len(x)) > 0
+    (x_low, x_high), (y_low, y_high) = _span(x[present]), _span(y)
+    starts = np.zeros(len(x), np.int64)
+    starts[present] = _coded(x[present], x_low, x_high, width) * height
+    codes = starts.take(networks) + _coded(y, y_low, y_high, height)
     counts = np.bincount(codes, minlength=width * height).reshape(width, height)
     return Scatter(
         points=None,
@@ -157,38 +211,16 @@ def _scatter(columns: TargetColumns, mask: Bools) -> Scatter:
     )
 
 
-def _point_columns(columns: TargetColumns) -> tuple[npt.NDArray[Any], ...]:
-    return columns.ids, columns.flops, columns.ms, columns.noisy
-
-
-def _log(columns: TargetColumns, quantity: str) -> Floats:
-    values: Floats = columns.keep(f"log {quantity}", lambda: _scaled(getattr(columns, quantity), logarithmic=True)[0])
-    return values
-
-
-def _span(values: Floats) -> tuple[float, float]:
-    low, high = float(values.min()), float(values.max())
-    return (low, high) if high > low else (low - 0.05, high + 0.05)
-
-
-def series(columns: TargetColumns, mask: Bools) -> Series:
+def series(selection: Selection) -> Series:
     """The wanted rows over the time in which the target was measured."""
-    if mask.all():
-        whole: Series = columns.keep("series", lambda: _series(columns, mask))
-        return whole
-    return _series(columns, mask)
-
-
-def _series(columns: TargetColumns, mask: Bools) -> Series:
-    times = _axis(columns, "created", TIME_BINS)
-    counts = np.bincount(times.codes[mask], minlength=TIME_BINS + 1)[:TIME_BINS]
-    noisy = np.bincount(times.codes[mask & columns.noisy], minlength=TIME_BINS + 1)[:TIME_BINS]
-    low, middle, high = _quantiles(columns, mask, "sentinel_ms", (0.1, 0.5, 0.9))
-    (noise,) = _quantiles(columns, mask, "noise", (0.5,))
+    times, steps = _axis(selection.columns, "created"), STEPS["created"] // TIME_BINS
+    by_noisy = _merged(_tables(selection, BY_TIME)[0][:-1].sum(axis=1), steps)
+    low, middle, high = _quantiles(selection, "sentinel_ms", (0.1, 0.5, 0.9))
+    (noise,) = _quantiles(selection, "noise", (0.5,))
     return Series(
-        edges_unix_s=times.edges.tolist(),
-        counts=counts.tolist(),
-        noisy=noisy.tolist(),
+        edges_unix_s=times.edges[::steps].tolist(),
+        counts=by_noisy.sum(axis=1).tolist(),
+        noisy=by_noisy[:, 1].tolist(),
         noise_median=noise,
         sentinel_p10_ms=low,
         sentinel_median_ms=middle,
@@ -196,51 +228,54 @@ def _series(columns: TargetColumns, mask: Bools) -> Series:
     )
 
 
-def _quantiles(columns: TargetColumns, mask: Bools, quantity: str, shares: Sequence[float]) -> list[list[float | None]]:
+def _quantiles(selection: Selection, quantity: str, shares: Sequence[float]) -> list[list[float | None]]:
     """Quantiles of a quantity in each span, to a step of its scale; sorting a million values would take too long."""
-    axis = _axis(columns, quantity, LEVELS)
-    times = _axis(columns, "created", TIME_BINS)
-    cells = columns.keep(f"cells {quantity}", lambda: times.codes.astype(np.int32) * (LEVELS + 1) + axis.codes)
-    table = np.bincount(cells[mask], minlength=(TIME_BINS + 1) * (LEVELS + 1)).reshape(TIME_BINS + 1, LEVELS + 1)
-    cumulated = table[:TIME_BINS, :LEVELS].cumsum(axis=1)
-    middles = np.sqrt(axis.edges[1:] * axis.edges[:-1])
+    table = _tables(selection, TABLES[quantity])[0][:-1, :-1]
+    cumulated = _merged(table, STEPS["created"] // TIME_BINS).cumsum(axis=1)
+    edges = _axis(selection.columns, quantity).edges
+    middles = np.sqrt(edges[1:] * edges[:-1])
     found = []
     for share in shares:
-        places = (cumulated < share * cumulated[:, -1:]).sum(axis=1).clip(max=LEVELS - 1)
+        places = (cumulated < share * cumulated[:, -1:]).sum(axis=1).clip(max=len(middles) - 1)
         found.append(
             [float(middles[place]) if total else None for place, total in zip(places, cumulated[:, -1], strict=True)]
         )
     return found
 
 
-def facets(columns: TargetColumns, mask: Bools) -> Mapping[str, Sequence[Facet]]:
+def facets(selection: Selection) -> Mapping[str, Sequence[Facet]]:
     """How the rows are spread over families, search spaces, operators and sources, the most frequent first."""
-    networks = columns.networks
-    totals = columns.keep("rows of networks", lambda: np.bincount(columns.network, minlength=len(networks.flops)))
-    counts = totals if mask.all() else np.bincount(columns.network[mask], minlength=len(networks.flops))
+    columns, both = selection.columns, _of_networks(selection)
+    networks, agents = columns.networks, columns.agents
+    named = ("agent", lambda: columns.agent, len(agents))
     return {
-        "family": _named(networks.families, networks.family, counts, totals),
-        "space": _named(networks.spaces, networks.space, counts, totals),
-        "operator": _ranked(
-            (name, int(counts[has].sum()), int(totals[has].sum()))
-            for name, has in ((name, networks.with_operator(name)) for name in networks.operators)
-        ),
-        "source": _sources(columns, mask),
+        "family": _named(networks.families, networks.family, both),
+        "space": _named(networks.spaces, networks.space, both),
+        "operator": _operators(columns, both),
+        "source": _ranked(agents, selection.counts(*named), selection.totals(*named)),
     }
 
 
-def _sources(columns: TargetColumns, mask: Bools) -> Sequence[Facet]:
-    names = columns.agents
-    totals = columns.keep("rows of agents", lambda: np.bincount(columns.agent, minlength=len(names)))
-    counts = totals if mask.all() else np.bincount(columns.agent[mask], minlength=len(names))
-    return _ranked(zip(names, counts.tolist(), totals.tolist(), strict=True))
+def _named(names: Sequence[str], codes: Ints, both: tuple[Ints, Ints]) -> Sequence[Facet]:
+    return _ranked(names, *(np.bincount(codes, rows, len(names)).astype(int) for rows in both))
 
 
-def _named(names: Sequence[str], codes: Codes, counts: Codes, totals: Codes) -> Sequence[Facet]:
-    both = [np.bincount(codes, weights=values, minlength=len(names)).astype(int) for values in (counts, totals)]
-    return _ranked(zip(names, *(sums.tolist() for sums in both), strict=True))
+def _operators(columns: TargetColumns, both: tuple[Ints, Ints]) -> Sequence[Facet]:
+    """Many networks have the same operators: rows are summed by what occurs together first."""
+    names = columns.networks.operators
+    has, codes = columns.keep("operators together", lambda: _together(columns.networks))
+    return _ranked(names, *(np.bincount(codes, rows, len(has)).astype(int) @ has for rows in both))
 
 
-def _ranked(rows: Any) -> Sequence[Facet]:
+def _together(networks: Networks) -> tuple[Ints, Ints]:
+    """(which operators each of the combinations has, (combinations, operators) of 0 and 1; whose each network is)."""
+    combinations, codes = np.unique(networks.bits, axis=0, return_inverse=True)
+    places = np.arange(len(networks.operators))
+    has = (combinations[:, places // 64] >> (places % 64).astype(np.uint64)) & np.uint64(1)
+    return has.astype(np.int64), codes.reshape(-1)
+
+
+def _ranked(names: Sequence[str], counts: Any, totals: Any) -> Sequence[Facet]:
+    rows = zip(names, counts.tolist(), totals.tolist(), strict=True)
     ranked = sorted(rows, key=lambda row: (-row[2], row[0]))[:MOST_NAMES]
     return [Facet(name=name, count=count, total=total) for name, count, total in ranked]

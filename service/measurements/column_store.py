@@ -2,7 +2,7 @@
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -11,13 +11,13 @@ from latcast.schema import TargetId
 from profilers.caching import Cache
 from service.db.changes import Changes
 from service.db.session import Database
-from service.db.tables import Measurement
-from service.measurements.columns import TargetColumns, loaded
+from service.db.tables import Architecture, Measurement
+from service.measurements.columns import TargetColumns, loaded, with_names
 
 __all__ = ["ColumnStore"]
 
 RECOUNT_S = 30.0
-"""So often at most it is counted whether rows were taken away."""
+"""So often at most it is counted whether rows were taken away, or networks named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class _Kept:
     columns: TargetColumns
     generation: int
     counted_at: float
+    named: int
 
 
 class ColumnStore:
@@ -66,10 +67,14 @@ class ColumnStore:
 
     def _read(self, session: Session, target_id: TargetId, kept: _Kept | None, generation: int) -> _Kept:
         now = time.monotonic()
-        if kept is None:
-            return _Kept(loaded(session, target_id), generation, now)
-        if now - kept.counted_at < RECOUNT_S:
-            return _Kept(loaded(session, target_id, kept.columns), generation, kept.counted_at)
-        columns = loaded(session, target_id, kept.columns)
-        count = session.scalar(select(func.count()).where(Measurement.target_id == target_id))
-        return _Kept(columns if count == len(columns) else loaded(session, target_id), generation, now)
+        if kept is not None and now - kept.counted_at < RECOUNT_S:
+            return replace(kept, columns=loaded(session, target_id, kept.columns), generation=generation)
+        named = session.scalar(select(func.count(Architecture.graph_hash))) or 0
+        columns = loaded(session, target_id, kept.columns if kept else None)
+        if kept is not None:
+            count = session.scalar(select(func.count()).where(Measurement.target_id == target_id))
+            if count != len(columns):
+                columns = loaded(session, target_id)
+            elif named != kept.named:
+                columns = with_names(session, columns)
+        return _Kept(columns, generation, now, named)

@@ -3,9 +3,10 @@
 A million rows take some 60 MB, and one pass over a column a millisecond, on whichever database they are kept.
 """
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from service.db.statements import chunks
 from service.db.tables import Architecture, GraphFacts, Measurement
 from service.measurements.revisions import rows_state
 
-__all__ = ["MOST_OPERATORS", "NO_AGENT", "Networks", "TargetColumns", "loaded"]
+__all__ = ["MOST_OPERATORS", "NO_AGENT", "Networks", "TargetColumns", "loaded", "with_names"]
 
 ROWS_AT_ONCE = 50_000
 MOST_OPERATORS = 256
@@ -131,6 +132,11 @@ class TargetColumns:
         return len(self.ids)
 
     @cached_property
+    def failed(self) -> Bools:
+        """Which rows have no latency."""
+        return np.isnan(self.ms)
+
+    @cached_property
     def flops(self) -> Floats:
         """FLOPs of each row's network."""
         return self.networks.flops[self.network]
@@ -167,7 +173,7 @@ class TargetColumns:
     @property
     def size_bytes(self) -> int:
         """Memory that the rows take, with what is usually computed of them."""
-        return 146 * len(self.ids) + 400 * len(self.networks.flops) + 1000
+        return 124 * len(self.ids) + 400 * len(self.networks.flops) + 1000
 
 
 def loaded(session: Session, target_id: TargetId, before: TargetColumns | None = None) -> TargetColumns:
@@ -202,6 +208,19 @@ def loaded(session: Session, target_id: TargetId, before: TargetColumns | None =
         revision=revision,
         **arrays,
     )
+
+
+def with_names(session: Session, columns: TargetColumns) -> TargetColumns:
+    """The same rows with what is known of their networks by now: a graph may be given an architecture, or an
+    architecture a graph, after it was measured.
+    """
+    before, networks = columns.networks, Networks()
+    _add_networks(session, networks, list(before.places))
+    facts = [networks.architectures, networks.flops]
+    if all(map(partial(np.array_equal, equal_nan=True), facts, (before.architectures, before.flops))):
+        return columns
+    digest = zlib.crc32(b"".join(each.tobytes() for each in facts))
+    return replace(columns, networks=networks, version=f"{columns.version.partition('+')[0]}+{digest}")
 
 
 def _no_rows() -> list[npt.NDArray[Any]]:

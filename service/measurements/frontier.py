@@ -7,6 +7,7 @@ import numpy as np
 
 from service.measurements.bins import Facet, Scatter, facets, scatter
 from service.measurements.columns import Bools, Ints, TargetColumns
+from service.measurements.selection import Selection
 
 __all__ = ["Frontier", "frontier_of"]
 
@@ -37,8 +38,8 @@ def frontier_of(columns: TargetColumns, space: str = "") -> Frontier:
         columns: rows of a target.
         space: name; the most frequent one where empty.
     """
-    measured = np.isfinite(columns.ms)
-    spaces = [one for one in facets(columns, measured)["space"] if one.name and one.count]
+    measured = ~columns.failed
+    spaces = [one for one in facets(Selection(columns, measured))["space"] if one.name and one.count]
     space = space or (spaces[0].name if spaces else "")
     mask = _steady_networks(columns, space)
     rows = np.flatnonzero(mask)
@@ -47,7 +48,7 @@ def frontier_of(columns: TargetColumns, space: str = "") -> Frontier:
         space=space,
         networks=len(rows),
         rows=columns.ids[_front(columns, rows)].tolist(),
-        scatter=scatter(columns, mask),
+        scatter=scatter(Selection(columns, mask)),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, inspect, or_, select
 from sqlalchemy.orm import Session, defer
 
 from latcast.errors import NotFoundError
@@ -189,8 +189,9 @@ def _precisions(session: Session, rows: Sequence[Measurement]) -> dict[str, str]
 
 
 def _with_runs(session: Session, rows: Sequence[Measurement]) -> Iterator[tuple[Measurement, list[Any]]]:
-    """Each row with the processes that measured, a few of which are in memory at a time; in the order of ids."""
-    by_id = {row.id: row for row in rows}
+    """Each row with the processes that measured; a few are in memory at a time beside those that were there before."""
+    by_id = {row.id: row for row in rows if "runs" in inspect(row).unloaded}
+    yield from ((row, row.runs) for row in rows if row.id not in by_id)
     for part in chunks(sorted(by_id)):
         query = select(Measurement.id, Measurement.runs).where(Measurement.id.in_(part)).order_by(Measurement.id)
         for row_id, runs in session.execute(query, execution_options={"yield_per": ROWS_WITH_SAMPLES, **ALL_ROWS}):

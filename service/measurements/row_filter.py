@@ -54,7 +54,7 @@ def mask_of(session: Session, columns: TargetColumns, wanted: RowFilter) -> Bool
     """Which rows are wanted, bool (n,)."""
     mask = np.ones(len(columns), bool)
     if wanted.outcome != "all":
-        mask &= np.isnan(columns.ms) == (wanted.outcome == "failed")
+        mask &= columns.failed == (wanted.outcome == "failed")
     if wanted.noisy is not None:
         mask &= columns.noisy == wanted.noisy
     for values, limits in (
@@ -62,7 +62,7 @@ def mask_of(session: Session, columns: TargetColumns, wanted: RowFilter) -> Bool
     ):  # fmt: skip
         _within(mask, values, limits)
     if wanted.sources:
-        mask &= np.isin(columns.agent, [place for place, name in enumerate(columns.agents) if name in wanted.sources])
+        mask &= np.array([name in wanted.sources for name in columns.agents], bool)[columns.agent]
     if wanted.job:
         mask &= np.isin(columns.ids, _measured_for(session, columns, wanted.job))
     networks = _networks(session, columns, wanted)

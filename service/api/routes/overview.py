@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from fastapi import APIRouter
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from latcast.schema import JobState
@@ -43,7 +43,7 @@ def get_overview(parts: PartsOf, _caller: Reader) -> schemas.OverviewOut:
             measurements=counts.measured,
             noisy=counts.noisy,
             failed=counts.failed,
-            jobs={state.value: count for state, count in _job_counts(session)},
+            jobs={state.value: count for state, count in parts.jobs.of(session).items()},
             queue=_queue(session, parts),
             activity=[schemas.HourOut.model_validate(hour) for hour in counts.hours],
             alerts=[
@@ -60,11 +60,6 @@ def _poor_adaptations(targets: Sequence[schemas.TargetOut]) -> list[schemas.Aler
         schemas.AlertOut(level="warning", subject=label, text=warning)
         for label, warning in islice(poor.items(), MOST_POOR)
     ]
-
-
-def _job_counts(session: Session) -> list[tuple[JobState, int]]:
-    query = select(tables.Job.state, func.count()).group_by(tables.Job.state)
-    return [(state, count) for state, count in session.execute(query)]
 
 
 def _queue(session: Session, parts: Parts) -> list[schemas.QueuedOut]:

@@ -21,6 +21,7 @@ from service.measurements.columns import Bools, TargetColumns
 from service.measurements.listed_rows import RowSort, page_ids, rows_of
 from service.measurements.pages import Outcome, iterate_ids
 from service.measurements.row_filter import RowFilter, mask_of
+from service.measurements.selection import Selection
 from service.measurements.sources import names_of
 
 __all__ = ["router"]
@@ -89,7 +90,7 @@ def _found(target_id: str, parts: PartsOf, _caller: Reader, wanted: Annotated[Ro
     with parts.database.read() as session:
         columns = parts.columns.of(find_target(session, target_id).id)
         mask = mask_of(session, columns, wanted)
-    return Found(columns, mask, int(mask.sum()))
+    return Found(columns, mask, int(np.count_nonzero(mask)))
 
 
 FoundRows = Annotated[Found, Depends(_found)]
@@ -133,17 +134,18 @@ def bin_rows(request: Request, response: Response, parts: PartsOf, found: FoundR
     if (unchanged := _unchanged(request, response, found, *sorted(sources.values()))) is not None:
         return unchanged  # type: ignore[return-value]
     columns, mask = found.columns, found.mask
-    facets = bins.facets(columns, mask)
+    selection = Selection(columns, mask)
+    facets = bins.facets(selection)
     return schemas.BinsOut(
         matched=found.matched,
         total=len(columns),
-        failed=int((mask & np.isnan(columns.ms)).sum()),
-        noisy=int((mask & columns.noisy).sum()),
+        failed=int(np.count_nonzero(mask & columns.failed)),
+        noisy=int(np.count_nonzero(mask & columns.noisy)),
         histograms=[
-            schemas.HistogramOut.model_validate(bins.histogram(columns, mask, quantity)) for quantity in QUANTITIES
+            schemas.HistogramOut.model_validate(bins.histogram(selection, quantity)) for quantity in QUANTITIES
         ],
-        scatter=schemas.ScatterOut.model_validate(bins.scatter(columns, mask)),
-        series=schemas.SeriesOut.model_validate(bins.series(columns, mask)),
+        scatter=schemas.ScatterOut.model_validate(bins.scatter(selection)),
+        series=schemas.SeriesOut.model_validate(bins.series(selection)),
         facets={
             kind: [
                 schemas.FacetOut.model_validate(replace(one, label=sources.get(one.name)) if kind == "source" else one)

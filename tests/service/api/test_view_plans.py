@@ -99,6 +99,12 @@ def test_hidden_rows_have_an_index_of_their_own(warm: World) -> None:
     assert any("ix_measurement_hidden" in plan for plan in plans)
 
 
+def test_a_measurement_is_read_once(warm: World) -> None:
+    with statements(warm) as asked:
+        warm.http.get("/v1/measurements/1").raise_for_status()
+    assert sum("measurement.runs" in statement for statement, _ in asked) == 1
+
+
 def test_no_view_scans_once_it_was_looked_at(warm: World) -> None:
     job = warm.http.get("/v1/jobs").json()["items"][0]
     paths = (

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import delete
 
-from service.db.tables import Measurement
+from service.db.tables import Architecture, Measurement
 from service.measurements import column_store
 from tests.service.helpers import TARGET, World, add_row
 
@@ -23,3 +23,18 @@ def test_columns_follow_the_database(measured: World, monkeypatch: pytest.Monkey
         session.execute(delete(Measurement).where(Measurement.failure_stage.is_not(None)))
     parts.changes.look()
     assert len(parts.columns.of(TARGET.id)) == len(first)
+
+
+def test_a_network_that_is_named_later_is_in_its_family(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"/v1/targets/{TARGET.id}"
+    monkeypatch.setattr(column_store, "RECOUNT_S", -1.0)
+    before = measured.http.get(f"{path}/bins")
+    graph = measured.http.get(f"{path}/rows").json()["items"][0]["graph"]
+    assert [facet["name"] for facet in before.json()["facets"]["family"]] == [""]
+    with measured.database.write.begin() as session:
+        session.add(Architecture(space="zoo", text="mobile/width=16", graph_hash=graph))
+    measured.app.state.parts.changes.look()
+    after = measured.http.get(f"{path}/bins", headers={"if-none-match": before.headers["etag"]})
+    assert {facet["name"] for facet in after.json()["facets"]["family"]} == {"", "zoo/mobile"}
+    found = measured.http.get(f"{path}/rows", params={"family": "zoo/mobile"}).json()["items"]
+    assert {row["graph"] for row in found} == {graph}
