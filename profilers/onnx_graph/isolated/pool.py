@@ -220,9 +220,9 @@ def request_of(source: Source, limits: Limits) -> tuple[dict[str, Any], bytes | 
         ModelLimitError: it is larger than a model may be.
     """
     if isinstance(source, ModelText | ModelPart):
-        header = {"operation": "build", "space": source.architecture.space, "text": source.architecture.text}
+        asked = {"operation": "build", "space": source.architecture.space, "text": source.architecture.text}
         part = {"place": source.place, "shape": list(source.shape)} if isinstance(source, ModelPart) else {}
-        return header | part, b""
+        return asked | part, b""
     limits.check("model_bytes", len(source.content), "bytes")
     shapes = None if source.shapes is None else {name: list(shape) for name, shape in source.shapes.items()}
     bound = {"shapes": shapes or None, "dims": dict(source.dims) if source.dims else None}
