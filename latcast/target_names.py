@@ -5,7 +5,7 @@ from typing import Any
 
 from latcast.schema import InputError, UnknownNameError
 
-__all__ = ["find_target", "has_words"]
+__all__ = ["find_target", "has_words", "named_target"]
 
 
 def find_target(targets: Sequence[Mapping[str, Any]], wanted: str | None) -> Mapping[str, Any]:
@@ -28,9 +28,31 @@ def find_target(targets: Sequence[Mapping[str, Any]], wanted: str | None) -> Map
     if len(offered) == 1:
         return offered[0]
     if len(matches) > 1:
-        listed = "; ".join(f"{target['id']} ({target['device_name']}, {target['label']})" for target in matches)
-        raise InputError(f"Several targets fit; choose one by its id (--target ID): {listed}.")
+        raise InputError(f"Several targets fit; choose one by its id (--target ID): {_listed(matches)}.")
     return matches[0]
+
+
+def named_target(targets: Sequence[Mapping[str, Any]], wanted: str) -> str:
+    """The id of the target that is meant, for what cannot be guessed at: of several that fit none is chosen.
+
+    Args:
+        targets: as the service lists them.
+        wanted: as `find_target` takes it.
+
+    Returns:
+        The id; `wanted` as it is where none fits, which the service then says of targets that it does not list.
+
+    Raises:
+        InputError: several fit; the message lists them.
+    """
+    matches = _fitting(targets, wanted)
+    if len(matches) > 1:
+        raise InputError(f"Several targets fit {wanted!r}; name one by its id: {_listed(matches)}.")
+    return str(matches[0]["id"]) if matches else wanted
+
+
+def _listed(targets: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{target['id']} ({target['device_name']}, {target['label']})" for target in targets)
 
 
 def _fitting(targets: Sequence[Mapping[str, Any]], wanted: str) -> list[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ from math import prod
 
 import typer
 
-__all__ = ["Sizes", "parse_curve", "parse_shapes", "parse_sizes"]
+__all__ = ["Sizes", "parse_curve", "parse_input", "parse_shapes", "parse_sizes"]
 
 EXAMPLE = "x=1,3,224,224"
 DIM_EXAMPLE = "batch=1"
@@ -87,6 +87,15 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
         typer.BadParameter: a text is not of that form, or an input is named twice; says what is wrong.
     """
     return _by_name(texts, option="--shape", what="input", example=EXAMPLE)
+
+
+def parse_input(text: str) -> tuple[int, ...]:
+    """`1,3,224,224`, or any other form of sizes, → `(1, 3, 224, 224)`: an input without a name.
+
+    Raises:
+        typer.BadParameter: the text is not of that form; says what is wrong.
+    """
+    return _sizes(f"--input {text!r}", text, f"write it as {EXAMPLE.partition('=')[2]}.")
 
 
 def _parse_dims(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:

@@ -24,6 +24,7 @@ from rich.text import Text
 from latcast.schema.printable import visible
 
 __all__ = [
+    "UNLIMITED",
     "Cell",
     "Column",
     "echo",

@@ -15,8 +15,8 @@ def milliseconds(ms: float | None) -> str:
     """A time in a column of ms: `12.345`, `123.4`, `4.21 µs` where ms would show no digits, and – for None."""
     if ms is None:
         return "–"
-    if ms >= SMALLEST_MS or ms == 0:
-        return f"{ms:.3f}" if ms < 100 else f"{ms:.1f}"
+    if abs(ms) >= SMALLEST_MS or ms == 0:
+        return f"{ms:.3f}" if abs(ms) < 100 else f"{ms:.1f}"
     return f"{ms * 1000:.3g} µs"
 
 
@@ -60,5 +60,5 @@ def ago(unix_s: float | None, now: float | None = None) -> str:
     seconds = max(0.0, (time.time() if now is None else now) - unix_s)
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
+            return f"{seconds / size:,.0f} {unit} ago"
     return f"{seconds:.0f} s ago"

@@ -3,7 +3,7 @@
 import pytest
 
 from latcast.schema import InputError, UnknownNameError
-from latcast.target_names import find_target
+from latcast.target_names import find_target, named_target
 
 TARGETS = [
     {"id": "aabb", "device_name": "pi", "label": "onnxruntime 1 thread"},
@@ -50,3 +50,12 @@ def test_the_only_offered_target_of_several_is_meant() -> None:
     assert find_target(offered, None)["id"] == "aacc"
     assert find_target(offered, "pi")["id"] == "aacc"
     assert find_target(offered, "aabb")["id"] == "aabb"
+
+
+def test_what_cannot_be_guessed_at_is_named_by_words_that_fit_one_target_alone() -> None:
+    offered = [{**target, "offered": target["id"] == "aacc"} for target in TARGETS]
+    assert named_target(offered, "PI 4") == "aacc"
+    assert named_target(offered, "aabb") == "aabb"
+    with pytest.raises(InputError, match=r"fit 'pi'; name one by its id: aabb \(pi, onnxruntime 1 thread\); aacc"):
+        named_target(offered, "pi")
+    assert named_target(offered, "zzz") == "zzz"

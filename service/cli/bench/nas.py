@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, TimeElapsedColumn
 
 from latcast.schema import InputError, UnknownNameError
+from latcast.schema.counting import counted
 from service.cli.common import console
 from service.cli.options import RayOption, ResultOption, WorkersOption
 from service.cli.progress import DESCRIPTION, bar
@@ -130,7 +131,7 @@ def bench_report(
 
     text = notes.read_text(encoding="utf-8") if notes else ""
     written = write_report(read_results(results), out, notes=text)
-    say(f"Wrote {out} and {len(written)} figures.", console)
+    say(f"Wrote {out} and {counted(len(written), 'figure')}.", console)
 
 
 def _tasks(suite: Suite | None, only: "Sequence[str]", space: str, sources: str, targets: str) -> "Sequence[Task]":

@@ -76,7 +76,7 @@ def _print_figures(results: Mapping[str, Mapping[str, Any]], counted: str, out: 
     """Print a row of figures for each part; the only part of a result has no name."""
     named = list(results) != [""]
     rows = [
-        (*([part] if named else []), str(len(result["models"])), *(_figure(key, result[key]) for key in FIGURES))
+        (*([part] if named else []), f"{len(result['models']):,}", *(_figure(key, result[key]) for key in FIGURES))
         for part, result in results.items()
     ]
     columns = [*([names("held out")] if named else []), *map(numbers, (counted, *FIGURES.values()))]

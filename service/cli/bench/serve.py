@@ -391,7 +391,7 @@ def _print(report: Mapping[str, Any]) -> None:
     columns = [names("form"), numbers("callers"), numbers("forecasts/s"), numbers("p50"), numbers("p99"),
                numbers("of echo's calls"), numbers("p99 / echo's")]  # fmt: skip
     rows = [
-        (each["form"], str(each["callers"]), f"{each['forecasts_per_second']:,.0f}", f"{each['p50_ms']:.2f} ms",
+        (each["form"], f"{each['callers']:,}", f"{each['forecasts_per_second']:,.0f}", f"{each['p50_ms']:.2f} ms",
          f"{each['p99_ms']:.2f} ms", f"{each['throughput_ratio']:.2f}", f"{each['p99_ratio']:.1f} ×")
         for each in report["results"]
     ]  # fmt: skip

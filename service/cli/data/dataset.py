@@ -140,7 +140,7 @@ def _print_families(rows: "Sequence[MeasuredRow]", out: Console) -> None:
     from predictors.data.measured.statistics import count_families
 
     lines = [
-        (family, f"{sum(by_target.values()):,}", str(len(by_target)), f"{max(by_target.values()):,}")
+        (family, f"{sum(by_target.values()):,}", f"{len(by_target):,}", f"{max(by_target.values()):,}")
         for family, by_target in count_families(rows).items()
     ]
     headers = ("graph × target", "on targets", "most on one")

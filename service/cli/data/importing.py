@@ -1,7 +1,7 @@
 """`latcast import`: public latency tables as targets of the service."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +13,10 @@ from latcast.schema import InputError, to_plain
 from latcast.schema.counting import counted
 from service.cli import own_database
 from service.cli.common import console, open_database, parse_pairs
-from service.cli.options import DatabaseUrlOption, DataDirOption, JsonOption
+from service.cli.options import DatabaseUrlOption, DataDirOption, DimOption, JsonOption, ShapeOption
 from service.cli.progress import DESCRIPTION, bar
 from service.cli.results import deliver
+from service.cli.shapes import Sizes, parse_sizes
 from service.cli.tables import echo
 
 if TYPE_CHECKING:
@@ -56,9 +57,8 @@ def import_table(
     model: Annotated[
         Path | None, typer.Option(help="ONNX model whose latency PATH, the output of a benchmarking tool, states.")
     ] = None,
-    shape: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=SIZES", help="Shape of an input of --model, for dynamic sizes.")
-    ] = None,
+    shape: ShapeOption = None,
+    dim: DimOption = None,
     data_dir: DataDirOption = None,
     database_url: DatabaseUrlOption = None,
     json_out: JsonOption = None,
@@ -80,7 +80,8 @@ def import_table(
       latcast import models.csv --device 'Pixel 8'
       latcast import pixel.csv --device 'Pixel 8' --space fbnet \\
         --column text=arch --unit s
-      latcast import times.json --model net.onnx --device 'Jetson Orin, fp16'
+      latcast import times.json --model net.onnx --device 'Jetson Orin, fp16' \\
+        --dim batch=1
     """
     from service.measurements.table_import import store
 
@@ -94,7 +95,7 @@ def import_table(
             progress.update(task, completed=done, total=1.0, description=what)
 
         if model is not None:
-            imported = _read_tool_report(path, model, device or "", shape or [])
+            imported = _read_tool_report(path, model, device or "", parse_sizes(shape, dim))
         else:
             imported = _read(
                 path,
@@ -121,17 +122,18 @@ def _document(report: "ImportReport", stored: "Stored", settings: "Settings") ->
     return {**read, **left_out, "stored": to_plain(stored), "database": shown_address(settings.url)}
 
 
-def _read_tool_report(path: Path, model: Path, device: str, shapes: Sequence[str]) -> "Imported":
+def _read_tool_report(path: Path, model: Path, device: str, sizes: Sizes) -> "Imported":
     from predictors.data.importers import import_tool_report
     from profilers.onnx_graph import GraphLoader
-    from service.cli.shapes import parse_shapes
 
     content = read_model(model)
     loader = GraphLoader()
     try:
-        bound = parse_shapes(shapes)
         return import_tool_report(
-            path, device=device, model=content, prepare=lambda onnx: loader.prepare(onnx, shapes=bound)
+            path,
+            device=device,
+            model=content,
+            prepare=lambda onnx: loader.prepare(onnx, shapes=sizes.shapes or None, dims=sizes.dims or None),
         )
     finally:
         loader.close()
@@ -194,7 +196,7 @@ def _by_space(report: "ImportReport") -> list[str]:
         extra = f" ({', '.join(f'{name} {value}' for name, value in options.items())})" if options else ""
         devices.setdefault(target.options.get("space", "models"), []).append(f"{target.device}{extra}")
     return [
-        f"{space}: {', '.join(names[:NAMED])}{f' and {len(names) - NAMED} more' if len(names) > NAMED else ''}"
+        f"{space}: {', '.join(names[:NAMED])}{f' and {len(names) - NAMED:,} more' if len(names) > NAMED else ''}"
         for space, names in devices.items()
     ]
 

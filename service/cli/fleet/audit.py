@@ -51,5 +51,9 @@ def _print(listed: Sequence[Mapping[str, Any]]) -> None:
 
 def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
     at = datetime.fromtimestamp(one["at_unix_s"], UTC).strftime("%Y-%m-%d %H:%M:%S")
-    detail = ", ".join(f"{name} {value}" for name, value in one["detail"].items() if value not in ("", None))
+    detail = ", ".join(
+        f"{name} {value:,}" if type(value) is int else f"{name} {value}"
+        for name, value in one["detail"].items()
+        if value not in ("", None)
+    )
     return at, one["key"] or "–", one["action"], one["subject"], detail

@@ -58,7 +58,7 @@ def _cells(standing: Mapping[str, Any]) -> tuple[str, ...]:
         _percent(standing["median_ape"]),
         "–" if score is None else f"{score:.2f}",
         _percent(standing["record"]),
-        "–" if adapt_ms is None else f"{adapt_ms:.0f} ms",
+        "–" if adapt_ms is None else f"{adapt_ms:,.0f} ms",
     )
 
 

@@ -1,15 +1,21 @@
 """`latcast fleet`: devices, targets and graphs are taken out of sight, brought back, renamed and merged."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latcast.schema.counting import counted
+from latcast.target_names import named_target
 from service.cli.common import open_client
 from service.cli.groups import Group
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.results import deliver
 from service.cli.tables import echo
+
+if TYPE_CHECKING:
+    from latcast.client import Client
 
 __all__ = ["fleet"]
 
@@ -35,7 +41,12 @@ class Mergeable(StrEnum):
     TARGET = "target"
 
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Its id or hash; of a device also its name.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="Its id or hash; of a device also its name, of a target words of device and label."
+    ),
+]
 
 
 @fleet.command("hide")
@@ -55,16 +66,24 @@ def hide(
     Examples:
       latcast fleet hide device old-pi
       latcast fleet hide target 7f31c0ffee123456
+      latcast fleet hide target 'pi openvino bf16'
     """
     with open_client(server, key) as client:
-        done = client.hide(f"{kind.value}s", name)  # type: ignore[arg-type]
-    deliver(done, json_out, lambda: echo(f"The {kind.value} {name} is hidden."))
+        done = client.hide(f"{kind.value}s", _named(client, kind.value, name))  # type: ignore[arg-type]
+    deliver(done, json_out, lambda: echo(f"The {kind.value} {_shown(done, name)} is hidden."))
 
 
 @fleet.command("show")
 def show(
     kind: Annotated[Kind, typer.Argument(help="What it is.")],
-    name: Annotated[str, typer.Argument(metavar="ID", help="Its id or hash; `latcast devices --hidden` lists them.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Its id or hash, of a target also words of device and label; `latcast devices --hidden` and `latcast "
+            "targets --hidden` list them.",
+        ),
+    ],
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
     json_out: JsonOption = None,
@@ -76,9 +95,9 @@ def show(
       latcast fleet show device 0123456789abcdef
     """
     with open_client(server, key) as client:
-        done = client.show(f"{kind.value}s", name)  # type: ignore[arg-type]
+        done = client.show(f"{kind.value}s", _named(client, kind.value, name, hidden=True))  # type: ignore[arg-type]
     more = " Its agent needs a new key: latcast keys enrol --device ID." if kind == Kind.DEVICE else ""
-    deliver(done, json_out, lambda: echo(f"The {kind.value} {name} is back.{more}"))
+    deliver(done, json_out, lambda: echo(f"The {kind.value} {_shown(done, name)} is back.{more}"))
 
 
 @fleet.command("rename")
@@ -120,5 +139,18 @@ def merge(
       latcast fleet merge target 7f31c0ffee123456 0123456789abcdef
     """
     with open_client(server, key) as client:
-        done = client.merge(f"{kind.value}s", name, into)  # type: ignore[arg-type]
-    deliver(done, json_out, lambda: echo(f"The {kind.value} {name} is part of {done['id']} now."))
+        former, latter = (_named(client, kind.value, one) for one in (name, into))
+        done = client.merge(f"{kind.value}s", former, latter)  # type: ignore[arg-type]
+    deliver(done, json_out, lambda: echo(f"The {kind.value} {former} is part of {done['id']} now."))
+
+
+def _named(client: "Client", kind: str, name: str, *, hidden: bool = False) -> str:
+    """What the service is told: of targets, which it knows by their ids alone, the id."""
+    return named_target(client.targets(hidden=hidden), name) if kind == Kind.TARGET else name
+
+
+def _shown(done: Mapping[str, Any], name: str) -> str:
+    """The name, with what people know it by, or how much went with it."""
+    if "label" in done:
+        return f"{done['id']} ({done['device_name']}, {done['label']})"
+    return f"{name} ({counted(done['rows'], 'measurement')})" if "rows" in done else name

@@ -14,6 +14,8 @@ from service.cli.units import ago
 
 __all__ = ["devices"]
 
+NONE_YET = "No devices yet: run `latcast agent` on one."
+
 
 def devices(
     hidden: Annotated[bool, typer.Option("--hidden", help="Those that were hidden, instead of the others.")] = False,
@@ -30,13 +32,14 @@ def devices(
     """
     with open_client(server, key) as client:
         listed = client.devices(hidden=hidden) if hidden else client.devices()
-    deliver(listed, json_out, lambda: print_devices(listed, output()))
+    none = "No device is hidden." if hidden else NONE_YET
+    deliver(listed, json_out, lambda: print_devices(listed, output(), none=none))
 
 
-def print_devices(listed: Sequence[Mapping[str, Any]], out: Console) -> None:
-    """Print machines as the service lists them."""
+def print_devices(listed: Sequence[Mapping[str, Any]], out: Console, *, none: str = NONE_YET) -> None:
+    """Print machines as the service lists them, or what is said where there are none."""
     if not listed:
-        say("No devices yet: run `latcast agent` on one.", out)
+        say(none, out)
         return
     columns = [Column("id"), names("device"), names("processor"), numbers("cores"), Column("last seen")]
     rows = [

@@ -13,6 +13,7 @@ from latcast.target_names import find_target
 from service.cli.common import open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.progress import reason
+from service.cli.remarks import say_remarks
 from service.cli.results import deliver
 from service.cli.tables import Column, echo, names, numbers, output, print_pairs, print_table, say
 from service.cli.units import ago
@@ -43,7 +44,7 @@ def jobs(
     key: KeyOption = None,
     json_out: JsonOption = None,
 ) -> None:
-    """List jobs, newest first, or show one: its state, its attempts and why they failed.
+    """List jobs, newest first, or show one: its state, its attempts and why they failed, or what it waits for.
 
     \b
     Examples:
@@ -121,6 +122,7 @@ def _print(listed: Sequence[Mapping[str, Any]], out: Console) -> None:
         return
     columns = [Column("job"), Column("kind"), Column("state"), numbers("tries"), Column("target"), Column("age")]
     print_table(columns, [_row(job) for job in listed], out=out)
+    say_remarks([(job["id"], [why] if (why := job.get("waiting")) else []) for job in listed], out)
 
 
 def _row(job: Mapping[str, Any]) -> tuple[str, ...]:
@@ -159,8 +161,9 @@ def _print_job(job: dict[str, Any], out: Console) -> None:
     pairs = [("job", job["id"]), ("kind", job["kind"]), ("state", job["state"]), ("target", job["target"] or "–")]
     pairs += [("graph", job["graph"])] if job["graph"] else []
     pairs += [("made", ago(job["created_unix_s"])), ("changed", ago(job["updated_unix_s"]))]
-    children = ", ".join(f"{count} {state}" for state, count in job["children"].items())
+    children = ", ".join(f"{count:,} {state}" for state, count in job["children"].items())
     pairs += [("waits for", children)] if children else []
+    pairs += [("waits because", job["waiting"])] if job.get("waiting") else []
     pairs += [("because", reason(job))] if job["state"] == JobState.FAILED else []
     print_pairs(pairs, out=out)
     if job["reasons"]:

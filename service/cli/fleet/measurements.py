@@ -3,18 +3,21 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from latcast.schema.counting import counted
-from latcast.target_names import find_target
+from latcast.target_names import find_target, named_target
 from service.cli.common import open_client
 from service.cli.groups import Group
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.results import deliver
 from service.cli.tables import Column, echo, names, numbers, output, print_table, say
 from service.cli.units import ago, milliseconds
+
+if TYPE_CHECKING:
+    from latcast.client import Client
 
 __all__ = ["measurements"]
 
@@ -28,7 +31,12 @@ Agent = Annotated[
     str | None,
     typer.Option(metavar="AGENT", help="What this agent reported: its id, or the id or name of its device."),
 ]
-TargetId = Annotated[str | None, typer.Option("--target", metavar="ID", help="What was measured on this target.")]
+TargetName = Annotated[
+    str | None,
+    typer.Option(
+        "--target", metavar="T", help="What was measured on this target: its id, its beginning, or words of it."
+    ),
+]
 GraphHash = Annotated[str | None, typer.Option("--graph", metavar="HASH", help="What was measured of this graph.")]
 Since = Annotated[datetime | None, typer.Option(help="Stored at this time or later; of this machine's clock.")]
 Until = Annotated[datetime | None, typer.Option(help="Stored at this time or earlier.")]
@@ -76,7 +84,7 @@ def _print(listed: Sequence[Mapping[str, Any]]) -> None:
 def hide(
     ids: Ids = None,
     agent: Agent = None,
-    target: TargetId = None,
+    target: TargetName = None,
     graph: GraphHash = None,
     since: Since = None,
     until: Until = None,
@@ -98,7 +106,7 @@ def hide(
         --until 2026-11-03T18:00:00
     """
     with open_client(server, key) as client:
-        done = client.hide_measurements(**_choice(ids, agent, target, graph, since, until))
+        done = client.hide_measurements(**_choice(client, ids, agent, target, graph, since, until))
     deliver(done, json_out, lambda: _say("Hid", done))
 
 
@@ -106,7 +114,7 @@ def hide(
 def show(
     ids: Ids = None,
     agent: Agent = None,
-    target: TargetId = None,
+    target: TargetName = None,
     graph: GraphHash = None,
     since: Since = None,
     until: Until = None,
@@ -121,11 +129,12 @@ def show(
       latcast measurements show --agent pi4
     """
     with open_client(server, key) as client:
-        done = client.show_measurements(**_choice(ids, agent, target, graph, since, until))
+        done = client.show_measurements(**_choice(client, ids, agent, target, graph, since, until))
     deliver(done, json_out, lambda: _say("Showed", done))
 
 
 def _choice(
+    client: "Client",
     ids: list[int] | None,
     agent: str | None,
     target: str | None,
@@ -134,7 +143,8 @@ def _choice(
     until: datetime | None,
 ) -> dict[str, Any]:
     times = {"since_unix_s": since and since.timestamp(), "until_unix_s": until and until.timestamp()}
-    named = {"ids": ids, "agent": agent, "target": target, "graph": graph, **times}
+    chosen = target and named_target(client.targets(), target)
+    named = {"ids": ids, "agent": agent, "target": chosen, "graph": graph, **times}
     return {name: value for name, value in named.items() if value}
 
 

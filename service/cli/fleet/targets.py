@@ -57,6 +57,7 @@ def list_targets(
     ] = None,
     offered: Annotated[bool, typer.Option("--offered", help="Only targets that a device measures on now.")] = False,
     space: Annotated[str | None, typer.Option(help="Only imported tables of this search space.")] = None,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Those that were hidden, instead of the others.")] = False,
     sort: Annotated[Order | None, typer.Option(help="What to sort by; the id where left out.")] = None,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
@@ -73,6 +74,7 @@ def list_targets(
       latcast targets --offered --device 'pi onnxruntime'
       latcast targets --space nasbench201 --sort measurements
       latcast targets --here
+      latcast targets --hidden
       latcast targets show 3f0c
     """
     if ctx.invoked_subcommand is not None:
@@ -81,8 +83,9 @@ def list_targets(
         _list_here(json_out)
         return
     with open_client(server, key) as client:
-        listed = _chosen(client.targets(), device=device, offered=offered, space=space, sort=sort)
-    filtered = bool(device or offered or space)
+        known = client.targets(hidden=True) if hidden else client.targets()
+        listed = _chosen(known, device=device, offered=offered, space=space, sort=sort)
+    filtered = bool(device or offered or space or hidden)
     deliver(listed, json_out, lambda: _print_listed(listed, output(), filtered=filtered))
 
 
@@ -101,13 +104,13 @@ def _chosen(
 
 def _print_listed(listed: Sequence[Mapping[str, Any]], out: Console, *, filtered: bool = False) -> None:
     if not listed and filtered:
-        say("No target fits; `latcast targets` lists all.", out)
+        say("No target fits; `latcast targets` lists all, with --hidden those that were hidden.", out)
         return
     if not listed:
         say("No targets yet: run `latcast agent` on a device.", out)
         return
     rows = [
-        (target["id"], target["device_name"], target["label"], str(target["measurements"]), _adapted(target),
+        (target["id"], target["device_name"], target["label"], f"{target['measurements']:,}", _adapted(target),
          _presence(target))
         for target in listed
     ]  # fmt: skip

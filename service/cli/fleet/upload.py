@@ -77,4 +77,4 @@ def _row(network: Network, graph: Uploaded) -> tuple[str, ...]:
         return network.label, "error", "", "", ""
     work = macs(graph["macs"], graph.get("unknown_macs_nodes", 0))
     held = parameters(graph.get("parameters", {}), graph["parameter_bytes"])
-    return network.label, graph["hash"], str(graph["nodes"]), work, held
+    return network.label, graph["hash"], f"{graph['nodes']:,}", work, held

@@ -64,7 +64,7 @@ def adapt(
     result = done["result"]
     sentence = (
         f"Adapted {registered['device_name']} ({registered['label']}) from {counted(result['support'], 'network')} in "
-        f"{result['adapt_ms']:.0f} ms; {left_out_error(result)}."
+        f"{result['adapt_ms']:,.0f} ms; {left_out_error(result)}."
     )
     _tell(sentence, done, json_out, warning=warning)
 

@@ -79,7 +79,7 @@ def _print_kernels(document: Plain, most: int, out: Console) -> None:
         rows.append(_rest(rest, measured=measured))
     headers = ("share", "ms", *(["measured"] if measured else []), "FLOP/B", "GFLOP/s", "bound by", "at best")
     columns = [names("operator"), names("class"), names("node"), *map(numbers, headers)]
-    title = f"kernels: {min(most, len(ordered))} of {len(ordered)}, by share of the forecast"
+    title = f"kernels: {min(most, len(ordered)):,} of {len(ordered):,}, by share of the forecast"
     print_table(columns, rows, out=out, title=title)
 
 
@@ -92,7 +92,7 @@ def _shares(kernels: Sequence[Plain]) -> dict[str, float]:
 
 
 def _kernel(kernel: Plain, *, measured: bool) -> list[Cell]:
-    times = f" ×{kernel['repeats']:g}" if kernel["repeats"] != 1 else ""
+    times = f" ×{kernel['repeats']:,g}" if kernel["repeats"] != 1 else ""
     return [
         kernel["operator"] + times,
         kernel["kind"] if kernel["known"] else Text(f"{kernel['kind']} ?", style="yellow"),
@@ -112,7 +112,7 @@ def _rest(kernels: Sequence[Plain], *, measured: bool) -> list[Cell]:
     share, latency_ms = (sum(kernel[key] for kernel in kernels) for key in ("share", "latency_ms"))
     seen = [kernel["measured_ms"] for kernel in kernels if kernel["measured_ms"] is not None]
     others = [milliseconds(sum(seen) if seen else None)] if measured else []
-    return [f"{len(kernels)} others", "", "", f"{share:.1%}", milliseconds(latency_ms), *others, "", "", "", ""]
+    return [counted(len(kernels), "other"), "", "", f"{share:.1%}", milliseconds(latency_ms), *others, "", "", "", ""]
 
 
 def _print_nearest(nearest: Sequence[Plain], out: Console) -> None:

@@ -14,6 +14,7 @@ from service.cli.common import open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.results import deliver, writable, write_json
 from service.cli.tables import Column, names, numbers, output, print_table, say
+from service.cli.units import duration, milliseconds
 
 if TYPE_CHECKING:
     from predictors.inference.additive_costs import AdditiveCosts
@@ -115,13 +116,17 @@ def _show(document: Mapping[str, Any], target: Mapping[str, Any]) -> None:
     out = output()
     say(f"{target['device_name']} · {target['label']}", out, style="bold")
     say(
-        f"{counted(document['networks'], 'network')}; the cheapest options take {document['overhead_ms']:.3g} "
-        "ms; sums explain "
-        f"{document['explained_variance']:.1%} of the variance of networks that were held out.",
+        f"{counted(document['networks'], 'network')}; the cheapest options take {duration(document['overhead_ms'])}; "
+        f"sums explain {document['explained_variance']:.1%} of the variance of networks that were held out.",
         out,
     )
     rows = [
-        (part["position"], name, f"{one['ms']:.3g}", f"{one['low_ms']:.3g} – {one['high_ms']:.3g}")
+        (
+            part["position"],
+            name,
+            milliseconds(one["ms"]),
+            f"{milliseconds(one['low_ms'])} – {milliseconds(one['high_ms'])}",
+        )
         for part in document["positions"]
         for name, one in sorted(part["options"].items(), key=lambda pair: pair[1]["ms"])
     ]

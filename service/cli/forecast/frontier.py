@@ -1,6 +1,6 @@
 """`latcast frontier`: the best networks of a whole search space, on one device or several."""
 
-import csv
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,6 +14,7 @@ from latcast.schema import InputError
 from latcast.schema.counting import counted
 from latcast.target_names import find_target
 from service.cli.common import console, open_client
+from service.cli.forecast.network_files import cells_of, column_of, read_text
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.progress import bar
 from service.cli.results import deliver, writable, write_text
@@ -107,6 +108,8 @@ def frontier(
     with open_client(server, key) as client:
         listed = client.targets()
         labels = {find_target(_of_space(listed, searched.name), name)["id"]: name for name in wanted}
+        if len(labels) < len(wanted):
+            raise InputError(f"Two of {', '.join(wanted)} are one target: name each target once.")
         asked = [client.target(one) for one in labels]
         texts = iter(values) if values and sample is None else _texts(searched, sample, seed)
         with bar(console) as progress:
@@ -126,15 +129,30 @@ def _of_space(listed: Sequence[Mapping[str, Any]], space: str) -> list[Mapping[s
 
 
 def _values(path: Path) -> dict[str, float]:
+    """What is to be large, by text: the first column of numbers; a row without one has none."""
+    header, delimiter, lines = cells_of(read_text(str(path)))
+    text = column_of(header, "text")
+    words = [column_of(header, member) for member in ("text", "space", "name")]
+    others = [place for place in range(len(header)) if place not in words]
+    if text is None or not others:
+        raise InputError(f"{path} needs a column text and one of values; it has {', '.join(header) or 'none'}.")
+    value = others[0]
+    values = {}
+    for number, cells in lines:
+        if len(cells) > max(text, value) and cells[text] and cells[value]:
+            written = cells[value] if delimiter == "," else cells[value].replace(",", ".")
+            values[cells[text]] = _number(written, f"{path} line {number}", header[value])
+    return values
+
+
+def _number(written: str, where: str, column: str) -> float:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            names = [name for name in reader.fieldnames or () if name != "text"]
-            if "text" not in (reader.fieldnames or ()) or not names:
-                raise InputError(f"{path} needs a column text and one of values.")
-            return {row["text"]: float(row[names[0]]) for row in reader}
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"The metric {str(path)!r} cannot be read: {error}.") from error
+        value = float(written)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{where}: {written!r} in the column {column!r} is no number.")
+    return value
 
 
 def _texts(space: "SearchSpace", sample: int | None, seed: int) -> Iterator[str]:
@@ -167,7 +185,7 @@ def _drawn(found: Fronts, space: str, metric: Path | None) -> str:
 def _show(found: Fronts) -> None:
     out = output()
     for label, front in found.fronts.items():
-        say(f"{label}: {len(front)} of {counted(found.seen, 'network')}", out, style="bold")
+        say(f"{label}: {len(front):,} of {counted(found.seen, 'network')}", out, style="bold")
         rows = [
             (milliseconds(one.cost), f"{one.value:g}" if found.values else milliseconds(-one.value), one.name)
             for one in front

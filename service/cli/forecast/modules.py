@@ -10,11 +10,11 @@ import typer
 
 from latcast.schema import InputError
 from service.cli.forecast.networks import Network
+from service.cli.shapes import parse_input
 
 __all__ = ["is_module_name", "module_network"]
 
 NAME = re.compile(r"(?P<file>.+\.py):(?P<name>[A-Za-z_][A-Za-z0-9_.]*)")
-SIZES = re.compile(r"\d+(?:[,x]\d+)*")
 
 
 def is_module_name(name: str) -> bool:
@@ -38,13 +38,8 @@ def module_network(name: str, inputs: Sequence[str]) -> Network:
 
     if not inputs:
         raise typer.BadParameter(f"{name} is a torch module: say with --input which shapes go in, as in 1,3,224,224.")
-    return Network(name=name, item=item(onnx=onnx_of(_module(name), [_sizes(text) for text in inputs])))
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    if SIZES.fullmatch(text.strip()) is None:
-        raise typer.BadParameter(f"--input {text!r} is no shape: write it as 1,3,224,224.")
-    return tuple(int(size) for size in re.split("[,x]", text.strip()))
+    shapes = [parse_input(text) for text in inputs]
+    return Network(name=name, item=item(onnx=onnx_of(_module(name), shapes)))
 
 
 def _module(name: str) -> Any:

@@ -14,7 +14,7 @@ from service.cli.forecast.modules import is_module_name, module_network
 from service.cli.forecast.networks import Network, network_of
 from service.cli.shapes import Sizes
 
-__all__ = ["networks_of", "read_networks"]
+__all__ = ["cells_of", "column_of", "encoding_of", "networks_of", "read_networks", "read_text"]
 
 MEMBERS = ("text", "graph", "onnx")
 ALIASES = {
@@ -81,7 +81,7 @@ def read_networks(file: str, *, space: str | None, graph: bool, curve: Sequence[
     Raises:
         InputError: the file, a model of it or a line cannot be read; names the line.
     """
-    text = _read(file)
+    text = read_text(file)
     suffix = Path(file).suffix.lower()
     if suffix in (".jsonl", ".ndjson", ".json"):
         return list(_of_objects(_objects(file, text), Path(file), space, curve))
@@ -92,14 +92,41 @@ def read_networks(file: str, *, space: str | None, graph: bool, curve: Sequence[
     return networks or _refuse(file, "names no network")
 
 
-def _read(file: str) -> str:
+def read_text(file: str) -> str:
+    """The text of a list; `-` is standard input.
+
+    Raises:
+        InputError: it cannot be read, or is none.
+    """
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        return content.decode(encoding_of(content[:2]))
     except OSError as error:
         raise InputError(f"The list {file!r} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise InputError(f"The list {file!r} is no text in UTF-8. A model is given without --file.") from error
+
+
+def encoding_of(beginning: bytes) -> str:
+    """The encoding of a text that begins so: UTF-16, as Excel and PowerShell write it, where its mark says so."""
+    return "utf-16" if beginning in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def cells_of(text: str) -> tuple[list[str], str, Iterator[tuple[int, list[str]]]]:
+    """The header, the delimiter, and the lines with their cells, of a table that may be of Excel's making."""
+    lines = text.splitlines()
+    told = lines[0].strip().strip('"') if lines else ""
+    skipped = int(told.lower().startswith("sep=") and len(told) == 5)  # what Excel is told by
+    delimiter = told[4] if skipped else max(DELIMITERS, key=told.count)
+    reader = csv.reader(lines[skipped:], delimiter=delimiter)
+    header = [name.strip() for name in next(reader, [])]
+    return header, delimiter, ((reader.line_num + skipped, [cell.strip() for cell in cells]) for cells in reader)
+
+
+def column_of(header: Sequence[str], member: str) -> int | None:
+    """Place of the column that is called so, or by one of its other names."""
+    plain = [name.strip().lower().replace(" ", "_") for name in header]
+    return next((plain.index(alias) for alias in ALIASES[member] if alias in plain), None)
 
 
 def _objects(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -126,26 +153,15 @@ def _listed_objects(file: str, text: str) -> Iterator[tuple[str, Any]]:
 
 
 def _rows(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    lines = text.splitlines()
-    told = lines[0].strip().strip('"') if lines else ""
-    if told.lower().startswith("sep=") and len(told) == 5:  # what Excel is told by
-        lines, delimiter = lines[1:], told[4]
-    else:
-        delimiter = max(DELIMITERS, key=told.count)
-    reader = csv.reader(lines, delimiter=delimiter)
-    header = [name.strip() for name in next(reader, [])]
-    plain = [name.lower().replace(" ", "_") for name in header]
-    places = {
-        member: next(plain.index(alias) for alias in aliases if alias in plain)
-        for member, aliases in ALIASES.items()
-        if any(alias in plain for alias in aliases)
-    }
+    header, _, lines = cells_of(text)
+    columns = {member: column_of(header, member) for member in ALIASES}
+    places = {member: place for member, place in columns.items() if place is not None}
     if not places.keys() & set(MEMBERS):
         raise InputError(f"{file} lacks the column 'text'; its columns are: {', '.join(header) or 'none'}.")
-    for cells in reader:
-        row = {member: cells[place].strip() for member, place in places.items() if place < len(cells)}
+    for number, cells in lines:
+        row = {member: cells[place] for member, place in places.items() if place < len(cells)}
         if any(row.values()):
-            yield f"{file} line {reader.line_num}", {name: value for name, value in row.items() if value}
+            yield f"{file} line {number}", {name: value for name, value in row.items() if value}
 
 
 def _of_objects(

@@ -75,7 +75,7 @@ def print_over_time(record: Mapping[str, Any], *, out: Console) -> None:
     columns = [names("until"), numbers("networks"), numbers("held"), numbers("median error"), numbers("too low by"),
                numbers("host")]  # fmt: skip
     rows = [
-        (ago(period["until_unix_s"]), str(period["scored"]), _share(period["coverage"]),
+        (ago(period["until_unix_s"]), f"{period['scored']:,}", _share(period["coverage"]),
          f"{period['median_ape']:.1%}", f"{math.expm1(period['bias']):+.1%}", _drift(period["host_drift"]))
         for period in record["periods"]
     ]  # fmt: skip
@@ -93,7 +93,7 @@ def _over_time(record: Mapping[str, Any]) -> str:
     host = record["host"]
     speed = f"; the host takes {host['drift']:.0%} of the time it took when adapted to" if host else ""
     return (
-        f"The last {record['judged']} of {counted(record['scored'], 'forecast')} that were measured later: {held}"
+        f"The last {record['judged']:,} of {counted(record['scored'], 'forecast')} that were measured later: {held}"
         f"median error {record['median_ape']:.1%}{speed}."
     )
 
@@ -127,7 +127,7 @@ def print_quality(pairs: Sequence[Mapping[str, Any]], *, most: int, out: Console
          *([pair.get("file_precision") or ""] if files else []), "yes" if pair["support"] else "")
         for pair in worst
     ]  # fmt: skip
-    print_table(columns, rows, out=out, title=f"{len(worst)} of {counted(len(pairs), 'network')}, the worst first")
+    print_table(columns, rows, out=out, title=f"{len(worst):,} of {counted(len(pairs), 'network')}, the worst first")
 
 
 def _summary(pairs: Sequence[Mapping[str, Any]]) -> str:
@@ -141,7 +141,7 @@ def _summary(pairs: Sequence[Mapping[str, Any]]) -> str:
     within = sum(error <= WITHIN for error in errors) / len(errors)
     return (
         f"{counted(len(errors), 'network')} that it was not adapted to: median error {median(errors):.1%}, "
-        f"{within:.0%} within {WITHIN:.0%}; {support} in the support set."
+        f"{within:.0%} within {WITHIN:.0%}; {support:,} in the support set."
     )
 
 

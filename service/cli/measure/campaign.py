@@ -131,9 +131,14 @@ def _networks_to_come(chosen: "Sequence[Tally]", recipe: "Recipe", hours: float,
 
 def _print_plan(chosen: "Sequence[Tally]", recipe: "Recipe", networks: int, out: Console, *, microbench: bool) -> None:
     """Print what each target has, and how many graphs it can be expected to get."""
-    to_come = f"{networks} + {networks * recipe.kernels_per_network}"
+    to_come = f"{networks:,} + {networks * recipe.kernels_per_network:,}"
     rows = [
-        (tally.target.label, f"{tally.networks} + {tally.kernels}", to_come, _described(tally, microbench=microbench))
+        (
+            tally.target.label,
+            f"{tally.networks:,} + {tally.kernels:,}",
+            to_come,
+            _described(tally, microbench=microbench),
+        )
         for tally in chosen
     ]
     columns = [names("target"), numbers("so far"), numbers("to come"), Column("microbench")]
@@ -150,9 +155,9 @@ def _print_summary(chosen: "Sequence[Tally]", out: Console) -> None:
     rows = [
         (
             tally.target.label,
-            str(tally.networks),
-            str(tally.kernels),
-            str(tally.failures),
+            f"{tally.networks:,}",
+            f"{tally.kernels:,}",
+            f"{tally.failures:,}",
             "yes" if tally.described else "no",
         )
         for tally in chosen

@@ -165,7 +165,7 @@ def print_rows(rows: Sequence[tuple[str, Measurement]], remarks: Sequence[tuple[
     columns = [names("model"), *mixed, numbers("ms"), numbers("p10 – p90"), numbers("samples"), Column("steadiness")]
     cells = [
         (name, *([label] if mixed else []), milliseconds(summary.median_ms),
-         f"{milliseconds(summary.p10_ms)} – {milliseconds(summary.p90_ms)}", str(summary.samples),
+         f"{milliseconds(summary.p10_ms)} – {milliseconds(summary.p90_ms)}", f"{summary.samples:,}",
          "noisy: the machine was busy" if noisy else "steady")
         for name, label, summary, noisy in taken
     ]  # fmt: skip

@@ -59,7 +59,7 @@ def _latency_rows(measurement: Measurement, summary: Summary) -> Iterator[tuple[
     yield "median", Text(duration(summary.median_ms), style="bold")
     yield "p10 … p90", f"{duration(summary.p10_ms)} … {duration(summary.p90_ms)}"
     yield "IQR", f"{duration(summary.iqr_ms)} ({summary.iqr_ms / summary.median_ms:.1%})"
-    yield "samples", f"{summary.samples} in {processes} process{'es' if processes > 1 else ''}"
+    yield "samples", f"{summary.samples:,} in {counted(processes, 'process')}"
     yield "spread of processes", f"{summary.process_spread:.1%}"
     yield "steadiness", _steadiness(measurement, summary)
 
@@ -78,7 +78,7 @@ def _steadiness(measurement: Measurement, summary: Summary) -> Text:
 
 
 def _model_rows(graph: Graph, measurement: Measurement, summary: Summary) -> Iterator[tuple[str, Cell]]:
-    yield "nodes", f"{len(graph.nodes)} ({_operators(graph)})"
+    yield "nodes", f"{len(graph.nodes):,} ({_operators(graph)})"
     yield "precision of the file", precision_of(graph)
     yield "MACs", macs(graph.macs, unknown_macs(graph))
     yield "FLOPs", count(graph.flops)
@@ -91,7 +91,7 @@ def _model_rows(graph: Graph, measurement: Measurement, summary: Summary) -> Ite
 
 
 def _operators(graph: Graph) -> str:
-    counts = [f"{count} {operator}" for operator, count in graph.operators.items()]
+    counts = [f"{count:,} {operator}" for operator, count in graph.operators.items()]
     rest = len(counts) - MOST_OPERATORS
     return ", ".join(counts[:MOST_OPERATORS]) + (f" and {counted(rest, 'more kind')}" if rest > 0 else "")
 
@@ -102,10 +102,10 @@ def _counter_rows(counters: CounterReading | None) -> Iterator[tuple[str, Cell]]
         return
     for event, value in counters.values.items():
         share = counters.running_ns[event] / max(1, counters.enabled_ns[event])
-        counted = "" if share > 0.99 else f" (counted for {share:.0%} of the time)"
+        partly = "" if share > 0.99 else f" (counted for {share:.0%} of the time)"
         # Events that are counted in ns say so in their names, which would be wrong beside a time in other units.
         shown = duration(value / 1e6) if _is_time(event) else count(value)
-        yield event.removesuffix("-ns"), shown + counted
+        yield event.removesuffix("-ns"), shown + partly
     reasons = defaultdict(list)
     for event, reason in counters.absent.items():
         reasons[reason].append(event)
@@ -132,7 +132,7 @@ def _print_kernels(timings: tuple[KernelTiming, ...], most: int, out: Console) -
          milliseconds(timing.time_ms))
         for timing in sorted(timings, key=lambda timing: -timing.share)[:most]
     ]  # fmt: skip
-    title = f"kernels: {min(most, len(timings))} of {len(timings)}, by share of the time"
+    title = f"kernels: {min(most, len(timings)):,} of {len(timings):,}, by share of the time"
     print_table(columns, rows, out=out, title=title)
 
 

@@ -147,7 +147,7 @@ def _cells(result: Result) -> tuple[str, ...]:
         return "", "", "", "error"
     between = f"{milliseconds(result['p10_ms'])} – {milliseconds(result['p90_ms'])}"
     steadiness = "noisy: the device was busy" if result["noisy"] else "steady"
-    return milliseconds(result["latency_ms"]), between, str(result["samples"]), steadiness
+    return milliseconds(result["latency_ms"]), between, f"{result['samples']:,}", steadiness
 
 
 def _print_jobs(results: Sequence[Result]) -> None:

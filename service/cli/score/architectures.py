@@ -13,7 +13,7 @@ from pyarrow import csv as pa_csv
 from pyarrow import parquet as pq
 
 from latcast.schema import InputError
-from service.cli.forecast.network_files import ALIASES, DELIMITERS
+from service.cli.forecast.network_files import DELIMITERS, column_of, encoding_of
 
 __all__ = ["ArchitectureList", "open_list"]
 
@@ -82,10 +82,11 @@ class ArchitectureList:
         elif suffix in TABLES:
             types = pa_csv.ConvertOptions(column_types=dict.fromkeys(self.schema.names, pa.string()))
             parsing = pa_csv.ParseOptions(delimiter=_delimiter(self.path))
-            with pa_csv.open_csv(self.path, parse_options=parsing, convert_options=types) as reader:
+            reading = pa_csv.ReadOptions(encoding=_encoding(self.path).removesuffix("-sig"))
+            with pa_csv.open_csv(self.path, reading, parsing, types) as reader:
                 yield from reader
         else:
-            with self.path.open(encoding="utf-8-sig") as file:
+            with self.path.open(encoding=_encoding(self.path)) as file:
                 lines = (line for line in map(str.strip, file) if line and not line.startswith("#"))
                 while part := list(islice(lines, rows)):
                     yield pa.record_batch([pa.array(part, pa.string())], schema=self.schema)
@@ -121,7 +122,7 @@ def _schema(path: Path) -> pa.Schema:
     if suffix in PARQUET:
         return pq.read_schema(path).remove_metadata()
     if suffix in TABLES:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with path.open(newline="", encoding=_encoding(path)) as file:
             names = next(csv.reader(file, delimiter=_delimiter(path)), [])
         return pa.schema([(name, pa.string()) for name in names])
     with path.open("rb"):
@@ -129,15 +130,19 @@ def _schema(path: Path) -> pa.Schema:
 
 
 def _delimiter(path: Path) -> str:
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open(encoding=_encoding(path)) as file:
         header = file.readline()
     return max(DELIMITERS, key=header.count)
 
 
+def _encoding(path: Path) -> str:
+    with path.open("rb") as file:
+        return encoding_of(file.read(2))
+
+
 def _column(schema: pa.Schema, what: str) -> str | None:
-    """The column that is called so, or by one of its other names."""
-    plain = {name.strip().lower().replace(" ", "_"): name for name in reversed(schema.names)}
-    return next((plain[alias] for alias in ALIASES[what] if alias in plain), None)
+    place = column_of(schema.names, what)
+    return None if place is None else str(schema.names[place])
 
 
 def _of_size(batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 
 from latcast.schema import InputError, UnknownNameError
 from service.cli.common import open_client
+from service.cli.markdown import print_markdown
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.results import deliver, writable, write_text
-from service.cli.tables import Column, echo, numbers, output, print_table, say
+from service.cli.tables import UNLIMITED, Column, echo, numbers, output, print_table, say
 from service.cli.units import ago
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ def show(
     key: KeyOption = None,
     json_out: JsonOption = None,
 ) -> None:
-    """Print a predictor's card: data, hosts, figures of what was held out, and what rebuilds it.
+    """Print a predictor's card: data, hosts, figures of what was held out, and what rebuilds it. A pipe
+    gets it as Markdown.
 
     \b
     Examples:
@@ -63,7 +66,7 @@ def show(
         card = client.predictor_card(found["id"])
         if svg is not None:
             write_text(client.predictor_calibration(found["id"]), str(svg))
-    deliver(found, json_out, lambda: _print_card(card))
+    deliver(found, json_out, lambda: _print_card(card, output()))
 
 
 @predictors.command("activate")
@@ -135,7 +138,10 @@ def _print(listed: Sequence[Mapping[str, Any]]) -> None:
     print_table(columns, [_row(one) for one in listed], out=out, title="median errors on what was held out")
 
 
-def _print_card(card: str) -> None:
+def _print_card(card: str, out: Console) -> None:
+    if out.width != UNLIMITED:
+        print_markdown(card, out)
+        return
     for line in card.splitlines():
         echo(line)
 

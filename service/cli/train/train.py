@@ -16,7 +16,7 @@ from service.cli.common import console, open_client, parse_pairs
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.progress import follow_progress
 from service.cli.results import deliver
-from service.cli.tables import echo
+from service.cli.tables import echo, output, say
 
 if TYPE_CHECKING:
     from latcast.client import Client
@@ -97,7 +97,7 @@ def train(
             deliver(job, json_out, lambda: echo(job["id"]))
             return
         done = follow_progress(client, job["id"], what=f"training {kind}", console=console)
-    deliver(done, json_out, lambda: echo(figures(done["result"])))
+    deliver(done, json_out, lambda: _print(done["result"]))
 
 
 def _target_ids(client: "Client", wanted: Sequence[str]) -> list[str]:
@@ -143,7 +143,12 @@ def figures(result: Mapping[str, Any]) -> str:
         if (judged := result.get(name)) is not None and judged.get("median_ape") is not None:
             rank = "" if judged["spearman"] is None else f", Spearman {judged['spearman']:.3f}"
             said.append(f"Held-out {what}: median error {judged['median_ape']:.1%}{rank}.")
-    said.append(f"Its card: latcast predictors show {result['predictor_id']}.")
-    if not result["active"]:
-        said.append(f"Let it answer everywhere: latcast predictors activate {result['predictor_id']}.")
     return " ".join(said)
+
+
+def _print(result: Mapping[str, Any]) -> None:
+    """Print what it came to, and what to do next as commands to copy."""
+    say(figures(result), output())
+    echo(f"Its card: latcast predictors show {result['predictor_id']}")
+    if not result["active"]:
+        echo(f"Let it answer everywhere: latcast predictors activate {result['predictor_id']}")

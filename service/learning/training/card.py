@@ -147,9 +147,8 @@ def _judged(metrics: Mapping[str, Any]) -> str:
     parts: list[str] = []
     if (whole := metrics.get("cross_validation")) is not None:
         parts += [
-            f"Networks held out, in {counted(whole['folds'], 'fold')}; their targets are known. ± is the "
-            "standard deviation over "
-            "the folds.",
+            f"Networks held out, in {counted(whole['folds'], 'fold')}; their targets are known. ± is the standard "
+            "deviation over the folds; the last column says how many of the 90 % intervals hold.",
             _figures({"all": whole}),
             "By target:",
             _figures({names.get(key, key): value for key, value in metrics["targets"].items()}),
@@ -179,7 +178,7 @@ def _figures(by_name: Mapping[str, Mapping[str, Any]]) -> str:
         )
         for name, one in by_name.items()
     ]
-    return _table(("", "rows", "Spearman", "median error", "±10 %", "±20 %", "inside 90 % intervals"), rows)
+    return _table(("", "rows", "Spearman", "median error", "±10 %", "±20 %", "90 % holds"), rows)
 
 
 def _number(figures: Mapping[str, Any], name: str, form: str) -> str:

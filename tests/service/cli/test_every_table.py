@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from latcast.loops.frontier import Front, Point
 from latcast.schema import InputError, KernelTiming, Microbench, Target
 from latcast.schema.printable import visible
+from predictors.artifact import Artifact
 from predictors.data.measured import MeasuredRow, MeasuredTarget
 from predictors.features.kernels import CLASSES
 from profilers.campaign import Recipe
@@ -45,12 +46,14 @@ from service.cli.forecast.frontier import Fronts
 from service.cli.forecast.networks import Network
 from service.cli.forecast.quality import print_quality
 from service.cli.main import app
+from service.cli.markdown import print_markdown
 from service.cli.measure import campaign
 from service.cli.measure.microbench import print_microbench
 from service.cli.measure.profile_report import print_report
 from service.cli.shapes import parse_curve
 from service.cli.tables import UNLIMITED
 from service.db.integrity import Findings
+from service.learning.training.card import model_card
 from tests.service.cli.bench.test_onnx_report import FIGURES, MODELS
 from tests.service.cli.doubles import LISTED
 from tests.service.cli.forecast.test_explanation_report import DOCUMENT, KERNEL
@@ -106,6 +109,21 @@ ROWS = [
     MeasuredRow(space="zoo", text=f"{'family' * 8}/{number}", graph="g", target=LONG.id, method="quick", latency_ms=1.0)
     for number in range(3)
 ]
+FIGURES_OF_CARD = {
+    "rows": 12345, "spearman": 0.98765, "median_ape": 0.1234, "within_10": 0.5, "within_20": 0.75,
+    "interval_coverage": 0.9, "spread": {"spearman": 0.01, "median_ape": 0.01, "within_10": 0.1, "within_20": 0.1},
+}  # fmt: skip
+CARD = model_card(
+    Artifact(kind="boosted_trees", hyperparameters={}, arrays={}, metrics={
+        "rows": 12345, "networks": 1234, "fit_s": 12.3, "targets": {"t": FIGURES_OF_CARD},
+        "cross_validation": {**FIGURES_OF_CARD, "folds": 4},
+        "held_out_targets": {**FIGURES_OF_CARD, "folds": 3, "samples": 10, "targets": {"t": FIGURES_OF_CARD}},
+        "data": {"dataset": "d" * 24, "rows_digest": "00ff", "chosen_by": {}, "measurements": 12345, "unread": 1,
+                 "families": {NAME: 12345},
+                 "targets": [{"id": "t", "label": LONG.label, "rows": 12345, "origin": "measured by us, CC0",
+                              "name": NODE, "processor": "A long processor's name " * 3}]},
+    })
+)  # fmt: skip
 FORECAST = {"latency_ms": 12345.678, "interval_ms": [11111.111, 22222.222], "source": "predicted", "coverage": 1.0}
 MEAN = {figure: {"mean": 0.98765, "std": 0.0} for figure in ("spearman", "median_ape", "within_10", "coverage_90")}
 MEASURED = measurement("g", ms=12.3456, target=LONG)
@@ -231,6 +249,7 @@ TABLES: dict[str, Printer] = {
             [{"id": "0" * 24, "kind": "boosted_trees", "metrics": {"rows": 1234567}, "active": False,
               "created_unix_s": 0.0}]),
     ),
+    "predictors show": lambda out: print_markdown(CARD, out),
     "targets show": lambda out: print_contenders(
         {**LISTED, "label": LONG.label, "device_name": NODE},
         [{"space": "nasbench201", "standings": [
@@ -244,7 +263,7 @@ TABLES: dict[str, Printer] = {
     ),
     "jobs, one": lambda out: print_job(
         {"id": "0" * 24, "kind": "profile", "state": "failed", "target": LONG.id, "graph": f"g1-{'0' * 64}",
-         "created_unix_s": 0.0, "updated_unix_s": 0.0, "children": {"done": 3, "failed": 12}, "result": None,
+         "created_unix_s": 0.0, "updated_unix_s": 0.0, "children": {"done": 3, "failed": 12345}, "result": None,
          "reasons": [{"number": 1, "outcome": "failed", "stage": "timeout", "message": NODE}]}, out),
     "db check": on_output(
         db,

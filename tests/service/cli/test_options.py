@@ -14,7 +14,7 @@ SHARED = {
     "--max-seconds", "--timeout",
 }  # fmt: skip
 OTHERWISE = {
-    ("bench nas", "--json"), ("bench onnx", "--json"), ("explain", "--server"), ("import", "--shape"),
+    ("bench nas", "--json"), ("bench onnx", "--json"), ("explain", "--server"),
     ("adapt", "--graph"), ("bench nas", "--target"), ("bench serve", "--database-url"),
     *((f"measurements {verb}", option) for verb in ("list", "hide", "show") for option in ("--target", "--graph")),
 }  # fmt: skip
@@ -48,6 +48,16 @@ def test_every_command_that_ends_with_a_result_has_it_as_json() -> None:
     without = {name for name, command in COMMANDS.items() if not any("--json" in p.opts for p in command.params)}
     until_stopped, a_page = {"serve", "agent", "worker"}, {"bench report"}
     assert without == until_stopped | a_page
+
+
+def test_sizes_are_given_in_one_way_everywhere() -> None:
+    """Whatever takes the shape of an input takes the size of a symbol, too."""
+    taking = {
+        option: {name for name, command in COMMANDS.items() if any(option in p.opts for p in command.params)}
+        for option in ("--shape", "--dim")
+    }
+    assert taking["--shape"] == taking["--dim"]
+    assert {"profile", "predict", "explain", "check", "measure", "upload", "import"} <= taking["--shape"]
 
 
 def test_every_name_is_one_of_the_module() -> None:

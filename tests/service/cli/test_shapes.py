@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from service.cli.shapes import parse_curve, parse_shapes, parse_sizes
+from service.cli.shapes import parse_curve, parse_input, parse_shapes, parse_sizes
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,7 @@ from service.cli.shapes import parse_curve, parse_shapes, parse_sizes
 )
 def test_every_form_is_read(text: str, name: str, shape: tuple[int, ...]) -> None:
     assert parse_shapes([text]) == {name: shape}
+    assert parse_input(text.rpartition("=")[2]) == shape
 
 
 def test_several_inputs_are_read() -> None:
@@ -53,6 +54,14 @@ def test_mistakes_are_named(texts: list[str], words: str) -> None:
     with pytest.raises(typer.BadParameter, match="--shape") as caught:
         parse_shapes(texts)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["1;3", "1,,3", "[1,3", "n"])
+def test_mistakes_in_inputs_are_named(text: str) -> None:
+    with pytest.raises(typer.BadParameter) as caught:
+        parse_input(text)
+    assert f"--input {text!r}" in str(caught.value)
+    assert "write it as 1,3,224,224." in str(caught.value)
 
 
 def test_symbols_have_sizes_beside_whole_shapes() -> None:

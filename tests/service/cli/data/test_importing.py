@@ -119,6 +119,19 @@ def test_a_table_of_another_tool_and_the_output_of_a_benchmark(new_sqlite: str, 
         assert sorted(session.scalars(select(tables.Measurement.median_ms))) == [2.5, 12.5]
 
 
+@pytest.mark.parametrize("sizes", [("--dim", "n=2"), ("--shape", "x=[2,8]")])
+def test_a_model_of_dynamic_sizes_is_measured_at_those_that_are_named(
+    new_sqlite: str, tmp_path: Path, sizes: tuple[str, str]
+) -> None:
+    (tmp_path / "m.onnx").write_bytes(model(3, batch="n"))
+    (tmp_path / "times.json").write_text('[{"latencyMs": 2.5}]')
+    arguments = (tmp_path / "times.json", "--model", tmp_path / "m.onnx", "--device", "Orin")
+    with pytest.raises(InputError, match="not bound"):
+        invoke(*arguments, "--database-url", new_sqlite)
+    said = invoke(*arguments, *sizes, "--database-url", new_sqlite)
+    assert "Read times.json (trtexec, median): 1 latency of 1 target." in said
+
+
 def test_options_of_tables_are_refused_for_other_kinds(new_sqlite: str, tmp_path: Path) -> None:
     write_cells(tmp_path / "data", count=20, devices=("fpga",))
     with pytest.raises(InputError, match="bring their own"):

@@ -6,13 +6,14 @@ import pytest
 from typer.testing import CliRunner
 
 from latcast.errors import NotFoundError
+from latcast.schema import InputError
 from service.cli.main import app
 from tests.service.helpers import OTHER_TARGET, TARGET, World
 
 
 @pytest.fixture
 def served(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    for module in ("curation", "devices"):
+    for module in ("curation", "devices", "targets"):
         monkeypatch.setattr(f"service.cli.fleet.{module}.open_client", lambda *_: world.client_with(None))
     world.agent([TARGET, OTHER_TARGET])
     return world
@@ -38,3 +39,31 @@ def test_targets_become_one(served: World) -> None:
     assert [one["id"] for one in served.client.targets()] == [TARGET.id]
     with pytest.raises(NotFoundError, match="no hidden target"):
         run("fleet", "show", "target", TARGET.id)
+
+
+def test_targets_are_named_by_words_that_fit_one_alone(served: World) -> None:
+    words = f"bench {OTHER_TARGET.label}"
+    hidden = run("fleet", "hide", "target", words).stdout
+    assert hidden == f"The target {OTHER_TARGET.id} (bench, {OTHER_TARGET.label}) is hidden.\n"
+    assert OTHER_TARGET.id not in run("targets").stdout
+    listed = run("targets", "--hidden").stdout
+    assert OTHER_TARGET.id in listed
+    assert TARGET.id not in listed
+    assert f"(bench, {OTHER_TARGET.label}) is back." in run("fleet", "show", "target", words).stdout
+    assert "latcast targets" in run("targets", "--hidden").stdout
+    with pytest.raises(InputError, match="Several targets fit 'bench'"):
+        run("fleet", "hide", "target", "bench")
+    assert len(served.client.targets()) == 2
+
+
+def test_a_graph_goes_with_what_was_measured_of_it(served: World) -> None:
+    served.measure(served.agent())
+    (row,) = served.client.measurements(TARGET.id)
+    assert (
+        run("fleet", "hide", "graph", row["graph"]).stdout == f"The graph {row['graph']} (1 measurement) is hidden.\n"
+    )
+
+
+def test_where_nothing_is_hidden_it_is_said(served: World) -> None:
+    assert run("devices", "--hidden").stdout == "No device is hidden.\n"
+    assert served.client.devices()

@@ -76,3 +76,14 @@ def test_watching_prints_changes_until_all_have_ended(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "open_client", lambda *_: client)
     lines = run("jobs", "--watch").stdout.splitlines()
     assert lines[-2:] == ["j1  profile  leased", "j1  profile  done"]
+
+
+def test_it_is_said_why_jobs_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    why = "No agent of pi since 2026-05-01 14:02: start it there."
+    job = {"id": "j1", "kind": "profile", "state": "queued", "target": "t", "graph": None, "attempts": 0,
+           "max_attempts": 3, "created_unix_s": 0.0, "updated_unix_s": 0.0, "children": {}, "reasons": [],
+           "result": None, "waiting": why}  # fmt: skip
+    client = FakeClient(jobs=[[job, {**job, "id": "j2"}, {**job, "id": "j3", "waiting": None}]], job=[job])
+    monkeypatch.setattr(module, "open_client", lambda *_: client)
+    assert run("jobs").stdout.splitlines()[-1] == f"j1, j2: {why}"
+    assert f"waits because {why}" in " ".join(run("jobs", "j1").stdout.split())

@@ -47,3 +47,8 @@ def test_times_are_of_this_machine(served: World) -> None:
     served.measure(served.agent())
     done = json.loads(run("hide", "--agent", "bench", "--until", "2001-01-01T00:00:00", "--json", "-").stdout)
     assert (done["rows"], done["agents"]) == (0, [])
+
+
+def test_a_target_is_named_by_words(served: World) -> None:
+    served.measure(served.agent())
+    assert run("hide", "--target", f"bench {TARGET.label}").stdout == "Hid 1 measurement of 1 target.\n"

@@ -52,8 +52,8 @@ def test_kernels_are_listed_by_time_with_their_last_node() -> None:
 def test_kernels_that_are_not_listed_are_summed() -> None:
     text = printed(most=1)
     assert "kernels: 1 of 2" in text
-    (rest,) = [line.split() for line in text.splitlines() if "others" in line]
-    assert rest == ["1", "others", "20.0%", "0.500"]
+    (rest,) = [line.split() for line in text.splitlines() if "1 other " in line]
+    assert rest == ["1", "other", "20.0%", "0.500"]
 
 
 def test_a_measured_network_shows_what_was_measured_of_each_kernel() -> None:

@@ -1,5 +1,6 @@
 """`latcast friendliness`: what options cost out of whole latencies, and the reduced space that it writes."""
 
+import importlib
 import json
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +13,8 @@ from profilers.search_spaces import get_space
 from profilers.search_spaces.reduced import ReducedSpace
 from service.cli.main import app
 from tests.service.cli.doubles import LISTED, FakeClient
+
+module = importlib.import_module("service.cli.forecast.friendliness")
 
 RNG = np.random.default_rng(0)
 CELLS = [get_space("nasbench201").sample(RNG).text for _ in range(120)]
@@ -58,3 +61,17 @@ def test_without_measurements_or_with_half_of_the_options_it_says_what_is_missin
     assert "Nothing of nasbench201 was measured" in str(run(monkeypatch, cells=[]).exception)
     assert "takes" in str(run(monkeypatch, cells=CELLS[:5]).exception)
     assert "go together" in run(monkeypatch, "--keep", "3").output
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "shown"), [(12345.678, "12345.7 ms"), (0.0123, "12.3 µs")], ids=["large", "small"]
+)
+def test_costs_of_any_size_are_readable(capsys: pytest.CaptureFixture[str], latency_ms: float, shown: str) -> None:
+    option = {"ms": latency_ms, "low_ms": -latency_ms, "high_ms": 2 * latency_ms}
+    document = {"networks": 1, "overhead_ms": latency_ms, "explained_variance": 0.98, "level": 0.95,
+                "positions": [{"position": "edge", "options": {"conv": option}}]}  # fmt: skip
+    module._show(document, LISTED)
+    printed = capsys.readouterr().out
+    assert f"the cheapest options take {shown};" in printed
+    assert "e+" not in printed
+    assert f"-{shown.removesuffix(' ms')} –" in printed

@@ -83,3 +83,31 @@ def test_a_sample_of_a_large_space(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client()
     run(client, monkeypatch, "--targets", "bench,phone", "--sample", "50", "--json", "-")
     assert client.parts == [50]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "encoding", "value"), [(",", "utf-8", "{}.5"), (";", "utf-8-sig", "{},5"), ("\t", "utf-16", "{}.5")]
+)
+def test_metrics_are_tables_as_people_have_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, delimiter: str, encoding: str, value: str
+) -> None:
+    texts = list(SPACE.all())[:3000:70]  # type: ignore[attr-defined]
+    rows = [[str(n), text, value.format(text.count("nor_conv_1x1"))] for n, text in enumerate(texts)]
+    rows += [["7", texts[0] + "|", ""], ["8"]]
+    table = tmp_path / "accuracy.csv"
+    table.write_text("\n".join(delimiter.join(row) for row in [["name", "Arch", "top 1"], *rows]), encoding=encoding)
+    done = run(Client(), monkeypatch, "--targets", "bench", "--metric", str(table), "--json", "-")
+    assert done.exit_code == 0, done.exception
+    assert json.loads(done.stdout)["networks"] == len(texts)
+    assert json.loads(done.stdout)["fronts"]["bench"][0]["value"] % 1 == 0.5
+
+
+def test_a_metric_that_is_no_number_is_named_with_its_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("text,accuracy\na,1\nb,high\n")
+    done = run(Client(), monkeypatch, "--targets", "bench", "--metric", str(tmp_path / "bad.csv"))
+    assert "bad.csv line 3: 'high' in the column 'accuracy' is no number." in str(done.exception)
+
+
+def test_one_target_named_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run(Client(), monkeypatch, "--targets", f"bench,{LISTED['id']}")
+    assert "name each target once" in str(done.exception)

@@ -53,3 +53,12 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"a\.txt' cannot be read"):
         list(open_list(tmp_path / "a.txt", "nasbench201").parts(10))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", ["a.txt", "a.csv"])
+def test_lists_of_every_encoding_that_windows_writes_are_read(tmp_path: Path, encoding: str, name: str) -> None:
+    text = "ä|b\nc\n" if name == "a.txt" else "text;accuracy\nä|b;1\nc;2\n"
+    (tmp_path / name).write_text(text, encoding=encoding)
+    archs = open_list(tmp_path / name, "nasbench201")
+    assert [archs.texts(part) for part in archs.parts(10)] == [["ä|b", "c"]]

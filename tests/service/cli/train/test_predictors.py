@@ -52,6 +52,12 @@ def test_a_card_is_shown_and_its_chart_written(client: FakeClient, tmp_path: Pat
     assert ("predictor_card", ("18aa01",), {}) in client.asked
 
 
+def test_a_card_is_laid_out_for_a_reader_of_some_width(client: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    client._answers["predictor_card"] = ["# help\n\n| host | rows |\n| --- | --- |\n| pi | 1,234 |\n"]
+    assert run("show", "help").stdout.splitlines() == ["help", "", "host   rows", "pi    1,234"]
+
+
 def test_changes_are_of_the_one_that_is_meant(client: FakeClient) -> None:
     assert "flops (18aa02) answers from now on" in run("activate", "18aa02").stdout
     assert "only where it is asked for" in run("deactivate", "help").stdout

@@ -36,7 +36,10 @@ def test_what_is_asked_and_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert options["spaces"] == ["fbnet"]
     assert options["hyperparameters"] == {"episodes": 50, "schedule": "cosine", "flat": True}
     assert "Trained help (p1) on 1,000 measurements of 100 networks." in shown.stdout
-    assert "latcast predictors activate p1" in shown.stdout
+    assert shown.stdout.splitlines()[-2:] == [
+        "Its card: latcast predictors show p1",
+        "Let it answer everywhere: latcast predictors activate p1",
+    ]
 
 
 def test_a_failed_training_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,4 +68,10 @@ def test_figures_are_sentences() -> None:
     assert "Held-out networks: median error 5.0%, Spearman 0.980. Held-out targets: median error 10.0%." in figures(
         RESULT
     )
-    assert "activate" not in figures({**RESULT, "active": True})
+
+
+def test_one_that_answers_already_need_not_be_activated(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = {"id": "j1", "state": "done", "progress": None, "result": {**RESULT, "active": True}}
+    shown = run(monkeypatch, FakeClient(train=[{"id": "j1"}], job=[done]), "--kind", "help", "--activate")
+    assert "predictors show p1" in shown.stdout
+    assert "predictors activate" not in shown.stdout
