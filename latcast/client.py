@@ -19,6 +19,7 @@ import httpx2
 from latcast.columns import MOST_COLUMNS, joined
 from latcast.errors import LeaseLostError, NotFoundError, UnavailableError
 from latcast.loops import Forecasts, RemoteTarget
+from latcast.loops.target_names import find_target
 from latcast.onnx_files import without_weights
 from latcast.schema import (
     FINISHED_STATES,
@@ -35,7 +36,6 @@ from latcast.schema import (
     from_plain,
     to_plain,
 )
-from latcast.target_names import find_target
 from latcast.transport import ServiceTransport, secret_of
 
 __all__ = ["Client"]

@@ -13,9 +13,9 @@ from latcast.asynchronous.transport import AsyncServiceTransport
 from latcast.client import JOB_LEFT, MODEL_TYPE
 from latcast.errors import UnavailableError
 from latcast.loops import AsyncRemoteTarget, Forecasts
+from latcast.loops.target_names import find_target
 from latcast.onnx_files import without_weights
 from latcast.schema import FINISHED_STATES, JobKind, TargetId, to_plain
-from latcast.target_names import find_target
 
 __all__ = ["AsyncClient"]
 

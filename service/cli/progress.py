@@ -19,8 +19,8 @@ from rich.progress import (
 from rich.text import Text
 
 from latcast.errors import UnavailableError
+from latcast.loops.target_names import find_target
 from latcast.schema import FINISHED_STATES, JobState, LatcastError
-from latcast.target_names import find_target
 from service.cli.tables import say, shown
 
 if TYPE_CHECKING:

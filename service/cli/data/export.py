@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from latcast.loops.target_names import find_target
 from latcast.schema import InputError
 from latcast.schema.counting import counted
-from latcast.target_names import find_target
 from service.cli.common import console, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.results import check_writable, deliver

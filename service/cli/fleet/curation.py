@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latcast.loops.target_names import named_target
 from latcast.schema.counting import counted
-from latcast.target_names import named_target
 from service.cli.common import open_client
 from service.cli.groups import Group
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from latcast.loops.target_names import find_target
 from latcast.schema import FINISHED_STATES, InputError, JobKind, JobState, UnknownNameError
-from latcast.target_names import find_target
 from service.cli.common import open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.progress import reason

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from latcast.loops.target_names import has_words
 from latcast.schema import to_plain
 from latcast.schema.counting import counted
-from latcast.target_names import has_words
 from service.cli.common import open_client
 from service.cli.fleet.contenders import show_target
 from service.cli.groups import Group

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from latcast.loops.target_names import find_target
 from latcast.schema.counting import counted
-from latcast.target_names import find_target
 from service.cli.common import console, open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, PredictorOption, ServerOption, TargetOption
 from service.cli.progress import first_target, follow, left_out_error

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from latcast.target_names import find_target
+from latcast.loops.target_names import find_target
 from service.cli.common import open_client
 from service.cli.forecast.junit import Case, junit_xml
 from service.cli.forecast.network_files import networks_of

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latcast.loops.target_names import find_target
 from latcast.schema import InputError
-from latcast.target_names import find_target
 from service.cli.common import console, open_client
 from service.cli.forecast.explanation_report import print_explanation
 from service.cli.forecast.networks import item_of

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.loops.frontier import Front, Point
+from latcast.loops.target_names import find_target
 from latcast.schema import InputError
 from latcast.schema.counting import counted
-from latcast.target_names import find_target
 from service.cli.common import console, open_client
 from service.cli.forecast.network_files import cells_of, column_of, read_text
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption

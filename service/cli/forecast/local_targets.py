@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from latcast.loops.target_names import has_words
 from latcast.schema import Architecture, InputError, ProfileSettings, Target, UnknownNameError
-from latcast.target_names import has_words
 
 if TYPE_CHECKING:
     from predictors.base import Predictor

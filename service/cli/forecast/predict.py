@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from latcast.target_names import find_target
+from latcast.loops.target_names import find_target
 from service.cli.common import console, open_client
 from service.cli.forecast.network_files import networks_of
 from service.cli.forecast.networks import Network, predict_all

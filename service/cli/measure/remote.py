@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latcast.loops.target_names import find_target
 from latcast.schema import InputError, JobState
-from latcast.target_names import find_target
 from service.cli.common import console, open_client
 from service.cli.fleet.uploads import Uploaded, upload_all
 from service.cli.forecast.network_files import networks_of

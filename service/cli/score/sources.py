@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from latcast.loops.target_names import find_target
 from latcast.schema import UnknownNameError
-from latcast.target_names import find_target
 from profilers.search_spaces import get_space
 from service.cli.score.forecasts import Sources
 from service.cli.score.parts import Parts

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from latcast.loops.target_names import find_target
 from latcast.schema import InputError
-from latcast.target_names import find_target
 from service.cli.common import open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, LevelOption, ServerOption, TargetOption
 from service.cli.results import deliver, writable

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latcast.loops.target_names import find_target
 from latcast.schema import InputError
 from latcast.schema.counting import counted
-from latcast.target_names import find_target
 from service.cli.common import console, open_client, parse_pairs
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.progress import follow_progress

@@ -2,8 +2,8 @@
 
 import pytest
 
+from latcast.loops.target_names import find_target, named_target
 from latcast.schema import InputError, UnknownNameError
-from latcast.target_names import find_target, named_target
 
 TARGETS = [
     {"id": "aabb", "device_name": "pi", "label": "onnxruntime 1 thread"},
