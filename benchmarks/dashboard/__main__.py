@@ -16,29 +16,16 @@ from typing import Any
 
 import numpy as np
 from fastapi.testclient import TestClient
-from sqlalchemy import text
 
-from benchmarks.dashboard.seed import seed
+from benchmarks.dashboard.seed import copy_rows, seed
 from service.app import create_app
-from service.db import tables
 from service.db.session import Database, create_engine_for, upgrade
 from service.settings import Settings
 
 SEEDED = 4000
 BARRED = ("table", "charts")
 """Calls that have to be quick on a million rows."""
-AT_ONCE = 100_000
-"""Ids whose rows are copied in one transaction."""
 FAMILIES = ("zoo/mobile", "zoo/plain", "zoo/vision_transformer", "zoo/recurrent", "kernels/gemm", "fbnet")
-NEW = {
-    "median_ms": "median_ms * (0.6 + (id * 7919 % 1000) / 1250.0)",
-    "relative_iqr": "relative_iqr * (0.5 + (id * 104729 % 1000) / 1000.0)",
-    "created_unix_s": "created_unix_s - (id * 15485863 % 1000000)",
-    "lease_token": "NULL",
-    "with_kernels": "false",
-    "agent_id": "CASE WHEN id % 16 = 0 THEN NULL ELSE agent_id END",
-}
-"""How a row differs from the one that it is copied from."""
 
 
 def say(text_: str) -> None:
@@ -52,27 +39,9 @@ def fill(database: Database, rows: int) -> tuple[str, str]:
     """
     seeded = seed(database, measurements=SEEDED, graphs_per_family=6, families=FAMILIES)
     target = seeded.targets[0]
-    names = [column.name for column in tables.Measurement.__table__.columns if column.name != "id"]
-    values = ", ".join(NEW.get(name, name) for name in names)
-    statement = text(
-        f"INSERT INTO measurement ({', '.join(names)}) SELECT {values} FROM measurement"  # noqa: S608 - our own names
-        " WHERE target_id = :target AND median_ms IS NOT NULL AND id > :after AND id <= :last LIMIT :count"
-    )
-    state = text("SELECT count(*), max(id) FROM measurement WHERE target_id = :target")
-    started, after, whole = time.monotonic(), 0, 0
-    while True:
-        with database.write.begin() as session:
-            count, last = session.execute(state, {"target": target}).one()
-            if count >= rows:
-                break
-            after, whole = (0, last) if after >= whole else (after, whole)
-            part = {"after": after, "last": min(after + AT_ONCE, whole), "count": rows - count}
-            session.execute(statement, {"target": target, **part})
-            after += AT_ONCE
+    started = time.monotonic()
+    for count in copy_rows(database, target, rows):
         say(f"{count:,} of {rows:,} rows after {time.monotonic() - started:.0f} s")
-    say("counting what is where (ANALYZE)")
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE measurement"))
     return target, seeded.targets[1]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from sqlalchemy import insert, select
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Session
 
 from latcast.schema import (
@@ -44,6 +45,8 @@ DATA = Path(__file__).parents[1] / "data"
 DAYS = 14
 SAMPLES, PROCESSES = 12, 2
 BATCH = 5000
+COPIED_AT_ONCE = 100_000
+"""Ids whose rows are copied in one transaction."""
 PROTOCOL_VERSION = 4
 SUPPORT = 10
 SCORES = 400
@@ -381,3 +384,42 @@ def _kernels(measurement_id: int, kernels: Sequence[dict[str, Any]], ms: float) 
             output_shapes=kernel["output_shapes"],
             dtype=kernel["dtype"],
         )
+
+
+def copy_rows(database: Database, target_id: str, rows: int, *, spread: float = 0.8) -> Iterator[int]:
+    """Copy the measured rows of a target, each a little changed, until it has so many; how many there are, as it goes.
+
+    Args:
+        database: was seeded.
+        target_id: the target.
+        rows: how many it has in the end.
+        spread: width of the range of the factors by which latencies differ from those that they are copied from.
+    """
+    new = {
+        "median_ms": f"median_ms * ({1 - spread / 2} + (id * 7919 % 1000) * {spread / 1000})",
+        "relative_iqr": "relative_iqr * (0.5 + (id * 104729 % 1000) / 1000.0)",
+        "created_unix_s": "created_unix_s - (id * 15485863 % 1000000)",
+        "lease_token": "NULL",
+        "with_kernels": "false",
+        "agent_id": "CASE WHEN id % 16 = 0 THEN NULL ELSE agent_id END",
+    }
+    names = [column.name for column in tables.Measurement.__table__.columns if column.name != "id"]
+    statement = sql(
+        f"INSERT INTO measurement ({', '.join(names)}) SELECT {', '.join(new.get(name, name) for name in names)}"  # noqa: S608 - our own names
+        " FROM measurement WHERE target_id = :target AND median_ms IS NOT NULL AND id > :after AND id <= :last"
+        " LIMIT :count"
+    )
+    state = sql("SELECT count(*), max(id) FROM measurement WHERE target_id = :target")
+    after, whole = 0, 0
+    while True:
+        with database.write.begin() as session:
+            count, last = session.execute(state, {"target": target_id}).one()
+            if count >= rows:
+                break
+            after, whole = (0, last) if after >= whole else (after, whole)
+            part = {"after": after, "last": min(after + COPIED_AT_ONCE, whole), "count": rows - count}
+            session.execute(statement, {"target": target_id, **part})
+            after += COPIED_AT_ONCE
+        yield count
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sql("ANALYZE measurement"))

@@ -1,25 +1,33 @@
 """The dashboard in a real Chromium over a real service, whose database is made of the shipped data set."""
 
+import fcntl
+import json
 import os
 import shutil
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
+from sqlalchemy import func, select
 
-from benchmarks.dashboard.seed import Seeded, seed
+from benchmarks.dashboard.seed import Seeded, copy_rows, seed
 from service.app import create_app
+from service.db import tables
 from service.db.session import Database, create_engine_for, upgrade
 from service.settings import Settings
 
 NEEDED = "LATCAST_NEED_BROWSER"
 """Where it is set, a missing browser is a failure: `.ci/run` installs one."""
 FAMILIES = ("zoo/mobile", "zoo/plain", "zoo/vision_transformer", "zoo/recurrent", "zoo/dense", "kernels/gemm", "fbnet")
+DRAWN, MEASUREMENTS = 6000, 100_000
+"""Measurements that are drawn one by one; all that there are, the others copies of one target's."""
+SPREAD = 0.06
 WAIT_MS = 60_000
 
 
@@ -42,16 +50,32 @@ class Served:
         return f"{self.url}/ui/#{place}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def seeded_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Seeded]:
-    """A database file to copy, and what is in it."""
-    path = tmp_path_factory.mktemp("seeded") / "latcast.db"
+    """A database file to copy, and what is in it; made once, by whichever process of the tests comes first."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    path, made = folder / "seeded.db", folder / "seeded.json"
+    with (folder / "seeded.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            made.write_text(json.dumps(asdict(_seed(path))))
+    return path, Seeded(**json.loads(made.read_text()))
+
+
+def _seed(path: Path) -> Seeded:
     engine = create_engine_for(Settings(database_url=f"sqlite:///{path}"))
     upgrade(engine)
     database = Database(engine)
-    made = seed(database, measurements=6000, graphs_per_family=2, families=FAMILIES)
+    made = seed(database, measurements=DRAWN, graphs_per_family=2, families=FAMILIES)
+    count = select(func.count()).select_from(tables.Measurement)
+    with database.read() as session:
+        others = session.scalar(count.where(tables.Measurement.target_id != made.targets[0])) or 0
+    deque(copy_rows(database, made.targets[0], MEASUREMENTS - others, spread=SPREAD), maxlen=0)
+    with database.read() as session:
+        assert session.scalar(count) == MEASUREMENTS
     database.close()
-    return path, made
+    return replace(made, measurements=MEASUREMENTS)
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +85,11 @@ def serve(
     """Starts services: `serve(setting=value)`; all end with the module."""
     path, made = seeded_file
     servers: list[tuple[uvicorn.Server, threading.Thread]] = []
+    folders: list[Path] = []
 
     def start(*, empty: bool = False, port: int = 0, **settings: Any) -> Served:
         folder = tmp_path_factory.mktemp("served")
+        folders.append(folder)
         if not empty:
             shutil.copy(path, folder / "latcast.db")
         own = Settings(data_dir=folder, log_level="error", rate_per_second=0, port=port, **settings)
@@ -83,6 +109,8 @@ def serve(
     for server, thread in servers:
         server.should_exit = True
         thread.join(30)
+    for folder in folders:  # each has a copy of a large file
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")

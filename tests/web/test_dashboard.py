@@ -174,6 +174,70 @@ def test_a_network_is_explained_on_one_target_however_late_its_measurement_comes
     assert moved <= MOST_SHIFT, by
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_views_stay_where_they_are_whichever_call_is_answered_last(
+    served: Served, open_tab: OpenTab, view: str
+) -> None:
+    page = open_tab(f"{served.url}/ui/index.html").page
+    loaded(page)
+    place, calls, waiting = served.at(address(served, view)), list[str](), set[Any]()
+    page.on("request", lambda request: _is_answered(request) and (calls.append(_call(request)), waiting.add(request)))
+
+    def is_answered(request: Any) -> None:  # Playwright looks into its listeners, which builtins do not stand
+        waiting.discard(request)
+
+    for end in ("requestfinished", "requestfailed"):
+        page.on(end, is_answered)
+    page.goto("about:blank")
+    page.goto(place)
+    loaded(page)
+    for late in sorted(set(calls)):
+        page.goto("about:blank")
+        held = _hold(page, late)
+        calls.clear()
+        page.goto(place)
+        deadline = time.monotonic() + WAIT_MS / 1000
+        while not held or waiting - {held[0].request}:
+            assert time.monotonic() < deadline, (late, [request.url for request in waiting])
+            page.wait_for_timeout(20)
+        page.wait_for_timeout(200)  # what the others' answers brought is drawn
+        held[0].continue_()
+        until(
+            page,
+            f"performance.getEntriesByType('resource').some(one => one.name === {json.dumps(held[0].request.url)})",
+        )
+        loaded(page)
+        page.unroute("**/v1/**")
+        asked = [call for call in calls if not call.endswith("/v1/session")]
+        assert len(asked) <= CALLS[view], (late, asked)
+        moved, by = shift(page)
+        assert moved <= MOST_SHIFT, (late, by)
+
+
+def _hold(page: Any, late: str) -> list[Any]:
+    """Hold a call back, the first time that it is made; what is held stands in the list."""
+    held: list[Any] = []
+
+    def take(route: Any) -> None:
+        if not held and _call(route.request) == late:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/v1/**", take)
+    return held
+
+
+def _is_answered(request: Any) -> bool:
+    """Whether it is a call that ends, which a stream of events does not."""
+    return "/v1/" in request.url and not request.url.endswith("/events")
+
+
+def _call(request: Any) -> str:
+    """A call as it stands for itself whenever it is made."""
+    return f"{request.method} {request.url}"
+
+
 def test_an_empty_service_says_what_to_do(serve: Callable[..., Served], open_tab: OpenTab) -> None:
     page = open_tab(serve(empty=True).at("/")).page
     loaded(page)

@@ -101,14 +101,14 @@ function Filters({ filter, bins, refine, matched }) {
   const operators = bins?.facets.operator ?? [];
   const box = useRef(/** @type {HTMLElement|null} */ (null));
   return html`<search class="row filters" aria-label="Filter" tabindex="-1" ref=${box}>
-    <label class="field"><span class="visually-hidden">Search networks</span><input type="search" placeholder="Search architecture or hash" style=${{ width: "230px" }} value=${text} onInput=${(/** @type {any} */ event) => setText(event.target.value)} /></label>
+    <label class="field"><span class="visually-hidden">Search networks</span><input type="search" placeholder="Search network or hash" style=${{ width: "230px" }} value=${text} onInput=${(/** @type {any} */ event) => setText(event.target.value)} /></label>
     <label class="field"><span class="visually-hidden">Outcome</span><select value=${filter.outcome ?? "all"} onChange=${(/** @type {any} */ event) => refine({ outcome: event.target.value === "all" ? null : event.target.value })}><option value="all">All outcomes</option><option value="measured">Measured</option><option value="failed">Failed</option></select></label>
     <label class="field"><span class="visually-hidden">Noise</span><select value=${filter.noisy ?? ""} onChange=${(/** @type {any} */ event) => refine({ noisy: event.target.value })}><option value="">Noisy or not</option><option value="false">Steady</option><option value="true">Noisy</option></select></label>
     <label class="field"><span class="visually-hidden">Operator</span><select value="" onChange=${(/** @type {any} */ event) => refine({ operator: [...(filter.operator ?? []), event.target.value] })}><option value="">Operator …</option>${operators.map((/** @type {any} */ one) => html`<option value=${one.name}>${one.name} (${compact(one.count)})</option>`)}</select></label>
     <label class="field"><span class="visually-hidden">Source</span><select value="" onChange=${(/** @type {any} */ event) => refine({ source: [...(filter.source ?? []), event.target.value] })}><option value="">Source …</option>${sources.map((one) => html`<option value=${one.name}>${one.label ?? one.name} (${compact(one.count)})</option>`)}</select></label>
     <button type="button" class="button" id="ranges" aria-expanded=${ranges} onClick=${() => setRanges(!ranges)}>Ranges</button>
     ${active.map(([name, undo]) => html`<button type="button" class="chip" aria-pressed="true" onClick=${() => { refine(undo); box.current?.focus(); }} aria-label=${`Remove the filter ${name}`}>${name} ✕</button>`)}
-    ${matched && html`<span class="muted small" role="status">${count(matched.matched)} of ${count(matched.total)}</span>`}
+    <span class="muted small" role="status">${matched ? `${count(matched.matched)} of ${count(matched.total)}` : "\u00a0"}</span>
     ${ranges && html`<${Ranges} filter=${filter} refine=${refine} close=${() => { setRanges(false); document.getElementById("ranges")?.focus(); }} />`}
   </search>`;
 }

@@ -7,6 +7,7 @@ import { bytes, count, flops, ms, percent, shortHash } from "../format.js";
 import { change, href } from "../router.js";
 import { Act } from "../ui/act.js";
 import { Beside } from "../ui/beside.js";
+import { useExplanation } from "../ui/explanation.js";
 import { Badge, Bars, Card, Copy, Empty, Facts, Failed, Head, Legend, Loaded, Loading, Stats, Table } from "../ui/parts.js";
 
 const MOST_ROWS = 100;
@@ -50,20 +51,6 @@ export default function Network({ hash, query }) {
     </search>
     <${Loaded} call=${nodes} what="the graph" height=${560}>${(/** @type {import("../../types").Schema<"NodesOut">} */ data) => html`<${Shown} key=${hash} nodes=${data.nodes} kernels=${kernels} waiting=${source === "forecast" ? forecast : measured} chosen=${chosen} setChosen=${setChosen} text=${text} source=${source} bounds=${query.get("colour") === "bound" ? bounds : null}
       beside=${html`<${Beside} kernels=${kernels ?? []} other=${other} beside=${beside} target=${target} targets=${targets.data?.items ?? []} />`} />`}<//>`;
-}
-
-/** @param {string|undefined} target @param {string} hash */
-function useExplanation(target, hash) {
-  const [state, setState] = useState(/** @type {any} */ ({}));
-  const asked = `${target} ${hash}`;
-  useEffect(() => {
-    if (!target) return undefined;
-    let wanted = true; // what was asked for before may be answered later
-    setState({ asked });
-    post(`targets/${target}/explain?nearest=0`, { graph: hash }).then((data) => wanted && setState({ asked, data }), (error) => wanted && setState({ asked, error }));
-    return () => { wanted = false; };
-  }, [asked]);
-  return state.asked === asked ? state : {};
 }
 
 /** Kernels with the nodes that they cover. @param {string} source @param {any} measured @param {any} forecast @param {any[]} nodes */

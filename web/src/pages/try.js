@@ -3,9 +3,11 @@ import { html, useState } from "../html.js";
 import { post, upload, urlOf, useApi } from "../api.js";
 import { bytes, count, flops, ms, percent, span } from "../format.js";
 import { change, href } from "../router.js";
+import { useAnswer, useExplanation } from "../ui/explanation.js";
 import { Badge, Bars, Card, Code, Copy, Empty, Facts, Failed, Head, Loading, Table } from "../ui/parts.js";
 
 const MOST_TARGETS = 100;
+const NEAREST = 5;
 const SPACES = ["zoo", "nasbench201", "fbnet", "ofa_mbv3", "kernels"];
 const EXAMPLES = /** @type {Record<string, string>} */ ({
   zoo: "mobile/block=mbconv,depth=4,width=16,stages=4",
@@ -59,26 +61,20 @@ const parts = (targets) => Array.from({ length: Math.ceil(targets.length / MOST_
 
 /** @param {{graph: any, name: string|null, targets: any[], chosen: string|null}} props */
 function Answer({ graph, name, targets, chosen }) {
-  const [answers, setAnswers] = useState(/** @type {any} */ (null));
-  const asked = `${graph.hash} ${targets.length}`;
-  if (answers?.asked !== asked) {
-    const mine = { asked, rows: /** @type {any[]} */ (answers?.asked === asked ? answers.rows : []), done: false };
-    setAnswers(mine);
-    Promise.all(parts(targets).map((part) => post("predict", { targets: part.map((target) => target.id), items: [{ graph: graph.hash }] }).then(
-      (/** @type {any} */ answer) => part.map((target, place) => ({ target, ...(answer.answers[place].items?.[0] ?? { error: answer.answers[place].error }) })),
-      (error) => part.map((target) => ({ target, error: error.problem ?? { detail: error.message } })),
-    ))).then((rows) => setAnswers({ asked, rows: rows.flat(), done: true }));
-  }
-  const rows = (answers?.rows ?? []).filter((/** @type {any} */ row) => !row.error).sort((/** @type {any} */ one, /** @type {any} */ other) => one.latency_ms - other.latency_ms);
-  const failed = (answers?.rows ?? []).filter((/** @type {any} */ row) => row.error);
+  const { data: answers } = useAnswer(`${graph.hash} ${targets.length}`, () => Promise.all(parts(targets).map((part) => post("predict", { targets: part.map((target) => target.id), items: [{ graph: graph.hash }] }).then(
+    (/** @type {any} */ answer) => part.map((target, place) => ({ target, ...(answer.answers[place].items?.[0] ?? { error: answer.answers[place].error }) })),
+    (error) => part.map((target) => ({ target, error: error.problem ?? { detail: error.message } })),
+  ))).then((rows) => rows.flat()));
+  const rows = (answers ?? []).filter((/** @type {any} */ row) => !row.error).sort((/** @type {any} */ one, /** @type {any} */ other) => one.latency_ms - other.latency_ms);
+  const failed = (answers ?? []).filter((/** @type {any} */ row) => row.error);
   const shown = chosen ?? rows[0]?.target.id;
   return html`
     <${Card} title=${graph.architecture ? "The architecture" : name ?? "The network"} aside=${html`<a href=${href(`/networks/${graph.hash}`, { target: shown })}>show the graph</a>`}>
       ${graph.architecture && html`<p class="mono small" style=${{ overflowWrap: "anywhere" }}>${graph.architecture.space}/${graph.architecture.text}</p>`}
       <${Facts} items=${[["Operators", `${count(graph.nodes)} nodes: ${Object.entries(graph.operators).slice(0, 8).map(([one, often]) => `${often} ${one}`).join(", ")}`], ["Work", flops(graph.flops)], ["Parameters", bytes(graph.parameter_bytes)], ["Activations", bytes(graph.activation_bytes)], ["Hash", html`<code class="small">${graph.hash}</code>`]]} />
       <div><${Copy} text=${graph.hash} label="Copy hash" /></div><//>
-    <${Card} title="Forecasts" flush aside=${answers?.done ? "choose a target to see why" : ""}>
-      ${!answers?.done ? html`<${Loading} what="forecasts on every target" height=${260} />` : rows.length ? html`<${Table} caption="Forecasts on every target" rows=${rows} keyOf=${(/** @type {any} */ row) => row.target.id} columns=${[
+    <${Card} title="Forecasts" flush aside=${answers ? "choose a target to see why" : ""}>
+      ${!answers ? html`<${Loading} what="forecasts on every target" height=${260} />` : rows.length ? html`<${Table} caption="Forecasts on every target" rows=${rows} keyOf=${(/** @type {any} */ row) => row.target.id} columns=${[
         { name: "target", title: "Target", cell: (/** @type {any} */ row) => html`<button type="button" class="button quiet" aria-pressed=${row.target.id === shown} onClick=${() => change({ target: row.target.id })}><span class="cut">${row.target.label}</span></button>` },
         { name: "device", title: "Device", cell: (/** @type {any} */ row) => row.target.device_name },
         { name: "ms", title: "Latency", right: true, cell: (/** @type {any} */ row) => html`<strong>${ms(row.latency_ms)}</strong>` },
@@ -94,12 +90,7 @@ function Answer({ graph, name, targets, chosen }) {
 
 /** @param {{target: string, graph: string}} props */
 function Why({ target, graph }) {
-  const [state, setState] = useState(/** @type {any} */ ({}));
-  const asked = `${target} ${graph}`;
-  if (state.asked !== asked) {
-    setState({ asked });
-    post(`targets/${target}/explain?nearest=5`, { graph }).then((data) => setState({ asked, data }), (error) => setState({ asked, error }));
-  }
+  const state = useExplanation(target, graph, NEAREST);
   if (state.error) return html`<${Card} title="Why"><${Failed} error=${state.error} /><//>`;
   if (!state.data) return html`<${Card} title="Why"><${Loading} what="the explanation" height=${240} /><//>`;
   const { kernels, no_kernels, peaks, nearest, measure_next } = state.data;
