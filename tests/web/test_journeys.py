@@ -97,6 +97,7 @@ def signed_in(service: Process, open_tab: OpenTab, place: str = "/") -> Tab:
     tab.page.set_default_timeout(LONGEST_MS)
     tab.page.get_by_label("Key").fill(service.admin)
     tab.page.get_by_role("button", name="Sign in").click()
+    tab.page.get_by_label("Key").wait_for(state="detached")
     loaded(tab.page)
     return tab
 

@@ -133,9 +133,9 @@ def _print(listed: Sequence[Mapping[str, Any]]) -> None:
     if not listed:
         say("No predictor was trained here: `latcast train` does it. Those of the package answer.", out)
         return
-    columns = [Column("predictor"), Column("kind"), numbers("rows"), numbers("new networks"), numbers("new targets"),
+    columns = [Column("predictor"), Column("kind"), numbers("rows"), numbers("networks"), numbers("targets"),
                Column("answers"), Column("made")]  # fmt: skip
-    print_table(columns, [_row(one) for one in listed], out=out, title="median errors on what was held out")
+    print_table(columns, [_row(one) for one in listed], out=out, title="median errors on held-out networks and targets")
 
 
 def _print_card(card: str, out: Console) -> None:
