@@ -85,7 +85,7 @@ def test_the_text_names_kernels_graphs_and_proposals(folder: Path) -> None:
     for words in ("forecast", "roofline", "MatMul", "Call", "nasbench201", "variance it removes"):
         assert words in text
     text = invoke(folder, "--data", str(folder), "--target", TARGET.id, "--nearest", "0", "--kernels", "1")
-    assert "others" in text
+    assert "1 other " in text
     assert "nasbench201" not in text
 
 
