@@ -26,7 +26,7 @@ def print_markdown(text: str, out: Console) -> None:
     """
     for place, block in enumerate(_blocks(text)):
         if place:
-            out.print()
+            say_whole("", out)
         if len(block) > 1 and RULE.fullmatch(block[1]):
             _print_table(block, out)
         elif block[0].startswith(FENCE):

@@ -44,7 +44,10 @@ def test_none_yet(client: FakeClient) -> None:
     assert "latcast train" in run("list").stdout
 
 
-def test_a_card_is_shown_and_its_chart_written(client: FakeClient, tmp_path: Path) -> None:
+def test_a_card_is_shown_and_its_chart_written(
+    client: FakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     shown = run("show", "help", "--svg", str(tmp_path / "plot.svg"))
     assert "# help" in shown.stdout
     assert "\x1b" not in shown.stdout
