@@ -77,20 +77,25 @@ export function timeTicks(from, to, most) {
   return ticks;
 }
 
+const CHARACTER = 6.5;
+
+/** As much of a label as fits, about. @param {string} text @param {number} room in px */
+const fitting = (text, room) => (text.length * CHARACTER > room ? `${text.slice(0, Math.max(1, Math.floor(room / CHARACTER) - 1))}…` : text);
+
 /** @param {{scale: Scale, width: number, height: number, format: (value: number) => string, label?: string, ticks?: [number, string][]}} props */
 export function XAxis({ scale: x, width, height, format, label, ticks }) {
   const base = height - MARGIN.bottom;
   const shown = ticks ?? x.ticks(Math.max(2, Math.floor((width - 60) / 76))).map((value) => /** @type {[number, string]} */ ([value, plain(format(value))]));
   return html`<g class="axis"><line x1=${MARGIN.left} x2=${width - MARGIN.right} y1=${base} y2=${base} />
     ${shown.map(([value, text]) => html`<g transform=${`translate(${x(value)},${base})`}><line y2="4" /><text y="16" text-anchor="middle">${text}</text></g>`)}
-    ${label && html`<text class="label" x=${width - MARGIN.right} y=${height - 2} text-anchor="end">${label}</text>`}</g>`;
+    ${label && html`<text class="label" x=${width - MARGIN.right} y=${height - 2} text-anchor="end"><title>${label}</title>${fitting(label, width - MARGIN.right)}</text>`}</g>`;
 }
 
 /** @param {{scale: Scale, width: number, height: number, format: (value: number) => string, label?: string}} props */
 export function YAxis({ scale: y, width, height, format, label }) {
   return html`<g class="axis">${y.ticks(Math.max(2, Math.floor(height / 48))).map((value) => html`<g transform=${`translate(0,${y(value)})`}>
     <line class="gridline" x1=${MARGIN.left} x2=${width - MARGIN.right} /><text x=${MARGIN.left - 6} y="4" text-anchor="end">${plain(format(value))}</text></g>`)}
-    ${label && html`<text class="label" x=${MARGIN.left} y=${MARGIN.top - 2} text-anchor="start" dy="-2">${label}</text>`}</g>`;
+    ${label && html`<text class="label" x=${MARGIN.left} y=${MARGIN.top - 2} text-anchor="start" dy="-2"><title>${label}</title>${fitting(label, width - MARGIN.left)}</text>`}</g>`;
 }
 
 /**
