@@ -12,9 +12,9 @@ __all__ = ["print_markdown"]
 
 FENCE = "```"
 RULE = re.compile(r"\|[-:| ]+\|")
-"""What stands below the header of a table."""
+"""The line below the header of a table."""
 FIGURE = re.compile(r"[\d.,%±–× -]*")
-"""What stands in a column of numbers."""
+"""A cell of a column of numbers."""
 
 
 def print_markdown(text: str, out: Console) -> None:

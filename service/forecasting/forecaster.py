@@ -219,7 +219,7 @@ class Forecaster:
         return answers
 
     def _measured_sizes(self, target: Target) -> Sizes:
-        """What graphs that were measured on the target have: a network with none of it was not measured."""
+        """Sizes of the graphs that were measured on the target: a network of another size was not measured."""
         with self._database.read() as session:
             state = rows_state(session, target.id)
             known = self._sizes.get(target.id)

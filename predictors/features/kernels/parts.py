@@ -60,7 +60,7 @@ class PartTable:
 
 
 def part_feature(kernels: Feature, *, reads_blocks: bool, last: bool) -> Feature:
-    """What is asked of a part, as it is asked for in another process.
+    """The name of a part's feature, as another process is asked for it.
 
     Args:
         kernels: the feature of the whole network's kernels.

@@ -145,7 +145,7 @@ def merge(
 
 
 def _named(client: "Client", kind: str, name: str, *, hidden: bool = False) -> str:
-    """What the service is told: of targets, which it knows by their ids alone, the id."""
+    """The name that the service knows: of targets the id, for it knows them by nothing else."""
     return named_target(client.targets(hidden=hidden), name) if kind == Kind.TARGET else name
 
 

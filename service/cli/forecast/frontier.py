@@ -129,7 +129,7 @@ def _of_space(listed: Sequence[Mapping[str, Any]], space: str) -> list[Mapping[s
 
 
 def _values(path: Path) -> dict[str, float]:
-    """What is to be large, by text: the first column of numbers; a row without one has none."""
+    """The metric of each text, which is to be large: the first column of numbers; a row without one has none."""
     header, delimiter, lines = cells_of(read_text(str(path)))
     text = column_of(header, "text")
     words = [column_of(header, member) for member in ("text", "space", "name")]
