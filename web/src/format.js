@@ -25,11 +25,22 @@ export function ms(value) {
   return `${digits(value / 1000)} s`;
 }
 
+/** The unit of a time, and how many of it one ms has. @param {number} value ms @returns {[string, number]} */
+function unitOf(value) {
+  const unit = ms(value).split(" ")[1];
+  return [unit, { ns: 1e6, "µs": 1e3, ms: 1, s: 1e-3 }[unit] ?? 1];
+}
+
+/** Writes times in the unit of one of them, as an axis does. @param {number} reference ms @returns {(value: number) => string} */
+export function msLike(reference) {
+  const [unit, factor] = unitOf(reference);
+  return (value) => `${digits(value * factor)} ${unit}`;
+}
+
 /** Two times with one unit. @param {number|null} from ms @param {number|null} to ms */
 export function span(from, to) {
-  if (from === null || to === null) return "–";
-  const unit = ms(to).split(" ")[1];
-  const factor = { ns: 1e6, "µs": 1e3, ms: 1, s: 1e-3 }[unit] ?? 1;
+  if (from === null || to === null) return nothing;
+  const [unit, factor] = unitOf(to);
   return `${digits(from * factor)}–${digits(to * factor)} ${unit}`;
 }
 

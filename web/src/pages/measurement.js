@@ -1,7 +1,7 @@
 /** One measurement: every sample by process, what surrounded it, its kernels and counters. */
 import { html } from "../html.js";
 import { post, session, useApi } from "../api.js";
-import { absolute, bytes, clock, count, counted, digits, duration, ms, percent, shortHash, signed, span } from "../format.js";
+import { absolute, bytes, clock, count, counted, digits, duration, ms, msLike, percent, shortHash, signed, span } from "../format.js";
 import { MARGIN, XAxis, YAxis, scale, useWidth } from "../charts/plot.js";
 import { href } from "../router.js";
 import { Act } from "../ui/act.js";
@@ -16,7 +16,7 @@ export default function Measurement({ id }) {
   return html`<${Loaded} call=${call} what="the measurement" height=${520} page=${{ title: `Measurement ${id}`, crumbs: [["Targets", "/targets"]] }}>${(/** @type {import("../../types").Schema<"MeasurementOut">} */ data) => {
     const { summary, measurement } = data;
     return html`<${Head} title=${`Measurement ${id}`} crumbs=${[["Targets", "/targets"], ["Dataset", `/targets/${summary.target}`]]}
-        lead=${html`<span class="row">${summary.text ? html`<span class="cut" style=${{ maxWidth: "60ch" }} title=${summary.text}>${summary.text}</span>` : shortHash(summary.graph ?? "")}<${When} at=${summary.created_unix_s} />${summary.noisy && html`<${Badge} kind="warn">noisy<//>`}${summary.hidden_unix_s && html`<${Badge} title="It teaches, answers and is listed no more">hidden<//>`}</span>`}>
+        lead=${html`<span class="row">${summary.text ? html`<span class="cut" style=${{ maxWidth: "52ch" }} title=${summary.text}>${summary.text}</span>` : shortHash(summary.graph ?? "")}<${When} at=${summary.created_unix_s} />${summary.noisy && html`<${Badge} kind="warn">noisy<//>`}${summary.hidden_unix_s && html`<${Badge} title="It teaches, answers and is listed no more">hidden<//>`}</span>`}>
         ${summary.graph && html`<a class="button" href=${href(`/networks/${summary.graph}`, { measurement: id })}>Show the network</a><${Copy} text=${summary.graph} label="Copy hash" />`}
         ${session.value?.can_write && (summary.hidden_unix_s ? html`<${Act} label="Show again" question="Let it teach and answer again?" run=${() => post("measurements/show", { ids: [Number(id)] }).then(call.again)} />`
           : html`<${Act} label="Hide" danger question="Hide it? Adaptations that learned from it end." run=${() => post("measurements/hide", { ids: [Number(id)] }).then(call.again)} />`)}<//>
@@ -49,7 +49,7 @@ function Samples({ runs, median, height = 220 }) {
   const above = all.filter((value) => value > top).length;
   let place = 0;
   return html`<div class="plot" ref=${ref} style=${{ height: `${height}px` }}>${width > 0 && html`<svg width=${width} height=${height} role="img" aria-label=${`${all.length} samples from ${ms(sorted[0])} to ${ms(sorted[sorted.length - 1])}`}>
-    <${YAxis} scale=${y} width=${width} height=${height} format=${ms} />
+    <${YAxis} scale=${y} width=${width} height=${height} format=${msLike(median)} />
     ${runs.map((run, index) => html`<path style=${{ stroke: `var(${TOKENS[index % TOKENS.length]})` }} stroke-width=${all.length > 600 ? 2.5 : 6} stroke-linecap="round" fill="none" d=${run.samples_ms.map((/** @type {number} */ value) => `M${x(place++ + 0.5).toFixed(1)} ${y(Math.min(value, top)).toFixed(1)}h0`).join("")} />`)}
     <line x1=${MARGIN.left} x2=${width - MARGIN.right} y1=${y(median)} y2=${y(median)} style=${{ stroke: "var(--ink)" }} stroke-dasharray="3 3" /><text x=${width - MARGIN.right} y=${y(median) - 5} text-anchor="end">median ${ms(median)}</text>
     <${XAxis} scale=${x} width=${width} height=${height} format=${count} whole label=${above ? `${above} slower samples are drawn at the top` : "sample"} /></svg>`}</div>`;
