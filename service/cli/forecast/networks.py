@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.cli.shapes import Sizes
+from latcast.onnx_files import without_weights
+from service.cli.shapes import Sizes, refuse_sizes
 
 if TYPE_CHECKING:
     from latcast.client import Client
 
-__all__ = ["Network", "item_of", "network_of", "predict_all"]
+__all__ = ["ModelFile", "Network", "item_of", "network_of", "predict_all"]
 
 NO_SIZES = Sizes(shapes={}, dims={})
 ITEMS_OF_CALL = 500
@@ -42,12 +43,34 @@ class Network:
         return {"network": self.name, **({"dims": dict(self.sizes.dims)} if self.sizes.dims else {})}
 
 
-def network_of(name: str, *, space: str | None, graph: bool, curve: Sequence[Sizes]) -> list[Network]:
-    """A network at each point of a curve; a text or a hash has its sizes already and is one network."""
-    points = curve if space is None and not graph else [NO_SIZES]
-    return [
-        Network(name=name, item=item_of(name, space=space, graph=graph, sizes=point), sizes=point) for point in points
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFile:
+    """An ONNX file whose sizes are still to be bound.
+
+    Args:
+        name: for people.
+        onnx: the model without its weights.
+        sizes: those that a list binds it to; empty where the command's count.
+    """
+
+    name: str
+    onnx: bytes
+    sizes: Sequence[Sizes] = ()
+
+    def at(self, points: Sequence[Sizes]) -> list[Network]:
+        """The network at each of these sizes."""
+        return [Network(name=self.name, item=_onnx_item(self.onnx, sizes), sizes=sizes) for sizes in points]
+
+
+def network_of(name: str, *, space: str | None, graph: bool) -> Network | ModelFile:
+    """What a name on the command line means, as `item_of` has it.
+
+    Raises:
+        InputError: the file, or what lies beside it, cannot be read.
+    """
+    if space is None and not graph:
+        return ModelFile(name=name, onnx=without_weights(Path(name)))
+    return Network(name=name, item=item_of(name, space=space, graph=graph, sizes=NO_SIZES))
 
 
 def item_of(network: str, *, space: str | None, graph: bool, sizes: Sizes) -> dict[str, Any]:
@@ -61,14 +84,20 @@ def item_of(network: str, *, space: str | None, graph: bool, sizes: Sizes) -> di
 
     Raises:
         InputError: the file, or what lies beside it, cannot be read.
+        typer.BadParameter: sizes for a text or a hash.
     """
     from latcast.items import item
 
-    if space is not None:
-        return item(space=space, text=network)
-    if graph:
-        return item(graph=network)
-    return item(onnx=Path(network), shapes=sizes.shapes or None, dims=sizes.dims or None)
+    if space is None and not graph:
+        return _onnx_item(Path(network), sizes)
+    refuse_sizes(sizes)
+    return item(graph=network) if space is None else item(space=space, text=network)
+
+
+def _onnx_item(onnx: bytes | Path, sizes: Sizes) -> dict[str, Any]:
+    from latcast.items import item
+
+    return item(onnx=onnx, shapes=sizes.shapes or None, dims=sizes.dims or None)
 
 
 def predict_all(

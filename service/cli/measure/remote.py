@@ -17,6 +17,7 @@ from service.cli.options import (
     DimOption,
     FileOption,
     GraphOption,
+    InputOption,
     JsonOption,
     KeyOption,
     NetworksArgument,
@@ -48,6 +49,7 @@ def measure(
     graph: GraphOption = False,
     shape: ShapeOption = None,
     dim: DimOption = None,
+    input_shape: InputOption = None,
     processes: Annotated[int | None, typer.Option(min=1, max=20, help="Fresh processes to repeat in.")] = None,
     max_seconds: Annotated[float | None, MAX_SECONDS] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the results; else print the jobs' ids.")] = True,
@@ -67,7 +69,9 @@ def measure(
         --dim seq=128
       latcast measure --file manifest.jsonl --no-wait
     """
-    asked = networks_of(networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim))
+    asked = networks_of(
+        networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim), inputs=input_shape or []
+    )
     settings = {"processes": processes, "max_seconds": max_seconds}
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import typer
 
 from latcast import item
 from latcast.schema import InputError
@@ -21,6 +22,10 @@ def test_a_network_is_a_text_a_hash_or_a_file(tmp_path: Path) -> None:
     assert item_of("g1-x", space=None, graph=True, sizes=NONE) == item(graph="g1-x")
     read = item_of(str(path), space=None, graph=False, sizes=Sizes(shapes={"x": (1, 3)}, dims={"n": 2}))
     assert read == item(onnx=b"model", shapes={"x": (1, 3)}, dims={"n": 2})
+
+    for space, graph in (("zoo", False), (None, True)):
+        with pytest.raises(typer.BadParameter, match="have theirs already"):
+            item_of("text", space=space, graph=graph, sizes=Sizes(shapes={}, dims={"n": 2}))
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
