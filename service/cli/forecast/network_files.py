@@ -50,7 +50,7 @@ def networks_of(
         inputs: shapes of the inputs of torch modules.
 
     Raises:
-        InputError: a file cannot be read, or a module cannot be exported.
+        InputError: the only file, a list, or a file of one cannot be read, or a module cannot be exported.
         typer.BadParameter: nothing is named, or nothing of what sizes are given for.
     """
     if inputs and not any(map(is_module_name, names)):
@@ -60,16 +60,26 @@ def networks_of(
         if space is None and not graph and is_module_name(name):
             listed.append(module_network(name, inputs))
         else:
-            listed.append(network_of(name, space=space, graph=graph))
+            listed.append(_named(name, space, graph=graph, alone=len(names) == 1 and not files))
     for file in files or []:
         listed += _listed(file, space=space, graph=graph)
     if not listed:
         raise typer.BadParameter(
             "Name a network: an ONNX file, an architecture's text with --space, or a list with --file."
         )
-    if not any(isinstance(one, ModelFile) for one in listed):
+    if not any(isinstance(one, ModelFile) or one.problem for one in listed):
         refuse_sizes(curve[0])
     return _bound(listed, curve)
+
+
+def _named(name: str, space: str | None, *, graph: bool, alone: bool) -> Network | ModelFile:
+    """What a name means; a file that cannot be read is an error, but spoils no other."""
+    try:
+        return network_of(name, space=space, graph=graph)
+    except InputError as error:
+        if alone:
+            raise
+        return Network(name=name, item={}, problem=error)
 
 
 def read_networks(file: str, *, space: str | None, graph: bool, curve: Sequence[Sizes]) -> list[Network]:
@@ -176,7 +186,10 @@ def _rows(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     columns = {member: column_of(header, member) for member in ALIASES}
     places = {member: place for member, place in columns.items() if place is not None}
     if not places.keys() & set(MEMBERS):
-        raise InputError(f"{file} lacks the column 'text'; its columns are: {', '.join(header) or 'none'}.")
+        raise InputError(
+            f"{file} lacks the column 'text'; its columns are: {', '.join(header) or 'none'}. Networks are read from a "
+            f"column that is called {', '.join(ALIASES['text'])}, onnx or graph."
+        )
     for number, cells in lines:
         row = {member: cells[place] for member, place in places.items() if place < len(cells)}
         if any(row.values()):

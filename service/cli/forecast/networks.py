@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latcast.onnx_files import without_weights
+from latcast.schema import InputError
 from service.cli.shapes import Sizes, refuse_sizes
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ class Network:
         name: for people: its file, text or hash, or what a list calls it.
         item: what the service is asked, made by `latcast.item`.
         sizes: what its dynamic dimensions are bound to.
+        problem: why its file cannot be read; the item is empty then.
     """
 
     name: str
     item: Mapping[str, Any]
     sizes: Sizes = NO_SIZES
+    problem: InputError | None = None
 
     @property
     def label(self) -> str:
@@ -111,6 +114,8 @@ def predict_all(
 ) -> list[dict[str, Any]]:
     """Forecasts in the order of the networks, asked for in as many calls as the service's limits need.
 
+    One whose file cannot be read has an `error`, as one that the service cannot answer.
+
     Args:
         client: of the service.
         target: id of the target.
@@ -120,11 +125,15 @@ def predict_all(
         on_answers: is told how many answers came.
     """
     answers: list[dict[str, Any]] = []
+    readable = [network for network in networks if network.problem is None]
+    if unread := len(networks) - len(readable):
+        on_answers(unread)
     pinned = {} if predictor is None else {"predictor": predictor}
-    for part in _calls(networks):
+    for part in _calls(readable) if readable else []:
         answers += client.predict(target, [network.item for network in part], level=level, **pinned)
         on_answers(len(part))
-    return answers
+    came = iter(answers)
+    return [{"error": {"detail": str(one.problem)}} if one.problem else next(came) for one in networks]
 
 
 def _calls(networks: Sequence[Network]) -> list[list[Network]]:

@@ -85,7 +85,11 @@ def test_standard_input_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.jsonl", "", "names no network"),
         ("a.json", '[{"onnx": "m.onnx"}', "a.json is no JSON"),
         ("a.json", "[1]", "entry 1 is no JSON object"),
-        ("a.csv", "name,ms\nx,1", "lacks the column 'text'; its columns are: name, ms"),
+        (
+            "a.csv",
+            "name,ms\nx,1",
+            "lacks the column 'text'; its columns are: name, ms. .* called text, architecture, arch",
+        ),
         ("a.txt", "# nothing", "names no network"),
         ("a.txt", b"\x08\x03\xff\xff", "no text in UTF-8"),
     ],
@@ -172,6 +176,16 @@ def test_what_is_no_model_gets_all_sizes_and_spoils_no_other(tmp_path: Path) -> 
     files = [str(tmp_path / "broken.onnx"), open_model(tmp_path / "a.onnx", "m")]
     found = networks_of(files, None, space=None, graph=False, curve=parse_curve(None, ["n=1,2", "m=3"]))
     assert [network.item.get("dims") for network in found] == [{"n": 1, "m": 3}, {"n": 2, "m": 3}, {"m": 3}]
+
+
+def test_one_of_several_files_that_cannot_be_read_is_its_own_error(tmp_path: Path) -> None:
+    here = open_model(tmp_path / "a.onnx", "n")
+    gone, found = networks_of(["gone.onnx", here], None, space=None, graph=False, curve=parse_curve(None, ["n=2"]))
+    assert "Cannot read 'gone.onnx'" in str(gone.problem)
+    assert found.item["dims"] == {"n": 2}
+    assert all(one.problem for one in networks_of(["b", "c"], None, space=None, graph=False, curve=CURVE))
+    with pytest.raises(InputError, match=r"Cannot read 'gone\.onnx'"):
+        networks_of(["gone.onnx"], None, space=None, graph=False, curve=NONE)
 
 
 def test_naming_nothing_is_wrong_usage() -> None:

@@ -46,3 +46,14 @@ def test_many_networks_are_asked_about_in_several_calls(monkeypatch: pytest.Monk
     assert [answer["n"] for answer in answers] == [1, 2, 3, 4, 5]
     assert counts == [2, 2, 1]
     assert client.asked[0] == ("predict", ("t", [small.item] * 2), {"level": 0.5})
+
+
+def test_a_file_that_cannot_be_read_spoils_no_other() -> None:
+    read, unread = Network(name="r", item={"graph": "g"}), Network(name="u", item={}, problem=InputError("Not there."))
+    counts: list[int] = []
+    client = FakeClient(predict=[[{"n": 1}, {"n": 2}]])
+    answers = predict_all(client, "t", [read, unread, read], level=0.5, on_answers=counts.append)  # type: ignore[arg-type]
+    assert answers == [{"n": 1}, {"error": {"detail": "Not there."}}, {"n": 2}]
+    assert counts == [1, 2]
+    assert predict_all(client, "t", [unread], level=0.5) == [{"error": {"detail": "Not there."}}]  # type: ignore[arg-type]
+    assert len(client.asked) == 1
