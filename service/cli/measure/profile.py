@@ -27,7 +27,7 @@ from service.cli.results import deliver, fail_each
 from service.cli.shapes import Sizes, parse_curve, refuse_sizes
 from service.cli.sizes_of_files import sizes_of_files
 from service.cli.tables import Column, names, numbers, output, print_table, say
-from service.cli.units import milliseconds
+from service.cli.units import between, milliseconds
 
 if TYPE_CHECKING:
     from latcast.schema import Device, Graph
@@ -176,7 +176,7 @@ def print_rows(rows: Sequence[tuple[str, Measurement]], remarks: Sequence[tuple[
     columns = [names("model"), *mixed, numbers("ms"), numbers("p10 – p90"), numbers("samples"), Column("steadiness")]
     cells = [
         (name, *([label] if mixed else []), milliseconds(summary.median_ms),
-         f"{milliseconds(summary.p10_ms)} – {milliseconds(summary.p90_ms)}", f"{summary.samples:,}",
+         between(summary.p10_ms, summary.p90_ms), f"{summary.samples:,}",
          "noisy: the machine was busy" if noisy else "steady")
         for name, label, summary, noisy in taken
     ]  # fmt: skip

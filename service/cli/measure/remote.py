@@ -31,7 +31,7 @@ from service.cli.remarks import say_remarks
 from service.cli.results import deliver, fail_each
 from service.cli.shapes import parse_curve
 from service.cli.tables import Column, echo, names, numbers, output, print_table, say
-from service.cli.units import milliseconds
+from service.cli.units import between, milliseconds
 
 if TYPE_CHECKING:
     from latcast.client import Client
@@ -149,9 +149,9 @@ def _print(asked: Sequence[Network], results: Sequence[Result], *, target: Mappi
 def _cells(result: Result) -> tuple[str, ...]:
     if "error" in result:
         return "", "", "", "error"
-    between = f"{milliseconds(result['p10_ms'])} – {milliseconds(result['p90_ms'])}"
+    spread = between(result["p10_ms"], result["p90_ms"])
     steadiness = "noisy: the device was busy" if result["noisy"] else "steady"
-    return milliseconds(result["latency_ms"]), between, f"{result['samples']:,}", steadiness
+    return milliseconds(result["latency_ms"]), spread, f"{result['samples']:,}", steadiness
 
 
 def _print_jobs(results: Sequence[Result]) -> None:
