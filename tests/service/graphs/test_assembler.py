@@ -8,6 +8,7 @@ import pytest
 from latcast.schema import Architecture, InvalidModelError
 from predictors.features.flat import FLAT
 from predictors.features.kernels import ExecutionTraits, KernelTable, kernels_feature
+from predictors.features.kernels.parts import ChainTable
 from predictors.networks import Feature, GraphFeatures
 from profilers.onnx_graph.isolated.pool import ModelPart, ModelText, Source
 from profilers.search_spaces import get_space
