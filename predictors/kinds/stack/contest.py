@@ -10,7 +10,7 @@ import numpy as np
 from latcast.schema import DeviceEvidence, InputError, LatcastError, MissingEvidenceError, Target
 from predictors.base import FloatArray, LatencyDataset, Predictor, normal_quantile
 from predictors.evaluation.leave_one_out import LeftOut, leave_one_out
-from predictors.kinds.stack.weights import interval_score, is_hopeless, stack_weights, tail_scale
+from predictors.kinds.stack.weights import interval_score, is_hopeless, stack_weights, tail_scale, together_ms
 
 __all__ = ["Contender", "Contest", "Standing", "contest", "record_of"]
 
@@ -145,17 +145,15 @@ def contest(
         for one in contenders
     ]
     believed = np.flatnonzero(weights)
-    together = LeftOut(
-        median_ms=np.exp(weights[believed] @ np.log([judged[place].median_ms for place in believed])),
-        width=np.full(len(latency_ms), np.nan),
-    )
+    forecasts, shares = [judged[place] for place in believed], weights[believed]
+    together = LeftOut(median_ms=together_ms(forecasts, shares), width=np.full(len(latency_ms), np.nan))
     # A predictor that answers alone keeps the intervals that it calibrated itself.
     alone = len(believed) == 1
     return Contest(
         standings=tuple(standings),
         adapted=tuple(entries[place].adapted for place in believed),
-        weights=weights[believed],
-        scale=1.0 if alone else tail_scale([judged[place] for place in believed], weights[believed], latency_ms),
+        weights=shares,
+        scale=1.0 if alone else tail_scale(forecasts, shares, latency_ms),
         median_ape=_median(together.percentage_errors(latency_ms)),
     )
 

@@ -9,7 +9,7 @@ const STATES = ["queued", "leased", "done", "failed", "cancelled"];
 
 /** @param {{job: any}} props */
 export function JobState({ job }) {
-  if (job.state === "queued" && job.waiting) return html`<${Badge} kind="warn" title=${job.waiting}>waits for an agent<//>`;
+  if (job.state === "queued" && job.waiting) return html`<${Badge} kind="warn" title=${job.waiting}>${job.kind === "train" ? "waits for a worker" : "waits for an agent"}<//>`;
   const [kind, text] = /** @type {Record<string, [string, string]>} */ ({ queued: ["", "queued"], leased: ["accent", "running"], done: ["good", "done"], failed: ["bad", "failed"], cancelled: ["", "cancelled"] })[job.state];
   return html`<${Badge} kind=${kind} dot=${job.state === "leased"}>${text}<//>`;
 }

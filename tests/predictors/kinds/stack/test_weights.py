@@ -2,10 +2,19 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from predictors.base import FloatArray, Prediction
 from predictors.evaluation.leave_one_out import LeftOut
-from predictors.kinds.stack.weights import interval_score, is_hopeless, mixed_prediction, stack_weights, tail_scale
+from predictors.kinds.stack.weights import (
+    interval_score,
+    is_hopeless,
+    mixed_prediction,
+    stack_weights,
+    tail_scale,
+    together_ms,
+)
 
 
 def left_out(error: float, count: int, *, claimed: float | None = None, seed: int = 0) -> LeftOut:
@@ -60,6 +69,74 @@ def test_rows_that_one_has_not_forecast_say_nothing_about_it() -> None:
     good, bad = left_out(0.03, 20), left_out(0.5, 20, seed=1)
     assert_allclose(stack_weights([good, bad, first(good, 6)], ones(20), [None, None, None]), [0.5, 0.0, 0.5])
     assert stack_weights([good, first(bad, 6)], ones(20), [None, None]).tolist() == [1.0, 0.0]
+
+
+def test_who_forecast_nothing_silences_nobody_and_is_believed_by_its_record_alone() -> None:
+    good, bad, nothing = left_out(0.03, 20), left_out(0.5, 20, seed=1), LeftOut.nothing(20)
+    assert stack_weights([good, bad, nothing], ones(20), [0.1, 0.1, 0.3]).tolist() == [1.0, 0.0, 0.0]
+    assert stack_weights([good, nothing], ones(20), [None, None]).tolist() == [1.0, 0.0], "an unknown is no rival"
+    assert stack_weights([bad, nothing], ones(20), [0.1, 0.1]) == pytest.approx([0.5, 0.5], abs=0.01), (
+        "where all that were judged are bad it may be as bad: it earns nothing by not having been judged"
+    )
+    assert stack_weights([nothing, bad], ones(20), [0.05, 0.1])[0] == pytest.approx(8 / 9, abs=0.01)
+
+
+def test_rows_that_the_best_has_not_forecast_count_for_the_others() -> None:
+    """Nobody forecast all rows: those that only two of the three have tell these apart."""
+    best, fair, bad = (left_out(error, 20, seed=seed) for seed, error in enumerate((0.03, 0.05, 0.6)))
+    apart = [except_for(best, slice(0, 14)), except_for(fair, slice(19, 20)), except_for(bad, slice(18, 19))]
+    weights = stack_weights(apart, ones(20), [None, None, None])
+    assert weights[2] == 0.0
+    assert weights[0] > 0.1
+
+
+def test_rows_that_nobody_forecast_change_nothing() -> None:
+    pair = [left_out(0.05, 9), left_out(0.06, 9, seed=1)]
+    longer = [except_for(left_out(error, 12, seed=seed), slice(9, 12)) for seed, error in enumerate((0.05, 0.06))]
+    for one, two in zip(pair, longer, strict=True):
+        two.median_ms[:9] = one.median_ms
+    assert_allclose(stack_weights(longer, ones(12), [0.05, 0.06]), stack_weights(pair, ones(9), [0.05, 0.06]))
+
+
+@given(
+    errors=st.lists(st.floats(0.01, 1.0), min_size=2, max_size=5),
+    records=st.lists(st.none() | st.floats(0.01, 1.0), min_size=5, max_size=5),
+    data=st.data(),
+)
+def test_weights_are_shares_whoever_forecast_what(
+    errors: list[float], records: list[float | None], data: st.DataObject
+) -> None:
+    count = 12
+    judged = [
+        except_for(left_out(error, count, seed=seed), data.draw(st.lists(st.integers(0, count - 1))))
+        for seed, error in enumerate(errors)
+    ]
+    weights = stack_weights(judged, ones(count), records[: len(errors)])
+    assert weights.sum() == pytest.approx(1.0)
+    assert (weights >= 0).all()
+    believed = np.flatnonzero(weights)
+    scale = tail_scale([judged[place] for place in believed], weights[believed], ones(count))
+    assert 0.5 <= scale <= 4.0
+    worse = [*judged, LeftOut(median_ms=np.full(count, 40.0), width=np.full(count, 0.01))]
+    beside = stack_weights(worse, ones(count), [*records[: len(errors)], 0.01])
+    if any(np.isfinite(one.median_ms).sum() >= 8 for one in judged):
+        assert beside[-1] == 0.0, "who is off by a factor of 40 at every row is not believed beside one that was judged"
+
+
+def test_a_mixture_is_judged_by_those_of_its_parts_that_forecast_a_row() -> None:
+    first_part = LeftOut(median_ms=np.array([1.0, 2.0, np.nan, np.nan]), width=np.full(4, 0.1))
+    second = LeftOut(median_ms=np.array([np.nan, 4.0, 8.0, np.nan]), width=np.full(4, 0.1))
+    weights = np.array([0.25, 0.75])
+    assert_allclose(together_ms([first_part, second], weights), [np.nan, 2**1.75, 8.0, np.nan])
+    alike = [LeftOut(median_ms=np.full(30, 1.5), width=np.full(30, 0.05)), LeftOut.nothing(30)]
+    assert tail_scale(alike, np.array([0.6, 0.4]), ones(30)) == 4.0, "their errors are eight times the width"
+    assert tail_scale(alike, np.array([0.4, 0.6]), ones(30)) < 1.2, "of the mixture little is known"
+
+
+def except_for(one: LeftOut, rows: slice | list[int]) -> LeftOut:
+    """The same without forecasts of these rows."""
+    one.median_ms[rows] = one.width[rows] = np.nan
+    return one
 
 
 def first(one: LeftOut, count: int) -> LeftOut:
