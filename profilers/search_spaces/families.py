@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from latcast.schema import Architecture
+from latcast.schema import Architecture, UnknownNameError
 from latcast.schema.counting import counted
 from profilers.search_spaces.base import Encoding, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder
@@ -207,11 +207,12 @@ def _normal_form(space: FamilySpace, text: str) -> str:
 def family_of(architecture: Architecture) -> str:
     """The family of a network: `zoo/mobile`, `kernels/conv`; the space where it has no families.
 
-    Raises:
-        UnknownNameError: no such space.
+    Networks of a plug-in's space that is not installed any more are of its name, for their measurements stay.
     """
     from profilers.search_spaces import get_space
 
-    if not isinstance(get_space(architecture.space), FamilySpace):
-        return architecture.space
-    return f"{architecture.space}/{architecture.text.partition('/')[0]}"
+    try:
+        has_families = isinstance(get_space(architecture.space), FamilySpace)
+    except UnknownNameError:
+        has_families = False
+    return f"{architecture.space}/{architecture.text.partition('/')[0]}" if has_families else architecture.space

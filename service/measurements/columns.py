@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from latcast.schema import Architecture as ArchitectureRecord
-from latcast.schema import TargetId, UnknownNameError
+from latcast.schema import TargetId
 from service.db.records import DEFAULT_FEEDS, LONGEST_MS, SHORTEST_MS
 from service.db.statements import chunks
 from service.db.tables import Architecture, GraphFacts, Measurement
@@ -329,7 +329,4 @@ def _facts(architecture: Any, graph: GraphFacts | None) -> _Facts:
 def _family(space: str, text: str) -> str:
     from profilers.search_spaces.families import family_of
 
-    try:
-        return family_of(ArchitectureRecord(space=space, text=text))
-    except UnknownNameError:
-        return space
+    return family_of(ArchitectureRecord(space=space, text=text))
