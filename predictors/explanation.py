@@ -251,7 +251,7 @@ def _explained(
 
 
 def _bound(launch_share: float, compute_ms: float, memory_ms: float) -> str:
-    if launch_share >= _MOSTLY:
+    if launch_share >= _MOSTLY or not (compute_ms or memory_ms):
         return "launch"
     return "compute" if compute_ms >= memory_ms else "memory"
 

@@ -42,6 +42,7 @@ from service.jobs.payloads import AdaptPayload, stored
 __all__ = ["Seeded", "seed"]
 
 DATA = Path(__file__).parents[1] / "data"
+DEVICES = ("lab-xeon", "edge-board")
 DAYS = 14
 SAMPLES, PROCESSES = 12, 2
 BATCH = 5000
@@ -85,6 +86,8 @@ def seed(
     families: Collection[str] = (),
     adapted: bool = False,
     seed: int = 0,
+    devices: Sequence[str] = DEVICES,
+    options: Sequence[str] = (),
 ) -> Seeded:
     """Fill a migrated, empty database.
 
@@ -96,11 +99,13 @@ def seed(
         adapted: leave an adaptation that has all that it waits for: the service finishes it when it starts; and the
             record of forecasts that were measured later.
         seed: of what is drawn.
+        devices: names of two machines.
+        options: values of an option that targets have beside their own, one after the other.
     """
     rng = np.random.default_rng(seed)
     chosen = _rows(graphs_per_family, families)
     with database.write.begin() as session:
-        targets = _fleet(session)
+        targets = _fleet(session, devices, options)
         graphs = _graphs(session, chosen)
         rows = [row for row in chosen if row["graph"] in graphs and row["target"] in targets]
         rows.sort(key=lambda row: row["time_unix_s"] or 0.0)
@@ -132,18 +137,17 @@ def _rows(per_family: int, families: Collection[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _fleet(session: Session) -> dict[str, Target]:
+def _fleet(session: Session, names: Sequence[str], options: Sequence[str]) -> dict[str, Target]:
     """Two machines with the data set's targets; the second has half of them, and is away. By the id in the data set."""
     measured = read_targets(DATA)
-    devices = [
-        replace(measured[0].device, fingerprint=f"demo-{name}", name=name) for name in ("lab-xeon", "edge-board")
-    ]
+    devices = [replace(measured[0].device, fingerprint=f"demo-{name}", name=name) for name in names]
     for device, age_s in zip(devices, (-50.0, 7200.0), strict=True):
         _device(session, device, seen_unix_s=time.time() - age_s)
     targets = {}
     for place, one in enumerate(measured):
         device = devices[place % 3 == 2]
-        target = replace(one.target, device=device.fingerprint)
+        more = {"build": options[place % len(options)]} if options else {}
+        target = replace(one.target, device=device.fingerprint, options={**one.target.options, **more})
         session.add(records.target_row(target, session.get_one(tables.Device, records.device_id(device.fingerprint))))
         session.flush()
         session.add(_microbench(Microbench(target=target, values=dict(one.microbench), version=1)))

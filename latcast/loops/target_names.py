@@ -7,6 +7,9 @@ from latcast.schema import InputError, UnknownNameError
 
 __all__ = ["find_target", "has_words", "named_target"]
 
+MOST_LISTED = 20
+"""Targets that a message lists."""
+
 
 def find_target(targets: Sequence[Mapping[str, Any]], wanted: str | None) -> Mapping[str, Any]:
     """The one target that is meant.
@@ -23,7 +26,7 @@ def find_target(targets: Sequence[Mapping[str, Any]], wanted: str | None) -> Map
         raise InputError("The service knows no target yet: run `latcast agent` on the device to register one.")
     matches = list(targets) if wanted is None else _fitting(targets, wanted)
     if not matches:
-        raise UnknownNameError("target", wanted or "", [target["id"] for target in targets])
+        raise UnknownNameError("target", wanted or "", [_described(target) for target in targets])
     offered = [target for target in matches if target.get("offered")]
     if len(offered) == 1:
         return offered[0]
@@ -52,7 +55,12 @@ def named_target(targets: Sequence[Mapping[str, Any]], wanted: str) -> str:
 
 
 def _listed(targets: Sequence[Mapping[str, Any]]) -> str:
-    return "; ".join(f"{target['id']} ({target['device_name']}, {target['label']})" for target in targets)
+    more = f"; and {len(targets) - MOST_LISTED:,} more" if len(targets) > MOST_LISTED else ""
+    return "; ".join(map(_described, targets[:MOST_LISTED])) + more
+
+
+def _described(target: Mapping[str, Any]) -> str:
+    return f"{target['id']} ({target['device_name']}, {target['label']})"
 
 
 def _fitting(targets: Sequence[Mapping[str, Any]], wanted: str) -> list[Mapping[str, Any]]:

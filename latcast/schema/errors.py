@@ -156,6 +156,10 @@ class InvalidArchitectureError(InputError):
     """A text that is not an architecture of its search space."""
 
 
+_MOST_LISTED = 40
+"""Names that a message lists; the error has all."""
+
+
 class UnknownNameError(InputError):
     """A name that is not registered.
 
@@ -169,7 +173,8 @@ class UnknownNameError(InputError):
         self.what, self.name, self.known = what, name, tuple(sorted(known))
         close = get_close_matches(name, self.known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        listed = ", ".join(self.known) or "none"
+        more = f" and {len(self.known) - _MOST_LISTED:,} more" if len(self.known) > _MOST_LISTED else ""
+        listed = (", ".join(self.known[:_MOST_LISTED]) or "none") + more
         super().__init__(f"Unknown {what} {name!r}.{hint} Known: {listed}.")
 
 

@@ -82,8 +82,9 @@ def _check_dims(dims: Dims, inputs: Sequence[ValueInfoProto]) -> None:
     symbols = list(dict.fromkeys(dim.dim_param for shape in shapes for dim in shape.dim if dim.dim_param))
     for symbol, size in dims.items():
         if symbol not in symbols:
-            close = get_close_matches(symbol, symbols, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            folded = {one.casefold(): one for one in symbols}
+            close = get_close_matches(symbol.casefold(), folded, n=1)
+            hint = f" Did you mean {folded[close[0]]!r}?" if close else ""
             listed = ", ".join(symbols[:20]) or "none"
             raise InvalidModelError(
                 f"A size was given for the symbol {symbol!r}, which no input's shape has.{hint} Symbols are: {listed}."

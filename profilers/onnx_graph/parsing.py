@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, TypeProto
 
 from latcast.schema import InvalidModelError, UnsupportedOperatorError
+from profilers.onnx_graph.foreign_files import not_a_model
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.operations import PLAIN, plain_value, shared_operation
 from profilers.onnx_graph.source import Operation, Plain, Source, SourceFunction, SourceGraph, SourceNode, SourceTensor
@@ -17,6 +18,9 @@ __all__ = ["DOMAINS", "parse_model", "read_model"]
 
 _EXTERNAL = TensorProto.EXTERNAL  # looked up once: enumerations of protocol buffers are slow to ask
 _TENSOR, _GRAPH, _UNDEFINED = AttributeProto.TENSOR, AttributeProto.GRAPH, AttributeProto.UNDEFINED
+
+_BROKEN = "These bytes are not an ONNX model, or it is truncated: they do not parse. Copy or export the file again."
+_NO_GRAPH = "These bytes are not an ONNX model: there is no graph in them."
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Operator domains that are understood; others are refused unless the model defines their operators as functions."""
@@ -36,12 +40,10 @@ def parse_model(model: bytes, limits: Limits) -> Source:
     try:
         proto: ModelProto = ModelProto.FromString(model)
     except DecodeError:
-        raise InvalidModelError(
-            "These bytes are not an ONNX model, or it is truncated: they do not parse. Copy or export the file again."
-        ) from None
+        raise InvalidModelError(not_a_model(model, _BROKEN)) from None
     proto.ClearField("training_info")  # how to train it: no runtime that is measured reads it
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
-        raise InvalidModelError("These bytes are not an ONNX model: there is no graph in them.")
+        raise InvalidModelError(not_a_model(model, _NO_GRAPH))
     return read_model(proto, limits)
 
 

@@ -49,7 +49,15 @@ def bar(console: Console, *columns: str | ProgressColumn, transient: bool = True
     parts = columns or (DESCRIPTION, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     drawn = [part for part in parts if console.is_terminal or not isinstance(part, BarColumn)]
     plain = [_Plain(part) if isinstance(part, str) else part for part in drawn]
-    return Progress(*plain, console=console, transient=transient)
+    return _Bar(*plain, console=console, transient=transient)
+
+
+class _Bar(Progress):
+    """A bar that leaves nothing behind where there is no terminal: rich's writes an empty line there."""
+
+    def stop(self) -> None:
+        """Stop drawing."""
+        self.live.stop()
 
 
 class _Plain(TextColumn):
@@ -114,8 +122,10 @@ def follow_progress(client: "Client", job_id: str, *, what: str, console: Consol
     columns = (DESCRIPTION, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with bar(console, *columns) as progress:
         task = progress.add_task(what, total=None)
+        say_waiting = _Waiting(console)
 
         def show(job: dict[str, Any]) -> None:
+            say_waiting(job)
             if (said := job.get("progress")) is not None:
                 progress.update(task, completed=said["share"], total=1.0, description=f"{what}: {said['what']}")
 

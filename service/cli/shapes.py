@@ -7,7 +7,7 @@ from math import prod
 
 import typer
 
-__all__ = ["Sizes", "parse_curve", "parse_input", "parse_shapes", "parse_sizes"]
+__all__ = ["Sizes", "parse_curve", "parse_input", "parse_shapes", "parse_sizes", "refuse_sizes"]
 
 EXAMPLE = "x=1,3,224,224"
 DIM_EXAMPLE = "batch=1"
@@ -39,6 +39,18 @@ class Sizes:
     def elements(self) -> int:
         """Product of the varied symbols' sizes: how many there are in a run of what is varied."""
         return prod(self.dims[symbol] for symbol in self.varied)
+
+
+def refuse_sizes(sizes: Sizes) -> None:
+    """Say of sizes that they were given for what has its sizes already.
+
+    Raises:
+        typer.BadParameter: there are such sizes.
+    """
+    if sizes.shapes or sizes.dims:
+        raise typer.BadParameter(
+            "--shape and --dim bind the open sizes of ONNX files; texts, hashes and torch modules have theirs already."
+        )
 
 
 def parse_sizes(shapes: Sequence[str] | None, dims: Sequence[str] | None) -> Sizes:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from latcast.schema.counting import counted
 
-__all__ = ["ago", "count", "duration", "macs", "milliseconds", "parameters", "size"]
+__all__ = ["ago", "between", "count", "duration", "macs", "milliseconds", "parameters", "size"]
 
 SMALLEST_MS = 0.1
 """Below it a time in ms has too few digits: it is given in µs."""
@@ -24,6 +24,19 @@ def duration(ms: float) -> str:
     """A time with its unit: `12.345 ms`, `4.21 µs`."""
     text = milliseconds(ms)
     return text if text.endswith("s") else f"{text} ms"
+
+
+def between(low_ms: float, high_ms: float) -> str:
+    """Two times in a column of ms: `0.124 – 9.205`; in µs where ms would show no digits, `1.9 – 126 µs`.
+
+    No end stands without its unit beside one of another: where neither unit does for both, each has its own.
+    """
+    ends = (low_ms, high_ms)
+    if not any(0 < abs(ms) < SMALLEST_MS for ms in ends):
+        return " – ".join(map(milliseconds, ends))
+    if max(map(abs, ends)) < 1:
+        return " – ".join(f"{ms * 1000:.3g}" for ms in ends) + " µs"
+    return " – ".join(map(duration, ends))
 
 
 def count(value: float) -> str:

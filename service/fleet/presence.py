@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from service.db import tables
 from service.settings import Settings
 
-__all__ = ["Presence", "presence_of", "unmeasurable"]
+__all__ = ["Presence", "clock_time", "presence_of", "unmeasurable"]
 
 LEAST_ONLINE_S = 90.0
 """An agent that called this lately is there; where leases are longer, so are the pauses between heartbeats."""
@@ -50,14 +50,14 @@ class Presence:
             return ""
         if self.revoked_unix_s is not None:
             return (
-                f"The key of {device.name}'s agent was revoked at {_clock(self.revoked_unix_s)}: let the device in "
+                f"The key of {device.name}'s agent was revoked at {clock_time(self.revoked_unix_s)}: let the device in "
                 f"again (latcast keys enrol --device {device.id}), or cancel the job."
             )
         if self.seen_unix_s is None:
             return f"No agent of {device.name} ever called: start one there (latcast agent), or cancel the job."
         return (
-            f"No agent of {device.name} since {_clock(self.seen_unix_s)}: start it there (latcast agent), or cancel "
-            "the job."
+            f"No agent of {device.name} since {clock_time(self.seen_unix_s)}: start it there (latcast agent), or "
+            "cancel the job."
         )
 
 
@@ -117,12 +117,13 @@ def unmeasurable(session: Session, target_ids: Collection[str], settings: Settin
 
 def _no_longer_offered(device: tables.Device) -> str:
     return (
-        f"{device.name} no longer offers this target since its agent registered at {_clock(device.registered_unix_s)} "
-        "(its runtime or the agent's options changed): ask for one that it offers (latcast targets --offered)."
+        f"{device.name} no longer offers this target since its agent registered at "
+        f"{clock_time(device.registered_unix_s)} (its runtime or the agent's options changed): "
+        "ask for one that it offers (latcast targets --offered)."
     )
 
 
-def _clock(unix_s: float) -> str:
+def clock_time(unix_s: float) -> str:
     """A time of day, with the date where that is not today; in UTC."""
     then = datetime.fromtimestamp(unix_s, UTC)
     today = then.date() == datetime.now(UTC).date()

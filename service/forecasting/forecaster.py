@@ -46,6 +46,8 @@ Sizes = frozenset[tuple[float, int]]
 NONE_MEASURED: Sizes = frozenset()
 BATCH_NODES = 5000
 """Nodes of the graphs that are forecast at once."""
+IN_PARTS = 10
+"""So many nodes of networks that were put together count as one."""
 TEXTS_AT_ONCE = 256
 """Texts whose networks are read before they are forecast: what is read of one takes 50 KB."""
 MOST_TARGETS = 500
@@ -391,10 +393,15 @@ def pair_of(
 
 
 def batches(queries: Sequence[Query], predictor: Predictor) -> Iterator[Sequence[Query]]:
-    """The queries, in order, in parts whose features fit into memory together: those of a node take about 10 KiB."""
+    """The queries, in order, in parts whose features fit into memory together.
+
+    Those of a node take about 10 KiB, or 1 KiB where its network was put together: kernels of its parts are known.
+    """
     start = nodes = 0
     for place, query in enumerate(queries):
         size = query.network.size if wants_graph(predictor, query) else 1
+        if size > 1 and query.network.hash == ASSEMBLED:
+            size = max(size // IN_PARTS, 1)
         if place > start and nodes + size > BATCH_NODES:
             yield queries[start:place]
             start, nodes = place, 0

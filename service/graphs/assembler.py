@@ -8,7 +8,7 @@ for each of its parts.
 from collections.abc import Hashable
 
 from latcast.schema import Architecture, InputError
-from predictors.features.kernels.parts import PartTable, assembled, part_feature
+from predictors.features.kernels.parts import ChainTable, PartTable, part_feature
 from predictors.features.kernels.table import KERNELS
 from predictors.foreign.features import weigh
 from predictors.foreign.reader import ReadsFeatures
@@ -58,7 +58,7 @@ class Assembler:
             hash=ASSEMBLED,
             flops=sum([part.flops for part in parts]),
             size=sum([part.size for part in parts]),
-            features={kernels: assembled(parts)},
+            features={kernels: ChainTable(parts)},
         )
 
     def _parts_of(self, architecture: Architecture, kernels: Feature) -> list[PartTable] | None:

@@ -22,6 +22,7 @@ from profilers.search_spaces import get_space
 from service.db.session import Database
 from service.graphs import store
 from service.graphs.assembler import Assembler
+from service.graphs.part_work import WorkOfParts
 from service.graphs.queries import NetworkQuery, wants_graph
 from service.graphs.store import PreparedGraph
 
@@ -30,6 +31,8 @@ __all__ = ["Item", "Resolver"]
 CACHE_BYTES = 128 * 2**20
 HEADS_SHARE, HEAD_BYTES = 0.1, 400
 """What names of graphs may take beside their features, and what one takes."""
+MOST_PARTS = 20_000
+"""Parts of networks whose work is kept: some hundred bytes each."""
 PARTS_SHARE = 0.5
 """What parts of networks may take beside the features of whole ones."""
 
@@ -77,6 +80,7 @@ class Resolver:
         self._features: Cache[tuple[GraphHash, Feature], Any] = Cache(cache_bytes, weigh=_weight)
         self._heads: Cache[bytes, _Head] = Cache(int(HEADS_SHARE * cache_bytes / HEAD_BYTES))
         self._assembler = Assembler(reader, cache_bytes=int(PARTS_SHARE * cache_bytes))
+        self._work = WorkOfParts(reader, most=MOST_PARTS)
 
     def cache_uses(self) -> dict[str, Callable[[], tuple[int, int]]]:
         """What reads (hits, misses) of each cache, by its name."""
@@ -140,6 +144,12 @@ class Resolver:
             return None
         network = self._assembler.network(query.architecture, features[0])
         return None if network is None else query.reading(network)
+
+    def summed_work(self, query: NetworkQuery) -> dict[str, int] | None:
+        """Work and sizes of a text's network as sums over its parts; None where its graph has to be built for them."""
+        if query.architecture is None or query.graph_hash is not None or query.is_complete:
+            return None
+        return self._work.of(query.architecture)
 
     def readable_rows(self, data: LatencyDataset, predictor: Predictor) -> LatencyDataset:
         """The rows as the predictor reads them, their kernels' timings included; see `readable`.

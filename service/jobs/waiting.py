@@ -9,17 +9,52 @@ from sqlalchemy.orm import Session
 from latcast.schema import JobKind, JobState
 from service.db import tables
 from service.db.statements import chunks
-from service.fleet.presence import presence_of, unmeasurable
+from service.fleet.presence import clock_time, presence_of, unmeasurable
 from service.settings import Settings
 
 __all__ = ["abandoned", "fail_abandoned", "why_nobody", "why_waiting"]
 
 
+WORKER_S = 2.0
+"""An idle worker takes a training within this time: it looks every `tick_seconds`."""
+OWN_WORKER_S = 60.0
+"""The worker that the service starts for a training takes it within this time, also on a slow machine."""
+
+
 def why_waiting(session: Session, jobs: Sequence[tables.Job], settings: Settings) -> dict[str, str]:
-    """Of those of the jobs which wait for an agent that is not there: why, in a sentence, by the job's id."""
-    queued = [job for job in jobs if job.state == JobState.QUEUED and job.target_id is not None]
+    """Of those of the jobs for which no agent or worker is there: why they wait, in a sentence, by the job's id."""
+    queued = [job for job in jobs if job.state == JobState.QUEUED]
     reasons = why_nobody(session, {job.target_id for job in queued if job.target_id is not None}, settings)
-    return {job.id: reasons[job.target_id] for job in queued if job.target_id in reasons}
+    trainings = [job for job in queued if job.kind == JobKind.TRAIN]
+    return {
+        **{job.id: reasons[job.target_id] for job in queued if job.target_id in reasons},
+        **(_why_not_trained(session, trainings, settings) if trainings else {}),
+    }
+
+
+def _why_not_trained(session: Session, trainings: Sequence[tables.Job], settings: Settings) -> dict[str, str]:
+    """Why nobody has begun these trainings. No worker tells that it is there: an idle one takes what waits."""
+    leased = select(tables.Job.id).where(tables.Job.kind == JobKind.TRAIN, tables.Job.state == JobState.LEASED)
+    under_way = session.scalar(leased.order_by(tables.Job.id).limit(1))
+    patience_s = OWN_WORKER_S if settings.embedded_worker else max(WORKER_S, 2 * settings.tick_seconds)
+    latest = time.time() - patience_s
+    return {job.id: _not_trained(job, under_way, settings) for job in trainings if job.updated_unix_s < latest}
+
+
+def _not_trained(job: tables.Job, under_way: str | None, settings: Settings) -> str:
+    if under_way is not None:
+        return (
+            f"A worker trains one at a time, and {under_way} is under way: start another one (latcast worker), or wait."
+        )
+    since = clock_time(job.updated_unix_s)
+    if settings.embedded_worker:
+        return (
+            f"The service's own worker has not begun since {since}: its log says why; start another one (latcast "
+            "worker), or cancel the job."
+        )
+    return (
+        f"No worker has begun since {since}: start one on the service's database (latcast worker), or cancel the job."
+    )
 
 
 def why_nobody(session: Session, target_ids: set[str], settings: Settings) -> dict[str, str]:

@@ -53,11 +53,14 @@ def test_each_kernel_stands_somewhere_on_the_roofline(predictor, data):
     found = explain(predictor, data.queries[0])
     assert found.peaks.gflops > 0
     assert found.peaks.gbytes > 0
+    assert any(not (kernel.flops or kernel.moved_bytes) for kernel in found.kernels)  # the call itself
     for kernel in found.kernels:
         assert kernel.bound in {"compute", "memory", "launch"}
         assert 0 <= kernel.efficiency <= 1
         if kernel.bound == "compute":
             assert kernel.intensity >= found.peaks.ridge
+        if not (kernel.flops or kernel.moved_bytes):
+            assert kernel.bound == "launch"
         if kernel.flops and kernel.repeats == 1:
             assert kernel.gflops == pytest.approx(kernel.flops / kernel.latency_ms / 1e6)
 

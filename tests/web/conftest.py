@@ -82,19 +82,22 @@ def _seed(path: Path) -> Seeded:
 def serve(
     seeded_file: tuple[Path, Seeded], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Served]]:
-    """Starts services: `serve(setting=value)`; all end with the module."""
+    """Starts services: `serve(setting=value)`, `serve(filled=how)` with another database; all end with the module."""
     path, made = seeded_file
     servers: list[tuple[uvicorn.Server, threading.Thread]] = []
     folders: list[Path] = []
 
-    def start(*, empty: bool = False, port: int = 0, **settings: Any) -> Served:
+    def start(
+        *, empty: bool = False, filled: Callable[[Database], Seeded] | None = None, port: int = 0, **settings: Any
+    ) -> Served:
         folder = tmp_path_factory.mktemp("served")
         folders.append(folder)
-        if not empty:
+        if not empty and not filled:
             shutil.copy(path, folder / "latcast.db")
         own = Settings(data_dir=folder, log_level="error", rate_per_second=0, port=port, **settings)
         engine = create_engine_for(own)
         upgrade(engine)
+        has = filled(Database(engine)) if filled else made
         engine.dispose()
         app = create_app(own)
         listening = socket.create_server(("127.0.0.1", port))
@@ -103,7 +106,7 @@ def serve(
         thread.start()
         servers.append((server, thread))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        return Served(url=url, seeded=made, database=app.state.parts.database)
+        return Served(url=url, seeded=has, database=app.state.parts.database)
 
     yield start
     for server, thread in servers:

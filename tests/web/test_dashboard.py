@@ -535,7 +535,7 @@ def test_a_network_is_drawn_with_times_searched_and_exported(served: Served, ope
     page.locator("table td button").first.click()
     page.get_by_text("Share of time").wait_for()
     page.get_by_role("searchbox").fill(page.locator(".graph > .stack h2").first.inner_text())
-    page.get_by_text("nodes match").wait_for()
+    page.get_by_text("1 node matches").wait_for()
     assert page.get_by_text("Share of time").is_visible()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Trace").click()

@@ -160,6 +160,11 @@ export async function events(path, take, abort) {
   }
 }
 
+/** Asks everything anew that a page shows: where one call failed, others did. */
+export function askAnew() {
+  generation.value++;
+}
+
 let waiting = false;
 
 /** Says that the service does not answer, and looks for it until it does. */
@@ -173,7 +178,7 @@ export function away() {
       waiting = false;
       reachable.value = true;
       if (session.value === null) await begin().catch(() => {});
-      generation.value++;
+      askAnew();
     } catch {
       setTimeout(again, RETRY_MS);
     }
@@ -246,5 +251,5 @@ export function useApi(path, query = {}, { every = 0 } = {}) {
     return () => clearInterval(timer);
   }, [every, url]);
   first.current = false;
-  return { ...state, again: () => setTick((old) => old + 1) };
+  return { ...state, again: () => { if (state.error) askAnew(); else setTick((old) => old + 1); } };
 }

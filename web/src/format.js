@@ -2,13 +2,16 @@
 
 const nothing = "–";
 
+/** As it is shown: 9.996 is 10.0, not 10.00, and belongs to the unit that 10 belongs to. @param {number} value @param {number} places */
+const rounded = (value, places) => (Math.abs(value) >= 999.5 ? Math.round(value) : Number(value.toPrecision(places)));
+
 /** Three significant digits, without a power of ten. @param {number} value */
 export function digits(value, places = 3) {
   if (value === 0) return "0";
-  const size = Math.abs(value);
-  if (size >= 1000) return Math.round(value).toLocaleString("en");
-  const decimals = Math.max(0, places - 1 - Math.floor(Math.log10(size)));
-  return value.toFixed(Math.min(decimals, 6));
+  const shown = rounded(value, places);
+  if (Math.abs(shown) >= 1000) return shown.toLocaleString("en");
+  const decimals = Math.max(0, places - 1 - Math.floor(Math.log10(Math.abs(shown))));
+  return shown.toFixed(Math.min(decimals, 6));
 }
 
 /** @param {number|null|undefined} value ms */
@@ -22,11 +25,22 @@ export function ms(value) {
   return `${digits(value / 1000)} s`;
 }
 
+/** The unit of a time, and how many of it one ms has. @param {number} value ms @returns {[string, number]} */
+function unitOf(value) {
+  const unit = ms(value).split(" ")[1];
+  return [unit, { ns: 1e6, "µs": 1e3, ms: 1, s: 1e-3 }[unit] ?? 1];
+}
+
+/** Writes times in the unit of one of them, as an axis does. @param {number} reference ms @returns {(value: number) => string} */
+export function msLike(reference) {
+  const [unit, factor] = unitOf(reference);
+  return (value) => `${digits(value * factor)} ${unit}`;
+}
+
 /** Two times with one unit. @param {number|null} from ms @param {number|null} to ms */
 export function span(from, to) {
-  if (from === null || to === null) return "–";
-  const unit = ms(to).split(" ")[1];
-  const factor = { ns: 1e6, "µs": 1e3, ms: 1, s: 1e-3 }[unit] ?? 1;
+  if (from === null || to === null) return nothing;
+  const [unit, factor] = unitOf(to);
   return `${digits(from * factor)}–${digits(to * factor)} ${unit}`;
 }
 
@@ -35,7 +49,7 @@ function scaled(value, unit, prefixes, step) {
   if (value === null || value === undefined || !Number.isFinite(value)) return nothing;
   let place = 0;
   let size = value;
-  while (Math.abs(size) >= step && place < prefixes.length - 1) { size /= step; place++; }
+  while (Math.abs(rounded(size, 3)) >= step && place < prefixes.length - 1) { size /= step; place++; }
   return `${digits(size)} ${prefixes[place]}${unit}`;
 }
 
@@ -51,13 +65,15 @@ export function percent(value, places = 1) {
 }
 /** @param {number|null|undefined} value */
 export const count = (value) => (value === null || value === undefined ? nothing : Math.round(value).toLocaleString("en"));
+/** So many of something. @param {number} value @param {string} one @param {string} [more] */
+export const counted = (value, one, more = `${one}s`) => `${count(value)} ${value === 1 ? one : more}`;
 /** @param {number} value */
 export function compact(value) {
   if (Math.abs(value) < 10_000) return count(value);
   return new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
 }
 /** @param {number} value signed fraction */
-export const signed = (value) => `${value >= 0 ? "+" : "−"}${percent(Math.abs(value))}`;
+export const signed = (value) => !Number.isFinite(value) ? nothing : `${value >= 0 ? "+" : "−"}${percent(Math.abs(value))}`;
 
 /** @param {number|null|undefined} unix s */
 export function absolute(unix) {
@@ -87,6 +103,13 @@ export function duration(seconds) {
   if (seconds < 60) return `${digits(seconds, 2)} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
   return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+}
+
+/** A figure out of a predictor's record, whose name tells its unit. @param {string} name @param {any} value */
+export function metric(name, value) {
+  if (typeof value !== "number") return String(value);
+  if (/(^|_)(ape|coverage|share)$/.test(name)) return percent(value);
+  return name.endsWith("_ms") ? ms(value) : Number.isInteger(value) ? count(value) : digits(value);
 }
 
 /** @param {string} hash */

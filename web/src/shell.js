@@ -3,7 +3,7 @@ import { Fragment, html, useEffect, useRef, useState } from "./html.js";
 import { away, generation, hasKey, reachable, session, signIn, signOut } from "./api.js";
 import { href, mark, marked, matching, place, route } from "./router.js";
 import { theme } from "./theme.js";
-import { Failed } from "./ui/parts.js";
+import { Empty, Failed, Head } from "./ui/parts.js";
 
 const ROUTES = [
   route("/", () => import("./pages/overview.js")),
@@ -89,10 +89,10 @@ function View() {
     document.getElementById("main")?.focus({ preventScroll: true });
     return comeBack();
   }, [path]);
-  if (!found) return html`<div class="empty"><strong>There is no page at ${path}</strong><a href="#/">Overview</a></div>`;
+  if (!found) return html`<${Head} title="There is no such page" /><section class="card"><${Empty} title=${`Nothing stands at ${path}`}><a href="#/">To the overview</a><//></section>`;
   if (page.error && page.since !== generation.value) location.reload(); // browsers do not load a module again that failed
   if (page.error && page.route === found.route) return html`<${Failed} error=${{ message: "This page could not be loaded." }} again=${() => location.reload()} />`;
-  if (page.route !== found.route) return html`<div class="skeleton" style=${{ height: "60vh" }} role="status"><span class="visually-hidden">Loading the page …</span></div>`;
+  if (page.route !== found.route) return html`<div class="skeleton" style=${{ height: "60vh" }} role="status"><span>Loading the page …</span></div>`;
   return html`<${Fragment} key=${path}><${page.Page} ...${found.params} query=${place.value.query} /><//>`;
 }
 

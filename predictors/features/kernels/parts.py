@@ -7,7 +7,7 @@ parts, with the graph's two sizes filled in: the same numbers, to the last bit, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from predictors.features.kernels.table import KernelTable, column_places, part_k
 from predictors.features.kernels.traits import RewriteRules
 from predictors.networks import Feature
 
-__all__ = ["KERNELS_OF_PART", "PartTable", "assembled", "part_feature", "read_part"]
+__all__ = ["KERNELS_OF_PART", "ChainTable", "PartTable", "part_feature", "read_part"]
 
 KERNELS_OF_PART = "kernels_of_part"
 """Name of the feature; rules come after it, and whether the part reads channel blocks and is the last one."""
@@ -35,9 +35,9 @@ _MAKERS = {
 _GRAPH_BYTES, _LARGEST = column_places(("graph_parameter_bytes", "graph_activation_bytes"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PartTable:
-    """The kernels of one part of a chain.
+    """The kernels of one part of a chain. It is itself and equal to no other, so that what is known of it is found.
 
     Args:
         table: of the part by itself.
@@ -57,6 +57,52 @@ class PartTable:
     def size_bytes(self) -> int:
         """Bytes that it takes in memory, about."""
         return self.table.size_bytes + 500
+
+    @property
+    def parameter_bytes(self) -> float:
+        """Bytes of its parameters."""
+        return float(self.table.values[0, _GRAPH_BYTES])
+
+    @property
+    def largest_bytes(self) -> float:
+        """Bytes of its largest result."""
+        return float(self.table.values[0, _LARGEST])
+
+    def within(self, parameter_bytes: float, largest_bytes: float) -> KernelTable:
+        """Its kernels in a network with so many bytes of parameters and in its largest result, the call before them."""
+        values = self.table.values.copy()
+        values[:, _GRAPH_BYTES], values[:, _LARGEST] = parameter_bytes, largest_bytes
+        return replace(self.table, values=values)
+
+
+class ChainTable:
+    """The kernels of a network that is put together, as those of its parts.
+
+    Args:
+        parts: in order, at least one.
+
+    Attributes:
+        parameter_bytes: of the network.
+        largest_bytes: of its largest result.
+    """
+
+    __slots__ = ("largest_bytes", "parameter_bytes", "parts")
+
+    def __init__(self, parts: Sequence[PartTable]) -> None:
+        self.parts = tuple(parts)
+        self.parameter_bytes = sum([part.parameter_bytes for part in self.parts])
+        self.largest_bytes = max([part.largest_bytes for part in self.parts])
+
+    @property
+    def operators(self) -> frozenset[str]:
+        """Names of its kernels' operators."""
+        return frozenset().union(*(part.table.operators for part in self.parts))
+
+    def whole(self) -> KernelTable:
+        """The table of the network, as `kernel_table` gives it."""
+        first, *others = (part.within(self.parameter_bytes, self.largest_bytes) for part in self.parts)
+        table = stack_tables([first, *(part.part(slice(1, None)) for part in others)])
+        return replace(table, graph=np.zeros(len(table), dtype=np.int64))
 
 
 def part_feature(kernels: Feature, *, reads_blocks: bool, last: bool) -> Feature:
@@ -117,19 +163,3 @@ def _is_clean_out(graph: Graph, result: int) -> bool:
     if any(result in node.inputs for node in graph.nodes):
         return False
     return any(result in node.outputs and node.operator in _MAKERS for node in graph.nodes)
-
-
-def assembled(parts: Sequence[PartTable]) -> KernelTable:
-    """The table of the network whose parts these are, as `kernel_table` gives it."""
-    table = stack_tables([parts[0].table, *(_without_call(part) for part in parts[1:])])
-    values = table.values if len(parts) > 1 else table.values.copy()
-    values[:, _GRAPH_BYTES] = sum(float(part.table.values[0, _GRAPH_BYTES]) for part in parts)
-    values[:, _LARGEST] = max(float(part.table.values[0, _LARGEST]) for part in parts)
-    return KernelTable(
-        kinds=table.kinds, operators=table.operators, values=values, repeats=table.repeats, known=table.known,
-        warm=table.warm, undecided=table.undecided, unsigned=table.unsigned, graph=np.zeros(len(table), dtype=np.int64),
-    )  # fmt: skip
-
-
-def _without_call(part: PartTable) -> KernelTable:
-    return part.table.part(slice(1, None))

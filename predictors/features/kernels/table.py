@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from math import isfinite
 from operator import itemgetter
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ __all__ = [
     "KernelTable",
     "column_places",
     "kernel_names",
+    "kernel_operators",
     "kernel_table",
     "kernels_feature",
     "names_feature",
@@ -115,6 +117,14 @@ class KernelTable:
     def column(self, name: str) -> NDArray[np.float64]:
         """One feature of all kernels, float64 (n,)."""
         return np.asarray(self.values[:, _COLUMN[name]])
+
+
+class InParts(Protocol):
+    """Kernels of a network in another form, of which the table can be made."""
+
+    def whole(self) -> KernelTable:
+        """The table."""
+        ...
 
 
 def column_places(names: Sequence[str]) -> NDArray[np.int64]:
@@ -359,10 +369,17 @@ _cache: Cache[tuple[GraphHash, RewriteRules], KernelTable] = Cache(CACHE_BYTES, 
 def kernel_table(network: Network, traits: ExecutionTraits = DEFAULT_TRAITS) -> KernelTable:
     """The kernels of one graph as arrays, in the order of `predict_kernels`; kept by the graph's hash and the rules."""
     if isinstance(network, GraphFeatures):
-        foreseen: KernelTable = network.feature(kernels_feature(traits))
-        return foreseen
+        foreseen: KernelTable | InParts = network.feature(kernels_feature(traits))
+        return foreseen if isinstance(foreseen, KernelTable) else foreseen.whole()
     rules = traits.rewrite_rules
     return _cache.get_or_make((network.hash, rules), lambda: read_table(network, rules))
+
+
+def kernel_operators(network: Network, traits: ExecutionTraits = DEFAULT_TRAITS) -> frozenset[str]:
+    """Names of the kernels' operators."""
+    if isinstance(network, GraphFeatures):
+        return frozenset(network.feature(kernels_feature(traits)).operators)
+    return frozenset(kernel_table(network, traits).operators)
 
 
 def kernels_feature(traits: ExecutionTraits) -> Feature:

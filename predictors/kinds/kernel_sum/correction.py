@@ -2,20 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latcast.schema import TargetId
+from latcast.schema import Target, TargetId
 from predictors.artifact import Artifact
 from predictors.base import FloatArray, Progress
+from predictors.features.kernels import KernelTable
 from predictors.kinds.kernel_sum.residual import CATEGORIES, Growth, ResidualTrees, tree_features
 from predictors.kinds.kernel_sum.roofline import WORK_TERMS
 from predictors.kinds.kernel_sum.sums import Kernels, Labels
 from predictors.kinds.kernel_sum.training_set import KernelBatch, TrainingSet
 
-__all__ = ["Correction", "TreeCorrection"]
+__all__ = ["Correction", "Graphs", "SmoothCorrection", "TreeCorrection"]
 
 _MEMORY_TERMS = [WORK_TERMS.index(name) for name in WORK_TERMS if name.endswith("_bytes")]
 _LAUNCH = WORK_TERMS.index("launch")
@@ -56,6 +57,40 @@ class Correction(Protocol):
 
     def to_vocabulary(self) -> dict[str, Any]:
         """What the arrays' indices mean, in JSON values."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graphs:
+    """What is seen of n graphs with K kernels as wholes.
+
+    Args:
+        parameter_bytes: float64 (n,).
+        largest_bytes: float64 (n,), of the largest result of each.
+        shapes: float64 (K, s), see `SmoothCorrection.shapes`.
+        targets: n, that they run on.
+    """
+
+    parameter_bytes: FloatArray
+    largest_bytes: FloatArray
+    shapes: FloatArray
+    targets: Sequence[Target]
+
+
+@runtime_checkable
+class SmoothCorrection(Protocol):
+    """A correction in parts, of which those of kernels are smooth in the sizes of the network around them."""
+
+    def of_kernels(self, batch: KernelBatch) -> FloatArray:
+        """(what graphs' factors are read off, what comes on top), log time over the roofline's, float64 (K, 2)."""
+        ...
+
+    def shapes(self, table: KernelTable) -> FloatArray:
+        """What graphs' factors are read off besides, float64 (K, s); not dependent on the network around a kernel."""
+        ...
+
+    def of_graphs(self, kernels: Kernels, graphs: Graphs) -> FloatArray:
+        """Log factor of each graph, float64 (n,), given its kernels with the first of `of_kernels`."""
         ...
 
 

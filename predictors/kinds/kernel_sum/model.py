@@ -1,7 +1,8 @@
 """A fitted sum over kernels: roofline, correction, and the multipliers of targets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -12,11 +13,14 @@ from predictors.artifact import Artifact
 from predictors.base import FloatArray, LatencyDataset, Prediction, Query
 from predictors.data.splits import rows_by_target
 from predictors.explanation import KernelForecasts
+from predictors.features.kernels import KernelTable
+from predictors.features.kernels.parts import ChainTable
 from predictors.inference.random_effects import TargetEffects
-from predictors.kinds.kernel_sum.correction import Correction
+from predictors.kinds.kernel_sum.correction import Correction, Graphs, SmoothCorrection
 from predictors.kinds.kernel_sum.multipliers import Multipliers
-from predictors.kinds.kernel_sum.observations import observe, tabulate, without_call
-from predictors.kinds.kernel_sum.shared_roofline import SharedRoofline
+from predictors.kinds.kernel_sum.observations import chain_of, observe, operators_of, tabulate, without_call
+from predictors.kinds.kernel_sum.part_curves import Columns, kernels_of_chains
+from predictors.kinds.kernel_sum.shared_roofline import SharedRoofline, within
 from predictors.kinds.kernel_sum.sums import Kernels, Labels
 from predictors.kinds.kernel_sum.target_descriptors import TargetDescriptors
 from predictors.kinds.kernel_sum.target_prior import TargetPrior
@@ -38,6 +42,8 @@ _UNDECIDED_VARIANCE = 4.0
 _SAME_SPEED = float(np.log(1.2))
 """Further than this from the speed of training, a target of training's name is another machine."""
 
+Places = NDArray[np.int64]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelSum:
@@ -58,6 +64,7 @@ class KernelSum:
     target_prior: TargetPrior
     descriptors: TargetDescriptors | None = None
     trained: Mapping[TargetId, TargetEffects] = field(default_factory=dict)
+    _token: object = field(init=False, repr=False, compare=False, default_factory=object)
 
     @classmethod
     def of(
@@ -109,16 +116,33 @@ class KernelSum:
         return replace(base, multipliers=multipliers, correction=correction)
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
-        """Forecasts; a target without multipliers gets the average over targets, with their spread."""
+        """Forecasts; a target without multipliers gets the average over targets, with their spread.
+
+        Networks that were put together are read off curves (`predictors.kinds.kernel_sum.part_curves`): within some
+        1e-5 of what their graphs give, but where that decides a split of the trees over whole graphs.
+        """
         log_time, log_std, coverage = np.zeros(len(queries)), np.zeros(len(queries)), np.zeros(len(queries))
-        if queries:
-            kernels = self.kernels(queries)
-            coverage = self._coverage(kernels)
-            for name, rows in rows_by_target(queries).items():
-                state = self.multipliers.effects.of(name)
-                log_time[rows], variance = self.multipliers.forecast(kernels.pick(rows), state)
-                log_std[rows] = np.sqrt(variance) * state.tail_scale
+        for places, name, kernels in self._by_target(queries):
+            state = self.multipliers.effects.of(name)
+            log_time[places], variance = self.multipliers.forecast(kernels, state)
+            log_std[places] = np.sqrt(variance) * state.tail_scale
+            coverage[places] = self._coverage(kernels)
         return Prediction(median_ms=np.exp(log_time) * self.shared.unit_ms, log_std=log_std, coverage=coverage)
+
+    def _by_target(self, queries: Sequence[Query]) -> Iterator[tuple[Places, TargetId, Kernels]]:
+        """(places of the queries, their target, their kernels)."""
+        smooth = isinstance(self.correction, SmoothCorrection)
+        chains = {place: chain for place, query in enumerate(queries) if smooth and (chain := chain_of(query))}
+        whole = np.array([place for place in range(len(queries)) if place not in chains], dtype=np.int64)
+        if len(whole):
+            asked = [queries[place] for place in whole]
+            kernels = self.kernels(asked)
+            for name, rows in rows_by_target(asked).items():
+                yield whole[rows], name, kernels.pick(rows)
+        together = np.array(list(chains), dtype=np.int64)
+        for name, rows in rows_by_target([queries[place] for place in together]).items():
+            places = together[rows]
+            yield places, name, self._of_chains([chains[place] for place in places], queries[places[0]].target)
 
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
         """Share of each graph's forecast in kernels whose operator and size training has seen, float64 (n,)."""
@@ -130,7 +154,7 @@ class KernelSum:
 
     def unknown_operators(self, query: Query) -> tuple[str, ...]:
         """Kernels of the query's graph whose operator training has not seen, sorted."""
-        return tuple(sorted(set(tabulate([query]).operators) - set(self.shared.operators)))
+        return tuple(sorted(operators_of(query) - set(self.shared.operators)))
 
     def explain(self, query: Query) -> KernelForecasts:
         """The kernels of the query's graph, each with its part of the forecast."""
@@ -189,6 +213,43 @@ class KernelSum:
         tilts = self.correction.tilts(batch)
         kernels = batch.kernels(self.correction.log_factor(batch, tilts), tilts)
         return with_variance(kernels, self.shared, batch)
+
+    def _of_chains(self, chains: Sequence[ChainTable], target: Target) -> Kernels:
+        """The kernels of networks that were put together, on one target."""
+        correction = self.correction
+        assert isinstance(correction, SmoothCorrection)  # noqa: S101 - others are not asked
+        seen = kernels_of_chains(chains, partial(self._columns, correction, target), (self._token, target.id))
+        by_kernel, by_target, by_roofline, tilts = np.split(seen.columns.smooth, [1, 2, 3], axis=1)
+        ranges, undecided, shapes = np.split(seen.columns.fixed, [2, 3], axis=1)
+        unknown = ~within(ranges, by_roofline[:, 0])
+        kernels = Kernels(
+            log_time=by_kernel[:, 0],
+            kinds=seen.kinds,
+            tilt=tilts,
+            rows=seen.rows,
+            count=len(chains),
+            unknown_variance=_UNKNOWN_VARIANCE * unknown + _UNDECIDED_VARIANCE * undecided[:, 0],
+        )
+        graphs = Graphs(
+            parameter_bytes=seen.parameter_bytes,
+            largest_bytes=seen.largest_bytes,
+            shapes=shapes,
+            targets=[target] * len(chains),
+        )
+        by_graph = correction.of_graphs(kernels, graphs)
+        return replace(kernels, log_time=kernels.log_time + by_graph[kernels.rows] + by_target[:, 0])
+
+    def _columns(self, correction: SmoothCorrection, target: Target, table: KernelTable) -> Columns:
+        """What is said of kernels on one target, whatever else there is in their network."""
+        table = replace(table, graph=np.zeros(len(table), dtype=np.int64))
+        batch = KernelBatch.of(table, [target], self.shared.roofline)
+        by_kernel, by_target = correction.of_kernels(batch).T
+        log_time = batch.log_time + by_kernel + np.log(table.repeats)
+        tilts = self.correction.tilts(batch)
+        return Columns(
+            smooth=np.column_stack([log_time, by_target, batch.costs.log_time, tilts]),
+            fixed=np.column_stack([self.shared.known_range(table), table.undecided, correction.shapes(table)]),
+        )
 
     def _expected(self, target: Target, evidence: DeviceEvidence | None) -> list[FloatArray]:
         """The multipliers that are likely before anything was measured, float64 (d,) each."""

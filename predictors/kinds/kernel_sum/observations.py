@@ -12,11 +12,15 @@ from predictors.features.kernels import (
     ExecutionTraits,
     KernelTable,
     attribute_timings,
+    kernel_operators,
     kernel_table,
+    kernels_feature,
     stack_tables,
 )
+from predictors.features.kernels.parts import ChainTable
+from predictors.networks import GraphFeatures
 
-__all__ = ["Observations", "call_time", "observe", "tabulate", "without_call"]
+__all__ = ["Observations", "call_time", "chain_of", "observe", "operators_of", "tabulate", "without_call"]
 
 _SINGLE, _MANY = 2, 20
 """Kernels of a graph, the call included: those that have one, and those that have many."""
@@ -49,6 +53,19 @@ class Observations:
 def tabulate(queries: Sequence[Query]) -> KernelTable:
     """The kernels of all queries' graphs, as their targets would run them; `graph` is the query."""
     return stack_tables([kernel_table(query.network, ExecutionTraits.of(query.target)) for query in queries])
+
+
+def chain_of(query: Query) -> ChainTable | None:
+    """The kernels of the query's network as those of its parts; None where it was not put together."""
+    if not isinstance(query.network, GraphFeatures):
+        return None
+    table = query.network.features.get(kernels_feature(ExecutionTraits.of(query.target)))
+    return table if isinstance(table, ChainTable) else None
+
+
+def operators_of(query: Query) -> frozenset[str]:
+    """Names of the operators of the query's kernels."""
+    return kernel_operators(query.network, ExecutionTraits.of(query.target))
 
 
 def observe(data: LatencyDataset, unit_ms: float) -> Observations:

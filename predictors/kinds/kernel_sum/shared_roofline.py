@@ -25,6 +25,7 @@ __all__ = ["SharedRoofline"]
 _ROUNDS = 3
 """Rounds of taking target effects and roofline out of each other."""
 _RANGE_SLACK = np.log(3.0)
+_NEVER = (np.inf, -np.inf)
 _LEAST_WEIGHT = 0.05
 _SHRUNK = 10
 """Kernels of a class in a target that its effect is shrunk by."""
@@ -80,10 +81,14 @@ class SharedRoofline:
 
     def is_known(self, batch: KernelBatch) -> NDArray[np.bool_]:
         """Whether training has seen each kernel's operator in about this size, bool (K,)."""
-        index, table, forecast = {name: i for i, name in enumerate(self.operators)}, batch.table, batch.costs.log_time
+        return within(self.known_range(batch.table), batch.costs.log_time)
+
+    def known_range(self, table: KernelTable) -> FloatArray:
+        """Log time between which training has seen each kernel's operator, float64 (K, 2); none lies in (inf, -inf)."""
+        index = {name: i for i, name in enumerate(self.operators)}
         places = np.array([index.get(name, len(index)) for name in table.operators], dtype=np.int64)
-        low, high = np.append(self.ranges, [[np.inf, -np.inf]], axis=0)[places].T
-        return np.asarray(table.known & (forecast >= low - _RANGE_SLACK) & (forecast <= high + _RANGE_SLACK))
+        ranges = np.append(np.add(self.ranges, (-_RANGE_SLACK, _RANGE_SLACK)), [_NEVER], axis=0)[places]
+        return np.where(table.known[:, None], ranges, _NEVER)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Arrays for an artifact; `operators` are part of its vocabulary."""
@@ -108,6 +113,12 @@ class SharedRoofline:
             operators=[str(name) for name in artifact.vocabulary_entry("operators")],
             ranges=artifact.array("operators.ranges", ndim=2),
         )
+
+
+def within(ranges: FloatArray, log_time: FloatArray) -> NDArray[np.bool_]:
+    """Whether each log time, float64 (K,), lies in its range, float64 (K, 2); bool (K,)."""
+    low, high = ranges.T
+    return np.asarray((log_time >= low) & (log_time <= high))
 
 
 def _fit_roofline(seen: Observations, owners: NDArray[np.str_]) -> tuple[Roofline, FloatArray, FloatArray, FloatArray]:

@@ -111,8 +111,11 @@ class PredictIn(In):
         description="Who answers, for measured networks too: the id of a predictor, `pretrained:NAME`, or a kind; "
         "adapted to the target's measurements. Left out: measurements, and who fits best.",
     )
-    include: Annotated[list[Literal["macs", "params", "activations", "peak_memory"]], Field(max_length=4)] = Field(
-        default_factory=list, description="What else to say of the networks; builds the graphs of texts."
+    include: Annotated[list[Literal["macs", "flops", "params", "activations", "peak_memory"]], Field(max_length=5)] = (
+        Field(
+            default_factory=list,
+            description="What else to say of the networks; builds graphs of texts, unless their spaces give parts.",
+        )
     )
 
     @model_validator(mode="after")
@@ -129,6 +132,7 @@ class FactsOut(BaseModel):
     """What was asked for beside the latency; null where nobody knows."""
 
     macs: int | None = Field(None, description="Multiply-accumulates of one run.")
+    flops: int | None = Field(None, description="Floating-point operations of one run, two for each of `macs`.")
     parameter_bytes: int | None = None
     activation_bytes: int | None = Field(None, description="Of all tensors that nodes write.")
     peak_memory_bytes: int | None = Field(
@@ -190,6 +194,7 @@ class PredictColumnsOut(BaseModel):
     origin: str = Field(description="Public table that the target's measurements are from; empty for our own.")
     errors: dict[str, Problem] = Field(description="What is wrong with a network, by its place in the list.")
     macs: list[int | None] | None = Field(None, description="This and what follows is there where `include` asked.")
+    flops: list[int | None] | None = None
     parameter_bytes: list[int | None] | None = None
     activation_bytes: list[int | None] | None = None
     peak_memory_bytes: list[int | None] | None = None

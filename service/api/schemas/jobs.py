@@ -202,7 +202,8 @@ class JobRef(BaseModel):
     key: str | None = Field(None, description="Id of the key that asked for it; null on an open service.")
     priority: int = 0
     waiting: str | None = Field(
-        None, description="Why it waits, where no agent is there to do it; null while one is, and once it has begun."
+        None,
+        description="Why it waits, where no agent or worker is there for it; null while one is, and once it has begun.",
     )
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from service.cli.common import WORTH_SAYING
 from service.cli.remarks import say_remarks
 from service.cli.tables import Cell, names, numbers, print_table, say
-from service.cli.units import milliseconds
+from service.cli.units import between, milliseconds
 
 __all__ = ["print_holdouts", "print_result"]
 
@@ -56,7 +56,7 @@ def _forecast(model: Mapping[str, Any]) -> tuple[Cell, ...]:
         milliseconds(measured),
         milliseconds(forecast),
         _error(forecast / measured - 1),
-        f"{milliseconds(interval[0])} – {milliseconds(interval[1])}" if interval else "no claim",
+        between(*interval) if interval else "no claim",
         f"{model['known_share']:.0%}",
     )
 

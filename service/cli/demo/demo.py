@@ -17,6 +17,7 @@ from service.cli.options import JsonOption
 from service.cli.progress import follow, follow_all, left_out_error, reason
 from service.cli.results import write_json
 from service.cli.tables import Column, names, numbers, output, print_pairs, print_table, say, shortened
+from service.cli.units import size
 
 if TYPE_CHECKING:
     from latcast.client import Client
@@ -101,7 +102,7 @@ def show_machine() -> None:
     pairs = [
         ("processor", f"{device.processor} ({device.machine}), {counted(device.logical_cores, 'logical core')}"),
         ("memory", f"{device.memory_bytes / 2**30:.1f} GiB"),
-        ("caches", ", ".join(f"{level} {size / 1024:.0f} KiB" for level, size in device.cache_bytes.items())),
+        ("caches", ", ".join(f"{level} {size(held)}" for level, held in device.cache_bytes.items())),
         ("features", " ".join(device.features) or "none that matter here"),
         ("system", device.system),
     ]

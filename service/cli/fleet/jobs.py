@@ -105,7 +105,7 @@ def _find(client: "Client", part: str) -> Mapping[str, Any]:
     """
     newest = list(islice(client.jobs(), SEARCHED))
     fitting = [job for job in newest if job["id"] == part] or [
-        job for job in newest if job["id"].startswith(part) or job["id"].endswith(part)
+        job for job in newest if part and (job["id"].startswith(part) or job["id"].endswith(part))
     ]
     if len(fitting) > 1:
         raise InputError(f"Several jobs fit {part!r}: {', '.join(job['id'] for job in fitting[:10])}.")

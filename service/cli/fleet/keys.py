@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latcast.schema import InputError
 from latcast.schema.counting import counted
 from service.cli.common import open_database
 from service.cli.groups import Group
@@ -35,6 +36,8 @@ keys = typer.Typer(
 
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
+SHORTEST_PART = 4
+"""Characters of an id that may stand for it: nothing, as of a variable that is not set, stands for no key."""
 
 
 class KeyScope(StrEnum):
@@ -199,7 +202,9 @@ def _end(key: Mapping[str, Any]) -> str:
 
 @keys.command("revoke")
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="As in `latcast keys list`.")],
+    key: Annotated[
+        str, typer.Argument(metavar="ID", help="As in `latcast keys list`: the id, or its beginning or end.")
+    ],
     json_out: JsonOption = None,
 ) -> None:
     """Make a key useless from now on.
@@ -212,9 +217,29 @@ def revoke(
     from service.fleet.audit import record
 
     with _session() as (session, _):
+        key_id = _whole_id(session, key)
         document = _plain(revoke_key(session, key_id))
         record(session, None, "keys.revoke", key_id, by=_user())
     deliver(document, json_out, lambda: echo(f"Key {key_id} is revoked.", err=True))
+
+
+def _whole_id(session: "Session", part: str) -> str:
+    """The id of the key that is meant; what fits none comes back as it is, and is refused by whoever looks for it.
+
+    Raises:
+        InputError: several keys fit.
+    """
+    from sqlalchemy import select
+
+    from service.db.tables import ApiKey
+
+    listed = list(session.scalars(select(ApiKey.id).order_by(ApiKey.id)))
+    fitting = [one for one in listed if one == part] or [
+        one for one in listed if len(part) >= SHORTEST_PART and (one.startswith(part) or one.endswith(part))
+    ]
+    if len(fitting) > 1:
+        raise InputError(f"Several keys fit {part!r}: {', '.join(fitting[:10])}.")
+    return fitting[0] if fitting else part
 
 
 def _user() -> str:

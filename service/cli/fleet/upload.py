@@ -14,6 +14,7 @@ from service.cli.options import (
     DEFAULT_SERVER,
     DimOption,
     FileOption,
+    InputOption,
     JsonOption,
     KeyOption,
     ServerOption,
@@ -37,6 +38,7 @@ def upload(
     space: SpaceOption = None,
     shape: ShapeOption = None,
     dim: DimOption = None,
+    input_shape: InputOption = None,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
     json_out: JsonOption = None,
@@ -50,7 +52,9 @@ def upload(
       latcast upload model.onnx --shape x=1,3,224,224
       latcast upload encoder.onnx --dim batch=1,8 --dim seq=128
     """
-    asked = networks_of(networks or [], file, space=space, graph=False, curve=parse_curve(shape, dim))
+    asked = networks_of(
+        networks or [], file, space=space, graph=False, curve=parse_curve(shape, dim), inputs=input_shape or []
+    )
     with open_client(server, key) as client:
         uploaded = upload_all(client, asked)
     items = [{**network.described(), **_plain(graph)} for network, graph in zip(asked, uploaded, strict=True)]

@@ -20,10 +20,12 @@ def upload_network(client: "Client", network: Network) -> dict[str, Any]:
     """The summary of the graph that the service stores of a network; of a hash, of what it has.
 
     Raises:
-        InputError: the service cannot read the network.
+        InputError: the network's file, or the service, cannot read it.
         NotFoundError: it has no graph of that hash.
     """
     item = network.item
+    if network.problem is not None:
+        raise network.problem
     if "onnx" in item:
         return client.upload_graph(base64.b64decode(item["onnx"]), shapes=item.get("shapes"), dims=item.get("dims"))
     if "text" in item:

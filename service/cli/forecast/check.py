@@ -17,6 +17,7 @@ from service.cli.options import (
     DimOption,
     FileOption,
     GraphOption,
+    InputOption,
     JsonOption,
     KeyOption,
     NetworksArgument,
@@ -69,6 +70,7 @@ def check(
     graph: GraphOption = False,
     shape: ShapeOption = None,
     dim: DimOption = None,
+    input_shape: InputOption = None,
     junit: Annotated[
         Path | None,
         typer.Option(
@@ -90,7 +92,9 @@ def check(
         --probability 0.9
       latcast check --file manifest.jsonl --limit-ms 33 --junit latency.xml
     """
-    asked = networks_of(networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim))
+    asked = networks_of(
+        networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim), inputs=input_shape or []
+    )
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
         answers = predict_all(client, registered["id"], asked, level=max(2 * probability - 1, 0.001))

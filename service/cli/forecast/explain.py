@@ -24,7 +24,7 @@ from service.cli.options import (
     TargetOption,
 )
 from service.cli.results import deliver
-from service.cli.shapes import Sizes, parse_sizes
+from service.cli.shapes import Sizes, parse_sizes, refuse_sizes
 from service.cli.tables import output
 
 if TYPE_CHECKING:
@@ -159,6 +159,7 @@ def _query(network: str, space: str | None, sizes: Sizes, local: "LocalTarget") 
     from profilers.search_spaces import get_space
 
     if space is not None:
+        refuse_sizes(sizes)
         return Query(target=local.target, architecture=get_space(space).parse(network))
     model = ForeignModel(content=read_model(network), shapes=sizes.shapes or None, dims=sizes.dims or None)
     with ForeignReader(workers=1, memory_bytes=OWN_MODELS * MEMORY_BYTES) as reader:

@@ -14,7 +14,7 @@ from service.cli.common import open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.results import deliver, writable, write_json
 from service.cli.tables import Column, names, numbers, output, print_table, say
-from service.cli.units import duration, milliseconds
+from service.cli.units import between, duration, milliseconds
 
 if TYPE_CHECKING:
     from predictors.inference.additive_costs import AdditiveCosts
@@ -125,7 +125,7 @@ def _show(document: Mapping[str, Any], target: Mapping[str, Any]) -> None:
             part["position"],
             name,
             milliseconds(one["ms"]),
-            f"{milliseconds(one['low_ms'])} – {milliseconds(one['high_ms'])}",
+            between(one["low_ms"], one["high_ms"]),
         )
         for part in document["positions"]
         for name, one in sorted(part["options"].items(), key=lambda pair: pair[1]["ms"])

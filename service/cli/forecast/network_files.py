@@ -9,10 +9,12 @@ from typing import Any
 
 import typer
 
+from latcast.onnx_files import declared_inputs, without_weights
 from latcast.schema import InputError
 from service.cli.forecast.modules import is_module_name, module_network
-from service.cli.forecast.networks import Network, network_of
-from service.cli.shapes import Sizes
+from service.cli.forecast.networks import ModelFile, Network, network_of
+from service.cli.shapes import Sizes, refuse_sizes
+from service.cli.sizes_of_files import sizes_of_files
 
 __all__ = ["cells_of", "column_of", "encoding_of", "networks_of", "read_networks", "read_text"]
 
@@ -44,26 +46,40 @@ def networks_of(
         files: lists, as `read_networks` takes them.
         space: search space of texts.
         graph: names are hashes.
-        curve: sizes at which each file is asked about.
+        curve: sizes at which files are asked about, as `sizes_of_files` takes them.
         inputs: shapes of the inputs of torch modules.
 
     Raises:
-        InputError: a file cannot be read, or a module cannot be exported.
-        typer.BadParameter: nothing is named.
+        InputError: the only file, a list, or a file of one cannot be read, or a module cannot be exported.
+        typer.BadParameter: nothing is named, or nothing of what sizes are given for.
     """
-    networks: list[Network] = []
+    if inputs and not any(map(is_module_name, names)):
+        raise typer.BadParameter("--input is for torch modules (net.py:Net); an ONNX file's sizes go with --shape.")
+    listed: list[Network | ModelFile] = []
     for name in names:
         if space is None and not graph and is_module_name(name):
-            networks.append(module_network(name, inputs))
+            listed.append(module_network(name, inputs))
         else:
-            networks += network_of(name, space=space, graph=graph, curve=curve)
+            listed.append(_named(name, space, graph=graph, alone=len(names) == 1 and not files))
     for file in files or []:
-        networks += read_networks(file, space=space, graph=graph, curve=curve)
-    if not networks:
+        listed += _listed(file, space=space, graph=graph)
+    if not listed:
         raise typer.BadParameter(
             "Name a network: an ONNX file, an architecture's text with --space, or a list with --file."
         )
-    return networks
+    if not any(isinstance(one, ModelFile) or one.problem for one in listed):
+        refuse_sizes(curve[0])
+    return _bound(listed, curve)
+
+
+def _named(name: str, space: str | None, *, graph: bool, alone: bool) -> Network | ModelFile:
+    """What a name means; a file that cannot be read is an error, but spoils no other."""
+    try:
+        return network_of(name, space=space, graph=graph)
+    except InputError as error:
+        if alone:
+            raise
+        return Network(name=name, item={}, problem=error)
 
 
 def read_networks(file: str, *, space: str | None, graph: bool, curve: Sequence[Sizes]) -> list[Network]:
@@ -76,20 +92,33 @@ def read_networks(file: str, *, space: str | None, graph: bool, curve: Sequence[
             for standard input too, is a network a line, as on the command line.
         space: search space of the texts that name none.
         graph: lines are hashes.
-        curve: sizes of files that bring none.
+        curve: sizes of files that bring none, as `sizes_of_files` takes them.
 
     Raises:
         InputError: the file, a model of it or a line cannot be read; names the line.
     """
+    return _bound(_listed(file, space=space, graph=graph), curve)
+
+
+def _bound(listed: Sequence[Network | ModelFile], curve: Sequence[Sizes]) -> list[Network]:
+    files = [one for one in listed if isinstance(one, ModelFile)]
+    open_files = [one for one in files if not one.sizes]
+    points = iter(sizes_of_files(curve, [(one.name, declared_inputs(one.onnx)) for one in open_files]))
+    networks: list[Network] = []
+    for one in listed:
+        networks += [one] if isinstance(one, Network) else one.at(one.sizes or next(points))
+    return networks
+
+
+def _listed(file: str, *, space: str | None, graph: bool) -> list[Network | ModelFile]:
     text = read_text(file)
     suffix = Path(file).suffix.lower()
     if suffix in (".jsonl", ".ndjson", ".json"):
-        return list(_of_objects(_objects(file, text), Path(file), space, curve))
+        return list(_of_objects(_objects(file, text), Path(file), space))
     if suffix in (".csv", ".tsv"):
-        return list(_of_objects(_rows(file, text), Path(file), space, curve))
+        return list(_of_objects(_rows(file, text), Path(file), space))
     lines = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
-    networks = [made for line in lines for made in network_of(line, space=space, graph=graph, curve=curve)]
-    return networks or _refuse(file, "names no network")
+    return [network_of(line, space=space, graph=graph) for line in lines] or _refuse(file, "names no network")
 
 
 def read_text(file: str) -> str:
@@ -157,7 +186,10 @@ def _rows(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     columns = {member: column_of(header, member) for member in ALIASES}
     places = {member: place for member, place in columns.items() if place is not None}
     if not places.keys() & set(MEMBERS):
-        raise InputError(f"{file} lacks the column 'text'; its columns are: {', '.join(header) or 'none'}.")
+        raise InputError(
+            f"{file} lacks the column 'text'; its columns are: {', '.join(header) or 'none'}. Networks are read from a "
+            f"column that is called {', '.join(ALIASES['text'])}, onnx or graph."
+        )
     for number, cells in lines:
         row = {member: cells[place] for member, place in places.items() if place < len(cells)}
         if any(row.values()):
@@ -165,21 +197,18 @@ def _rows(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _of_objects(
-    objects: Iterator[tuple[str, Mapping[str, Any]]], path: Path, space: str | None, curve: Sequence[Sizes]
-) -> Iterator[Network]:
+    objects: Iterator[tuple[str, Mapping[str, Any]]], path: Path, space: str | None
+) -> Iterator[Network | ModelFile]:
     empty = True
     for where, value in objects:
         empty = False
-        yield from _of_object(where, value, path.parent, space, curve)
+        yield _of_object(where, value, path.parent, space)
     if empty:
         _refuse(str(path), "names no network")
 
 
-def _of_object(
-    where: str, value: Mapping[str, Any], folder: Path, space: str | None, curve: Sequence[Sizes]
-) -> Iterator[Network]:
+def _of_object(where: str, value: Mapping[str, Any], folder: Path, space: str | None) -> Network | ModelFile:
     from latcast.items import item
-    from latcast.onnx_files import without_weights
 
     members = [member for member in MEMBERS if isinstance(value.get(member), str)]
     if len(members) != 1:
@@ -188,16 +217,13 @@ def _of_object(
     name = str(value.get("name") or value[member])
     if member == "onnx":
         onnx = without_weights(folder / _at_home(value["onnx"]))
-        for sizes in _own_sizes(where, value) or curve:
-            made = item(onnx=onnx, shapes=sizes.shapes or None, dims=sizes.dims or None)
-            yield Network(name=name, item=made, sizes=sizes)
-    elif member == "graph":
-        yield Network(name=name, item=item(graph=value["graph"]))
-    else:
-        named = value.get("space") or space
-        if not named:
-            raise InputError(f"{where} names no search space: give the member or column 'space', or --space.")
-        yield Network(name=name, item=item(space=str(named), text=value["text"]))
+        return ModelFile(name=name, onnx=onnx, sizes=_own_sizes(where, value))
+    if member == "graph":
+        return Network(name=name, item=item(graph=value["graph"]))
+    named = value.get("space") or space
+    if not named:
+        raise InputError(f"{where} names no search space: give the member or column 'space', or --space.")
+    return Network(name=name, item=item(space=str(named), text=value["text"]))
 
 
 def _at_home(path: str) -> Path:

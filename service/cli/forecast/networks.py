@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.cli.shapes import Sizes
+from latcast.onnx_files import without_weights
+from latcast.schema import InputError
+from service.cli.shapes import Sizes, refuse_sizes
 
 if TYPE_CHECKING:
     from latcast.client import Client
 
-__all__ = ["Network", "item_of", "network_of", "predict_all"]
+__all__ = ["ModelFile", "Network", "item_of", "network_of", "predict_all"]
 
 NO_SIZES = Sizes(shapes={}, dims={})
 ITEMS_OF_CALL = 500
@@ -26,11 +28,13 @@ class Network:
         name: for people: its file, text or hash, or what a list calls it.
         item: what the service is asked, made by `latcast.item`.
         sizes: what its dynamic dimensions are bound to.
+        problem: why its file cannot be read; the item is empty then.
     """
 
     name: str
     item: Mapping[str, Any]
     sizes: Sizes = NO_SIZES
+    problem: InputError | None = None
 
     @property
     def label(self) -> str:
@@ -42,12 +46,34 @@ class Network:
         return {"network": self.name, **({"dims": dict(self.sizes.dims)} if self.sizes.dims else {})}
 
 
-def network_of(name: str, *, space: str | None, graph: bool, curve: Sequence[Sizes]) -> list[Network]:
-    """A network at each point of a curve; a text or a hash has its sizes already and is one network."""
-    points = curve if space is None and not graph else [NO_SIZES]
-    return [
-        Network(name=name, item=item_of(name, space=space, graph=graph, sizes=point), sizes=point) for point in points
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFile:
+    """An ONNX file whose sizes are still to be bound.
+
+    Args:
+        name: for people.
+        onnx: the model without its weights.
+        sizes: those that a list binds it to; empty where the command's count.
+    """
+
+    name: str
+    onnx: bytes
+    sizes: Sequence[Sizes] = ()
+
+    def at(self, points: Sequence[Sizes]) -> list[Network]:
+        """The network at each of these sizes."""
+        return [Network(name=self.name, item=_onnx_item(self.onnx, sizes), sizes=sizes) for sizes in points]
+
+
+def network_of(name: str, *, space: str | None, graph: bool) -> Network | ModelFile:
+    """What a name on the command line means, as `item_of` has it.
+
+    Raises:
+        InputError: the file, or what lies beside it, cannot be read.
+    """
+    if space is None and not graph:
+        return ModelFile(name=name, onnx=without_weights(Path(name)))
+    return Network(name=name, item=item_of(name, space=space, graph=graph, sizes=NO_SIZES))
 
 
 def item_of(network: str, *, space: str | None, graph: bool, sizes: Sizes) -> dict[str, Any]:
@@ -61,14 +87,20 @@ def item_of(network: str, *, space: str | None, graph: bool, sizes: Sizes) -> di
 
     Raises:
         InputError: the file, or what lies beside it, cannot be read.
+        typer.BadParameter: sizes for a text or a hash.
     """
     from latcast.items import item
 
-    if space is not None:
-        return item(space=space, text=network)
-    if graph:
-        return item(graph=network)
-    return item(onnx=Path(network), shapes=sizes.shapes or None, dims=sizes.dims or None)
+    if space is None and not graph:
+        return _onnx_item(Path(network), sizes)
+    refuse_sizes(sizes)
+    return item(graph=network) if space is None else item(space=space, text=network)
+
+
+def _onnx_item(onnx: bytes | Path, sizes: Sizes) -> dict[str, Any]:
+    from latcast.items import item
+
+    return item(onnx=onnx, shapes=sizes.shapes or None, dims=sizes.dims or None)
 
 
 def predict_all(
@@ -82,6 +114,8 @@ def predict_all(
 ) -> list[dict[str, Any]]:
     """Forecasts in the order of the networks, asked for in as many calls as the service's limits need.
 
+    One whose file cannot be read has an `error`, as one that the service cannot answer.
+
     Args:
         client: of the service.
         target: id of the target.
@@ -91,11 +125,15 @@ def predict_all(
         on_answers: is told how many answers came.
     """
     answers: list[dict[str, Any]] = []
+    readable = [network for network in networks if network.problem is None]
+    if unread := len(networks) - len(readable):
+        on_answers(unread)
     pinned = {} if predictor is None else {"predictor": predictor}
-    for part in _calls(networks):
+    for part in _calls(readable) if readable else []:
         answers += client.predict(target, [network.item for network in part], level=level, **pinned)
         on_answers(len(part))
-    return answers
+    came = iter(answers)
+    return [{"error": {"detail": str(one.problem)}} if one.problem else next(came) for one in networks]
 
 
 def _calls(networks: Sequence[Network]) -> list[list[Network]]:

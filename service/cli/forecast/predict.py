@@ -28,7 +28,7 @@ from service.cli.remarks import say_remarks, warnings_of
 from service.cli.results import deliver, fail_each
 from service.cli.shapes import parse_curve
 from service.cli.tables import Cell, Column, names, numbers, output, print_table, say
-from service.cli.units import milliseconds
+from service.cli.units import between, milliseconds
 
 __all__ = ["predict"]
 
@@ -120,7 +120,7 @@ def _cells(answer: Mapping[str, Any], varied: Network | None) -> list[Cell]:
     interval = answer["interval_ms"]
     return [
         milliseconds(answer["latency_ms"]),
-        " – ".join(map(milliseconds, interval)) if interval else "no claim",
+        between(*interval) if interval else "no claim",
         *([_rate(answer["latency_ms"], varied)] if varied else []),
         f"{answer['coverage']:.0%}",
         _source(answer),

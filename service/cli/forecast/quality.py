@@ -55,7 +55,8 @@ def _show(target: Mapping[str, Any], found: Mapping[str, Any], most: int) -> Non
     adaptation = target.get("adaptation") or {}
     if warning := adaptation.get("warning"):
         say(warning, out, style="yellow")
-    print_over_time(found["over_time"], out=out)
+    if found["pairs"]:
+        print_over_time(found["over_time"], out=out)
     print_quality(found["pairs"], most=most, out=out)
 
 

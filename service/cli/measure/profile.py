@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latcast.onnx_files import read_model, write_model
+from latcast.onnx_files import DeclaredInputs, declared_inputs, read_model, write_model
 from latcast.schema import InputError, LatcastError, Measurement, ProfileSettings, to_plain
 from service.cli.common import console, parse_pairs
 from service.cli.options import (
@@ -24,9 +24,10 @@ from service.cli.options import (
 )
 from service.cli.remarks import say_remarks
 from service.cli.results import deliver, fail_each
-from service.cli.shapes import Sizes, parse_curve
+from service.cli.shapes import Sizes, parse_curve, refuse_sizes
+from service.cli.sizes_of_files import sizes_of_files
 from service.cli.tables import Column, names, numbers, output, print_table, say
-from service.cli.units import milliseconds
+from service.cli.units import between, milliseconds
 
 if TYPE_CHECKING:
     from latcast.schema import Device, Graph
@@ -91,7 +92,10 @@ def profile(
         kernels=kernels > 0,
     )
     curve = parse_curve(shape, dim)
-    asked = [(model, sizes) for model in models for sizes in (curve if space is None else curve[:1])]
+    if space is not None:
+        refuse_sizes(curve[0])
+    points = [curve for _ in models] if space else sizes_of_files(curve, [(one, _declared(one)) for one in models])
+    asked = [(model, sizes) for model, fitting in zip(models, points, strict=True) for sizes in fitting]
     run = partial(_profiled, space=space, feeds=feeds, settings=settings, chosen=precision is not None)
     if len(asked) > 1:
         _profile_all(run, asked, json_out)
@@ -100,6 +104,13 @@ def profile(
     _show(name, device, graph, measurement, kernels=kernels, json_out=json_out)
     if measurement.failure:
         raise LatcastError(_failure(measurement))
+
+
+def _declared(model: str) -> DeclaredInputs | None:
+    try:
+        return declared_inputs(read_model(model))
+    except InputError:  # it is said in its turn, and spoils no other
+        return None
 
 
 def _profiled(
@@ -165,7 +176,7 @@ def print_rows(rows: Sequence[tuple[str, Measurement]], remarks: Sequence[tuple[
     columns = [names("model"), *mixed, numbers("ms"), numbers("p10 – p90"), numbers("samples"), Column("steadiness")]
     cells = [
         (name, *([label] if mixed else []), milliseconds(summary.median_ms),
-         f"{milliseconds(summary.p10_ms)} – {milliseconds(summary.p90_ms)}", f"{summary.samples:,}",
+         between(summary.p10_ms, summary.p90_ms), f"{summary.samples:,}",
          "noisy: the machine was busy" if noisy else "steady")
         for name, label, summary, noisy in taken
     ]  # fmt: skip

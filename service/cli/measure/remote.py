@@ -19,6 +19,7 @@ from service.cli.options import (
     DimOption,
     FileOption,
     GraphOption,
+    InputOption,
     JsonOption,
     KeyOption,
     NetworksArgument,
@@ -32,7 +33,7 @@ from service.cli.remarks import say_remarks
 from service.cli.results import deliver, fail_each
 from service.cli.shapes import parse_curve
 from service.cli.tables import Column, echo, names, numbers, output, print_table, say
-from service.cli.units import milliseconds
+from service.cli.units import between, milliseconds
 
 if TYPE_CHECKING:
     from latcast.client import Client
@@ -53,6 +54,7 @@ def measure(
     ] = False,
     shape: ShapeOption = None,
     dim: DimOption = None,
+    input_shape: InputOption = None,
     processes: Annotated[int | None, typer.Option(min=1, max=20, help="Fresh processes to repeat in.")] = None,
     max_seconds: Annotated[float | None, MAX_SECONDS] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the results; else print the jobs' ids.")] = True,
@@ -75,7 +77,9 @@ def measure(
     """
     asked = [_reference(one) for one in reference_networks()] if references else []
     if networks or file or not references:
-        asked += networks_of(networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim))
+        asked += networks_of(
+            networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim), inputs=input_shape or []
+        )
     settings = {"processes": processes, "max_seconds": max_seconds}
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
@@ -157,9 +161,9 @@ def _print(asked: Sequence[Network], results: Sequence[Result], *, target: Mappi
 def _cells(result: Result) -> tuple[str, ...]:
     if "error" in result:
         return "", "", "", "error"
-    between = f"{milliseconds(result['p10_ms'])} – {milliseconds(result['p90_ms'])}"
+    spread = between(result["p10_ms"], result["p90_ms"])
     steadiness = "noisy: the device was busy" if result["noisy"] else "steady"
-    return milliseconds(result["latency_ms"]), between, f"{result['samples']:,}", steadiness
+    return milliseconds(result["latency_ms"]), spread, f"{result['samples']:,}", steadiness
 
 
 def _print_jobs(results: Sequence[Result]) -> None:

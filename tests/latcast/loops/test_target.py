@@ -133,3 +133,53 @@ def test_several_targets_in_one_call() -> None:
     client = Client("http://service", transport=httpx2.MockTransport(Service()))
     answers = client.predict_on([client.target("t")], ["1", "2"], space="toy")
     assert answers["t"].latency_ms.tolist() == [1.0, 2.0]
+
+
+WORK_OF_TEXTS = {"macs": 2.0, "flops": 6.0, "parameter_bytes": 1.0, "activation_bytes": 2.0}
+
+
+class Working:
+    """Says what texts take, those of one digit with forecasts and others by themselves; keeps what it was asked."""
+
+    def __init__(self, refusal: int = 200) -> None:
+        self.refusal, self.bodies, self.alone = refusal, list[dict[str, Any]](), list[str]()
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        path = request.url.path.removeprefix("/v1")
+        if path == "/architectures":
+            self.alone.append(json.loads(request.content)["text"])
+            return httpx2.Response(200, json={**WORK_OF_TEXTS, "arithmetic_intensity": 2.0, "nodes": 1})
+        if path != "/predict":
+            return httpx2.Response(200, json={"id": "t"})
+        self.bodies.append(json.loads(request.content))
+        if self.refusal != 200:
+            kind = {409: "conflict", 422: "input"}[self.refusal]
+            problem = {"type": f"urn:latcast:problem:{kind}", "status": self.refusal, "detail": "No."}
+            headers = {"Content-Type": "application/problem+json"}
+            return httpx2.Response(self.refusal, content=json.dumps(problem), headers=headers)
+        texts = self.bodies[-1]["texts"]
+        return httpx2.Response(
+            200,
+            json={name: [value if len(text) == 1 else None for text in texts] for name, value in WORK_OF_TEXTS.items()},
+        )
+
+
+def test_work_comes_in_few_calls_and_is_remembered() -> None:
+    service = Working()
+    target = Client("http://service", transport=httpx2.MockTransport(service)).target("t")
+    work = target.work(["1", "22", "1", "3"], space="toy")
+    assert [body["texts"] for body in service.bodies] == [["1", "22", "3"]]
+    assert service.bodies[0]["include"] == ["macs", "flops", "params", "activations"]
+    assert service.alone == ["22"]
+    assert work["macs"].tolist() == [2.0] * 4
+    assert work["arithmetic_intensity"].tolist() == [2.0] * 4
+    target.work(["22", "3"], space="toy")
+    assert (len(service.bodies), service.alone) == (1, ["22"])
+
+
+@pytest.mark.parametrize("refusal", [409, 422])
+def test_work_is_told_where_nobody_forecasts_and_by_services_that_do_not_add_it(refusal: int) -> None:
+    service = Working(refusal)
+    target = Client("http://service", transport=httpx2.MockTransport(service)).target("t")
+    assert target.work(["1", "2"], space="toy")["flops"].tolist() == [6.0, 6.0]
+    assert sorted(service.alone) == ["1", "2"]

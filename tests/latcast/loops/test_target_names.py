@@ -59,3 +59,11 @@ def test_what_cannot_be_guessed_at_is_named_by_words_that_fit_one_target_alone()
     with pytest.raises(InputError, match=r"fit 'pi'; name one by its id: aabb \(pi, onnxruntime 1 thread\); aacc"):
         named_target(offered, "pi")
     assert named_target(offered, "zzz") == "zzz"
+
+
+def test_messages_describe_the_targets_that_there_are() -> None:
+    many = [{"id": f"t{number}", "device_name": "pi", "label": "onnxruntime", "offered": True} for number in range(25)]
+    with pytest.raises(UnknownNameError, match=r"Known: t0 \(pi, onnxruntime\)\."):
+        find_target(many[:1], "pixel")
+    with pytest.raises(InputError, match=r"t19 \(pi, onnxruntime\); and 5 more\.$"):
+        find_target(many, "pi")

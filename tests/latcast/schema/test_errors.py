@@ -22,6 +22,12 @@ def test_errors_say_what_to_do():
     assert "Did you mean 'nasbench201'?" in str(UnknownNameError("search space", "nasbench210", ["nasbench201", "zoo"]))
 
 
+def test_a_message_lists_no_more_names_than_can_be_read() -> None:
+    error = UnknownNameError("target", "x", [f"t{number:04}" for number in range(1_041)])
+    assert str(error).endswith("t0038, t0039 and 1,001 more.")
+    assert len(error.known) == 1_041
+
+
 def test_operators_are_named_once_and_in_order() -> None:
     assert UnsupportedOperatorError(["b.Y", "a.X", "b.Y"]).operators == ("a.X", "b.Y")
     assert UnsupportedGraphError("No.", operators=["Y", "X", "Y"]).operators == ("X", "Y")

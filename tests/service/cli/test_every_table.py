@@ -311,6 +311,17 @@ def test_nothing_is_lost_at_80_columns(name: str, terminal: bool) -> None:
     assert not [line for line in (*narrow.splitlines(), *wide.splitlines()) if not line.isprintable()]
 
 
+NO_COUNTS = {"123456789", "100000", "4096", "1024"}
+"""A measurement's id, and sizes of dimensions."""
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_counts_have_commas(name: str) -> None:
+    """Figures of four digits and more, but for ids, sizes and times, are counts."""
+    found = re.findall(r"(?<![\w.,:=/+~×-])\d{4,}(?![\w.:=/×-]| B\b)", printed(TABLES[name], UNLIMITED))
+    assert [count for count in found if count.strip("0") and count not in NO_COUNTS] == []
+
+
 def test_every_command_with_a_table_is_here() -> None:
     """Whatever prints a table has a printer above, but for keys, which have a test of their own."""
     folder = Path(tables.__file__).parent

@@ -9,7 +9,7 @@ from rich.console import Console
 from latcast.errors import UnavailableError
 from latcast.schema import InputError, LatcastError
 from service.cli import progress
-from service.cli.progress import follow, follow_all, left_out_error, reason
+from service.cli.progress import bar, follow, follow_all, left_out_error, reason
 
 
 def job(name: str, state: str, **more: Any) -> dict[str, Any]:
@@ -52,6 +52,20 @@ def test_a_job_that_is_done_is_handed_back(console: Console) -> None:
 def test_a_job_that_is_not_done_is_a_sentence(console: Console, state: str, sentence: str) -> None:
     with pytest.raises(LatcastError, match=f"^{sentence}$"):
         follow(Service(a=[state]), "a", what="measuring", console=console)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "TERM=dumb"])
+@pytest.mark.parametrize("transient", [True, False])
+def test_a_bar_leaves_no_empty_line_behind_where_nothing_can_be_drawn(terminal: bool, transient: bool) -> None:
+    environment = {"TERM": "dumb"} if terminal else {}
+    console = Console(file=io.StringIO(), width=80, force_terminal=terminal, _environ=environment)
+    with bar(console, transient=transient) as shown:
+        shown.update(shown.add_task("measuring", total=2), completed=2)
+        console.print("said")
+    lines = str(console.file.getvalue()).splitlines()  # type: ignore[attr-defined]
+    assert "said" in lines
+    assert all(line.strip() for line in lines)
+    assert (len(lines) == 1) is transient
 
 
 def test_jobs_are_handed_over_as_they_finish(console: Console) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.cli.units import ago, count, duration, milliseconds
+from service.cli.units import ago, between, count, duration, milliseconds
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,22 @@ from service.cli.units import ago, count, duration, milliseconds
 def test_a_time_has_digits_and_a_unit(ms: float, column: str, alone: str) -> None:
     assert milliseconds(ms) == column
     assert duration(ms) == alone
+
+
+@pytest.mark.parametrize(
+    ("low_ms", "high_ms", "text"),
+    [
+        (0.1239, 9.2054, "0.124 – 9.205"),
+        (0.0019, 0.126, "1.9 – 126 µs"),
+        (0.0006, 0.089, "0.6 – 89 µs"),
+        (0.0, 0.089, "0 – 89 µs"),
+        (0.0, 1.0, "0.000 – 1.000"),
+        (0.004, 590.0, "4 µs – 590.0 ms"),
+        (-0.02, 0.5, "-20 – 500 µs"),
+    ],
+)
+def test_both_ends_have_one_unit_or_each_its_own(low_ms: float, high_ms: float, text: str) -> None:
+    assert between(low_ms, high_ms) == text
 
 
 def test_a_time_that_is_not_there_is_a_dash() -> None:

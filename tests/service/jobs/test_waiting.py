@@ -3,11 +3,12 @@
 import time
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from latcast.schema import JobState
+from latcast.schema import JobKind, JobState
 from service.db import tables
-from service.jobs.waiting import abandoned, fail_abandoned
+from service.jobs import queue
+from service.jobs.waiting import abandoned, fail_abandoned, why_waiting
 from tests.service.fleet.test_presence import revoke, seen
 from tests.service.helpers import DEVICE, OTHER_TARGET, TARGET, World
 
@@ -87,3 +88,47 @@ def test_other_jobs_and_those_that_are_leased_stay(world: World) -> None:
     assert fail(world) == 1
     states = {job["id"]: job["state"] for job in world.client.jobs()}
     assert states == {held["id"]: "leased", queued["id"]: "failed", other["id"]: "queued"}
+
+
+def queued_for(world: World, job_id: str, seconds: float) -> str:
+    """Make it that the job is in the queue for so long; the time of day at which it came."""
+    then = time.time() - seconds
+    with world.database.write.begin() as session:
+        session.execute(update(tables.Job).where(tables.Job.id == job_id).values(updated_unix_s=then))
+    return time.strftime("%H:%M UTC", time.gmtime(then))
+
+
+def test_a_training_says_that_no_worker_runs(world: World) -> None:
+    job_id = world.client.train("flops")["id"]
+    assert world.client.job(job_id)["waiting"] is None
+    queued_for(world, job_id, 59.0)
+    assert world.client.job(job_id)["waiting"] is None  # the service's own worker is being started
+    since = queued_for(world, job_id, 61.0)
+    waiting = world.client.job(job_id)["waiting"]
+    assert waiting.startswith(f"The service's own worker has not begun since {since}: its log says why")
+    with world.database.read() as session:
+        (job,) = session.scalars(select(tables.Job)).all()
+        elsewhere = world.settings.model_copy(update={"embedded_worker": False})
+        assert why_waiting(session, [job], elsewhere)[job_id].startswith(
+            f"No worker has begun since {since}: start one"
+        )
+    assert [one["waiting"] for one in world.client.jobs()] == [waiting]
+    assert fail(world) == 0
+
+
+def test_a_training_waits_two_seconds_for_workers_elsewhere_before_it_complains(world: World) -> None:
+    job_id = world.client.train("flops")["id"]
+    elsewhere = world.settings.model_copy(update={"embedded_worker": False})
+    for seconds, words in ((1.0, ""), (2.5, "start one on the service's database (latcast worker), or cancel")):
+        queued_for(world, job_id, seconds)
+        with world.database.read() as session:
+            reason = why_waiting(session, session.scalars(select(tables.Job)).all(), elsewhere).get(job_id, "")
+        assert (words in reason) if words else not reason
+
+
+def test_a_training_names_the_one_before_it(world: World) -> None:
+    first, second = (world.client.train("flops")["id"] for _ in range(2))
+    with world.database.write.begin() as session:
+        queue.lease(session, kinds={JobKind.TRAIN}, worker=queue.Worker(process="host:1"), lease_seconds=1000)
+    queued_for(world, second, HOUR)
+    assert f"{first} is under way" in world.client.job(second)["waiting"]

@@ -8,6 +8,8 @@ const NAMES_FROM = 0.42;
 const EDGES_FROM = 0.035;
 const MOST_SCALE = 2.5;
 const LEGIBLE = 0.85;
+/** The first node stands below the buttons, in px. */
+const TOP = 66;
 
 /**
  * @param {{nodes: any[], shares: Map<number, number>, tokens?: Map<number, string>|null, chosen: number|null, marked: Set<number>, onChoose: (place: number|null) => void, textOf: (place: number) => string, height?: number}} props `tokens` are colours of nodes in place of those of their shares
@@ -26,7 +28,7 @@ export function GraphDrawing({ nodes, shares, tokens = null, chosen, marked, onC
   const fit = () => {
     const whole = Math.min(width / (places.width + NODE.width + 40), height / (places.height + NODE.height + 40), 1);
     const scale = Math.max(whole, Math.min(LEGIBLE, width / (places.width + NODE.width + 40), 1));
-    view.current = { scale, x: width / 2 - (places.width / 2) * scale, y: whole >= scale ? (height - places.height * scale) / 2 : 30, set: true };
+    view.current = { scale, x: width / 2 - (places.width / 2) * scale, y: whole >= scale ? (height - places.height * scale) / 2 : TOP, set: true };
   };
   const overview = () => {
     const scale = Math.min(width / (places.width + NODE.width + 40), height / (places.height + NODE.height + 40), 1);
@@ -39,6 +41,11 @@ export function GraphDrawing({ nodes, shares, tokens = null, chosen, marked, onC
     return () => observer.disconnect();
   }, []);
   useEffect(() => { view.current.set = false; }, [nodes]);
+  const drawnWidth = useRef(0);
+  useEffect(() => {
+    if (width && drawnWidth.current && view.current.set) view.current.x += (width - drawnWidth.current) / 2; // what was in the middle stays there
+    drawnWidth.current = width;
+  }, [width]);
   useEffect(() => { if (width) { if (!view.current.set) fit(); draw(); } }, [width, nodes, shares, tokens, chosen, marked, shade]);
   useEffect(() => {
     if (chosen === null || !width) return;

@@ -22,7 +22,7 @@ export function Histogram({ data, label, format, onRange, time = false, height =
       <title>${`${format(edges[index])} to ${format(edges[index + 1])}: ${count(counts[index])} of ${count(totals[index])}`}</title></rect>`);
   return html`<div class="plot" ref=${ref} style=${{ height: `${height}px` }}>${width > 0 && html`
     <svg width=${width} height=${height} role="img" aria-label=${`${label}: ${count(sum(counts))} of ${count(sum(totals))} measurements, from ${format(edges[0])} to ${format(edges[edges.length - 1])}; most, ${count(Math.max(...counts))}, from ${format(edges[top])} to ${format(edges[top + 1])}.`}>
-      <${YAxis} scale=${y} width=${width} height=${height} format=${compact} />
+      <${YAxis} scale=${y} width=${width} height=${height} format=${compact} whole />
       ${bars(totals, "--ghost")}${bars(counts, "--series-1")}
       <${XAxis} scale=${x} width=${width} height=${height} format=${format} ticks=${time ? timeTicks(edges[0], edges[edges.length - 1], Math.max(2, Math.floor(width / 80))) : undefined} />
       ${onRange && html`<${Brush} width=${width} height=${height} axes="x" onBrush=${(/** @type {number[]} */ from, /** @type {number[]} */ to) => onRange(x.invert(from[0]), x.invert(to[0]))} />`}

@@ -1,19 +1,19 @@
 /** What charts share: a size that follows the page, scales, ticks, axes. */
-import { html, useEffect, useRef, useState } from "../html.js";
+import { html, useEffect, useState } from "../html.js";
 
-export const MARGIN = { top: 8, right: 12, bottom: 34, left: 58 };
+export const MARGIN = { top: 8, right: 12, bottom: 34, left: 66 };
 
 /** The width of an element, as it changes. @returns {[any, number]} */
 export function useWidth() {
-  const ref = useRef(/** @type {HTMLElement|null} */ (null));
+  const [element, setElement] = useState(/** @type {HTMLElement|null} */ (null));
   const [width, setWidth] = useState(0);
   useEffect(() => {
-    const element = /** @type {HTMLElement} */ (ref.current);
+    if (!element) return undefined; // a chart of nothing is a sentence
     const observer = new ResizeObserver((entries) => setWidth(Math.floor(entries[0].contentRect.width)));
     observer.observe(element);
     return () => observer.disconnect();
-  }, []);
-  return [ref, width];
+  }, [element]);
+  return [setElement, width];
 }
 
 /** Without the zeros that tell nothing on an axis. @param {string} text */
@@ -46,19 +46,27 @@ function linearTicks(from, to, most) {
   return ticks;
 }
 
+const MOST_TRIED = 8;
+
 /** @param {number} from exponent @param {number} to exponent @param {number} most */
 function logTicks(from, to, most) {
   const decades = to - from;
-  const steps = decades > most ? [1] : decades * 3 <= most ? [1, 2, 5] : [1];
+  if (!Number.isFinite(decades)) return [];
+  const steps = decades * 3 <= most ? [1, 2, 5] : [1];
   const every = Math.max(1, Math.ceil(decades / most));
-  const ticks = [];
-  for (let exponent = Math.floor(from); exponent <= Math.ceil(to); exponent += every) {
-    for (const step of steps) {
-      const value = step * 10 ** exponent;
-      if (Math.log10(value) >= from - 1e-9 && Math.log10(value) <= to + 1e-9) ticks.push(value);
+  let ticks = /** @type {number[]} */ ([]);
+  for (let first = Math.floor(from); first < Math.floor(from) + every; first++) { // begun at another power, more may fit
+    const found = [];
+    for (let exponent = first; exponent <= Math.ceil(to); exponent += every) {
+      for (const step of steps) {
+        const value = step * 10 ** exponent;
+        if (Math.log10(value) >= from - 1e-9 && Math.log10(value) <= to + 1e-9) found.push(value);
+      }
     }
+    if (found.length > ticks.length) ticks = found;
   }
-  return ticks.length > 1 || !Number.isFinite(decades) ? ticks : linearTicks(10 ** from, 10 ** to, Math.min(most, 4)).filter((value) => value > 0);
+  for (let wanted = Math.min(most, 4); ticks.length < 2 && wanted <= MOST_TRIED; wanted++) ticks = linearTicks(10 ** from, 10 ** to, wanted).filter((value) => value > 0);
+  return ticks;
 }
 
 /** Ticks of time: minutes, hours or days. @param {number} from s @param {number} to s @param {number} most @returns {[number, string][]} */
@@ -77,24 +85,53 @@ export function timeTicks(from, to, most) {
   return ticks;
 }
 
-const CHARACTER = 6.5;
+const CHARACTER = 6.8;
+const WIDE = 12;
+const WIDE_FROM = 0x1100;
+
+/** How wide a character is, about: those of East Asia and pictures take the room of two. @param {string} character */
+const widthOf = (character) => (/** @type {number} */ (character.codePointAt(0)) < WIDE_FROM ? CHARACTER : WIDE);
+
+/** How wide a text is, about, in px. @param {string} text */
+const widthOfText = (text) => [...text].reduce((sum, character) => sum + widthOf(character), 0);
 
 /** As much of a label as fits, about. @param {string} text @param {number} room in px */
-const fitting = (text, room) => (text.length * CHARACTER > room ? `${text.slice(0, Math.max(1, Math.floor(room / CHARACTER) - 1))}…` : text);
+function fitting(text, room) {
+  if (widthOfText(text) <= room) return text;
+  let [shown, left] = ["", room - WIDE];
+  for (const character of text) {
+    left -= widthOf(character);
+    if (left < 0) break;
+    shown += character;
+  }
+  return `${shown}…`;
+}
 
-/** @param {{scale: Scale, width: number, height: number, format: (value: number) => string, label?: string, ticks?: [number, string][]}} props */
-export function XAxis({ scale: x, width, height, format, label, ticks }) {
+/** How far a tick's text is moved, so that it ends within the chart. @param {number} place px @param {string} text @param {number} width of the chart in px */
+const shiftOf = (place, text, width) => Math.min(0, width - place - widthOfText(text) / 2);
+
+/** Ticks with their texts, as many as differ in them. @param {number[]} values @param {(value: number) => string} format @param {boolean} whole @returns {[number, string][]} */
+function named(values, format, whole) {
+  const all = values.filter((value) => !whole || Number.isInteger(value)).map((value) => /** @type {[number, string]} */ ([value, plain(format(value))]));
+  for (let every = 1; ; every++) {
+    const some = all.filter((_, place) => place % every === 0);
+    if (new Set(some.map(([, text]) => text)).size === some.length) return some;
+  }
+}
+
+/** @param {{scale: Scale, width: number, height: number, format: (value: number) => string, label?: string, ticks?: [number, string][], whole?: boolean}} props `whole`: there are no parts of what is counted */
+export function XAxis({ scale: x, width, height, format, label, ticks, whole = false }) {
   const base = height - MARGIN.bottom;
-  const shown = ticks ?? x.ticks(Math.max(2, Math.floor((width - 60) / 76))).map((value) => /** @type {[number, string]} */ ([value, plain(format(value))]));
+  const shown = ticks ?? named(x.ticks(Math.max(2, Math.floor((width - 60) / 76))), format, whole);
   return html`<g class="axis"><line x1=${MARGIN.left} x2=${width - MARGIN.right} y1=${base} y2=${base} />
-    ${shown.map(([value, text]) => html`<g transform=${`translate(${x(value)},${base})`}><line y2="4" /><text y="16" text-anchor="middle">${text}</text></g>`)}
+    ${shown.map(([value, text]) => html`<g transform=${`translate(${x(value)},${base})`}><line y2="4" /><text x=${shiftOf(x(value), text, width)} y="16" text-anchor="middle">${text}</text></g>`)}
     ${label && html`<text class="label" x=${width - MARGIN.right} y=${height - 2} text-anchor="end"><title>${label}</title>${fitting(label, width - MARGIN.right)}</text>`}</g>`;
 }
 
-/** @param {{scale: Scale, width: number, height: number, format: (value: number) => string, label?: string}} props */
-export function YAxis({ scale: y, width, height, format, label }) {
-  return html`<g class="axis">${y.ticks(Math.max(2, Math.floor(height / 48))).map((value) => html`<g transform=${`translate(0,${y(value)})`}>
-    <line class="gridline" x1=${MARGIN.left} x2=${width - MARGIN.right} /><text x=${MARGIN.left - 6} y="4" text-anchor="end">${plain(format(value))}</text></g>`)}
+/** @param {{scale: Scale, width: number, height: number, format: (value: number) => string, label?: string, whole?: boolean}} props `whole`: there are no parts of what is counted */
+export function YAxis({ scale: y, width, height, format, label, whole = false }) {
+  return html`<g class="axis">${named(y.ticks(Math.max(2, Math.floor(height / 48))), format, whole).map(([value, text]) => html`<g transform=${`translate(0,${y(value)})`}>
+    <line class="gridline" x1=${MARGIN.left} x2=${width - MARGIN.right} /><text x=${MARGIN.left - 6} y="4" text-anchor="end">${text}</text></g>`)}
     ${label && html`<text class="label" x=${MARGIN.left} y=${MARGIN.top - 2} text-anchor="start" dy="-2"><title>${label}</title>${fitting(label, width - MARGIN.left)}</text>`}</g>`;
 }
 

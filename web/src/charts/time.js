@@ -20,7 +20,7 @@ export function StackedBars({ rows, series, label, height = 190 }) {
   const total = rows.reduce((sum, row) => sum + row.values.reduce((all, value) => all + value, 0), 0);
   return html`<figure class="stack"><div class="plot" ref=${ref} style=${{ height: `${height}px` }}>${width > 0 && html`
     <svg width=${width} height=${height} role="img" aria-label=${`${label}: ${count(total)} in all (${series.map(([name], index) => `${count(rows.reduce((sum, row) => sum + row.values[index], 0))} ${name}`).join(", ")}), at most ${count(most)} at once.`}>
-      <${YAxis} scale=${y} width=${width} height=${height} format=${compact} />
+      <${YAxis} scale=${y} width=${width} height=${height} format=${compact} whole />
       ${rows.map((row) => {
         let base = 0;
         return html`<g><title>${`${absolute(row.at)}: ${series.map(([name], index) => `${count(row.values[index])} ${name}`).join(", ")}`}</title>

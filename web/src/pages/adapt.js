@@ -3,7 +3,7 @@ import { html, useState } from "../html.js";
 import { post, session, urlOf, useApi } from "../api.js";
 import { count, percent } from "../format.js";
 import { go, href } from "../router.js";
-import { Card, Code, Empty, Facts, Failed, Table, When } from "../ui/parts.js";
+import { Card, Code, Empty, Facts, Failed, Loaded, Table, When } from "../ui/parts.js";
 import { TargetHead } from "../ui/target.js";
 import { JobState } from "./jobs.js";
 
@@ -39,11 +39,11 @@ export default function Adapt({ id }) {
           ${state.error && html`<${Failed} error=${state.error} />`}
           <div><button class="button primary" disabled=${state.busy}>${state.busy ? "Starting …" : "Start"}</button></div></form>` : html`<${Empty} title="Your key may look, and not start work">A key of scope measure, or an admin's, can adapt targets.<//>`}
         <details><summary class="small">The same with curl</summary><${Code} text=${curl} /></details><//>
-      <${Card} title="What answers now">${now ? html`<${Facts} items=${[["Since", html`<${When} at=${now.created_unix_s} />`], ["Made of", now.predictor_id], ["Measured networks", count(now.support.length)], ["Left-out error", percent(/** @type {number|null|undefined} */ (now.metrics.support_loo_median_ape))]]} /><a href=${href(`/targets/${id}/quality`)}>How good is it?</a>` : html`<${Empty} title="The base predictor, unadapted">Its intervals are wide: it has seen no measurement of this target.<//>`}<//>
+      <${Card} title="What answers now"><${Loaded} call=${target} what="what answers" height=${120}>${() => now ? html`<${Facts} items=${[["Since", html`<${When} at=${now.created_unix_s} />`], ["Made of", html`<a href=${href(`/predictors/${now.predictor_id}`)}><code>${now.predictor_id}</code></a>`], ["Measured networks", count(now.support.length)], ["Left-out error", percent(/** @type {number|null|undefined} */ (now.metrics.support_loo_median_ape))]]} /><a href=${href(`/targets/${id}/quality`)}>How good is it?</a>` : html`<${Empty} title="The base predictor, unadapted">Its intervals are wide: it has seen no measurement of this target.<//>`}<//><//>
     </div>
-    <${Card} title="Adaptations" flush>${jobs.data?.items.length ? html`<${Table} caption="Adaptations of this target" rows=${jobs.data.items} columns=${[
+    <${Card} title="Adaptations" flush><${Loaded} call=${jobs} what="adaptations" height=${120}>${(/** @type {import("../../types").Schema<"Listed_JobRef_">} */ data) => data.items.length ? html`<${Table} caption="Adaptations of this target" rows=${data.items} columns=${[
       { name: "made", title: "Started", cell: (/** @type {any} */ row) => html`<a href=${href(`/jobs/${row.id}`)}><${When} at=${row.created_unix_s} /></a>` },
       { name: "state", title: "State", cell: (/** @type {any} */ row) => html`<${JobState} job=${row} />` },
       { name: "changed", title: "Last change", right: true, cell: (/** @type {any} */ row) => html`<${When} at=${row.updated_unix_s} />` },
-    ]} />` : html`<${Empty} title="None yet" />`}<//>`;
+    ]} />` : html`<${Empty} title="None yet" />`}<//><//>`;
 }

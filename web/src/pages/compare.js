@@ -2,10 +2,11 @@
 import { html } from "../html.js";
 import { useApi } from "../api.js";
 import { Scatter } from "../charts/scatter.js";
-import { count, digits, ms, percent, shortHash } from "../format.js";
+import { count, counted, digits, ms, percent, shortHash } from "../format.js";
 import { change, href } from "../router.js";
 import { ComparePredictors } from "../ui/compare_predictors.js";
 import { Blocks } from "../ui/blocks.js";
+import { PickTarget } from "../ui/pick.js";
 import { Badge, Bars, Card, Empty, Failed, Head, Loading, Stats, Table } from "../ui/parts.js";
 
 const SHOWN = 16;
@@ -29,8 +30,8 @@ function CompareTargets({ query, items }) {
   const [a, b] = [query.get("a") ?? items[0]?.id, query.get("b") ?? items[1]?.id];
   const call = useApi(a && b ? "compare" : null, { a, b });
   const named = (/** @type {string} */ id) => items.find((item) => item.id === id)?.label ?? id;
-  if (items.length < 2) return html`<${Card}><${Empty} title="There are not two targets yet" /><//>`;
-  return html`<search class="row" aria-label="Targets">${[["a", a], ["b", b]].map(([name, id]) => html`<label class="field">${name === "a" ? "This target" : "with that"}<select value=${id} onChange=${(/** @type {any} */ event) => change({ [name]: event.target.value })}>${items.map((item) => html`<option value=${item.id}>${item.label} · ${item.device_name}</option>`)}</select></label>`)}</search>
+  if (items.length < 2) return html`<${Card}><${Empty} title="There are not two targets yet">Start an agent on another device, or offer another runtime there: <code>latcast agent</code>.<//><//>`;
+  return html`<search class="row" aria-label="Targets">${[["a", a], ["b", b]].map(([name, id]) => html`<${PickTarget} name=${name === "a" ? "This target" : "with that"} value=${id} targets=${items} onPick=${(/** @type {string} */ one) => change({ [/** @type {string} */ (name)]: one })} />`)}</search>
     ${call.error ? html`<${Card}><${Failed} error=${call.error} again=${call.again} /><//>`
       : call.data ? html`<${Compared} data=${call.data} names=${[named(a), named(b)]} />` : html`<${Card}><${Loading} what="measurements of both" height=${420} /><//>`}
     <${Blocks} one=${a} other=${b} space=${query.get("space")} />`;
@@ -49,7 +50,7 @@ function Compared({ data, names }) {
     <${Operators} data=${data} />
     <${Card} title="Ranked most differently" flush><${Table} caption="Networks that the two targets rank most differently" rows=${data.moved} keyOf=${(/** @type {any} */ row) => row.rows[0]} columns=${[
       { name: "what", title: "Network", grow: true, cell: (/** @type {any} */ pair) => html`<span class="cut">${pair.graph ? html`<a href=${href(`/networks/${pair.graph}`, { measurement: pair.rows[0] })} title=${pair.text}>${pair.text ?? shortHash(pair.graph)}</a>` : pair.text}</span>` },
-      { name: "family", title: "Family", cell: (/** @type {any} */ pair) => pair.family || "–" },
+      { name: "family", title: "Family", cell: (/** @type {any} */ pair) => (pair.family ? html`<span class="cut" title=${pair.family}>${pair.family}</span>` : "–") },
       { name: "a", title: "Here", right: true, cell: (/** @type {any} */ pair) => html`${ms(pair.ms[0])} <span class="muted small">no. ${pair.ranks[0]}</span>` },
       { name: "b", title: "There", right: true, cell: (/** @type {any} */ pair) => html`${ms(pair.ms[1])} <span class="muted small">no. ${pair.ranks[1]}</span>` },
       { name: "ratio", title: "Ratio", right: true, cell: (/** @type {any} */ pair) => `× ${digits(pair.ms[1] / pair.ms[0])}` },
@@ -58,7 +59,7 @@ function Compared({ data, names }) {
 
 /** Which operators each is good at. @param {{data: Comparison}} props */
 function Operators({ data }) {
-  return html`<${Card} title="Operators" aside=${data.kernel_networks ? `kernels of ${count(data.kernel_networks)} networks` : ""} note="Time of each operator there over here, beside that of whole networks: what is dearer there than the rest is what that target is unfriendly to." flush>
+  return html`<${Card} title="Operators" aside=${data.kernel_networks ? `kernels of ${counted(data.kernel_networks, "network")}` : ""} note="Time of each operator there over here, beside that of whole networks: what is dearer there than the rest is what that target is unfriendly to." flush>
     ${data.operators.length ? html`<${Table} caption="Operators on both targets" rows=${data.operators} keyOf=${(/** @type {any} */ row) => row.name} columns=${[
       { name: "name", title: "Operator", grow: true, cell: (/** @type {any} */ row) => html`<span class="cut" title=${row.name}>${row.name}</span>` },
       { name: "a", title: "Share here", right: true, cell: (/** @type {any} */ row) => percent(row.shares[0]) },

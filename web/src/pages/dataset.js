@@ -8,7 +8,7 @@ import { absolute, compact, count, flops, ms, percent, shortHash, span } from ".
 import { change, go, href } from "../router.js";
 import { Act } from "../ui/act.js";
 import { HiddenRows } from "../ui/hidden.js";
-import { Badge, Bars, Card, Copy, Empty, Failed, Loaded, Loading, Table, When } from "../ui/parts.js";
+import { Badge, Bars, Card, Copy, Empty, Failed, Loaded, Loading, Missing, Table, When } from "../ui/parts.js";
 import { TargetHead } from "../ui/target.js";
 
 const PAGE = 20;
@@ -31,7 +31,7 @@ export default function Dataset({ id, query }) {
   const bins = useApi(`targets/${id}/bins`, filter);
   const sources = new Map((bins.data?.facets.source ?? []).map((/** @type {any} */ one) => [one.name, one.label ?? one.name]));
   const refine = (/** @type {Record<string, any>} */ changes) => change({ ...changes, offset: null });
-  if (target.error?.status === 404) return html`<${Failed} error=${target.error} />`;
+  if (target.error?.status === 404) return html`<${Missing} title="Target" crumbs=${[["Targets", "/targets"]]} error=${target.error} />`;
   return html`<${TargetHead} id=${id} target=${target.data}>
       <${Export} id=${id} filter=${filter} />
       <button type="button" class="button" aria-pressed=${query.has("hidden")} onClick=${() => change({ hidden: query.has("hidden") ? null : 1, cursor: null })}>Hidden rows</button>
@@ -47,7 +47,7 @@ export default function Dataset({ id, query }) {
             <button class="button" disabled=${offset === 0} onClick=${() => change({ offset: Math.max(0, offset - PAGE) || null })}>Previous</button>
             <button class="button" disabled=${offset + PAGE >= data.matched} onClick=${() => change({ offset: offset + PAGE })}>Next</button></span></div>`)}<//>
     <//>
-    ${bins.error && !bins.data ? html`<${Failed} error=${bins.error} again=${bins.again} />` : html`<${Charts} bins=${bins} filter=${filter} refine=${refine} />`}`;
+    ${bins.error && !bins.data ? html`<${Card} title="Charts"><${Failed} error=${bins.error} again=${bins.again} /><//>` : html`<${Charts} bins=${bins} filter=${filter} refine=${refine} />`}`;
 }
 
 /** The columns of the table; the last is as wide before the names of sources are known. @param {Map<string, string>} sources names by agent */
@@ -60,7 +60,7 @@ const COLUMNS = [
   { name: "what", title: "Network", grow: true, cell: (/** @type {any} */ row) => html`<${Network} row=${row} />` },
   { name: "ms", title: "Latency", right: true, sort: "ms", cell: (/** @type {any} */ row) => (row.failure_stage ? html`<${Badge} kind="bad" title=${row.failure_message}>failed: ${row.failure_stage}<//>` : html`<strong>${ms(row.median_ms)}</strong>`) },
   { name: "spread", title: "10–90 %", right: true, cell: (/** @type {any} */ row) => (row.p10_ms ? html`<span class="muted">${span(row.p10_ms, row.p90_ms)}</span>` : "–") },
-  { name: "noise", title: html`<abbr title="Interquartile range over median">Noise</abbr>`, right: true, sort: "noise", cell: (/** @type {any} */ row) => (row.median_ms && row.iqr_ms !== null ? html`<span class="row" style=${{ justifyContent: "flex-end" }}>${row.noisy && html`<${Badge} kind="warn">noisy<//>`}${percent(row.iqr_ms / row.median_ms)}</span>` : "–") },
+  { name: "noise", title: html`<abbr title="Interquartile range over median">Noise</abbr>`, right: true, sort: "noise", cell: (/** @type {any} */ row) => (row.median_ms && row.iqr_ms !== null ? html`<span class="row end">${row.noisy && html`<${Badge} kind="warn">noisy<//>`}${percent(row.iqr_ms / row.median_ms)}</span>` : "–") },
   { name: "samples", title: "Samples", right: true, cell: (/** @type {any} */ row) => (row.samples ? count(row.samples) : row.statistic === "samples" ? "–" : row.statistic) },
 ];
 
@@ -73,12 +73,14 @@ export function Network({ row }) {
 /** @param {{id: string, filter: any}} props */
 function Export({ id, filter }) {
   const [busy, setBusy] = useState("");
+  const [error, setError] = useState(/** @type {any} */ (null));
   const save = async (/** @type {string} */ kind) => {
     setBusy(kind);
-    await download(`targets/${id}/rows.${kind}`, filter, `${id}.${kind}`).finally(() => setBusy(""));
+    setError(null);
+    await download(`targets/${id}/rows.${kind}`, filter, `${id}.${kind}`).catch(setError).finally(() => setBusy(""));
   };
   const curl = `curl '${urlOf(`targets/${id}/rows.csv`, filter)}'`;
-  return html`${["csv", "parquet"].map((kind) => html`<button type="button" class="button" disabled=${!!busy} onClick=${() => save(kind)}>${busy === kind ? "Saving …" : kind === "csv" ? "CSV" : "Parquet"}</button>`)}<${Copy} text=${curl} label="Copy curl" />`;
+  return html`${["csv", "parquet"].map((kind) => html`<button type="button" class="button" disabled=${!!busy} onClick=${() => save(kind)}>${busy === kind ? "Saving …" : kind === "csv" ? "CSV" : "Parquet"}</button>`)}<${Copy} text=${curl} label="Copy curl" />${error && html`<span role="alert" class="badge bad wrap">${error.message}</span>`}`;
 }
 
 /** @param {{filter: any, bins: any, refine: (changes: any) => void, matched: any}} props */

@@ -1,8 +1,8 @@
 /** A machine: what it is, whether it is there, what it can do at best, and its targets. */
-import { html, useState } from "../html.js";
+import { html, useEffect, useRef, useState } from "../html.js";
 import { post, remove, session, useApi } from "../api.js";
 import { MARGIN, XAxis, YAxis, scale, useWidth } from "../charts/plot.js";
-import { absolute, bytes, count, digits, ms, percent } from "../format.js";
+import { absolute, bytes, count, counted, digits, ms, percent } from "../format.js";
 import { change, go, href } from "../router.js";
 import { Act } from "../ui/act.js";
 import { Card, Copy, Empty, Facts, Failed, Head, Loaded, Table, When } from "../ui/parts.js";
@@ -14,14 +14,14 @@ import { TargetState, errorOf } from "./targets.js";
 export default function Device({ id, query }) {
   const devices = useApi(`devices/${id}`, { target: query.get("target") }, { every: 15 });
   const [renaming, setRenaming] = useState(false);
-  return html`<${Loaded} call=${devices} what="the device" height=${420}>${(/** @type {import("../../types").Schema<"DevicePageOut">} */ data) => {
+  return html`<${Loaded} call=${devices} what="the device" height=${420} page=${{ title: "Device", crumbs: [["Overview", "/"]] }}>${(/** @type {import("../../types").Schema<"DevicePageOut">} */ data) => {
     const { device: row, targets: own, target: shown } = data;
     const { device } = row;
     const label = own.find((one) => one.id === shown)?.label;
     return html`<${Head} title=${row.name} crumbs=${[["Overview", "/"]]} lead=${html`<span class="row"><span>${device.processor}</span><${DeviceState} device=${row} /></span>`}><${Copy} text=${id} label="Copy id" />
-      ${session.value?.can_write && html`<button type="button" class="button" aria-expanded=${renaming} onClick=${() => setRenaming(!renaming)}>Rename</button>
+      ${session.value?.can_write && html`<button type="button" class="button" id="rename" aria-expanded=${renaming} onClick=${() => setRenaming(!renaming)}>Rename</button>
         <${Act} label="Hide" danger question="Hide it with its targets and measurements, and end its agent’s key?" run=${async () => { await remove(`devices/${id}`); go("/targets", { hidden: 1 }); }} />`}<//>
-      ${renaming && html`<${Rename} id=${id} name=${row.name} done=${() => { setRenaming(false); devices.again(); }} />`}
+      ${renaming && html`<${Rename} id=${id} name=${row.name} done=${() => { setRenaming(false); document.getElementById("rename")?.focus(); devices.again(); }} close=${() => { setRenaming(false); document.getElementById("rename")?.focus(); }} />`}
       ${row.quarantined_unix_s && html`<${Quarantine} id=${id} since=${row.quarantined_unix_s} done=${devices.again} />`}
       <div class="grid wide">
         <${Card} title="The machine"><${Facts} items=${[["Processor", `${device.processor} (${device.machine})`], ["Cores", `${device.physical_cores} physical, ${device.logical_cores} logical`], ["Memory", bytes(device.memory_bytes)],
@@ -31,21 +31,23 @@ export default function Device({ id, query }) {
           ${!row.online && html`<p class="note">Start its agent again with <code>latcast agent</code> on the device.</p>`}<//>
       </div>
       <${Card} title="Targets" flush>${own.length ? html`<${Table} caption="Targets of the device" rows=${own} columns=${[
-        { name: "label", title: "Target", grow: true, cell: (/** @type {any} */ one) => html`<a class="cut" href=${href(`/targets/${one.id}`)}>${one.label}</a>` },
+        { name: "label", title: "Target", grow: true, cell: (/** @type {any} */ one) => html`<a class="cut" href=${href(`/targets/${one.id}`)} title=${one.label}>${one.label}</a>` },
         { name: "state", title: "State", cell: (/** @type {any} */ one) => html`<${TargetState} target=${one} />` },
         { name: "measurements", title: "Measurements", right: true, cell: (/** @type {any} */ one) => count(one.measurements) },
         { name: "error", title: "Error", right: true, cell: errorOf },
-        { name: "bench", title: "Microbenchmarks", cell: (/** @type {any} */ one) => (one.microbench ? html`<button type="button" class="button quiet" aria-pressed=${one.id === shown} onClick=${() => change({ target: one.id })}>show ${one.microbench.entries}</button>` : html`<span class="muted">not run</span>`) },
+        { name: "bench", title: "Microbenchmarks", cell: (/** @type {any} */ one) => (one.microbench ? html`<button type="button" class="button quiet" aria-pressed=${one.id === shown} onClick=${() => change({ target: one.id })}>show ${counted(one.microbench.entries, "probe")}</button>` : html`<span class="muted">not run</span>`) },
       ]} />` : html`<${Empty} title="No targets" />`}<//>
       ${data.microbench ? html`<${Bench} data=${data.microbench} label=${label} newest=${data.newest} />` : data.newest && html`<${NewestCounters} newest=${data.newest} label=${label} />`}`;
   }}<//>`;
 }
 
-/** @param {{id: string, name: string, done: () => void}} props */
-function Rename({ id, name, done }) {
+/** @param {{id: string, name: string, done: () => void, close: () => void}} props */
+function Rename({ id, name, done, close }) {
   const [error, setError] = useState(/** @type {any} */ (null));
+  const field = useRef(/** @type {HTMLInputElement|null} */ (null));
+  useEffect(() => field.current?.select(), []);
   const save = (/** @type {any} */ event) => { event.preventDefault(); post(`devices/${id}/rename`, { name: event.target.elements.name.value.trim() }).then(done, setError); };
-  return html`<form class="card row" onSubmit=${save}><label class="field">Name<input name="name" value=${name} maxlength="100" required /></label><button class="button primary">Save</button>${error && html`<${Failed} error=${error} />`}</form>`;
+  return html`<form class="card row" onSubmit=${save} onKeyDown=${(/** @type {KeyboardEvent} */ event) => { if (event.key === "Escape") close(); }}><label class="field">Name<input ref=${field} name="name" value=${name} maxlength="100" required /></label><button class="button primary">Save</button><button type="button" class="button" onClick=${close}>Cancel</button>${error && html`<${Failed} error=${error} />`}</form>`;
 }
 
 /** @param {{id: string, since: number, done: () => void}} props */
@@ -56,7 +58,7 @@ function Quarantine({ id, since, done }) {
 
 /** What the newest measurement of a target counted, and what was absent. @param {{newest: import("../../types").Schema<"MeasurementOut">, label?: string}} props */
 function NewestCounters({ newest, label }) {
-  return html`<${Counters} runs=${newest.measurement.runs} aside=${html`<a href=${href(`/measurements/${newest.summary.id}`)}>in the newest measurement</a><span>${label}</span>`} />`;
+  return html`<${Counters} runs=${newest.measurement.runs} aside=${html`<a href=${href(`/measurements/${newest.summary.id}`)}>in the newest measurement</a><span class="cut" title=${label}>${label}</span>`} />`;
 }
 
 /** FLOPs and bytes of the probes whose size stands in their name. @param {string} name */
@@ -79,7 +81,7 @@ function Bench({ data, label, newest }) {
   const { values, spread = {}, missing = {} } = data.microbench;
   const probes = Object.entries(values).map(([name, value]) => ({ name, value: Number(value), work: workOf(name) })).filter((one) => one.work);
   return html`<div class="grid wide">
-    <div class="stack gap"><${Card} title="Roofline" aside=${label} note="What small known kernels reach: work against the bytes that they have to move at least. The slope is main memory; what lies above it stays in caches."><${Roofline} probes=${probes} /><//>${newest && html`<${NewestCounters} newest=${newest} label=${label} />`}</div>
+    <div class="stack gap"><${Card} title="Roofline" aside=${html`<span class="cut" title=${label}>${label}</span>`} note="What small known kernels reach: work against the bytes that they have to move at least. The slope is main memory; what lies above it stays in caches."><${Roofline} probes=${probes} /><//>${newest && html`<${NewestCounters} newest=${newest} label=${label} />`}</div>
     <${Card} title="Microbenchmarks" aside=${html`<${When} at=${data.created_unix_s} />`} flush><${Table} caption="Microbenchmarks" rows=${Object.entries(values)} keyOf=${(/** @type {any} */ row) => row[0]} columns=${[
       { name: "name", title: "Probe", cell: (/** @type {any} */ row) => html`<code>${row[0].replace(/_ms$/, "")}</code>` },
       { name: "value", title: "Value", right: true, cell: (/** @type {any} */ row) => (row[0].endsWith("_ms") ? ms(row[1]) : `× ${digits(row[1])}`) },
@@ -100,7 +102,7 @@ function Roofline({ probes, height = 340 }) {
   const ridge = peak / traffic;
   const x = scale([Math.min(0.08, ...points.map((point) => point.x)) / 1.3, Math.max(...points.map((point) => point.x)) * 1.6], [MARGIN.left, width - MARGIN.right], true);
   const y = scale([Math.min(...points.map((point) => point.y)) / 1.6, peak * 1.6], [height - MARGIN.bottom, MARGIN.top + 8], true);
-  return html`<div class="plot" ref=${ref} style=${{ height: `${height}px` }}>${width > 0 && html`<svg width=${width} height=${height} role="img" aria-label=${`Roofline: ${Math.round(peak)} GFLOP/s at best, ${Math.round(traffic)} GB/s at best.`}>
+  return html`<div class="plot" ref=${ref} style=${{ height: `${height}px` }}>${width > 0 && html`<svg width=${width} height=${height} role="img" aria-label=${`Roofline: ${digits(peak)} GFLOP/s at best, ${digits(traffic)} GB/s at best.`}>
     <${YAxis} scale=${y} width=${width} height=${height} format=${(/** @type {number} */ value) => digits(value, 2)} label="GFLOP/s" />
     <${XAxis} scale=${x} width=${width} height=${height} format=${(/** @type {number} */ value) => digits(value, 2)} label="FLOP for each byte" />
     <polyline fill="none" style=${{ stroke: "var(--series-2)" }} stroke-width="2" points=${`${x(x.domain[0])},${y(x.domain[0] * traffic)} ${x(ridge)},${y(peak)} ${x(x.domain[1])},${y(peak)}`} />

@@ -2,7 +2,7 @@
 import { html, useState } from "../html.js";
 import { useApi } from "../api.js";
 import { Scatter } from "../charts/scatter.js";
-import { count, flops, ms, shortHash } from "../format.js";
+import { count, counted, flops, ms, shortHash } from "../format.js";
 import { change, href } from "../router.js";
 import { Card, Empty, Failed, Legend, Loading, Table } from "../ui/parts.js";
 import { TargetHead } from "../ui/target.js";
@@ -16,7 +16,7 @@ export default function Frontier({ id, query }) {
   const data = call.data;
   return html`<${TargetHead} id=${id} target=${target.data} />
     ${call.error ? html`<${Card}><${Failed} error=${call.error} again=${call.again} /><//>` : !data ? html`<${Card}><${Loading} what="the frontier" height=${420} /><//>`
-      : !data.spaces.length ? html`<${Card}><${Empty} title="No architecture of a search space was measured here" /><//>` : html`<${Front} data=${data} />`}`;
+      : !data.spaces.length ? html`<${Card}><${Empty} title="No architecture of a search space was measured here">Measure some: <code>latcast profile --target ${id} --space zoo mobile/block=mbconv,depth=4,width=16,stages=4</code>.<//><//>` : html`<${Front} data=${data} />`}`;
 }
 
 /** @param {{data: import("../../types").Schema<"FrontierOut">}} props */
@@ -25,7 +25,7 @@ function Front({ data }) {
   const front = data.items.map(({ row, flops: work }) => ({ x: /** @type {number} */ (row.median_ms), y: work, token: "--series-2", href: href(`/measurements/${row.id}`), text: `${row.text ?? ""}: ${flops(work)} in ${ms(row.median_ms)}` }));
   const rest = data.scatter.points?.map(([row, work, latency]) => ({ x: latency, y: work, token: "--line-strong", href: href(`/measurements/${row}`), text: `${flops(work)} in ${ms(latency)}` })) ?? [];
   return html`<search class="row" aria-label="Search space"><label class="field"><span class="visually-hidden">Search space</span><select value=${data.space} onChange=${(/** @type {any} */ event) => change({ space: event.target.value })}>${data.spaces.map((one) => html`<option value=${one.name}>${one.name} (${count(one.count)})</option>`)}</select></label>
-      <span class="muted small">${count(data.networks)} networks, each by its newest steady measurement</span></search>
+      <span class="muted small">${counted(data.networks, "network")}, each by its newest steady measurement</span></search>
     <div class="grid wide"><${Card} title="Work against latency" aside=${data.scatter.points ? "each point leads to its measurement" : "the frontier alone: there are too many others"}>
       ${front.length ? html`<${Scatter} label="FLOPs against latency, the frontier marked" xLabel="latency" yLabel="FLOPs" xFormat=${ms} yFormat=${flops} height=${420} points=${[...rest, ...front]} />
       <${Legend} items=${[["on the frontier", "--series-2"], ["others: another does more work in less time", "--line-strong"]]} />` : html`<${Empty} title="Nothing steady was measured" />`}<//>

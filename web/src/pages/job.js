@@ -27,7 +27,7 @@ export function useLiveJob(id) {
 export default function Job({ id }) {
   const call = useLiveJob(id);
   const [error, setError] = useState(/** @type {any} */ (null));
-  return html`<${Loaded} call=${call} what="the job" height=${420}>${(/** @type {any} */ job) => html`
+  return html`<${Loaded} call=${call} what="the job" height=${420} page=${{ title: "Job", crumbs: [["Jobs", "/jobs"]] }}>${(/** @type {any} */ job) => html`
     <${Head} title=${{ adapt: "Adaptation", profile: "Measurement job", train: "Training" }[/** @type {"adapt"} */ (job.kind)] ?? job.kind} crumbs=${[["Jobs", "/jobs"]]} lead=${html`<span class="row"><${JobState} job=${job} /><span>made <${When} at=${job.created_unix_s} /></span>${job.target && html`<a href=${href(`/targets/${job.target}`)}>its target</a>`}</span>`}>
       ${session.value?.can_measure && OPEN.includes(job.state) && html`<button type="button" class="button danger" onClick=${() => post(`jobs/${id}/cancel`, {}).then(call.again, setError)}>Cancel the job</button>`}<//>
     ${error && html`<${Failed} error=${error} />`}
@@ -38,10 +38,10 @@ export default function Job({ id }) {
     ${job.kind === "train" && job.result?.predictor_id && html`<div><a class="button primary" href=${href(`/predictors/${job.result.predictor_id}`)}>See the predictor</a></div>`}
     ${job.kind === "adapt" && html`<${Support} job=${job} />`}
     <div class="grid wide">
-      <${Card} title="What was asked for"><${Facts} items=${[["Target", job.target], ["Network", job.graph && html`<a href=${href(`/networks/${job.graph}`)}><code>${shortHash(job.graph)}</code></a>`], ["Measurement", job.result?.measurement_id && html`<a href=${href(`/measurements/${job.result.measurement_id}`)}>${job.result.measurement_id}</a>`], ["Attempts", `${job.attempts} of ${job.max_attempts}`], ["Last change", html`<${When} at=${job.updated_unix_s} />`]]} /><details><summary>Request</summary><${Code} text=${JSON.stringify(job.request, null, 2)} /></details><//>
+      <${Card} title="What was asked for"><${Facts} items=${[["Target", job.target && html`<a href=${href(`/targets/${job.target}`)}><code>${job.target}</code></a>`], ["Network", job.graph && html`<a href=${href(`/networks/${job.graph}`)}><code>${shortHash(job.graph)}</code></a>`], ["Measurement", job.result?.measurement_id && html`<a href=${href(`/measurements/${job.result.measurement_id}`)}>${job.result.measurement_id}</a>`], ["Attempts", `${job.attempts} of ${job.max_attempts}`], ["Last change", html`<${When} at=${job.updated_unix_s} />`]]} /><details><summary>Request</summary><${Code} text=${JSON.stringify(job.request, null, 2)} /></details><//>
       <${Card} title="Attempts" flush>${job.reasons.length ? html`<${Table} caption="Attempts" rows=${job.reasons} keyOf=${(/** @type {any} */ row) => row.started_unix_s} columns=${[
         { name: "number", title: "No.", cell: (/** @type {any} */ row) => row.number }, { name: "by", title: "By", cell: (/** @type {any} */ row) => (row.process ? "the service" : "an agent") },
-        { name: "outcome", title: "Outcome", cell: (/** @type {any} */ row) => html`<span title=${row.message}>${row.outcome ?? "under way"}${row.stage ? ` (${row.stage})` : ""}</span>` },
+        { name: "outcome", title: "Outcome", cell: (/** @type {any} */ row) => html`<span>${row.outcome ?? "under way"}${row.stage ? ` (${row.stage})` : ""}${row.message && html`<span class="small muted why" title=${row.message}>${row.message}</span>`}</span>` },
         { name: "took", title: "Took", right: true, cell: (/** @type {any} */ row) => (row.ended_unix_s ? duration(row.ended_unix_s - row.started_unix_s) : html`<${When} at=${row.started_unix_s} />`) },
       ]} />` : html`<${Empty} title="Nobody has taken it yet" />`}<//>
     </div>`}<//>`;

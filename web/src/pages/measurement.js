@@ -1,7 +1,7 @@
 /** One measurement: every sample by process, what surrounded it, its kernels and counters. */
 import { html } from "../html.js";
 import { post, session, useApi } from "../api.js";
-import { absolute, bytes, clock, count, digits, duration, ms, percent, shortHash, signed, span } from "../format.js";
+import { absolute, bytes, clock, count, counted, digits, duration, ms, msLike, percent, shortHash, signed, span } from "../format.js";
 import { MARGIN, XAxis, YAxis, scale, useWidth } from "../charts/plot.js";
 import { href } from "../router.js";
 import { Act } from "../ui/act.js";
@@ -13,10 +13,10 @@ const TOKENS = ["--series-1", "--series-2", "--series-3", "--series-4"];
 /** @param {{id: string}} props */
 export default function Measurement({ id }) {
   const call = useApi(`measurements/${id}`);
-  return html`<${Loaded} call=${call} what="the measurement" height=${520}>${(/** @type {import("../../types").Schema<"MeasurementOut">} */ data) => {
+  return html`<${Loaded} call=${call} what="the measurement" height=${520} page=${{ title: `Measurement ${id}`, crumbs: [["Targets", "/targets"]] }}>${(/** @type {import("../../types").Schema<"MeasurementOut">} */ data) => {
     const { summary, measurement } = data;
     return html`<${Head} title=${`Measurement ${id}`} crumbs=${[["Targets", "/targets"], ["Dataset", `/targets/${summary.target}`]]}
-        lead=${html`<span class="row">${summary.text ? html`<span class="cut" style=${{ maxWidth: "60ch" }} title=${summary.text}>${summary.text}</span>` : shortHash(summary.graph ?? "")}<${When} at=${summary.created_unix_s} />${summary.noisy && html`<${Badge} kind="warn">noisy<//>`}${summary.hidden_unix_s && html`<${Badge} title="It teaches, answers and is listed no more">hidden<//>`}</span>`}>
+        lead=${html`<span class="row">${summary.text ? html`<span class="cut" style=${{ maxWidth: "52ch" }} title=${summary.text}>${summary.text}</span>` : shortHash(summary.graph ?? "")}<${When} at=${summary.created_unix_s} />${summary.noisy && html`<${Badge} kind="warn">noisy<//>`}${summary.hidden_unix_s && html`<${Badge} title="It teaches, answers and is listed no more">hidden<//>`}</span>`}>
         ${summary.graph && html`<a class="button" href=${href(`/networks/${summary.graph}`, { measurement: id })}>Show the network</a><${Copy} text=${summary.graph} label="Copy hash" />`}
         ${session.value?.can_write && (summary.hidden_unix_s ? html`<${Act} label="Show again" question="Let it teach and answer again?" run=${() => post("measurements/show", { ids: [Number(id)] }).then(call.again)} />`
           : html`<${Act} label="Hide" danger question="Hide it? Adaptations that learned from it end." run=${() => post("measurements/hide", { ids: [Number(id)] }).then(call.again)} />`)}<//>
@@ -25,7 +25,7 @@ export default function Measurement({ id }) {
         ["Latency", ms(summary.median_ms), `10–90 %: ${span(summary.p10_ms, summary.p90_ms)}`],
         ["Noise", percent((summary.iqr_ms ?? 0) / summary.median_ms), "interquartile range over median"],
         ["Between processes", percent(summary.process_spread), "highest over lowest median"],
-        ["Samples", count(summary.samples), `in ${count(measurement.runs.length)} processes`],
+        ["Samples", count(summary.samples), `in ${counted(measurement.runs.length, "process", "processes")}`],
         ...(data.forecast ? [["Forecast before", ms(data.forecast.latency_ms), `missed by ${signed(data.forecast.latency_ms / summary.median_ms - 1)}${data.forecast.interval_ms ? `; ${span(...data.forecast.interval_ms)}` : ""}`]] : []),
         ["Peak memory", bytes(summary.peak_memory_bytes || null), `loaded in ${ms(measurement.runs[0]?.load_ms)}`],
       ]} />`}
@@ -49,10 +49,10 @@ function Samples({ runs, median, height = 220 }) {
   const above = all.filter((value) => value > top).length;
   let place = 0;
   return html`<div class="plot" ref=${ref} style=${{ height: `${height}px` }}>${width > 0 && html`<svg width=${width} height=${height} role="img" aria-label=${`${all.length} samples from ${ms(sorted[0])} to ${ms(sorted[sorted.length - 1])}`}>
-    <${YAxis} scale=${y} width=${width} height=${height} format=${ms} />
+    <${YAxis} scale=${y} width=${width} height=${height} format=${msLike(median)} />
     ${runs.map((run, index) => html`<path style=${{ stroke: `var(${TOKENS[index % TOKENS.length]})` }} stroke-width=${all.length > 600 ? 2.5 : 6} stroke-linecap="round" fill="none" d=${run.samples_ms.map((/** @type {number} */ value) => `M${x(place++ + 0.5).toFixed(1)} ${y(Math.min(value, top)).toFixed(1)}h0`).join("")} />`)}
     <line x1=${MARGIN.left} x2=${width - MARGIN.right} y1=${y(median)} y2=${y(median)} style=${{ stroke: "var(--ink)" }} stroke-dasharray="3 3" /><text x=${width - MARGIN.right} y=${y(median) - 5} text-anchor="end">median ${ms(median)}</text>
-    <${XAxis} scale=${x} width=${width} height=${height} format=${count} label=${above ? `${above} slower samples are drawn at the top` : "sample"} /></svg>`}</div>`;
+    <${XAxis} scale=${x} width=${width} height=${height} format=${count} whole label=${above ? `${above} slower samples are drawn at the top` : "sample"} /></svg>`}</div>`;
 }
 
 /** @param {{runs: any[], graph: string, id: string}} props */
@@ -65,7 +65,7 @@ function Kernels({ runs, graph, id }) {
   return html`<${Card} title="Kernels" aside=${html`<a href=${href(`/networks/${graph}`, { measurement: id })}>on the graph</a>`}>
     <${Bars} rows=${shares.map(([name, share]) => ({ name, value: share, text: percent(share) }))} />
     <div class="tall" tabindex="0" role="region" aria-label="Kernels in order"><${Table} caption="Kernels in order of execution" rows=${kernels.slice(0, MOST_KERNELS)} keyOf=${(/** @type {any} */ row) => kernels.indexOf(row)} columns=${[
-      { name: "operator", title: "Kernel", cell: (/** @type {any} */ row) => row.operator },
+      { name: "operator", title: "Kernel", grow: true, cell: (/** @type {any} */ row) => html`<span class="cut" title=${row.operator}>${row.operator}</span>` },
       { name: "shape", title: "Output", cell: (/** @type {any} */ row) => html`<code>${(row.output_shapes[0] ?? []).join("×") || "scalar"}</code>` },
       { name: "ms", title: "Time", right: true, cell: (/** @type {any} */ row) => ms(row.time_ms) },
       { name: "share", title: "Share", right: true, cell: (/** @type {any} */ row) => percent(row.share) },
@@ -77,13 +77,19 @@ const CONDITIONS = /** @type {[string, string, (value: any) => any][]} */ ([
   ["frequency_mhz", "Clock", (value) => `${digits(value)} MHz`], ["temperature_c", "Temperature", (value) => `${digits(value)} °C`], ["governor", "Governor", String],
 ]);
 
+/** @param {{value: any, format?: (value: any) => any}} props words of the machine may be long */
+function Condition({ value, format = String }) {
+  if (value === null || value === undefined) return html`<td class="r">–</td>`;
+  return typeof value === "number" ? html`<td class="r">${format === String ? digits(value) : format(value)}</td>` : html`<td class="r"><span class="cut" title=${String(value)}>${format(value)}</span></td>`;
+}
+
 /** @param {{measurement: any, source: string, summary: any}} props */
 function Surroundings({ measurement, source, summary }) {
   const { before, after, settings } = measurement;
   const rest = Object.entries(before ?? {}).filter(([name, value]) => value !== null && typeof value !== "object" && !CONDITIONS.some(([known]) => known === name));
-  return html`<${Card} title="Conditions">${before ? html`<div class="scroll" tabindex="0" role="region" aria-label="Conditions before and after"><table><thead><tr><th></th><th class="r">before</th><th class="r">after</th></tr></thead><tbody>
-      ${CONDITIONS.filter(([name]) => before[name] !== undefined && before[name] !== null).map(([name, title, format]) => html`<tr><td class="nowrap">${title}</td><td class="r">${format(before[name])}</td><td class="r">${after?.[name] === undefined || after?.[name] === null ? "–" : format(after[name])}</td></tr>`)}
-      ${rest.map(([name, value]) => html`<tr><td>${name.replaceAll("_", " ")}</td><td class="r">${typeof value === "number" ? digits(value) : String(value)}</td><td class="r">${after?.[name] === undefined ? "–" : typeof after[name] === "number" ? digits(after[name]) : String(after[name])}</td></tr>`)}</tbody></table></div>` : html`<${Empty} title="Not recorded" />`}
+  return html`<${Card} title="Conditions">${before ? html`<div class="scroll" tabindex="0" role="region" aria-label="Conditions before and after"><table><caption class="visually-hidden">Conditions before and after</caption><thead><tr><th scope="col"><span class="visually-hidden">Condition</span></th><th scope="col" class="r">Before</th><th scope="col" class="r">After</th></tr></thead><tbody>
+      ${CONDITIONS.filter(([name]) => before[name] !== undefined && before[name] !== null).map(([name, title, format]) => html`<tr><td class="nowrap">${title}</td><${Condition} value=${before[name]} format=${format} /><${Condition} value=${after?.[name]} format=${format} /></tr>`)}
+      ${rest.map(([name, value]) => html`<tr><td>${name.replaceAll("_", " ")}</td><${Condition} value=${value} /><${Condition} value=${after?.[name]} /></tr>`)}</tbody></table></div>` : html`<${Empty} title="Not recorded" />`}
     <${Facts} items=${[["Source", html`<a href=${href(`/targets/${summary.target}`, { source: summary.agent ?? "none" })}>${source}</a>`], ["Job", summary.job && html`<a href=${href(`/jobs/${summary.job}`)}><code class="small">${summary.job}</code></a>`], ["Sentinel", measurement.sentinel_ms.length ? measurement.sentinel_ms.map(ms).join(", ") : "did not run"], ["Backend", settings.backend], ["Threads", settings.threads], ["Protocol", `version ${measurement.protocol_version}`],
       ["Took", before && after ? duration(after.time_unix_s - before.time_unix_s) : null], ["Feeds", measurement.feeds.length ? `${measurement.feeds.length} of its own` : "default"]]} /><//>`;
 }
@@ -95,6 +101,6 @@ export function Counters({ runs, aside = "for one run" }) {
   const rows = [...Object.entries(counters.values ?? {}).map(([name, value]) => ({ name, value })), ...Object.entries(counters.absent ?? {}).map(([name, why]) => ({ name, why }))];
   return html`<${Card} title="Counters" aside=${aside} flush><${Table} caption="Counters" rows=${rows} keyOf=${(/** @type {any} */ row) => row.name} columns=${[
     { name: "name", title: "Event", cell: (/** @type {any} */ row) => html`<code>${row.name}</code>` },
-    { name: "value", title: "Count", right: true, cell: (/** @type {any} */ row) => (row.value === undefined ? html`<span class="muted" style=${{ whiteSpace: "normal" }}>absent: ${row.why}</span>` : row.name.endsWith("-ns") || row.name === "task-clock" ? ms(row.value / 1e6) : digits(row.value)) },
+    { name: "value", title: "Count", right: true, cell: (/** @type {any} */ row) => (row.value === undefined ? html`<span class="muted text">absent: ${row.why}</span>` : row.name.endsWith("-ns") || row.name === "task-clock" ? ms(row.value / 1e6) : digits(row.value)) },
   ]} /><//>`;
 }

@@ -3,12 +3,13 @@ import { html, useEffect, useMemo, useState } from "../html.js";
 import { post, remove, saveAs, session, useApi } from "../api.js";
 import { fold } from "../charts/folding.js";
 import { GraphDrawing } from "../charts/graph.js";
-import { bytes, count, flops, ms, percent, shortHash } from "../format.js";
+import { bytes, count, counted, digits, flops, ms, percent, shortHash } from "../format.js";
 import { change, href } from "../router.js";
 import { Act } from "../ui/act.js";
 import { Beside } from "../ui/beside.js";
 import { useExplanation } from "../ui/explanation.js";
-import { Badge, Bars, Card, Copy, Empty, Facts, Failed, Head, Legend, Loaded, Loading, Stats, Table } from "../ui/parts.js";
+import { PickTarget } from "../ui/pick.js";
+import { Badge, Bars, Card, Copy, Empty, Facts, Failed, Head, Legend, Loaded, Loading, Missing, Stats, Table } from "../ui/parts.js";
 
 const MOST_ROWS = 100;
 const MOST_BLOCKS = 300;
@@ -35,16 +36,17 @@ export default function Network({ hash, query }) {
   const bounds = useMemo(() => (forecast.data && nodes.data ? boundsOf(kernelsOf("forecast", null, forecast.data, nodes.data.nodes)) : null), [forecast.data, nodes.data]);
   const [hidden, setHidden] = useState(false);
   const name = graph.data?.architecture?.text ?? shortHash(hash);
+  if (graph.error && !hidden) return html`<${Missing} title="Network" crumbs=${[["Try it", "/try"]]} error=${graph.error} again=${graph.again} />`;
   return html`<${Head} title="Network" crumbs=${[["Try it", "/try"]]} lead=${html`<span class="cut" style=${{ maxWidth: "80ch" }} title=${name}>${name}</span>`}>
       <a class="button" href=${href("/try", { graph: hash })}>Forecast it</a><${Copy} text=${hash} label="Copy hash" />
       ${session.value?.can_write && (hidden ? html`<${Act} label="Show again" question="Bring it back with its measurements?" run=${() => post(`graphs/${hash}/show`, {}).then(() => { setHidden(false); graph.again(); })} />`
         : html`<${Act} label="Hide" danger question="Hide the network with its measurements on all targets?" run=${() => remove(`graphs/${hash}`).then(() => setHidden(true))} />`)}<//>
     ${hidden && html`<p class="notice" role="status">It is hidden with its measurements: nothing learns from them or answers with them.</p>`}
-    ${graph.error ? html`<${Failed} error=${graph.error} />` : html`<${Loaded} call=${graph} what="the network" height=${84}>${(/** @type {import("../../types").Schema<"GraphOut">} */ data) => html`<${Stats} items=${[["Nodes", count(data.nodes), `opset ${data.opset}`], ["Work", flops(data.flops), `${flops(2 * data.macs)} in products`], ["Parameters", bytes(data.parameter_bytes)], ["Activations", bytes(data.activation_bytes)], ["Intensity", `${data.arithmetic_intensity.toFixed(1)}`, "FLOP for each byte"]]} />`}<//>`}
+    ${graph.error ? html`<${Failed} error=${graph.error} />` : html`<${Loaded} call=${graph} what="the network" height=${84}>${(/** @type {import("../../types").Schema<"GraphOut">} */ data) => html`<${Stats} items=${[["Nodes", count(data.nodes), `opset ${data.opset}`], ["Work", flops(data.flops), `${flops(2 * data.macs)} in products`], ["Parameters", bytes(data.parameter_bytes)], ["Activations", bytes(data.activation_bytes)], ["Intensity", `${digits(data.arithmetic_intensity)}`, "FLOP for each byte"]]} />`}<//>`}
     <search class="row" aria-label="What is shown">
       <label class="field"><span class="visually-hidden">Times</span><select value=${source} onChange=${(/** @type {any} */ event) => change({ source: event.target.value })}>
         ${measurement && html`<option value="measured">Measured (no. ${measurement})</option>`}<option value="forecast">Forecast</option></select></label>
-      ${source === "forecast" && html`<label class="field"><span class="visually-hidden">Target</span><select value=${target} onChange=${(/** @type {any} */ event) => change({ target: event.target.value })}>${(targets.data?.items ?? []).map((/** @type {any} */ one) => html`<option value=${one.id}>${one.label} · ${one.device_name}</option>`)}</select></label>`}
+      ${source === "forecast" && html`<${PickTarget} name="Target" hidden value=${target} targets=${targets.data?.items ?? []} onPick=${(/** @type {string} */ one) => change({ target: one })} />`}
       <label class="field"><span class="visually-hidden">Nodes are coloured by</span><select value=${query.get("colour") ?? "share"} onChange=${(/** @type {any} */ event) => change({ colour: event.target.value === "share" ? null : event.target.value })}><option value="share">Coloured by time</option><option value="bound">Coloured by what bounds</option></select></label>
       <label class="field"><span class="visually-hidden">Search nodes</span><input type="search" placeholder="Search nodes" value=${text} onInput=${(/** @type {any} */ event) => change({ q: event.target.value }, { replace: true })} /></label>
       ${kernels && html`<${Exports} kernels=${kernels} nodes=${nodes.data?.nodes ?? []} hash=${hash} />`}
@@ -106,7 +108,7 @@ function Shown({ nodes, kernels, waiting, chosen, setChosen, text, source, besid
   const node = chosen === null ? null : nodes[chosen];
   const mine = (kernels ?? []).filter((/** @type {any} */ kernel) => kernel.places.includes(chosen));
   return html`<div class="graph">
-    <${Card} title="Graph" aside=${marked.size ? html`<span role="status">${count(marked.size)} nodes match</span>` : "drag to move, scroll to zoom, choose a node"}>
+    <${Card} title="Graph" aside=${marked.size ? html`<span role="status">${counted(marked.size, "node matches", "nodes match")}</span>` : "drag to move, scroll to zoom, choose a node"}>
       ${nodes.length > WORTH_FOLDING && html`<div><button type="button" class="button" aria-pressed=${folding} onClick=${() => { setOpened(new Set()); setChosen(null); setFolding(!folding); }}>Folded into blocks</button> <span class="note">${folded ? "A block is unfolded where it is chosen." : `${count(nodes.length)} nodes are drawn.`}</span></div>`}
       <${GraphDrawing} nodes=${drawn.nodes} shares=${drawn.shares} tokens=${tokens} chosen=${folded && chosen !== null ? folded.blockOf[chosen] : chosen} marked=${drawn.marked} onChoose=${(/** @type {number|null} */ place) => setChosen(folded && place !== null ? folded.blocks[place].members[0] : place)} textOf=${label} />
       <${Legend} items=${tokens ? [["bound by compute", BOUND.compute], ["by memory", BOUND.memory], ["by the launch of kernels", BOUND.launch], ["part of a kernel, or no time", "--surface"]] : [["little of the time", "--heat-0"], ["", "--heat-1"], ["", "--heat-2"], ["most of the time", "--heat-3"], ["part of a kernel, or no time", "--surface"]]} /><//>
@@ -120,7 +122,7 @@ function Shown({ nodes, kernels, waiting, chosen, setChosen, text, source, besid
 
 /** @param {any} props */
 function Kernels({ kernels, waiting, source, setChosen }) {
-  if (waiting.error) return html`<${Card} title="Kernels"><${Failed} error=${waiting.error} /><//>`;
+  if (waiting.error) return html`<${Card} title="Kernels"><${Failed} error=${waiting.error} again=${waiting.again} /><//>`;
   if (!kernels) return html`<${Card} title="Kernels">${waiting.data ? html`<${Empty} title="No kernels were timed" />` : html`<${Loading} what="times" height=${240} />`}<//>`;
   if (!kernels.length) return html`<${Card} title="Kernels"><${Empty} title="No kernels">${waiting.data?.no_kernels}<//><//>`;
   const sums = new Map();
@@ -129,7 +131,7 @@ function Kernels({ kernels, waiting, source, setChosen }) {
   return html`<${Card} title="Kernels" aside=${`${count(kernels.length)}, ${ms(kernels.reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + one.ms, 0))} together`}>
     <${Bars} rows=${[...sums].sort((one, other) => other[1] - one[1]).slice(0, 7).map(([name, share]) => ({ name, value: share, text: percent(share) }))} />
     <div style=${{ maxHeight: "420px", overflowY: "auto" }} tabindex="0" role="region" aria-label="Kernels, the slowest first"><${Table} caption="Kernels, the slowest first" rows=${ranked} keyOf=${(/** @type {any} */ row) => ranked.indexOf(row)} columns=${[
-      { name: "operator", title: "Kernel", cell: (/** @type {any} */ row) => (row.places.length ? html`<button type="button" class="button quiet" onClick=${() => setChosen(row.places[0])}>${row.operator}</button>` : html`<span title="Of no node of the graph">${row.operator}</span>`) },
+      { name: "operator", title: "Kernel", cell: (/** @type {any} */ row) => (row.places.length ? html`<button type="button" class="button quiet" onClick=${() => setChosen(row.places[0])}><span class="cut" title=${row.operator}>${row.operator}</span></button>` : html`<span class="cut" title=${`${row.operator}, of no node of the graph`}>${row.operator}</span>`) },
       ...(source === "forecast" ? [{ name: "bound", title: "Bound by", cell: (/** @type {any} */ row) => html`<${Badge} kind=${row.bound === "compute" ? "accent" : row.bound === "memory" ? "warn" : ""}>${row.bound}<//>` }] : []),
       { name: "ms", title: "Time", right: true, cell: (/** @type {any} */ row) => ms(row.ms) },
       { name: "share", title: "Share", right: true, cell: (/** @type {any} */ row) => percent(row.share) },

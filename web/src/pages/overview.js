@@ -20,7 +20,7 @@ export default function Overview() {
         ["Jobs waiting", count(data.jobs.queued ?? 0), `${count(data.jobs.leased ?? 0)} in progress`],
       ]} />
       ${data.alerts.length > 0 && html`<${Card} title="Needs attention"><ul class="alerts">${data.alerts.map((/** @type {any} */ alert) => html`<li>
-        <${Badge} kind=${alert.level === "error" ? "bad" : "warn"}>${alert.subject}<//><span>${alert.text}</span></li>`)}</ul><//>`}
+        <${Badge} kind=${alert.level === "error" ? "bad" : "warn"} title=${alert.subject}><span class="cut">${alert.subject}</span><//><span>${alert.text}</span></li>`)}</ul><//>`}
       <div class="grid wide">
         <div class="stack gap"><${Card} title="Activity" aside="measurements an hour, last two days" >
           ${data.activity.some((/** @type {any} */ one) => one.measured + one.failed > 0)
@@ -40,7 +40,7 @@ export default function Overview() {
 const QUEUE = [
   { name: "kind", title: "Job", cell: (/** @type {any} */ row) => html`<a href=${href(`/jobs/${row.id}`)}>${row.kind}</a>` },
   { name: "state", title: "State", cell: (/** @type {any} */ row) => (row.state === "leased" ? html`<${Badge} kind="accent" dot>running<//>` : row.waiting ? html`<${Badge} kind="warn" title=${row.waiting}>waits<//>` : html`<${Badge}>queued<//>`) },
-  { name: "what", title: "Of", grow: true, cell: (/** @type {any} */ row) => html`<span class="cut" title=${row.what}>${row.what}</span>${row.why && html`<span class="small muted why">${row.why}</span>`}` },
+  { name: "what", title: "Of", grow: true, cell: (/** @type {any} */ row) => html`<span class="cut" title=${row.what}>${row.what}</span>${row.why && html`<span class="small muted why" title=${row.why}>${row.why}</span>`}` },
   { name: "since", title: "Since", right: true, cell: (/** @type {any} */ row) => html`<${When} at=${row.created_unix_s} />` },
 ];
 const DEVICES = [

@@ -31,7 +31,7 @@ export default function Quality({ id }) {
 /** @param {{quality: any, target: any, id: string}} props */
 function Report({ quality, target, id }) {
   const { pairs, over_time: record, adaptations } = quality;
-  const [heldOut, setHeldOut] = useState(true);
+  const [heldOut, setHeldOut] = useState(() => pairs.some((/** @type {any} */ pair) => !pair.support)); // where all were learned from, they are all there is to show
   const shown = useMemo(() => pairs.map((/** @type {any} */ pair, /** @type {number} */ place) => ({ ...pair, place })).filter((/** @type {any} */ pair) => !heldOut || !pair.support).map((/** @type {any} */ pair) => ({ ...pair, error: pair.predicted_ms / pair.measured_ms - 1, family: familyOf(pair) })), [pairs, heldOut]);
   const errors = /** @type {number[]} */ (shown.map((/** @type {any} */ pair) => Math.abs(pair.error)));
   const claimed = shown.filter((/** @type {any} */ pair) => pair.interval_ms);
@@ -47,7 +47,7 @@ function Report({ quality, target, id }) {
       ["Bias", signed(quantile(shown.map((/** @type {any} */ pair) => pair.error), 0.5)), "median signed error"],
       ["Networks", count(shown.length), supported ? `${count(supported)} in the support` : "not adapted: the base predictor"],
     ]} />
-    <label class="row small"><input type="checkbox" checked=${heldOut} onChange=${(/** @type {any} */ event) => setHeldOut(event.target.checked)} disabled=${!supported} />Leave out networks that the predictor was adapted with</label>
+    <label class="row small check"><input type="checkbox" checked=${heldOut} onChange=${(/** @type {any} */ event) => setHeldOut(event.target.checked)} disabled=${!supported || supported === pairs.length} />Leave out networks that the predictor was adapted with</label>
     <div class="grid wide">
       <${Card} title="Forecast against measured" aside="bars are 90 % intervals; a point leads to its measurement">
         <${Scatter} diagonal label="Forecast against measured latency" xLabel="measured" yLabel="forecast" xFormat=${ms} yFormat=${ms} height=${400}
@@ -69,7 +69,7 @@ function Report({ quality, target, id }) {
     <${Contenders} id=${id} />
     <${Card} title="Worst cases" flush><${Table} caption="Networks with the greatest errors" keyOf=${(/** @type {any} */ row) => row.row} rows=${[...shown].sort((one, other) => Math.abs(Math.log1p(other.error)) - Math.abs(Math.log1p(one.error))).slice(0, WORST)} columns=${[
       { name: "what", title: "Network", grow: true, cell: (/** @type {any} */ row) => html`<span class="cut">${row.graph ? html`<a href=${href(`/networks/${row.graph}`, { measurement: row.row, target: target?.id })} title=${row.text}>${row.text ?? shortHash(row.graph)}</a>` : row.text}</span>` },
-      { name: "family", title: "Family", cell: (/** @type {any} */ row) => row.family },
+      { name: "family", title: "Family", cell: (/** @type {any} */ row) => html`<span class="cut" title=${row.family}>${row.family}</span>` },
       { name: "measured", title: "Measured", right: true, cell: (/** @type {any} */ row) => html`<a href=${href(`/measurements/${row.row}`)}>${ms(row.measured_ms)}</a>` },
       { name: "forecast", title: "Forecast", right: true, cell: (/** @type {any} */ row) => ms(row.predicted_ms) },
       { name: "interval", title: "90 % interval", right: true, cell: (/** @type {any} */ row) => (row.interval_ms ? html`<span class="muted">${span(row.interval_ms[0], row.interval_ms[1])}</span>` : "–") },

@@ -34,7 +34,7 @@ export default function Targets({ query }) {
 
 const COLUMNS = [
   { name: "label", title: "Target", grow: true, sort: "label", cell: (/** @type {any} */ row) => html`<a class="cut" href=${href(`/targets/${row.id}`)} title=${row.label}>${row.label}</a>` },
-  { name: "device", title: "Device", sort: "device_name", cell: (/** @type {any} */ row) => (row.device_id ? html`<a href=${href(`/devices/${row.device_id}`)}>${row.device_name}</a>` : html`<span class="muted">${row.device_name}</span>`) },
+  { name: "device", title: "Device", sort: "device_name", cell: (/** @type {any} */ row) => (row.device_id ? html`<a class="cut" href=${href(`/devices/${row.device_id}`)} title=${row.device_name}>${row.device_name}</a>` : html`<span class="cut muted" title=${row.device_name}>${row.device_name}</span>`) },
   { name: "state", title: "State", cell: (/** @type {any} */ row) => html`<span class="row"><${TargetState} target=${row} />${row.adaptation?.warning && html`<${Badge} kind="bad" title=${row.adaptation.warning}>poor<//>`}</span>` },
   { name: "measurements", title: "Measurements", right: true, sort: "measurements", cell: (/** @type {any} */ row) => count(row.measurements) },
   { name: "error", title: html`<abbr title="Median absolute error on networks of the support, each forecast without itself">Error</abbr>`, right: true, cell: (/** @type {any} */ row) => errorOf(row) },

@@ -2,6 +2,7 @@
 import { html } from "../html.js";
 import { digits, ms } from "../format.js";
 import { change } from "../router.js";
+import { PickTarget } from "./pick.js";
 import { Card, Empty, Failed, Loading, Table } from "./parts.js";
 
 /** Milliseconds by operator. @param {{operator: string, ms: number}[]} kernels */
@@ -18,8 +19,7 @@ function sums(kernels) {
 export function Beside({ kernels, other, beside, target, targets }) {
   const others = targets.filter((one) => one.id !== target);
   if (!others.length) return null;
-  const pick = html`<label class="field"><span class="visually-hidden">Beside</span><select value=${beside ?? ""} onChange=${(/** @type {any} */ event) => change({ beside: event.target.value || null })}>
-    <option value="">Another target …</option>${others.map((one) => html`<option value=${one.id}>${one.label} · ${one.device_name}</option>`)}</select></label>`;
+  const pick = html`<${PickTarget} name="Beside" hidden value=${beside} targets=${others} none="Another target …" onPick=${(/** @type {string} */ one) => change({ beside: one || null })} />`;
   return html`<${Card} title="Side by side">${pick}
     ${beside && (other.error ? html`<${Failed} error=${other.error} />` : !other.data ? html`<${Loading} what="times of the other target" height=${160} />`
       : html`<${Operators} one=${sums(kernels)} other=${sums(other.data.kernels.map((/** @type {any} */ kernel) => ({ operator: kernel.operator, ms: kernel.latency_ms })))} />`)}<//>`;

@@ -4,6 +4,7 @@ import { post, useApi } from "../api.js";
 import { Scatter } from "../charts/scatter.js";
 import { count, digits, familyOf, ms, percent, shortHash, signed } from "../format.js";
 import { change, href } from "../router.js";
+import { PickTarget } from "./pick.js";
 import { Bars, Card, Empty, Failed, Loading, Stats, Table } from "./parts.js";
 
 const MOST_ROWS = 1000;
@@ -25,12 +26,13 @@ export function ComparePredictors({ query, targets }) {
   const error = contenders.error ?? trained.error ?? rows.error;
   const label = (/** @type {string} */ name) => `${kinds.get(name) ?? ""} ${name}`.trim();
   const networks = useMemo(() => [...new Map((rows.data?.items ?? []).filter((row) => row.graph).map((row) => [row.graph, row])).values()].slice(0, MOST_NETWORKS), [rows.data]);
+  if (!target) return html`<${Card}><${Empty} title="No target yet">Start an agent on a device: <code>latcast agent</code>. Predictors are compared on what was measured there.<//><//>`;
   return html`<search class="row" aria-label="Predictors">
-      <label class="field">Target<select value=${target} onChange=${(/** @type {any} */ event) => change({ a: event.target.value, p: null, q: null })}>${targets.map((item) => html`<option value=${item.id}>${item.label} · ${item.device_name}</option>`)}</select></label>
+      <${PickTarget} name="Target" value=${target} targets=${targets} onPick=${(/** @type {string} */ one) => change({ a: one, p: null, q: null })} />
       ${names.length > 1 && [["p", "This predictor", p], ["q", "with that", q]].map(([key, title, chosen]) => html`<label class="field">${title}<select value=${chosen} onChange=${(/** @type {any} */ event) => change({ [key]: event.target.value })}>${names.map((name) => html`<option value=${name}>${label(name)}</option>`)}</select></label>`)}</search>
     ${error ? html`<${Card}><${Failed} error=${error} /><//>` : !contenders.data || !trained.data || !rows.data ? html`<${Card}><${Loading} what="predictors" height=${420} /><//>`
-      : names.length < 2 ? html`<${Card}><${Empty} title="There are not two predictors for this target">Train another one.<//><//>`
-        : !networks.length ? html`<${Card}><${Empty} title="No network was measured on this target" /><//>` : html`<${Both} key=${`${target} ${p} ${q}`} target=${target} names=${[p, q]} labels=${[label(p), label(q)]} rows=${networks} />`}`;
+      : names.length < 2 ? html`<${Card}><${Empty} title="There are not two predictors for this target"><a href=${href("/train")}>Train another one.</a><//><//>`
+        : !networks.length ? html`<${Card}><${Empty} title="No network was measured on this target">Measure some, or <a href=${href(`/targets/${target}/adapt`)}>adapt it</a>.<//><//>` : html`<${Both} key=${`${target} ${p} ${q}`} target=${target} names=${[p, q]} labels=${[label(p), label(q)]} rows=${networks} />`}`;
 }
 
 /** @param {{target: string, names: string[], labels: string[], rows: any[]}} props */

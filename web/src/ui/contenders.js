@@ -1,7 +1,7 @@
 /** Who contends to answer for a target, and how far each is believed. */
 import { html } from "../html.js";
 import { useApi } from "../api.js";
-import { count, digits, ms, percent } from "../format.js";
+import { counted, digits, ms, percent } from "../format.js";
 import { Badge, Card, Empty, Failed, Loading, Table } from "./parts.js";
 
 /** @typedef {import("../../types").Schema<"ContenderOut">} Contender */
@@ -13,7 +13,7 @@ export function Contenders({ id }) {
   return html`<${Card} title="Contenders" note="Predictors that could answer, each judged on measured networks that it was not shown; forecasts are weighed by how far each is believed." flush>
     ${call.error ? html`<${Failed} error=${call.error} again=${call.again} />` : !call.data ? html`<${Loading} what="contenders" height=${160} />`
       : !spaces.length ? html`<${Empty} title="Nobody contends yet">Adapt the target: predictors are judged by what is measured for it.<//>`
-        : spaces.map((space) => html`<section class="stack part"><h3>${space.space ?? "Graphs"} <span class="muted small">${space.adapted ? `adapted to ${count(space.measurements)} networks` : "unadapted"}</span></h3>
+        : spaces.map((space) => html`<section class="stack part"><h3>${space.space ?? "Graphs"} <span class="muted small">${space.adapted ? `adapted to ${counted(space.measurements, "network")}` : "unadapted"}</span></h3>
           ${space.standings.length ? html`<${Table} caption=${`Contenders for ${space.space ?? "graphs"}`} rows=${space.standings} keyOf=${(/** @type {Contender} */ row) => row.name} columns=${COLUMNS} />` : html`<p class="note">${space.predictor} answers alone.</p>`}</section>`)}<//>`;
 }
 

@@ -1,5 +1,5 @@
 /** What was taken out of sight: measurements of a target, and whole targets and devices. */
-import { html } from "../html.js";
+import { html, useState } from "../html.js";
 import { post, session, useApi } from "../api.js";
 import { ms, shortHash } from "../format.js";
 import { change, href } from "../router.js";
@@ -18,9 +18,15 @@ export function HiddenRows({ id, query }) {
       { name: "what", title: "Network", grow: true, cell: (/** @type {any} */ row) => html`<span class="cut" title=${row.text}>${row.text ?? shortHash(row.graph ?? "")}</span>` },
       { name: "ms", title: "Latency", right: true, cell: (/** @type {any} */ row) => ms(row.median_ms) },
       { name: "hidden", title: "Hidden", right: true, cell: (/** @type {any} */ row) => html`<${When} at=${row.hidden_unix_s} />` },
-      ...(session.value?.can_write ? [{ name: "act", title: "", right: true, cell: (/** @type {any} */ row) => html`<button type="button" class="button" onClick=${() => post("measurements/show", { ids: [row.id] }).finally(call.again)}>Show again</button>` }] : []),
+      ...(session.value?.can_write ? [{ name: "act", title: "", right: true, cell: (/** @type {any} */ row) => html`<${Again} id=${row.id} done=${call.again} />` }] : []),
     ]} /><div class="pager"><span></span><span class="row">${cursor && html`<button type="button" class="button" onClick=${() => history.back()}>Previous</button>`}<button type="button" class="button" disabled=${!data.next_cursor} onClick=${() => change({ cursor: data.next_cursor })}>Next</button></span></div>`
       : html`<${Empty} title="Nothing is hidden" />`)}<//><//>`;
+}
+
+/** @param {{id: number, done: () => void}} props */
+function Again({ id, done }) {
+  const [error, setError] = useState(/** @type {any} */ (null));
+  return html`<button type="button" class="button" onClick=${() => post("measurements/show", { ids: [id] }).then(done, setError)}>Show again</button>${error && html`<span role="alert" class="badge bad wrap">${error.message}</span>`}`;
 }
 
 /** Devices and targets that were taken out of sight. @param {{changed: () => void}} props */

@@ -64,7 +64,7 @@ export function Badge({ kind = "", dot = false, title, children }) {
 
 /** @param {{title: string, children?: any}} props */
 export function Empty({ title, children }) {
-  return html`<div class="empty"><strong>${title}</strong>${children}</div>`;
+  return html`<div class="empty"><strong>${title}</strong>${children && html`<div>${children}</div>`}</div>`;
 }
 
 /** @param {{error: any, again?: () => void}} props */
@@ -72,16 +72,22 @@ export function Failed({ error, again }) {
   return html`<div class="failed" role="alert"><p>${error.message}</p>${again && html`<button type="button" class="button" onClick=${again}>Try again</button>`}</div>`;
 }
 
+/** A page that has nothing but why not. @param {{title: string, crumbs?: [string, string][], error: any, again?: () => void}} props */
+export function Missing({ title, crumbs, error, again }) {
+  return html`<${Head} title=${title} crumbs=${crumbs} /><${Card}><${Failed} error=${error} again=${error.status === 404 ? undefined : again} /><//>`;
+}
+
 /** @param {{what: string, height?: number}} props */
 export function Loading({ what, height = 120 }) {
-  return html`<div class="skeleton" role="status" style=${{ height: `${height}px` }}><span class="visually-hidden">Loading ${what} …</span></div>`;
+  return html`<div class="skeleton" role="status" style=${{ height: `${height}px` }}><span>Loading ${what} …</span></div>`;
 }
 
 /**
  * What a call gives, or how it stands.
- * @param {{call: any, what: string, height?: number, children: (data: any) => any}} props
+ * @param {{call: any, what: string, height?: number, page?: {title: string, crumbs?: [string, string][]}, children: (data: any) => any}} props `page` is what stands above where the data is the whole page
  */
-export function Loaded({ call, what, height, children }) {
+export function Loaded({ call, what, height, page, children }) {
+  if (call.data === undefined && page) return call.error ? html`<${Missing} ...${page} error=${call.error} again=${call.again} />` : html`<${Head} ...${page} lead=" " /><${Loading} what=${what} height=${height} />`;
   if (call.data === undefined) return call.error ? html`<${Failed} error=${call.error} again=${call.again} />` : html`<${Loading} what=${what} height=${height} />`;
   return html`<div class=${`stack ${call.loading && call.stale ? "dim" : ""}`} aria-busy=${call.loading}>${children(call.data)}</div>`;
 }

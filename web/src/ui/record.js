@@ -1,7 +1,7 @@
 /** How good forecasts were that stood when networks were measured, over time. */
 import { html } from "../html.js";
 import { Band } from "../charts/time.js";
-import { count, percent } from "../format.js";
+import { count, counted, percent } from "../format.js";
 import { Empty } from "./parts.js";
 
 /** @typedef {import("../../types").Schema<"Period">} Period */
@@ -21,5 +21,5 @@ export function Record({ periods, level = 0.9 }) {
       <${Band} edges=${edges} middle=${covered} label="Share of intervals that held over time" format=${(/** @type {number} */ value) => percent(value, 0)} zero top=${ALL} mark=${level} height=${130} token="--series-3" />`}
     ${drift.some((value) => value !== null) && html`<h3>Sentinel, against when the target was adapted</h3>
       <${Band} edges=${edges} middle=${drift} label="The machine's time over that of the adaptation" format=${(/** @type {number} */ value) => `× ${value.toFixed(2)}`} mark=${1} height=${130} token="--series-2" />`}
-    <p class="note">${count(periods.reduce((sum, one) => sum + one.scored, 0))} forecasts that were measured later; each point is ${count(periods[0].scored)} of them.</p></div>`;
+    <p class="note">${counted(periods.reduce((sum, one) => sum + one.scored, 0), "forecast that was measured later", "forecasts that were measured later")}; each point is ${count(periods[0].scored)} of them.</p></div>`;
 }

@@ -3,6 +3,8 @@
 Factors and tilts move all kernels of a class alike, or along a few shapes. A kernel that was timed on the target says
 more of kernels of its class with nearly its shapes: residuals of log time have an exponential covariance over the
 network's standardised inputs, class by class (Rasmussen and Williams, Gaussian Processes, sections 2.2 and 4.2.1).
+Its peak is blunt: exp(-(√(d² + b²) - b) / r) is a covariance, too, for √(t + b²) - b is a Bernstein function of t, and
+it is smooth, so that `predictors.kinds.kernel_sum.part_curves` can read it off a few sizes.
 """
 
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ __all__ = ["KernelResiduals"]
 
 _REACH = 4.0
 """Distance over the standardised inputs in which the covariance falls to 1/e."""
+_BLUNT = 0.2
+"""Distance within which two kernels are nearly the same."""
 _STD = 0.25
 """Standard deviation of what factors leave of a kernel's log time."""
 _NOISE_STD = 0.3
@@ -44,11 +48,13 @@ class KernelResiduals:
         numbers: float32 (n, f), inputs of the network, standardised.
         classes: int64 (n,), index into `CLASSES`.
         weights: float64 (n,), of the covariance with each kernel.
+        blunt: distance within which the covariance is flat; zero in artifacts that do not say it.
     """
 
     numbers: Floats
     classes: Indices
     weights: FloatArray
+    blunt: float = _BLUNT
 
     @classmethod
     def fit(cls, inputs: KernelInputs, kernels: Kernels, labels: Labels, u: FloatArray) -> "KernelResiduals | None":
@@ -76,7 +82,7 @@ class KernelResiduals:
         weights = np.zeros(len(kept))
         for kind in np.unique(classes):
             mine = np.flatnonzero(classes == kind)
-            covariance = _covariance(numbers[mine], numbers[mine]) + np.diag(noise[mine])
+            covariance = _covariance(numbers[mine], numbers[mine], _BLUNT) + np.diag(noise[mine])
             weights[mine] = np.linalg.solve(covariance, mean[mine])
         return cls(numbers=numbers, classes=classes, weights=weights)
 
@@ -89,12 +95,14 @@ class KernelResiduals:
         for kind in np.unique(self.classes):
             theirs, mine = np.flatnonzero(inputs.classes == kind), self.classes == kind
             if len(theirs):
-                total[theirs] = _covariance(inputs.numbers[theirs], self.numbers[mine]) @ self.weights[mine]
+                covariance = _covariance(inputs.numbers[theirs], self.numbers[mine], self.blunt)
+                total[theirs] = covariance @ self.weights[mine]
         return total
 
     def to_arrays(self, prefix: str) -> dict[str, np.ndarray[Any, Any]]:
         """Arrays for an artifact."""
-        return {f"{prefix}{name}": getattr(self, name) for name in ("numbers", "classes", "weights")}
+        arrays = {f"{prefix}{name}": getattr(self, name) for name in ("numbers", "classes", "weights")}
+        return {**arrays, f"{prefix}blunt": np.array(self.blunt)}
 
     @classmethod
     def from_artifact(cls, artifact: Artifact, prefix: str, width: int) -> Self:
@@ -107,8 +115,12 @@ class KernelResiduals:
         classes, weights = (artifact.array(f"{prefix}{name}", ndim=1) for name in ("classes", "weights"))
         if numbers.shape != (len(classes), width) or weights.shape != classes.shape:
             raise ArtifactError("The artifact's kernels of a target do not fit each other: it is corrupt.")
+        name = f"{prefix}blunt"
         return cls(
-            numbers=numbers.astype(np.float32), classes=classes.astype(np.int64), weights=weights.astype(np.float64)
+            numbers=numbers.astype(np.float32),
+            classes=classes.astype(np.int64),
+            weights=weights.astype(np.float64),
+            blunt=float(artifact.array(name, ndim=0)) if name in artifact.arrays else 0.0,
         )
 
 
@@ -126,7 +138,8 @@ def _costliest(classes: Indices, cost: FloatArray) -> Indices:
     return np.asarray(np.sort(order[rank < _MOST_OF_CLASS]), dtype=np.int64)
 
 
-def _covariance(left: Floats, right: Floats) -> FloatArray:
+def _covariance(left: Floats, right: Floats, blunt: float) -> FloatArray:
     a, b = left.astype(np.float64), right.astype(np.float64)
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    return np.asarray(_STD**2 * np.exp(-np.sqrt(np.maximum(squared, 0.0)) / _REACH))
+    distance = np.sqrt(np.maximum(squared, 0.0) + blunt**2) - blunt
+    return np.asarray(_STD**2 * np.exp(-distance / _REACH))

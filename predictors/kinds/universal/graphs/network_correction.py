@@ -11,13 +11,15 @@ from latcast.schema import BackendUnavailableError, TargetId
 from predictors.artifact import Artifact
 from predictors.base import FloatArray, Progress
 from predictors.data.splits import target_ids
+from predictors.features.kernels import KernelTable
+from predictors.kinds.kernel_sum.correction import Graphs
 from predictors.kinds.kernel_sum.residual import ResidualTrees
 from predictors.kinds.kernel_sum.sums import Kernels, Labels
 from predictors.kinds.kernel_sum.training_set import KernelBatch, TrainingSet
 from predictors.kinds.universal.graphs.kernel_network import KernelEncoding, KernelEnsemble, KernelInputs, KernelNetwork
 from predictors.kinds.universal.graphs.kernel_residuals import KernelResiduals
 from predictors.kinds.universal.graphs.tilts import kernel_tilts
-from predictors.kinds.universal.graphs.whole_graphs import graph_features, is_whole
+from predictors.kinds.universal.graphs.whole_graphs import as_wholes, graph_features, is_whole, typical_shapes
 
 __all__ = ["NetworkCorrection"]
 
@@ -101,12 +103,24 @@ class NetworkCorrection:
 
     def log_factor(self, batch: KernelBatch, tilts: FloatArray) -> FloatArray:
         """The networks' mean, the factor of each kernel's graph, and what is particular to its target, float64 (K,)."""
-        inputs = self._encode(batch)
-        by_network = self._ensemble.predict(inputs)
+        by_network, by_target = self.of_kernels(batch).T
         kernels = batch.kernels(by_network, tilts)
-        factor = self.whole_graphs.predict(graph_features(kernels, batch.table, inputs.traits))
-        by_graph = np.where(is_whole(kernels), factor, 0.0)[kernels.rows]
-        return by_network + by_graph + self._by_target(batch, inputs)
+        by_graph = self.of_graphs(kernels, as_wholes(batch.table, batch.targets))
+        return np.asarray(by_network + by_graph[kernels.rows] + by_target)
+
+    def of_kernels(self, batch: KernelBatch) -> FloatArray:
+        """(the networks' mean, what is particular to the target), float64 (K, 2)."""
+        inputs = self.encoding.encode(batch.table, batch.targets, batch.costs)
+        return np.stack([self._ensemble.predict(inputs), self._by_target(batch, inputs)], axis=1)
+
+    def shapes(self, table: KernelTable) -> FloatArray:
+        """Shapes of which trees see the mean, float64 (K, 10)."""
+        return typical_shapes(table)
+
+    def of_graphs(self, kernels: Kernels, graphs: Graphs) -> FloatArray:
+        """The trees' factor, float64 (n,); zero of graphs that are too small."""
+        factor = self.whole_graphs.predict(graph_features(kernels, graphs, self.encoding.multi_hot(graphs.targets)))
+        return np.where(is_whole(kernels), factor, 0.0)
 
     def without_target(self, target: TargetId) -> Self:
         """The correction without what a target's own kernels say."""
@@ -118,7 +132,8 @@ class NetworkCorrection:
         self, target: TargetId, batch: KernelBatch, kernels: Kernels, labels: Labels, u: FloatArray
     ) -> Self:
         """The correction with what a target's timed kernels say; the same where none was timed."""
-        residuals = KernelResiduals.fit(self._encode(batch), kernels, labels, u)
+        inputs = self.encoding.encode(batch.table, batch.targets, batch.costs)
+        residuals = KernelResiduals.fit(inputs, kernels, labels, u)
         return self if residuals is None else replace(self, own_kernels={**self.own_kernels, target: residuals})
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -169,9 +184,6 @@ class NetworkCorrection:
                 for i, name in enumerate(own_kernels)
             },
         )
-
-    def _encode(self, batch: KernelBatch) -> KernelInputs:
-        return self.encoding.encode(batch.table, batch.targets, batch.costs)
 
     def _by_target(self, batch: KernelBatch, inputs: KernelInputs) -> FloatArray:
         correction = np.zeros(len(inputs))

@@ -6,11 +6,15 @@ what: networks that are alike in these are forecast wrong by alike factors. Tree
 of forecasts that did not see the graph.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from latcast.schema import Target
 from predictors.base import FloatArray, Progress
 from predictors.features.kernels import KernelTable, column_places
+from predictors.kinds.kernel_sum.correction import Graphs
 from predictors.kinds.kernel_sum.model import MIN_KERNELS
 from predictors.kinds.kernel_sum.multipliers import Multipliers
 from predictors.kinds.kernel_sum.residual import Growth, ResidualTrees
@@ -18,7 +22,7 @@ from predictors.kinds.kernel_sum.sums import Kernels
 from predictors.kinds.kernel_sum.training_set import TrainingSet
 from predictors.kinds.universal.graphs.kernel_network import KernelEncoding
 
-__all__ = ["graph_features", "is_whole", "learn_whole_graphs"]
+__all__ = ["as_wholes", "graph_features", "is_whole", "learn_whole_graphs", "typical_shapes"]
 
 _FEWEST_GRAPHS = 100
 """Graphs of some kernels each, from which trees can learn what graphs have in common."""
@@ -30,12 +34,24 @@ _TYPICAL = column_places((
 """Shapes of which the trees see the mean over a graph's time, in logarithms."""
 
 
-def graph_features(kernels: Kernels, table: KernelTable, traits: NDArray[np.float32]) -> FloatArray:
+def typical_shapes(table: KernelTable) -> FloatArray:
+    """Logarithms of the shapes of each kernel, of which trees see means, float64 (K, 10)."""
+    return np.log1p(table.values[:, _TYPICAL])
+
+
+def as_wholes(table: KernelTable, targets: Sequence[Target]) -> Graphs:
+    """What is seen of the graphs of a table of K kernels, which run on n targets."""
+    first = np.searchsorted(table.graph, np.arange(len(targets)))
+    parameters, largest = table.values[np.ix_(first, _SIZES)].T
+    return Graphs(parameter_bytes=parameters, largest_bytes=largest, shapes=typical_shapes(table), targets=targets)
+
+
+def graph_features(kernels: Kernels, graphs: Graphs, traits: NDArray[np.float32]) -> FloatArray:
     """What trees read of each graph, float64 (n, f).
 
     Args:
         kernels: of n graphs, as forecast.
-        table: the same kernels.
+        graphs: the same graphs.
         traits: float32 (n, a), of each graph's target.
     """
     times = np.exp(kernels.log_time)
@@ -44,11 +60,10 @@ def graph_features(kernels: Kernels, table: KernelTable, traits: NDArray[np.floa
     tilt = kernels.sums(times[:, None] * kernels.tilt) / totals[:, None]
     largest = np.zeros(kernels.count)
     np.maximum.at(largest, kernels.rows, times)
-    first = np.searchsorted(kernels.rows, np.arange(kernels.count))
-    sizes = np.log1p(table.values[np.ix_(first, _SIZES)])
+    sizes = np.log1p(np.stack([graphs.parameter_bytes, graphs.largest_bytes]))
     counts = np.bincount(kernels.rows, minlength=kernels.count)
-    typical = kernels.sums(times[:, None] * np.log1p(table.values[:, _TYPICAL])) / totals[:, None]
-    plain = [np.log(totals), np.log(np.maximum(counts, 1)), *sizes.T, *typical.T, largest / totals]
+    typical = kernels.sums(times[:, None] * graphs.shapes) / totals[:, None]
+    plain = [np.log(totals), np.log(np.maximum(counts, 1)), *sizes, *typical.T, largest / totals]
     return np.concatenate([np.sqrt(shares), tilt, np.stack(plain, axis=1), traits], axis=1)
 
 
@@ -84,7 +99,8 @@ def learn_whole_graphs(
     whole = is_whole(kernels)
     if whole.sum() < _FEWEST_GRAPHS:
         return ResidualTrees(boosters=()), np.zeros(kernels.count)
-    features = graph_features(kernels, training.batch.table, encoding.multi_hot(training.batch.targets))
+    batch = training.batch
+    features = graph_features(kernels, as_wholes(batch.table, batch.targets), encoding.multi_hot(batch.targets))
     residual = np.where(whole, _residual(training, kernels, multipliers), np.nan)
     weights = np.ones(kernels.count)
     _, factor = ResidualTrees.fit(

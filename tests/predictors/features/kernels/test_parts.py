@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from latcast.schema import Architecture, Graph, UnsupportedGraphError
 from predictors.features.kernels import KernelTable, Level, RewriteRules
-from predictors.features.kernels.parts import PartTable, assembled, read_part
+from predictors.features.kernels.parts import ChainTable, PartTable, read_part
 from predictors.features.kernels.table import read_table
 from profilers.onnx_graph import load_graph
 from profilers.search_spaces import SearchSpace, get_space
@@ -112,7 +112,7 @@ def test_a_network_of_parts_has_the_table_of_its_graph(name: str, seed: int, rul
     space = SPACES[name]
     architecture = space.sample(np.random.default_rng(seed))
     graph, parts = load_graph(space.to_onnx(architecture)), _parts_of(space, architecture, rules)
-    _assert_same(read_table(graph, rules), assembled(parts))
+    _assert_same(read_table(graph, rules), ChainTable(parts).whole())
     assert (graph.flops, graph.size) == (sum(part.flops for part in parts), sum(part.size for part in parts))
 
 
@@ -121,8 +121,8 @@ def test_one_part_is_a_network_and_is_left_as_it_is() -> None:
     whole = Part("whole", lambda net, x: conv_norm(net, x, 16, 3, "relu"))
     part = read_part(_part(space, whole, (1, 3, 8, 8)), PLAIN, reads_blocks=False, last=True)
     before = part.table.values.copy()
-    _assert_same(read_table(_part(space, whole, (1, 3, 8, 8)), PLAIN), assembled([part]))
-    assembled([part, part])
+    _assert_same(read_table(_part(space, whole, (1, 3, 8, 8)), PLAIN), ChainTable([part]).whole())
+    ChainTable([part, part]).whole()
     assert np.array_equal(part.table.values, before)
 
 

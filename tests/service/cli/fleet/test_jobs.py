@@ -68,6 +68,12 @@ def test_a_part_that_fits_none_or_several_is_refused(served: World) -> None:
         assert "Several jobs fit" in str(run("cancel", shared).exception)
 
 
+def test_nothing_stands_for_no_job(served: World) -> None:
+    only = made(served)
+    assert "Unknown job ''" in str(run("cancel", "").exception)
+    assert served.client.job(only)["state"] == "queued"
+
+
 def test_watching_prints_changes_until_all_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WATCH_SECONDS", 0.0)
     job = {"id": "j1", "kind": "profile", "target": "t", "attempts": 1, "max_attempts": 3, "created_unix_s": 0.0}

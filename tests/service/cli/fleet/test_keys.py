@@ -46,6 +46,18 @@ def test_a_long_name_is_listed_whole_at_80_columns() -> None:
     assert [line for line in text.splitlines() if len(line) > 80 and line.strip() != name] == []
 
 
+def test_a_key_is_revoked_by_the_beginning_or_end_of_its_id() -> None:
+    for name in ("first", "second"):
+        keys("create", "--scope", "admin", "--name", name)
+    first, second = (line.split()[0] for line in keys("list").stdout.splitlines()[1:])
+    with pytest.raises(InputError, match=f"Several keys fit '{first[:4]}': {first}, {second}"):
+        keys("revoke", first[:4])  # ids begin with the time
+    assert f"Key {second} is revoked." in keys("revoke", second[-8:]).stderr
+    for short in ("", first[-3:]):
+        with pytest.raises(NotFoundError):
+            keys("revoke", short)
+
+
 def test_a_key_that_is_not_there_cannot_be_revoked() -> None:
     with pytest.raises(NotFoundError, match="nobody"):
         keys("revoke", "nobody")

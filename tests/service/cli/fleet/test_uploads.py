@@ -3,7 +3,7 @@
 import pytest
 
 from latcast import item
-from latcast.schema import InvalidModelError, UnboundDimensionError
+from latcast.schema import InputError, InvalidModelError, UnboundDimensionError
 from service.cli.fleet.uploads import upload_all, upload_network
 from service.cli.forecast.networks import Network
 from tests.service.helpers import CELL, World, model
@@ -24,11 +24,13 @@ def test_one_that_cannot_be_read_spoils_no_other(world: World) -> None:
         Network(name="open", item=item(onnx=model(batch="n"))),
         Network(name="good", item=item(onnx=model())),
     ]
+    asked.append(Network(name="gone", item={}, problem=InputError("Cannot read it.")))
     seen: list[int] = []
-    bad, unbound, good = upload_all(world.client, asked, lambda: seen.append(1))
+    bad, unbound, good, gone = upload_all(world.client, asked, lambda: seen.append(1))
     assert isinstance(bad, InvalidModelError)
     assert isinstance(unbound, UnboundDimensionError)
     assert isinstance(good, dict)
-    assert len(seen) == 3
+    assert str(gone) == "Cannot read it."
+    assert len(seen) == 4
     with pytest.raises(InvalidModelError):
         upload_network(world.client, asked[0])

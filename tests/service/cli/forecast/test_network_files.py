@@ -4,8 +4,10 @@ import io
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
 import typer
+from onnx import TensorProto, helper
 
 from latcast import item
 from latcast.schema import InputError
@@ -13,7 +15,7 @@ from service.cli.forecast.network_files import networks_of, read_networks
 from service.cli.forecast.networks import Network
 from service.cli.shapes import parse_curve
 
-CURVE = parse_curve(None, ["n=1,2"])
+CURVE, NONE = parse_curve(None, ["n=1,2"]), parse_curve(None, None)
 
 
 def read(path: Path, text: str | bytes, *, space: str | None = None, graph: bool = False) -> list[Network]:
@@ -83,7 +85,11 @@ def test_standard_input_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.jsonl", "", "names no network"),
         ("a.json", '[{"onnx": "m.onnx"}', "a.json is no JSON"),
         ("a.json", "[1]", "entry 1 is no JSON object"),
-        ("a.csv", "name,ms\nx,1", "lacks the column 'text'; its columns are: name, ms"),
+        (
+            "a.csv",
+            "name,ms\nx,1",
+            "lacks the column 'text'; its columns are: name, ms. .* called text, architecture, arch",
+        ),
         ("a.txt", "# nothing", "names no network"),
         ("a.txt", b"\x08\x03\xff\xff", "no text in UTF-8"),
     ],
@@ -105,7 +111,81 @@ def test_a_file_is_asked_about_at_each_point_of_a_curve(tmp_path: Path) -> None:
     found = networks_of([str(path)], None, space=None, graph=False, curve=curve)
     assert [network.item["dims"] for network in found] == [{"n": 1}, {"n": 2}]
     assert [network.label for network in found] == [f"{path} (n=1)", f"{path} (n=2)"]
-    assert len(networks_of(["a", "b"], None, space="toy", graph=False, curve=curve)) == 2
+
+
+@pytest.mark.parametrize(("space", "graph"), [("toy", False), (None, True)])
+def test_sizes_for_what_has_its_own_are_refused(space: str | None, graph: bool) -> None:
+    assert len(networks_of(["a", "b"], None, space=space, graph=graph, curve=NONE)) == 2
+    with pytest.raises(typer.BadParameter, match="bind the open sizes of ONNX files"):
+        networks_of(["a", "b"], None, space=space, graph=graph, curve=CURVE)
+
+
+def test_inputs_for_what_is_no_torch_module_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(typer.BadParameter, match=r"--input is for torch modules .* with --shape"):
+        networks_of([open_model(tmp_path / "a.onnx", "n")], None, space=None, graph=False, curve=NONE, inputs=["1,3"])
+
+
+def open_model(path: Path, *symbols: str, name: str = "x") -> str:
+    """A model file whose one input has these dimensions."""
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, symbols)]
+    graph = helper.make_graph(
+        [helper.make_node("Relu", [name], ["y"])], "g", inputs, [helper.make_empty_tensor_value_info("y")]
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return str(path)
+
+
+def test_each_of_several_files_takes_the_sizes_that_it_has_a_place_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both, one = open_model(tmp_path / "both.onnx", "n", "seq"), open_model(tmp_path / "one.onnx", "n", name="image")
+    listed = tmp_path / "models.csv"
+    listed.write_text(f"onnx,name\n{one},listed\n")
+    curve = parse_curve(["image=4"], ["n=1,2", "seq=8,9"])
+    found = networks_of([both, one], [str(listed)], space=None, graph=False, curve=curve)
+    points = [{"n": 1, "seq": 8}, {"n": 1, "seq": 9}, {"n": 2, "seq": 8}, {"n": 2, "seq": 9}]
+    assert [(network.name, network.item["dims"]) for network in found] == [
+        *((both, point) for point in points), (one, {"n": 1}), (one, {"n": 2}),
+        ("listed", {"n": 1}), ("listed", {"n": 2}),
+    ]  # fmt: skip
+    assert [network.item.get("shapes") for network in found] == [None] * 4 + [{"image": [4]}] * 4
+    assert found[4].label == f"{one} (n=1)"
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{both}: taken without --shape image: nothing is called so there." in said
+    assert f"{one}, listed: taken without --dim seq: nothing is called so there." in said
+
+
+@pytest.mark.parametrize(
+    ("shapes", "dims", "words"),
+    [
+        (None, ["n=1", "sek=2"], r"--dim names the symbol 'sek', which none of the files has\. Did you mean 'seq'\? "
+         r"Their symbols are: n, seq, m\."),
+        (["y=1"], None, r"--shape names the input 'y', which none of the files has\. Their inputs are: x\."),
+    ],
+)  # fmt: skip
+def test_a_size_that_no_file_has_a_place_for_is_named(
+    tmp_path: Path, shapes: list[str] | None, dims: list[str] | None, words: str
+) -> None:
+    files = [open_model(tmp_path / "a.onnx", "n", "seq"), open_model(tmp_path / "b.onnx", "m")]
+    with pytest.raises(InputError, match=words):
+        networks_of(files, None, space=None, graph=False, curve=parse_curve(shapes, dims))
+
+
+def test_what_is_no_model_gets_all_sizes_and_spoils_no_other(tmp_path: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"model")
+    files = [str(tmp_path / "broken.onnx"), open_model(tmp_path / "a.onnx", "m")]
+    found = networks_of(files, None, space=None, graph=False, curve=parse_curve(None, ["n=1,2", "m=3"]))
+    assert [network.item.get("dims") for network in found] == [{"n": 1, "m": 3}, {"n": 2, "m": 3}, {"m": 3}]
+
+
+def test_one_of_several_files_that_cannot_be_read_is_its_own_error(tmp_path: Path) -> None:
+    here = open_model(tmp_path / "a.onnx", "n")
+    gone, found = networks_of(["gone.onnx", here], None, space=None, graph=False, curve=parse_curve(None, ["n=2"]))
+    assert "Cannot read 'gone.onnx'" in str(gone.problem)
+    assert found.item["dims"] == {"n": 2}
+    assert all(one.problem for one in networks_of(["b", "c"], None, space=None, graph=False, curve=CURVE))
+    with pytest.raises(InputError, match=r"Cannot read 'gone\.onnx'"):
+        networks_of(["gone.onnx"], None, space=None, graph=False, curve=NONE)
 
 
 def test_naming_nothing_is_wrong_usage() -> None:

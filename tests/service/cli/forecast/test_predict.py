@@ -57,7 +57,7 @@ def test_several_sizes_give_a_curve_with_throughput(monkeypatch: pytest.MonkeyPa
     done = predict(client, monkeypatch, "m.onnx", "--dim", "batch=1,8", "--dim", "seq=16", "--json", "o.json")
     assert done.exit_code == 0, done.output
     rows = [line.split() for line in done.stdout.splitlines() if "m.onnx" in line]
-    assert rows[0][1:] == ["1", "50", "µs", "40", "µs", "–", "0.500", "20,000", "98%", "predicted"]
+    assert rows[0][1:] == ["1", "50", "µs", "40", "–", "500", "µs", "20,000", "98%", "predicted"]
     assert rows[1][1:] == ["8", "3.201", "2.900", "–", "3.500", "2,499", "98%", "predicted"]
     assert "batch/s" in done.stdout
     items = json.loads(Path("o.json").read_text())["items"]

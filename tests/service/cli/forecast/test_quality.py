@@ -91,3 +91,10 @@ def test_pairs_and_what_became_of_forecasts_are_written_as_json(monkeypatch: pyt
     monkeypatch.setattr("service.cli.forecast.quality.open_client", lambda *_: fake)
     done = CliRunner().invoke(app, ["quality", "--json", "-"])
     assert json.loads(done.stdout) == found
+
+
+def test_where_nothing_was_measured_that_is_all_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeClient(quality_over_time=[{"target": LISTED["id"], "pairs": [], "over_time": NOTHING}])
+    monkeypatch.setattr("service.cli.forecast.quality.open_client", lambda *_: fake)
+    shown = CliRunner().invoke(app, ["quality"], catch_exceptions=False).stdout
+    assert shown.splitlines()[1:] == ["Nothing was measured there yet: `latcast measure` and `latcast adapt` do."]

@@ -178,3 +178,22 @@ def test_one_model_of_several_texts_may_fail_alone() -> None:
     assert result.exit_code == 1
     assert texts[0].partition("+")[0] in result.stdout
     assert "latcast: nonsense: " in result.stderr
+
+
+def test_each_of_several_models_takes_the_sizes_that_it_has_a_place_for(dynamic: str, tmp_path: Path) -> None:
+    squeezenet, out = str(LIGHT / "light_squeezenet.onnx"), tmp_path / "out.json"
+    arguments = ["profile", dynamic, squeezenet, *FAKE, "--dim", "batch=2,4", "--json", str(out)]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert [one["name"] for one in json.loads(out.read_text())] == [
+        "dynamic.onnx (batch=2)", "dynamic.onnx (batch=4)", "light_squeezenet.onnx"
+    ]  # fmt: skip
+    assert f"{squeezenet}: taken without --dim batch: nothing is called so there." in result.stderr
+    with pytest.raises(InputError, match=r"'bach', which none of the files has\. Did you mean 'batch'"):
+        profile(dynamic, squeezenet, *FAKE, "--dim", "bach=2")
+
+
+def test_sizes_are_not_for_texts() -> None:
+    result = CliRunner().invoke(app, ["profile", "--space", "zoo", "alexnet", *FAKE, "--dim", "n=2"])
+    assert result.exit_code == 2
+    assert "bind the open sizes of ONNX files" in result.output

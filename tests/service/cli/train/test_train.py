@@ -42,6 +42,15 @@ def test_what_is_asked_and_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_why_a_training_waits_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    queued = {"id": "j1", "state": "queued", "progress": None, "result": None, "waiting": None}
+    alone = {**queued, "waiting": "No worker has begun since 14:02 UTC: start one."}
+    client = FakeClient(train=[{"id": "j1"}], job=[queued, alone, alone, {**queued, "state": "done", "result": RESULT}])
+    shown = run(monkeypatch, client, "--kind", "help")
+    assert shown.exit_code == 0, shown.output
+    assert shown.stderr.count("Waiting. No worker has begun since 14:02 UTC: start one.") == 1
+
+
 def test_a_failed_training_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     failed = {"id": "j1", "state": "failed", "result": {"error": "torch is missing."}, "reasons": [], "progress": None}
     shown = run(monkeypatch, FakeClient(train=[{"id": "j1"}], job=[failed]), "--kind", "help")

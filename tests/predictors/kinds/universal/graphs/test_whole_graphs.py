@@ -7,7 +7,7 @@ from predictors.kinds.kernel_sum.model import learn_multipliers
 from predictors.kinds.kernel_sum.residual import Growth
 from predictors.kinds.kernel_sum.shared_roofline import SharedRoofline
 from predictors.kinds.universal.graphs.kernel_network import KernelEncoding
-from predictors.kinds.universal.graphs.whole_graphs import graph_features, is_whole, learn_whole_graphs
+from predictors.kinds.universal.graphs.whole_graphs import as_wholes, graph_features, is_whole, learn_whole_graphs
 from predictors.testing import DEVICES, measure, random_graph
 from profilers.progress import no_progress
 
@@ -22,7 +22,7 @@ def learned(graphs: int) -> tuple[object, np.ndarray, np.ndarray]:
     tilts, held_out = np.zeros((len(batch.table), 1)), np.zeros(len(batch.table))
     kernels, multipliers = learn_multipliers(shared, training, tilts, held_out)
     encoding = KernelEncoding.fit(batch.table, batch.targets, batch.costs)
-    features = graph_features(kernels, batch.table, encoding.multi_hot(batch.targets))
+    features = graph_features(kernels, as_wholes(batch.table, batch.targets), encoding.multi_hot(batch.targets))
     assert features.shape[0] == kernels.count
     assert np.isfinite(features).all()
     trees, factor = learn_whole_graphs(training, kernels, multipliers, encoding, GROWTH, folds=3, progress=no_progress)

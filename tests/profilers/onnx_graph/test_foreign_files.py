@@ -1,0 +1,40 @@
+"""Files of other kinds are named, wherever they stop being read as a model."""
+
+import io
+import pickle
+import zipfile
+
+import pytest
+
+from latcast.schema import InvalidModelError
+from profilers.onnx_graph import load_graph
+from profilers.onnx_graph.foreign_files import not_a_model
+
+
+def archive() -> bytes:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as file:
+        file.writestr("archive/data.pkl", b"x")
+    return whole.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00ff\nsize 12\n", "but the pointer of Git LFS: run"),
+        (archive(), "but a ZIP archive, as torch.save writes"),
+        (pickle.dumps({"state": [1.0]}), "but a pickle of Python"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "but a file packed with gzip"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(32), r"but an HDF5 file, .*tf2onnx"),
+        (b"\x1c\x00\x00\x00TFL3" + bytes(32), "but one of TensorFlow Lite"),
+        (b"\n <!DOCTYPE html><html></html>", "but a page of HTML"),
+        (b'{"models": []}', "but JSON"),
+    ],
+)
+def test_what_a_file_is_and_what_to_do(content: bytes, words: str) -> None:
+    with pytest.raises(InvalidModelError, match=words):
+        load_graph(content)
+
+
+def test_what_is_not_known_is_left_to_others() -> None:
+    assert not_a_model(b"\x08\x09", "Broken.") == not_a_model(b"", "Broken.") == "Broken."
