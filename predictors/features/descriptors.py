@@ -15,6 +15,8 @@ __all__ = ["DESCRIPTORS", "Described", "DescriptorReader"]
 
 DESCRIPTORS = ("counters", "microbench", "reference_latency_ms")
 """Fields of `DeviceEvidence` in the order of preference."""
+_LEAST_MEASURED = 0.5
+"""Share of the references that has to be measured."""
 _REMEDIES = {
     "counters": "have some networks measured there by an agent that counts events of the hardware, or train with "
     "another descriptor.",
@@ -71,10 +73,13 @@ class DescriptorReader:
     def read(self, support: LatencyDataset, target: TargetId, evidence: DeviceEvidence | None) -> Described:
         """The descriptor of a target, from the evidence, the support's evidence or (reference latencies) its rows.
 
+        References that were not measured are taken to be as on the devices of training, in the unit that the others
+        give, where half of them were: an adaptation to all rows but one is then much like that to all.
+
         Raises:
             MissingEvidenceError: the target lacks an entry that the devices of training have.
         """
-        raw, unit_ms = _raw(self.kind, self.names, support, target, evidence)
+        raw, unit_ms = _raw(self.kind, self.names, support, target, evidence, usual=self.centre)
         return Described(vector=(raw - self.centre) / self.spread, unit_ms=unit_ms)
 
 
@@ -90,12 +95,22 @@ def _common(data: LatencyDataset, kinds: Sequence[str]) -> tuple[str, tuple[str,
 
 
 def _raw(
-    kind: str, names: Sequence[str], support: LatencyDataset, target: TargetId, evidence: DeviceEvidence | None
+    kind: str,
+    names: Sequence[str],
+    support: LatencyDataset,
+    target: TargetId,
+    evidence: DeviceEvidence | None,
+    *,
+    usual: FloatArray | None = None,
 ) -> tuple[FloatArray, float]:
-    """(logarithms of the entries (d,), unit of time in ms)."""
+    """(logarithms of the entries (d,), unit of time in ms); `usual` stands where references are lacking."""
     if kind == "reference_latency_ms":
-        log_ms = np.log(reference_latencies(names, support, target, evidence))
-        return log_ms - log_ms.mean(), float(np.exp(log_ms.mean()))
+        if usual is None:
+            log_ms = np.log(reference_latencies(names, support, target, evidence))
+            return log_ms - log_ms.mean(), float(np.exp(log_ms.mean()))
+        log_ms = np.log(reference_latencies(names, support, target, evidence, least_share=_LEAST_MEASURED))
+        unit = np.nanmean(log_ms - usual)
+        return np.where(np.isnan(log_ms), usual, log_ms - unit), float(np.exp(unit))
     entries = {**_entries(kind, support.evidence.get(target)), **_entries(kind, evidence)}
     # An operator that the device has not run yet is taken to count as all that it has run.
     known = {name: entries.get(name, entries.get(name.partition(SEPARATOR)[0])) for name in names}

@@ -46,15 +46,27 @@ def common_references(data: LatencyDataset) -> tuple[str, ...]:
 
 
 def reference_latencies(
-    references: Sequence[str], support: LatencyDataset, target: TargetId, evidence: DeviceEvidence | None = None
+    references: Sequence[str],
+    support: LatencyDataset,
+    target: TargetId,
+    evidence: DeviceEvidence | None = None,
+    *,
+    least_share: float = 1.0,
 ) -> FloatArray:
     """Latencies of the reference architectures on a target in ms, float64 (r,).
 
     They are taken from the evidence, from that of the support, or from rows of the support, whether these are texts or
     the graphs of texts.
 
+    Args:
+        references: keys of the architectures.
+        support: rows of the target.
+        target: id of the target.
+        evidence: what else is known of it.
+        least_share: of the references that has to be measured, 0–1; the others are NaN.
+
     Raises:
-        MissingEvidenceError: some of them were not measured; the message names the first.
+        MissingEvidenceError: fewer of them were measured; the message names the first that was not.
     """
     latencies: dict[str, float] = dict(zip(row_keys(support), map(float, support.latency_ms), strict=True))
     for query, ms in zip(support.queries, support.latency_ms.tolist(), strict=True):
@@ -63,13 +75,13 @@ def reference_latencies(
     for source in (support.evidence.get(target), evidence):
         latencies.update(source.reference_latency_ms if source else {})
     missing = [key for key in references if key not in latencies]
-    if missing:
+    if len(references) - len(missing) < least_share * len(references):
         raise MissingEvidenceError(
             f"Adapting needs latencies of {counted(len(references), 'reference architecture')} of the target; "
             f"{len(missing)} were "
             f"not measured, the first is {missing[0]}."
         )
-    return np.array([latencies[key] for key in references], dtype=np.float64)
+    return np.array([latencies.get(key, np.nan) for key in references], dtype=np.float64)
 
 
 def min_max(latency_ms: ArrayLike) -> FloatArray:

@@ -47,6 +47,11 @@ class Encoded:
     features: FloatArray
     start: FloatArray
 
+    @classmethod
+    def nothing(cls, width: int) -> "Encoded":
+        """Of no networks."""
+        return cls(features=np.empty((0, width)), start=np.empty(0))
+
     def part(self, rows: NDArray[np.intp]) -> "Encoded":
         """Some of the networks."""
         return Encoded(features=self.features[rows], start=self.start[rows])

@@ -11,26 +11,27 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 
-from latcast.schema import Architecture, DeviceEvidence, InputError, Target, TargetId
+from latcast.schema import DeviceEvidence, InputError, Target, TargetId
 from predictors.artifact import Artifact
 from predictors.base import Capabilities, FloatArray, LatencyDataset, Prediction, Predictor, Progress, Provenance, Query
-from predictors.data.splits import dataset_digest, row_keys
+from predictors.data.splits import dataset_digest
 from predictors.evaluation.metrics import spearman
-from predictors.features.cells import FEATURE_VERSION, SPACES, cell_architectures, help_arrays, space_of, trained_share
-from predictors.features.references import architecture_of, common_references, min_max, reference_latencies
-from predictors.kinds.help.episodes import MetaTasks, label_line
+from predictors.features.cells import SPACES
+from predictors.kinds.help.episodes import MetaTasks
 from predictors.kinds.help.network import MetaLearner, Parameters
+from predictors.kinds.help.readings import CellReading, GraphReading, Line, Measured, Networks, Reading, stored_reading
+from predictors.kinds.network_encoders import are_cells
 from predictors.kinds.torch_training import Training, load_parameters, seeded, stored_parameters, train
+from profilers.progress import no_progress
 
 __all__ = ["HelpPredictor"]
 
 _CHUNK = 512
 """Architectures that are forecast at a time: what stays in a processor's cache."""
 
-Line = tuple[float, float, float]
-"""ms = max(floor, slope · label + intercept), as (slope, intercept, floor)."""
-
-_NO_LINE: Line = (1.0, 0.0, 0.0)
+_ENCODING = 0.5
+"""Share of the progress that training a graph network takes, about."""
+_NO_LINE = Line(1.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +39,8 @@ class _Device:
     """What is known of one device.
 
     Args:
-        embedding: float64 (r,), reference latencies scaled to 0–1.
-        line: from normalised labels to ms.
+        embedding: float64 (r,), by its latencies on the references.
+        line: from normalised labels to latencies.
         parameters: float64 tensors with a sample of z in each row.
     """
 
@@ -47,18 +48,18 @@ class _Device:
     line: Line
     parameters: Parameters
 
-    def latency_ms(self, labels: FloatArray) -> FloatArray:
-        """Normalised labels (n,) in ms."""
-        slope, intercept, floor = self.line
-        return np.maximum(slope * labels + intercept, floor)
-
 
 class HelpPredictor(Predictor):
     """A regressor that is meta-learned to adapt to a device in two gradient steps.
 
-    A device is described by its latencies on fixed reference architectures, min-max scaled. An episode draws devices;
+    A device is described by its latencies on fixed reference networks, min-max scaled. An episode draws devices;
     for each, the parameters are modulated by a Gaussian z of its description, moved by `inner_steps` gradient steps
     with learned rates on `support_rows` rows, and judged on `query_rows` others; the outer gradient is of second order.
+
+    Rows of one search space are read as in the paper. Of anything else graphs are read, by frozen embeddings of a graph
+    network that is trained first (`predictors.kinds.network_encoders.GraphEncoder`); labels are logarithms, of which
+    the regressor learns what the graph network's forecast leaves, and references are networks that all targets of
+    training have measured, in logarithms, too (`predictors.kinds.help.readings.GraphReading`).
 
     The settings are the paper's, or its code's where they differ. Departures:
 
@@ -85,15 +86,19 @@ class HelpPredictor(Predictor):
         divergence_weight: of KL(q(z) ‖ N(0, 1)) in the loss.
         samples: of z at test time.
         evaluate_every: episodes between looks at the validation targets; the best state is kept.
+        encoder_epochs: of the graph network, for graphs.
+        encoder_width: of the graph network.
+        encoder_layers: of the graph network.
         seed: of everything random.
     """
 
     kind: ClassVar[str] = "help"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        inputs=frozenset({"architecture"}),
+        inputs=frozenset({"architecture", "graph"}),
         spaces=SPACES,
         empty_support=True,
         evidence=frozenset({"reference_latency_ms"}),
+        features=frozenset({"record", "costs"}),
     )
 
     def __init__(
@@ -112,6 +117,9 @@ class HelpPredictor(Predictor):
         divergence_weight: float = 0.1,
         samples: int = 10,
         evaluate_every: int = 50,
+        encoder_epochs: int = 60,
+        encoder_width: int = 64,
+        encoder_layers: int = 3,
         seed: int = 0,
     ) -> None:
         super().__init__(seed=seed)
@@ -121,6 +129,8 @@ class HelpPredictor(Predictor):
         self.trim, self.width = trim, width
         self.modulation, self.divergence_weight, self.samples = modulation, divergence_weight, samples
         self.evaluate_every = evaluate_every
+        self.encoder_epochs, self.encoder_width, self.encoder_layers = encoder_epochs, encoder_width, encoder_layers
+        self.reading_: Reading | None = None
         self.learner_: MetaLearner | None = None
         self.adapted_: _Device | None = None
 
@@ -134,23 +144,21 @@ class HelpPredictor(Predictor):
         """Meta-learn from the rows of several targets.
 
         Args:
-            data: of one search space, with `reference_latency_ms` among the evidence of every target.
+            data: with `reference_latency_ms` among the evidence of every target.
             validation: rows of other targets, with evidence; the state with the best mean Spearman there is kept.
             progress: called every `evaluate_every` episodes.
         """
         if len(data) == 0:
             raise InputError("There are no rows to learn from.")
-        self.space_, self.references_ = space_of(data.queries), common_references(data)
-        tasks = MetaTasks(data, self.references_, trim=self.trim, support_rows=self.support_rows)
-        self.seen_ = tasks.seen
         self.adapted_ = None
+        self.reading_, report = self._read(data, progress)
+        networks, targets = self.reading_.targets(data, trim=self.trim)
+        enough = {target: rows for target, rows in targets.items() if len(rows.labels) > self.support_rows}
+        tasks = MetaTasks(networks.arrays, enough or targets, support_rows=self.support_rows)
         with seeded(self.seed):
             self.learner_ = self._new_learner()
-            self._train(self.learner_, tasks, validation, progress)
-        self.devices_ = {
-            target: self._unadapted(embedding, (*label_line(*tasks.ranges[target]), 0.1 * tasks.ranges[target][0]))
-            for target, embedding in tasks.embeddings.items()
-        }
+            self._train(self.learner_, tasks, validation, report)
+        self.devices_ = {target: self._unadapted(rows.embedding, rows.line) for target, rows in targets.items()}
         self.provenance_ = Provenance(dataset_digest=dataset_digest(data))
         return self
 
@@ -163,13 +171,8 @@ class HelpPredictor(Predictor):
             evidence: holds the reference latencies, unless the support's evidence or its rows do.
         """
         self.require_fitted("learner_")
-        known_ms = reference_latencies(self.references_, support, target.id, evidence)
-        rows = cell_architectures(support.queries, self.space_)
-        extra = [i for i, key in enumerate(row_keys(support)) if key not in set(self.references_)]
-        measured = [*(architecture_of(key) for key in self.references_), *(rows[i] for i in extra)]
-        measured_ms = np.concatenate([known_ms, support.latency_ms[extra]])
         adapted = copy(self)
-        adapted.adapted_ = self._device(min_max(known_ms), measured, measured_ms)
+        adapted.adapted_ = self._device(self._reading.measured(target.id, support, evidence))
         return adapted
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
@@ -177,26 +180,37 @@ class HelpPredictor(Predictor):
         self.require_fitted("learner_")
         if not queries:
             return Prediction(median_ms=np.empty(0))
-        architectures = cell_architectures(queries, self.space_)
+        networks = self._reading.networks(queries)
         if self.adapted_ is not None:
-            return Prediction(median_ms=self.adapted_.latency_ms(self._labels(self.adapted_, architectures)))
+            return Prediction(median_ms=self._latency_ms(self.adapted_, networks))
         median, rows = np.empty(len(queries)), dict[TargetId, list[int]]()
         for index, query in enumerate(queries):
             rows.setdefault(query.target.id, []).append(index)
         for target, part in rows.items():
             device = self.devices_.get(target) or self._mean_device()
-            median[part] = device.latency_ms(self._labels(device, [architectures[i] for i in part]))
+            median[part] = self._latency_ms(device, networks.part(part))
         return Prediction(median_ms=median)
 
     def coverage(self, queries: Sequence[Query]) -> FloatArray:
-        """Share of positions whose operator training has seen there."""
+        """Share of positions whose operator training has seen there; of graphs, of their cost in such operators."""
         self.require_fitted("learner_")
-        return trained_share(self.seen_, cell_architectures(queries, self.space_))
+        return self._reading.encoder.coverage(queries)
+
+    def unknown_operators(self, query: Query) -> tuple[str, ...]:
+        """Those of a graph that training has not seen."""
+        self.require_fitted("learner_")
+        return self._reading.encoder.unknown_operators(query)
+
+    def fitted_capabilities(self) -> Capabilities:
+        """Architectures of one space, or graphs, whichever it learned from."""
+        if self.reading_ is None:
+            return self.capabilities
+        return self.reading_.encoder.narrowed(self.capabilities)
 
     def references(self) -> tuple[str, ...]:
         """Those that describe a device."""
         self.require_fitted("learner_")
-        return self.references_
+        return self._reading.references
 
     def device_descriptor(self) -> str | None:
         """Latencies on the references."""
@@ -205,35 +219,28 @@ class HelpPredictor(Predictor):
     def to_artifact(self) -> Artifact:
         """Meta-learned parameters; of an adapted predictor also the adapted ones of each sample."""
         arrays = stored_parameters(self._learner, "learner.")
-        arrays |= {
-            "seen": self.seen_,
-            "embeddings": np.array([device.embedding for device in self.devices_.values()]),
-        }
+        arrays["embeddings"] = np.array([device.embedding for device in self.devices_.values()])
         arrays["lines"] = np.array([device.line for device in self.devices_.values()])
         if self.adapted_ is not None:
             arrays |= {f"adapted.{name}": value.float().numpy() for name, value in self.adapted_.parameters.items()}
             arrays |= {"adapted_embedding": self.adapted_.embedding, "adapted_line": np.array(self.adapted_.line)}
         return self.make_artifact(
-            arrays=arrays,
-            vocabulary={"space": self.space_, "references": list(self.references_), "targets": list(self.devices_)},
-            feature_version=FEATURE_VERSION,
+            arrays=arrays | self._reading.to_arrays(),
+            vocabulary={**self._reading.vocabulary(), "targets": list(self.devices_)},
+            feature_version=self._reading.encoder.feature_version,
+            meta={"descriptor": self.device_descriptor()},
         )
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Self:
         """The predictor that `to_artifact` described."""
         predictor = cls.from_header(artifact)
-        artifact.require_features(FEATURE_VERSION)
-        predictor.space_, predictor.references_ = (
-            artifact.vocabulary_entry("space"),
-            tuple(artifact.vocabulary_entry("references")),
-        )
-        predictor.seen_ = artifact.array("seen", ndim=1)
+        predictor.reading_ = stored_reading(artifact)
         predictor.learner_ = predictor._new_learner()
         load_parameters(predictor.learner_, artifact.arrays, "learner.")
         embeddings, lines = artifact.array("embeddings", ndim=2), artifact.array("lines", ndim=2)
         predictor.devices_ = {
-            target: predictor._unadapted(embedding, _as_line(line))
+            target: predictor._unadapted(embedding, Line(*line.tolist()))
             for target, embedding, line in zip(artifact.vocabulary_entry("targets"), embeddings, lines, strict=True)
         }
         if "adapted_line" in artifact.arrays:
@@ -241,10 +248,15 @@ class HelpPredictor(Predictor):
             stored = {name: torch.from_numpy(artifact.array(f"adapted.{name}").copy()).double() for name in names}
             predictor.adapted_ = _Device(
                 embedding=artifact.array("adapted_embedding", ndim=1),
-                line=_as_line(artifact.array("adapted_line", ndim=1)),
+                line=Line(*artifact.array("adapted_line", ndim=1).tolist()),
                 parameters=stored,
             )
         return predictor
+
+    @property
+    def _reading(self) -> Reading:
+        assert self.reading_ is not None  # noqa: S101 - the learner was asked for
+        return self.reading_
 
     @property
     def _learner(self) -> MetaLearner:
@@ -253,17 +265,31 @@ class HelpPredictor(Predictor):
         return self.learner_
 
     def _new_learner(self) -> MetaLearner:
-        arrays = help_arrays([architecture_of(self.references_[0])])
         return MetaLearner(
-            arrays[0].shape[-1],
-            graph=len(arrays) > 1,
-            embedding=len(self.references_),
+            self._reading.features,
+            graph=self._reading.is_graph,
+            embedding=len(self._reading.references),
             width=self.width,
             inner_rate=self.inner_rate,
             inner_steps=self.inner_steps,
             modulation=self.modulation,
             divergence_weight=self.divergence_weight,
         )
+
+    def _read(self, data: LatencyDataset, progress: Progress | None) -> tuple[Reading, Progress | None]:
+        """How the rows are read, and where the progress of what is left of the training goes."""
+        if are_cells(data.queries):
+            return CellReading.fit(data), progress
+        report = progress or no_progress
+        reading = GraphReading.fit(
+            data,
+            epochs=self.encoder_epochs,
+            width=self.encoder_width,
+            layers=self.encoder_layers,
+            seed=self.seed,
+            progress=lambda share, what: report(_ENCODING * share, what),
+        )
+        return reading, lambda share, what: report(_ENCODING + (1 - _ENCODING) * share, what)
 
     def _train(
         self, learner: MetaLearner, tasks: MetaTasks, validation: LatencyDataset | None, progress: Progress | None
@@ -290,20 +316,22 @@ class HelpPredictor(Predictor):
             losses.append(1 - spearman(rest.latency_ms, forecast.median_ms))
         return float(np.mean(losses))
 
-    def _device(self, embedding: FloatArray, measured: Sequence[Architecture], measured_ms: FloatArray) -> _Device:
-        """Adapted on the measured rows."""
-        before = self._unadapted(embedding, _NO_LINE)
-        line = _line_through(self._labels(before, measured), measured_ms)
+    def _device(self, measured: Measured) -> _Device:
+        """Adapted on the measured rows; by its description alone where there are none."""
+        reading, embedding = self._reading, measured.embedding
+        line = reading.line_before(self._labels(self._unadapted(embedding, _NO_LINE), measured.networks), measured)
+        if len(measured.latency_ms) == 0:
+            return self._unadapted(embedding, line)
         noise = np.random.default_rng(self.seed).standard_normal((self.samples, self._learner.modulator.size))
         parameters = self._learner.adapt_samples(
             torch.from_numpy(embedding.astype(np.float32)),
-            tuple(torch.from_numpy(array) for array in help_arrays(measured)),
-            torch.from_numpy(((measured_ms - line[1]) / line[0]).astype(np.float32)),
+            tuple(torch.from_numpy(array) for array in measured.networks.arrays),
+            torch.from_numpy(reading.labels(measured, line).astype(np.float32)),
             torch.from_numpy(noise.astype(np.float32)),
         )
         exact = {name: value.double() for name, value in parameters.items()}
         after = _Device(embedding=embedding, line=line, parameters=exact)
-        return replace(after, line=_line_through(self._labels(after, measured), measured_ms, relative=True))
+        return replace(after, line=reading.line_after(self._labels(after, measured.networks), measured, line))
 
     def _unadapted(self, embedding: FloatArray, line: Line) -> _Device:
         hardware = torch.from_numpy(embedding.astype(np.float32))
@@ -314,28 +342,16 @@ class HelpPredictor(Predictor):
 
     def _mean_device(self) -> _Device:
         embedding = np.mean([device.embedding for device in self.devices_.values()], axis=0)
-        return self._unadapted(embedding, _as_line(np.mean([device.line for device in self.devices_.values()], axis=0)))
+        line = np.mean([device.line for device in self.devices_.values()], axis=0)
+        return self._unadapted(embedding, Line(*line.tolist()))
 
-    def _labels(self, device: _Device, architectures: Sequence[Architecture]) -> FloatArray:
-        hardware, parts = torch.from_numpy(device.embedding), list[FloatArray]()
-        for start in range(0, len(architectures), _CHUNK):
-            arrays = help_arrays(architectures[start : start + _CHUNK])
+    def _latency_ms(self, device: _Device, networks: Networks) -> FloatArray:
+        return self._reading.latency_ms(self._labels(device, networks), networks.start, device.line)
+
+    def _labels(self, device: _Device, networks: Networks) -> FloatArray:
+        hardware, parts = torch.from_numpy(device.embedding), [np.empty(0)]
+        for start in range(0, len(networks.start), _CHUNK):
+            arrays = [array[start : start + _CHUNK] for array in networks.arrays]
             exact = tuple(torch.from_numpy(array).double() for array in arrays)
             parts.append(self._learner.forecast(device.parameters, hardware, exact).numpy())
         return np.concatenate(parts)
-
-
-def _as_line(values: FloatArray) -> Line:
-    slope, intercept, floor = (float(value) for value in values)
-    return slope, intercept, floor
-
-
-def _line_through(labels: FloatArray, measured_ms: FloatArray, *, relative: bool = False) -> Line:
-    """Least squares of the error, or of the relative one; where that does not rise, the range of the rows."""
-    weights = 1 / measured_ms if relative else np.ones_like(measured_ms)
-    design = np.stack([labels, np.ones_like(labels)], axis=1) * weights[:, None]
-    slope, intercept = np.linalg.lstsq(design, measured_ms * weights, rcond=None)[0]
-    if slope <= 1e-6 * measured_ms.mean():
-        low, high = np.quantile(measured_ms, (0.1, 0.9))
-        slope, intercept = label_line(float(low), max(float(high), 1.1 * float(low)))
-    return float(slope), float(intercept), 0.1 * float(measured_ms.min())

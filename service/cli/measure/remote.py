@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latcast.items import item
 from latcast.loops.target_names import find_target
-from latcast.schema import InputError, JobState
+from latcast.schema import Architecture, InputError, JobState
+from profilers.search_spaces.zoo.references import reference_networks
 from service.cli.common import console, open_client
 from service.cli.fleet.uploads import Uploaded, upload_all
 from service.cli.forecast.network_files import networks_of
@@ -47,6 +49,9 @@ def measure(
     target: TargetOption = None,
     space: SpaceOption = None,
     graph: GraphOption = False,
+    references: Annotated[
+        bool, typer.Option("--references", help="The ten networks by which `help` and `maple` describe a device, too.")
+    ] = False,
     shape: ShapeOption = None,
     dim: DimOption = None,
     input_shape: InputOption = None,
@@ -68,10 +73,13 @@ def measure(
       latcast measure encoder.onnx --target 'pi onnxruntime' --dim batch=1,4 \\
         --dim seq=128
       latcast measure --file manifest.jsonl --no-wait
+      latcast measure --references --target pi
     """
-    asked = networks_of(
-        networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim), inputs=input_shape or []
-    )
+    asked = [_reference(one) for one in reference_networks()] if references else []
+    if networks or file or not references:
+        asked += networks_of(
+            networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim), inputs=input_shape or []
+        )
     settings = {"processes": processes, "max_seconds": max_seconds}
     with open_client(server, key) as client:
         registered = find_target(client.targets(), target)
@@ -85,6 +93,10 @@ def measure(
         lambda: _print(asked, results, target=registered) if wait else _print_jobs(results),
     )
     fail_each((one.label, result["error"]) for one, result in zip(asked, results, strict=True) if "error" in result)
+
+
+def _reference(architecture: Architecture) -> Network:
+    return Network(name=architecture.text, item=item(space=architecture.space, text=architecture.text))
 
 
 def _submitted(client: "Client", target: str, asked: Sequence[Network], settings: Mapping[str, Any]) -> list[Result]:

@@ -29,7 +29,7 @@ BOUNDS = (0.02, 0.05, 0.1, 0.2, 0.5)
 Plain = dict[str, Any]
 
 
-def data_facts(session: Session, dataset_id: str, data: LatencyDataset, *, unread: int) -> Plain:
+def data_facts(session: Session, dataset_id: str, data: LatencyDataset, *, unread: int, undescribed: int = 0) -> Plain:
     """What the rows are, in JSON values: the manifest, the targets with their hosts, and the families.
 
     Args:
@@ -37,6 +37,7 @@ def data_facts(session: Session, dataset_id: str, data: LatencyDataset, *, unrea
         dataset_id: id of the manifest.
         data: rows that were learnt from.
         unread: measurements of the manifest whose graphs cannot be read.
+        undescribed: those of targets that have not measured the references by which the kind describes devices.
     """
     manifest = session.get_one(tables.Dataset, dataset_id)
     devices = {row.id: row for row in session.scalars(select(tables.Device))}
@@ -52,6 +53,7 @@ def data_facts(session: Session, dataset_id: str, data: LatencyDataset, *, unrea
         "chosen_by": manifest.filter,
         "measurements": manifest.rows,
         "unread": unread,
+        "undescribed": undescribed,
         "targets": targets,
         "families": dict(sorted(Counter(families(data.queries)).items())),
     }
@@ -128,6 +130,8 @@ def _about(artifact: Artifact) -> str:
 
 def _data(data: Plain) -> str:
     unread = f" The graphs of {data['unread']:,} of them cannot be read." if data["unread"] else ""
+    if left := data.get("undescribed"):
+        unread += f" {left:,} are left out, of targets that have not measured the reference networks of the others."
     rows = [
         (target["name"], target["label"], f"{target['rows']:,}", target.get("processor", ""), target["origin"])
         for target in data["targets"]

@@ -1,7 +1,7 @@
 """The measurements that a training learns from: chosen once, frozen, and read as the predictor reads them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import Architecture, DeviceEvidence, GraphHash, InputError, TargetId
 from predictors.base import Capabilities, LatencyDataset, Query
-from predictors.features.references import architecture_of
+from predictors.features.references import architecture_of, reference_key
 from profilers.search_spaces import get_space
 from profilers.search_spaces.families import family_of
+from profilers.search_spaces.zoo.references import reference_networks
 from service.db import tables
 from service.db.statements import chunks
 from service.graphs.queries import NetworkQuery
@@ -162,18 +163,26 @@ def needs_references(capabilities: Capabilities) -> bool:
     return "reference_latency_ms" in capabilities.evidence | capabilities.any_evidence
 
 
-def with_references(data: LatencyDataset, *, seed: int) -> LatencyDataset:
+def with_references(data: LatencyDataset, *, seed: int, necessary: bool = False) -> LatencyDataset:
     """The rows, with latencies of some architectures that all targets have measured as evidence of each.
+
+    Those that the zoo provides for it come first (`profilers.search_spaces.zoo.references`), then others at random.
 
     Args:
         data: of any networks; those without a text are no references, since adaptations could not have them measured.
         seed: of the choice.
+        necessary: whether rows of targets that leave fewer than `REFERENCES` to all are left out, where others have so
+            many in common.
     """
     latencies: dict[TargetId, dict[str, float]] = {}
     for query, ms in zip(data.queries, data.latency_ms.tolist(), strict=True):
         measured = latencies.setdefault(query.target.id, {})
         if query.architecture is not None:
             measured[_network(query)] = ms
+    if necessary:
+        described = _alike(latencies)
+        latencies = {target: latencies[target] for target in described}
+        data = data.subset([row for row, query in enumerate(data.queries) if query.target.id in described])
     chosen = _references([set(one) for one in latencies.values()], seed)
     evidence = dict(data.evidence)
     for target_id, measured in latencies.items():
@@ -182,11 +191,25 @@ def with_references(data: LatencyDataset, *, seed: int) -> LatencyDataset:
     return replace(data, evidence=evidence)
 
 
+def _alike(latencies: Mapping[TargetId, Collection[str]]) -> set[TargetId]:
+    """Targets that have `REFERENCES` architectures in common, those with most of them first; all where none have."""
+    shared: set[str] | None = None
+    kept = set[TargetId]()
+    for target, measured in sorted(latencies.items(), key=lambda each: (-len(each[1]), each[0])):
+        together = set(measured) if shared is None else shared & set(measured)
+        if len(together) >= REFERENCES:
+            shared = together
+            kept.add(target)
+    return kept or set(latencies)
+
+
 def _references(measured: Sequence[set[str]], seed: int) -> list[str]:
-    """Keys of architectures that are measured everywhere, at random, none of them degenerate."""
+    """Keys of architectures that are measured everywhere, none of them degenerate."""
     everywhere = sorted(set.intersection(*measured)) if measured else []
     order = np.random.default_rng([seed, 2]).permutation(len(everywhere))
-    alive = (everywhere[place] for place in order if not _is_degenerate(architecture_of(everywhere[place])))
+    fixed = [key for one in reference_networks() if (key := reference_key(one)) in set(everywhere)]
+    others = [everywhere[place] for place in order if everywhere[place] not in fixed]
+    alive = (key for key in [*fixed, *others] if not _is_degenerate(architecture_of(key)))
     return [key for key, _ in zip(alive, range(REFERENCES), strict=False)]
 
 

@@ -56,7 +56,7 @@ class Trainer:
             return
         capabilities = kind_class(asked.predictor).capabilities
         dataset_id = self._frozen(asked, capabilities)
-        data, unread = self._read(dataset_id, asked, capabilities)
+        data, undescribed, unread = self._read(dataset_id, asked, capabilities)
         plan = Plan(
             kind=asked.predictor,
             hyperparameters=asked.hyperparameters,
@@ -67,7 +67,9 @@ class Trainer:
             families=families(data.queries),
         )
         trained = train(plan, data, progress=self._later, checkpoints=self._checkpoints)
-        self._keep(trained, data, plan, dataset_id, unread)
+        with self._database.read() as session:
+            facts = data_facts(session, dataset_id, data, unread=unread, undescribed=undescribed)
+        self._keep(trained, data, plan, facts)
 
     def _later(self, share: float, what: str) -> None:
         self._progress(READING_SHARE + (1 - READING_SHARE) * share, what)
@@ -84,32 +86,35 @@ class Trainer:
         self._checkpoints.save(DATASET, dataset_id.encode())
         return dataset_id
 
-    def _read(self, dataset_id: str, asked: TrainPayload, capabilities: Capabilities) -> tuple[LatencyDataset, int]:
-        """The rows as the kind reads them, and how many cannot be read."""
+    def _read(
+        self, dataset_id: str, asked: TrainPayload, capabilities: Capabilities
+    ) -> tuple[LatencyDataset, int, int]:
+        """The rows as the kind reads them, those of targets that lack references, and unreadable ones."""
         with self._database.read() as session:
             ids = datasets.frozen_row_ids(session, dataset_id)
             data = datasets.load_dataset(session, measurement_ids=ids, baseline_speed=True)
+        chosen = len(data)
         if needs_references(capabilities):
-            data = with_references(data, seed=asked.seed)
+            necessary = "reference_latency_ms" in capabilities.evidence
+            data = with_references(data, seed=asked.seed, necessary=necessary)
+        undescribed = chosen - len(data)
         read, reasons = self._resolver.training_rows(
             data, capabilities, progress=lambda share, what: self._progress(READING_SHARE * share, what)
         )
         if not len(read):
             said = " ".join(dict.fromkeys(reasons[:NAMED_REASONS]))
             raise InputError(f"None of the {counted(len(data), 'measured network')} can be read. {said}")
-        return read, len(reasons)
+        return read, undescribed, len(reasons)
 
-    def _keep(self, trained: Trained, data: LatencyDataset, plan: Plan, dataset_id: str, unread: int) -> None:
+    def _keep(self, trained: Trained, data: LatencyDataset, plan: Plan, facts: Mapping[str, Any]) -> None:
         predictor = trained.predictor
-        with self._database.read() as session:
-            facts = data_facts(session, dataset_id, data, unread=unread)
         provenance = predictor.provenance_
         predictor.provenance_ = replace(provenance, metrics={**provenance.metrics, "data": facts})
         artifact = predictor.to_artifact()
         self._checkpoints.save(ARTIFACT, artifact.to_bytes())
         self._checkpoints.save(SVG, calibration_svg(data, trained).encode())
         self._checkpoints.save(CARD, model_card(artifact).encode())
-        result = {"dataset_id": dataset_id, "kind": plan.kind, **_figures(predictor)}
+        result = {"dataset_id": facts["dataset"], "kind": plan.kind, **_figures(predictor)}
         self._checkpoints.save(RESULT, json.dumps(result).encode())
 
 

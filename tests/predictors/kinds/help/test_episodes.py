@@ -6,21 +6,26 @@ from numpy.testing import assert_allclose
 
 pytest.importorskip("torch")
 
-from latcast.schema import InputError
-from predictors.kinds.help.episodes import PORTION, MetaTasks, label_line
+from latcast.schema import InputError, TargetId
+from predictors.kinds.help.episodes import MetaTasks
+from predictors.kinds.help.readings import PORTION, CellReading, Networks, TargetRows
 from predictors.testing.architectures import architecture_workload
 
 
-def tasks(support_rows: int = 10, trim: float = 0.0) -> MetaTasks:
+def taught(trim: float = 0.0) -> tuple[Networks, dict[TargetId, TargetRows]]:
     data = architecture_workload(train=60, held_out=40).train
-    references = tuple(next(iter(data.evidence.values())).reference_latency_ms)
-    return MetaTasks(data, references, trim=trim, support_rows=support_rows)
+    return CellReading.fit(data).targets(data, trim=trim)
+
+
+def tasks(support_rows: int = 10) -> MetaTasks:
+    networks, targets = taught()
+    return MetaTasks(networks.arrays, targets, support_rows=support_rows)
 
 
 def test_the_usual_range_lies_within_the_unit() -> None:
-    slope, intercept = label_line(2.0, 11.0)
-    low, high = ((ms - intercept) / slope for ms in (2.0, 11.0))
-    assert (low, high) == (pytest.approx((1 - PORTION) / 2), pytest.approx(1 - (1 - PORTION) / 2))
+    for rows in taught()[1].values():
+        assert rows.labels.min() == pytest.approx((1 - PORTION) / 2)
+        assert rows.labels.max() == pytest.approx(1 - (1 - PORTION) / 2)
 
 
 def test_episodes_have_distinct_devices_and_rows() -> None:
@@ -37,15 +42,18 @@ def test_episodes_have_distinct_devices_and_rows() -> None:
 
 
 def test_trimming_leaves_out_both_tails() -> None:
-    whole, trimmed = tasks().ranges, tasks(trim=0.1).ranges
+    whole, trimmed = (
+        {target: rows.line.slope * rows.labels + rows.line.intercept for target, rows in taught(trim)[1].items()}
+        for trim in (0.0, 0.1)
+    )
     assert whole.keys() == trimmed.keys()
-    for name, (low, high) in trimmed.items():
-        assert whole[name][0] < low < high < whole[name][1]
+    for name, latency_ms in trimmed.items():
+        assert whole[name].min() < latency_ms.min() < latency_ms.max() < whole[name].max()
 
 
 def test_embeddings_are_scaled_reference_latencies() -> None:
-    for embedding in tasks().embeddings.values():
-        assert_allclose([embedding.min(), embedding.max()], [0, 1])
+    for rows in taught()[1].values():
+        assert_allclose([rows.embedding.min(), rows.embedding.max()], [0, 1])
 
 
 def test_too_few_rows_are_refused() -> None:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from latcast.schema import Failure
+from profilers.search_spaces.zoo.references import reference_networks
 from service.cli.main import app
 from tests.service.helpers import TARGET, World, measurement, model
 
@@ -73,3 +74,15 @@ def test_jobs_are_left_to_run_and_their_ids_printed(served: World, tmp_path: Pat
     job = served.client.job(done.stdout.strip())
     assert (job["graph"], job["state"]) == (graph, "queued")
     assert job["request"]["settings"]["processes"] == 2
+
+
+def test_reference_networks_are_measured_beside_others(served: World, tmp_path: Path) -> None:
+    served.agent()
+    path, out = tmp_path / "m.onnx", tmp_path / "out.json"
+    path.write_bytes(model())
+    done = run(str(path), "--references", "--no-wait", "--json", str(out))
+    assert done.exit_code == 0, done.output
+    items = json.loads(out.read_text())["items"]
+    assert {item["network"] for item in items} == {str(path), *(one.text for one in reference_networks())}
+    assert len({item["job"] for item in items}) == 11
+    assert len(list(served.client.jobs(state="queued"))) == 11

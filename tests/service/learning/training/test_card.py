@@ -32,6 +32,10 @@ def test_a_card_has_data_figures_with_spread_and_recipe() -> None:
     assert "a\\|b&lt;script>, fake 1" in text
 
 
+def test_rows_of_targets_that_nobody_can_describe_are_counted() -> None:
+    assert "2,000 are left out, of targets that have not measured" in card(data={**DATA, "undescribed": 2000})
+
+
 def test_nothing_held_out_is_said() -> None:
     assert "Nothing was held out" in card()
 

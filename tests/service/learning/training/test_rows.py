@@ -10,6 +10,7 @@ from predictors.base import Capabilities, LatencyDataset, Query
 from predictors.features.references import reference_key
 from predictors.testing.graphs import random_graph
 from profilers.search_spaces import get_space
+from profilers.search_spaces.zoo.references import reference_networks
 from service.db import tables
 from service.jobs.payloads import TrainPayload
 from service.learning.training.rows import (
@@ -116,6 +117,36 @@ def test_networks_without_a_text_are_no_references() -> None:
     assert keys <= {reference_key(one) for one in architectures}
     none = with_references(LatencyDataset(queries=queries[:6], latency_ms=np.arange(1.0, 7.0)), seed=0)
     assert none.evidence[targets[0].id].reference_latency_ms == {}
+
+
+def test_networks_of_the_zoo_that_are_meant_for_it_come_first() -> None:
+    fixed, others = list(reference_networks()), cells(20)
+    queries = [Query(target=one, architecture=each) for one in targets_of(2) for each in [*others, *fixed[:7]]]
+    filled = with_references(LatencyDataset(queries=queries, latency_ms=np.arange(1.0, 55.0)), seed=0)
+    chosen = list(filled.evidence[queries[0].target.id].reference_latency_ms)
+    assert chosen[:7] == [reference_key(one) for one in fixed[:7]]
+    assert set(chosen[7:]) <= {reference_key(one) for one in others}
+    assert len(chosen) == REFERENCES
+
+
+def test_a_target_without_references_is_left_out_where_they_are_necessary() -> None:
+    first, second, third = targets_of(3)
+    queries = [Query(target=target, architecture=one) for target in (first, second) for one in cells(20)]
+    queries += [Query(target=third, architecture=one) for one in cells(9)]
+    data = LatencyDataset(queries=queries, latency_ms=np.arange(1.0, 50.0))
+    described = with_references(data, seed=0, necessary=True)
+    assert set(described.targets()) == {first.id, second.id}
+    assert {len(described.evidence[one.id].reference_latency_ms) for one in (first, second)} == {REFERENCES}
+    assert third.id not in described.evidence
+    anyway = with_references(data, seed=0)
+    assert len(anyway) == len(data)
+    assert 2 <= len(anyway.evidence[first.id].reference_latency_ms) < REFERENCES
+    few = data.subset(data.targets()[third.id])
+    assert len(with_references(few, seed=0, necessary=True)) == len(few), "where none has ten, all stay"
+
+
+def targets_of(count: int) -> list[Target]:
+    return [Target(device=name, backend="fake") for name in "abc"[:count]]
 
 
 def test_a_network_has_one_group_wherever_it_was_measured() -> None:
