@@ -7,8 +7,7 @@ import typer
 
 from latcast.items import item
 from latcast.loops.target_names import find_target
-from latcast.schema import Architecture, InputError, JobState
-from profilers.search_spaces.zoo.references import reference_networks
+from latcast.schema import InputError, JobState
 from service.cli.common import console, open_client
 from service.cli.fleet.uploads import Uploaded, upload_all
 from service.cli.forecast.network_files import networks_of
@@ -75,7 +74,7 @@ def measure(
       latcast measure --file manifest.jsonl --no-wait
       latcast measure --references --target pi
     """
-    asked = [_reference(one) for one in reference_networks()] if references else []
+    asked = _references() if references else []
     if networks or file or not references:
         asked += networks_of(
             networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim), inputs=input_shape or []
@@ -95,8 +94,10 @@ def measure(
     fail_each((one.label, result["error"]) for one, result in zip(asked, results, strict=True) if "error" in result)
 
 
-def _reference(architecture: Architecture) -> Network:
-    return Network(name=architecture.text, item=item(space=architecture.space, text=architecture.text))
+def _references() -> list[Network]:
+    from profilers.search_spaces.zoo.references import reference_networks
+
+    return [Network(name=one.text, item=item(space=one.space, text=one.text)) for one in reference_networks()]
 
 
 def _submitted(client: "Client", target: str, asked: Sequence[Network], settings: Mapping[str, Any]) -> list[Result]:

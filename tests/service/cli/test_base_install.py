@@ -72,6 +72,7 @@ NEEDS = {
     ),
     **dict.fromkeys(("bench nas --data .", "bench onnx --data ."), "predictors"),
     **dict.fromkeys(("frontier --space fbnet --targets a,b", "friendliness --space fbnet"), "predictors"),
+    f"measure --references {NOBODY}": "agent",
 }
 
 
