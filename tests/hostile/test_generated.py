@@ -15,9 +15,11 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from latcast.schema import DeviceEvidence, LatcastError, Target
 from predictors.base import LatencyDataset, Predictor, Query
+from predictors.features.references import reference_key
 from predictors.registry import predictor_class, predictor_kinds, pretrained
 from predictors.testing import DEVICES, architecture_workload, measure, random_graph
 from profilers.onnx_graph import GraphLoader
+from profilers.search_spaces.zoo.references import reference_networks
 from tests.service.helpers import model
 from tests.strategies import onnx_protos
 
@@ -162,7 +164,10 @@ def predictors() -> list[tuple[Predictor, Target]]:
     """A predictor of every kind that can be had here, each with a target that it forecasts for."""
     rng = np.random.default_rng(0)
     measured = measure([random_graph(rng) for _ in range(40)], DEVICES[:1], rng)
-    described = DeviceEvidence(microbench={"call_ms": DEVICES[0].overhead_ms})
+    described = DeviceEvidence(
+        microbench={"call_ms": DEVICES[0].overhead_ms},
+        reference_latency_ms={reference_key(one): 1.0 + place for place, one in enumerate(reference_networks())},
+    )
     data = replace(measured, evidence={DEVICES[0].target.id: described})
     cells = architecture_workload(train=60, held_out=20).train
     shipped: list[tuple[Predictor, Target]] = [
