@@ -173,3 +173,16 @@ def test_arrays_that_do_not_fit_are_refused(fitted: UniversalPredictor) -> None:
     broken = {**artifact.arrays, "own.0.weights": artifact.arrays["own.0.weights"][:-1]}
     with pytest.raises(ArtifactError, match="corrupt"):
         load_predictor(replace(artifact, arrays=broken))
+
+
+def test_artifacts_that_name_no_blunt_peak_are_read_as_they_were_written() -> None:
+    """Weights were found under the covariance with a sharp one: exp(-d / 4) of a variance of 1/16."""
+    own = _learned([0.0, 1.0], [CONV, CONV], [1.5, 1.2])
+    arrays = own.to_arrays("own.0.")
+    near = _inputs([0.25], [CONV])
+    again = KernelResiduals.from_artifact(Artifact(kind="k", hyperparameters={}, arrays=arrays), "own.0.", 1)
+    assert_array_equal(again.correction(near), own.correction(near))
+    older = {name: array for name, array in arrays.items() if name != "own.0.blunt"}
+    sharp = KernelResiduals.from_artifact(Artifact(kind="k", hyperparameters={}, arrays=older), "own.0.", 1)
+    distance = np.abs(own.numbers[:, 0] - 0.25)
+    assert_allclose(sharp.correction(near), [np.exp(-distance / 4) / 16 @ own.weights])
