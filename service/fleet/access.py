@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, cast
 
 from sqlalchemy import ColumnElement, Engine, Row, Select, and_, or_, select, update
@@ -346,6 +347,7 @@ def check_bind(settings: Settings, engine: Engine) -> None:
             )
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Whether a name or address reaches nobody but this host."""
     if host == "localhost":

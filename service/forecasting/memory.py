@@ -54,6 +54,7 @@ class Remembered:
         self, target: Target, space: str, responder: ServedPredictor, state: object, measured_texts: frozenset[str]
     ) -> None:
         self.target, self.space, self.responder, self.state = target, space, responder, state
+        self.target_id = target.id  # a digest, which every call would make anew
         self._responder = Responder(
             predictor=responder.id,
             kind=responder.predictor.kind,
@@ -396,7 +397,7 @@ class ForecastMemory:
         remembered = self._kept.get((target_id, space))
         if remembered is None or remembered.is_native or not self._is_current(remembered):
             return
-        if generation >= self._changes.of_target(remembered.target.id):
+        if generation >= self._changes.of_target(remembered.target_id):
             remembered.take(texts, forecasts, level)
             self._count(len(texts), len(texts))
             self._forget_beyond_bound()
@@ -407,7 +408,7 @@ class ForecastMemory:
             self.misses += missing
 
     def _is_current(self, remembered: Remembered) -> bool:
-        return self._changes.reachable and remembered.generation >= self._changes.of_target(remembered.target.id)
+        return self._changes.reachable and remembered.generation >= self._changes.of_target(remembered.target_id)
 
     def _fresh(self, target_id: TargetId, space: str) -> Remembered:
         """What is remembered of a space on a target, emptied if something of it changed; one call at a time looks."""
