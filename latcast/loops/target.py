@@ -18,7 +18,7 @@ __all__ = ["WORK", "AsyncRemoteTarget", "RemoteTarget", "listed"]
 WORK = ("macs", "flops", "parameter_bytes", "activation_bytes", "arithmetic_intensity")
 """What is said of an architecture's graph, besides its latency."""
 FACTS = {"macs": "macs", "flops": "flops", "params": "parameter_bytes", "activations": "activation_bytes"}
-"""What of that comes with forecasts: what it is asked for as, and what it is called."""
+"""Names of `include` for the part of `WORK` that comes with forecasts, and of their columns."""
 WORK_OF_CALL = 200
 """Texts of one call for that: of some spaces each has its graph built, in some 15 ms."""
 AT_A_TIME = 4

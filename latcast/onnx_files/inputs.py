@@ -1,4 +1,4 @@
-"""What a model leaves open of its inputs' shapes, read off the wire: by which names sizes can be given."""
+"""Inputs and symbols of a model whose sizes can be given, read off the wire."""
 
 from typing import NamedTuple
 

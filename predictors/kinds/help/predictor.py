@@ -22,7 +22,7 @@ from predictors.kinds.help.network import MetaLearner, Parameters
 from predictors.kinds.help.readings import CellReading, GraphReading, Line, Measured, Networks, Reading, stored_reading
 from predictors.kinds.network_encoders import are_cells
 from predictors.kinds.torch_training import Training, load_parameters, seeded, stored_parameters, train
-from profilers.progress import no_progress
+from profilers.progress import no_progress, part_of_progress
 
 __all__ = ["HelpPredictor"]
 
@@ -287,9 +287,9 @@ class HelpPredictor(Predictor):
             width=self.encoder_width,
             layers=self.encoder_layers,
             seed=self.seed,
-            progress=lambda share, what: report(_ENCODING * share, what),
+            progress=part_of_progress(report, 0.0, _ENCODING),
         )
-        return reading, lambda share, what: report(_ENCODING + (1 - _ENCODING) * share, what)
+        return reading, part_of_progress(report, _ENCODING, 1.0)
 
     def _train(
         self, learner: MetaLearner, tasks: MetaTasks, validation: LatencyDataset | None, progress: Progress | None

@@ -49,7 +49,7 @@ _LEAST_SHARE = 1e-4
 
 
 class Line(NamedTuple):
-    """From normalised labels to latencies, on the scale of the reading: ms for cells, logarithms of ms for graphs."""
+    """Scale of the labels, from normalised ones to those of the reading: ms for cells, logarithms of ms for graphs."""
 
     slope: float
     intercept: float
@@ -58,7 +58,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Networks:
-    """What the regressor is shown of n networks.
+    """Inputs of the regressor, of n networks.
 
     Args:
         arrays: float32, (n, …) each.
@@ -75,7 +75,7 @@ class Networks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRows:
-    """What a target of training teaches.
+    """Labels and description of one target of training.
 
     Args:
         networks: intp (n,), the place of each row's network among the different ones.
@@ -131,7 +131,7 @@ class Reading(Protocol):
         ...
 
     def networks(self, queries: Sequence[Query]) -> Networks:
-        """What is shown of the queries' networks.
+        """Inputs of the regressor, of the queries' networks.
 
         Raises:
             UnsupportedGraphError: a query that it does not read.

@@ -26,7 +26,7 @@ from predictors.kinds.network_encoders import (
     stored_encoder,
 )
 from predictors.kinds.torch_training import Training, load_parameters, minibatches, seeded, stored_parameters, train
-from profilers.progress import no_progress
+from profilers.progress import no_progress, part_of_progress
 
 __all__ = ["MaplePredictor"]
 
@@ -247,9 +247,9 @@ class MaplePredictor(Predictor):
             width=self.encoder_width,
             layers=self.encoder_layers,
             seed=self.seed,
-            progress=lambda share, what: report(_ENCODING * share, what),
+            progress=part_of_progress(report, 0.0, _ENCODING),
         )
-        return encoder, lambda share, what: report(_ENCODING + (1 - _ENCODING) * share, what)
+        return encoder, part_of_progress(report, _ENCODING, 1.0)
 
     @property
     def _net(self) -> MapleNet:

@@ -20,6 +20,7 @@ from predictors.kinds.universal.graphs.kernel_network import KernelEncoding, Ker
 from predictors.kinds.universal.graphs.kernel_residuals import KernelResiduals
 from predictors.kinds.universal.graphs.tilts import kernel_tilts
 from predictors.kinds.universal.graphs.whole_graphs import as_wholes, graph_features, is_whole, typical_shapes
+from profilers.progress import part_of_progress
 
 __all__ = ["NetworkCorrection"]
 
@@ -91,7 +92,7 @@ class NetworkCorrection:
                 epochs=epochs,
                 operators=len(encoding.operators),
                 seed=seed + index,
-                progress=_part(progress, index, folds),
+                progress=_of_network(progress, index, folds),
             )
             held_out[outer] = network.predict(_pick(inputs, outer))
             networks.append(network)
@@ -205,5 +206,6 @@ def _pick(inputs: KernelInputs, kernels: NDArray[np.intp]) -> KernelInputs:
     )
 
 
-def _part(progress: Progress, index: int, count: int) -> Progress:
-    return lambda share, what: progress((index + share) / count, f"network {index + 1} of {count}, {what}")
+def _of_network(progress: Progress, index: int, count: int) -> Progress:
+    part = part_of_progress(progress, index / count, (index + 1) / count)
+    return lambda share, what: part(share, f"network {index + 1} of {count}, {what}")

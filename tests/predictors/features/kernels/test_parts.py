@@ -84,7 +84,7 @@ def _part(space: SearchSpace, part: Part, shape: tuple[int, ...]) -> Graph:
     return load_graph(net.to_bytes())
 
 
-def _parts_of(space: SearchSpace, architecture: Architecture, rules: RewriteRules) -> list[PartTable]:
+def parts_of(space: SearchSpace, architecture: Architecture, rules: RewriteRules) -> list[PartTable]:
     chain = space.chain(architecture)
     assert chain is not None
     shape, in_blocks, parts = chain.shape, False, []
@@ -111,7 +111,7 @@ def _assert_same(one: KernelTable, other: KernelTable) -> None:
 def test_a_network_of_parts_has_the_table_of_its_graph(name: str, seed: int, rules: RewriteRules) -> None:
     space = SPACES[name]
     architecture = space.sample(np.random.default_rng(seed))
-    graph, parts = load_graph(space.to_onnx(architecture)), _parts_of(space, architecture, rules)
+    graph, parts = load_graph(space.to_onnx(architecture)), parts_of(space, architecture, rules)
     _assert_same(read_table(graph, rules), ChainTable(parts).whole())
     assert (graph.flops, graph.size) == (sum(part.flops for part in parts), sum(part.size for part in parts))
 

@@ -1,6 +1,6 @@
 """Networks that were put together of parts are forecast as their graphs are, though no kernel is looked at again."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from latcast.schema import Architecture, Target
 from predictors.base import FloatArray, LatencyDataset, Query
 from predictors.features.kernels import ExecutionTraits, KernelTable, kernels_feature
-from predictors.features.kernels.parts import ChainTable, PartTable, read_part
+from predictors.features.kernels.parts import ChainTable
 from predictors.features.kernels.table import read_table
 from predictors.kinds.kernel_sum.model import KernelSum
 from predictors.kinds.kernel_sum.part_curves import Columns, kernels_of_chains
@@ -22,15 +22,13 @@ from predictors.networks import GraphFeatures
 from predictors.registry import pretrained
 from profilers.onnx_graph import load_graph
 from profilers.search_spaces import get_space
-from profilers.search_spaces.builder import GraphBuilder
-from profilers.search_spaces.chains import record_part
+from tests.predictors.features.kernels.test_parts import parts_of
 
 TARGET = Target(device="0123456789abcdef", backend="onnxruntime", backend_version="1.32.0", threads=1)
 OTHER = Target(device="0123456789abcdef", backend="onnxruntime", backend_version="1.32.0", threads=2)
 SPACES = ("fbnet", "mnasnet", "ofa_mbv3")
 ON_THE_OTHER_SIDE = 5e-3
 """What one split of the trees over whole graphs may change."""
-_parts: dict[Hashable, PartTable] = {}
 
 
 class Asked(Query):
@@ -49,19 +47,7 @@ class Asked(Query):
 def in_parts(architecture: Architecture) -> ChainTable:
     """The network, put together."""
     rules = ExecutionTraits.of(TARGET).rewrite_rules
-    chain = get_space(architecture.space).chain(architecture)
-    assert chain is not None
-    shape, in_blocks, parts = chain.shape, False, []
-    for place, part in enumerate(chain.parts):
-        last = place == len(chain.parts) - 1
-        key = (architecture.space, part.key, shape, in_blocks, last)
-        if key not in _parts:
-            net = GraphBuilder("part")
-            record_part(net, part, shape)
-            _parts[key] = read_part(load_graph(net.to_bytes()), rules, reads_blocks=in_blocks, last=last)
-        parts.append(_parts[key])
-        shape, in_blocks = parts[-1].shape, parts[-1].gives_blocks
-    return ChainTable(parts)
+    return ChainTable(parts_of(get_space(architecture.space), architecture, rules))
 
 
 def drawn(space: str, seed: int, count: int) -> list[Architecture]:
@@ -139,15 +125,12 @@ def test_an_adapted_model_does_not_read_the_curves_of_the_one_it_was_made_from()
     assert_array_equal(base.predict(texts).median_ms, before)
 
 
-def test_operators_that_training_has_not_seen_are_told_of_networks_in_parts() -> None:
+def test_no_operator_of_a_known_space_is_unknown() -> None:
     (text,) = drawn("fbnet", 11, 1)
-    (query,) = together([text])
+    ((query,), (whole,)) = together([text]), of_tables([text])
+    read = [one.network.feature(kernels_feature(ExecutionTraits.of(TARGET))).operators for one in (query, whole)]
+    assert set(read[0]) == set(read[1]) <= set(model().shared.operators)
     assert model().unknown_operators(query) == ()
-    fewer = pretrained("universal-graphs")
-    assert isinstance(fewer, UniversalPredictor)
-    assert isinstance(fewer.fitted, GraphPredictor)
-    shared = fewer.fitted.model.shared
-    assert query.network.feature(kernels_feature(ExecutionTraits.of(TARGET))).operators <= set(shared.operators)
 
 
 def test_curves_grow_at_both_ends_and_describe_no_size_twice() -> None:
