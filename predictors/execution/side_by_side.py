@@ -20,9 +20,8 @@ class _Threads:
     """Threads that help whoever has parts left. They are started when they are first needed."""
 
     def __init__(self) -> None:
-        self._lock, self._count, self._pool = Lock(), 1, None
-
-    _pool: ThreadPoolExecutor | None
+        self._pool: ThreadPoolExecutor | None = None
+        self.forget()
 
     def use(self, count: int) -> None:
         with self._lock:
@@ -41,16 +40,17 @@ class _Threads:
             return [self._pool.submit(work) for _ in range(count)]
 
     def forget(self) -> None:
-        """In a process that was forked there are no threads but one, and a lock may be held by one of the others."""
+        """Begin anew: in a forked process there is one thread, and another may have held the lock."""
         self._lock, self._count, self._pool = Lock(), 1, None
 
 
 _threads = _Threads()
-os.register_at_fork(after_in_child=_threads.forget)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.forget)
 
 
 def use_threads(count: int) -> None:
-    """How many threads of this process may share a computation, the caller's included: one until somebody says.
+    """Say how many threads of this process may share a computation, the caller's included.
 
     Args:
         count: one at least.
