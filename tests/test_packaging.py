@@ -33,6 +33,7 @@ EXTRA_PROMISES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", sorted(EXTRA_PROMISES))
 def test_extra_installs_what_its_modules_import(extra: str) -> None:
     """Imports the promised modules in a process where every distribution outside the extra is hidden."""

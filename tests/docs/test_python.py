@@ -37,6 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [block for block in blocks("python") if not block.reason], ids=str)
 def test_code_runs(block: Block, service: str, folder: Path) -> None:
     code = compile(block.text.replace(ADDRESS, service), str(block), "exec")

@@ -64,6 +64,7 @@ def without_privileges() -> list[str]:
     return ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="groups of processes are ended by a signal")
 def test_the_readme_can_be_pasted(tmp_path: Path) -> None:
     for part in PARTS:

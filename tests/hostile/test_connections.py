@@ -15,6 +15,7 @@ def test_connections_are_contained(served: Served, entry: Entry) -> None:
     require_contained(entry, try_out(served, entry))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", parameters(KEYED_ENTRIES))
 def test_nothing_is_kept_without_a_key(keyed: Served, entry: Entry) -> None:
     require_contained(entry, try_out(keyed, entry))

@@ -196,6 +196,7 @@ def require_sentence(error: LatcastError) -> None:
     assert str(error).isprintable(), "sentences reach terminals: nothing foreign may act there"
 
 
+@pytest.mark.slow
 @settings(
     max_examples=80, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -60,6 +60,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [forecast, explanation, upload])
 def test_work_ends_with_its_caller(served: Served, asked: Callable[[bytes], tuple[str, str, bytes]]) -> None:
     path, kind, body = asked(large())

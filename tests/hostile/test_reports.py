@@ -7,6 +7,7 @@ from tests.hostile.reports import ENTRIES
 from tests.hostile.served import Served
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", parameters(ENTRIES))
 def test_reports_are_contained(served: Served, entry: Entry) -> None:
     require_contained(entry, try_out(served, entry))

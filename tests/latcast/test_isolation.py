@@ -81,6 +81,7 @@ def test_a_name_that_the_package_does_not_have_is_an_attribute_error() -> None:
     assert set(latcast.__all__) == {"AsyncClient", "Client", "Feasible", "Forecasts", "item"}
 
 
+@pytest.mark.slow
 def test_the_package_is_made_of_the_standard_library_and_httpx2() -> None:
     """What else a call may need is imported inside that call."""
     allowed = {*sys.stdlib_module_names, "latcast", "httpx2"}

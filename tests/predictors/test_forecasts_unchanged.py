@@ -408,6 +408,7 @@ SAME_ARITHMETIC_ONLY = {"boosted_trees", "universal"}
 """Sections in which training turns other last digits into other trees, or into other networks."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", SECTIONS)
 def test_forecasts_are_those_of_version_0_1(section: str) -> None:
     recorded = json.loads(RECORD.read_text())

@@ -107,6 +107,7 @@ def encoded(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
+@pytest.mark.slow
 def test_an_import_would_be_noticed(tmp_path: Path) -> None:
     script = textwrap.dedent(REFUSING) + "from profilers.onnx_graph import load_graph"
     ended = subprocess.run(
@@ -151,6 +152,7 @@ def test_forecasts_of_texts_models_and_hashes(server: Server) -> None:
     assert all(answer["source"] == "predicted" for answer in answers[:5])
 
 
+@pytest.mark.slow
 def test_forecasts_are_explained(server: Server) -> None:
     for item in ({"space": "zoo", "text": "mobile"}, {"onnx": encoded(model())}):
         explained = server.client.explain(TARGET.id, item, nearest=2)

@@ -94,6 +94,7 @@ def test_what_leaves_its_box_is_noticed(open_tab: OpenTab) -> None:
         assert page.evaluate(OVERFLOW) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", [*VIEWS, *MORE_VIEWS])
 def test_long_names_stay_in_their_boxes(named_long: Served, open_tab: OpenTab, view: str) -> None:
     tab = open_tab(named_long.at(place_of(named_long, view)))
@@ -141,6 +142,7 @@ def refuse_calls(page: Any) -> None:
     page.route("**/v1/**", refuse)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", sorted({*VIEWS} - {"try"}))
 def test_a_view_says_what_it_loads_and_claims_nothing_meanwhile(served: Served, open_tab: OpenTab, view: str) -> None:
     page = open_tab(f"{served.url}/ui/index.html", width=360).page
@@ -160,6 +162,7 @@ def test_a_view_says_what_it_loads_and_claims_nothing_meanwhile(served: Served, 
     page.unroute("**/v1/**")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", sorted({*VIEWS} - {"try"}))
 def test_a_view_says_that_the_service_failed_and_tries_again(served: Served, open_tab: OpenTab, view: str) -> None:
     tab = open_tab(f"{served.url}/ui/index.html")
@@ -179,6 +182,7 @@ def test_a_view_says_that_the_service_failed_and_tries_again(served: Served, ope
     without_refusals(tab, 503)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", sorted({*VIEWS} - OF_ONE))
 def test_an_empty_service_has_no_view_that_waits_or_looks_broken(without: Served, open_tab: OpenTab, view: str) -> None:
     target = without.seeded.targets[0]
@@ -193,6 +197,7 @@ def test_an_empty_service_has_no_view_that_waits_or_looks_broken(without: Served
     without_refusals(tab, 404)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "what"),
     [
@@ -217,6 +222,7 @@ def test_an_empty_service_says_what_to_do_on_every_page(
     without_refusals(tab, 404, 422)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", [*VIEWS, "answer"])
 def test_one_measurement_is_shown_as_many_are(with_one: Served, open_tab: OpenTab, view: str) -> None:
     tab = open_tab(with_one.at(place_of(with_one, view)))
@@ -311,6 +317,7 @@ def test_a_token_gives_the_keyboard_back(without: Served, open_tab: OpenTab) -> 
     until(page, "document.activeElement.innerText === 'Add a device'")
 
 
+@pytest.mark.slow
 def test_an_export_that_fails_says_so(served: Served, open_tab: OpenTab) -> None:
     tab = open_tab(served.at(address(served, "dataset")))
     loaded(tab.page)

@@ -126,6 +126,7 @@ def test_layout_shifts_are_noticed(open_tab: OpenTab) -> None:
     assert shift(page)[0] > MOST_SHIFT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_views_are_accessible_and_fit_and_stay_where_they_are(served: Served, open_tab: OpenTab, view: str) -> None:
     tab = open_tab(f"{served.url}/ui/index.html")
@@ -174,6 +175,7 @@ def test_a_network_is_explained_on_one_target_however_late_its_measurement_comes
     assert moved <= MOST_SHIFT, by
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_views_stay_where_they_are_whichever_call_is_answered_last(
     served: Served, open_tab: OpenTab, view: str
@@ -258,6 +260,7 @@ def test_targets_are_searched_sorted_and_the_way_back_is_the_way_there(served: S
     assert "q=openvino" in page.url
 
 
+@pytest.mark.slow
 def test_signing_in_with_a_key(serve: Callable[..., Served], open_tab: OpenTab) -> None:
     service = serve(require_keys=True)
     with service.database.write.begin() as session:
@@ -293,6 +296,7 @@ def test_pages_come_from_their_own_origin_alone(served: Served, open_tab: OpenTa
     assert [url for url in asked if not url.startswith(f"{served.url}/")] == []
 
 
+@pytest.mark.slow
 def test_a_dataset_is_filtered_by_charts_and_fields(served: Served, open_tab: OpenTab) -> None:
     page = open_tab(served.at(address(served, "dataset"))).page
     loaded(page)
@@ -316,6 +320,7 @@ def test_a_dataset_is_filtered_by_charts_and_fields(served: Served, open_tab: Op
     assert page.get_by_role("status").inner_text() == everything
 
 
+@pytest.mark.slow
 def test_a_dataset_is_filtered_by_source_and_by_typed_ranges(served: Served, open_tab: OpenTab) -> None:
     page = open_tab(served.at(address(served, "dataset"))).page
     loaded(page)
@@ -347,6 +352,7 @@ def test_a_dataset_is_filtered_by_source_and_by_typed_ranges(served: Served, ope
     assert page.get_by_role("status").inner_text() == of_source
 
 
+@pytest.mark.slow
 def test_operators_of_two_targets_are_compared(served: Served, open_tab: OpenTab) -> None:
     kernels, others = aliased(tables.Measurement), aliased(tables.Measurement)
     pairs = select(kernels.target_id, others.target_id).where(
@@ -388,6 +394,7 @@ def tab_to(page: Any, name: str) -> None:
     pytest.fail(f"the keyboard never came to {name!r}")
 
 
+@pytest.mark.slow
 def test_the_keyboard_alone_leads_from_the_sign_in_to_a_forecast(
     serve: Callable[..., Served], open_tab: OpenTab
 ) -> None:
@@ -457,6 +464,7 @@ def test_a_question_gives_the_keyboard_back(served: Served, open_tab: OpenTab) -
     until(page, "document.activeElement.innerText === 'Hide'")
 
 
+@pytest.mark.slow
 def test_a_measurement_is_hidden_and_shown_again(serve: Callable[..., Served], open_tab: OpenTab) -> None:
     service = serve()
     page = open_tab(service.at(address(service, "measurement"))).page
@@ -476,6 +484,7 @@ def test_a_measurement_is_hidden_and_shown_again(serve: Callable[..., Served], o
         assert session.scalar(select(tables.Measurement.id).where(tables.Measurement.id == 1)) == 1
 
 
+@pytest.mark.slow
 def test_a_target_is_hidden_and_brought_back(serve: Callable[..., Served], open_tab: OpenTab) -> None:
     service = serve()
     page = open_tab(service.at(address(service, "dataset"))).page
@@ -490,6 +499,7 @@ def test_a_target_is_hidden_and_brought_back(serve: Callable[..., Served], open_
         assert session.get(tables.Target, service.seeded.targets[0]) is not None
 
 
+@pytest.mark.slow
 def test_quality_shows_what_was_over_time_and_who_contends(serve: Callable[..., Served], open_tab: OpenTab) -> None:
     service = serve()
     with service.database.write.begin() as session:
@@ -510,6 +520,7 @@ def test_quality_shows_what_was_over_time_and_who_contends(serve: Callable[..., 
     page.get_by_role("table", name="Contenders for graphs").wait_for()
 
 
+@pytest.mark.slow
 def test_nodes_are_coloured_by_what_bounds_them(served: Served, open_tab: OpenTab) -> None:
     page = open_tab(served.at(address(served, "network"))).page
     loaded(page)
@@ -518,6 +529,7 @@ def test_nodes_are_coloured_by_what_bounds_them(served: Served, open_tab: OpenTa
     assert "colour=bound" in page.url
 
 
+@pytest.mark.slow
 def test_what_is_loaded_at_first_is_small(served: Served, open_tab: OpenTab) -> None:
     tab = open_tab(f"{served.url}/ui/index.html")
     loaded(tab.page)
@@ -528,6 +540,7 @@ def test_what_is_loaded_at_first_is_small(served: Served, open_tab: OpenTab) -> 
     assert sum(sizes) <= MOST_SCRIPT_BYTES
 
 
+@pytest.mark.slow
 def test_a_network_is_drawn_with_times_searched_and_exported(served: Served, open_tab: OpenTab) -> None:
     page = open_tab(served.at(address(served, "network"))).page
     loaded(page)
@@ -546,6 +559,7 @@ def test_a_network_is_drawn_with_times_searched_and_exported(served: Served, ope
     page.get_by_role("columnheader", name="Bound by").wait_for()
 
 
+@pytest.mark.slow
 def test_two_targets_stand_side_by_side(served: Served, open_tab: OpenTab) -> None:
     page = open_tab(served.at(address(served, "network") + "&source=forecast")).page
     loaded(page)
@@ -577,6 +591,7 @@ def long_network(blocks: int) -> bytes:
     )
 
 
+@pytest.mark.slow
 def test_a_long_network_is_folded_and_a_block_unfolded_where_a_node_is_found(served: Served, open_tab: OpenTab) -> None:
     with Client(served.url) as client:
         graph = client.upload_graph(long_network(900))["hash"]
@@ -590,6 +605,7 @@ def test_a_long_network_is_folded_and_a_block_unfolded_where_a_node_is_found(ser
     page.get_by_text("4,500 nodes are drawn.").wait_for()
 
 
+@pytest.mark.slow
 def test_an_architecture_is_typed_and_forecast_on_every_target(served: Served, open_tab: OpenTab) -> None:
     tab = open_tab(served.at("/try"))
     page = tab.page
@@ -605,6 +621,7 @@ def test_an_architecture_is_typed_and_forecast_on_every_target(served: Served, o
     assert page.get_by_text("client.predict").is_visible()
 
 
+@pytest.mark.slow
 def test_an_adaptation_is_started_and_watched(served: Served, open_tab: OpenTab) -> None:
     page = open_tab(served.at(address(served, "adapt"))).page
     loaded(page)
@@ -621,6 +638,7 @@ def test_an_adaptation_is_started_and_watched(served: Served, open_tab: OpenTab)
     page.get_by_text("cancelled").first.wait_for()
 
 
+@pytest.mark.slow
 def test_a_client_sees_no_button_that_it_may_not_use(serve: Callable[..., Served], open_tab: OpenTab) -> None:
     service = serve(require_keys=True)
     with service.database.write.begin() as session:
@@ -633,6 +651,7 @@ def test_a_client_sees_no_button_that_it_may_not_use(serve: Callable[..., Served
     assert tab.page.get_by_role("button", name="Start").count() == 0
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_is_noticed_and_its_return_too(served: Served, open_tab: OpenTab) -> None:
     tab = open_tab(served.at("/targets"))
     loaded(tab.page)

@@ -23,6 +23,7 @@ class Net(torch.nn.Module):  # type: ignore[misc, name-defined]
         return self.head(self.drop(torch.relu(self.conv(x))).mean((2, 3)))
 
 
+@pytest.mark.slow
 def test_a_module_is_exported_in_evaluation_mode_and_left_as_it_was() -> None:
     net = Net()
     model = onnx.load_from_string(onnx_of(net, [(1, 3, 8, 8)]))

@@ -62,6 +62,7 @@ def _standard() -> list[bytes]:
         return [case.model.SerializeToString() for case in collect_testcases(None) if case.model is not None]
 
 
+@pytest.mark.slow
 def test_operators_of_the_standard_keep_their_hash() -> None:
     compared = 0
     for content in _standard()[::5]:

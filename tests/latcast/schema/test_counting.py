@@ -39,6 +39,7 @@ def test_what_else_depends_on_the_number_is_given(number: int) -> None:
     assert int(text.split()[0].replace(",", "")) == number
 
 
+@pytest.mark.slow
 def test_no_sentence_counts_in_the_plural_alone() -> None:
     """What is counted by `counted` somewhere is so everywhere, but for constants, which are never one."""
     nouns = {noun for source in SOURCES.values() for noun in nouns_of(source)}

@@ -51,6 +51,7 @@ def test_figures_travel_in_the_artifact(data: LatencyDataset) -> None:
     assert load_predictor(artifact).to_artifact().metrics == artifact.metrics
 
 
+@pytest.mark.slow
 def test_figures_are_of_networks_that_were_not_seen(data: LatencyDataset) -> None:
     whole = figures(data)["cross_validation"]
     assert whole["rows"] == 180
@@ -61,6 +62,7 @@ def test_figures_are_of_networks_that_were_not_seen(data: LatencyDataset) -> Non
     assert leaky["median_ape"] > 0.02
 
 
+@pytest.mark.slow
 def test_groups_may_be_given(data: LatencyDataset) -> None:
     groups = ["wide" if query.graph.flops > 10**8 else "narrow" for query in data.queries]
     by_family = figures(data, groups=groups, families=groups)
@@ -91,6 +93,7 @@ def test_progress_goes_from_nothing_to_all(data: LatencyDataset) -> None:
     assert reports[0][1].startswith("fold 1 of 2 by networks: ")
 
 
+@pytest.mark.slow
 def test_folds_that_are_done_are_not_done_again(data: LatencyDataset) -> None:
     plan, kept = Plan(kind="flops", folds=3, target_folds=3), Kept()
     first = cross_validate(plan, data, checkpoints=kept)
@@ -124,6 +127,7 @@ def test_mistakes_are_named(data: LatencyDataset) -> None:
         train(Plan(kind="flops"), data.subset([]))
 
 
+@pytest.mark.slow
 def test_same_seed_same_figures(data: LatencyDataset) -> None:
     options = {"kind": "boosted_trees", "hyperparameters": {"trees": 5}, "folds": 2}
     first, second = (figures(data, **options) for _ in range(2))

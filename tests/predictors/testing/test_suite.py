@@ -92,6 +92,7 @@ BROKEN: list[tuple[type[FlopsPredictor], Callable[..., None]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("broken", "check"), BROKEN, ids=lambda item: item.__name__)
 def test_the_suite_finds_the_fault(broken: type[FlopsPredictor], check: Callable[..., None]) -> None:
     def run(cls: type[FlopsPredictor]) -> None:

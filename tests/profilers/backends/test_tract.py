@@ -41,6 +41,7 @@ def test_a_recurrent_network_begins_anew_in_every_run() -> None:
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 @needs_tract
 def test_a_loop_is_counted_once_and_its_body_not_beside_it() -> None:
     with TractBackend().open(lstm(30, 16), SETTINGS) as session:

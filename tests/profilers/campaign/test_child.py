@@ -57,6 +57,7 @@ def test_without_an_architecture_the_sentinel_is_measured() -> None:
     assert answer.sentinel_ms > 0
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_is_answered_and_the_next_request_too() -> None:
     broken = StepRequest(architecture=Architecture(space="kernels", text="gemm/rows=many"))
     refused, sentinel = answers(broken, StepRequest())

@@ -174,6 +174,7 @@ def test_a_target_that_cannot_measure_is_left_out(tmp_path: Path) -> None:
     assert "left out" in told[-1].message
 
 
+@pytest.mark.slow
 def test_careful_networks_run_in_sandboxes(tmp_path: Path) -> None:
     recipe = Recipe(only=("zoo/recommender",), careful_share=1.0)
     told: list[Report] = []
@@ -186,6 +187,7 @@ def test_careful_networks_run_in_sandboxes(tmp_path: Path) -> None:
     assert all(len(row.measurement.runs) == 2 and len(row.measurement.sentinel_ms) >= 4 for row in rows)
 
 
+@pytest.mark.slow
 def test_a_killed_campaign_loses_at_most_the_row_at_hand(tmp_path: Path) -> None:
     """kill -9 of a real campaign, three times; what the log had stays, and nothing is measured twice."""
     counts = []

@@ -2,6 +2,8 @@
 
 import mmap
 
+import pytest
+
 from profilers.counters import CounterReader
 from profilers.counters.process import ProcessReader, peak_memory_bytes
 from profilers.testing.counters import CounterReaderSuite
@@ -22,6 +24,7 @@ def test_a_page_that_is_touched_for_the_first_time_is_a_fault() -> None:
     assert len(held) == 32 * 2**20
 
 
+@pytest.mark.slow
 def test_peak_memory_follows_what_was_held() -> None:
     before = peak_memory_bytes()
     held = bytearray(before + 2**26)

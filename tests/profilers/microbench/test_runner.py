@@ -59,6 +59,7 @@ def run(settings: ProfileSettings = FAKE, **given: Any) -> Microbench:
     return run_microbench(settings, device=DEVICE, **given)
 
 
+@pytest.mark.slow
 def test_every_entry_of_a_backend_that_runs_everything(quick: None) -> None:
     said: list[tuple[float, str]] = []
     found = run(progress=lambda share, what: said.append((share, what)))
@@ -97,6 +98,7 @@ def test_a_runtime_that_always_fails_is_a_sentence(few: None, fault: str, words:
         run(replace(FAKE, options={"fault": fault}))
 
 
+@pytest.mark.slow
 def test_a_runtime_that_hangs_is_stopped(few: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "TOTAL_SECONDS", 3.0)
     with pytest.raises(LatcastError, match="did not finish within"):

@@ -78,6 +78,7 @@ def test_hashes_are_those_of_the_whole_lists(monkeypatch):
     assert compact.hash == whole.hash
 
 
+@pytest.mark.slow
 def test_what_is_read_takes_little_beside_the_file():
     model = ensemble(700)
     load_graph(model)

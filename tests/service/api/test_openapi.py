@@ -31,6 +31,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     return create_app(own, reader=DirectReader(), forecaster=FakeForecaster())
 
 
+@pytest.mark.slow
 def test_no_call_is_answered_with_a_server_error(app: FastAPI) -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     operations = [result.ok() for result in schema.get_all_operations()]

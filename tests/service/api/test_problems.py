@@ -51,6 +51,7 @@ def example(cls: type[LatcastError]) -> LatcastError:
     return next((error for error in EXAMPLES if type(error) is cls), None) or cls("What was wrong. What to do.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", PROBLEMS)
 def test_every_error_of_the_service_is_raised_by_the_client(world: World, cls: type[LatcastError], monkeypatch) -> None:
     error = example(cls)

@@ -207,6 +207,7 @@ def test_large_calls_are_answered_alike(world: World, counted: list[int]) -> Non
     assert counted == [6000, 60]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -236,6 +237,7 @@ def test_unusual_calls_get_the_routes_answer(
     assert (first.status_code, first.json()) == (second.status_code, second.json())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

@@ -49,6 +49,7 @@ def test_more_than_a_bucket_is_lent_and_paid_back() -> None:
         limiter.take("a", 2)
 
 
+@pytest.mark.slow
 def test_too_many_calls_are_told_when_to_come_back(make_world: MakeWorld) -> None:
     world = make_world(rate_per_second=0.5, rate_burst=3)
     statuses = [world.http.get("/v1/targets").status_code for _ in range(5)]

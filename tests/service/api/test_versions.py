@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+import pytest
+
 from latcast.schema import to_plain
 from tests.service.helpers import DEVICE, TARGET, World, measurement, model
 
@@ -27,6 +29,7 @@ def test_only_versioned_paths_and_those_of_operators_are_described(world: World)
         assert world.http.get("/v1" + path).status_code == 404
 
 
+@pytest.mark.slow
 def test_every_alias_answers_as_the_versioned_path(world: World) -> None:
     world.graph()
     world.agent()

@@ -75,6 +75,7 @@ def test_a_scan_is_noticed(warm: World) -> None:
     assert len(scans(warm, asked)) == 1
 
 
+@pytest.mark.slow
 def test_no_filter_and_no_order_scans(warm: World) -> None:
     first = warm.http.get(ROWS).json()["items"][0]
     with statements(warm) as asked:

@@ -94,6 +94,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", TALKS)
 def test_commands_that_ask_the_service_need_no_extra(line: str, said: dict[str, tuple[int, str]]) -> None:
     code, text = said[line]

@@ -112,6 +112,7 @@ STATES: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["serve", "--port", "0"], ["keys", "list"], ["import", "t.csv"]], ids=" ".join)
 @pytest.mark.parametrize("state", STATES)
 def test_databases_that_cannot_be_used_are_sentences(state: str, command: list[str], tmp_path: Path) -> None:
@@ -134,6 +135,7 @@ def test_tables_of_another_program_are_left_as_they_were(tmp_path: Path) -> None
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
@@ -173,6 +175,7 @@ UNWRITABLE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", UNWRITABLE, ids=lambda arguments: " ".join(arguments[:2]))
 def test_places_that_cannot_be_written_are_sentences(arguments: list[str]) -> None:
     done = latcast(*["/proc/nowhere/x" if argument == "OUT" else argument for argument in arguments])

@@ -51,6 +51,7 @@ def test_help_and_version_need_no_heavy_import() -> None:
     assert latcast("--version").stdout.startswith("latcast ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -85,6 +85,7 @@ def pair(database_url: str, tmp_path: Path) -> Iterator[Pair]:
         yield Pair(database_url, tmp_path, stack)
 
 
+@pytest.mark.slow
 def test_two_processes_serve_as_one(pair: Pair) -> None:
     assert len(pair.processes()) == 2
     first = pair.callers[0]
@@ -116,6 +117,7 @@ def _replaces_and_ends(pair: Pair) -> None:
     eventually(lambda: not any(map(_is_alive, (*left, pair.parent))))
 
 
+@pytest.mark.slow
 def test_processes_that_end_at_once_are_not_started_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "_serve", _end)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -76,6 +76,7 @@ def test_a_row_that_represents_gives_way_to_an_earlier_one(measured: World) -> N
         assert measured_latencies(session, TARGET, GRAPHS, [graph])[graph].median_ms == pytest.approx(31.5)
 
 
+@pytest.mark.slow
 def test_other_targets_are_still_up_to_date(measured: World) -> None:
     changes = Changes(measured.database)
     changes.look()

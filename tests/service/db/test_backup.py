@@ -53,6 +53,7 @@ def served(engine: Engine) -> list[dict[str, Any]]:
         return [*rows, *(client.measurement(row["id"]) for row in rows if row["median_ms"] is not None)]
 
 
+@pytest.mark.slow
 def test_a_restored_copy_answers_as_the_database_did(measured: World, empty: Engine, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     back_up(measured.database.engine, copy)

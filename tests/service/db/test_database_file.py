@@ -316,6 +316,7 @@ except sqlite3.OperationalError as error:
 """
 
 
+@pytest.mark.slow
 def test_looking_at_the_file_takes_no_lock_of_sqlites_away(used: tuple[Path, Database]) -> None:
     path, database = used
     with database.read() as session:

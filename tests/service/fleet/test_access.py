@@ -91,6 +91,7 @@ def calls(world: World) -> dict[str, tuple[str, set[str]]]:
     }
 
 
+@pytest.mark.slow
 def test_every_route_has_its_scopes_and_no_more(keyed: tuple[World, dict[str, str]]) -> None:
     world, keys = keyed
     assert set(calls(world)) == set(SCOPES) | OPEN

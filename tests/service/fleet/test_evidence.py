@@ -87,6 +87,7 @@ def test_counters_of_measurements_are_evidence_by_event_and_operator(world: Worl
     assert evidence.microbench == {"call_ms": 0.1}
 
 
+@pytest.mark.slow
 def test_hidden_and_noisy_measurements_say_nothing_while_there_are_others(world: World) -> None:
     agent = world.agent()
     report(world, agent, TARGET, world.graph(1), ms=1.0, conv_share=1.0, noisy=True)
@@ -122,6 +123,7 @@ def answering(new_sqlite: str, tmp_path: Path) -> Iterator[World]:
         yield World(app=app, settings=settings, database=app.state.parts.database, http=http, client=client)
 
 
+@pytest.mark.slow
 def test_maple_learns_and_answers_by_counters_that_agents_reported(answering: World) -> None:
     """From the agents' reports to an answer over REST that says by what it knows the device."""
     pytest.importorskip("torch")

@@ -98,6 +98,7 @@ def test_agents_report_of_their_own_device_alone(world: World) -> None:
     assert rows(world) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

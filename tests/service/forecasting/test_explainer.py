@@ -97,6 +97,7 @@ def adapt(world: World, base: Predictor) -> str:
         return f"adaptation:{row.id}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.5, 0.9])
 def test_the_forecast_is_that_of_predict(world: World, base: KernelSumPredictor, level: float) -> None:
     served = adapt(world, base)
@@ -165,6 +166,7 @@ def test_without_a_predictor_a_measurement_stands_alone(world: World) -> None:
     assert "no predictor" in explained["no_kernels"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "error", "words"),
     [
@@ -192,6 +194,7 @@ def test_parameters_have_limits(world: World, params: dict[str, float]) -> None:
     assert world.http.post(f"/v1/targets/{TARGET.id}/explain", json={}, params=params).status_code == 422
 
 
+@pytest.mark.slow
 def test_a_model_may_be_larger_than_other_bodies(world: World) -> None:
     large = item(onnx=b"0" * world.settings.max_body_bytes)
     answer = world.http.post(f"/v1/targets/{TARGET.id}/explain", json=large)

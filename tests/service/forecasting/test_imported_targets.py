@@ -242,6 +242,7 @@ def test_cells_of_a_device_adapt_the_predictor_of_cells(
     assert (graph["kind"], graph["adapted"]) == ("flops", False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("takeover", "by_cells"), [(8, False), (7, True)])
 def test_an_adaptation_that_was_asked_for_yields_to_enough_cells(
     world: ImportedWorld, monkeypatch: pytest.MonkeyPatch, takeover: int, *, by_cells: bool

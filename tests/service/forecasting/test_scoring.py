@@ -19,6 +19,7 @@ def scores(world: AdaptingWorld) -> list[tables.Score]:
         return list(session.scalars(select(tables.Score).order_by(tables.Score.id)))
 
 
+@pytest.mark.slow
 def test_a_measurement_is_scored_by_the_forecast_that_stood_until_it_came(world: AdaptingWorld) -> None:
     adapted(world)
     learning = learner_of(world)
@@ -37,6 +38,7 @@ def test_a_measurement_is_scored_by_the_forecast_that_stood_until_it_came(world:
     assert score.half_width == pytest.approx(np.log(high / low) / 2)
 
 
+@pytest.mark.slow
 def test_only_the_first_measurement_of_a_network_is_scored(world: AdaptingWorld) -> None:
     adapted(world)
     learning = learner_of(world)

@@ -76,6 +76,7 @@ def test_silence_ends_a_job_after_its_attempts(world: World) -> None:
     assert [reason["outcome"] for reason in job["reasons"]] == ["expired"] * world.settings.max_attempts
 
 
+@pytest.mark.slow
 def test_heartbeats_keep_a_lease(make_world: MakeWorld) -> None:
     world = make_world(lease_seconds=2)
     agent = world.agent()

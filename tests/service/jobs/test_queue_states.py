@@ -386,6 +386,7 @@ def run(make_database: Callable[[], Database], monkeypatch: pytest.MonkeyPatch, 
     run_state_machine_as_test(lambda: QueueMachine(make_database(), clock), settings=chosen)
 
 
+@pytest.mark.slow
 def test_on_sqlite(migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def make() -> Database:
         path = tmp_path / "latcast.db"

@@ -106,6 +106,7 @@ def test_reasons_are_cut_and_stages_are_known() -> None:
 Change = Callable[[dict[str, Any]], None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "change"),
     [

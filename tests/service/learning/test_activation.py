@@ -1,5 +1,6 @@
 """What is made answers alone for its target, and only the last few are kept, over both databases."""
 
+import pytest
 from sqlalchemy import select
 
 from service.db import tables
@@ -8,6 +9,7 @@ from tests.service.learning.test_adaptation import AdaptingWorld, adapted, base,
 __all__ = ["base", "world"]
 
 
+@pytest.mark.slow
 def test_the_last_five_artifacts_of_a_target_are_kept(world: AdaptingWorld) -> None:
     jobs = [adapted(world, speed=1.0 + place / 10) for place in range(6)]
     with world.database.read() as session:

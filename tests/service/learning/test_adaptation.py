@@ -108,6 +108,7 @@ def adapted(world: AdaptingWorld, *, speed: float = 1.0, drifting: bool = False,
     return world.client.job(job)
 
 
+@pytest.mark.slow
 def test_from_request_to_forecast(world: AdaptingWorld) -> None:
     world.agent()
     truth = latency_ms(load_graph(get_space("nasbench201").to_onnx(get_space("nasbench201").parse(CELL))))
@@ -125,6 +126,7 @@ def test_from_request_to_forecast(world: AdaptingWorld) -> None:
     assert world.client.target(TARGET.id)["adaptation"]["id"] == job["result"]["adaptation_id"]
 
 
+@pytest.mark.slow
 def test_the_error_of_an_adaptation_is_that_of_networks_left_out(world: AdaptingWorld, base: FlopsPredictor) -> None:
     result = adapted(world)["result"]
     with world.database.read() as session:
@@ -142,6 +144,7 @@ def test_the_error_of_an_adaptation_is_that_of_networks_left_out(world: Adapting
     assert result["support_median_ape"] == result["support_loo_median_ape"]
 
 
+@pytest.mark.slow
 def test_one_network_tells_no_error(world: AdaptingWorld) -> None:
     world.agent()
     job = world.request(samples=1)
@@ -152,6 +155,7 @@ def test_one_network_tells_no_error(world: AdaptingWorld) -> None:
     assert world.client.job(job)["result"]["support_loo_median_ape"] is None
 
 
+@pytest.mark.slow
 def test_whoever_sees_the_job_done_is_answered_by_its_adaptation(
     world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +169,7 @@ def test_whoever_sees_the_job_done_is_answered_by_its_adaptation(
     assert (before["adapted"], after["adapted"]) == (False, True)
 
 
+@pytest.mark.slow
 def test_a_host_that_drifts_meanwhile_is_adapted_to_at_its_usual_speed(world: AdaptingWorld) -> None:
     steady = adapted(world)["result"]
     cell = {"space": "nasbench201", "text": CELL}
@@ -193,6 +198,7 @@ def test_support_is_distinct_never_degenerate_and_depends_on_the_seed(world: Ada
     assert chosen[0] == chosen[1] != chosen[2]
 
 
+@pytest.mark.slow
 def test_pool_of_uploaded_graphs(world: AdaptingWorld) -> None:
     hashes = [world.client.upload_graph(model(width))["hash"] for width in range(1, 7)]
     job = adapted(world, pool={"graphs": hashes})
@@ -201,6 +207,7 @@ def test_pool_of_uploaded_graphs(world: AdaptingWorld) -> None:
     assert job["state"] == "done"
 
 
+@pytest.mark.slow
 def test_measured_graphs_are_answered_with_their_measurement(world: AdaptingWorld) -> None:
     job = adapted(world)
     with world.database.read() as session:
@@ -236,6 +243,7 @@ def test_one_bad_item_spoils_no_other(world: AdaptingWorld) -> None:
         assert answer["error"]["detail"].endswith(".")
 
 
+@pytest.mark.slow
 def test_a_second_adaptation_takes_over_and_the_first_is_kept(world: AdaptingWorld) -> None:
     first = adapted(world)
     second = adapted(world, speed=2.0, seed=7)
@@ -244,6 +252,7 @@ def test_a_second_adaptation_takes_over_and_the_first_is_kept(world: AdaptingWor
     assert rows == {first["result"]["adaptation_id"]: False, second["result"]["adaptation_id"]: True}
 
 
+@pytest.mark.slow
 def test_corrupt_artifact_is_refused_and_the_previous_one_serves_on(world: AdaptingWorld) -> None:
     adapted(world)
     item = [{"space": "nasbench201", "text": CELL}]
@@ -276,6 +285,7 @@ def test_two_processes_take_a_step_once(world: AdaptingWorld) -> None:
         assert len(queue.children(session, job)) == SAMPLES
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_in_a_step_is_followed_by_another(
     world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,6 +350,7 @@ def test_a_pool_that_is_too_small_fails_with_a_sentence(world: AdaptingWorld) ->
     assert "fewer than the 4 samples" in world.client.job(job)["result"]["error"]
 
 
+@pytest.mark.slow
 def test_a_second_adaptation_measures_other_networks_and_rests_on_those_of_both(world: AdaptingWorld) -> None:
     first, second = adapted(world), adapted(world)
     with world.database.read() as session:
@@ -348,6 +359,7 @@ def test_a_second_adaptation_measures_other_networks_and_rests_on_those_of_both(
     assert [job["result"]["support"] for job in (first, second)] == [SAMPLES, 2 * SAMPLES]
 
 
+@pytest.mark.slow
 def test_networks_that_anybody_had_measured_count(world: AdaptingWorld) -> None:
     agent = world.agent()
     texts = [get_space("nasbench201").sample(np.random.default_rng(seed)).text for seed in range(90, 96)]

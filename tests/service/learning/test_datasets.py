@@ -69,6 +69,7 @@ def test_imported_rows_are_mixed_in_only_when_asked_for(measured: World) -> None
     assert mixed.queries[-1].architecture == Architecture(space="nasbench201", text=CELL)
 
 
+@pytest.mark.slow
 def test_support_set_by_ids(measured: World) -> None:
     graphs = {measured.graph(1), measured.graph(2)}
     with measured.database.write.begin() as session:

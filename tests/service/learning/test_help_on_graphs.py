@@ -89,6 +89,7 @@ def trained(world: World) -> str:
         return row.id
 
 
+@pytest.mark.slow
 def test_an_adaptation_measures_the_references_that_are_missing_and_answers_say_what_describes_the_device(
     world: World,
 ) -> None:

@@ -17,6 +17,7 @@ def test_a_score_is_the_miss_over_the_half_width() -> None:
     assert score_of(10.0, 20.0, None) is None
 
 
+@pytest.mark.slow
 def test_intervals_widen_when_the_host_slows_down(world: AdaptingWorld) -> None:
     adapted(world)
     learning = learner_of(world)

@@ -15,6 +15,7 @@ def counted(world: World, made: MeasuredCounts) -> int:
         return made.of(session).get(TARGET.id, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("newest", [0, 2, 200])
 def test_what_is_added_is_counted_and_failures_are_not(
     measured: World, newest: int, monkeypatch: pytest.MonkeyPatch

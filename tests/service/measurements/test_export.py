@@ -30,6 +30,7 @@ def test_the_precision_of_a_graphs_file_stands_beside_the_targets(measured: Worl
     assert {row["graph"]: row["file_precision"] for row in listed}.items() >= expected.items()
 
 
+@pytest.mark.slow
 def test_csv_holds_every_row_and_no_formula(measured: World, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     measured.client.export(TARGET.id, path, file_format="csv")

@@ -13,6 +13,7 @@ from service.measurements.pages import Filter, iterate, page
 from tests.service.helpers import TARGET, World, add_row, measurement
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sort", ["id", "-id", "median_ms", "-median_ms"])
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 def test_pages_together_are_the_whole(measured: World, sort: str, limit: int) -> None:
@@ -52,6 +53,7 @@ def test_row_shows_its_summary_and_the_whole_record(measured: World) -> None:
 ROWS, SAMPLES = 40, 50_000
 
 
+@pytest.mark.slow
 def test_long_rows_are_listed_and_exported_a_few_at_a_time(world: World) -> None:
     """Rows of before reports had limits: the samples of one take 2 MB once they are read."""
     world.agent()

@@ -39,6 +39,7 @@ def test_learning_and_answers_rest_on_the_same_rows(world: World, rows: dict[str
     assert [latencies[graph].median_ms for graph in graphs] == pytest.approx(learnt.tolist())
 
 
+@pytest.mark.slow
 def test_failures_and_other_feeds_represent_nothing(world: World, rows: dict[str, int]) -> None:
     with world.database.write.begin() as session:
         failed = {"median_ms": None, "failure_stage": "run", "failure_message": "no"}

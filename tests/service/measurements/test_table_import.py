@@ -165,6 +165,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["INSERT INTO import_what", "INSERT INTO architecture", "INSERT INTO measurement"])
 def test_a_killed_import_leaves_nothing(database: Database, database_url: str, tmp_path: Path, moment: str) -> None:
     write_cells(tmp_path, count=20, devices=("fpga", "raspi4"))

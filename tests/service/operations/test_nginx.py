@@ -87,6 +87,7 @@ def wait_for(http: httpx2.Client, process: "subprocess.Popen[bytes]") -> None:
             return
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", [False, True], ids=["own name", "prefix"])
 def test_the_guides_proxy_passes_on_what_people_and_agents_need(
     make_world: Callable[..., World], tmp_path: Path, *, prefix: bool

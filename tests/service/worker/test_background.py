@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from service.worker.background import background_of
 from tests.service.learning.test_adaptation import AdaptingWorld, base, world
 
@@ -10,6 +12,7 @@ __all__ = ["base", "world"]
 LONGEST_S = 120.0
 
 
+@pytest.mark.slow
 def test_it_does_jobs_and_learns_until_it_is_stopped(world: AdaptingWorld) -> None:
     settings = world.settings.model_copy(update={"tick_seconds": 0.05, "learn_seconds": 0.05})
     background = background_of(settings, world.database, world.forecaster)

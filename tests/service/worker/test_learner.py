@@ -68,6 +68,7 @@ def test_a_measurement_adapts_its_target_without_a_job(world: AdaptingWorld) -> 
     assert (row.job_id, row.active, row.metrics["judged_support"]) == (None, True, 3)
 
 
+@pytest.mark.slow
 def test_rows_of_an_adaptation_are_kept_when_others_join_them(world: AdaptingWorld) -> None:
     adapted(world)
     learning = learner_of(world)
@@ -79,6 +80,7 @@ def test_rows_of_an_adaptation_are_kept_when_others_join_them(world: AdaptingWor
     assert second.metrics["support_loo_median_ape"] is not None
 
 
+@pytest.mark.slow
 def test_all_who_are_believed_learn(world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("predictors.kinds.stack.weights._DECISIVE", 1.1)
     monkeypatch.setattr("predictors.kinds.stack.weights._NEGLIGIBLE", 0.0)
@@ -120,6 +122,7 @@ def test_a_kind_that_takes_long_waits_for_more_rows(world: AdaptingWorld, monkey
     assert [len(row.support) for row in adaptations(world)] == [4, 6]
 
 
+@pytest.mark.slow
 def test_whoever_comes_second_drops_what_it_made(world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     adapted(world)
     one, two = learner_of(world), learner_of(world)

@@ -37,6 +37,7 @@ def leased_by(world: World, kind: JobKind, process: str) -> str:
     return job_id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(KINDS))
 @pytest.mark.parametrize("alive", [True, False])
 def test_jobs_of_dead_processes_of_this_machine_go_back_to_the_queue(world: World, alive: bool, kind: JobKind) -> None:

@@ -24,6 +24,7 @@ def test_it_is_small() -> None:
     assert sum(path.stat().st_size for path in DATA.iterdir()) <= LARGEST_BYTES
 
 
+@pytest.mark.slow
 def test_the_datasheet_is_computed_from_the_rows(rows: list[MeasuredRow]) -> None:
     assert (DATA / DATASHEET_FILE).read_text(encoding="utf-8") == datasheet(rows, read_targets(DATA), read_about(DATA))
     assert read_about(DATA).licence == "CC-BY-4.0"

@@ -224,6 +224,7 @@ def assert_near_linear(
     assert {name: exponent for name, exponent in exponents.items() if exponent >= LARGEST_EXPONENT} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("traits", TRAITS.values(), ids=TRAITS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_work_and_memory_grow_near_linearly(shape: Callable[[int], bytes], traits: ExecutionTraits) -> None:

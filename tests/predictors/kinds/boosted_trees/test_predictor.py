@@ -22,11 +22,13 @@ from predictors.testing.workload import default_workload
 from latcast.schema import ArtifactError, InputError
 
 
+@pytest.mark.slow
 class TestBoostedTrees(PredictorSuite):
     def make(self, **hyperparameters: Any) -> BoostedTreesPredictor:
         return BoostedTreesPredictor(**hyperparameters)
 
 
+@pytest.mark.slow
 class TestBoostedTreesOnArchitectures(PredictorSuite):
     def make(self, **hyperparameters: Any) -> BoostedTreesPredictor:
         return BoostedTreesPredictor(trees=60, **hyperparameters)

@@ -27,6 +27,7 @@ torch.set_num_threads(1)
 SMALL = {"layers": 3, "width": 48, "epochs": 60, "learning_rate": 3e-3, "warm_up_epochs": 20, "training_rows": 500}
 
 
+@pytest.mark.slow
 class TestBrpNas(PredictorSuite):
     scale_rtol = 0.02
     min_spearman = 0.9

@@ -21,6 +21,7 @@ torch.set_num_threads(1)
 SMALL = {"epochs": 12, "width": 32, "layers": 2, "folds": 3, "learning_rate": 5e-3}
 
 
+@pytest.mark.slow
 class TestGcn(PredictorSuite):
     scale_rtol = 0.02
 
@@ -28,6 +29,7 @@ class TestGcn(PredictorSuite):
         return GcnPredictor(**{**SMALL, **hyperparameters})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", [{"convolution": "gcn"}, {"convolution": "gine"}, {"residual": "none"}])
 def test_other_layers_and_no_roofline_learn_too(choice: dict[str, Any]) -> None:
     workload = default_workload()

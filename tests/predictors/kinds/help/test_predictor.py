@@ -26,6 +26,7 @@ torch.set_num_threads(1)
 SMALL = {"episodes": 150, "width": 24, "meta_rate": 3e-3, "query_rows": 60, "samples": 3, "evaluate_every": 25}
 
 
+@pytest.mark.slow
 class TestHelp(PredictorSuite):
     scale_rtol = 0.02
     min_spearman = 0.7  # before adapting, after seconds of meta-training
@@ -77,6 +78,7 @@ def test_reference_latencies_may_be_rows_of_the_support(fitted: HelpPredictor) -
         fitted.adapt(target, missing)
 
 
+@pytest.mark.slow
 def test_validation_keeps_the_best_state() -> None:
     workload = architecture_workload()
     seen: list[str] = []

@@ -70,6 +70,7 @@ def make(**hyperparameters: Any) -> HelpPredictor:
     return HelpPredictor(**{**SMALL, **hyperparameters})
 
 
+@pytest.mark.slow
 class TestHelpOnGraphs(PredictorSuite):
     """Frozen embeddings of a graph network beside the latencies of ten networks."""
 

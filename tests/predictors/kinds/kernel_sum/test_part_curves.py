@@ -91,6 +91,7 @@ def test_forecasts_are_those_of_the_tables(space: str, seed: int, count: int) ->
     assert_allclose(read.coverage, exact.coverage, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES)
 def test_hardly_any_forecast_differs_by_more_than_a_hundredth_of_a_percent(space: str) -> None:
     texts = drawn(space, 21, 200)

@@ -28,6 +28,7 @@ TARGET = DEVICES[0].target
 SMALL = {"epochs": 30, "width": 64, "layers": 2}
 
 
+@pytest.mark.slow
 class TestMaple(PredictorSuite):
     scale_rtol = 0.02
     min_spearman = 0.85

@@ -113,6 +113,7 @@ def test_the_artifact_of_an_adapted_stack_has_what_answers_and_how_all_did() -> 
     assert again.predict(queries).median_ms.tolist() == adapted.predict(queries).median_ms.tolist()
 
 
+@pytest.mark.slow
 def test_records_are_errors_on_held_out_targets() -> None:
     targets = [Target(device=f"device{place}", backend="synthetic", backend_version="1") for place in range(3)]
     parts = [rows(40, place, target, speed=1.0 + place) for place, target in enumerate(targets)]

@@ -67,6 +67,7 @@ def test_limits_hold_for_built_networks_too():
         loader.build(CELL)
 
 
+@pytest.mark.slow
 def test_a_loader_survives_timeouts_and_memory():
     model = proto_of([relu("x", "t0"), *(relu(f"t{at}", f"t{at + 1}") for at in range(90_000))], outputs=("t1",))
     good = proto_of([relu()]).SerializeToString()

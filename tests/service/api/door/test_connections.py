@@ -49,6 +49,7 @@ def answer(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+@pytest.mark.slow
 def test_connections_that_say_nothing_or_half_are_closed(small: Served) -> None:
     half_head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
     whole = half_head + b"\r\n"
@@ -59,6 +60,7 @@ def test_connections_that_say_nothing_or_half_are_closed(small: Served) -> None:
     assert answers[2].startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.slow
 def test_bodies_that_do_not_come_are_given_up(small: Served) -> None:
     head = (
         b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
@@ -70,6 +72,7 @@ def test_bodies_that_do_not_come_are_given_up(small: Served) -> None:
         assert answer(connect(small, stack, unread)).startswith(b"HTTP/1.1 404")
 
 
+@pytest.mark.slow
 def test_more_connections_than_are_taken_are_told_so_and_the_log_stays_short(small: Served) -> None:
     size = len(small.log)
     with ExitStack() as stack:
@@ -81,6 +84,7 @@ def test_more_connections_than_are_taken_are_told_so_and_the_log_stays_short(sma
     assert len(small.log) - size < 4000
 
 
+@pytest.mark.slow
 def test_health_is_answered_when_every_connection_is_taken(small: Served) -> None:
     probe = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     other = b"GET /v1/targets HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -95,6 +99,7 @@ def test_health_is_answered_when_every_connection_is_taken(small: Served) -> Non
     assert b"503" in silent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("proxy", "taken"), [("", 5), ("127.0.0.0/8", 10)])
 def test_one_address_gets_its_share_of_connections_unless_it_is_the_proxy(
     tmp_path: Path, proxy: str, taken: int
@@ -129,6 +134,7 @@ def long_names(served: Served, nodes_in_all: int = 1000) -> str:
     return str(served.client.upload_graph(proto.SerializeToString())["hash"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bytes_per_second", "whole"), [(3_000_000, True), (8_000, False)])
 def test_who_reads_slowly_gets_its_answer_and_who_hardly_reads_does_not(
     small: Served, bytes_per_second: int, whole: bool
@@ -154,6 +160,7 @@ def test_who_reads_slowly_gets_its_answer_and_who_hardly_reads_does_not(
     assert (got > size) == whole
 
 
+@pytest.mark.slow
 def test_answers_that_nobody_reads_take_bounded_memory_and_others_are_answered(tmp_path: Path) -> None:
     with Served(tmp_path, environment={"LATCAST_MAX_UNREAD_BYTES": str(UNREAD_MIB * MIB)}) as served:
         graph = long_names(served)
@@ -173,6 +180,7 @@ def test_answers_that_nobody_reads_take_bounded_memory_and_others_are_answered(t
         assert served.memory.server_mib - before < 40 * ANSWER_MIB / 2
 
 
+@pytest.mark.slow
 def test_a_process_without_files_closes_who_comes_and_recovers(tmp_path: Path) -> None:
     """The limit of files is far below that of connections, and connections are far more than either."""
     with Served(tmp_path, environment={"LATCAST_HEADER_TIMEOUT_S": "2"}) as served:
@@ -204,6 +212,7 @@ def streaming(served: Served, stack: ExitStack, key: str = "") -> socket.socket:
     return connection
 
 
+@pytest.mark.slow
 def test_the_service_ends_when_it_is_asked_to_whoever_waits(tmp_path: Path) -> None:
     with Served(tmp_path) as served, ExitStack() as stack:
         agent = Client(served.client.base_url, served.agent_key)
@@ -230,6 +239,7 @@ def lease_or_error(agent: Client) -> object:
         return error
 
 
+@pytest.mark.slow
 def test_streams_of_one_caller_are_bounded_and_the_others_go_on(tmp_path: Path) -> None:
     environment = {"LATCAST_MAX_EVENT_STREAMS_EACH": "3"}
     with Served(tmp_path, environment=environment) as served, ExitStack() as stack:
@@ -261,6 +271,7 @@ def statuses_by_forwarded_address(served: Served, count: int) -> list[int]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("trusted", "refused"), [("", 20), (LOOPBACK, 0)])
 def test_forwarded_addresses_count_where_a_proxy_is_named(tmp_path: Path, trusted: str, refused: int) -> None:
     environment = {

@@ -62,6 +62,7 @@ def test_a_tag_tells_where_its_parts_end() -> None:
     assert tag_of([b"ab", b"c"]) != tag_of([b"a", b"bc"])
 
 
+@pytest.mark.slow
 def test_every_view_has_a_tag_and_is_not_sent_twice(measured: World) -> None:
     job = measured.http.get("/v1/jobs").json()["items"][0]
     for view in VIEWS:

@@ -9,6 +9,7 @@ from tests.service.conftest import World
 PAGES = ("/ui/", "/ui/src/main.js", "/docs", "/docs/page.css", "/openapi.json", "/v1/targets", "/targets", "/healthz")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("root_path", ["", "/latcast", "/a/b/"])
 def test_every_page_is_there_whether_the_prefix_was_stripped_or_not(
     make_world: Callable[..., World], root_path: str

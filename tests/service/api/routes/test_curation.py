@@ -18,6 +18,7 @@ def test_what_was_done_stands_in_the_audit(measured: World) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [

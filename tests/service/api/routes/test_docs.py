@@ -81,6 +81,7 @@ def test_without_scripts_there_is_a_link(world: World) -> None:
     assert '<a href="openapi.json">' in page[page.index("<noscript>") :]
 
 
+@pytest.mark.slow
 def test_a_prefix_is_named_in_the_description(make_world: MakeWorld) -> None:
     assert "servers" not in make_world().http.get("/openapi.json").json()
     world = make_world(root_path="/latcast")

@@ -20,6 +20,7 @@ def rows(world: World, **query: Any) -> list[float | None]:
     return [row["median_ms"] and round(row["median_ms"], 1) for row in answer.json()["items"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

@@ -51,6 +51,7 @@ ZERO_BYTES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     [

@@ -71,6 +71,7 @@ def arguments(folder: Path, *more: str) -> list[str]:
     return [*base, "--backend", "fake", "--shots", "2", "--seeds", "3", "--seconds", "0.1", *more]
 
 
+@pytest.mark.slow
 def test_the_document_and_what_is_kept(folder, tmp_path, monkeypatch):
     kept = tmp_path / "kept.jsonl"
     found = json.loads(invoke(*arguments(folder, "--measurements", str(kept), "--json", "-")))

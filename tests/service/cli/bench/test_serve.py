@@ -28,6 +28,7 @@ def test_ratios_are_medians_of_pairs() -> None:
     assert result.calls == 30
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_was_not_measured() -> None:
     measured = {cell.text for cell in _cells()[:MEASURED]}
     for form in _forms([f"t{index}" for index in range(10)], "own", ["single", "list of 1,000", "ten targets"]):
@@ -82,6 +83,7 @@ def test_a_database_that_is_somebodys_is_not_filled(database: Database, database
         _fill(tmp_path, database_url)
 
 
+@pytest.mark.slow
 def test_a_short_run(tmp_path: Path) -> None:
     app = typer.Typer()
     app.command()(bench_serve)

@@ -20,6 +20,7 @@ def run(*arguments: str) -> Any:
     return CliRunner().invoke(app, ["measurements", *arguments], catch_exceptions=False)
 
 
+@pytest.mark.slow
 def test_rows_are_hidden_by_their_ids_and_listed_as_hidden(served: World) -> None:
     row = served.measure(served.agent())
     assert str(row) in run("list").stdout

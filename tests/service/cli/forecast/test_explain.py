@@ -65,6 +65,7 @@ def run(*arguments: str) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_everything_is_in_the_json(folder: Path) -> None:
     found = json.loads(invoke(folder, "--data", str(folder), "--target", "bf16 openvino", "--json", "-"))
     assert found["target"]["id"] == TARGETS[1].id

@@ -38,6 +38,7 @@ def test_a_module_is_a_file_and_a_name() -> None:
     assert not is_module_name("|nor_conv_3x3~0|+|a~0|b~1|")
 
 
+@pytest.mark.slow
 def test_a_class_or_an_instance_becomes_a_network(net: str) -> None:
     made, instance = module_network(f"{net}:Net", ["1,8"]), module_network(f"{net}:Models.net", ["1x8"])
     assert made.item == instance.item

@@ -50,6 +50,7 @@ def test_a_report_shows_latency_model_counters_and_kernels() -> None:
         assert words in shown, words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(LIGHT.glob("*.onnx")), ids=lambda path: path.stem)
 def test_every_light_model_of_the_onnx_package_can_be_profiled(path: Path) -> None:
     document = json.loads(profile(str(path), *FAKE, "--json", "-"))

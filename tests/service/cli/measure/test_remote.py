@@ -47,6 +47,7 @@ def run(*arguments: str) -> Any:
     return CliRunner().invoke(app, ["measure", *arguments])
 
 
+@pytest.mark.slow
 def test_what_was_measured_comes_back_beside_what_failed(working: World, tmp_path: Path) -> None:
     path, bad = tmp_path / "m.onnx", tmp_path / "bad.onnx"
     path.write_bytes(model(batch="n"))

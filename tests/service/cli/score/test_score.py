@@ -122,6 +122,7 @@ def test_what_cannot_be_scored_is_a_sentence(connected: Client, listed: Path, tm
     assert "cannot be read" in said("--in", tmp_path / "absent.csv", "--targets", "phone", "--space", "nasbench201")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_and_has_each_row_once(
     connected: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def test_each_network_of_our_own_counts_once_and_tables_do_where_asked(measured:
     assert len(chosen(measured, GRAPHS, rows_per_target=2)) == 2
 
 
+@pytest.mark.slow
 def test_kinds_that_compare_devices_by_references_learn_from_graphs_or_from_tables(measured: World) -> None:
     either = replace(CELLS, inputs=frozenset({"architecture", "graph"}), evidence=frozenset(),
                      any_evidence=frozenset({"microbench", "reference_latency_ms"}))  # fmt: skip

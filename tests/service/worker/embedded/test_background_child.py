@@ -23,6 +23,7 @@ def database_url(new_sqlite: str) -> str:
     return new_sqlite
 
 
+@pytest.mark.slow
 def test_it_goes_on_with_the_job_of_a_process_that_was_killed(world: AdaptingWorld) -> None:
     agent = world.agent()
     job = world.request()

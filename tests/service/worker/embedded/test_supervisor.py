@@ -29,6 +29,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
     assert holds()
 
 
+@pytest.mark.slow
 def test_trainings_that_wait_are_done_by_a_process_that_ends_by_itself(measured: World) -> None:
     supervisor = Supervisor(TRAINING, measured.settings, wanted=lambda: has_training(measured.database))
     supervisor.look()
@@ -43,6 +44,7 @@ def test_trainings_that_wait_are_done_by_a_process_that_ends_by_itself(measured:
     supervisor.end()
 
 
+@pytest.mark.slow
 def test_they_end_with_the_service_and_leave_their_jobs_to_others(
     measured: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def count(world: World, table: type[tables.Base]) -> int:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_goes_on_and_becomes_a_predictor(measured: World) -> None:
     job_id = asked(measured.client)
     assert runner(measured, python("import os; os.kill(os.getpid(), 9)")).advance()
@@ -66,6 +67,7 @@ def test_a_training_that_was_killed_goes_on_and_becomes_a_predictor(measured: Wo
     assert count(measured, tables.Checkpoint) == 0
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_a_training_is_its_reason(measured: World) -> None:
     job_id = asked(measured.client, "lookup_table", targets=[TARGET.id])
     assert runner(measured).advance()
