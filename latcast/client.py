@@ -286,12 +286,20 @@ class Client:
         return self._service.json("POST", "/architectures", json={"space": space, "text": text}, repeat=True)
 
     def graph(self, graph_hash: GraphHash) -> Plain:
-        """The summary of a stored graph: its operators, work, parameters and activations."""
-        return self._service.json("GET", f"/graphs/{graph_hash}")
+        """The summary of a stored graph: its operators, work, parameters and activations.
+
+        Wherever a graph is named by its hash, 8 of its hexadecimal digits or more do, the first ones, as tables show
+        them.
+
+        Raises:
+            NotFoundError: no stored graph has a hash that begins so.
+            InputError: several have; the message lists them.
+        """
+        return self._service.json("GET", f"/graphs/{quote(graph_hash)}")
 
     def model(self, graph_hash: GraphHash) -> bytes:
         """The ONNX model of a stored graph, without its weights."""
-        response = self._service.send("GET", f"/graphs/{graph_hash}/model")
+        response = self._service.send("GET", f"/graphs/{quote(graph_hash)}/model")
         if response.headers.get("Content-Type", "").startswith(MODEL_TYPE):
             return response.content
         raise self._service.unexpected(response)

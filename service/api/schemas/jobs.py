@@ -111,7 +111,9 @@ class ProfileJobIn(In):
 
     kind: Literal[JobKind.PROFILE]
     target: Name
-    graphs: list[Name] = Field(default_factory=list, max_length=10_000, description="Hashes of uploaded graphs.")
+    graphs: list[Name] = Field(
+        default_factory=list, max_length=10_000, description="Hashes of uploaded graphs, or their beginnings."
+    )
     architectures: list[ArchitectureRef] = Field(default_factory=list, max_length=1000)
     settings: SettingsIn = SettingsIn()
     feeds: list[FeedSpec] = Field(default_factory=list, max_length=1000, description="Default feeds where empty.")

@@ -26,7 +26,7 @@ def adapt(
         list[str] | None, typer.Option(help="Search space to choose from; repeatable. Default: zoo and nasbench201.")
     ] = None,
     graph: Annotated[
-        list[str] | None, typer.Option(help="Hash of an uploaded graph to choose from; repeatable.")
+        list[str] | None, typer.Option(help="Hash of an uploaded graph to choose from, or its beginning; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random pool.")] = 0,
     predictor: PredictorOption = None,
