@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 __all__ = ["serve"]
+
+READER_AFTER_S = 1.0
+"""The process that reads models starts when the service answers: it would take its start a core."""
 
 
 def serve(
@@ -99,4 +103,8 @@ def _run(settings: "Settings") -> None:
         from service.api.door.connections import serve_http
         from service.app import create_app
 
-        serve_http(create_app(settings, in_background=False), settings)
+        app = create_app(settings, in_background=False)
+        readying = Timer(READER_AFTER_S, app.state.parts.reader.start_one)
+        readying.daemon = True
+        readying.start()
+        serve_http(app, settings)
