@@ -206,7 +206,8 @@ class StackPredictor(Predictor):
         for kind in self.kinds.split(_SEPARATOR):
             with suppress(ImportError):
                 of_kinds.append(predictor_class(kind).capabilities)
-        return replace(self.capabilities, useful_evidence=_evidence(of_kinds), features=_features(of_kinds))
+        reading = [one for one in of_kinds if "graph" in one.inputs]  # of texts no features are read
+        return replace(self.capabilities, useful_evidence=_evidence(of_kinds), features=_features(reading))
 
     def fitted_capabilities(self) -> Capabilities:
         """What all contenders read, with the features and evidence of any of them."""
