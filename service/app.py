@@ -15,6 +15,7 @@ from starlette.types import Lifespan
 
 from predictors.foreign.reader import ForeignReader, ReadsFeatures
 from service.api import problems
+from service.api.agent_writes import AgentWrites
 from service.api.deps import ENDING, Parts, identify
 from service.api.door.bodies import BodyReader
 from service.api.door.cancelling import CancelledCalls
@@ -130,7 +131,8 @@ def create_app(
     tickers.append(Ticker("changes", LOOK_SECONDS, changes.look))
     tickers.append(Ticker("artifacts", settings.tick_seconds, artifacts.look))
     tickers.append(Ticker("uses of keys", WRITE_SECONDS, uses.look))
-    closing[:0] = [changes.close, uses.write]
+    writes = AgentWrites(database, SignsOfLife(), lease_seconds=settings.lease_seconds)
+    closing[:0] = [writes.close, changes.close, uses.write]
     pools = Pools.of(settings)
     memory = _memory_of(forecaster, database, changes, settings)
     metrics = Metrics(_caches_of(forecaster, memory))
@@ -160,7 +162,7 @@ def create_app(
         work=WorkWatch(database, changes, pool=pools.reads),
         changes=changes,
         identities=Identities(changes, uses),
-        signs=SignsOfLife(),
+        writes=writes,
         activity=Activity(),
         jobs=JobCounts(),
         counts=MeasuredCounts(),

@@ -96,16 +96,15 @@ class AdaptationSteps(Steps[AdaptPayload]):
                 store.save(session, item)
             submitter = submitter_of(queue.find(session, job.id))
             line = Line(session, ProfilePayload.kind, target.id, submitter)
-            for graph_hash in hashes:
-                queue.enqueue(
-                    session,
-                    ProfilePayload(settings=settings),
-                    max_attempts=self._settings.max_attempts,
-                    target_id=target.id,
-                    graph_hash=graph_hash,
-                    parent_id=job.id,
-                    line=line,
-                )
+            queue.enqueue_each(
+                session,
+                ProfilePayload(settings=settings),
+                hashes,
+                max_attempts=self._settings.max_attempts,
+                target_id=target.id,
+                parent_id=job.id,
+                line=line,
+            )
 
         return Waiting(write)
 

@@ -66,7 +66,8 @@ class Learner:
             new = _rows_after(session, self._seen, newest) if newest > self._seen else {}
             revisions = _revisions(session)
         revised = [name for name, revision in revisions.items() if self._revisions.get(name, 0) != revision]
-        self._behind = list(dict.fromkeys([*new, *revised, *self._behind]))
+        # Who waits longest comes first: targets that are measured all the time would keep the others waiting.
+        self._behind = list(dict.fromkeys([*self._behind, *new, *revised]))
         for target_id, rows in new.items():
             self._try(self._scorer.score, target_id, rows)
         # Only now: where the database was away meanwhile, the next look begins where this one did.
@@ -113,7 +114,7 @@ class Learner:
     ) -> tables.Adaptation | None:
         """Let what was made answer; None where something else does than when it was begun."""
         with self._database.write.begin() as session:
-            session.execute(select(tables.Target.id).where(tables.Target.id == target.id).with_for_update())
+            session.execute(select(tables.Target.id).where(tables.Target.id == target.id).with_for_update(key_share=True))
             _, now = _state(session, target.id)
             if (now and now.id) != (before and before.id):
                 return None  # somebody else was quicker; the next look sees whether anything is left to learn

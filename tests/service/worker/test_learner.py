@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from latcast.schema import Graph
 from profilers.onnx_graph import load_graph
@@ -175,3 +175,31 @@ def test_what_is_hidden_is_unlearnt_and_comes_back(world: AdaptingWorld) -> None
         show(session, RowChoice(ids=all_three.support[:1]))
     learning.look()
     assert [row.support for row in adaptations(world) if row.active] == [all_three.support]
+
+
+def test_rows_that_come_together_are_learnt_in_as_many_transactions_as_one(world: AdaptingWorld) -> None:
+    """One for their scores, one for the adaptation, and one more once it is judged."""
+    adapted(world)
+    learning = learner_of(world)
+    commits: list[int] = []
+    event.listen(world.database.engine, "commit", lambda _connection: commits.append(len(commits)))
+    for seed, count in ((20, 1), (21, 4)):
+        measure(world, texts(seed, count))
+        commits.clear()
+        learning.look()
+        assert 1 <= len(commits) <= 3
+    with world.database.read() as session:
+        assert len(session.scalars(select(tables.Score.id)).all()) >= 5
+
+
+def test_who_waits_longest_is_learnt_first(world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often others are measured meanwhile."""
+    monkeypatch.setattr(learner, "MOST_TARGETS", 1)
+    monkeypatch.setattr(learner, "_rows_after", lambda *_arguments: dict.fromkeys(next(seen), ()))
+    measure(world, texts(22, 1))
+    learning, learnt, seen = Learner(world.database, world.forecaster), [], iter([["a", "b"], ["a"], ["a"]])
+    monkeypatch.setattr(learning, "learn", learnt.append)
+    for _ in range(3):
+        learning._seen = 0
+        learning.look()
+    assert learnt == ["a", "b", "a"]
