@@ -95,6 +95,7 @@ def create_app(
     forecaster: ForecasterLike | None = None,
     shared: Path | None = None,
     in_background: bool = True,
+    counted_beside: Path | None = None,
 ) -> FastAPI:
     """The service over one database, which has to be at the newest migration (`service.db.session.upgrade`).
 
@@ -105,6 +106,7 @@ def create_app(
         shared: folder of what the processes of one service share; None where this one serves alone.
         in_background: whether threads of this process do the service's own jobs and learn from what is measured, where
             it has the default forecaster; `latcast serve` has another process for that.
+        counted_beside: folder in which another process of the service counts; None without one.
     """
     settings = settings or read_settings()
     configure_logs(settings)
@@ -135,7 +137,7 @@ def create_app(
     closing[:0] = [writes.close, changes.close, uses.write]
     pools = Pools.of(settings)
     memory = _memory_of(forecaster, database, changes, settings)
-    metrics = Metrics(_caches_of(forecaster, memory))
+    metrics = Metrics(_caches_of(forecaster, memory), others=counted_beside)
     parts = Parts(
         settings=settings,
         database=database,

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     )
 
     embedded_worker: bool = Field(True, description="Train in a child process of `latcast serve`.")
+    agents_process: bool = Field(
+        True, description="Serve agents that call often in another process than forecasts, where one process serves."
+    )
     training_threads: Count = Field(1, description="Threads of a training.")
 
     max_body_bytes: Bytes = Field(16 * 2**20, description="Largest request body, apart from models.")

@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -96,7 +97,19 @@ def _run(settings: "Settings") -> None:
 
             serve_in_processes(settings)
             return
-        from service.api.door.connections import serve_http
-        from service.app import create_app
+        _serve_here(settings)
 
+
+def _serve_here(settings: "Settings") -> None:
+    """Serve in this process; agents that call often get one of their own, where the settings allow it."""
+    from service.api.door.connections import serve_http
+    from service.app import create_app
+    from service.cli.agents_process import METRICS, agents_beside
+
+    if not settings.agents_process:
         serve_http(create_app(settings, in_background=False), settings)
+        return
+    with TemporaryDirectory(prefix="latcast-serve-") as folder, agents_beside(settings, Path(folder)) as hand_over:
+        app = create_app(settings, in_background=False, shared=Path(folder), counted_beside=Path(folder) / METRICS)
+        hand_over.is_agents = app.state.parts.identities.is_agents
+        serve_http(app, settings, hand_over=hand_over)
