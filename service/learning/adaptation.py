@@ -26,7 +26,7 @@ from service.jobs.payloads import AdaptPayload, Pool, ProfilePayload
 from service.jobs.steps import Finished, LeasedJob, Steps, Waiting
 from service.jobs.turns import Line, submitter_of
 from service.learning import datasets
-from service.learning.activation import activate, adaptation_to
+from service.learning.activation import activate, adaptation_to, ready
 from service.learning.catalogue import PredictorCatalogue, StoredPredictor, bases_for
 from service.learning.contenders import bases_to_adapt
 from service.learning.support_selection import SAMPLERS_READ, choose_support, good_rows
@@ -207,11 +207,12 @@ class AdaptationSteps(Steps[AdaptPayload]):
         """
         made = adaptation_to(self._database, self._resolver, target, base, rows, failed=failed)
         made = made.judged(base.predictor, target)
+        adaptation = ready(self._database, made.base, made)
 
         def write(session: Session) -> Mapping[str, Any]:
             by = queue.find(session, job.id).api_key_id
-            adaptation = activate(session, target.id, made.base, made, job_id=job.id, api_key_id=by)
-            return {"adaptation_id": adaptation.id, **made.figures}
+            row = activate(session, target.id, adaptation, job_id=job.id, api_key_id=by)
+            return {"adaptation_id": row.id, **made.figures}
 
         return Finished(write, announce=lambda: self._catalogue.renew(target.id))
 

@@ -20,7 +20,7 @@ from service.db.session import Database
 from service.fleet.targets import find_target
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.scoring import Scorer, newest_scored
-from service.learning.activation import MadeAdaptation, activate, adaptation_to
+from service.learning.activation import ReadyAdaptation, activate, adaptation_to, ready
 from service.learning.catalogue import StoredPredictor, bases_for
 from service.learning.contenders import bases_to_adapt
 from service.learning.support_selection import good_rows
@@ -96,18 +96,18 @@ class Learner:
         made = adaptation_to(self._database, self._forecaster.resolver, target, base, rows)
         if made.figures["judged_support"] is None:  # contenders are judged as they are adapted
             made = made.judged_as({} if active is None else active.metrics)
-        written = self._activate(target, base, made, active)
+        adaptation = ready(self._database, base, made)
+        written = self._activate(target, adaptation, active)
         if written is None:
             return False
         if _is_to_be_judged(written.metrics):
-            self._activate(target, base, made.judged(base.predictor, target), written, replaces=written.id)
+            self._activate(target, adaptation.judged(base.predictor, target), written, replaces=written.id)
         return True
 
     def _activate(
         self,
         target: Target,
-        base: StoredPredictor,
-        made: MadeAdaptation,
+        adaptation: ReadyAdaptation,
         before: tables.Adaptation | None,
         *,
         replaces: str | None = None,
@@ -119,9 +119,9 @@ class Learner:
             if (now and now.id) != (before and before.id):
                 return None  # somebody else was quicker; the next look sees whether anything is left to learn
             by = before.api_key_id if before else None
-            written = activate(session, target.id, base, made, api_key_id=by, replaces=replaces)
+            written = activate(session, target.id, adaptation, api_key_id=by, replaces=replaces)
             session.expunge(written)
-        log.info("learnt", target=target.id, adaptation=written.id, networks=len(made.rows))
+        log.info("learnt", target=target.id, adaptation=written.id, networks=len(written.support))
         self._forecaster.catalogue.renew(target.id)
         return written
 
