@@ -5,6 +5,7 @@ on. Kinds that take longer wait until there is more to learn. Any process may do
 the active adaptation rests on these rows already, and drops what it made.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,8 @@ MORE = 1.25
 """Adaptations are judged anew each time that they rest on so many times the networks: it takes ten times as long."""
 MOST_TARGETS = 20
 """Targets that are looked at in one call."""
+LONGEST_S = 1.0
+"""One that is to rest learns no longer at a time, apart from a single target."""
 
 log = structlog.get_logger(__name__)
 
@@ -46,14 +49,16 @@ class Learner:
     Args:
         database: with measurements and adaptations.
         forecaster: that answers; its catalogue is renewed.
+        rest: so many times as long as it has learnt it waits before it learns again.
     """
 
-    def __init__(self, database: Database, forecaster: Forecaster) -> None:
+    def __init__(self, database: Database, forecaster: Forecaster, *, rest: float = 0.0) -> None:
         self._database, self._forecaster = database, forecaster
         self._scorer = Scorer(database, forecaster)
         self._seen: int | None = None
         self._revisions: Mapping[TargetId, int] = {}
         self._behind: list[TargetId] = []
+        self._rest, self._rested_at = rest, 0.0
 
     def look(self) -> bool:
         """Learn from what was measured since the last look; whether there is more to do."""
@@ -72,10 +77,20 @@ class Learner:
             self._try(self._scorer.score, target_id, rows)
         # Only now: where the database was away meanwhile, the next look begins where this one did.
         self._seen, self._revisions = max(newest, self._seen), revisions
+        if time.monotonic() >= self._rested_at:
+            self._catch_up()
+        return bool(self._behind) and time.monotonic() >= self._rested_at
+
+    def _catch_up(self) -> None:
+        """Learn of targets that are behind, and then let others compute: what is measured meanwhile is learnt together."""
+        began = time.monotonic()
         for target_id in self._behind[:MOST_TARGETS]:
             self._try(self.learn, target_id)
             self._behind.remove(target_id)
-        return bool(self._behind)
+            if self._rest and time.monotonic() - began >= LONGEST_S:
+                break
+        now = time.monotonic()
+        self._rested_at = now + self._rest * (now - began)
 
     def _try(self, work: Callable[..., object], target_id: TargetId, *arguments: object) -> None:
         try:

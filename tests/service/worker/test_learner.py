@@ -1,5 +1,7 @@
 """What is measured is scored and learnt from at once, without a job, over both databases."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sqlalchemy import event, select, update
@@ -203,3 +205,39 @@ def test_who_waits_longest_is_learnt_first(world: AdaptingWorld, monkeypatch: py
         learning._seen = 0
         learning.look()
     assert learnt == ["a", "b", "a"]
+
+
+def test_one_that_rests_learns_what_came_meanwhile_together(
+    world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks, and scores, all the same; and what comes after a rest is learnt at once."""
+    clock = [1000.0]
+    monkeypatch.setattr(learner, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    measure(world, texts(23, 1))
+    learning, learnt = Learner(world.database, world.forecaster, rest=2.0), []
+    seen = iter([["a", "b", "c"], ["a"], ["d"], [], ["e"]])
+
+    def learn(target_id: str) -> None:
+        learnt.append(target_id)
+        clock[0] += 0.6
+
+    def look() -> bool:
+        learning._seen = 0
+        return learning.look()
+
+    monkeypatch.setattr(learner, "_rows_after", lambda *_arguments: dict.fromkeys(next(seen), ()))
+    monkeypatch.setattr(learning, "learn", learn)
+    assert not look()
+    assert learnt == ["a", "b"], "no longer than a second"
+    clock[0] += 2.3  # it learnt for 1.2 s
+    assert not look()
+    assert learnt == ["a", "b"]
+    clock[0] += 0.2
+    assert not look()
+    assert learnt == ["a", "b", "c", "a"], "what was measured twice is learnt once"
+    clock[0] += 2.5
+    assert not look()
+    assert learnt == ["a", "b", "c", "a", "d"]
+    clock[0] += 1.3
+    assert not look()
+    assert learnt[-1] == "e"
