@@ -104,6 +104,7 @@ class HandedListener(GuardedListener):
     def __init__(self, number: int) -> None:
         super().__init__(fileno=number)
         self.firsts: dict[int, bytes] = {}
+        self._ended = False
 
     def listen(self, _backlog: int = 0) -> None:
         """Say that connections may come."""
@@ -117,8 +118,14 @@ class HandedListener(GuardedListener):
         """
         data, numbers, _, _ = socket.recv_fds(self, MOST_BYTES, 1)
         if not data:
-            os.kill(os.getpid(), signal.SIGTERM)  # the service ends
+            self._end()
             raise BlockingIOError
         connection = socket.socket(fileno=numbers[0])
         self.firsts[connection.fileno()] = data
         return connection, connection.getpeername()
+
+    def _end(self) -> None:
+        """The service ends: let what is under way end."""
+        if not self._ended:
+            self._ended = True
+            os.kill(os.getpid(), signal.SIGTERM)
