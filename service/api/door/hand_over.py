@@ -120,9 +120,16 @@ class HandedListener(GuardedListener):
         if not data:
             self._end()
             raise BlockingIOError
+        if not numbers:  # this process has no file left for it
+            raise BlockingIOError
         connection = socket.socket(fileno=numbers[0])
+        try:
+            peer = connection.getpeername()
+        except OSError:  # its caller has gone
+            connection.close()
+            raise BlockingIOError from None
         self.firsts[connection.fileno()] = data
-        return connection, connection.getpeername()
+        return connection, peer
 
     def _end(self) -> None:
         """The service ends: let what is under way end."""

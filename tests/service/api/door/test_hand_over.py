@@ -195,3 +195,24 @@ def test_an_end_ends_the_other_process(
     with serving("second", HandedListener(theirs.detach())):
         hands.close()
         assert ended.wait(PATIENCE_S)
+
+
+def test_a_caller_that_has_gone_meanwhile_is_no_connection(pair: tuple[HandOver, socket.socket]) -> None:
+    hands, theirs = pair
+    listener = HandedListener(theirs.detach())
+    listener.listen()
+    (somebody,) = GuardedListener.all_at("127.0.0.1", 0)
+    somebody.listen()
+    with somebody, socket.socket() as never_connected, socket.socket() as other:
+        assert hands.takes(never_connected.fileno(), call())
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        assert listener.firsts == {}
+        other.connect(somebody.getsockname())
+        assert hands.takes(other.fileno(), call("/v1/jobs/0a/result"))
+        accepted, peer = listener.accept()
+        assert peer == other.getpeername()
+        assert listener.firsts == {accepted.fileno(): call("/v1/jobs/0a/result")}
+        accepted.close()
+    listener.close()
+
