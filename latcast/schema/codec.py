@@ -29,10 +29,8 @@ def to_plain(value: Any) -> Any:
         return {item.name: to_plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
-    if isinstance(value, frozenset | set):
-        return [to_plain(item) for item in sorted(value)]
-    if isinstance(value, tuple | list):
-        return [to_plain(item) for item in value]
+    if isinstance(value, tuple | list | frozenset | set):
+        return [to_plain(item) for item in (sorted(value) if isinstance(value, frozenset | set) else value)]
     if isinstance(value, Enum):
         return value.value
     # NumPy's numbers and arrays, and tensors of other libraries, without importing any of them.

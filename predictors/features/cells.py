@@ -157,7 +157,7 @@ class _Kept(Generic[E]):
     """
 
     def __init__(self, encode: Callable[[Architecture], E]) -> None:
-        self._encode = encode
+        self._encode: Callable[[Architecture], E] = encode
         self.made: Cache[Architecture, E] = Cache(CACHE_BYTES, weigh=_weight)
 
     def __call__(self, architecture: Architecture) -> E:

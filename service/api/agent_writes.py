@@ -59,13 +59,13 @@ class AgentWrites:
 
     def _lease_each(
         self, session: Session, callers: Sequence[Principal]
-    ) -> list[schemas.LeaseOut | None | LatcastError]:
+    ) -> list[schemas.LeaseOut | LatcastError | None]:
         key_ids = {caller.key_id for caller in callers if caller.key_id is not None}
         valid = access.valid_keys(session, key_ids, lock=True)
         with session.no_autoflush:  # the attempts are written together
             return [self._lease(session, caller, valid) for caller in callers]
 
-    def _lease(self, session: Session, caller: Principal, valid: set[str]) -> schemas.LeaseOut | None | LatcastError:
+    def _lease(self, session: Session, caller: Principal, valid: set[str]) -> schemas.LeaseOut | LatcastError | None:
         if caller.key_id is not None and caller.key_id not in valid:
             return AuthenticationError(access.REFUSED)
         try:

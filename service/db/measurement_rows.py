@@ -1,4 +1,4 @@
-"""Measurements with their kernels and counters, written together: a statement for each table, however many there are."""
+"""Measurements with kernels and counters, written together: a statement for each table, however many there are."""
 
 from collections.abc import Sequence
 

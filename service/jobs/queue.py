@@ -85,7 +85,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class ReportedLease:
-    """The lease that a report says to come from: of which job, with which token and, if one reports, of which device."""
+    """The lease that a report says to come from: its job, its token and, where a device reports, that."""
 
     job_id: str
     lease_token: str

@@ -71,9 +71,7 @@ def take_measurement(
         LeaseLostError: the lease is another device's, the job went on to somebody else, or is finished.
         NotFoundError: there is no such job.
     """
-    return _taken(
-        session, Report(job_id=job_id, lease_token=lease_token, outcome=measurement, device_id=device_id)
-    )
+    return _taken(session, Report(job_id=job_id, lease_token=lease_token, outcome=measurement, device_id=device_id))
 
 
 def take_failure(
@@ -213,9 +211,7 @@ def _works(session: Session, tokens: Sequence[str]) -> dict[str, _Work]:
     }
 
 
-def _case(
-    report: Report, lease: tuple[Job, Attempt] | LatcastError, seen: _Seen
-) -> _Case | Receipt | LatcastError:
+def _case(report: Report, lease: tuple[Job, Attempt] | LatcastError, seen: _Seen) -> _Case | Receipt | LatcastError:
     """What is to be done; a receipt for a repeat, and the error for what is refused."""
     try:
         if isinstance(report.outcome, Failure):

@@ -14,7 +14,7 @@ from service.worker.runner import JobRunner, this_process
 __all__ = ["Background", "background_of"]
 
 REST = 1.0
-"""Learning takes half a core at most, however much is measured: each measurement of a busy farm would take all of one."""
+"""Learning takes half a core at most, however much is measured; from a few reports a second on it would take one."""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Learner:
         return bool(self._behind) and time.monotonic() >= self._rested_at
 
     def _catch_up(self) -> None:
-        """Learn of targets that are behind, and then let others compute: what is measured meanwhile is learnt together."""
+        """Learn of targets that are behind, then let others compute: what is measured meanwhile is learnt together."""
         began = time.monotonic()
         for target_id in self._behind[:MOST_TARGETS]:
             self._try(self.learn, target_id)
@@ -129,7 +129,9 @@ class Learner:
     ) -> tables.Adaptation | None:
         """Let what was made answer; None where something else does than when it was begun."""
         with self._database.write.begin() as session:
-            session.execute(select(tables.Target.id).where(tables.Target.id == target.id).with_for_update(key_share=True))
+            session.execute(
+                select(tables.Target.id).where(tables.Target.id == target.id).with_for_update(key_share=True)
+            )
             _, now = _state(session, target.id)
             if (now and now.id) != (before and before.id):
                 return None  # somebody else was quicker; the next look sees whether anything is left to learn

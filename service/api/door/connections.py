@@ -322,7 +322,7 @@ class GuardedProtocol(H11Protocol):
             self.probes.add(self)
             self._waiting_for_head = self.loop.call_later(PROBE_S, self._turn_away)
         for first in self.firsts:
-            if (read_before := first.pop(number, b"")):
+            if read_before := first.pop(number, b""):
                 self.data_received(read_before)
 
     def _why_not(self, number: int) -> bytes | None:
@@ -360,12 +360,16 @@ class GuardedProtocol(H11Protocol):
         if self._refusal is not None:
             self._look_at_probe(data)
             return
-        if self.hand_over is not None and self._is_between_calls():
-            if self.hand_over.takes(self.transport.get_extra_info("socket").fileno(), data):
-                self.transport.abort()  # here alone: the connection goes on over there
-                return
+        if self._is_handed_over(data):
+            self.transport.abort()  # here alone: the connection goes on over there
+            return
         super().data_received(data)
         self._watch()
+
+    def _is_handed_over(self, data: bytes) -> bool:
+        if self.hand_over is None or not self._is_between_calls():
+            return False
+        return self.hand_over.takes(self.transport.get_extra_info("socket").fileno(), data)
 
     def _is_between_calls(self) -> bool:
         """Whether what comes is the beginning of a call, and nothing of the last one is left."""

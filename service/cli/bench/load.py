@@ -8,7 +8,7 @@ from itertools import cycle
 
 from latcast.schema import LatcastError, quantile
 
-__all__ = ["Call", "Load", "Line", "drive", "prepared"]
+__all__ = ["Call", "Line", "Load", "drive", "prepared"]
 
 _LONGEST_HEAD = 65_536
 NO_CONTENT = 204

@@ -156,7 +156,9 @@ async def _work(ask: Ask, machine: Machine) -> None:
         machine.jobs -= 1
         due = max(due + MEASURING_S, time.monotonic())
         await asyncio.sleep(due - time.monotonic())
-        report = packed({"packed_json": {"lease_token": job["lease_token"], "measurement": _recorded(job, machine.target)}})
+        report = packed(
+            {"packed_json": {"lease_token": job["lease_token"], "measurement": _recorded(job, machine.target)}}
+        )
         status, content = await ask(f"/v1/jobs/{job['id']}/result", report["content"], report["headers"])
         if status != 200:
             echo(f"a result was refused: {content[:300].decode(errors='replace')}", err=True)

@@ -106,7 +106,7 @@ def test_a_result_costs_two_transactions_of_all_agents_together(farm: Farm) -> N
     assert [len(statements) <= REPORT_STATEMENTS for statements in done[1:]] == [True], done
     with farm.database.read() as session:
         rows = session.execute(select(tables.Measurement.id, tables.Measurement.job_id))
-        assert dict(rows.tuples().all()) == {each.measurement_id: each.job_id for each in receipts}
+        assert {row.id: row.job_id for row in rows} == {each.measurement_id: each.job_id for each in receipts}
 
 
 def test_leases_and_reports_of_one_moment_are_one_transaction(farm: Farm) -> None:

@@ -64,9 +64,7 @@ def submitted(group: GroupCommit, names: Sequence[str], **options: Any) -> list[
         return [group.submit(keep, name, **options) for name in names]
 
 
-def test_what_waits_is_committed_together(
-    database: Database, together: GroupCommit, commits: list[list[str]]
-) -> None:
+def test_what_waits_is_committed_together(database: Database, together: GroupCommit, commits: list[list[str]]) -> None:
     names = [f"n{number}" for number in range(16)]
     answers = [one.result(PATIENCE_S) for one in submitted(together, names)]
     assert answers == [name.upper() for name in names]

@@ -165,5 +165,7 @@ def state_of(database: Database, sent: Sequence[Report]) -> list[object]:
             rows = session.scalars(select(table).where(table.job_id == report.job_id)).all()
             kept = [records.measurement_record(row) for row in rows]
             result = job.result and sorted(job.result)
-            found.append((job.state, result, job.deadline_unix_s, attempt.outcome, attempt.stage, attempt.message, kept))
+            found.append(
+                (job.state, result, job.deadline_unix_s is None, attempt.outcome, attempt.stage, attempt.message, kept)
+            )
         return found

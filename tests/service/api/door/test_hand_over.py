@@ -88,9 +88,7 @@ def test_connections_stay_while_nobody_is_there_for_them(pair: tuple[HandOver, s
         assert not hands.takes(connection.fileno(), call()), "the service ends"
 
 
-def test_few_calls_are_worth_no_process(
-    pair: tuple[HandOver, socket.socket], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_few_calls_are_worth_no_process(pair: tuple[HandOver, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
     hands, theirs = pair
     now = time.monotonic()
     monkeypatch.setattr(hand_over_module, "time", SimpleNamespace(monotonic=lambda: now))
@@ -186,9 +184,7 @@ def test_a_connection_goes_on_in_the_other_process(
         assert said(new, pipelined).startswith("first /v1/targets"), "what was begun here is ended here"
 
 
-def test_an_end_ends_the_other_process(
-    pair: tuple[HandOver, socket.socket], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_end_ends_the_other_process(pair: tuple[HandOver, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
     hands, theirs = pair
     ended = threading.Event()
     monkeypatch.setattr(hand_over_module.os, "kill", lambda *_: ended.set())
@@ -215,4 +211,3 @@ def test_a_caller_that_has_gone_meanwhile_is_no_connection(pair: tuple[HandOver,
         assert listener.firsts == {accepted.fileno(): call("/v1/jobs/0a/result")}
         accepted.close()
     listener.close()
-

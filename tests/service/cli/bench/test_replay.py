@@ -13,7 +13,7 @@ from service.cli.bench.replay import Machine
 from tests.service.helpers import DEVICE, World
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Nothing is left to do."""
 
 
@@ -24,10 +24,10 @@ def work(world: World, machine: Machine) -> int:
         own = {"Content-Type": "application/json", "Authorization": f"Bearer {machine.key}", **headers}
         answer = world.http.post(path, content=body, headers=own)
         if answer.status_code == 204:
-            raise Stopped
+            raise StoppedError
         return answer.status_code, answer.content
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         asyncio.run(replay._work(ask, machine))
     return sum(1 for _ in world.client.measurements(machine.target.id))
 
