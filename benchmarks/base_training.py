@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from latcast.schema import Device
 from predictors.base import FloatArray, LatencyDataset, Prediction, Predictor
 from predictors.data.measured import read_measured, read_rows, read_targets
 from predictors.data.measured.records import QUICK
@@ -42,10 +43,10 @@ class Measured:
     Args:
         dataset: one row for each graph and target.
         families: family of each row, for example `zoo/mobile`, str (n,).
-        labels: label of each row's target, str (n,).
+        labels: label of each row's target, with the machine's number where there are several, str (n,).
         networks: indices of the rows that are whole networks, on which forecasts are judged.
         difference: median of |a − b| / mean of networks and kernels that were quickly measured twice.
-        machine: description of the machine, for the card.
+        machines: description of each machine, for the card.
     """
 
     dataset: LatencyDataset
@@ -53,12 +54,12 @@ class Measured:
     labels: Rows
     networks: Rows
     difference: float
-    machine: str
+    machines: tuple[str, ...]
 
     @property
     def main(self) -> Rows:
         """Whether each row is of the main target, bool (n,)."""
-        return np.array([label.endswith(MAIN_TARGET) for label in self.labels])
+        return np.array([label.endswith(MAIN_TARGET + _on_machine(1, len(self.machines))) for label in self.labels])
 
 
 def load(folder: Path) -> Measured:
@@ -69,16 +70,26 @@ def load(folder: Path) -> Measured:
     """
     dataset = read_measured(folder)
     families = [family_of(query.architecture) for query in dataset.queries if query.architecture is not None]
-    device = read_targets(folder)[0].device
+    devices = {measured.device.fingerprint: measured.device for measured in read_targets(folder)}
+    numbers = {fingerprint: number for number, fingerprint in enumerate(devices, 1)}
+    targets = [query.target for query in dataset.queries]
     return Measured(
         dataset=dataset,
         families=np.array(families),
-        labels=np.array([query.target.label for query in dataset.queries]),
+        labels=np.array([target.label + _on_machine(numbers[target.device], len(numbers)) for target in targets]),
         networks=np.flatnonzero([not family.startswith("kernels/") for family in families]),
         difference=median(repeatability(read_rows(folder), QUICK)),
-        machine=f"{device.processor}, {device.machine}, {device.physical_cores} cores, features "
-        + ", ".join(sorted(device.features)[:12]),
+        machines=tuple(map(_described, devices.values())),
     )
+
+
+def _on_machine(number: int, count: int) -> str:
+    return f", machine {number}" if count > 1 else ""
+
+
+def _described(device: Device) -> str:
+    features = ", ".join(sorted(device.features)[:12])
+    return f"{device.processor}, {device.machine}, {device.physical_cores} cores, features {features}"
 
 
 def make(kind: str, seed: int) -> Predictor:
@@ -230,7 +241,10 @@ def write_card(path: Path, measured: Measured, kind: str, figures: dict[str, Any
         f"  {len(measured.networks):,} of whole networks, {kernels:,} of one or a few kernels, on "
         f"{len(set(measured.labels))} targets. No published model is",
         "  among them.",
-        f"- Machine: {measured.machine}.",
+        *(
+            f"- Machine{_on_machine(number, len(measured.machines)).removeprefix(', machine')}: {machine}."
+            for number, machine in enumerate(measured.machines, 1)
+        ),
         f"- Made with `python benchmarks/train_base.py --kind {kind}`; the artifact names seed, data digest and",
         f"  library versions, and takes {size_bytes / 1e6:.1f} MB. Licence: Apache-2.0; of the data CC-BY-4.0.",
         "",

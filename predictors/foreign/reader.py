@@ -69,6 +69,10 @@ class ForeignReader:
         """
         return features_of(self._pool.read(source, features), features)
 
+    def start_one(self) -> None:
+        """Have a worker ready before somebody needs it."""
+        self._pool.start_one()
+
     def close(self) -> None:
         """End all workers, once they have answered. Calling it again does nothing."""
         self._pool.close()

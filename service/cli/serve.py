@@ -3,6 +3,7 @@
 import socket
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Timer
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,9 +14,14 @@ from service.cli.options import DEFAULT_SERVER, DatabaseUrlOption, DataDirOption
 from service.cli.tables import echo
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from service.settings import Settings
 
 __all__ = ["serve"]
+
+READER_AFTER_S = 1.0
+"""The process that reads models starts when the service answers: it would take its start a core."""
 
 
 def serve(
@@ -107,9 +113,18 @@ def _serve_here(settings: "Settings") -> None:
     from service.cli.agents_process import METRICS, agents_beside
 
     if not settings.agents_process:
-        serve_http(create_app(settings, in_background=False), settings)
+        app = create_app(settings, in_background=False)
+        _ready_reader(app)
+        serve_http(app, settings)
         return
     with TemporaryDirectory(prefix="latcast-serve-") as folder, agents_beside(settings, Path(folder)) as hand_over:
         app = create_app(settings, in_background=False, shared=Path(folder), counted_beside=Path(folder) / METRICS)
         hand_over.is_agents = app.state.parts.identities.is_agents
+        _ready_reader(app)
         serve_http(app, settings, hand_over=hand_over)
+
+
+def _ready_reader(app: "FastAPI") -> None:
+    readying = Timer(READER_AFTER_S, app.state.parts.reader.start_one)
+    readying.daemon = True
+    readying.start()

@@ -19,7 +19,7 @@ from predictors.foreign.reader import ReadsFeatures
 from predictors.kinds.stack.scaled import with_interval_scale
 from predictors.networks import Feature
 from profilers.caching import Cache
-from profilers.host.cancellation import WorkCancelledError, check_wanted
+from profilers.host.cancellation import check_wanted
 from service.db.session import Database
 from service.forecasting.contenders import SpaceContenders, target_contenders
 from service.forecasting.explainer import Explainer
@@ -298,21 +298,21 @@ class Forecaster:
 
     def _assembled(self, queries: Queries, predictor: Predictor, measured: Sizes) -> dict[int, Outcome]:
         """Those of the queries whose networks need not be built."""
-        found: dict[int, Outcome] = {}
-        for index, query in queries.items():
-            check_wanted()
-            if query.architecture is None or not wants_graph(predictor, query):
-                continue
-            try:
-                ready = self.resolver.assembled(query, features_asked(predictor, query.target))
-            except WorkCancelledError:
-                raise
-            except Exception as error:
-                log.warning("a network was not put together", space=query.architecture.space, exc_info=error)
-                continue
-            if ready is not None and (float(ready.network.flops), ready.network.size) not in measured:
-                found[index] = ready
-        return found
+        asked = {
+            index: query
+            for index, query in queries.items()
+            if query.architecture is not None and wants_graph(predictor, query)
+        }
+        if not asked:
+            return {}
+        first, *others = {feature for query in asked.values() for feature in features_asked(predictor, query.target)}
+        if others:
+            return {}
+        return {
+            index: ready
+            for index, ready in zip(asked, self.resolver.assembled(list(asked.values()), first), strict=True)
+            if ready is not None and (float(ready.network.flops), ready.network.size) not in measured
+        }
 
     def _read(self, query: Query, *, predictor: Predictor) -> Query | LatcastError:
         check_wanted()

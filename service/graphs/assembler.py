@@ -5,24 +5,50 @@ built and read once, in the limited process like a whole network; after that a n
 for each of its parts.
 """
 
-from collections.abc import Hashable
+from collections.abc import Generator, Hashable, Iterable, Sequence
+from contextvars import Context, copy_context
+from typing import NamedTuple
+
+import structlog
 
 from latcast.schema import Architecture, InputError
+from predictors.execution.side_by_side import side_by_side
 from predictors.features.kernels.parts import ChainTable, PartTable, part_feature
 from predictors.features.kernels.table import KERNELS
 from predictors.foreign.features import weigh
 from predictors.foreign.reader import ReadsFeatures
 from predictors.networks import Feature, GraphFeatures
 from profilers.caching import Cache
+from profilers.host.cancellation import WorkCancelledError, check_wanted
 from profilers.onnx_graph.isolated.pool import ModelPart
 from profilers.search_spaces import get_space
 
 __all__ = ["ASSEMBLED", "Assembler"]
 
+log = structlog.get_logger(__name__)
+
 ASSEMBLED = ""
 """In place of the hash of a graph that nobody built."""
 ENTRY_BYTES = 600
 """What a part takes beside its table, about."""
+
+
+Known = PartTable | InputError | None
+"""What is known of a part: why it cannot be looked at by itself, or nothing."""
+
+
+class _Lacking(NamedTuple):
+    """A part that nobody has read.
+
+    Args:
+        key: in the cache.
+        source: what is to be built.
+        feature: what is to be read of it.
+    """
+
+    key: Hashable
+    source: ModelPart
+    feature: Feature
 
 
 class Assembler:
@@ -42,18 +68,60 @@ class Assembler:
             cache_bytes, weigh=lambda part: weigh(part) + ENTRY_BYTES
         )
 
-    def network(self, architecture: Architecture, kernels: Feature) -> GraphFeatures | None:
-        """The kernels of an architecture's network, the same as those of its graph; None where that has to be built.
+    def networks(self, architectures: Sequence[Architecture], kernels: Feature) -> list[GraphFeatures | None]:
+        """The kernels of each network, the same as those of its graph; None where that has to be built.
+
+        What several networks lack is read once, and parts that wait for nothing are read side by side.
 
         Args:
-            architecture: in normal form.
+            architectures: in normal form.
             kernels: the feature that is wanted (`predictors.features.kernels.kernels_feature`).
+
+        Raises:
+            WorkCancelledError: nobody waits for them any more.
         """
+        found: list[GraphFeatures | None] = [None] * len(architectures)
         if kernels[0] != KERNELS:
+            return found
+        walks = {place: self._walk(each, kernels) for place, each in enumerate(architectures)}
+        given: dict[int, Known] = {}
+        while walks:
+            lacking: dict[Hashable, tuple[_Lacking, list[int]]] = {}
+            for place, walk in list(walks.items()):
+                check_wanted()
+                try:
+                    part = walk.send(given.get(place))
+                except StopIteration as end:
+                    found[place] = end.value
+                    del walks[place]
+                except WorkCancelledError:
+                    raise
+                except Exception as error:
+                    log.warning("a network was not put together", space=architectures[place].space, exc_info=error)
+                    del walks[place]
+                else:
+                    lacking.setdefault(part.key, (part, []))[1].append(place)
+            read = self._read([part for part, _ in lacking.values()])
+            given = {place: part for part, (_, places) in zip(read, lacking.values(), strict=True) for place in places}
+        return found
+
+    def _walk(self, architecture: Architecture, kernels: Feature) -> Generator[_Lacking, Known, GraphFeatures | None]:
+        """Goes from part to part; gives what it lacks, and is sent what was read of it."""
+        chain = get_space(architecture.space).chain(architecture)
+        if chain is None:
             return None
-        parts = self._parts_of(architecture, kernels)
-        if parts is None:
-            return None
+        shape, in_blocks, last = tuple(chain.shape), False, len(chain.parts) - 1
+        parts: list[PartTable] = []
+        for place, each in enumerate(chain.parts):
+            wanted = part_feature(kernels, reads_blocks=in_blocks, last=place == last)
+            key = (architecture.space, each.key, shape, wanted)
+            part: Known = self.parts.get(key)
+            if part is None:
+                part = yield _Lacking(key, ModelPart(architecture=architecture, place=place, shape=shape), wanted)
+            if not isinstance(part, PartTable):
+                return None
+            parts.append(part)
+            shape, in_blocks = part.shape, part.gives_blocks
         return GraphFeatures(
             hash=ASSEMBLED,
             flops=sum([part.flops for part in parts]),
@@ -61,28 +129,18 @@ class Assembler:
             features={kernels: ChainTable(parts)},
         )
 
-    def _parts_of(self, architecture: Architecture, kernels: Feature) -> list[PartTable] | None:
-        chain = get_space(architecture.space).chain(architecture)
-        if chain is None:
-            return None
-        shape, in_blocks, last = tuple(chain.shape), False, len(chain.parts) - 1
-        read: list[PartTable] = []
-        for place, each in enumerate(chain.parts):
-            wanted = part_feature(kernels, reads_blocks=in_blocks, last=place == last)
-            key = (architecture.space, each.key, shape, wanted)
-            part = self.parts.get(key)
-            if part is None:
-                part = self._read(key, ModelPart(architecture=architecture, place=place, shape=shape), wanted)
-            if not isinstance(part, PartTable):
-                return None
-            read.append(part)
-            shape, in_blocks = part.shape, part.gives_blocks
-        return read
+    def _read(self, lacking: Iterable[_Lacking]) -> list[Known]:
+        return side_by_side(self._read_in_context, [(copy_context(), part) for part in lacking])
 
-    def _read(self, key: Hashable, source: ModelPart, wanted: Feature) -> PartTable | InputError | None:
-        """A part, or why it cannot be looked at by itself; None where it cannot be built: the whole says why."""
+    def _read_in_context(self, task: tuple[Context, _Lacking]) -> Known:
+        """The part, or why it cannot be looked at by itself; None where it cannot be built: the whole says why."""
+        context, part = task
         try:
-            value = self._reader.read(source, [wanted]).features[wanted]
-        except InputError:
+            read = context.run(self._reader.read, part.source, [part.feature])
+        except WorkCancelledError:
+            raise
+        except Exception as error:
+            if not isinstance(error, InputError):
+                log.warning("a part of a network was not read", space=part.source.architecture.space, exc_info=error)
             return None
-        return self.parts.put(key, value)
+        return self.parts.put(part.key, read.features[part.feature])

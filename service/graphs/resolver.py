@@ -128,22 +128,34 @@ class Resolver:
             return query
         return self.complete(query, features_asked(predictor, query.target, also))
 
-    def assembled(self, query: Query, features: Sequence[Feature]) -> NetworkQuery | None:
-        """The query of a text whose network was put together; None where its graph has to be built.
+    def assembled(self, queries: Sequence[Query], feature: Feature) -> list[NetworkQuery | None]:
+        """The queries of texts whose networks were put together; None where a graph has to be built, or was.
 
-        The features are those of the graph. The graph's hash is not known: whoever looks measurements up by it has to
+        The feature is that of the graph. The graph's hash is not known: whoever looks measurements up by it has to
         build graphs of the same operations and nodes.
 
         Args:
-            query: any.
-            features: that are read of its graph.
+            queries: any.
+            feature: is read of their graphs.
+
+        Raises:
+            WorkCancelledError: nobody waits for them any more.
         """
-        if not isinstance(query, NetworkQuery) or query.architecture is None or len(features) != 1:
-            return None
-        if query.is_complete or query.graph_hash is not None:
-            return None
-        network = self._assembler.network(query.architecture, features[0])
-        return None if network is None else query.reading(network)
+        ready: list[NetworkQuery | None] = [None] * len(queries)
+        texts = {
+            place: query
+            for place, query in enumerate(queries)
+            if isinstance(query, NetworkQuery)
+            and query.architecture is not None
+            and query.graph_hash is None
+            and not query.is_complete
+        }
+        architectures = [query.architecture for query in texts.values() if query.architecture is not None]
+        for (place, query), network in zip(
+            texts.items(), self._assembler.networks(architectures, feature), strict=True
+        ):
+            ready[place] = None if network is None else query.reading(network)
+        return ready
 
     def summed_work(self, query: NetworkQuery) -> dict[str, int] | None:
         """Work and sizes of a text's network as sums over its parts; None where its graph has to be built for them."""

@@ -24,7 +24,7 @@ def measured() -> Measured:
         labels=np.array([f"runtime {MAIN_TARGET}" if one else "other" for one in main]),
         networks=np.arange(len(data)),
         difference=0.03,
-        machine="a machine",
+        machines=("a machine",),
     )
 
 

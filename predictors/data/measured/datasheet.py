@@ -79,12 +79,14 @@ def _composition(rows: Sequence[MeasuredRow], by_id: dict[TargetId, MeasuredTarg
         "| microbench |"
     )
     yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    numbers = _machine_numbers(by_id)
     for counts in figures.count_targets(rows):
         sizes = (counts.networks_careful, counts.networks_quick, counts.kernels, counts.again)
         difference = "–" if counts.difference is None else f"{counts.difference:.1%}"
         described = "yes" if by_id[counts.target].microbench else "no"
         cells = (*(f"{n:,}" for n in sizes), difference, f"{counts.noisy:,}", f"{counts.failed:,}", described)
-        yield f"| {by_id[counts.target].target.label} | {' | '.join(cells)} |"
+        machine = f", machine {numbers[by_id[counts.target].device.fingerprint]}" if len(numbers) > 1 else ""
+        yield f"| {by_id[counts.target].target.label}{machine} | {' | '.join(cells)} |"
     yield ""
     yield "Graphs by family, and on how many targets:"
     yield ""
@@ -100,6 +102,12 @@ def _composition(rows: Sequence[MeasuredRow], by_id: dict[TargetId, MeasuredTarg
         f"{latency.p95:.3g} ms, the median is {latency.p50:.2g} ms."
     )
     yield from _failures(rows)
+
+
+def _machine_numbers(by_id: dict[TargetId, MeasuredTarget]) -> dict[str, int]:
+    """The machines' fingerprints, numbered from 1 in the order of their targets."""
+    fingerprints = dict.fromkeys(measured.device.fingerprint for measured in by_id.values())
+    return {fingerprint: number for number, fingerprint in enumerate(fingerprints, 1)}
 
 
 def _graphs_by_family(rows: Iterable[MeasuredRow]) -> Counter[str]:
@@ -125,8 +133,8 @@ def _collection(
 ) -> Iterator[str]:
     yield from _title("Collection")
     devices: dict[str, Device] = {measured.device.fingerprint: measured.device for measured in by_id.values()}
-    for device in devices.values():
-        yield f"- Machine: {_machine(device)}."
+    for fingerprint, number in _machine_numbers(by_id).items():
+        yield f"- Machine{f' {number}' if len(devices) > 1 else ''}: {_machine(devices[fingerprint])}."
     versions = {name: version for measured in by_id.values() for name, version in measured.versions.items()}
     yield f"- Software: {', '.join(f'{name} {version}' for name, version in sorted(versions.items()))}."
     yield f"- When: {_period(rows)}."

@@ -1,4 +1,4 @@
-"""Packing campaigns' logs into the files of the data set."""
+"""Packing campaigns' logs, and data sets that were packed before, into the files of one data set."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,15 @@ from predictors.data.measured.datasheet import datasheet
 from predictors.data.measured.drift_factors import with_drift_factors
 from predictors.data.measured.records import CAREFUL, QUICK, About, MeasuredRow, MeasuredTarget
 from predictors.data.measured.statistics import repeatability
-from predictors.data.measured.storage import ROWS_FILE, TARGETS_FILE, read_rows, write_rows, write_targets
+from predictors.data.measured.storage import (
+    ROWS_FILE,
+    TARGETS_FILE,
+    read_about,
+    read_rows,
+    read_targets,
+    write_rows,
+    write_targets,
+)
 from profilers import campaign
 from profilers.timing.sentinel import drift
 
@@ -34,28 +42,44 @@ def pack(folders: Sequence[Path], out: Path, *, recheck: bool = False, licence: 
     same folder take the result over.
 
     Args:
-        folders: folders of campaigns, in order; the lines of a `notes.md` in one go into the datasheet.
+        folders: folders of campaigns, and of data sets whose logs are elsewhere, in order; the lines of a `notes.md` in
+            one, and the notes of a data set, go into the datasheet.
         out: folder to write to; made where it is missing.
         recheck: check all architectures again, because a generator has changed.
-        licence: licence of the data, for the datasheet.
+        licence: licence of the data, for the datasheet; by default that of the data sets among the folders.
 
     Raises:
         InputError: a folder holds no campaign, or a broken log, or nothing could be measured.
         LatcastError: pyarrow is not installed.
     """
     out.mkdir(parents=True, exist_ok=True)
-    rows = [_row(row) for folder in folders for row in campaign.read_rows(folder)]
+    rows = [row for folder in folders for row in _rows(folder)]
+    targets, notes = _targets(folders), tuple(note for folder in folders for note in _notes(folder))
+    about = About(licence=licence or _licence(folders), notes=notes)
     if all(row.latency_ms is None for row in rows):
         raise InputError("No measurement there has a latency: there is nothing to pack. Measure longer (--hours).")
     rows = _with_noise(with_drift_factors(list(_with_repeats(rows))))
     verdicts = {} if recheck else _verdicts(out)
     rows = [replace(row, stale=_is_stale(row, verdicts)) for row in rows]
     write_rows(out / ROWS_FILE, rows)
-    targets = list(_targets(folders).values())
-    about = About(licence=licence, notes=tuple(note for folder in folders for note in _notes(folder)))
-    write_targets(out / TARGETS_FILE, targets, about)
-    (out / DATASHEET_FILE).write_text(datasheet(rows, targets, about), encoding="utf-8")
+    write_targets(out / TARGETS_FILE, targets.values(), about)
+    (out / DATASHEET_FILE).write_text(datasheet(rows, list(targets.values()), about), encoding="utf-8")
     return rows
+
+
+def _is_packed(folder: Path) -> bool:
+    """Whether it has rows and no log that they could be made of."""
+    return (folder / ROWS_FILE).exists() and not (folder / campaign.LOG_FILE).exists()
+
+
+def _rows(folder: Path) -> Iterable[MeasuredRow]:
+    return read_rows(folder) if _is_packed(folder) else map(_row, campaign.read_rows(folder))
+
+
+def _licence(folders: Sequence[Path]) -> str:
+    """The one under which all data sets among the folders are; none where they differ."""
+    licences = {read_about(folder).licence for folder in folders if _is_packed(folder)}
+    return licences.pop() if len(licences) == 1 else ""
 
 
 def _row(row: campaign.Row) -> MeasuredRow:
@@ -134,6 +158,9 @@ def _targets(folders: Sequence[Path]) -> dict[TargetId, MeasuredTarget]:
     """Each target as its last note describes it, with the last microbenchmarks that were taken on it."""
     targets: dict[TargetId, MeasuredTarget] = {}
     for folder in folders:
+        if _is_packed(folder):
+            targets |= {measured.target.id: measured for measured in read_targets(folder)}
+            continue
         for note in campaign.read_log(folder, runs=False):
             if isinstance(note, campaign.Note):
                 name, earlier = note.target.id, targets.get(note.target.id)
@@ -144,7 +171,9 @@ def _targets(folders: Sequence[Path]) -> dict[TargetId, MeasuredTarget]:
     return targets
 
 
-def _notes(folder: Path) -> list[str]:
+def _notes(folder: Path) -> Sequence[str]:
+    if _is_packed(folder):
+        return read_about(folder).notes
     path = folder / NOTES_FILE
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line] if path.exists() else []
 

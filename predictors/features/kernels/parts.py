@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latcast.schema import Graph, UnsupportedGraphError
 from predictors.features.kernels.cost.work import CALL
@@ -18,7 +19,9 @@ from predictors.features.kernels.table import KernelTable, column_places, part_k
 from predictors.features.kernels.traits import RewriteRules
 from predictors.networks import Feature
 
-__all__ = ["KERNELS_OF_PART", "ChainTable", "PartTable", "part_feature", "read_part"]
+__all__ = ["KERNELS_OF_PART", "ChainTable", "PartTable", "part_feature", "parts_within", "read_part"]
+
+Floats = NDArray[np.float64]
 
 KERNELS_OF_PART = "kernels_of_part"
 """Name of the feature; rules come after it, and whether the part reads channel blocks and is the last one."""
@@ -68,12 +71,6 @@ class PartTable:
         """Bytes of its largest result."""
         return float(self.table.values[0, _LARGEST])
 
-    def within(self, parameter_bytes: float, largest_bytes: float) -> KernelTable:
-        """Its kernels in a network with so many bytes of parameters and in its largest result, the call before them."""
-        values = self.table.values.copy()
-        values[:, _GRAPH_BYTES], values[:, _LARGEST] = parameter_bytes, largest_bytes
-        return replace(self.table, values=values)
-
 
 class ChainTable:
     """The kernels of a network that is put together, as those of its parts.
@@ -100,9 +97,31 @@ class ChainTable:
 
     def whole(self) -> KernelTable:
         """The table of the network, as `kernel_table` gives it."""
-        first, *others = (part.within(self.parameter_bytes, self.largest_bytes) for part in self.parts)
-        table = stack_tables([first, *(part.part(slice(1, None)) for part in others)])
+        count = len(self.parts)
+        table = parts_within(self.parts, np.full(count, self.parameter_bytes), np.full(count, self.largest_bytes))
+        begins = np.diff(table.graph, prepend=0) > 0
+        table = table.pick(np.flatnonzero(~begins))  # the call of the whole is that of its first part
         return replace(table, graph=np.zeros(len(table), dtype=np.int64))
+
+
+def parts_within(parts: Sequence[PartTable], parameter_bytes: Floats, largest_bytes: Floats) -> KernelTable:
+    """The kernels of parts in networks of these sizes, a call before those of each; `graph` counts the parts.
+
+    Args:
+        parts: n of them, one at least; the same may come several times.
+        parameter_bytes: float64 (n,), of each network's parameters.
+        largest_bytes: float64 (n,), of its largest result.
+    """
+    places = {part: place for place, part in enumerate(dict.fromkeys(parts))}
+    each = stack_tables([part.table for part in places])
+    lengths = np.array([len(part.table) for part in places])
+    starts, which = np.cumsum(lengths) - lengths, np.array([places[part] for part in parts])
+    counts = lengths[which]
+    graph = np.repeat(np.arange(len(parts)), counts)
+    inside = np.arange(len(graph)) - np.repeat(np.cumsum(counts) - counts, counts)
+    table = replace(each.pick(np.repeat(starts[which], counts) + inside), graph=graph)
+    table.values[:, _GRAPH_BYTES], table.values[:, _LARGEST] = parameter_bytes[graph], largest_bytes[graph]
+    return table
 
 
 def part_feature(kernels: Feature, *, reads_blocks: bool, last: bool) -> Feature:

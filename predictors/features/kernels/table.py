@@ -109,6 +109,11 @@ class KernelTable:
         """Some of the kernels in a row."""
         return KernelTable(**{each.name: getattr(self, each.name)[kernels] for each in fields(self)})
 
+    def pick(self, kernels: NDArray[np.int64]) -> "KernelTable":
+        """The kernels at these places, in their order."""
+        arrays = {each.name: getattr(self, each.name)[kernels] for each in fields(self) if each.name != "operators"}
+        return KernelTable(operators=tuple([self.operators[place] for place in kernels.tolist()]), **arrays)
+
     @property
     def size_bytes(self) -> int:
         """Bytes that it takes in memory, about."""

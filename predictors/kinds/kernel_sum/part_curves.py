@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictors.base import FloatArray
-from predictors.features.kernels import KernelTable, stack_tables
-from predictors.features.kernels.parts import ChainTable, PartTable
+from predictors.features.kernels import KernelTable
+from predictors.features.kernels.parts import ChainTable, PartTable, parts_within
 from profilers.caching import Cache
 
 __all__ = ["ChainKernels", "Columns", "kernels_of_chains"]
@@ -179,12 +179,9 @@ def _worked_out(lacking: dict[Part, range], describe: Describe) -> list[_Curve]:
     """Curves at these sizes, all at once."""
     if not lacking:
         return []
-    tables = [
-        part.within(float(np.expm1(node * _STEP)), largest)
-        for (part, largest), nodes in lacking.items()
-        for node in nodes
-    ]
-    columns = describe(stack_tables(tables))
+    cases = [(part, node, largest) for (part, largest), nodes in lacking.items() for node in nodes]
+    parts, places, sizes = zip(*cases, strict=True)
+    columns = describe(parts_within(parts, np.expm1(np.array(places) * _STEP), np.array(sizes)))
     counts = [len(part.table) * len(nodes) for (part, _), nodes in lacking.items()]
     spans = pairwise(np.cumsum([0, *counts]).tolist())
     return [

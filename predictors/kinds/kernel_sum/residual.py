@@ -16,6 +16,7 @@ import numpy as np
 from latcast.schema import ArtifactError
 from predictors.artifact import Artifact
 from predictors.base import FloatArray
+from predictors.execution.side_by_side import side_by_side
 from predictors.features.kernels import CLASSES, SHAPE_FEATURES, KernelTable, column_places
 from predictors.kinds.kernel_sum.roofline import Costs
 
@@ -41,6 +42,8 @@ _RUN, _VARIANT = column_places(("run", "variant"))
 _REDUCE = CLASSES.index("reduce")
 KEPT = 16
 """Ensembles that stay read: reading one takes nine tenths of the time that it takes to load a predictor."""
+_FEWEST_ROWS, _MOST_PARTS = 24, 8
+"""Rows that are worth a part for another thread, which costs a tenth of a ms, and how many parts there are at most."""
 _PAGE = 1024
 """Elements of a page: reads that are whole pages apart fall on the same few lines of a cache."""
 
@@ -189,7 +192,12 @@ class ResidualTrees:
         return self._mean(features[first])[place]
 
     def _mean(self, features: FloatArray) -> FloatArray:
-        return np.asarray(np.mean([booster.predict(features, num_threads=1) for booster in self.boosters], axis=0))
+        size = -(-len(features) // min(max(len(features) // _FEWEST_ROWS, 1), _MOST_PARTS))
+        parts = [slice(start, start + size) for start in range(0, len(features), size)]
+        tasks = [(booster, part) for booster in self.boosters for part in parts]
+        done = side_by_side(lambda task: task[0].predict(features[task[1]], num_threads=1), tasks)
+        each = np.concatenate(done).reshape(len(self.boosters), len(features))
+        return np.asarray(np.mean(each, axis=0))
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         """Model texts, compressed: uint8 arrays."""

@@ -5,8 +5,9 @@ values and arrays, or the error of that part. Nothing else of a foreign model re
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from queue import Empty, SimpleQueue
+from queue import Empty, LifoQueue
 from threading import Lock
 from typing import Any
 
@@ -137,7 +138,7 @@ class ReaderPool:
     def __init__(self, module: str, *, limits: Limits, timeout_s: float, memory_bytes: int, workers: int) -> None:
         self._module, self._limits = module, limits
         self._bounds = ChildLimits(timeout_s=timeout_s, memory_bytes=memory_bytes, file_bytes=0, cpu_s=timeout_s)
-        self._idle: SimpleQueue[LongLivedChild | None] = SimpleQueue()
+        self._idle: LifoQueue[LongLivedChild | None] = LifoQueue()  # who is warm is asked before another is started
         self._workers = workers
         self._lock, self._closed = Lock(), False
         for _ in range(workers):
@@ -153,6 +154,21 @@ class ReaderPool:
         """
         header, payload = request_of(source, self._limits)
         return read_answer(*self._exchange({**header, "parts": [list(part) for part in parts]}, payload), len(parts))
+
+    def start_one(self) -> None:
+        """Have a worker ready before somebody needs it; starting one takes half a second. It may fail in silence:
+        whoever needs one is told why there is none.
+        """
+        try:
+            worker = self._idle.get_nowait()
+        except Empty:
+            return
+        try:
+            if worker is None and not self._closed:
+                with suppress(LatcastError):
+                    worker = self._started()
+        finally:
+            self._idle.put(worker)
 
     @property
     def is_closed(self) -> bool:

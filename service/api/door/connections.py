@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from latcast.schema import InputError
+from predictors.execution.side_by_side import use_threads
 from service.api.deps import ENDING
 from service.api.door.bodies import SLOWEST_BYTES_S
 from service.api.door.callers import caller_at, proxies_of
@@ -93,6 +94,7 @@ def serve_http(
     """
     files = _raise_file_limit()
     sys.setswitchinterval(SWITCH_S)
+    use_threads(settings.forecast_threads)
     config = uvicorn.Config(
         app,
         host=settings.host,

@@ -31,7 +31,7 @@ MOST_KERNELS = 15
 
 @dataset.command("pack")
 def pack(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of campaigns.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of campaigns, or of data sets.")],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to write [default: the first campaign's folder]")
     ] = None,
@@ -43,13 +43,14 @@ def pack(
 ) -> None:
     """Write rows and targets as Parquet, and a datasheet.
 
-    Campaigns of several machines become one data set, each row under its own device. Lines of a file notes.md in a
-    campaign's folder go into the datasheet.
+    Campaigns of several machines become one data set, each row under its own device; so does a data set that was packed
+    before, and whose logs are elsewhere. Lines of a file notes.md in a campaign's folder go into the datasheet.
 
     \b
     Examples:
       latcast dataset pack campaign --out data --licence CC-BY-4.0
       latcast dataset pack campaign-epyc campaign-xeon --out data
+      latcast dataset pack benchmarks/data campaign --out data
     """
     from predictors.data.measured import pack
 

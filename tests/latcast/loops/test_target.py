@@ -183,3 +183,42 @@ def test_work_is_told_where_nobody_forecasts_and_by_services_that_do_not_add_it(
     target = Client("http://service", transport=httpx2.MockTransport(service)).target("t")
     assert target.work(["1", "2"], space="toy")["flops"].tolist() == [6.0, 6.0]
     assert sorted(service.alone) == ["1", "2"]
+
+
+class Learning(Service):
+    """Measures at once, at the 100th second; forecasts rest on it when they were asked about for the third time."""
+
+    looks = 0
+    adapts = True
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        path = request.url.path.removeprefix("/v1")
+        if path == "/jobs":
+            return httpx2.Response(201, json={"items": [{"id": "j"}]})
+        if path == "/jobs/j":
+            return httpx2.Response(200, json={"id": "j", "state": "done", "updated_unix_s": 100.0})
+        if path == "/targets/t":
+            self.looks += 1
+            made = {"created_unix_s": 100.5 if self.looks > 3 else 99.0} if self.adapts else None
+            return httpx2.Response(200, json={"id": "t", "adaptation": made})
+        return super().__call__(request)
+
+
+@pytest.mark.parametrize(("adapts", "learn_s", "looks"), [(True, 60.0, 4), (False, 60.0, 2), (True, 0.0, 1)])
+def test_whoever_asks_waits_until_forecasts_rest_on_what_was_measured(
+    monkeypatch: pytest.MonkeyPatch, adapts: bool, learn_s: float, looks: int
+) -> None:
+    monkeypatch.setattr(target, "LEARNT_LOOK_S", 0.0)
+    service = Learning()
+    service.adapts = adapts
+    one = remote(service)
+    assert [job["state"] for job in one.measure(["1"], space="toy", learn_s=learn_s)] == ["done"]
+    assert service.looks == looks, "one of them to find the target"
+
+
+def test_nobody_waits_for_ever_for_a_target_that_learns_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(target, "LEARNT_LOOK_S", 0.01)
+    service = Learning()
+    service.looks = -1_000_000
+    remote(service).measure(["1"], space="toy", learn_s=0.05)
+    assert service.looks > -1_000_000 + 1

@@ -3,6 +3,7 @@
 import socket
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,9 +28,13 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, An
     calls: list[dict[str, Any]] = []
     monkeypatch.setattr(
         "service.api.door.connections.serve_http",
-        lambda app, settings: calls.append({"app": app, "host": settings.host, "port": settings.port}),
+        lambda app, settings: calls.append({"app": app.settings, "host": settings.host, "port": settings.port}),
     )
-    monkeypatch.setattr("service.app.create_app", lambda settings, **_: settings)
+    parts = SimpleNamespace(reader=SimpleNamespace(start_one=lambda: None))
+    monkeypatch.setattr(
+        "service.app.create_app",
+        lambda settings, **_: SimpleNamespace(settings=settings, state=SimpleNamespace(parts=parts)),
+    )
     monkeypatch.setattr("service.worker.embedded.supervisor.processes_beside", nullcontext)
     monkeypatch.setattr("service.operations.logs.configure_logs", lambda _settings: None)
     return calls

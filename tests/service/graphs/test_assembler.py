@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from latcast.schema import Architecture, InvalidModelError
+from predictors.execution.side_by_side import use_threads
 from predictors.features.flat import FLAT
 from predictors.features.kernels import ExecutionTraits, KernelTable, kernels_feature
 from predictors.features.kernels.parts import ChainTable
 from predictors.networks import Feature, GraphFeatures
+from profilers.host.cancellation import WorkCancelledError
 from profilers.onnx_graph.isolated.pool import ModelPart, ModelText, Source
 from profilers.search_spaces import get_space
 from service.graphs.assembler import ASSEMBLED, Assembler
@@ -27,6 +29,11 @@ def reader() -> DirectReader:
     return DirectReader()
 
 
+def _network(assembler: Assembler, architecture: Architecture, kernels: Feature) -> GraphFeatures | None:
+    (network,) = assembler.networks([architecture], kernels)
+    return network
+
+
 def _table(network: GraphFeatures | None) -> KernelTable:
     assert network is not None
     table: KernelTable | ChainTable = network.feature(KERNELS)
@@ -35,10 +42,10 @@ def _table(network: GraphFeatures | None) -> KernelTable:
 
 def test_parts_are_read_once_and_give_what_the_graph_gives(reader: DirectReader) -> None:
     assembler = Assembler(reader, cache_bytes=64 * MEBIBYTE)
-    assert _table(assembler.network(FIRST, KERNELS)).kinds.size
+    assert _table(_network(assembler, FIRST, KERNELS)).kinds.size
     first = reader.calls["kernels_of_part"]
     assert first <= len(FBNET.example.split("|")) + 2
-    network = assembler.network(SECOND, KERNELS)
+    network = _network(assembler, SECOND, KERNELS)
     assert reader.calls["kernels_of_part"] - first == 1  # the block that differs
     whole = reader.read(ModelText(architecture=SECOND), [KERNELS])
     assert np.array_equal(_table(network).values, _table(whole).values)
@@ -49,7 +56,7 @@ def test_parts_are_read_once_and_give_what_the_graph_gives(reader: DirectReader)
 
 def test_other_rules_are_other_parts(reader: DirectReader) -> None:
     assembler = Assembler(reader, cache_bytes=64 * MEBIBYTE)
-    plain, unchanged = (assembler.network(FIRST, ("kernels", level, "fp32", 0)) for level in (3, 0))
+    plain, unchanged = (_network(assembler, FIRST, ("kernels", level, "fp32", 0)) for level in (3, 0))
     assert plain is not None
     assert unchanged is not None
     assert len(plain.feature(("kernels", 3, "fp32", 0)).whole()) < len(
@@ -70,7 +77,7 @@ def test_what_cannot_be_put_together_is_left_to_the_graph(
 ) -> None:
     assembler = Assembler(reader, cache_bytes=64 * MEBIBYTE)
     for _ in range(2):
-        assert assembler.network(architecture, feature) is None
+        assert _network(assembler, architecture, feature) is None
     assert reader.calls["kernels_of_part"] <= 1  # why is remembered
 
 
@@ -78,10 +85,10 @@ def test_memory_is_bounded_and_what_was_dropped_is_read_again(reader: DirectRead
     assembler = Assembler(reader, cache_bytes=30_000)
     rng = np.random.default_rng(0)
     for _ in range(3):
-        assert assembler.network(FBNET.sample(rng), KERNELS) is not None
+        assert _network(assembler, FBNET.sample(rng), KERNELS) is not None
     assert 0 < len(assembler.parts) < 12
     whole = reader.read(ModelText(architecture=FIRST), [KERNELS])
-    assert np.array_equal(_table(assembler.network(FIRST, KERNELS)).values, _table(whole).values)
+    assert np.array_equal(_table(_network(assembler, FIRST, KERNELS)).values, _table(whole).values)
 
 
 class Failing(DirectReader):
@@ -98,6 +105,34 @@ class Failing(DirectReader):
 def test_a_part_that_could_not_be_built_once_is_tried_again() -> None:
     reader = Failing()
     assembler = Assembler(reader, cache_bytes=MEBIBYTE)
-    assert assembler.network(FIRST, KERNELS) is None
+    assert _network(assembler, FIRST, KERNELS) is None
     reader.fails = False
-    assert assembler.network(FIRST, KERNELS) is not None
+    assert _network(assembler, FIRST, KERNELS) is not None
+
+
+def test_networks_that_are_asked_for_together_are_those_that_are_asked_for_alone(reader: DirectReader) -> None:
+    rng = np.random.default_rng(0)
+    texts = [FBNET.sample(rng) for _ in range(6)] + [Architecture(space="nasbench201", text=CELL), FIRST, FIRST]
+    together = Assembler(reader, cache_bytes=64 * MEBIBYTE).networks(texts, KERNELS)
+    read = reader.calls["kernels_of_part"]
+    alone = Assembler(reader, cache_bytes=64 * MEBIBYTE)
+    for architecture, network in zip(texts, together, strict=True):
+        one = _network(alone, architecture, KERNELS)
+        assert (network is None) == (one is None) == (architecture.space == "nasbench201")
+        if network is not None:
+            assert np.array_equal(_table(network).values, _table(one).values)
+    assert reader.calls["kernels_of_part"] == 2 * read  # none of them was read twice by either
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_nobody_who_gave_up_has_parts_read(threads: int) -> None:
+    class Cancelled(DirectReader):
+        def read(self, source: Source, features: Sequence[Feature]) -> GraphFeatures:
+            raise WorkCancelledError("Nobody waits for it.")
+
+    use_threads(threads)
+    try:
+        with pytest.raises(WorkCancelledError):
+            Assembler(Cancelled(), cache_bytes=MEBIBYTE).networks([FIRST, SECOND], KERNELS)
+    finally:
+        use_threads(1)

@@ -18,6 +18,7 @@ from latcast.schema import ArtifactError, Target
 from predictors.artifact import Artifact
 from predictors.base import FloatArray
 from predictors.data.splits import target_ids
+from predictors.execution.side_by_side import side_by_side
 from predictors.features.kernels import CLASSES, ExecutionTraits, KernelTable
 from predictors.inference.blas_threads import products_on_one_thread
 from predictors.kinds.kernel_sum.residual import kernel_numbers
@@ -243,8 +244,8 @@ class KernelEnsemble:
     def predict(self, inputs: KernelInputs) -> FloatArray:
         """Log time over the roofline's, float64 (K,)."""
         with products_on_one_thread():
-            parts = parts_of(len(inputs), _HIDDEN_PART)
-            return np.concatenate([self._predict(inputs.part(part)) for part in parts])
+            parts = [inputs.part(part) for part in parts_of(len(inputs), _HIDDEN_PART)]
+            return np.concatenate(side_by_side(self._predict, parts))
 
     def _predict(self, inputs: KernelInputs) -> FloatArray:
         members, width, _ = self.hidden.shape

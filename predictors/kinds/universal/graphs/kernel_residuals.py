@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from latcast.schema import ArtifactError
 from predictors.artifact import Artifact
 from predictors.base import FloatArray
+from predictors.execution.side_by_side import side_by_side
 from predictors.features.kernels import CLASSES
 from predictors.kinds.kernel_sum.sums import Kernels, Labels, factors
 from predictors.kinds.universal.graphs.kernel_network import Floats, KernelInputs, parts_of
@@ -35,6 +36,8 @@ _BOUND = 1.0
 """Residuals of log time beyond it are mistaken attributions rather than shapes."""
 _MOST_OF_CLASS = 600
 """Timed kernels of a class that are kept, those that take longest first."""
+_PART = 256
+"""Kernels that are looked at together: their distances to all of a class stay in a core's second cache."""
 _CALL = CLASSES.index("call")
 
 Indices = NDArray[np.int64]
@@ -88,7 +91,8 @@ class KernelResiduals:
 
     def correction(self, inputs: KernelInputs) -> FloatArray:
         """To be added to the log time of kernels of this target, float64 (K,)."""
-        return np.concatenate([self._correction(inputs.part(part)) for part in parts_of(len(inputs))])
+        parts = [inputs.part(part) for part in parts_of(len(inputs), _PART)]
+        return np.concatenate(side_by_side(self._correction, parts))
 
     def _correction(self, inputs: KernelInputs) -> FloatArray:
         total = np.zeros(len(inputs))
@@ -140,6 +144,13 @@ def _costliest(classes: Indices, cost: FloatArray) -> Indices:
 
 def _covariance(left: Floats, right: Floats, blunt: float) -> FloatArray:
     a, b = left.astype(np.float64), right.astype(np.float64)
-    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    distance = np.sqrt(np.maximum(squared, 0.0) + blunt**2) - blunt
-    return np.asarray(_STD**2 * np.exp(-distance / _REACH))
+    each = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+    # In place: new arrays for each step take twice as long as what is computed.
+    np.maximum(each, 0.0, out=each)
+    each += blunt**2
+    np.sqrt(each, out=each)
+    each -= blunt
+    each /= -_REACH
+    np.exp(each, out=each)
+    each *= _STD**2
+    return np.asarray(each)

@@ -10,6 +10,7 @@ pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
 
 from latcast.schema import Environment, Failure, InputError
 from predictors.data.measured import DATASHEET_FILE, pack, read_about, read_measured, read_rows, read_targets
+from predictors.data.measured.records import MeasuredRow
 from profilers.campaign import Check
 from tests.predictors.data.measured.campaigns import CONV, DEVICE, GEMM, ONE, TWO, campaign, row
 
@@ -107,4 +108,30 @@ def test_campaigns_of_several_machines_become_one_data_set(tmp_path: Path) -> No
     assert [query.target.device for query in data.queries] == [ONE.device, ONE.device, other.device]
     sheet = (tmp_path / "data" / DATASHEET_FILE).read_text()
     assert "of 2 machines" in sheet
-    assert sheet.count("- Machine:") == 2
+    assert [sheet.count(f"- Machine {number}: ") for number in (1, 2, 3)] == [1, 1, 0]
+    assert [sheet.count(f"| {ONE.label}, machine {number} |") for number in (1, 2)] == [1, 1]
+
+
+def test_a_data_set_whose_log_is_elsewhere_is_added_to(tmp_path: Path) -> None:
+    device = replace(DEVICE, fingerprint="e" * 32, name="other", processor="Q")
+    other = replace(ONE, device=device.fingerprint)
+    first = campaign(tmp_path / "first", row(ms=(1.0,)), row(ms=(1.2,)), row(GEMM, ms=(3.0, 3.1)))
+    (first / "notes.md").write_text("The fan was loud.\n", encoding="utf-8")
+    second = campaign(tmp_path / "second", row(target=other, ms=(2.0,)), row(ms=(1.1,)), targets=[other], device=device)
+    (second / "notes.md").write_text("So was the street.\n", encoding="utf-8")
+    at_once = pack([first, second], tmp_path / "at_once", licence="CC0-1.0")
+    pack([first], tmp_path / "data", licence="CC0-1.0")
+    added = pack([tmp_path / "data", second], tmp_path / "data")
+    assert [without_times(one) for one in added] == [without_times(one) for one in at_once]
+    assert [one.repeat for one in added if one.graph == at_once[0].graph and one.target == ONE.id] == [0, 1, 2]
+    assert read_about(tmp_path / "data") == read_about(tmp_path / "at_once")
+    assert {one.target.id for one in read_targets(tmp_path / "data")} == {ONE.id, TWO.id, other.id}
+    assert (tmp_path / "data" / DATASHEET_FILE).read_text() == (tmp_path / "at_once" / DATASHEET_FILE).read_text()
+
+
+def without_times(one: MeasuredRow) -> MeasuredRow:
+    """The row with its kernels' times as the file has them: they follow from share and latency."""
+    assert one.latency_ms is not None
+    assert one.kernels is not None
+    kernels = tuple(replace(kernel, time_ms=kernel.share * one.latency_ms) for kernel in one.kernels)
+    return replace(one, kernels=kernels)

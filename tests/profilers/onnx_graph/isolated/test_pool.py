@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import numpy as np
+import psutil
 import pytest
 
 from latcast.schema import Architecture, InvalidModelError, LatcastError, ModelLimitError
@@ -16,6 +17,10 @@ from tests.profilers.onnx_graph.models import proto_of, relu
 
 MODEL = proto_of([relu()]).SerializeToString()
 LONG = proto_of([relu("x", "t0"), *(relu(f"t{at}", f"t{at + 1}") for at in range(40_000))], outputs=("t1",))
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
 
 
 def pool_of(**settings: float) -> ReaderPool:
@@ -104,3 +109,25 @@ def test_processor_time_is_limited_too() -> None:
 def test_what_is_no_answer_is_refused(answer: dict[str, object]) -> None:
     with pytest.raises(InvalidModelError, match="malformed"):
         read_answer(answer, np.zeros(2).tobytes(), 1)
+
+
+def test_the_worker_that_is_ready_is_asked_before_another_is_started() -> None:
+    pool = pool_of(workers=2)
+    before = _children()
+    pool.start_one()
+    mine = _children() - before
+    assert mine
+    for _ in range(3):
+        pool.read(ForeignModel(content=MODEL), [])
+    assert _children() - before == mine
+    pool.close()
+    pool.start_one()
+    assert not _children() & mine
+
+
+def test_a_worker_that_cannot_start_ahead_is_told_of_when_it_is_needed() -> None:
+    pool = ReaderPool("nowhere", limits=Limits(), timeout_s=5.0, memory_bytes=900 * 2**20, workers=1)
+    pool.start_one()
+    with pytest.raises(LatcastError, match="did not start"):
+        pool.read(ForeignModel(content=MODEL), [])
+    pool.close()
