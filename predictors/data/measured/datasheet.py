@@ -135,8 +135,8 @@ def _collection(
     devices: dict[str, Device] = {measured.device.fingerprint: measured.device for measured in by_id.values()}
     for fingerprint, number in _machine_numbers(by_id).items():
         yield f"- Machine{f' {number}' if len(devices) > 1 else ''}: {_machine(devices[fingerprint])}."
-    versions = {name: version for measured in by_id.values() for name, version in measured.versions.items()}
-    yield f"- Software: {', '.join(f'{name} {version}' for name, version in sorted(versions.items()))}."
+    versions = sorted({item for measured in by_id.values() for item in measured.versions.items()})
+    yield f"- Software: {', '.join(f'{name} {version}' for name, version in versions)}."
     yield f"- When: {_period(rows)}."
     protocols = sorted({row.protocol_version for row in rows})
     yield f"- Timing protocol: version {', '.join(map(str, protocols))} of `docs/guides/measuring.md`."
