@@ -26,7 +26,7 @@ from service.jobs.payloads import AdaptPayload, Pool, ProfilePayload
 from service.jobs.steps import Finished, LeasedJob, Steps, Waiting
 from service.jobs.turns import Line, submitter_of
 from service.learning import datasets
-from service.learning.activation import activate, adaptation_to
+from service.learning.activation import activate, adaptation_to, ready
 from service.learning.catalogue import PredictorCatalogue, StoredPredictor, bases_for
 from service.learning.contenders import bases_to_adapt
 from service.learning.support_selection import (
@@ -102,16 +102,15 @@ class AdaptationSteps(Steps[AdaptPayload]):
                 store.save(session, item)
             submitter = submitter_of(queue.find(session, job.id))
             line = Line(session, ProfilePayload.kind, target.id, submitter)
-            for graph_hash in hashes:
-                queue.enqueue(
-                    session,
-                    ProfilePayload(settings=settings),
-                    max_attempts=self._settings.max_attempts,
-                    target_id=target.id,
-                    graph_hash=graph_hash,
-                    parent_id=job.id,
-                    line=line,
-                )
+            queue.enqueue_each(
+                session,
+                ProfilePayload(settings=settings),
+                hashes,
+                max_attempts=self._settings.max_attempts,
+                target_id=target.id,
+                parent_id=job.id,
+                line=line,
+            )
 
         return Waiting(write)
 
@@ -214,11 +213,12 @@ class AdaptationSteps(Steps[AdaptPayload]):
         """
         made = adaptation_to(self._database, self._resolver, target, base, rows, failed=failed)
         made = made.judged(base.predictor, target)
+        adaptation = ready(self._database, made.base, made)
 
         def write(session: Session) -> Mapping[str, Any]:
             by = queue.find(session, job.id).api_key_id
-            adaptation = activate(session, target.id, made.base, made, job_id=job.id, api_key_id=by)
-            return {"adaptation_id": adaptation.id, **made.figures}
+            row = activate(session, target.id, adaptation, job_id=job.id, api_key_id=by)
+            return {"adaptation_id": row.id, **made.figures}
 
         return Finished(write, announce=lambda: self._catalogue.renew(target.id))
 

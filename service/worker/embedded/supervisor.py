@@ -56,10 +56,18 @@ class Supervisor:
         module: of the process, see `BesideService`.
         settings: of the service.
         wanted: whether there is something to do.
+        start: starts the process; by default as `BesideService` does.
     """
 
-    def __init__(self, module: str, settings: Settings, *, wanted: Callable[[], bool]) -> None:
-        self._module, self._settings, self._wanted = module, settings, wanted
+    def __init__(
+        self,
+        module: str,
+        settings: Settings,
+        *,
+        wanted: Callable[[], bool],
+        start: Callable[[str, Settings], BesideService] | None = None,
+    ) -> None:
+        self._module, self._settings, self._wanted, self._begin = module, settings, wanted, start or BesideService
         self.child: BesideService | None = None
         self._started_at = 0.0
         self._early_ends = 0
@@ -70,7 +78,7 @@ class Supervisor:
             self._note_end(self.child, code)
             self.child = None
         if self.child is None and self._is_time() and self._wanted():
-            self.child, self._started_at = BesideService(self._module, self._settings), time.monotonic()
+            self.child, self._started_at = self._begin(self._module, self._settings), time.monotonic()
             log.debug("a process works beside the service", module=self._module, process=self.child.pid)
         return False
 
