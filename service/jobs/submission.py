@@ -55,17 +55,9 @@ def profile(
         require_quota(session, submitter.key_id, len(hashes))
         line = Line(session, ProfilePayload.kind, target.id, submitter)
         payload = ProfilePayload(settings=settings_for(target, overrides), feeds=tuple(feeds))
-        jobs = [
-            queue.enqueue(
-                session,
-                payload,
-                max_attempts=settings.max_attempts,
-                target_id=target.id,
-                graph_hash=graph_hash,
-                line=line,
-            )
-            for graph_hash in hashes
-        ]
+        jobs = queue.enqueue_each(
+            session, payload, hashes, max_attempts=settings.max_attempts, target_id=target.id, line=line
+        )
         audit.record(session, submitter.key_id, "jobs.profile", target.id, jobs=len(jobs), first=jobs[0].id)
         return jobs
 
