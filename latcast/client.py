@@ -533,6 +533,7 @@ class Client:
         folds: int = 4,
         target_folds: int = 4,
         activate: bool = False,
+        workers: int | None = None,
     ) -> Plain:
         """Have a predictor trained on measurements: the job that does it. Its result names the predictor.
 
@@ -549,6 +550,7 @@ class Client:
             folds: parts of the networks that are held out in turn; 0 holds out none.
             target_folds: the same of the targets, where there are three or more.
             activate: let it answer, and be adapted, as soon as it is trained.
+            workers: processes that do it, no more than the worker has cores; its own number where left out.
         """
         body = {
             "kind": "train",
@@ -563,6 +565,7 @@ class Client:
             "folds": folds,
             "target_folds": target_folds,
             "activate": activate,
+            "workers": workers,
         }
         job: Plain = self._service.json("POST", "/jobs", json=body, left=JOB_LEFT)["items"][0]
         return job

@@ -64,7 +64,12 @@ class Settings(BaseSettings):
     agents_process: bool = Field(
         True, description="Serve agents that call often in another process than forecasts, where one process serves."
     )
-    training_threads: Count = Field(1, description="Threads of a training.")
+    training_threads: Count = Field(1, description="Threads of a training that one process does.")
+    training_workers: Count = Field(1, description="Processes of a training, each with one thread.")
+    ray_address: str = Field("", description="Ray cluster that does trainings in place of processes.")
+    job_processes: int = Field(
+        1, ge=1, le=64, description="Processes of `latcast serve` that do its own jobs, such as adaptations."
+    )
 
     max_body_bytes: Bytes = Field(16 * 2**20, description="Largest request body, apart from models.")
     max_model_bytes: Bytes = Field(256 * 2**20, description="Largest ONNX upload in bytes.")

@@ -1,4 +1,4 @@
-"""Keeps the processes that work beside the service: one for its own jobs, one more while trainings wait."""
+"""Keeps the processes that work beside the service: those for its own jobs, one more while trainings wait."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +30,10 @@ def processes_beside(settings: Settings) -> Iterator[None]:
     Trainings are left to others where `settings.embedded_worker` is false.
     """
     database = Database(create_engine_for(settings))
-    supervisors = [Supervisor(BACKGROUND, settings, wanted=lambda: True)]
+    # One of them learns from what is measured; the others do jobs alone.
+    others = settings.model_copy(update={"learn_seconds": 0.0})
+    configured = [settings, *[others] * (settings.job_processes - 1)]
+    supervisors = [Supervisor(BACKGROUND, each, wanted=lambda: True) for each in configured]
     if settings.embedded_worker:
         supervisors.append(Supervisor(TRAINING, settings, wanted=lambda: has_training(database)))
     tickers = [Ticker("processes", LOOK_S, each.look) for each in supervisors]
