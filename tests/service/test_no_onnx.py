@@ -175,7 +175,7 @@ def test_records_are_shown_and_exported(server: Server, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_an_adaptation_chooses_measures_and_fits(server: Server) -> None:
     job = server.client.adapt(TARGET.id, samples=SAMPLES)["id"]
-    with Client(server.client.base_url, server.agent_key) as agent:
+    with Client(server.client.base_url, server.client.register(DEVICE, [TARGET])["agent_key"]) as agent:
         for done in range(SAMPLES):
             leased = agent.lease(wait_s=60)
             assert leased is not None, server.log
