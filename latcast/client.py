@@ -286,12 +286,20 @@ class Client:
         return self._service.json("POST", "/architectures", json={"space": space, "text": text}, repeat=True)
 
     def graph(self, graph_hash: GraphHash) -> Plain:
-        """The summary of a stored graph: its operators, work, parameters and activations."""
-        return self._service.json("GET", f"/graphs/{graph_hash}")
+        """The summary of a stored graph: its operators, work, parameters and activations.
+
+        Wherever a graph is named by its hash, 8 of its hexadecimal digits or more do, the first ones, as tables show
+        them.
+
+        Raises:
+            NotFoundError: no stored graph has a hash that begins so.
+            InputError: several have; the message lists them.
+        """
+        return self._service.json("GET", f"/graphs/{quote(graph_hash)}")
 
     def model(self, graph_hash: GraphHash) -> bytes:
         """The ONNX model of a stored graph, without its weights."""
-        response = self._service.send("GET", f"/graphs/{graph_hash}/model")
+        response = self._service.send("GET", f"/graphs/{quote(graph_hash)}/model")
         if response.headers.get("Content-Type", "").startswith(MODEL_TYPE):
             return response.content
         raise self._service.unexpected(response)
@@ -533,6 +541,7 @@ class Client:
         folds: int = 4,
         target_folds: int = 4,
         activate: bool = False,
+        workers: int | None = None,
     ) -> Plain:
         """Have a predictor trained on measurements: the job that does it. Its result names the predictor.
 
@@ -549,6 +558,7 @@ class Client:
             folds: parts of the networks that are held out in turn; 0 holds out none.
             target_folds: the same of the targets, where there are three or more.
             activate: let it answer, and be adapted, as soon as it is trained.
+            workers: processes that do it, no more than the worker has cores; its own number where left out.
         """
         body = {
             "kind": "train",
@@ -563,6 +573,7 @@ class Client:
             "folds": folds,
             "target_folds": target_folds,
             "activate": activate,
+            "workers": workers,
         }
         job: Plain = self._service.json("POST", "/jobs", json=body, left=JOB_LEFT)["items"][0]
         return job

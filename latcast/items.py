@@ -25,7 +25,7 @@ def item(
     Args:
         space: search space of an architecture, with its `text`.
         text: of the architecture.
-        graph: hash of a graph that was uploaded.
+        graph: hash of a graph that was uploaded, or its beginning (8 digits or more).
         onnx: an ONNX model, its bytes or its path; its weights are left out, as no forecast needs them.
         shapes: for `onnx`, the whole shape of each input with dynamic dimensions, by input name.
         dims: for `onnx`, the size of each symbol of such dimensions, by symbol.

@@ -89,6 +89,12 @@ class Query:
         given = self.graph if self.has_graph else None
         return Query(target=target, architecture=self.architecture, graph=given, graph_builder=lambda _: self.graph)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process: the graph, built, in place of a function that could build it only here."""
+        if self.__dict__.get("_builder") is None:
+            return self.__dict__
+        return {**self.__dict__, "graph": self.graph, "_builder": None}
+
     def _build(self) -> Graph:
         assert self.architecture is not None  # noqa: S101 - the constructor made sure
         return (self._builder or _build_graph)(self.architecture)
@@ -333,6 +339,10 @@ class Predictor(ABC):
     def targets_asked(self, target: Target) -> tuple[Target, ...]:
         """Targets for which a graph's features are read when this one is asked about a target."""
         return (target,)
+
+    def training_capabilities(self) -> Capabilities:
+        """What this one learns from, as far as its hyperparameters tell: who joins kinds reads what any does."""
+        return self.capabilities
 
     def fitted_capabilities(self) -> Capabilities:
         """`capabilities`, narrowed to what this one reads now that it is fitted: a class may know more spaces."""

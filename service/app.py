@@ -15,6 +15,7 @@ from starlette.types import Lifespan
 
 from predictors.foreign.reader import ForeignReader, ReadsFeatures
 from service.api import problems
+from service.api.agent_writes import AgentWrites
 from service.api.deps import ENDING, Parts, identify
 from service.api.door.bodies import BodyReader
 from service.api.door.cancelling import CancelledCalls
@@ -94,6 +95,7 @@ def create_app(
     forecaster: ForecasterLike | None = None,
     shared: Path | None = None,
     in_background: bool = True,
+    counted_beside: Path | None = None,
 ) -> FastAPI:
     """The service over one database, which has to be at the newest migration (`service.db.session.upgrade`).
 
@@ -104,6 +106,7 @@ def create_app(
         shared: folder of what the processes of one service share; None where this one serves alone.
         in_background: whether threads of this process do the service's own jobs and learn from what is measured, where
             it has the default forecaster; `latcast serve` has another process for that.
+        counted_beside: folder in which another process of the service counts; None without one.
     """
     settings = settings or read_settings()
     configure_logs(settings)
@@ -130,10 +133,11 @@ def create_app(
     tickers.append(Ticker("changes", LOOK_SECONDS, changes.look))
     tickers.append(Ticker("artifacts", settings.tick_seconds, artifacts.look))
     tickers.append(Ticker("uses of keys", WRITE_SECONDS, uses.look))
-    closing[:0] = [changes.close, uses.write]
+    writes = AgentWrites(database, SignsOfLife(), lease_seconds=settings.lease_seconds)
+    closing[:0] = [writes.close, changes.close, uses.write]
     pools = Pools.of(settings)
     memory = _memory_of(forecaster, database, changes, settings)
-    metrics = Metrics(_caches_of(forecaster, memory))
+    metrics = Metrics(_caches_of(forecaster, memory), others=counted_beside)
     parts = Parts(
         settings=settings,
         database=database,
@@ -160,7 +164,7 @@ def create_app(
         work=WorkWatch(database, changes, pool=pools.reads),
         changes=changes,
         identities=Identities(changes, uses),
-        signs=SignsOfLife(),
+        writes=writes,
         activity=Activity(),
         jobs=JobCounts(),
         counts=MeasuredCounts(),

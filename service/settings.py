@@ -61,7 +61,15 @@ class Settings(BaseSettings):
     )
 
     embedded_worker: bool = Field(True, description="Train in a child process of `latcast serve`.")
-    training_threads: Count = Field(1, description="Threads of a training.")
+    agents_process: bool = Field(
+        True, description="Serve agents that call often in another process than forecasts, where one process serves."
+    )
+    training_threads: Count = Field(1, description="Threads of a training that one process does.")
+    training_workers: Count = Field(1, description="Processes of a training, each with one thread.")
+    ray_address: str = Field("", description="Ray cluster that does trainings in place of processes.")
+    job_processes: int = Field(
+        1, ge=1, le=64, description="Processes of `latcast serve` that do its own jobs, such as adaptations."
+    )
 
     max_body_bytes: Bytes = Field(16 * 2**20, description="Largest request body, apart from models.")
     max_model_bytes: Bytes = Field(256 * 2**20, description="Largest ONNX upload in bytes.")
@@ -82,6 +90,7 @@ class Settings(BaseSettings):
     max_model_calls: Count = Field(4, description="Calls at a time that may read a model.")
     max_read_calls: Count = Field(32, description="Look-ups at a time.")
     max_write_calls: Count = Field(8, description="Calls that write at a time.")
+    max_report_calls: Count = Field(64, description="Small reports of agents at a time; they are written together.")
     max_exports: Count = Field(2, description="Data sets, and nodes of graphs, that are written out at a time.")
     max_waiting_leases: Count = Field(256, description="Agents that wait for a job at a time.")
     max_event_streams: Count = Field(128, description="Open event streams.")

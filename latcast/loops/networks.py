@@ -15,9 +15,10 @@ __all__ = ["ITEMS_OF_CALL", "Network", "columns_call", "item_calls", "item_of", 
 
 Network = Any
 """A text (with a space), the path or the bytes of an ONNX model, a torch module (with shapes of its inputs), the hash
-of an uploaded graph, or what `latcast.item` made."""
+of an uploaded graph or its beginning (`g1-` and 8 digits or more), or what `latcast.item` made."""
 
-HASH = re.compile(r"g[0-9]+-[0-9a-f]{64}")
+HASH = re.compile(r"g[0-9]+-[0-9a-f]{8,64}")
+"""A hash, or a beginning of one that the service may take for it."""
 ITEMS_OF_CALL = 500
 BYTES_OF_CALL = 32 * 2**20
 """Items of one call, and base64 bytes of their models: more are asked about in several calls."""

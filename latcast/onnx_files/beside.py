@@ -99,10 +99,10 @@ class FilesBeside:
         if not self._folders:
             raise InvalidModelError(f"The tensor {name!r} lies in the file {location[:100]!r} beside the model: give "
                                     "the model's path, not its bytes.")  # fmt: skip
-        if not location or "\0" in location or Path(location).is_absolute():
+        if not location or "\0" in location:
             raise _elsewhere(location, name)
         homes = [folder.resolve() for folder in self._folders]
-        path = (homes[0] / location).resolve()
+        path = (homes[0] / location).resolve()  # of a whole path that path, which may lead into the folder
         if path in homes or not any(path.is_relative_to(home) for home in homes):
             raise _elsewhere(location, name)
         return path

@@ -1,7 +1,9 @@
 """Reads an ONNX file for whoever wants its latency: without its weights, or whole with what lies beside it."""
 
 import errno
+import glob
 import os
+import stat
 from collections.abc import Collection, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -31,6 +33,8 @@ __all__ = ["MODEL_BYTES", "read_model", "without_weights", "write_model"]
 MODEL_BYTES = 2**30
 """Largest model that is read: as `profilers.onnx_graph.Limits.model_bytes`."""
 
+_LISTED = 5
+"""Files of a folder that a message names."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Errors that only a file which is written can have: they are not of the model that is read."""
 
@@ -88,7 +92,9 @@ def write_model(
     path = Path(path)
     try:
         with path.open("rb") as file:
-            source = Bytes(file, os.fstat(file.fileno()).st_size)
+            status = os.fstat(file.fileno())
+            _require_file(path, status.st_mode)
+            source = Bytes(file, status.st_size)
             folders = [path.parent, path.resolve().parent]
             write(_parts(source, folders, weights=weights, most_bytes=most_bytes, declared=declared), out)
     except MalformedError as error:
@@ -96,8 +102,26 @@ def write_model(
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise
-        raise InputError(f"Cannot read {str(path)!r} ({error.strerror}). Give an ONNX file; an architecture's text "
-                         "goes with the name of its search space.") from error  # fmt: skip
+        raise InputError(f"Cannot read {str(path)!r} ({error.strerror}). {_advice(path, error)}") from error
+
+
+def _require_file(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise InputError(
+            f"{str(path)!r} is a pipe or a device, of which nothing can be read twice: save the model to a file first."
+        )
+
+
+def _advice(path: Path, error: OSError) -> str:
+    """What to do about a file that cannot be read."""
+    if isinstance(error, IsADirectoryError):
+        models = sorted(one.name for one in path.glob("*.onnx"))[:_LISTED]
+        return f"Name a file of that folder: {', '.join(models)}." if models else "Give an ONNX file, not a folder."
+    if path.name == "-":
+        return "Save the model to a file first; standard input may hold a list of networks (--file -)."
+    if glob.has_magic(str(path)):
+        return "No file fits that pattern."
+    return "Give an ONNX file; an architecture's text goes with the name of its search space."
 
 
 def without_weights(model: bytes | str | os.PathLike[str]) -> bytes:

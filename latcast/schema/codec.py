@@ -17,18 +17,20 @@ from latcast.schema.errors import InputError
 __all__ = ["from_plain", "to_plain"]
 
 T = TypeVar("T")
+AS_THEY_ARE = frozenset({float, int, str, bool, type(None)})
+"""Types of nearly all values: thousands of samples in a measurement."""
 
 
 def to_plain(value: Any) -> Any:
     """A record, or any nesting of records, mappings, sequences and NumPy's numbers and arrays, as JSON values."""
+    if type(value) in AS_THEY_ARE:
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: to_plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
-    if isinstance(value, frozenset | set):
-        return [to_plain(item) for item in sorted(value)]
-    if isinstance(value, tuple | list):
-        return [to_plain(item) for item in value]
+    if isinstance(value, tuple | list | frozenset | set):
+        return [to_plain(item) for item in (sorted(value) if isinstance(value, frozenset | set) else value)]
     if isinstance(value, Enum):
         return value.value
     # NumPy's numbers and arrays, and tensors of other libraries, without importing any of them.

@@ -114,6 +114,7 @@ class Environment:
         throttled: whether the host reports thermal or power throttling.
         quota_throttled_share: share of the periods of a container's CPU quota, since the previous reading, in which
             the quota stopped its processes, 0–1.
+        quota_throttled_s: how long that was, in s, summed over the CPUs on which they had to wait.
         available_memory_bytes: memory that could be had.
         versions: what software took part, for example `{"python": …, "onnxruntime": …, "kernel": …}`.
     """
@@ -127,6 +128,7 @@ class Environment:
     temperature_c: float | None = None
     throttled: bool | None = None
     quota_throttled_share: float | None = None
+    quota_throttled_s: float | None = None
     available_memory_bytes: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 

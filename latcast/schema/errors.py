@@ -24,6 +24,7 @@ that failed is not an exception but a `Failure` record (see `measurement.py`).
 import shlex
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from latcast.schema.printable import visible_lines
 
@@ -54,6 +55,16 @@ class LatcastError(Exception):
 
     def __str__(self) -> str:
         return visible_lines(super().__str__(), indent="")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross to other processes as they are, whatever their constructors take."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(cls: type[LatcastError], args: tuple[object, ...], attributes: Mapping[str, Any]) -> LatcastError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 class InputError(LatcastError):

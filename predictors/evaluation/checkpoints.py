@@ -1,13 +1,13 @@
 """What is done of a long training, kept outside of the process, so that another one can go on with it."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Checkpoints", "NoCheckpoints", "kept_arrays"]
+__all__ = ["Arrays", "Checkpoints", "NoCheckpoints", "keep_arrays", "kept_arrays"]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -36,18 +36,17 @@ class NoCheckpoints:
         """Drop the content."""
 
 
-def kept_arrays(checkpoints: Checkpoints, name: str, make: Callable[[], Mapping[str, NDArray[Any]]]) -> Arrays:
-    """The arrays that were saved under the name; made and saved where there are none."""
+def kept_arrays(checkpoints: Checkpoints, name: str) -> Arrays | None:
+    """The arrays that are kept under the name; None where there are none."""
     content = checkpoints.load(name)
     if content is None:
-        arrays = dict(make())
-        checkpoints.save(name, _packed(arrays))
-        return arrays
+        return None
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         return dict(stored)
 
 
-def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def keep_arrays(checkpoints: Checkpoints, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Keep arrays under the name."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub takes its own option for one of the arrays
-    return buffer.getvalue()
+    checkpoints.save(name, buffer.getvalue())

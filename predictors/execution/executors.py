@@ -2,13 +2,15 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures import Executor as Pool
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for_any
 from typing import Any, Protocol, TypeVar
 
 from latcast.schema import LatcastError
@@ -32,11 +34,12 @@ class Executor(Protocol):
 
     slots: int
 
-    def completed(self, function: Callable[[S, T], R], shared: S, tasks: Iterable[T]) -> Iterator[R]:
+    def completed(self, function: Callable[[S, T], R], shared: S, tasks: Iterable[T]) -> Generator[R, None, None]:
         """Results of the function, one for each task, as it gets done, in any order.
 
-        Tasks are taken from the iterable as there is room for them: an endless one may be given, and closing the
-        iterator leaves the rest undone.
+        Tasks are taken from the iterable as there is room for them: an endless one may be given. Closing the iterator
+        (`contextlib.closing`, for whoever may not take all of it) leaves the rest undone, and ends processes in the
+        middle of theirs.
 
         Args:
             function: at the top of a module; called with `shared` and a task.
@@ -60,7 +63,7 @@ class ThreadExecutor:
     def __init__(self, slots: int = 1) -> None:
         self.slots = slots
 
-    def completed(self, function: Callable[[S, T], R], shared: S, tasks: Iterable[T]) -> Iterator[R]:
+    def completed(self, function: Callable[[S, T], R], shared: S, tasks: Iterable[T]) -> Generator[R, None, None]:
         """See `Executor.completed`."""
         if self.slots == 1:
             for task in tasks:
@@ -73,6 +76,8 @@ class ThreadExecutor:
 class ProcessExecutor:
     """Processes of this machine, each with one thread for linear algebra.
 
+    They end with the iterator of their results: where it is closed, or a task fails, in the middle of what they do.
+
     Args:
         slots: number of processes.
     """
@@ -80,12 +85,15 @@ class ProcessExecutor:
     def __init__(self, slots: int) -> None:
         self.slots = slots
 
-    def completed(self, function: Callable[[S, T], R], shared: S, tasks: Iterable[T]) -> Iterator[R]:
+    def completed(self, function: Callable[[S, T], R], shared: S, tasks: Iterable[T]) -> Generator[R, None, None]:
         """See `Executor.completed`."""
         context = get_context("spawn")
+        alive, ours = context.Pipe(duplex=False)
         with (
+            alive,
+            ours,
             single_threaded(),
-            ProcessPoolExecutor(self.slots, mp_context=context, initializer=_keep, initargs=(shared,)) as pool,
+            ProcessPoolExecutor(self.slots, mp_context=context, initializer=_keep, initargs=(alive, shared)) as pool,
         ):
             try:
                 yield from _streamed(pool, lambda task: pool.submit(_with_kept, function, task), tasks,
@@ -95,6 +103,9 @@ class ProcessExecutor:
                     "A process that did part of the work was ended from outside, perhaps for want of memory: try again "
                     "with fewer of them."
                 ) from error
+            except BaseException:
+                ours.close()  # nobody waits for what is being done
+                raise
 
 
 def cores() -> int:
@@ -136,17 +147,16 @@ _kept: list[Any] = []
 """The value that all tasks of this process share."""
 
 
-def _keep(shared: object) -> None:
+def _keep(alive: Connection, shared: object) -> None:
     _kept[:] = [shared]
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """Wait for the process that hands out tasks, and end with it: one that was killed closes no pool."""
+def _end_with(alive: Connection) -> None:
+    """Wait until whoever hands out tasks wants no more of them, or was killed and closes no pool; then end."""
     parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    wait_for_any([alive] if parent is None else [alive, parent.sentinel])
+    os._exit(1)
 
 
 def _with_kept(function: Callable[[Any, T], R], task: T) -> R:

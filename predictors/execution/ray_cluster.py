@@ -1,7 +1,7 @@
 """Tasks on a Ray cluster (https://docs.ray.io), where latcast is installed, too, on every node."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ class RayExecutor:
     def __init__(self, ray: Any, slots: int) -> None:
         self._ray, self.slots = ray, slots
 
-    def completed(self, function: Callable[[S, T], R], shared: S, tasks: Iterable[T]) -> Iterator[R]:
+    def completed(self, function: Callable[[S, T], R], shared: S, tasks: Iterable[T]) -> Generator[R, None, None]:
         """See `predictors.execution.executors.Executor.completed`."""
         ray, left, most = self._ray, iter(tasks), AHEAD * self.slots
         remote, kept = ray.remote(num_cpus=1)(function), ray.put(shared)

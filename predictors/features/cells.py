@@ -5,14 +5,14 @@ cached, since searches and benchmarks ask for the same architectures again and a
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latcast.schema import Architecture, InputError, UnsupportedGraphError
 from predictors.base import Query
+from profilers.caching import Cache
 from profilers.search_spaces import Encoding, get_space
 from profilers.search_spaces.nasbench201 import EDGES
 from profilers.search_spaces.nasbench201 import OPERATORS as CELL_OPERATORS
@@ -36,7 +36,10 @@ FEATURE_VERSION = "cells-1"
 SPACES = ("nasbench201", "fbnet", "ofa_mbv3")
 """Search spaces whose architectures can be encoded."""
 
-_CACHED = 65_536
+CACHE_BYTES = 32 * 2**20
+"""Most that is kept of each encoding."""
+ARRAY_BYTES, ENTRY_BYTES = 112, 400
+"""What an array takes beside its values, and an entry beside its arrays, about."""
 
 
 def cell_architectures(queries: Sequence[Query], space: str | None = None) -> list[Architecture]:
@@ -143,12 +146,35 @@ def _stack(encode: Callable[[Architecture], Arrays], architectures: Sequence[Arc
     return tuple(np.stack(column) for column in zip(*rows, strict=True))
 
 
-@lru_cache(_CACHED)
+E = TypeVar("E", Encoding, Arrays)
+
+
+class _Kept(Generic[E]):
+    """An encoding that is made once, and kept while there is room.
+
+    Args:
+        encode: makes it.
+    """
+
+    def __init__(self, encode: Callable[[Architecture], E]) -> None:
+        self._encode: Callable[[Architecture], E] = encode
+        self.made: Cache[Architecture, E] = Cache(CACHE_BYTES, weigh=_weight)
+
+    def __call__(self, architecture: Architecture) -> E:
+        return self.made.get_or_make(architecture, lambda: self._encode(architecture))
+
+
+def _weight(encoding: Encoding | Arrays) -> int:
+    arrays = encoding if isinstance(encoding, tuple) else encoding.values()
+    return ENTRY_BYTES + sum(array.nbytes + ARRAY_BYTES for array in arrays)
+
+
+@_Kept
 def _encoding(architecture: Architecture) -> Encoding:
     return get_space(architecture.space).encode(architecture)
 
 
-@lru_cache(_CACHED)
+@_Kept
 def _layer_one_hot(architecture: Architecture) -> Arrays:
     encoding = _encoding(architecture)
     if architecture.space == "ofa_mbv3":
@@ -156,7 +182,7 @@ def _layer_one_hot(architecture: Architecture) -> Arrays:
     return (encoding["one_hot"].reshape(-1),)
 
 
-@lru_cache(_CACHED)
+@_Kept
 def _help_arrays(architecture: Architecture) -> Arrays:
     match architecture.space:
         case "nasbench201":
@@ -186,7 +212,7 @@ _KEPT = (2, 3, 4)
 """NAS-Bench-201 operators that stay nodes in BRP-NAS: two convolutions and the pooling."""
 
 
-@lru_cache(_CACHED)
+@_Kept
 def _brp_graph(architecture: Architecture) -> Arrays:
     encoding = _encoding(architecture)
     match architecture.space:

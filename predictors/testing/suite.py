@@ -24,6 +24,7 @@ from latcast.schema import (
 from predictors.artifact import Artifact
 from predictors.base import LatencyDataset, Predictor, Query
 from predictors.evaluation.metrics import interval_coverage, median_ape, spearman
+from predictors.features.references import architecture_of, reference_key
 from predictors.testing.fresh import write_queries
 from predictors.testing.graphs import foreign_graph, shuffled
 from predictors.testing.workload import Workload, default_workload
@@ -232,6 +233,21 @@ class PredictorSuite:
         bare = replace(data.support, evidence={})
         with pytest.raises(MissingEvidenceError):
             fitted.adapt(data.support.queries[0].target, bare, DeviceEvidence())
+
+    def test_references_are_named_once_where_they_describe_devices(self, fitted: Predictor, adapted: Predictor) -> None:
+        for predictor in (fitted, adapted):
+            keys = predictor.references()
+            assert len(set(keys)) == len(keys)
+            assert [reference_key(architecture_of(key)) for key in keys] == list(keys)
+            assert bool(keys) == (predictor.device_descriptor() == "reference_latency_ms")
+
+    def test_training_reads_what_forecasts_read(self, fitted: Predictor) -> None:
+        read, learnt = fitted.fitted_capabilities(), self.make().training_capabilities()
+        assert read.features <= learnt.features or "graph" not in read.inputs
+        assert read.inputs <= learnt.inputs
+        assert read.evidence | read.any_evidence | read.useful_evidence <= (
+            learnt.evidence | learnt.any_evidence | learnt.useful_evidence
+        )
 
     # units and artifacts -----------------------------------------------------------------------------------------
 

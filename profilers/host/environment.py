@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NamedTuple
 
 from latcast.schema import Environment
 from profilers.host.host_files import CPUS, HOST, HostFiles, psutil_memory
@@ -20,6 +21,17 @@ SOFTWARE = ("onnxruntime", "openvino", "numpy")
 def stopped_by_quota(environment: Environment | None) -> bool:
     """Whether a container's CPU quota stopped its processes often since the reading before this one."""
     return environment is not None and (environment.quota_throttled_share or 0.0) > QUOTA_SHARE
+
+
+class _Throttling(NamedTuple):
+    """What a CPU quota did so far: periods in which it stopped us, all its periods, and for how long, in s."""
+
+    stopped: int
+    periods: int
+    seconds: float
+
+
+NOTHING = _Throttling(0, 0, 0.0)
 
 
 class _State(HostFiles):
@@ -53,14 +65,17 @@ class _State(HostFiles):
         ticks = [int(field) for field in line[1].split()[:8]] if line else []
         return (ticks[7], sum(ticks)) if len(ticks) == 8 else None
 
-    def quota_periods(self) -> tuple[int, int] | None:
-        """(periods in which a CPU quota stopped us, all its periods) so far, of the quota that did so most often."""
-        counts = []
+    def quotas(self) -> dict[str, _Throttling]:
+        """What the CPU quotas of the control groups that hold us did so far, by group; only of those that have one."""
+        quotas = {}
         for group in self.groups("cpu"):
-            stopped, periods = (self.field_of(f"{group}/cpu.stat", name) for name in ("nr_throttled", "nr_periods"))
+            stat = f"{group}/cpu.stat"
+            stopped, periods = (self.field_of(stat, name) for name in ("nr_throttled", "nr_periods"))
+            microseconds, nanoseconds = (self.field_of(stat, name) for name in ("throttled_usec", "throttled_time"))
             if periods:
-                counts.append((stopped or 0, periods))
-        return max(counts, default=None)
+                seconds = (nanoseconds or 0) / 1e9 if microseconds is None else microseconds / 1e6  # version 1, 2
+                quotas[group] = _Throttling(stopped or 0, periods, seconds)
+        return quotas
 
     def field_of(self, path: str, key: str) -> int | None:
         """The number behind a key and a blank."""
@@ -84,13 +99,14 @@ class EnvironmentReader:
     def __init__(self, root: Path = HOST) -> None:
         self._host = _State(root)
         self._ticks, self._throttle_count = self._host.cpu_ticks(), self._host.throttle_count()
-        self._quota = self._host.quota_periods()
+        self._quotas = self._host.quotas()
 
     def read(self) -> Environment:
         """The state now."""
         host = self._host
         load = host.text("proc/loadavg").split()
         switches = host.field("proc/self/status", "nonvoluntary_ctxt_switches")
+        share, seconds = self._quota()
         return Environment(
             time_unix_s=time.time(),
             load_1m=float(load[0]) if load else None,
@@ -100,7 +116,8 @@ class EnvironmentReader:
             governor=host.governor() or None,
             temperature_c=host.temperature_c(),
             throttled=self._throttled(),
-            quota_throttled_share=self._quota_share(),
+            quota_throttled_share=share,
+            quota_throttled_s=seconds,
             available_memory_bytes=host.available_memory_bytes(),
             versions=_versions(host),
         )
@@ -113,19 +130,25 @@ class EnvironmentReader:
         elapsed = now[1] - before[1]
         return max(0, now[0] - before[0]) / elapsed if elapsed > 0 else 0.0
 
-    def _quota_share(self) -> float | None:
-        before, now = self._quota, self._host.quota_periods()
-        self._quota = now
-        if now is None:
-            return None
-        stopped, periods = (late - early for late, early in zip(now, before or (0, 0), strict=True))
-        return min(1.0, max(0, stopped) / periods) if periods > 0 else 0.0
+    def _quota(self) -> tuple[float | None, float | None]:
+        """Share of periods, and seconds, in which the quota that did most of it stopped us since the reading before."""
+        before, now = self._quotas, self._host.quotas()
+        self._quotas = now
+        since = [_since(before.get(group, NOTHING), late) for group, late in now.items()]
+        return max(since, default=(None, None))
 
     def _throttled(self) -> bool | None:
         before, now = self._throttle_count, self._host.throttle_count()
         self._throttle_count = now
         counted = None if before is None or now is None else now > before
         return self._host.firmware_throttles() if counted is None else counted
+
+
+def _since(before: _Throttling, now: _Throttling) -> tuple[float, float]:
+    """Share of periods, and seconds, in which a quota stopped us between two readings."""
+    stopped, periods = now.stopped - before.stopped, now.periods - before.periods
+    share = min(1.0, max(0, stopped) / periods) if periods > 0 else 0.0
+    return share, max(0.0, now.seconds - before.seconds)
 
 
 def _versions(host: HostFiles) -> Mapping[str, str]:

@@ -57,9 +57,10 @@ class HostFiles:
             _, controllers, path = (*line.split(":", 2), "", "")[:3]
             if controllers and controller not in controllers.split(","):
                 continue
-            base = Path("sys/fs/cgroup", controllers if controllers else "")
             parts = Path(path.lstrip("/")).parts
-            yield from (str(base.joinpath(*parts[:depth])) for depth in range(len(parts), -1, -1))
+            for mount in dict.fromkeys((controllers, controller if controllers else "")):
+                base = Path("sys/fs/cgroup", mount)  # version 1: of all its controllers, or linked by one's name
+                yield from (str(base.joinpath(*parts[:depth])) for depth in range(len(parts), -1, -1))
 
     def memory_limit(self) -> tuple[int, str] | None:
         """The narrowest limit of our control groups in bytes, and the group it belongs to."""

@@ -17,6 +17,7 @@ from profilers.search_spaces.base import Encoding, Position, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.chains import Chain, Part, record_chain
 from profilers.search_spaces.errors import invalid
+from profilers.search_spaces.indices import read_indices
 from profilers.search_spaces.layers import add, channel_shuffle, conv_norm, flatten, global_pool, linear
 
 __all__ = ["OPERATORS", "POSITIONS", "FBNet"]
@@ -56,13 +57,16 @@ LAYERS = tuple(
 """(channels, stride) of each position."""
 
 POSITIONS = len(LAYERS)
+BLOCK_STARTS = {name[0] for name in OPERATORS}
+"""What a text of names begins with."""
 
 
 class FBNet(SearchSpace):
     """Chains of 22 blocks in FBNet's macro-architecture for CIFAR-100.
 
     Text: the blocks' names joined with `|`, for example `k3_e1|skip|k5_e6|…`. A skip is nothing where channels and
-    size stay, else a 1 × 1 convolution, batch normalisation and ReLU.
+    size stay, else a 1 × 1 convolution, batch normalisation and ReLU. Lists of 22 indices, as HW-NAS-Bench and HELP
+    have them (`0,3,8,…`, in the order of OPERATORS), are read, too.
 
     `encode` gives
         operators: int64 (22,), index into OPERATORS for each position.
@@ -79,13 +83,24 @@ class FBNet(SearchSpace):
     )  # fmt: skip
 
     def parse(self, text: str) -> Architecture:
-        """The architecture; the text is its own normal form.
+        """The architecture; the text is its own normal form. Indices in the order of OPERATORS are read, too.
 
         Raises:
-            InvalidArchitectureError: not 22 blocks.
+            InvalidArchitectureError: not 22 blocks, or indices of them.
         """
+        if text[:1] not in BLOCK_STARTS and (indices := read_indices(text)) is not None:
+            return self._of_indices(text, indices)
         self._operators(text)
         return Architecture(space=self.name, text=text)
+
+    def _of_indices(self, text: str, indices: Sequence[int]) -> Architecture:
+        if len(indices) != POSITIONS:
+            problem = f"it lists {counted(len(indices), 'index', 'indices')} instead of {POSITIONS}"
+            raise invalid(self.name, text, 0, problem, self.example)
+        if max(indices) >= len(OPERATORS):
+            problem = f"the index {max(indices)} is none of the {len(OPERATORS)} blocks, 0 ({OPERATORS[0]}) to 8 (skip)"
+            raise invalid(self.name, text, 0, problem, self.example)
+        return self.from_operators(indices)
 
     def from_operators(self, operators: Sequence[int]) -> Architecture:
         """The architecture with these operators, as the public tables list them.

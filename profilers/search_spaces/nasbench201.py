@@ -1,17 +1,19 @@
 """NAS-Bench-201: 15,625 cells in one macro-architecture (Dong & Yang, ICLR 2020, https://arxiv.org/abs/2001.00326)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial, reduce
 from itertools import product
 from typing import ClassVar
 
 import numpy as np
 
-from latcast.schema import Architecture
+from latcast.schema import Architecture, InvalidArchitectureError
+from latcast.schema.counting import counted
 from profilers.search_spaces.base import Encoding, Position, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder, Tensor
 from profilers.search_spaces.errors import invalid
+from profilers.search_spaces.indices import IndexOrder, read_indices
 from profilers.search_spaces.layers import (
     activation,
     add,
@@ -23,13 +25,28 @@ from profilers.search_spaces.layers import (
     linear,
 )
 
-__all__ = ["EDGES", "OPERATORS", "NASBench201"]
+__all__ = ["EDGES", "INDEX_ORDERS", "OPERATORS", "NASBench201"]
 
 OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """The operators in the paper's order; `encode` counts in it."""
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """(from node, to node) of the cell's six edges in the order of the text; node 0 is its input, node 3 its output."""
+
+NASLIB = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
+INDEX_ORDERS = (
+    IndexOrder(
+        "nasbench201",
+        "NAS-Bench-201's own order, which HELP, HW-NAS-Bench and LatBench have, too: the edges as in its text",
+        OPERATORS,
+        range(len(EDGES)),
+    ),
+    IndexOrder(
+        "naslib", "NASLib's order, also of NAS-Bench-Suite-Zero: the edges by their source", NASLIB,
+        [EDGES.index(edge) for edge in sorted(EDGES)],
+    ),
+)  # fmt: skip
+"""The orders in which published code lists a cell as six indices."""
 
 NODES = 4
 STAGE_CHANNELS = (16, 32, 64)
@@ -46,7 +63,8 @@ class NASBench201(SearchSpace):
     """Cells of four nodes and six edges, each with one of five operators, in the CIFAR-10 macro-architecture.
 
     Text: as the benchmark writes it, `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`: for each node after the first, its
-    incoming edges as operator and source node.
+    incoming edges as operator and source node. Six indices of operators (`nasbench201:4,0,3,1,4,3`, `naslib:403143`)
+    are read, too, without the name of who counts so where all of `INDEX_ORDERS` mean the same cell.
 
     Graph: 3 × 32 × 32 images, batch size 1; stem convolution to 16 channels; three stages of five cells with 16, 32 and
     64 channels; residual blocks of stride 2 between the stages; batch normalisation, ReLU, global average pooling, a
@@ -71,11 +89,13 @@ class NASBench201(SearchSpace):
     )
 
     def parse(self, text: str) -> Architecture:
-        """The architecture; the text is its own normal form.
+        """The architecture; the text is its own normal form, and that of six indices the cell's.
 
         Raises:
-            InvalidArchitectureError: not a cell's text.
+            InvalidArchitectureError: not a cell's text, or indices that mean several cells; says how to tell which.
         """
+        if not text.startswith("|") and (operators := _of_indices(text)) is not None:
+            return Architecture(space=self.name, text=_text(operators))
         _operators(text)
         return Architecture(space=self.name, text=text)
 
@@ -187,6 +207,44 @@ def _operators(text: str) -> Operators:
     if (end := _expect(text, position, "|")) != len(text):
         raise _invalid(text, end, "the cell is complete but the text goes on")
     return tuple(operators)
+
+
+def _of_indices(text: str) -> Operators | None:
+    """The operators of a cell that is written as indices; None where the text is something else.
+
+    Raises:
+        InvalidArchitectureError: too few, too many or too large ones, or ones that mean several cells.
+    """
+    prefix, colon, rest = text.partition(":")
+    if (indices := read_indices(rest if colon else text)) is None:
+        return None
+    letters = "".join(filter(str.isalnum, prefix.lower()))
+    orders = [order for order in INDEX_ORDERS if not colon or order.name == letters]
+    if not orders:
+        names = " or ".join(f"{order.name}:" for order in INDEX_ORDERS)
+        raise _invalid(text, 0, f"the order of indices is {prefix.strip()[:40]!r} rather than {names}")
+    if len(indices) != len(EDGES):
+        drops = "; spreadsheets drop zeros at the beginning" if len(indices) < len(EDGES) else ""
+        raise _invalid(text, 0, f"it lists {counted(len(indices), 'index', 'indices')} instead of {len(EDGES)}{drops}")
+    if max(indices) >= len(OPERATORS):
+        raise _invalid(text, 0, f"the index {max(indices)} is none of the {len(OPERATORS)} operators, 0 to 4")
+    readings = {order.read(indices, OPERATORS): order for order in orders}
+    if len(readings) > 1:
+        raise _ambiguous(indices, readings)
+    return next(iter(readings))
+
+
+def _ambiguous(indices: Sequence[int], readings: Mapping[Operators, IndexOrder]) -> InvalidArchitectureError:
+    text = ",".join(map(str, indices))
+    cells = "; ".join(
+        f"in {order.about}, and the operators are {', '.join(order.operators)}, it is {_text(operators)!r}"
+        for operators, order in readings.items()
+    )
+    written = " or ".join(f"{f'{order.name}:{text}'!r}" for order in readings.values())
+    return InvalidArchitectureError(
+        f"{text!r} may be one of {len(readings)} cells: {cells}. Write {written}; for all of a table that is imported, "
+        "--order says which."
+    )
 
 
 def _expect(text: str, position: int, lead: str) -> int:

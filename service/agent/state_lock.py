@@ -42,7 +42,7 @@ def _lock(descriptor: int, folder: Path) -> None:
         process = f" (process {holder})" if holder.isdigit() else ""
         raise LatcastError(
             f"Another agent of this device and service runs already{process}: "
-            f"stop it first, or give this one a state folder of its own (--state); {folder} is in use."
+            f"stop it first, or make this one a device of its own (--device-id NAME); {folder} is in use."
         ) from None
     except OSError as error:  # some network file systems have no locks
         log.warning("%s cannot be locked (%s): let no second agent use it", folder, error.strerror)

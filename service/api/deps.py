@@ -13,6 +13,7 @@ from latcast.errors import AuthenticationError
 from latcast.schema import InputError
 from latcast.schema.counting import counted
 from predictors.foreign.reader import ReadsFeatures
+from service.api.agent_writes import AgentWrites
 from service.api.door.bodies import BodyReader
 from service.api.door.callers import caller_at
 from service.api.door.pools import Pools
@@ -24,7 +25,6 @@ from service.db.session import Database
 from service.fleet import access
 from service.fleet.access import Principal, Scope
 from service.fleet.identities import Identities
-from service.fleet.signs_of_life import SignsOfLife
 from service.forecasting.facts import NetworkFacts
 from service.forecasting.memory import ForecastMemory
 from service.forecasting.types import ForecasterLike
@@ -60,7 +60,7 @@ class Parts:
     work: WorkWatch
     changes: Changes
     identities: Identities
-    signs: SignsOfLife
+    writes: AgentWrites
     activity: Activity
     jobs: JobCounts
     counts: MeasuredCounts

@@ -69,7 +69,10 @@ LevelOption = Annotated[float, typer.Option(min=0.01, max=0.999, help="Probabili
 # Networks, and the sizes of their dynamic dimensions.
 NetworksArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NETWORK", help="ONNX files; with --space, architecture texts; with --graph, hashes."),
+    typer.Argument(
+        metavar="NETWORK",
+        help="ONNX files, or torch modules (net.py:Net); with --space, architecture texts; with --graph, hashes.",
+    ),
 ]
 FileOption = Annotated[
     list[str] | None,
@@ -82,7 +85,9 @@ FileOption = Annotated[
 SpaceOption = Annotated[
     str | None, typer.Option("--space", metavar="NAME", help="Search space of the texts, for example nasbench201.")
 ]
-GraphOption = Annotated[bool, typer.Option("--graph", help="The networks are hashes of uploaded graphs.")]
+GraphOption = Annotated[
+    bool, typer.Option("--graph", help="The networks are hashes of uploaded graphs, or their beginnings.")
+]
 ShapeOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -26,7 +26,17 @@ from service.cli.tables import say, shown
 if TYPE_CHECKING:
     from latcast.client import Client
 
-__all__ = ["DESCRIPTION", "bar", "first_target", "follow", "follow_all", "follow_progress", "left_out_error", "reason"]
+__all__ = [
+    "DESCRIPTION",
+    "bar",
+    "ended",
+    "first_target",
+    "follow",
+    "follow_all",
+    "follow_progress",
+    "left_out_error",
+    "reason",
+]
 
 POLL_SECONDS = 0.3
 SERVICE_SECONDS, TARGET_SECONDS = 15.0, 600.0

@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Timer
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,8 @@ from service.cli.options import DEFAULT_SERVER, DatabaseUrlOption, DataDirOption
 from service.cli.tables import echo
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from service.settings import Settings
 
 __all__ = ["serve"]
@@ -100,11 +103,28 @@ def _run(settings: "Settings") -> None:
 
             serve_in_processes(settings)
             return
-        from service.api.door.connections import serve_http
-        from service.app import create_app
+        _serve_here(settings)
 
+
+def _serve_here(settings: "Settings") -> None:
+    """Serve in this process; agents that call often get one of their own, where the settings allow it."""
+    from service.api.door.connections import serve_http
+    from service.app import create_app
+    from service.cli.agents_process import METRICS, agents_beside
+
+    if not settings.agents_process:
         app = create_app(settings, in_background=False)
-        readying = Timer(READER_AFTER_S, app.state.parts.reader.start_one)
-        readying.daemon = True
-        readying.start()
+        _ready_reader(app)
         serve_http(app, settings)
+        return
+    with TemporaryDirectory(prefix="latcast-serve-") as folder, agents_beside(settings, Path(folder)) as hand_over:
+        app = create_app(settings, in_background=False, shared=Path(folder), counted_beside=Path(folder) / METRICS)
+        hand_over.is_agents = app.state.parts.identities.is_agents
+        _ready_reader(app)
+        serve_http(app, settings, hand_over=hand_over)
+
+
+def _ready_reader(app: "FastAPI") -> None:
+    readying = Timer(READER_AFTER_S, app.state.parts.reader.start_one)
+    readying.daemon = True
+    readying.start()

@@ -3,9 +3,10 @@
 A table that fits is printed as it is. In one that does not fit, texts that may be long are wrapped in their columns
 while that is readable; else those that do not fit beside their row's figures get lines of their own above them, and the
 other rows stay on one line; else each row becomes a block of labelled lines. Lines end at blanks alone, so that a name
-is never broken: one that is wider than the reader makes its line so. Nothing is drawn around a table. Through a pipe a
-row is one line unless COLUMNS says how wide the reader is; very long names stand last there, where they push no figure
-away.
+is never broken: one that is wider than the reader makes its line so. Hashes of graphs, which every command takes by
+their beginnings, are shown by these in a table that is wider than the reader. Nothing is drawn around a table. Through
+a pipe a row is one line unless COLUMNS says how wide the reader is; very long names stand last there, where they push
+no figure away.
 """
 
 import os
@@ -51,6 +52,9 @@ LONGEST_NAME = 100
 """Characters above which a name stands behind its figures in a pipe."""
 GAP, INDENT = 2, 2
 """Blanks between columns, and before figures below a name."""
+HASH = re.compile(r"g[0-9]+-[0-9a-f]{64}")
+SHORT_HASH = 13
+"""Characters of a hash that are shown of it at least, as they are on the dashboard."""
 UNLIMITED = 100_000
 """Width of a pipe whose reader does not say how wide it is; lines of a wrapped sentence."""
 
@@ -145,7 +149,7 @@ def print_pairs(pairs: Iterable[tuple[str, Cell]], *, out: Console, title: str =
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, out: Console, title: str = "") -> None:
-    """Print a table; every value is printed whole, whatever the width of the output.
+    """Print a table; every value is printed whole, whatever the width of the output, but hashes of graphs (see above).
 
     Args:
         columns: where none has a header, no header is printed.
@@ -162,6 +166,8 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, ou
         _print(shown(title, style="bold"), out)
     if out.width == UNLIMITED:
         layout = layout.with_long_names_last()
+    if layout.natural_width() > out.width and any(column.header for column in columns):
+        layout = layout.with_short_hashes()
     layout = layout.with_texts_that_move(out.width)
     widths = layout.widths(out.width)
     beside = layout.figure_widths(out.width)
@@ -187,11 +193,16 @@ class _Layout:
         sizes = self._sizes()
         wrapped = {index: sizes[index] for index, column in enumerate(self.columns) if column.wraps}
         least = {index: max(min(NARROWEST, size), self._longest_word(index)) for index, size in wrapped.items()}
-        room = width - sum(sizes) - GAP * (len(sizes) - 1) + sum(wrapped.values())
+        room = width - self.natural_width() + sum(wrapped.values())
         if room < sum(least.values()):
             return None
         shared = _shared(wrapped, least, room)
         return [shared.get(index, size) for index, size in enumerate(sizes)]
+
+    def natural_width(self) -> int:
+        """Width of the table with every cell on one line."""
+        sizes = self._sizes()
+        return sum(sizes) + GAP * (len(sizes) - 1)
 
     def _longest_word(self, place: int) -> int:
         """Width below which a column would break words."""
@@ -215,6 +226,15 @@ class _Layout:
         ]
         order = [place for place in range(len(sizes)) if place not in last] + last
         return _Layout([self.columns[place] for place in order], [[row[place] for place in order] for row in self.rows])
+
+    def with_short_hashes(self) -> "_Layout":
+        """The same with beginnings of the hashes of graphs that are cells, long enough to tell them apart."""
+        hashes = {cell.plain for row in self.rows for cell in row if HASH.fullmatch(cell.plain)}
+        length = SHORT_HASH
+        while len({whole[:length] for whole in hashes}) < len(hashes):
+            length += 1
+        rows = [[cell[:length] if cell.plain in hashes else cell for cell in row] for row in self.rows]
+        return _Layout(self.columns, rows)
 
     def with_texts_that_move(self, width: int) -> "_Layout":
         """The same; where the figures do not fit on one line, wide texts among them, as hashes, count as names."""

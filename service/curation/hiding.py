@@ -12,10 +12,11 @@ from sqlalchemy import ColumnElement, Update, or_, select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import NotFoundError
-from latcast.schema import GraphHash, InputError, TargetId
+from latcast.schema import InputError, TargetId
 from service.db.statements import chunks
-from service.db.tables import Adaptation, Agent, Attempt, Device, Graph, Measurement, Target
+from service.db.tables import Adaptation, Agent, Attempt, Device, Measurement, Target
 from service.db.visibility import ALL_ROWS
+from service.graphs.names import find_known_hash
 from service.measurements.revisions import revise
 
 __all__ = ["HiddenRows", "RowChoice", "hide", "hide_where", "show", "show_where"]
@@ -29,14 +30,14 @@ class RowChoice:
         ids: exactly these.
         agent: reported by this agent; a device's id or name stands for its agents.
         target: of this target.
-        graph: of this graph.
+        graph: of this graph, named by its hash or the beginning of one.
         since_unix_s, until_unix_s: stored between these.
     """
 
     ids: Sequence[int] = ()
     agent: str | None = None
     target: TargetId | None = None
-    graph: GraphHash | None = None
+    graph: str | None = None
     since_unix_s: float | None = None
     until_unix_s: float | None = None
 
@@ -125,8 +126,8 @@ def _agents(session: Session, choice: RowChoice) -> list[str]:
 def _conditions(session: Session, choice: RowChoice, agents: Sequence[str]) -> list[ColumnElement[bool]]:
     if not (choice.ids or agents or choice.target or choice.graph):
         raise InputError("Say which measurements: their ids, an agent, a target or a graph.")
-    _require_known(session, Target, choice.target, "target", "`latcast targets` lists them")
-    _require_known(session, Graph, choice.graph, "graph", "its hash begins with g1-")
+    if choice.target is not None and session.get(Target, choice.target, execution_options=ALL_ROWS) is None:
+        raise NotFoundError(f"There is no target {choice.target!r}: `latcast targets` lists them.")
     conditions: list[ColumnElement[bool]] = []
     if choice.ids:
         conditions.append(Measurement.id.in_(list(choice.ids)))
@@ -134,20 +135,13 @@ def _conditions(session: Session, choice: RowChoice, agents: Sequence[str]) -> l
         conditions.append(Measurement.lease_token.in_(select(Attempt.lease_token).where(Attempt.agent_id.in_(agents))))
     if choice.target:
         conditions.append(Measurement.target_id == choice.target)
-    if choice.graph:
-        conditions.append(Measurement.graph_hash == choice.graph)
+    if choice.graph is not None:
+        conditions.append(Measurement.graph_hash == find_known_hash(session, choice.graph))
     if choice.since_unix_s is not None:
         conditions.append(Measurement.created_unix_s >= choice.since_unix_s)
     if choice.until_unix_s is not None:
         conditions.append(Measurement.created_unix_s <= choice.until_unix_s)
     return conditions
-
-
-def _require_known(
-    session: Session, table: type[Target] | type[Graph], name: str | None, what: str, advice: str
-) -> None:
-    if name is not None and session.get(table, name, execution_options=ALL_ROWS) is None:
-        raise NotFoundError(f"There is no {what} {name!r}: {advice}.")
 
 
 def _mark(

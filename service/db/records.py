@@ -9,7 +9,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row
@@ -36,6 +36,7 @@ __all__ = [
     "DEFAULT_FEEDS",
     "LONGEST_MS",
     "SHORTEST_MS",
+    "MeasurementValues",
     "device_id",
     "device_record",
     "device_row",
@@ -45,6 +46,7 @@ __all__ = [
     "kernel_record",
     "measurement_record",
     "measurement_row",
+    "measurement_values",
     "runs_without_samples",
     "storable",
     "summary_of_runs",
@@ -88,6 +90,8 @@ def _check(value: Any, path: str) -> None:
             _check(key, path)
             _check(item, f"{path}.{key}")
     elif isinstance(value, list):
+        if all(type(item) is float for item in value) and all(map(math.isfinite, value)):
+            return  # samples: thousands of them, which need no path each
         for index, item in enumerate(value):
             _check(item, f"{path}[{index}]")
     elif isinstance(value, float) and not math.isfinite(value):
@@ -148,6 +152,21 @@ def _recipe(feed: FeedSpec) -> dict[str, Any]:
     return plain if feed.values else {name: value for name, value in plain.items() if name != "values"}
 
 
+@dataclass(frozen=True, slots=True)
+class MeasurementValues:
+    """A measurement as values of columns.
+
+    Args:
+        row: of its own row, without an id.
+        kernels: of the rows of its kernels, without the measurement's id.
+        counters: of the rows of its counters, without the measurement's id.
+    """
+
+    row: dict[str, Any]
+    kernels: list[dict[str, Any]]
+    counters: list[dict[str, Any]]
+
+
 def measurement_row(
     measurement: Measurement,
     *,
@@ -161,33 +180,74 @@ def measurement_row(
     Raises:
         InputError: no samples and no failure, both, or values that cannot be (see `storable`).
     """
+    values = measurement_values(
+        measurement, feeds_key=feeds_key, job_id=job_id, lease_token=lease_token, agent_id=agent_id
+    )
+    return tables.Measurement(
+        **values.row,
+        kernels=[tables.KernelMeasurement(**kernel) for kernel in values.kernels],
+        counters=[tables.CounterReading(**counter) for counter in values.counters],
+    )
+
+
+def measurement_values(
+    measurement: Measurement,
+    *,
+    feeds_key: str = DEFAULT_FEEDS,
+    job_id: str | None = None,
+    lease_token: str | None = None,
+    agent_id: str | None = None,
+    hidden_unix_s: float | None = None,
+) -> MeasurementValues:
+    """What `measurement_row` makes, to be written with many others (`service.db.measurement_rows`).
+
+    Args:
+        measurement: the measurement.
+        feeds_key: see `feeds_key`.
+        job_id: of the job that asked for it.
+        lease_token: of the lease that it was reported with.
+        agent_id: of the agent that reports it.
+        hidden_unix_s: since when it is hidden.
+
+    Raises:
+        InputError: no samples and no failure, both, or values that cannot be (see `storable`).
+    """
     _check_outcome(measurement)
     plain = storable(measurement)
     summary, failure = measurement.summary, measurement.failure
-    return tables.Measurement(
-        target_id=measurement.target.id,
-        graph_hash=measurement.graph,
-        job_id=job_id,
-        lease_token=lease_token,
-        agent_id=agent_id,
-        with_kernels=any(run.kernels for run in measurement.runs),
-        feeds_key=feeds_key,
-        median_ms=summary.median_ms if summary else None,
-        relative_iqr=summary.iqr_ms / summary.median_ms if summary else None,
-        sentinel_median_ms=measurement.sentinel_median_ms,
-        noisy=measurement.noisy,
-        failure_stage=failure.stage if failure else None,
-        failure_message=failure.message if failure else None,
-        settings=plain["settings"],
-        feeds=plain["feeds"],
-        before=plain["before"],
-        after=plain["after"],
-        runs=[_run_plain(run) for run in measurement.runs],
-        sentinel_ms=plain["sentinel_ms"],
-        protocol_version=measurement.protocol_version,
-        kernels=_kernel_rows(measurement.runs),
-        counters=_counter_rows(measurement.runs),
-    )
+    row = {
+        "target_id": measurement.target.id,
+        "graph_hash": measurement.graph,
+        "job_id": job_id,
+        "lease_token": lease_token,
+        "agent_id": agent_id,
+        "with_kernels": any(run.kernels for run in measurement.runs),
+        "feeds_key": feeds_key,
+        "median_ms": summary.median_ms if summary else None,
+        "relative_iqr": summary.iqr_ms / summary.median_ms if summary else None,
+        "sentinel_median_ms": measurement.sentinel_median_ms,
+        "noisy": measurement.noisy,
+        "failure_stage": failure.stage if failure else None,
+        "failure_message": failure.message if failure else None,
+        "settings": plain["settings"],
+        "feeds": plain["feeds"],
+        "before": plain["before"],
+        "after": plain["after"],
+        # Of kernels and counters, which have rows of their own, each run keeps whether it had any.
+        "runs": [
+            {**run, "kernels": run["kernels"] is not None, "counters": run["counters"] is not None}
+            for run in plain["runs"]
+        ],
+        "sentinel_ms": plain["sentinel_ms"],
+        "protocol_version": measurement.protocol_version,
+        "hidden_unix_s": hidden_unix_s,
+    }
+    kernels = [
+        {"run": index, "position": position, **kernel}
+        for index, run in enumerate(plain["runs"])
+        for position, kernel in enumerate(run["kernels"] or ())
+    ]
+    return MeasurementValues(row, kernels, _counter_values(measurement.runs))
 
 
 def _check_outcome(measurement: Measurement) -> None:
@@ -213,35 +273,21 @@ def is_latency(ms: float | None) -> bool:
     return ms is not None and SHORTEST_MS <= ms <= LONGEST_MS
 
 
-def _run_plain(run: ProcessRun) -> dict[str, Any]:
-    """The run without kernels and counters; whether it had any is kept."""
-    plain = to_plain(replace(run, kernels=None, counters=None))
-    return {**plain, "kernels": run.kernels is not None, "counters": run.counters is not None}
-
-
-def _kernel_rows(runs: Sequence[ProcessRun]) -> list[tables.KernelMeasurement]:
-    return [
-        tables.KernelMeasurement(run=index, position=position, **to_plain(kernel))
-        for index, run in enumerate(runs)
-        for position, kernel in enumerate(run.kernels or ())
-    ]
-
-
-def _counter_rows(runs: Sequence[ProcessRun]) -> list[tables.CounterReading]:
-    rows = []
+def _counter_values(runs: Sequence[ProcessRun]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
     for index, run in enumerate(runs):
         if (reading := run.counters) is None:
             continue
         events = {*reading.values, *reading.enabled_ns, *reading.running_ns, *reading.absent}
         rows += [
-            tables.CounterReading(
-                run=index,
-                event=event,
-                value=reading.values.get(event),
-                enabled_ns=reading.enabled_ns.get(event),
-                running_ns=reading.running_ns.get(event),
-                absent=reading.absent.get(event),
-            )
+            {
+                "run": index,
+                "event": event,
+                "value": reading.values.get(event),
+                "enabled_ns": reading.enabled_ns.get(event),
+                "running_ns": reading.running_ns.get(event),
+                "absent": reading.absent.get(event),
+            }
             for event in sorted(events)
         ]
     return rows

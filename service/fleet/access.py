@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, cast
 
-from sqlalchemy import ColumnElement, Engine, Row, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Float, Row, Select, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import AuthenticationError, ConflictError, ForbiddenError, NotFoundError
 from latcast.schema import InputError
 from service.db.pagination import Order, Page, fetch_page
 from service.db.tables import Agent, ApiKey, EnrolmentToken
+from service.db.visibility import ALL_ROWS
 from service.settings import Settings
 
 __all__ = [
@@ -92,14 +93,14 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _valid() -> ColumnElement[bool]:
+def _valid(now: float | ColumnElement[float]) -> ColumnElement[bool]:
     """Keys that were not revoked and have not expired."""
-    lives = or_(ApiKey.expires_unix_s.is_(None), ApiKey.expires_unix_s > time.time())
+    lives = or_(ApiKey.expires_unix_s.is_(None), ApiKey.expires_unix_s > now)
     return and_(ApiKey.revoked_unix_s.is_(None), lives)
 
 
 def _admin_keys() -> Select[str]:
-    return select(ApiKey.id).where(ApiKey.scope == "admin", _valid()).limit(1)
+    return select(ApiKey.id).where(ApiKey.scope == "admin", _valid(time.time())).limit(1)
 
 
 def create_key(
@@ -309,15 +310,31 @@ def require_valid(session: Session, principal: Principal, *, lock: bool = False)
     """
     if principal.key_id is None:
         return
-    key = select(ApiKey.id).where(ApiKey.id == principal.key_id, _valid())
-    if session.scalar(key.with_for_update(read=True) if lock else key) is None:
+    if not valid_keys(session, [principal.key_id], lock=lock):
         raise AuthenticationError(REFUSED)
 
 
-def valid_keys(session: Session, key_ids: Collection[str]) -> set[str]:
-    """Those of the keys that are there, were not revoked and have not expired."""
-    valid = select(ApiKey.id).where(ApiKey.id.in_(key_ids), _valid())
-    return set(session.scalars(valid)) if key_ids else set()
+def valid_keys(session: Session, key_ids: Collection[str], *, lock: bool = False) -> set[str]:
+    """Those of the keys that are there, were not revoked and have not expired.
+
+    Args:
+        session: in a transaction.
+        key_ids: of the keys.
+        lock: whether a revocation has to wait for the end of this transaction, which writes.
+    """
+    if not key_ids:
+        return set()
+    asked = {"keys": list(key_ids), "now": time.time()}
+    return set(session.scalars(_VALID_KEYS_LOCKED if lock else _VALID_KEYS, asked))
+
+
+_VALID_KEYS = (
+    select(ApiKey.id)
+    .where(ApiKey.id.in_(bindparam("keys", expanding=True)), _valid(bindparam("now", type_=Float)))
+    .execution_options(**ALL_ROWS)
+)
+"""Put together once: agents are looked at all the time."""
+_VALID_KEYS_LOCKED = _VALID_KEYS.with_for_update(read=True)
 
 
 def require_scope(principal: Principal, scopes: tuple[Scope, ...]) -> None:

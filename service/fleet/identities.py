@@ -33,6 +33,11 @@ class Identities:
         self._uses.note(principal.key_id)
         return principal
 
+    def is_agents(self, secret: str) -> bool:
+        """Whether an agent called with this key a moment ago."""
+        _, principal = self._known.get(_key(secret)) or (-1, None)
+        return principal is not None and principal.agent_id is not None
+
     def remember(self, secret: str | None, principal: Principal, *, generation: int) -> None:
         """Keep what the database said.
 

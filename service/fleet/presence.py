@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from service.db import tables
 from service.settings import Settings
 
-__all__ = ["Presence", "clock_time", "presence_of", "unmeasurable"]
+__all__ = ["Presence", "agent_at_work", "clock_time", "online_seconds", "presence_of", "unmeasurable"]
 
 LEAST_ONLINE_S = 90.0
 """An agent that called this lately is there; where leases are longer, so are the pauses between heartbeats."""
@@ -30,7 +30,6 @@ class Presence:
     Args:
         seen_unix_s: when one of them last called; None where it never had one.
         online: whether that was just now, with a key that is valid.
-        called: whether any call came with one of their keys; registering is none.
         revoked_unix_s: when the last of their keys was revoked; None while one is valid.
         gone: whether nobody will measure on the device unless an agent is started: its keys were revoked, or it was
             silent for `agent_gone_seconds`.
@@ -39,7 +38,6 @@ class Presence:
 
     seen_unix_s: float | None = None
     online: bool = False
-    called: bool = False
     revoked_unix_s: float | None = None
     gone: bool = False
     quarantined_unix_s: float | None = None
@@ -73,7 +71,6 @@ def presence_of(session: Session, device_ids: Collection[str], settings: Setting
             func.max(table.seen_unix_s).label("seen"),
             func.count().filter(tables.ApiKey.revoked_unix_s.is_(None)).label("valid"),
             func.max(tables.ApiKey.revoked_unix_s).label("revoked"),
-            func.max(tables.ApiKey.first_used_unix_s).label("used"),
             func.max(table.quarantined_unix_s).label("quarantined"),
         )
         .join(tables.ApiKey, tables.ApiKey.id == table.api_key_id)
@@ -86,16 +83,37 @@ def presence_of(session: Session, device_ids: Collection[str], settings: Setting
 
 def _presence(row: Row[*tuple[Any, ...]], now: float, settings: Settings) -> Presence:
     revoked = None if row.valid else row.revoked
-    silent_s = now - row.seen
-    fresh = -CLOCK_SLACK_S <= silent_s <= max(LEAST_ONLINE_S, settings.lease_seconds)
     return Presence(
         seen_unix_s=row.seen,
-        online=revoked is None and fresh,
-        called=row.used is not None,
+        online=revoked is None and -CLOCK_SLACK_S <= now - row.seen <= online_seconds(settings),
         revoked_unix_s=revoked,
-        gone=revoked is not None or silent_s > settings.agent_gone_seconds,
+        gone=revoked is not None or now - row.seen > settings.agent_gone_seconds,
         quarantined_unix_s=row.quarantined,
     )
+
+
+def online_seconds(settings: Settings) -> float:
+    """How long an agent that called counts as being there."""
+    return max(LEAST_ONLINE_S, settings.lease_seconds)
+
+
+def agent_at_work(session: Session, device_id: str, settings: Settings) -> float | None:
+    """When the device's agent last called, if it is there; one that only registered, and never called, is not.
+
+    Args:
+        session: reads.
+        device_id: of the device.
+        settings: for how long an agent counts as being there.
+    """
+    table, now = tables.Agent, time.time()
+    query = (
+        select(func.max(table.seen_unix_s))
+        .join(tables.ApiKey, tables.ApiKey.id == table.api_key_id)
+        .where(table.device_id == device_id, tables.ApiKey.revoked_unix_s.is_(None))
+        .where(tables.ApiKey.first_used_unix_s.is_not(None))
+        .where(table.seen_unix_s.between(now - online_seconds(settings), now + CLOCK_SLACK_S))
+    )
+    return session.scalar(query)
 
 
 def unmeasurable(session: Session, target_ids: Collection[str], settings: Settings) -> dict[str, tuple[float, str]]:

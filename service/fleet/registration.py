@@ -15,7 +15,7 @@ from service.db import records, tables
 from service.db.pagination import Order, Page, fetch_page
 from service.db.visibility import ALL_ROWS
 from service.fleet import access, moves
-from service.fleet.presence import presence_of
+from service.fleet.presence import agent_at_work, online_seconds
 from service.settings import Settings
 
 __all__ = ["Registration", "devices_page", "find_device", "register"]
@@ -70,7 +70,7 @@ def register(
 
     Raises:
         AuthenticationError: neither a key that allows it, nor a token that is valid for this device.
-        ConflictError: an agent of the device is there, which registered it by another name or with other targets.
+        ConflictError: an agent of the device, with a key of its own, is there.
         InputError: a target of another device, or values that cannot be stored.
     """
     _require_describable(device, *targets)
@@ -88,7 +88,8 @@ def register(
     if is_itself:
         access.agent_of(session, principal).seen_unix_s = time.time()
     elif enrolment_token is None and principal.scope != "admin" and visible is not None:
-        _require_no_other(session, settings, visible, device, targets)
+        _require_no_other(session, settings, visible)
+        _end_unused_keys(session, visible)
     row = _describe(session, registered, device)
     key = None if is_itself else _agent_key(session, row, token)
     offered = [replace(target, device=row.fingerprint) for target in targets]
@@ -96,25 +97,33 @@ def register(
     return Registration(device_id=row.id, agent_key=key, target_ids=tuple(target.id for target in offered))
 
 
-def _require_no_other(
-    session: Session, settings: Settings, row: tables.Device, device: Device, targets: Sequence[Target]
-) -> None:
-    """Refuse a second agent of a device that would silently rename it, or take its targets away.
+def _require_no_other(session: Session, settings: Settings, row: tables.Device) -> None:
+    """Refuse a second agent of a device, as one with another state folder is: both would be taken for one.
 
     Raises:
         ConflictError: the other agent is there.
     """
-    presence = presence_of(session, [row.id], settings)[row.id]
-    if not (presence.online and presence.called):
+    seen_unix_s = agent_at_work(session, row.id, settings)
+    if seen_unix_s is None:
         return
-    ours = select(tables.Target.id).where(tables.Target.device_id == row.id, tables.Target.offered.is_(True))
-    if row.record["name"] != device.name or set(session.scalars(ours)) != {
-        replace(target, device=row.fingerprint).id for target in targets
-    }:
-        raise ConflictError(
-            f"An agent of this machine is there already, which calls it {row.name!r}: stop that one first, start this "
-            "one with its state folder (--state), or give this machine an id of its own (--device-id)."
-        )
+    silent_s = max(0.0, time.time() - seen_unix_s)
+    raise ConflictError(
+        f"An agent of this machine is there already, which calls it {row.name!r} and called {silent_s:.0f} s ago: "
+        "stop that one first, start this one with its state folder (--state; another HOME has another one), or make "
+        "this a device of its own (--device-id NAME). If that agent has ended and its folder is gone, start this one "
+        f"in {online_seconds(settings) - silent_s:.0f} s."
+    )
+
+
+def _end_unused_keys(session: Session, device: tables.Device) -> None:
+    """End the keys of the device's agents that never called: their answers got lost, or two register at a time."""
+    unused = (
+        select(tables.ApiKey.id)
+        .join(tables.Agent, tables.Agent.api_key_id == tables.ApiKey.id)
+        .where(tables.Agent.device_id == device.id, tables.ApiKey.first_used_unix_s.is_(None))
+    )
+    for key_id in session.scalars(unused).all():
+        access.revoke_key(session, key_id)
 
 
 def find_device(session: Session, wanted: str) -> tables.Device:

@@ -91,8 +91,8 @@ class Scorer:
     def _write(self, found: Sequence[dict[str, Any]]) -> int:
         if found:
             with self._database.write.begin() as session:
-                for values in found:  # another process may have been quicker
-                    session.execute(insert_missing(session, tables.Score).values(**values))
+                for part in chunks(found):  # another process may have been quicker
+                    session.execute(insert_missing(session, tables.Score).values(part))
         return len(found)
 
 

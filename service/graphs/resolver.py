@@ -22,6 +22,7 @@ from profilers.search_spaces import get_space
 from service.db.session import Database
 from service.graphs import store
 from service.graphs.assembler import Assembler
+from service.graphs.names import find_hash
 from service.graphs.part_work import WorkOfParts
 from service.graphs.queries import NetworkQuery, wants_graph
 from service.graphs.store import PreparedGraph
@@ -43,7 +44,7 @@ class Item:
 
     Args:
         space, text: an architecture of a search space.
-        graph: hash of a graph that was uploaded before.
+        graph: hash of a graph that was uploaded before, or the beginning of one, see `find_hash`.
         onnx: an ONNX model.
         shapes: for `onnx`, the whole shape of each input with dynamic dimensions, by input name.
         dims: for `onnx`, the size of each symbol of such dimensions, by symbol.
@@ -51,7 +52,7 @@ class Item:
 
     space: str | None = None
     text: str | None = None
-    graph: GraphHash | None = None
+    graph: str | None = None
     onnx: bytes | ModelFile | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     dims: Mapping[str, int] = field(default_factory=dict)
@@ -106,8 +107,7 @@ class Resolver:
             network = self._read(_model_key(model), lambda: model, features)
             return NetworkQuery(target=target, graph_hash=network.hash, model=model, network=network)
         if item.graph is not None:
-            self._require(item.graph)
-            return NetworkQuery(target=target, graph_hash=item.graph)
+            return NetworkQuery(target=target, graph_hash=self._whole(item.graph))
         if item.space is None or item.text is None:
             raise InputError("An item needs `space` and `text`, or `graph`, or `onnx`.")
         return NetworkQuery(target=target, architecture=get_space(item.space).parse(item.text))
@@ -277,10 +277,12 @@ class Resolver:
         if feature[0] != TIMINGS:  # which are asked for once
             self._features.put((graph_hash, feature), value)
 
-    def _require(self, graph_hash: GraphHash) -> None:
-        if self._heads.get(_hash_key(graph_hash)) is None:
-            with self._database.read() as session:
-                store.find_hash(session, graph_hash)
+    def _whole(self, name: str) -> GraphHash:
+        """The hash that a hash, or the beginning of one, means."""
+        if self._heads.get(_hash_key(name)) is not None:
+            return name
+        with self._database.read() as session:
+            return find_hash(session, name)
 
     def _stored(self, graph_hash: GraphHash) -> ForeignModel:
         with self._database.read() as session:

@@ -12,7 +12,6 @@ from typing import Any, Self
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
-from latcast.errors import NotFoundError
 from latcast.schema import Architecture, GraphHash
 from predictors.foreign.features import MODEL, SUMMARY
 from predictors.foreign.reader import ReadsFeatures
@@ -21,13 +20,13 @@ from profilers.onnx_graph.isolated.model_file import ModelFile
 from profilers.onnx_graph.isolated.pool import ForeignModel, ModelText
 from service.db import tables
 from service.db.statements import chunks, insert_missing
+from service.graphs.names import find_hash
 
 __all__ = [
     "PreparedGraph",
     "architectures_of",
     "facts_of",
     "find",
-    "find_hash",
     "model_bytes",
     "precisions_of",
     "prepare",
@@ -138,27 +137,15 @@ def _link(session: Session, named: Mapping[str, str], graph_hash: GraphHash) -> 
     session.execute(unlinked.values(graph_hash=graph_hash), execution_options={"synchronize_session": False})
 
 
-def find(session: Session, graph_hash: GraphHash) -> tables.Graph:
-    """The stored graph.
+def find(session: Session, name: str) -> tables.Graph:
+    """The stored graph of a hash, or of the beginning of one, see `find_hash`.
 
     Raises:
         NotFoundError: nobody uploaded it.
+        InputError: several hashes begin so.
     """
-    row = session.get(tables.Graph, graph_hash)
-    if row is None:
-        raise NotFoundError(f"There is no graph {graph_hash!r}; upload its model first (POST /v1/graphs).")
-    return row
-
-
-def find_hash(session: Session, graph_hash: GraphHash) -> GraphHash:
-    """The hash of a stored graph, without its model.
-
-    Raises:
-        NotFoundError: nobody uploaded it.
-    """
-    if session.scalar(select(tables.Graph.hash).where(tables.Graph.hash == graph_hash)) is None:
-        raise NotFoundError(f"There is no graph {graph_hash!r}; upload its model first (POST /v1/graphs).")
-    return graph_hash
+    row = session.get(tables.Graph, name)
+    return session.get_one(tables.Graph, find_hash(session, name)) if row is None else row
 
 
 def model_bytes(row: tables.Graph) -> bytes:

@@ -7,16 +7,19 @@ kept, and the devices are a parameter.
 from collections.abc import Collection
 from functools import cache
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, select, update
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from latcast.schema import FINISHED_STATES, JobKind, JobState
 from service.db.tables import Job, Target
 
-__all__ = ["DEVICE", "any_leasable", "offering_work"]
+__all__ = ["DEADLINE", "DEVICE", "NOW", "TOKEN", "any_leasable", "leasing", "offering_work"]
 
 DEVICE = "device"
 """The parameter: one device's id, or several devices' ids."""
+TOKEN, NOW, DEADLINE = "new_token", "leased_unix_s", "new_deadline_unix_s"
+"""Parameters of a lease: its token, when it begins, when it ends."""
 
 
 @cache
@@ -35,6 +38,29 @@ def offering_work(kinds: frozenset[JobKind]) -> Select[str | None]:
     waiting = select(Job.id).where(*_leasable(kinds), Job.target_id == Target.id).exists()
     among = Target.device_id.in_(bindparam(DEVICE, expanding=True))
     return select(Target.device_id).where(among, Target.offered.is_(True), waiting).distinct()
+
+
+@cache
+def leasing(kinds: frozenset[JobKind], *, of_device: bool) -> ReturningUpdate[Job]:
+    """Leases the job of these kinds whose turn it is, on a target that DEVICE offers if `of_device`, and gives it back.
+
+    Each job goes to one worker, however many ask at once: PostgreSQL skips rows that others hold, SQLite lets one
+    writer in at a time.
+    """
+    by_turn = (Job.priority.desc(), Job.turn, Job.id)
+    first = any_leasable(kinds, of_device=of_device).order_by(*by_turn).with_for_update(skip_locked=True)
+    return (
+        update(Job)
+        .where(Job.id == first.scalar_subquery(), Job.state == JobState.QUEUED)
+        .values(
+            state=JobState.LEASED,
+            lease_token=bindparam(TOKEN),
+            deadline_unix_s=bindparam(DEADLINE),
+            attempts=Job.attempts + 1,
+            updated_unix_s=bindparam(NOW),
+        )
+        .returning(Job)
+    )
 
 
 def _leasable(kinds: Collection[JobKind]) -> tuple[ColumnElement[bool], ...]:

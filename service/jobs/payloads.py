@@ -88,6 +88,8 @@ class TrainPayload:
         folds: parts of the networks that are held out in turn.
         target_folds: parts of the targets that are held out in turn.
         activate: whether the predictor answers, and is adapted, as soon as it is trained.
+        workers: processes that do it, no more than the worker has cores, or tasks at a time on a Ray cluster; None for
+            the number that its settings have.
     """
 
     kind: ClassVar[JobKind] = JobKind.TRAIN
@@ -103,6 +105,7 @@ class TrainPayload:
     folds: int = 4
     target_folds: int = 4
     activate: bool = False
+    workers: int | None = None
 
 
 def stored(payload: Payload) -> dict[str, Any]:

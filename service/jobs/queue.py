@@ -13,18 +13,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError, LeaseLostError, NotFoundError
-from latcast.schema import FINISHED_STATES, JobKind, JobState, LeaseOutcome, TargetId
-from service.db.tables import Agent, Attempt, Checkpoint, Job
-from service.jobs.leasable import DEVICE, any_leasable, offering_work
+from latcast.schema import FINISHED_STATES, JobKind, JobState, LatcastError, LeaseOutcome, TargetId
+from service.db.tables import Agent, Attempt, Checkpoint, Job, new_id
+from service.db.visibility import ALL_ROWS
+from service.jobs.leasable import DEADLINE, DEVICE, NOW, TOKEN, any_leasable, leasing, offering_work
 from service.jobs.payloads import Payload, stored
 from service.jobs.turns import Line
 
 __all__ = [
     "Receipt",
+    "ReportedLease",
     "Worker",
     "any_beyond",
     "any_late",
@@ -38,6 +40,7 @@ __all__ = [
     "completed",
     "devices_with_work",
     "enqueue",
+    "enqueue_each",
     "expire",
     "fail",
     "failed",
@@ -48,6 +51,7 @@ __all__ = [
     "release",
     "renew",
     "reported",
+    "reported_together",
     "require_open",
     "was_given_up",
 ]
@@ -79,6 +83,15 @@ class Receipt:
     measurement_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ReportedLease:
+    """The lease that a report says to come from: its job, its token and, where a device reports, that."""
+
+    job_id: str
+    lease_token: str
+    device_id: str | None = None
+
+
 # --- Jobs -------------------------------------------------------------------------------------------------------
 
 
@@ -107,20 +120,46 @@ def enqueue(
         InputError: the payload holds a value that the databases cannot keep.
     """
     line = line or Line(session, payload.kind, target_id)
-    job = Job(
-        kind=payload.kind,
-        payload=stored(payload),
-        max_attempts=max_attempts,
-        target_id=target_id,
-        graph_hash=graph_hash,
-        parent_id=parent_id,
-        api_key_id=line.submitter.key_id,
-        priority=line.submitter.priority,
-        turn=line.next_turn(),
+    (job,) = enqueue_each(
+        session, payload, [graph_hash], max_attempts=max_attempts, target_id=target_id, parent_id=parent_id, line=line
     )
-    session.add(job)
-    session.flush()
     return job
+
+
+def enqueue_each(
+    session: Session,
+    payload: Payload,
+    graph_hashes: Sequence[str | None],
+    *,
+    max_attempts: int,
+    target_id: TargetId | None,
+    line: Line,
+    parent_id: str | None = None,
+) -> list[Job]:
+    """What `enqueue` makes, for each of several graphs in order, written together.
+
+    Raises:
+        InputError: the payload holds a value that the databases cannot keep.
+    """
+    plain = stored(payload)
+    jobs = [
+        Job(
+            id=new_id(),  # the database would be asked for each one's
+            kind=payload.kind,
+            payload=plain,
+            max_attempts=max_attempts,
+            target_id=target_id,
+            graph_hash=graph_hash,
+            parent_id=parent_id,
+            api_key_id=line.submitter.key_id,
+            priority=line.submitter.priority,
+            turn=line.next_turn(),
+        )
+        for graph_hash in graph_hashes
+    ]
+    session.add_all(jobs)
+    session.flush()
+    return jobs
 
 
 def find(session: Session, job_id: str, *, lock: bool = False) -> Job:
@@ -131,8 +170,12 @@ def find(session: Session, job_id: str, *, lock: bool = False) -> Job:
     """
     job = session.get(Job, job_id, with_for_update=lock or None, populate_existing=lock)
     if job is None:
-        raise NotFoundError(f"There is no job {job_id!r}.")
+        raise _no_job(job_id)
     return job
+
+
+def _no_job(job_id: str) -> NotFoundError:
+    return NotFoundError(f"There is no job {job_id!r}.")
 
 
 def children(session: Session, job_id: str) -> Sequence[Job]:
@@ -207,26 +250,17 @@ def devices_with_work(session: Session, *, kinds: Collection[JobKind], device_id
 
 
 def lease(session: Session, *, kinds: Collection[JobKind], worker: Worker, lease_seconds: float) -> Job | None:
-    """Give the job of these kinds whose turn it is, and which waits for nothing, to a worker.
-
-    Each job goes to one worker, however many ask at once: PostgreSQL skips rows that others hold, SQLite lets one
-    writer in at a time.
-    """
-    by_turn = (Job.priority.desc(), Job.turn, Job.id)
-    leasable = any_leasable(frozenset(kinds), of_device=worker.device_id is not None)
-    first = leasable.order_by(*by_turn).with_for_update(skip_locked=True).params({DEVICE: worker.device_id})
+    """Give the job of these kinds whose turn it is, and which waits for nothing, to a worker; each goes to one."""
     now = time.time()
+    asked = {
+        DEVICE: worker.device_id,
+        TOKEN: secrets.token_urlsafe(32),
+        NOW: now,
+        DEADLINE: now + lease_seconds,
+    }
     job = session.scalar(
-        update(Job)
-        .where(Job.id == first.scalar_subquery(), Job.state == JobState.QUEUED)
-        .values(
-            state=JobState.LEASED,
-            lease_token=secrets.token_urlsafe(32),
-            deadline_unix_s=now + lease_seconds,
-            attempts=Job.attempts + 1,
-            updated_unix_s=now,
-        )
-        .returning(Job),
+        leasing(frozenset(kinds), of_device=worker.device_id is not None),
+        asked,
         execution_options={"synchronize_session": False, "populate_existing": True},
     )
     if job is not None:
@@ -413,23 +447,49 @@ def reported(session: Session, job_id: str, lease_token: str, *, device_id: str 
         LeaseLostError: the job was never leased with this token, or not by this device.
         NotFoundError: there is no such job.
     """
-    row = session.execute(_REPORTED, {"job": job_id, "lease": lease_token}).one_or_none()
-    if row is None:
-        job = find(session, job_id)
-        raise LeaseLostError(f"Job {job.id} was never leased with this token.")
-    job, attempt, leased_by = row
-    if device_id is not None and leased_by != device_id:
-        raise LeaseLostError(f"Job {job_id} was leased by another device; only that one reports with this token.")
-    return job, attempt
+    (lease,) = reported_together(session, [ReportedLease(job_id, lease_token, device_id)])
+    if isinstance(lease, LatcastError):
+        raise lease
+    return lease
+
+
+def reported_together(
+    session: Session, leases: Sequence[ReportedLease]
+) -> list[tuple[Job, Attempt] | LeaseLostError | NotFoundError]:
+    """What `reported` says of each of the leases, in one statement; an error where it would raise it."""
+    tokens = [lease.lease_token for lease in leases]
+    by_token = {row.Attempt.lease_token: row for row in session.execute(_REPORTED, {"leases": tokens})}
+    of_no_job = {lease.job_id for lease in leases if not _is_of(by_token.get(lease.lease_token), lease)}
+    there = set(session.scalars(select(Job.id).where(Job.id.in_(of_no_job)))) if of_no_job else set()
+    return [_reported(by_token.get(lease.lease_token), lease, there) for lease in leases]
+
+
+def _is_of(row: Any, lease: ReportedLease) -> bool:
+    return row is not None and row.Job.id == lease.job_id
+
+
+def _reported(
+    row: Any, lease: ReportedLease, there: Collection[str]
+) -> tuple[Job, Attempt] | LeaseLostError | NotFoundError:
+    if not _is_of(row, lease):
+        if lease.job_id in there:
+            return LeaseLostError(f"Job {lease.job_id} was never leased with this token.")
+        return _no_job(lease.job_id)
+    if lease.device_id is not None and row.device_id != lease.device_id:
+        return LeaseLostError(
+            f"Job {lease.job_id} was leased by another device; only that one reports with this token."
+        )
+    return row.Job, row.Attempt
 
 
 _REPORTED = (
     select(Job, Attempt, Agent.device_id)
-    .join(Attempt, and_(Attempt.job_id == Job.id, Attempt.lease_token == bindparam("lease")))
+    .join(Attempt, Attempt.job_id == Job.id)
     .outerjoin(Agent, Agent.id == Attempt.agent_id)
-    .where(Job.id == bindparam("job"))
+    .where(Attempt.lease_token.in_(bindparam("leases", expanding=True)))
+    .order_by(Job.id)  # whoever locks several jobs locks them in this order
     .with_for_update(of=(Job, Attempt))
-    .execution_options(populate_existing=True)
+    .execution_options(populate_existing=True, **ALL_ROWS)
 )
 """Both rows are locked: PostgreSQL reads only those anew that it waited for, and the lease may have ended meanwhile."""
 

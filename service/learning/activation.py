@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import delete, select, update
@@ -11,22 +11,25 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import Target, TargetId
 from predictors.artifact import Artifact
+from predictors.artifact_difference import difference
 from predictors.base import LatencyDataset, Predictor
 from predictors.evaluation.leave_one_out import leave_one_out_ape
 from predictors.kinds.stack import StackPredictor
+from profilers.caching import Cache
 from service.db import tables
 from service.db.session import Database
 from service.graphs.resolver import Resolver
 from service.learning import datasets
-from service.learning.artifacts import put_artifact, remove_unused
+from service.learning.artifacts import PackedArtifact, complete_artifact, packed, put_packed, remove_unused
 from service.learning.catalogue import SHIPPED, StoredPredictor
 from service.learning.contenders import leading, unwrapped
 from service.learning.training_record import recorded_error
 
-__all__ = ["KEPT", "MadeAdaptation", "activate", "adaptation_to", "left_out_error"]
+__all__ = ["KEPT", "MadeAdaptation", "ReadyAdaptation", "activate", "adaptation_to", "left_out_error", "ready"]
 
 KEPT = 5
 """Adaptations of a target that are kept: the one that answers, and those before it."""
+SHIPPED_BYTES = 64 * 2**20
 MOST_REFITS = 10
 """Larger supports are left out in this many parts: an adaptation to fifty networks may take more than a second."""
 
@@ -129,11 +132,72 @@ def left_out_error(base: Predictor, target: Target, support: LatencyDataset) -> 
     return None if np.isnan(errors).all() else float(np.nanmedian(errors))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyAdaptation:
+    """An adaptation that has only to be written.
+
+    Args:
+        made: what was made.
+        artifact: of it, without what its base has, too.
+        base_id: of the base's row, or its name where it is shipped.
+        shipped: the base, where it is shipped, which has a row once something was adapted from it; None else.
+    """
+
+    made: MadeAdaptation
+    artifact: PackedArtifact
+    base_id: str
+    shipped: "_ShippedBase | None"
+
+    def judged(self, base: Predictor, target: Target) -> "ReadyAdaptation":
+        """See `MadeAdaptation.judged`: the predictor is the same."""
+        return replace(self, made=self.made.judged(base, target))
+
+
+def ready(database: Database, base: StoredPredictor, made: MadeAdaptation) -> ReadyAdaptation:
+    """Do all that takes long of writing an adaptation, so that nobody waits for its transaction.
+
+    Args:
+        database: that it will be written to.
+        base: what was adapted.
+        made: what came of it.
+
+    Raises:
+        ArtifactError: the base's artifact is not in the database, or broken.
+    """
+    shipped = _shipped(base) if base.id.startswith(SHIPPED) else None
+    if shipped is not None:
+        whole, digest = shipped.artifact, shipped.packed.digest
+    else:
+        with database.read() as session:
+            digest = session.get_one(tables.Predictor, base.id).artifact_digest
+            whole = complete_artifact(session, digest)
+    artifact = packed(difference(made.artifact, whole, digest))
+    return ReadyAdaptation(made=made, artifact=artifact, base_id=base.id, shipped=shipped)
+
+
+class _ShippedBase(NamedTuple):
+    """A base out of this package, as it is kept."""
+
+    predictor: Predictor
+    artifact: Artifact
+    packed: PackedArtifact
+
+
+_SHIPPED_BASES: Cache[str, _ShippedBase] = Cache(SHIPPED_BYTES, weigh=lambda base: 2 * len(base.packed.content))
+
+
+def _shipped(base: StoredPredictor) -> _ShippedBase:
+    kept = _SHIPPED_BASES.get(base.id)
+    if kept is not None and kept.predictor is base.predictor:
+        return kept
+    artifact = base.predictor.to_artifact()
+    return _SHIPPED_BASES.put(base.id, _ShippedBase(base.predictor, artifact, packed(artifact)))
+
+
 def activate(
     session: Session,
     target_id: TargetId,
-    base: StoredPredictor,
-    made: MadeAdaptation,
+    adaptation: ReadyAdaptation,
     *,
     job_id: str | None = None,
     api_key_id: str | None = None,
@@ -144,30 +208,28 @@ def activate(
     Args:
         session: in a transaction.
         target_id: the target.
-        base: what was adapted.
-        made: what came of it.
+        adaptation: to the target.
         job_id: of the job that asked for it; None where nobody did.
         api_key_id: of the key that asked for it.
         replaces: id of an adaptation that goes, the same before it was judged.
     """
     if replaces is not None:
         session.execute(delete(tables.Adaptation).where(tables.Adaptation.id == replaces))
-    predictor = session.get_one(tables.Predictor, _predictor_row(session, base))
-    adaptation = tables.Adaptation(
-        predictor_id=predictor.id,
+    row = tables.Adaptation(
+        predictor_id=_predictor_row(session, adaptation),
         target_id=target_id,
         job_id=job_id,
-        support=list(made.rows),
-        artifact_digest=put_artifact(session, made.artifact, base=predictor.artifact_digest),
-        metrics=dict(made.figures),
+        support=list(adaptation.made.rows),
+        artifact_digest=put_packed(session, adaptation.artifact),
+        metrics=dict(adaptation.made.figures),
         active=True,
         api_key_id=api_key_id,
     )
     session.execute(update(tables.Adaptation).where(tables.Adaptation.target_id == target_id).values(active=False))
-    session.add(adaptation)
+    session.add(row)
     session.flush()
     _remove_old(session, target_id)
-    return adaptation
+    return row
 
 
 def _remove_old(session: Session, target_id: TargetId) -> None:
@@ -181,14 +243,14 @@ def _remove_old(session: Session, target_id: TargetId) -> None:
         remove_unused(session, {row.artifact_digest for row in old})
 
 
-def _predictor_row(session: Session, base: StoredPredictor) -> str:
+def _predictor_row(session: Session, adaptation: ReadyAdaptation) -> str:
     """Id of the base predictor's row; the shipped one gets a row when something is first adapted from it."""
-    if not base.id.startswith(SHIPPED):
-        return base.id
-    artifact = base.predictor.to_artifact()
-    digest = put_artifact(session, artifact)
+    if adaptation.shipped is None:
+        return session.get_one(tables.Predictor, adaptation.base_id).id
+    artifact, digest = adaptation.shipped.artifact, adaptation.shipped.packed.digest
     row = session.scalar(select(tables.Predictor).where(tables.Predictor.artifact_digest == digest))
     if row is None:
+        put_packed(session, adaptation.shipped.packed)
         # Not active: a newer package brings a newer shipped predictor, which must not lose to this row.
         row = tables.Predictor(kind=artifact.kind, artifact_digest=digest, metrics=dict(artifact.metrics), active=False)
         session.add(row)

@@ -26,10 +26,15 @@ from service.jobs.payloads import AdaptPayload, Pool, ProfilePayload
 from service.jobs.steps import Finished, LeasedJob, Steps, Waiting
 from service.jobs.turns import Line, submitter_of
 from service.learning import datasets
-from service.learning.activation import activate, adaptation_to
+from service.learning.activation import activate, adaptation_to, ready
 from service.learning.catalogue import PredictorCatalogue, StoredPredictor, bases_for
 from service.learning.contenders import bases_to_adapt
-from service.learning.support_selection import SAMPLERS_READ, choose_support, good_rows
+from service.learning.support_selection import (
+    SAMPLERS_READ,
+    cannot_do_without_references,
+    choose_support,
+    good_rows,
+)
 from service.measurements.lookup import GRAPHS, measured_networks, measured_spaces
 from service.settings import Settings
 
@@ -80,11 +85,12 @@ class AdaptationSteps(Steps[AdaptPayload]):
         with self._database.read() as session:
             rows = good_rows(session, target)
             measured = set(datasets.network_keys(session, rows).values())
-        references = reference_queries(base, job.payload, target, self._resolver)
-        chosen = [query for query in references if query.network.hash not in measured]
+        references = reference_queries(base, target, self._resolver)
+        missing = [query for query in references if query.network.hash not in measured]
+        chosen = affordable(missing, base, job.payload.samples)
         asked = replace(job.payload, samples=job.payload.samples - len(chosen))
         if asked.samples:
-            taken = {query.network.hash for query in references}
+            taken = {query.network.hash for query in references} if chosen or not missing else set()
             pool = [one for one in pool_queries(asked, target, base, self._resolver) if one.network.hash not in taken]
             chosen += choose_queries(pool, base, asked, measured=measured, observed=self._observed(rows, base))
         prepared = [prepared_graph(query, self._resolver) for query in chosen]
@@ -96,16 +102,15 @@ class AdaptationSteps(Steps[AdaptPayload]):
                 store.save(session, item)
             submitter = submitter_of(queue.find(session, job.id))
             line = Line(session, ProfilePayload.kind, target.id, submitter)
-            for graph_hash in hashes:
-                queue.enqueue(
-                    session,
-                    ProfilePayload(settings=settings),
-                    max_attempts=self._settings.max_attempts,
-                    target_id=target.id,
-                    graph_hash=graph_hash,
-                    parent_id=job.id,
-                    line=line,
-                )
+            queue.enqueue_each(
+                session,
+                ProfilePayload(settings=settings),
+                hashes,
+                max_attempts=self._settings.max_attempts,
+                target_id=target.id,
+                parent_id=job.id,
+                line=line,
+            )
 
         return Waiting(write)
 
@@ -208,11 +213,12 @@ class AdaptationSteps(Steps[AdaptPayload]):
         """
         made = adaptation_to(self._database, self._resolver, target, base, rows, failed=failed)
         made = made.judged(base.predictor, target)
+        adaptation = ready(self._database, made.base, made)
 
         def write(session: Session) -> Mapping[str, Any]:
             by = queue.find(session, job.id).api_key_id
-            adaptation = activate(session, target.id, made.base, made, job_id=job.id, api_key_id=by)
-            return {"adaptation_id": adaptation.id, **made.figures}
+            row = activate(session, target.id, adaptation, job_id=job.id, api_key_id=by)
+            return {"adaptation_id": row.id, **made.figures}
 
         return Finished(write, announce=lambda: self._catalogue.renew(target.id))
 
@@ -246,20 +252,28 @@ def _architectures(name: str, rng: np.random.Generator) -> list[Architecture]:
     return list(distinct.values())
 
 
-def reference_queries(base: Predictor, payload: AdaptPayload, target: Target, resolver: Resolver) -> list[Query]:
-    """The architectures by which the base describes a device: they are measured whatever a sampler says.
+def reference_queries(base: Predictor, target: Target, resolver: Resolver) -> list[Query]:
+    """The architectures by which the base, or one of its contenders, describes a device."""
+    features = features_asked(base, target, also=SAMPLERS_READ)
+    named = [NetworkQuery(target=target, architecture=architecture_of(key)) for key in base.references()]
+    return [resolver.complete(query, features) for query in named]
+
+
+def affordable(missing: Sequence[Query], base: Predictor, samples: int) -> list[Query]:
+    """The references that are measured whatever a sampler says: all that are missing.
+
+    None where they are more than the samples and the base can do without, as a stack can without one contender.
 
     Raises:
-        InputError: there are more of them than samples.
+        InputError: they are more, and the base cannot do without.
     """
-    keys = base.references()
-    if len(keys) > payload.samples:
-        raise InputError(
-            f"The predictor {base.kind!r} measures {counted(len(keys), 'reference')}: ask for so many samples at least."
-        )
-    features = features_asked(base, target, also=SAMPLERS_READ)
-    named = [NetworkQuery(target=target, architecture=architecture_of(key)) for key in keys]
-    return [resolver.complete(query, features) for query in named]
+    if len(missing) <= samples:
+        return list(missing)
+    if not cannot_do_without_references(base):
+        return []
+    raise InputError(
+        f"The predictor {base.kind!r} measures {counted(len(missing), 'reference')}: ask for so many samples at least."
+    )
 
 
 def choose_queries(

@@ -19,9 +19,13 @@ from service.db.session import Database
 __all__ = [
     "ArtifactStore",
     "LoadedPredictor",
+    "PackedArtifact",
+    "complete_artifact",
     "intact",
     "loaded",
+    "packed",
     "put_artifact",
+    "put_packed",
     "read_artifact",
     "remove_unused",
 ]
@@ -48,13 +52,29 @@ def put_artifact(session: Session, artifact: Artifact, *, base: str | None = Non
         base: digest of a complete artifact that is kept as long; what both have is kept once.
     """
     if base is not None:
-        artifact = difference(artifact, _complete(session, base), base)
+        artifact = difference(artifact, complete_artifact(session, base), base)
+    return put_packed(session, packed(artifact))
+
+
+class PackedArtifact(NamedTuple):
+    """An artifact as it is kept: its bytes, and their digest."""
+
+    digest: str
+    content: bytes
+
+
+def packed(artifact: Artifact) -> PackedArtifact:
+    """The artifact as it is kept; this takes long, and belongs in front of a transaction that others wait for."""
     content = artifact.to_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    if session.get(tables.Artifact, digest) is None:
-        session.add(tables.Artifact(digest=digest, content=content))
+    return PackedArtifact(hashlib.sha256(content).hexdigest(), content)
+
+
+def put_packed(session: Session, artifact: PackedArtifact) -> str:
+    """Keep an artifact within the session's transaction; returns its digest. Keeping it twice changes nothing."""
+    if session.get(tables.Artifact, artifact.digest) is None:
+        session.add(tables.Artifact(digest=artifact.digest, content=artifact.content))
         session.flush()
-    return digest
+    return artifact.digest
 
 
 def remove_unused(session: Session, digests: Collection[str]) -> None:
@@ -117,7 +137,7 @@ def read_artifact(session: Session, digest: str) -> Artifact:
     """
     artifact = Artifact.from_bytes(intact(session, digest))
     base = base_digest_of(artifact)
-    return artifact if base is None else completed(artifact, _complete(session, base))
+    return artifact if base is None else completed(artifact, complete_artifact(session, base))
 
 
 def intact(session: Session, digest: str) -> bytes:
@@ -134,8 +154,12 @@ def intact(session: Session, digest: str) -> bytes:
     return content
 
 
-def _complete(session: Session, digest: str) -> Artifact:
-    """A base's artifact; kept, as each of its adaptations needs it."""
+def complete_artifact(session: Session, digest: str) -> Artifact:
+    """A base's artifact; kept in memory, as each of its adaptations needs it.
+
+    Raises:
+        ArtifactError: it is missing, or the bytes are not those that were stored.
+    """
     return _BASES.get_or_make(digest, lambda: Artifact.from_bytes(intact(session, digest)))
 
 

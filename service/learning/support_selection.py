@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import Architecture, GraphHash, InputError, Target
 from latcast.schema.counting import counted
+from predictors.base import Predictor, Query
 from predictors.features.references import reference_key
-from predictors.samplers.base import get_sampler
+from predictors.samplers.base import choose_beside, get_sampler
 from profilers.search_spaces import get_space
 from profilers.search_spaces.families import family_of
 from service.db.session import Database
@@ -129,19 +130,37 @@ def choose_support(
             f"The table has {counted(len(rows), 'row')} to choose from, fewer than the "
             f"{counted(samples, 'sample')} asked for."
         )
-    if references := _references(rows, base, space)[:samples]:
-        rest = [row for row in rows if row.id not in set(references)]
-        random = np.random.default_rng(seed).permutation(len(rest))[: samples - len(references)]
-        return sorted([*references, *(rest[place].id for place in random.tolist())])
-    rng = np.random.default_rng(seed)
+    references, rng = _references(rows, base, space), np.random.default_rng(seed)
+    if cannot_do_without_references(base.predictor):
+        references = references[:samples]
+    elif len(references) > samples:
+        references = []  # a stack does without the contender that they describe the device to
+    rest = [row for row in rows if row.id not in set(references)]
+    left = samples - len(references)
+    if references and (not left or cannot_do_without_references(base.predictor)):
+        return sorted([*references, *(rest[place].id for place in rng.permutation(len(rest))[:left].tolist())])
     largest = POOL_ROWS if reads_natively(base.predictor, space) else POOL_GRAPHS
-    drawn = rng.permutation(len(rows))[: max(largest, samples)].tolist()
-    ids = sorted(rows[index].id for index in drawn)
+    drawn = rng.permutation(len(rest))[: max(largest, left)].tolist()
+    ids = sorted(rest[index].id for index in drawn)
+    observed, pool = (_queries(database, resolver, part, base) for part in (references, ids))
+    places = choose_beside(get_sampler(sampler), pool, left, observed=observed, predictor=base.predictor, rng=rng)
+    return sorted([*references, *(ids[place] for place in places)]) if references else [ids[place] for place in places]
+
+
+def cannot_do_without_references(base: Predictor) -> bool:
+    """Whether references describe devices to the predictor itself, rather than to one of several contenders."""
+    capabilities = base.fitted_capabilities()
+    needed = capabilities.evidence | capabilities.any_evidence
+    return bool(base.references()) and "reference_latency_ms" in needed
+
+
+def _queries(database: Database, resolver: Resolver, ids: Sequence[int], base: StoredPredictor) -> list[Query]:
+    """The networks of these rows, as the base and samplers read them."""
+    if not ids:
+        return []
     with database.read() as session:
-        pool = datasets.load_dataset(session, measurement_ids=ids)
-    queries = [resolver.readable(query, base.predictor, also=SAMPLERS_READ) for query in pool.queries]
-    chosen = get_sampler(sampler).choose(queries, samples, predictor=base.predictor, rng=rng)
-    return [ids[index] for index in chosen]
+        rows = datasets.load_dataset(session, measurement_ids=ids)
+    return [resolver.readable(query, base.predictor, also=SAMPLERS_READ) for query in rows.queries]
 
 
 def _references(rows: Sequence[MeasuredNetwork], base: StoredPredictor, space: str) -> list[int]:

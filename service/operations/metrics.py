@@ -4,6 +4,7 @@ import os
 import threading
 from collections import Counter as Counts
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -31,9 +32,11 @@ class Metrics:
 
     Args:
         caches: whose use is counted, by name.
+        others: folder in which another process of the service counts (`MULTIPROCESS` there); None without one.
     """
 
-    def __init__(self, caches: Mapping[str, CacheUse] | None = None) -> None:
+    def __init__(self, caches: Mapping[str, CacheUse] | None = None, *, others: Path | None = None) -> None:
+        self._others = others
         self._registry = CollectorRegistry()
         self._calls = Counter(
             "latcast_calls_total", "Calls by route and status.", ("method", "route", "status"), registry=self._registry
@@ -109,7 +112,14 @@ class Metrics:
         self.note_caches()
         now = CollectorRegistry()
         now.register(_Now(gauges))
-        return generate_latest(_counted_together() or self._registry) + generate_latest(now)
+        return generate_latest(_counted_together() or self._with_others()) + generate_latest(now)
+
+    def _with_others(self) -> CollectorRegistry:
+        if self._others is None:
+            return self._registry
+        registry = CollectorRegistry()
+        registry.register(_Sums(self._registry, self._others))
+        return registry
 
 
 def _counted_together() -> CollectorRegistry | None:
@@ -119,6 +129,34 @@ def _counted_together() -> CollectorRegistry | None:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return registry
+
+
+class _Sums(Collector):
+    """What this process and others counted, as one."""
+
+    def __init__(self, own: CollectorRegistry, others: Path) -> None:
+        self._own, self._others = own, others
+
+    def collect(self) -> Iterator[Metric]:
+        theirs = CollectorRegistry()
+        MultiProcessCollector(theirs, path=str(self._others))  # type: ignore[no-untyped-call]
+        there = {family.name: family for family in theirs.collect()}
+        for family in self._own.collect():
+            yield _sum(family, there.pop(family.name, None))
+        yield from there.values()
+
+
+def _sum(family: Metric, other: Metric | None) -> Metric:
+    if other is None:
+        return family
+    values: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+    for sample in (*family.samples, *other.samples):
+        key = sample.name, tuple(sorted(sample.labels.items()))
+        values[key] = values.get(key, 0.0) + sample.value
+    total = Metric(family.name, family.documentation, family.type)
+    for (name, labels), value in values.items():
+        total.add_sample(name, dict(labels), value)
+    return total
 
 
 class _Now(Collector):

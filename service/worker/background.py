@@ -13,6 +13,9 @@ from service.worker.runner import JobRunner, this_process
 
 __all__ = ["Background", "background_of"]
 
+REST = 1.0
+"""Learning takes half a core at most, however much is measured; from a few reports a second on it would take one."""
+
 
 @dataclass(frozen=True)
 class Background:
@@ -50,5 +53,5 @@ def background_of(settings: Settings, database: Database, forecaster: Forecaster
     runner = JobRunner(database, steps, worker=this_process(), lease_seconds=settings.lease_seconds)
     tickers = [Ticker("jobs", settings.tick_seconds, runner.advance)]
     if settings.learn_seconds:
-        tickers.append(Ticker("learning", settings.learn_seconds, Learner(database, forecaster).look))
+        tickers.append(Ticker("learning", settings.learn_seconds, Learner(database, forecaster, rest=REST).look))
     return Background(tickers, runner)

@@ -5,6 +5,7 @@ on. Kinds that take longer wait until there is more to learn. Any process may do
 the active adaptation rests on these rows already, and drops what it made.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from service.db.session import Database
 from service.fleet.targets import find_target
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.scoring import Scorer, newest_scored
-from service.learning.activation import MadeAdaptation, activate, adaptation_to
+from service.learning.activation import ReadyAdaptation, activate, adaptation_to, ready
 from service.learning.catalogue import StoredPredictor, bases_for
 from service.learning.contenders import bases_to_adapt
 from service.learning.support_selection import good_rows
@@ -36,6 +37,8 @@ MORE = 1.25
 """Adaptations are judged anew each time that they rest on so many times the networks: it takes ten times as long."""
 MOST_TARGETS = 20
 """Targets that are looked at in one call."""
+LONGEST_S = 1.0
+"""One that is to rest learns no longer at a time, apart from a single target."""
 
 log = structlog.get_logger(__name__)
 
@@ -46,14 +49,16 @@ class Learner:
     Args:
         database: with measurements and adaptations.
         forecaster: that answers; its catalogue is renewed.
+        rest: so many times as long as it has learnt it waits before it learns again.
     """
 
-    def __init__(self, database: Database, forecaster: Forecaster) -> None:
+    def __init__(self, database: Database, forecaster: Forecaster, *, rest: float = 0.0) -> None:
         self._database, self._forecaster = database, forecaster
         self._scorer = Scorer(database, forecaster)
         self._seen: int | None = None
         self._revisions: Mapping[TargetId, int] = {}
         self._behind: list[TargetId] = []
+        self._rest, self._rested_at = rest, 0.0
 
     def look(self) -> bool:
         """Learn from what was measured since the last look; whether there is more to do."""
@@ -66,15 +71,26 @@ class Learner:
             new = _rows_after(session, self._seen, newest) if newest > self._seen else {}
             revisions = _revisions(session)
         revised = [name for name, revision in revisions.items() if self._revisions.get(name, 0) != revision]
-        self._behind = list(dict.fromkeys([*new, *revised, *self._behind]))
+        # Who waits longest comes first: targets that are measured all the time would keep the others waiting.
+        self._behind = list(dict.fromkeys([*self._behind, *new, *revised]))
         for target_id, rows in new.items():
             self._try(self._scorer.score, target_id, rows)
         # Only now: where the database was away meanwhile, the next look begins where this one did.
         self._seen, self._revisions = max(newest, self._seen), revisions
+        if time.monotonic() >= self._rested_at:
+            self._catch_up()
+        return bool(self._behind) and time.monotonic() >= self._rested_at
+
+    def _catch_up(self) -> None:
+        """Learn of targets that are behind, then let others compute: what is measured meanwhile is learnt together."""
+        began = time.monotonic()
         for target_id in self._behind[:MOST_TARGETS]:
             self._try(self.learn, target_id)
             self._behind.remove(target_id)
-        return bool(self._behind)
+            if self._rest and time.monotonic() - began >= LONGEST_S:
+                break
+        now = time.monotonic()
+        self._rested_at = now + self._rest * (now - began)
 
     def _try(self, work: Callable[..., object], target_id: TargetId, *arguments: object) -> None:
         try:
@@ -95,32 +111,34 @@ class Learner:
         made = adaptation_to(self._database, self._forecaster.resolver, target, base, rows)
         if made.figures["judged_support"] is None:  # contenders are judged as they are adapted
             made = made.judged_as({} if active is None else active.metrics)
-        written = self._activate(target, base, made, active)
+        adaptation = ready(self._database, base, made)
+        written = self._activate(target, adaptation, active)
         if written is None:
             return False
         if _is_to_be_judged(written.metrics):
-            self._activate(target, base, made.judged(base.predictor, target), written, replaces=written.id)
+            self._activate(target, adaptation.judged(base.predictor, target), written, replaces=written.id)
         return True
 
     def _activate(
         self,
         target: Target,
-        base: StoredPredictor,
-        made: MadeAdaptation,
+        adaptation: ReadyAdaptation,
         before: tables.Adaptation | None,
         *,
         replaces: str | None = None,
     ) -> tables.Adaptation | None:
         """Let what was made answer; None where something else does than when it was begun."""
         with self._database.write.begin() as session:
-            session.execute(select(tables.Target.id).where(tables.Target.id == target.id).with_for_update())
+            session.execute(
+                select(tables.Target.id).where(tables.Target.id == target.id).with_for_update(key_share=True)
+            )
             _, now = _state(session, target.id)
             if (now and now.id) != (before and before.id):
                 return None  # somebody else was quicker; the next look sees whether anything is left to learn
             by = before.api_key_id if before else None
-            written = activate(session, target.id, base, made, api_key_id=by, replaces=replaces)
+            written = activate(session, target.id, adaptation, api_key_id=by, replaces=replaces)
             session.expunge(written)
-        log.info("learnt", target=target.id, adaptation=written.id, networks=len(made.rows))
+        log.info("learnt", target=target.id, adaptation=written.id, networks=len(written.support))
         self._forecaster.catalogue.renew(target.id)
         return written
 

@@ -1,5 +1,7 @@
 """The contract's records: queries, data sets, forecasts, and what every predictor inherits."""
 
+import pickle
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -42,6 +44,18 @@ def test_a_graph_is_built_once_and_only_when_asked_for() -> None:
     assert whole.has_graph
     assert whole.graph.nodes
     assert len(built) == 1
+
+
+def test_a_query_crosses_to_another_process_with_its_graph() -> None:
+    architecture = NASBench201().parse(NASBench201.example)
+    query = Query(target=HERE, architecture=architecture, graph_builder=lambda _: graph(3))
+    for asked in (query, query.on(THERE)):
+        twin = pickle.loads(pickle.dumps(asked))  # noqa: S301 - our own
+        assert (twin.target, twin.architecture, twin.graph) == (asked.target, architecture, graph(3))
+        assert not twin.has_graph
+    text = pickle.loads(pickle.dumps(Query(target=HERE, architecture=architecture)))  # noqa: S301
+    assert "graph" not in vars(text), "whoever reads texts builds none"
+    assert text.graph.macs > 0
 
 
 def test_architectures_are_built_through_their_search_space() -> None:

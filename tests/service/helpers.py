@@ -32,6 +32,8 @@ from profilers.onnx_graph import load_graph
 from profilers.onnx_graph.isolated.pool import ModelText, Source
 from service.db import records, tables
 from service.db.session import Database
+from service.fleet import registration
+from service.fleet.access import Principal
 from service.forecasting.types import ExplainedForecast, Forecast, Neighbour, QualityPair
 from service.graphs.resolver import Item
 from service.jobs import queue
@@ -97,6 +99,16 @@ def measurement(
         noisy=noisy,
         sentinel_ms=sentinel_ms,
     )
+
+
+def registered_by_admin(database: Database, targets: Sequence[Target] = (TARGET,), device: Device = DEVICE) -> str:
+    """The key of an agent that an admin registered: unlike a machine itself, an admin may have several at a time."""
+    with database.write.begin() as session:
+        made = registration.register(
+            session, settings=Settings(), principal=Principal(scope="admin"), device=device, targets=targets
+        )
+    assert made.agent_key is not None
+    return made.agent_key
 
 
 def run_sql(url: str, *statements: str) -> None:
@@ -197,8 +209,8 @@ class World:
         return Client("http://testserver", key, transport=self.http._transport)
 
     def agent(self, targets: Sequence[Target] = (TARGET,), device: Device = DEVICE) -> Client:
-        """A client with the key of an agent that has just registered the targets."""
-        return self.client_with(self.client.register(device, targets)["agent_key"])
+        """A client with the key of an agent that has just registered the targets, beside any that the device has."""
+        return self.client_with(registered_by_admin(self.database, targets, device))
 
     def graph(self, width: int = 4) -> str:
         """Hash of a graph that is stored."""

@@ -24,7 +24,7 @@ from service.jobs.payloads import AdaptPayload
 from service.jobs.steps import Finished, LeasedJob, Steps
 from service.settings import Settings
 from service.worker.runner import JobRunner, this_process
-from tests.service.helpers import DEVICE, TARGET, measurement, model
+from tests.service.helpers import DEVICE, TARGET, measurement, model, registered_by_admin
 
 SERVER = """
     import sys
@@ -133,7 +133,7 @@ def test_killed_server_has_every_acknowledged_row(database_url: str) -> None:
     with server(database_url, port) as process:
         client = Client(f"http://127.0.0.1:{port}")
         graph = client.upload_graph(model())["hash"]
-        agents = [Client(client.base_url, client.register(DEVICE, [TARGET])["agent_key"]) for _ in range(3)]
+        agents = [Client(client.base_url, key) for key in agent_keys(database_url, 3)]
         client.profile(TARGET.id, graphs=[graph] * 2000)
 
         def deliver(agent: Client) -> None:
@@ -165,6 +165,14 @@ def test_killed_server_has_every_acknowledged_row(database_url: str) -> None:
         assert again["measurement_id"] not in kept
 
 
+def agent_keys(url: str, count: int) -> list[str]:
+    """Keys of agents of one device."""
+    database = Database(create_engine_for(Settings(database_url=url)))
+    keys = [registered_by_admin(database) for _ in range(count)]
+    database.close()
+    return keys
+
+
 def stored_rows(url: str) -> list[int]:
     database = Database(create_engine_for(Settings(database_url=url)))
     with database.read() as session:
@@ -181,7 +189,7 @@ def test_killed_agent_loses_its_job_to_another(database_url: str) -> None:
     with server(database_url, port):
         client = Client(f"http://127.0.0.1:{port}")
         graph = client.upload_graph(model())["hash"]
-        first, second = (client.register(DEVICE, [TARGET])["agent_key"] for _ in range(2))
+        first, second = agent_keys(database_url, 2)
         (made,) = client.profile(TARGET.id, graphs=[graph])
         doomed = start(AGENT, client.base_url, first)
         assert doomed.stdout is not None

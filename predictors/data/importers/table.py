@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from latcast.schema import Architecture, InputError, Target
+from latcast.schema import Architecture, InputError, Target, UnknownNameError
 from predictors.data.importers.latency_cells import latency_ms, require_unit
 from predictors.data.importers.plausibility import remarks_on
 from predictors.data.importers.records import BACKEND, Column, Imported, Skipped, collect
 from predictors.data.importers.table_files import COLUMNS, TableFile, open_table, require_columns
 from profilers.search_spaces import get_space
+from profilers.search_spaces.indices import read_indices
+from profilers.search_spaces.nasbench201 import INDEX_ORDERS, NASBench201
 
 __all__ = ["COLUMNS", "import_table"]
 
@@ -68,6 +70,7 @@ def import_table(
     columns: Mapping[str, str] | None = None,
     fixed: Mapping[str, str] | None = None,
     unit: str | None = None,
+    order: str | None = None,
 ) -> Imported:
     """The rows of a table whose architecture is valid in its search space and whose `ms` is a number.
 
@@ -81,16 +84,18 @@ def import_table(
         columns: names that columns have in the file by their names in `COLUMNS`.
         fixed: values of columns that the file lacks, such as the `target` of all rows.
         unit: one of `UNITS`, of latencies that carry none; what the column's name states, or ms, by default.
+        order: one of `INDEX_ORDERS`, of cells of NAS-Bench-201 that are written as indices and name none.
 
     Raises:
         InputError: the file cannot be read, or columns are missing.
-        UnknownNameError: `unit` is no unit, or `columns` names what no row needs.
+        UnknownNameError: `unit` is no unit, `order` no order, or `columns` names what no row needs.
         ImportError: the file is Parquet and pyarrow is not installed.
     """
     require_unit(unit)
+    _require_order(order)
     require_columns(columns or {}, COLUMNS)
     with open_table(path, columns=columns or {}, fixed=fixed or {}) as table:
-        read = _read(table, unit or table.unit or "ms")
+        read = _read(table, unit or table.unit or "ms", order)
     split, remarks = _telling_columns(table, read.rows)
     groups = _groups(read.rows, table, split, origin or path.name)
     if unit is None and table.unit is None and table.column.lower() != "ms":
@@ -99,11 +104,17 @@ def import_table(
     return collect(path.name, groups, read.all_skipped(), statistic="reported", remarks=remarks)
 
 
-def _read(table: TableFile, unit: str) -> _Read:
+def _require_order(order: str | None) -> None:
+    names = [known.name for known in INDEX_ORDERS]
+    if order is not None and order not in names:
+        raise UnknownNameError("order of indices", order, names)
+
+
+def _read(table: TableFile, unit: str, order: str | None) -> _Read:
     read = _Read()
     for number, row in enumerate(table.rows, start=1):
         try:
-            target, architecture = _what(row)
+            target, architecture = _what(row, order)
             ms = latency_ms(row["ms"], unit=unit, decimal_comma=table.decimal_comma)
         except InputError as error:
             read.skip(number, str(error))
@@ -113,13 +124,23 @@ def _read(table: TableFile, unit: str) -> _Read:
     return read
 
 
-def _what(row: Mapping[str, Any]) -> tuple[str, Architecture]:
-    target, space, text = (row[name] for name in COLUMNS[:3])
+def _what(row: Mapping[str, Any], order: str | None) -> tuple[str, Architecture]:
+    target, space, text = row["target"], row["space"], _written(row["text"])
     if not (isinstance(target, str) and target and isinstance(space, str) and isinstance(text, str)):
         raise InputError("target, space and text have to be texts.")
     if len(target) > _LONGEST_NAME or not target.isprintable():
         raise InputError(f"a target's name takes at most {_LONGEST_NAME} characters that can be printed.")
-    return target, get_space(space.strip()).parse(text.strip())
+    known = get_space(space.strip())
+    if order is not None and known.name == NASBench201.name and read_indices(text) is not None:
+        text = f"{order}:{text}"
+    return target, known.parse(text.strip())
+
+
+def _written(cell: Any) -> Any:
+    """A cell as text, where it is a list of indices or a number whose digits are some, as Parquet has them."""
+    if isinstance(cell, list | tuple):
+        return ",".join(map(str, cell))
+    return str(cell) if isinstance(cell, int) else cell
 
 
 def _telling_columns(table: TableFile, rows: Sequence[_Row]) -> tuple[tuple[int, ...], list[str]]:

@@ -50,7 +50,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     "target": ("target", "device", "hardware", "platform", "device_name"),
     "space": ("space", "search_space", "searchspace"),
-    "text": ("text", "architecture", "arch", "arch_str", "network", "config"),
+    "text": ("text", "architecture", "arch", "arch_str", "network", "config", "op_indices", "op_idx_list"),
     "onnx": ("onnx", "onnx_path", "onnx_file", "model", "model_path", "file", "path"),
     "ms": (
         "ms", "latency", "latency_ms", "time", "time_ms", "runtime", "duration", "median_ms", "mean_ms",

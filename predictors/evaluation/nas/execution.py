@@ -1,6 +1,7 @@
 """Running a benchmark: one process for each core, or a Ray cluster."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -50,8 +51,11 @@ def run(
         check_task(task, _table(data, task))
     left = [unit for unit in units if unit.key not in journal]
     finished = len(units) - len(left)
-    with open_executor(workers=workers, ray_address=ray_address) as executor:
-        for unit, rows in executor.completed(_unit_with_rows, data, left):
+    with (
+        open_executor(workers=workers, ray_address=ray_address) as executor,
+        closing(executor.completed(_unit_with_rows, data, left)) as completed,
+    ):
+        for unit, rows in completed:
             journal.put(unit.key, rows)
             finished += 1
             if progress:

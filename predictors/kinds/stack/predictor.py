@@ -1,13 +1,21 @@
 """The stack: what several predictors of a target say together, each believed as far as the evidence allows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from latcast.schema import BackendUnavailableError, DeviceEvidence, InputError, LatcastError, Target
+from latcast.schema import (
+    BackendUnavailableError,
+    DeviceEvidence,
+    InputError,
+    LatcastError,
+    MissingEvidenceError,
+    Target,
+)
 from predictors.artifact import Artifact
 from predictors.base import (
     Capabilities,
@@ -109,7 +117,7 @@ class StackPredictor(Predictor):
             try:
                 predictor = self._fitted(kind, data, validation)
                 record = self._record(kind, data)
-            except (InputError, BackendUnavailableError, ImportError) as error:
+            except (InputError, MissingEvidenceError, BackendUnavailableError, ImportError) as error:
                 refused = refused or error
             else:
                 contenders.append(Contender(name=kind, predictor=predictor, record=record))
@@ -186,6 +194,21 @@ class StackPredictor(Predictor):
         """Those of all contenders that are asked."""
         return tuple({each.id: each for one in self._asked() for each in one.targets_asked(target)}.values())
 
+    def references(self) -> tuple[str, ...]:
+        """Those of all contenders, in their order, each once. A contender takes no part without its own, and the others
+        do without them.
+        """
+        return tuple(dict.fromkeys(key for one in self.contenders for key in one.predictor.references()))
+
+    def training_capabilities(self) -> Capabilities:
+        """With the features and the evidence of every kind that is installed."""
+        of_kinds = [self.capabilities]
+        for kind in self.kinds.split(_SEPARATOR):
+            with suppress(ImportError):
+                of_kinds.append(predictor_class(kind).capabilities)
+        reading = [one for one in of_kinds if "graph" in one.inputs]  # of texts no features are read
+        return replace(self.capabilities, useful_evidence=_evidence(of_kinds), features=_features(reading))
+
     def fitted_capabilities(self) -> Capabilities:
         """What all contenders read, with the features and evidence of any of them."""
         all_of = [one.predictor.fitted_capabilities() for one in self.contenders]
@@ -194,13 +217,11 @@ class StackPredictor(Predictor):
             inputs=frozenset.intersection(*(one.inputs for one in all_of)),
             spaces=tuple(sorted(set.intersection(*spaces))) if spaces else (),
             uncertainty=True,
-            useful_evidence=frozenset().union(
-                *(one.useful_evidence | one.evidence | one.any_evidence for one in all_of)
-            ),
+            useful_evidence=_evidence(all_of),
             kernels=any(one.kernels for one in all_of),
             absolute_prior=any(one.absolute_prior for one in all_of),
             trains_to_adapt=any(one.trains_to_adapt for one in all_of),
-            features=frozenset().union(*(one.features for one in all_of)),
+            features=_features(all_of),
         )
 
     @property
@@ -295,6 +316,15 @@ class StackPredictor(Predictor):
         target = rows.queries[0].target
         adapted = predictor.adapt(target, support, rows.evidence.get(target.id))
         return absolute_percentage_error(rest.latency_ms, adapted.predict(rest.queries).median_ms)
+
+
+def _evidence(all_of: Iterable[Capabilities]) -> frozenset[str]:
+    """What any of them needs or can use."""
+    return frozenset().union(*(one.useful_evidence | one.evidence | one.any_evidence for one in all_of))
+
+
+def _features(all_of: Iterable[Capabilities]) -> frozenset[str]:
+    return frozenset().union(*(one.features for one in all_of))
 
 
 def _member(artifact: Artifact, place: int) -> Predictor:

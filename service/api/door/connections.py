@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import h11
 import structlog
@@ -28,7 +28,7 @@ from service.api.door.joined_writes import JoinedWrites
 from service.api.door.unread import RoomForAnswers, Unread
 from service.settings import Settings
 
-__all__ = ["GuardedListener", "protocol_for", "serve_http"]
+__all__ = ["GuardedListener", "HandsOver", "protocol_for", "serve_http"]
 
 log = structlog.get_logger(__name__)
 SHUTDOWN_S = 8
@@ -65,13 +65,32 @@ PROBE_BYTES, PROBE_S, MOST_PROBES = 2048, 2.0, 32
 at a time."""
 
 
-def serve_http(app: ASGIApp, settings: Settings, listeners: "Sequence[GuardedListener] | None" = None) -> None:
+class HandsOver(Protocol):
+    """Hands connections to another process (`service.api.door.hand_over`)."""
+
+    def takes(self, number: int, data: bytes) -> bool:
+        """Whether a connection, of which `data` was read, was handed over; `number` is its file's."""
+        ...
+
+    def close(self) -> None:
+        """Hand over nothing more."""
+        ...
+
+
+def serve_http(
+    app: ASGIApp,
+    settings: Settings,
+    listeners: "Sequence[GuardedListener] | None" = None,
+    *,
+    hand_over: HandsOver | None = None,
+) -> None:
     """Serve an application until the process is asked to end, then let what is under way end.
 
     Args:
         app: the application.
         settings: of the service.
         listeners: where connections are taken; by default where the settings say.
+        hand_over: takes connections that another process is to serve.
     """
     files = _raise_file_limit()
     sys.setswitchinterval(SWITCH_S)
@@ -81,7 +100,7 @@ def serve_http(app: ASGIApp, settings: Settings, listeners: "Sequence[GuardedLis
         host=settings.host,
         port=settings.port,
         loop="asyncio",
-        http=protocol_for(settings, files),
+        http=protocol_for(settings, files, listeners=listeners or (), hand_over=hand_over),
         ws="none",
         log_config=None,
         access_log=False,
@@ -92,7 +111,21 @@ def serve_http(app: ASGIApp, settings: Settings, listeners: "Sequence[GuardedLis
     )
     sockets: list[socket.socket] = [*(listeners or GuardedListener.all_at(settings.host, settings.port))]
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=sockets)
+        _Server(config, hand_over).run(sockets=sockets)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which lets the other process end while it ends itself."""
+
+    def __init__(self, config: uvicorn.Config, hand_over: HandsOver | None) -> None:
+        super().__init__(config)
+        self._hand_over = hand_over
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, and let what is under way end."""
+        if self._hand_over is not None:
+            self._hand_over.close()
+        await super().shutdown(sockets)
 
 
 def _raise_file_limit() -> int:
@@ -113,6 +146,7 @@ class GuardedListener(socket.socket):
     can be taken and closed.
     """
 
+    firsts: dict[int, bytes] = {}  # noqa: RUF012 - nobody has read anything of these connections
     _spare: int | None = None
 
     @classmethod
@@ -195,15 +229,24 @@ def _say_refused(reason: str) -> None:
         _Refusals.count, _Refusals.said_s = 0, now
 
 
-def protocol_for(settings: Settings, files: int) -> type[asyncio.Protocol]:
+def protocol_for(
+    settings: Settings,
+    files: int,
+    *,
+    listeners: Sequence[GuardedListener] = (),
+    hand_over: HandsOver | None = None,
+) -> type[asyncio.Protocol]:
     """The protocol of connections within the limits of the settings.
 
     Args:
         settings: of the service.
         files: that the process may have open.
+        listeners: where connections come from.
+        hand_over: takes connections that another process is to serve.
     """
+    offered_to, firsts_of = hand_over, [each.firsts for each in listeners]
 
-    class Protocol(GuardedProtocol):
+    class LimitedProtocol(GuardedProtocol):
         most_connections, most_of_one = settings.max_connections, settings.max_connections_each
         is_proxy = staticmethod(proxies_of(settings.forwarded_allow_ips))
         health_paths = frozenset({b"/healthz", f"{settings.root_path.rstrip('/')}/healthz".encode()})
@@ -211,8 +254,9 @@ def protocol_for(settings: Settings, files: int) -> type[asyncio.Protocol]:
         last_file = max(files - RESERVED_FILES, 16)
         head_s = settings.header_timeout_s
         pause_s = settings.body_timeout_s
+        hand_over, firsts = offered_to, firsts_of
 
-    return Protocol
+    return LimitedProtocol
 
 
 class CountedChunks(h11.Connection):
@@ -253,6 +297,8 @@ class GuardedProtocol(H11Protocol):
     last_file: int
     head_s: float
     pause_s: float
+    hand_over: HandsOver | None = None
+    firsts: Sequence[dict[int, bytes]] = ()
     _caller = ""
     _refusal: bytes | None = None
     _asked = b""
@@ -277,6 +323,9 @@ class GuardedProtocol(H11Protocol):
         else:
             self.probes.add(self)
             self._waiting_for_head = self.loop.call_later(PROBE_S, self._turn_away)
+        for first in self.firsts:
+            if read_before := first.pop(number, b""):
+                self.data_received(read_before)
 
     def _why_not(self, number: int) -> bytes | None:
         """Why the connection is not taken; None where it is.
@@ -313,8 +362,21 @@ class GuardedProtocol(H11Protocol):
         if self._refusal is not None:
             self._look_at_probe(data)
             return
+        if self._is_handed_over(data):
+            self.transport.abort()  # here alone: the connection goes on over there
+            return
         super().data_received(data)
         self._watch()
+
+    def _is_handed_over(self, data: bytes) -> bool:
+        if self.hand_over is None or not self._is_between_calls():
+            return False
+        return self.hand_over.takes(self.transport.get_extra_info("socket").fileno(), data)
+
+    def _is_between_calls(self) -> bool:
+        """Whether what comes is the beginning of a call, and nothing of the last one is left."""
+        is_idle = self.conn.our_state is h11.IDLE and self.conn.their_state is h11.IDLE
+        return is_idle and not self.conn.trailing_data[0] and not self.transport.has_unsent()  # type: ignore[attr-defined]  # of JoinedWrites
 
     def send_400_response(self, msg: str) -> None:
         """Say that this is no HTTP, unless an answer has begun already."""

@@ -28,6 +28,10 @@ class JoinedWrites:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
+    def has_unsent(self) -> bool:
+        """Whether anything that was written has not gone out yet."""
+        return bool(self._held) or self._transport.get_write_buffer_size() > 0
+
     def write(self, data: bytes) -> None:
         """Write after all that was written before."""
         self.written_bytes += len(data)

@@ -123,6 +123,7 @@ class Pools:
         models: calls that may read a model: forecasts and uploads of graphs, explanations, qualities.
         reads: calls that look something up.
         writes: calls that change something; they may wait for the database's lock.
+        reports: small reports of agents, which are written together.
         exports: data sets, and nodes of graphs, that are written out.
         leases: agents that wait for a job.
         streams: readers of a job's events.
@@ -135,6 +136,7 @@ class Pools:
     models: Pool
     reads: Pool
     writes: Pool
+    reports: Pool
     exports: Pool
     leases: Pool
     streams: Pool
@@ -154,6 +156,7 @@ class Pools:
             models=pool("calls that read models", "max_model_calls", settings.max_model_calls, 30.0),
             reads=pool("look-ups", "max_read_calls", settings.max_read_calls),
             writes=pool("calls that write", "max_write_calls", settings.max_write_calls),
+            reports=pool("reports", "max_report_calls", settings.max_report_calls),
             exports=pool("exports", "max_exports", settings.max_exports),
             leases=pool("waiting agents", "max_waiting_leases", settings.max_waiting_leases, 0.0),
             streams=pool("event streams", "max_event_streams", settings.max_event_streams, 0.0),

@@ -53,6 +53,8 @@ POOL_OF: Mapping[tuple[str, str], str] = {
     ("GET", "/targets/{target_id}/rows.csv"): "exports",
     ("GET", "/targets/{target_id}/rows.parquet"): "exports",
     ("POST", "/jobs/lease"): "leases",
+    ("POST", "/jobs/{job_id}/result"): "reports",
+    ("POST", "/jobs/{job_id}/failure"): "reports",
     ("GET", "/jobs/{job_id}/events"): "streams",
     ("POST", "/predict"): "",
 }
@@ -76,7 +78,7 @@ class Route(APIRoute):
                     receive = await self._received(scope, receive, parts, stack)
                 except ClientDisconnect:
                     return
-            if (pool := self._pool(scope["method"], parts.pools)) is not None:
+            if (pool := self._pool(scope, parts.pools)) is not None:
                 if pool is parts.pools.streams:
                     stack.enter_context(parts.pools.stream_shares.one(await _caller_of(scope, parts)))
                 await stack.enter_async_context(pool.place())
@@ -86,8 +88,11 @@ class Route(APIRoute):
     def _takes_body(self) -> bool:
         return self.body_field is not None or self.path in MODEL_PATHS
 
-    def _pool(self, method: str, pools: Pools) -> Pool | None:
+    def _pool(self, scope: Scope, pools: Pools) -> Pool | None:
+        method, body = scope["method"], scope.get("state", {}).get("body")
         name = POOL_OF.get((method, self.path), "reads" if method == "GET" else "writes")
+        if name == "reports" and body is not None and body.size > SMALL_BYTES:
+            name = "writes"  # fewer of those that take memory
         pool: Pool | None = getattr(pools, name) if name else None
         return pool
 

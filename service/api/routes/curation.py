@@ -15,6 +15,7 @@ from service.db import tables
 from service.fleet import audit, moves, presence
 from service.fleet.registration import find_device
 from service.fleet.targets import find_target
+from service.graphs.names import find_hash, find_hidden_hash
 
 __all__ = ["router"]
 
@@ -125,6 +126,7 @@ def merge_target(target_id: Id, body: schemas.MergeIn, parts: PartsOf, caller: A
 def hide_graph(graph_hash: Id, parts: PartsOf, caller: Admin) -> schemas.GraphRowsOut:
     """Take a graph out of sight with its measurements; uploading it again brings it back without them."""
     with parts.database.write.begin() as session:
+        graph_hash = find_hash(session, graph_hash)
         rows = removal.hide_graph(session, graph_hash)
         audit.record(session, caller.key_id, "graphs.hide", graph_hash, rows=rows)
     _changed(parts)
@@ -135,6 +137,7 @@ def hide_graph(graph_hash: Id, parts: PartsOf, caller: Admin) -> schemas.GraphRo
 def show_graph(graph_hash: Id, parts: PartsOf, caller: Admin) -> schemas.GraphRowsOut:
     """Bring a hidden graph back, with the measurements that went with it."""
     with parts.database.write.begin() as session:
+        graph_hash = find_hidden_hash(session, graph_hash)
         rows = removal.show_graph(session, graph_hash)
         audit.record(session, caller.key_id, "graphs.show", graph_hash, rows=rows)
     _changed(parts)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
 from latcast.schema import Architecture, InputError, InvalidModelError
@@ -44,6 +44,8 @@ Dims = Annotated[
         examples=['{"batch": 1, "seq": 128}'],
     ),
 ]
+
+HashOrBeginning = Annotated[str, Path(description="Hash of a graph, or its first 8 hexadecimal digits or more.")]
 
 
 MODEL_BODY = {
@@ -135,19 +137,21 @@ def _parsed(kind: TypeAdapter[T], text: str | None, problem: str) -> T | None:
 
 
 @router.get("/graphs/{graph_hash}")
-def get_graph(graph_hash: str, parts: PartsOf, _caller: Reader) -> schemas.GraphOut:
+def get_graph(graph_hash: HashOrBeginning, parts: PartsOf, _caller: Reader) -> schemas.GraphOut:
     """Operators, FLOPs, parameters, activations and arithmetic intensity of a stored graph."""
     with parts.database.read() as session:
         return views.graph_out(session, store.find(session, graph_hash))
 
 
 @router.get("/graphs/{graph_hash}/nodes")
-def list_nodes(graph_hash: str, parts: PartsOf, _caller: Reader) -> schemas.NodesOut:
+def list_nodes(graph_hash: HashOrBeginning, parts: PartsOf, _caller: Reader) -> schemas.NodesOut:
     """The nodes of a stored graph, what each reads of which, and its work: what there is to draw."""
     with parts.database.read() as session:
-        packed = store.find(session, graph_hash).model
+        row = store.find(session, graph_hash)
+        whole, packed = row.hash, row.model
     read = parts.reader.read(ForeignModel(content=packed, compressed=True), [NODES])
-    headers = {"Cache-Control": "private, max-age=86400, immutable"}
+    lasts = graph_hash == whole  # a beginning may be that of two graphs tomorrow
+    headers = {"Cache-Control": "private, max-age=86400, immutable"} if lasts else {}
     content = b"".join(_nodes_json(read.hash, read.feature(NODES)))
     return Response(content, media_type="application/json", headers=headers)  # type: ignore[return-value]
 
@@ -161,7 +165,7 @@ def _nodes_json(graph_hash: str, nodes: DrawnNodes) -> Iterator[bytes]:
 
 
 @router.get("/graphs/{graph_hash}/model", response_class=Response, responses={200: {"content": {OCTET_STREAM: {}}}})
-def get_model(graph_hash: str, parts: PartsOf, _caller: ModelReader) -> Response:
+def get_model(graph_hash: HashOrBeginning, parts: PartsOf, _caller: ModelReader) -> Response:
     """The ONNX model without its weights; agents refill them from a seed."""
     with parts.database.read() as session:
         return Response(store.model_bytes(store.find(session, graph_hash)), media_type=OCTET_STREAM)

@@ -2,22 +2,21 @@
 
 import time
 from collections.abc import AsyncIterable
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from latcast.errors import AuthenticationError, ForbiddenError
-from latcast.schema import FINISHED_STATES, JobKind, JobState
+from latcast.schema import FINISHED_STATES, Failure, JobKind, JobState, Measurement
 from service.api import schemas, views
 from service.api.deps import AgentOnly, Cursor, Limit, Measurer, Parts, PartsOf, Reader, is_ending
 from service.api.door.routes import Route
 from service.api.submitters import submitter_of
-from service.api.work_watch import AGENT_KINDS
 from service.fleet import access, audit
 from service.fleet.access import Principal
-from service.jobs import listing, queue, reports, submission
+from service.jobs import listing, queue, submission
+from service.jobs.reports import Report
 
 __all__ = ["router"]
 
@@ -94,7 +93,7 @@ async def lease_job(
     """
     until = time.monotonic() + min(body.wait_s, parts.settings.max_lease_wait_s)
     while True:
-        if (job := await parts.pools.writes.run(partial(_lease, parts, caller))) is not None:
+        if (job := await _lease(parts, caller)) is not None:
             return job
         if not await _work_comes(request, parts, caller, until):
             return Response(status_code=204)  # type: ignore[return-value]  # FastAPI passes responses through
@@ -108,18 +107,9 @@ async def _work_comes(request: Request, parts: Parts, caller: Principal, until: 
     return False
 
 
-def _lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
-    """A job, in one transaction with the agent's sign of life where one is due."""
-    seconds = parts.settings.lease_seconds
-    with parts.database.write.begin() as session:
-        access.require_valid(session, caller, lock=True)
-        parts.signs.note(session, caller)
-        job = queue.lease(session, kinds=AGENT_KINDS, worker=_worker(caller), lease_seconds=seconds)
-        return views.lease_out(job, seconds) if job else None
-
-
-def _worker(caller: Principal) -> queue.Worker:
-    return queue.Worker(agent_id=caller.agent_id, device_id=caller.device_id)
+async def _lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
+    """A job, with the agent's sign of life where one is due."""
+    return await parts.writes.lease(caller)
 
 
 @router.get("/jobs/{job_id}")
@@ -187,28 +177,20 @@ def extend_lease(job_id: str, body: schemas.HeartbeatIn, parts: PartsOf, caller:
 
 
 @router.post("/jobs/{job_id}/result")
-def report_result(job_id: str, body: schemas.ResultIn, parts: PartsOf, caller: AgentOnly) -> schemas.ReceiptOut:
+async def report_result(job_id: str, body: schemas.ResultIn, parts: PartsOf, caller: AgentOnly) -> schemas.ReceiptOut:
     """Deliver a measurement. Once this is answered with 2xx it is on disk; a repeat is answered as the first was."""
-    with parts.database.write.begin() as session:
-        receipt = reports.take_measurement(
-            session,
-            job_id=job_id,
-            lease_token=body.lease_token,
-            measurement=body.measurement,
-            device_id=caller.device_id or NOBODY,
-        )
-    return schemas.ReceiptOut.model_validate(receipt)
+    return await _reported(parts, caller, job_id, body.lease_token, body.measurement)
 
 
 @router.post("/jobs/{job_id}/failure")
-def report_failure(job_id: str, body: schemas.FailureIn, parts: PartsOf, caller: AgentOnly) -> schemas.ReceiptOut:
+async def report_failure(job_id: str, body: schemas.FailureIn, parts: PartsOf, caller: AgentOnly) -> schemas.ReceiptOut:
     """Say why nothing was measured; the job returns to the queue while it has attempts left."""
-    with parts.database.write.begin() as session:
-        receipt = reports.take_failure(
-            session,
-            job_id=job_id,
-            lease_token=body.lease_token,
-            failure=body.failure,
-            device_id=caller.device_id or NOBODY,
-        )
-    return schemas.ReceiptOut.model_validate(receipt)
+    return await _reported(parts, caller, job_id, body.lease_token, body.failure)
+
+
+async def _reported(
+    parts: Parts, caller: Principal, job_id: str, lease_token: str, outcome: Measurement | Failure
+) -> schemas.ReceiptOut:
+    device_id = caller.device_id or NOBODY
+    report = Report(job_id=job_id, lease_token=lease_token, outcome=outcome, device_id=device_id)
+    return schemas.ReceiptOut.model_validate(await parts.writes.take(report))

@@ -16,6 +16,7 @@ from service.api.door.entity_tags import is_known, tag_of
 from service.api.door.routes import Route
 from service.api.routes.targets import PARQUET, as_file, sent
 from service.fleet.targets import find_target
+from service.graphs.names import find_wanted_hash
 from service.measurements import bins, export
 from service.measurements.columns import Bools, TargetColumns
 from service.measurements.listed_rows import RowSort, page_ids, rows_of
@@ -89,6 +90,8 @@ class Found:
 def _found(target_id: str, parts: PartsOf, _caller: Reader, wanted: Annotated[RowFilter, Depends(_filter)]) -> Found:
     with parts.database.read() as session:
         columns = parts.columns.of(find_target(session, target_id).id)
+        if wanted.graph:
+            wanted = replace(wanted, graph=find_wanted_hash(session, wanted.graph))
         mask = mask_of(session, columns, wanted)
     return Found(columns, mask, int(np.count_nonzero(mask)))
 

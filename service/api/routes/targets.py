@@ -20,6 +20,7 @@ from service.forecasting.history import adaptation_errors, pairs_by_operator
 from service.forecasting.lookup_tables import lookup_table
 from service.forecasting.state import state_of
 from service.forecasting.track_record import track_record
+from service.graphs.names import find_wanted_hash
 from service.jobs import submission
 from service.measurements import export, pages
 
@@ -131,12 +132,13 @@ def _filter(
     parts: PartsOf,
     outcome: pages.Outcome = "all",
     noisy: bool | None = None,
-    graph: Annotated[str | None, Query(max_length=100)] = None,
+    graph: Annotated[str | None, Query(max_length=100, description="Hash of a graph, or its beginning.")] = None,
     space: Annotated[str | None, Query(max_length=100)] = None,
     hidden: Annotated[bool, Query(description="Rows that were hidden, instead of the others.")] = False,
 ) -> pages.Filter:
     with parts.database.read() as session:
         target_id = find_target(session, target_id).id
+        graph = None if graph is None else find_wanted_hash(session, graph)
     return pages.Filter(target_id=target_id, outcome=outcome, noisy=noisy, graph=graph, space=space, hidden=hidden)
 
 

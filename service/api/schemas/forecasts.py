@@ -48,7 +48,9 @@ Dims = dict[Name, Dimension]
 
 
 class ItemIn(In):
-    """One network, as `space` and `text`, as `graph` (hash), or as `onnx` (base64) with `shapes` and `dims`."""
+    """One network, as `space` and `text`, as `graph` (its hash or the beginning of it), or as `onnx` (base64) with
+    `shapes` and `dims`.
+    """
 
     space: Name | None = None
     text: Text | None = None
@@ -101,7 +103,7 @@ class PredictIn(In):
         None, description="Architectures of `space`; the answer is in columns."
     )
     graphs: Annotated[list[Name], Field(min_length=1, max_length=MOST_ITEMS)] | None = Field(
-        None, description="Hashes of graphs that were uploaded; the answer is in columns."
+        None, description="Hashes of graphs that were uploaded, or beginnings of them; the answer is in columns."
     )
     level: float = Field(
         0.9, ge=LEAST_LEVEL, le=MOST_LEVEL, description="Probability that the interval holds the latency."

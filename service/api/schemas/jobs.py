@@ -111,7 +111,9 @@ class ProfileJobIn(In):
 
     kind: Literal[JobKind.PROFILE]
     target: Name
-    graphs: list[Name] = Field(default_factory=list, max_length=10_000, description="Hashes of uploaded graphs.")
+    graphs: list[Name] = Field(
+        default_factory=list, max_length=10_000, description="Hashes of uploaded graphs, or their beginnings."
+    )
     architectures: list[ArchitectureRef] = Field(default_factory=list, max_length=1000)
     settings: SettingsIn = SettingsIn()
     feeds: list[FeedSpec] = Field(default_factory=list, max_length=1000, description="Default feeds where empty.")
@@ -155,6 +157,12 @@ class TrainJobIn(In):
     folds: int = Field(4, ge=0, le=20, description="Parts of the networks that are held out in turn; 0 holds out none.")
     target_folds: int = Field(4, ge=0, le=20, description="The same of the targets, where there are three or more.")
     activate: bool = Field(False, description="Let it answer, and be adapted, as soon as it is trained.")
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Processes that do it, no more than the worker has cores; its own number where left out.",
+    )
 
     def payload(self) -> TrainPayload:
         """What the job is asked for."""

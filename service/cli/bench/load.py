@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
 from latcast.schema import LatcastError, quantile
 
-__all__ = ["Call", "Load", "drive", "prepared"]
+__all__ = ["Call", "Line", "Load", "drive", "prepared"]
 
 _LONGEST_HEAD = 65_536
+NO_CONTENT = 204
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,52 @@ class Load:
         return self.calls / self.seconds
 
 
-def prepared(path: str, body: bytes, *, host: str, content_type: str = "application/json") -> Call:
-    """A POST as it goes over the wire."""
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return Call(head.encode("ascii") + body)
+def prepared(
+    path: str,
+    body: bytes,
+    *,
+    host: str,
+    content_type: str = "application/json",
+    headers: Mapping[str, str] | None = None,
+) -> Call:
+    """A POST as it goes over the wire, with further headers."""
+    lines = {"Host": host, "Content-Type": content_type, "Content-Length": str(len(body)), **(headers or {})}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return Call(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body)
+
+
+class Line:
+    """A connection to a server on loopback, with one open call at a time.
+
+    Args:
+        reader: of the connection.
+        writer: of the connection.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def to(cls, port: int) -> "Line":
+        """One that is open."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=_LONGEST_HEAD))
+
+    async def send(self, call: Call) -> tuple[int, bytes]:
+        """Send a call and read its whole answer; its status and its body.
+
+        Raises:
+            LatcastError: the answer does not say how long it is.
+            asyncio.IncompleteReadError, OSError: the connection ended.
+        """
+        self._writer.write(call.content)
+        await self._writer.drain()
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        status = int(head[9:12])
+        return status, await self._reader.readexactly(0 if status == NO_CONTENT else _content_length(head))
+
+    def close(self) -> None:
+        """End the connection."""
+        self._writer.close()
 
 
 def drive(port: int, calls: Sequence[Call], *, callers: int, seconds: float, warmup: int = 3) -> Load:
@@ -87,37 +128,30 @@ async def _caller(
     port: int, calls: Sequence[Call], started: asyncio.Barrier, seconds: float, warmup: int
 ) -> tuple[list[float], float, float, int]:
     """(times in ms, start, end, bytes of the last answer) of one caller."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=_LONGEST_HEAD)
+    line = await Line.to(port)
     turn = cycle(calls)
     times: list[float] = []
     try:
         for _ in range(warmup):
-            size = await _call(reader, writer, next(turn))
+            size = await _call(line, next(turn))
         await started.wait()
         start = end = time.perf_counter()
         while not times or end - start < seconds:
             before = time.perf_counter()
-            size = await _call(reader, writer, next(turn))
+            size = await _call(line, next(turn))
             end = time.perf_counter()
             times.append((end - before) * 1000)
         return times, start, end, size
     finally:
-        writer.close()
+        line.close()
 
 
-async def _call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, call: Call) -> int:
+async def _call(line: Line, call: Call) -> int:
     """Send a call and read its whole answer; the size of its body."""
-    writer.write(call.content)
-    await writer.drain()
-    head = await reader.readuntil(b"\r\n\r\n")
-    status = head[9:12]
-    length = _content_length(head)
-    body = await reader.readexactly(length)
-    if status != b"200":
-        raise LatcastError(
-            f"The server answered {status.decode(errors='replace')}: {body[:300].decode(errors='replace')}"
-        )
-    return length
+    status, body = await line.send(call)
+    if status != 200:
+        raise LatcastError(f"The server answered {status}: {body[:300].decode(errors='replace')}")
+    return len(body)
 
 
 def _content_length(head: bytes) -> int:

@@ -54,6 +54,13 @@ def import_table(
     space: Annotated[
         str | None, typer.Option(help="Search space of all rows of a table without such a column.")
     ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            help="Order of the indices by which a table names cells of NAS-Bench-201 (403143): nasbench201, as HELP "
+            "and HW-NAS-Bench have it, too, or naslib."
+        ),
+    ] = None,
     model: Annotated[
         Path | None, typer.Option(help="ONNX model whose latency PATH, the output of a benchmarking tool, states.")
     ] = None,
@@ -80,6 +87,8 @@ def import_table(
       latcast import models.csv --device 'Pixel 8'
       latcast import pixel.csv --device 'Pixel 8' --space fbnet \\
         --column text=arch --unit s
+      latcast import cells.csv --device pixel3 --space nasbench201 \\
+        --column text=op_indices --order naslib
       latcast import times.json --model net.onnx --device 'Jetson Orin, fp16' \\
         --dim batch=1
     """
@@ -87,7 +96,7 @@ def import_table(
 
     folder = own_database.data_dir() if data_dir is None and database_url is None else None
     fixed = {name: value for name, value in (("target", device), ("space", space)) if value is not None}
-    table = {"columns": parse_pairs(column or [], "--column"), "fixed": fixed, "unit": unit}
+    table = {"columns": parse_pairs(column or [], "--column"), "fixed": fixed, "unit": unit, "order": order}
     with bar(console, DESCRIPTION, BarColumn(), TimeElapsedColumn()) as progress:
         task = progress.add_task("reading", total=None)
 
@@ -146,6 +155,8 @@ def _read(
     from profilers.onnx_graph import GraphLoader
 
     table_kind = kind or detect_format(path, columns=table["columns"])
+    if table_kind != "table" and table.pop("order") is not None:
+        raise InputError("--order is for tables of architectures: other kinds name no cells by indices of their own.")
     if table_kind not in ("table", "models") and (origin or any(table.values())):
         raise InputError(
             "--origin, --column, --unit, --device and --space are for CSV and Parquet tables; tables of the kind "

@@ -90,7 +90,8 @@ def agent(
     First it describes each target to the service by microbenchmarks (ten seconds; again after 30 days). Runs until it
     is interrupted. While the service is away, or a proxy answers in its place, it waits; a result that was not
     acknowledged is kept in the state folder and sent when the service is back. It ends by itself, with exit code 3,
-    only where the service refuses its key or token. One agent at a time uses a state folder.
+    only where the service refuses its key or token. A machine has one agent at a time: another one, with the same state
+    folder or without its key, is refused, unless --device-id makes it a device of its own.
 
     A schedule says when it takes new jobs; what it has begun it finishes, and results go out at any time.
 

@@ -44,7 +44,9 @@ class Mergeable(StrEnum):
 Name = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", help="Its id or hash; of a device also its name, of a target words of device and label."
+        metavar="NAME",
+        help="Its id, or its hash or the beginning of it; of a device also its name, of a target words of device and "
+        "label.",
     ),
 ]
 
@@ -80,8 +82,8 @@ def show(
         str,
         typer.Argument(
             metavar="NAME",
-            help="Its id or hash, of a target also words of device and label; `latcast devices --hidden` and `latcast "
-            "targets --hidden` list them.",
+            help="Its id, its hash or the beginning of it, of a target also words of device and label; `latcast "
+            "devices --hidden` and `latcast targets --hidden` list them.",
         ),
     ],
     server: ServerOption = DEFAULT_SERVER,
@@ -153,4 +155,4 @@ def _shown(done: Mapping[str, Any], name: str) -> str:
     """The name, with what people know it by, or how much went with it."""
     if "label" in done:
         return f"{done['id']} ({done['device_name']}, {done['label']})"
-    return f"{name} ({counted(done['rows'], 'measurement')})" if "rows" in done else name
+    return f"{done.get('graph', name)} ({counted(done['rows'], 'measurement')})" if "rows" in done else name

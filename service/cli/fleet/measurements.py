@@ -37,7 +37,9 @@ TargetName = Annotated[
         "--target", metavar="T", help="What was measured on this target: its id, its beginning, or words of it."
     ),
 ]
-GraphHash = Annotated[str | None, typer.Option("--graph", metavar="HASH", help="What was measured of this graph.")]
+GraphHash = Annotated[
+    str | None, typer.Option("--graph", metavar="HASH", help="What was measured of this graph: its hash or beginning.")
+]
 Since = Annotated[datetime | None, typer.Option(help="Stored at this time or later; of this machine's clock.")]
 Until = Annotated[datetime | None, typer.Option(help="Stored at this time or earlier.")]
 
@@ -71,7 +73,7 @@ def _print(listed: Sequence[Mapping[str, Any]]) -> None:
         say("There are none.", out)
         return
     rows = [
-        (str(one["id"]), one["text"] or (one["graph"] or "")[:13],
+        (str(one["id"]), one["text"] or one["graph"] or "",
          one["failure_stage"] or milliseconds(one["median_ms"]),
          "noisy" if one["noisy"] else "", ago(one["created_unix_s"]))
         for one in listed

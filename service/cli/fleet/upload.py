@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from latcast.schema import InputError
+from latcast.schema import LatcastError
 from service.cli.common import open_client
 from service.cli.fleet.uploads import Uploaded, upload_all
 from service.cli.forecast.network_files import networks_of
@@ -32,7 +32,10 @@ __all__ = ["upload"]
 
 def upload(
     networks: Annotated[
-        list[str] | None, typer.Argument(metavar="NETWORK", help="ONNX files; with --space, architecture texts.")
+        list[str] | None,
+        typer.Argument(
+            metavar="NETWORK", help="ONNX files, or torch modules (net.py:Net); with --space, architecture texts."
+        ),
     ] = None,
     file: FileOption = None,
     space: SpaceOption = None,
@@ -45,12 +48,15 @@ def upload(
 ) -> None:
     """Store networks on the service and print their hashes, by which every other command can name them (--graph).
 
+    The first 8 hexadecimal digits of a hash do, or as many as tell it apart. Through a pipe and in --json it is whole.
+
     Weights are not kept: the same network twice is one graph. Exits with 1 when one could not be read.
 
     \b
     Examples:
       latcast upload model.onnx --shape x=1,3,224,224
       latcast upload encoder.onnx --dim batch=1,8 --dim seq=128
+      latcast predict --graph g1-1c0ffee23a
     """
     asked = networks_of(
         networks or [], file, space=space, graph=False, curve=parse_curve(shape, dim), inputs=input_shape or []
@@ -60,7 +66,7 @@ def upload(
     items = [{**network.described(), **_plain(graph)} for network, graph in zip(asked, uploaded, strict=True)]
     deliver(items, json_out, lambda: _print(asked, uploaded))
     fail_each((one.label, str(graph)) for one, graph in zip(asked, uploaded, strict=True)
-              if isinstance(graph, InputError))  # fmt: skip
+              if isinstance(graph, LatcastError))  # fmt: skip
 
 
 def _print(asked: Sequence[Network], uploaded: Sequence[Uploaded]) -> None:
@@ -73,11 +79,11 @@ def _print(asked: Sequence[Network], uploaded: Sequence[Uploaded]) -> None:
 
 
 def _plain(graph: Uploaded) -> dict[str, Any]:
-    return {"error": {"detail": str(graph)}} if isinstance(graph, InputError) else graph
+    return {"error": {"detail": str(graph)}} if isinstance(graph, LatcastError) else graph
 
 
 def _row(network: Network, graph: Uploaded) -> tuple[str, ...]:
-    if isinstance(graph, InputError):
+    if isinstance(graph, LatcastError):
         return network.label, "error", "", "", ""
     work = macs(graph["macs"], graph.get("unknown_macs_nodes", 0))
     held = parameters(graph.get("parameters", {}), graph["parameter_bytes"])

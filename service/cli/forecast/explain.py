@@ -11,12 +11,14 @@ from latcast.loops.target_names import find_target
 from latcast.schema import InputError
 from service.cli.common import console, open_client
 from service.cli.forecast.explanation_report import print_explanation
-from service.cli.forecast.networks import item_of
+from service.cli.forecast.network_files import networks_of
+from service.cli.forecast.networks import Network
 from service.cli.options import (
     DEFAULT_SERVER,
     DatasetOption,
     DimOption,
     GraphOption,
+    InputOption,
     JsonOption,
     KeyOption,
     ShapeOption,
@@ -24,7 +26,7 @@ from service.cli.options import (
     TargetOption,
 )
 from service.cli.results import deliver
-from service.cli.shapes import Sizes, parse_sizes, refuse_sizes
+from service.cli.shapes import parse_sizes
 from service.cli.tables import output
 
 if TYPE_CHECKING:
@@ -41,7 +43,9 @@ def explain(
     network: Annotated[
         str,
         typer.Argument(
-            metavar="NETWORK", help="An ONNX file; with --space an architecture's text; with --graph a hash."
+            metavar="NETWORK",
+            help="An ONNX file, or a torch module (net.py:Net); with --space an architecture's text; with --graph a "
+            "hash, or its beginning.",
         ),
     ],
     target: TargetOption = None,
@@ -49,6 +53,7 @@ def explain(
     graph: GraphOption = False,
     shape: ShapeOption = None,
     dim: DimOption = None,
+    input_shape: InputOption = None,
     predictor: Annotated[
         str | None,
         typer.Option(help="Kind, a shipped artifact's name, or its file. The house predictor where left out."),
@@ -77,21 +82,22 @@ def explain(
     Examples:
       latcast explain model.onnx --shape x=1,3,224,224
       latcast explain encoder.onnx --dim batch=1 --dim seq=128
+      latcast explain net.py:Net --input 1,3,224,224
       latcast explain model.onnx --target 'onnxruntime fp32 1 optimisation=all'
       latcast explain model.onnx --server http://127.0.0.1:8321 --target 3f0c \\
         --json why.json
     """
     sizes = parse_sizes(shape, dim)
+    if server is not None and predictor is not None:
+        raise InputError("--predictor is for explanations without a service; --server explains its forecasts.")
+    if server is None and graph:
+        raise InputError("--graph names a graph of a service: name the service with --server.")
     with console.status("explaining"):
+        (asked,) = networks_of([network], None, space=space, graph=graph, curve=[sizes], inputs=input_shape or [])
         if server is not None:
-            if predictor is not None:
-                raise InputError("--predictor is for explanations without a service; --server explains its forecasts.")
-            item = item_of(network, space=space, graph=graph, sizes=sizes)
-            explained = _by_service(server, key, target, item, nearest)
-        elif graph:
-            raise InputError("--graph names a graph of a service: name the service with --server.")
+            explained = _by_service(server, key, target, asked.item, nearest)
         else:
-            explained = _by_this_process(network, target, space, sizes, predictor, data, nearest)
+            explained = _by_this_process(asked, target, predictor, data, nearest)
     document = {"model": network if space or graph else Path(network).name, **explained}
     document["measure_with"] = _commands(document["measure_next"], document["target"]["id"], server)
     deliver(document, json_out, lambda: print_explanation(document, kernels=kernels, out=output()))
@@ -122,12 +128,12 @@ def _by_service(
 
 
 def _by_this_process(
-    network: str, wanted: str | None, space: str | None, sizes: Sizes, predictor: str | None, data: Path, nearest: int
+    network: Network, wanted: str | None, predictor: str | None, data: Path, nearest: int
 ) -> dict[str, Any]:
     from service.forecasting.explanation import plain
 
     local = _local_target(wanted, predictor, data)
-    explained = _explained(local, _query(network, space, sizes, local), nearest)
+    explained = _explained(local, _query(network, local), nearest)
     target = {"id": local.target.id, "label": local.target.label, "device": local.device}
     return {"target": target, **plain(explained)}
 
@@ -150,18 +156,17 @@ OWN_MODELS = 4
 """A model of one's own may take so much more than one that somebody sends to a service."""
 
 
-def _query(network: str, space: str | None, sizes: Sizes, local: "LocalTarget") -> "Query":
-    from latcast.onnx_files import read_model
+def _query(network: Network, local: "LocalTarget") -> "Query":
     from predictors.base import Query
     from predictors.features.kernels.table import KERNEL_NAMES
     from predictors.foreign.reader import ForeignReader, read_query
     from profilers.onnx_graph.isolated.pool import MEMORY_BYTES, ForeignModel
     from profilers.search_spaces import get_space
 
-    if space is not None:
-        refuse_sizes(sizes)
-        return Query(target=local.target, architecture=get_space(space).parse(network))
-    model = ForeignModel(content=read_model(network), shapes=sizes.shapes or None, dims=sizes.dims or None)
+    if (content := network.model) is None:
+        architecture = get_space(network.item["space"]).parse(network.item["text"])
+        return Query(target=local.target, architecture=architecture)
+    model = ForeignModel(content=content, shapes=network.sizes.shapes or None, dims=network.sizes.dims or None)
     with ForeignReader(workers=1, memory_bytes=OWN_MODELS * MEMORY_BYTES) as reader:
         return read_query(reader, model, predictor=local.predictor, target=local.target, also=[KERNEL_NAMES])
 

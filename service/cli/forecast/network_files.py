@@ -4,15 +4,16 @@ import csv
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from latcast.onnx_files import declared_inputs, without_weights
-from latcast.schema import InputError
-from service.cli.forecast.modules import is_module_name, module_network
-from service.cli.forecast.networks import ModelFile, Network, network_of
+from latcast.schema import InputError, LatcastError
+from service.cli.forecast.modules import is_module_name, module_inputs, module_onnx
+from service.cli.forecast.networks import ModelFile, Network, expanded, network_of
 from service.cli.shapes import Sizes, refuse_sizes
 from service.cli.sizes_of_files import sizes_of_files
 
@@ -20,7 +21,7 @@ __all__ = ["cells_of", "column_of", "encoding_of", "networks_of", "read_networks
 
 MEMBERS = ("text", "graph", "onnx")
 ALIASES = {
-    "text": ("text", "architecture", "arch", "arch_str", "network", "config"),
+    "text": ("text", "architecture", "arch", "arch_str", "network", "config", "op_indices", "op_idx_list"),
     "space": ("space", "search_space", "searchspace"),
     "name": ("name",),
     "onnx": ("onnx",),
@@ -28,6 +29,28 @@ ALIASES = {
 }
 """Names of columns that are read, by what they are; the first that is there counts."""
 DELIMITERS = ",;\t"
+FOREIGN = {
+    b"PK\3\4": "a ZIP archive or an Excel workbook: save the sheet as CSV UTF-8, or unpack the archive",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save the sheet as CSV UTF-8",
+    b"PAR1": "a Parquet file: `latcast score` reads one, or save it as CSV",
+    b"\x1f\x8b": "packed with gzip: unpack it",
+}
+"""What is given in place of a list, by how it begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """An object of a manifest, or a row of a table.
+
+    Args:
+        where: file and line, for people.
+        members: as they stand there.
+        folder: that paths are relative to.
+    """
+
+    where: str
+    members: Mapping[str, Any]
+    folder: Path
 
 
 def networks_of(
@@ -41,45 +64,29 @@ def networks_of(
 ) -> list[Network]:
     """The networks that a command is given, in order: those of its arguments, then those of lists.
 
+    A file that cannot be read is a network with a `problem`, unless it is all that is given.
+
     Args:
         names: as `network_of` takes them, or torch modules.
         files: lists, as `read_networks` takes them.
         space: search space of texts.
         graph: names are hashes.
         curve: sizes at which files are asked about, as `sizes_of_files` takes them.
-        inputs: shapes of the inputs of torch modules.
+        inputs: shapes of the inputs of torch modules, as `--input` takes them.
 
     Raises:
-        InputError: the only file, a list, or a file of one cannot be read, or a module cannot be exported.
+        InputError: all that is given cannot be read, or a list cannot; names the line.
         typer.BadParameter: nothing is named, or nothing of what sizes are given for.
     """
-    if inputs and not any(map(is_module_name, names)):
-        raise typer.BadParameter("--input is for torch modules (net.py:Net); an ONNX file's sizes go with --shape.")
-    listed: list[Network | ModelFile] = []
-    for name in names:
-        if space is None and not graph and is_module_name(name):
-            listed.append(module_network(name, inputs))
-        else:
-            listed.append(_named(name, space, graph=graph, alone=len(names) == 1 and not files))
-    for file in files or []:
-        listed += _listed(file, space=space, graph=graph)
-    if not listed:
+    entries = [*names, *(entry for file in files or [] for entry in _entries(file))]
+    if not entries:
         raise typer.BadParameter(
             "Name a network: an ONNX file, an architecture's text with --space, or a list with --file."
         )
+    listed = _networks(entries, space, graph=graph, inputs=inputs)
     if not any(isinstance(one, ModelFile) or one.problem for one in listed):
         refuse_sizes(curve[0])
     return _bound(listed, curve)
-
-
-def _named(name: str, space: str | None, *, graph: bool, alone: bool) -> Network | ModelFile:
-    """What a name means; a file that cannot be read is an error, but spoils no other."""
-    try:
-        return network_of(name, space=space, graph=graph)
-    except InputError as error:
-        if alone:
-            raise
-        return Network(name=name, item={}, problem=error)
 
 
 def read_networks(file: str, *, space: str | None, graph: bool, curve: Sequence[Sizes]) -> list[Network]:
@@ -95,9 +102,37 @@ def read_networks(file: str, *, space: str | None, graph: bool, curve: Sequence[
         curve: sizes of files that bring none, as `sizes_of_files` takes them.
 
     Raises:
-        InputError: the file, a model of it or a line cannot be read; names the line.
+        InputError: the file, the only model of it, or a line cannot be read; names the line.
     """
-    return _bound(_listed(file, space=space, graph=graph), curve)
+    return _bound(_networks(_entries(file), space, graph=graph, inputs=()), curve)
+
+
+def _networks(
+    entries: Sequence[str | _Object], space: str | None, *, graph: bool, inputs: Sequence[str]
+) -> list[Network | ModelFile]:
+    """What entries of lists and arguments mean; one that cannot be read spoils no other."""
+    if space is None and not graph:
+        entries = [one for entry in entries for one in (expanded([entry]) if isinstance(entry, str) else [entry])]
+    names = [one for one in entries if isinstance(one, str) and space is None and not graph]
+    shapes = module_inputs(names, inputs)
+    made = [
+        _named(one, space, graph=graph, shapes=shapes) if isinstance(one, str) else _of_object(one, space)
+        for one in entries
+    ]
+    if len(made) == 1 and isinstance(made[0], Network) and made[0].problem is not None:
+        raise made[0].problem
+    return made
+
+
+def _named(name: str, space: str | None, *, graph: bool, shapes: Sequence[tuple[int, ...]]) -> Network | ModelFile:
+    from latcast.items import item
+
+    try:
+        if space is None and not graph and is_module_name(name):
+            return Network(name=name, item=item(onnx=module_onnx(name, shapes)))
+        return network_of(name, space=space, graph=graph)
+    except LatcastError as error:
+        return Network(name=name, item={}, problem=error)
 
 
 def _bound(listed: Sequence[Network | ModelFile], curve: Sequence[Sizes]) -> list[Network]:
@@ -110,15 +145,24 @@ def _bound(listed: Sequence[Network | ModelFile], curve: Sequence[Sizes]) -> lis
     return networks
 
 
-def _listed(file: str, *, space: str | None, graph: bool) -> list[Network | ModelFile]:
+def _entries(file: str) -> list[str | _Object]:
+    """The lines or the objects of a list, at least one.
+
+    Raises:
+        InputError: it cannot be read, has a line that is none, or names no network.
+    """
     text = read_text(file)
-    suffix = Path(file).suffix.lower()
+    suffix, folder = Path(file).suffix.lower(), Path(file).parent
+    entries: list[str | _Object] = []
     if suffix in (".jsonl", ".ndjson", ".json"):
-        return list(_of_objects(_objects(file, text), Path(file), space))
-    if suffix in (".csv", ".tsv"):
-        return list(_of_objects(_rows(file, text), Path(file), space))
-    lines = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
-    return [network_of(line, space=space, graph=graph) for line in lines] or _refuse(file, "names no network")
+        entries += [_Object(where, members, folder) for where, members in _objects(file, text)]
+    elif suffix in (".csv", ".tsv"):
+        entries += [_Object(where, members, folder) for where, members in _rows(file, text)]
+    else:
+        entries += [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
+    if not entries:
+        raise InputError(f"The list {file!r} names no network.")
+    return entries
 
 
 def read_text(file: str) -> str:
@@ -129,11 +173,17 @@ def read_text(file: str) -> str:
     """
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return content.decode(encoding_of(content[:2]))
     except OSError as error:
         raise InputError(f"The list {file!r} cannot be read: {error.strerror}.") from error
+    if kind := next((kind for magic, kind in FOREIGN.items() if content.startswith(magic)), None):
+        raise InputError(f"The list {file!r} is {kind}.")
+    try:
+        text = content.decode(encoding_of(content[:2]))
     except UnicodeDecodeError as error:
         raise InputError(f"The list {file!r} is no text in UTF-8. A model is given without --file.") from error
+    if "\0" in text:
+        raise InputError(f"The list {file!r} is no text. A model is given without --file.")
+    return text
 
 
 def encoding_of(beginning: bytes) -> str:
@@ -177,8 +227,20 @@ def _listed_objects(file: str, text: str) -> Iterator[tuple[str, Any]]:
             return
         except (ValueError, RecursionError) as error:
             raise InputError(f"{file} is no JSON: {error}.") from error
-    lines = text.splitlines()
-    yield from ((f"{file} line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    if len(lines) > 1 and (whole := _only_object(text)) is not None:
+        yield f"{file} line {lines[0][0]}", whole
+        return
+    yield from ((f"{file} line {number}", line) for number, line in lines)
+
+
+def _only_object(text: str) -> dict[str, Any] | None:
+    """The one object that is laid out over several lines; None where each line is an object, or none is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _rows(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -196,34 +258,32 @@ def _rows(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield f"{file} line {number}", {name: value for name, value in row.items() if value}
 
 
-def _of_objects(
-    objects: Iterator[tuple[str, Mapping[str, Any]]], path: Path, space: str | None
-) -> Iterator[Network | ModelFile]:
-    empty = True
-    for where, value in objects:
-        empty = False
-        yield _of_object(where, value, path.parent, space)
-    if empty:
-        _refuse(str(path), "names no network")
-
-
-def _of_object(where: str, value: Mapping[str, Any], folder: Path, space: str | None) -> Network | ModelFile:
+def _of_object(entry: _Object, space: str | None) -> Network | ModelFile:
     from latcast.items import item
 
+    value = entry.members
     members = [member for member in MEMBERS if isinstance(value.get(member), str)]
     if len(members) != 1:
-        raise InputError(f"{where} has to name a network by one of 'onnx', 'text' (with 'space') or 'graph'.")
+        raise InputError(f"{entry.where} has to name a network by one of 'onnx', 'text' (with 'space') or 'graph'.")
     (member,) = members
     name = str(value.get("name") or value[member])
     if member == "onnx":
-        onnx = without_weights(folder / _at_home(value["onnx"]))
-        return ModelFile(name=name, onnx=onnx, sizes=_own_sizes(where, value))
+        return _of_file(entry, name)
     if member == "graph":
         return Network(name=name, item=item(graph=value["graph"]))
     named = value.get("space") or space
     if not named:
-        raise InputError(f"{where} names no search space: give the member or column 'space', or --space.")
+        raise InputError(f"{entry.where} names no search space: give the member or column 'space', or --space.")
     return Network(name=name, item=item(space=str(named), text=value["text"]))
+
+
+def _of_file(entry: _Object, name: str) -> Network | ModelFile:
+    sizes = _own_sizes(entry.where, entry.members)
+    try:
+        onnx = without_weights(entry.folder / _at_home(entry.members["onnx"]))
+    except InputError as error:
+        return Network(name=name, item={}, problem=error)
+    return ModelFile(name=name, onnx=onnx, sizes=sizes)
 
 
 def _at_home(path: str) -> Path:
@@ -241,7 +301,3 @@ def _own_sizes(where: str, value: Mapping[str, Any]) -> list[Sizes]:
         raise InputError(f"{where}: 'dims' has to be an object such as {{\"batch\": 1}}.")
     whole = {name: tuple(sizes) for name, sizes in shapes.items()}
     return [Sizes(shapes=whole, dims=dims)] if whole or dims else []
-
-
-def _refuse(file: str, what: str) -> Any:
-    raise InputError(f"The list {file!r} {what}.")

@@ -1,6 +1,6 @@
 """`latcast profile`: measure one model on this machine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,11 +11,15 @@ import typer
 from latcast.onnx_files import DeclaredInputs, declared_inputs, read_model, write_model
 from latcast.schema import InputError, LatcastError, Measurement, ProfileSettings, to_plain
 from service.cli.common import console, parse_pairs
+from service.cli.forecast.modules import is_module_name, module_inputs, module_onnx
+from service.cli.forecast.networks import NO_SIZES, expanded
+from service.cli.measure.steadiness import steadiness
 from service.cli.options import (
     MAX_SECONDS,
     BackendOption,
     BackendOptionsOption,
     DimOption,
+    InputOption,
     JsonOption,
     ShapeOption,
     SpaceOption,
@@ -44,10 +48,14 @@ AS_GIVEN = "as_given"
 
 def profile(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL", help="ONNX files; with --space, architectures' texts.")
+        list[str],
+        typer.Argument(
+            metavar="MODEL", help="ONNX files, or torch modules (net.py:Net); with --space, architectures' texts."
+        ),
     ],
     shape: ShapeOption = None,
     dim: DimOption = None,
+    input_shape: InputOption = None,
     feeds: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Inputs, instead of generated ones.")] = None,
     space: SpaceOption = None,
     backend: BackendOption = DEFAULTS.backend,
@@ -76,6 +84,7 @@ def profile(
       latcast profile model.onnx --shape image=1,3,224,224 --threads 4
       latcast profile encoder.onnx --dim batch=1 --dim seq=128
       latcast profile a.onnx b.onnx --dim batch=1,2,4,8
+      latcast profile net.py:Net --input 1,3,224,224
       latcast profile model.onnx --feeds inputs.npz --json result.json
       latcast profile model.onnx --option optimisation=basic --kernels 30
       latcast profile --space nasbench201 \\
@@ -92,11 +101,10 @@ def profile(
         kernels=kernels > 0,
     )
     curve = parse_curve(shape, dim)
-    if space is not None:
-        refuse_sizes(curve[0])
-    points = [curve for _ in models] if space else sizes_of_files(curve, [(one, _declared(one)) for one in models])
-    asked = [(model, sizes) for model, fitting in zip(models, points, strict=True) for sizes in fitting]
-    run = partial(_profiled, space=space, feeds=feeds, settings=settings, chosen=precision is not None)
+    models = models if space else expanded(models)
+    inputs = module_inputs([] if space else models, input_shape or [])
+    asked = [(model, sizes) for model, fitting in _points(models, curve, space=space) for sizes in fitting]
+    run = partial(_profiled, space=space, inputs=inputs, feeds=feeds, settings=settings, chosen=precision is not None)
     if len(asked) > 1:
         _profile_all(run, asked, json_out)
         return
@@ -104,6 +112,18 @@ def profile(
     _show(name, device, graph, measurement, kernels=kernels, json_out=json_out)
     if measurement.failure:
         raise LatcastError(_failure(measurement))
+
+
+def _points(
+    models: Sequence[str], curve: Sequence[Sizes], *, space: str | None
+) -> Iterator[tuple[str, Sequence[Sizes]]]:
+    """Each model with the sizes that it is measured at; only those of ONNX files are open."""
+    files = [model for model in models if space is None and not is_module_name(model)]
+    if not files:
+        refuse_sizes(curve[0])
+    points = iter(sizes_of_files(curve, [(file, _declared(file)) for file in files]))
+    for model in models:
+        yield model, next(points) if model in files else [NO_SIZES]
 
 
 def _declared(model: str) -> DeclaredInputs | None:
@@ -114,14 +134,21 @@ def _declared(model: str) -> DeclaredInputs | None:
 
 
 def _profiled(
-    model: str, sizes: Sizes, *, space: str | None, feeds: Path | None, settings: ProfileSettings, chosen: bool
+    model: str,
+    sizes: Sizes,
+    *,
+    space: str | None,
+    inputs: Sequence[tuple[int, ...]],
+    feeds: Path | None,
+    settings: ProfileSettings,
+    chosen: bool,
 ) -> Profiled:
     from profilers.host.private_folder import PrivateFolder
     from profilers.timing.sandbox import no_room
 
     try:
         with PrivateFolder() as folder:
-            content, graph = _model(model, space, sizes, folder)
+            content, graph = _model(model, space, inputs, sizes, folder)
             settings = settings if chosen else _as_named(settings, graph)
             device, measurement = _measure(content, graph, settings, _feeds(feeds, graph))
     except OSError as error:
@@ -170,15 +197,15 @@ def print_rows(rows: Sequence[tuple[str, Measurement]], remarks: Sequence[tuple[
     """Print a row for each measurement that has samples, and the remarks on the models."""
     if not rows:
         return
-    taken = [(name, one.target.label, one.summary, one.noisy) for name, one in rows if one.summary is not None]
+    taken = [(name, one, one.summary) for name, one in rows if one.summary is not None]
     labels = [one.target.label for _, one in rows]
     mixed = [names("target")] if len(set(labels)) > 1 else []
     columns = [names("model"), *mixed, numbers("ms"), numbers("p10 – p90"), numbers("samples"), Column("steadiness")]
     cells = [
-        (name, *([label] if mixed else []), milliseconds(summary.median_ms),
+        (name, *([one.target.label] if mixed else []), milliseconds(summary.median_ms),
          between(summary.p10_ms, summary.p90_ms), f"{summary.samples:,}",
-         "noisy: the machine was busy" if noisy else "steady")
-        for name, label, summary, noisy in taken
+         steadiness("machine", noisy=one.noisy, after=one.after))
+        for name, one, summary in taken
     ]  # fmt: skip
     out = output()
     if not mixed:
@@ -187,14 +214,17 @@ def print_rows(rows: Sequence[tuple[str, Measurement]], remarks: Sequence[tuple[
     say_remarks(remarks, out)
 
 
-def _model(text: str, space: str | None, sizes: Sizes, folder: Path) -> "tuple[bytes | Path, Graph]":
-    """The model with static shapes, a file in the folder where it has weights, and its graph."""
+def _model(
+    text: str, space: str | None, inputs: Sequence[tuple[int, ...]], sizes: Sizes, folder: Path
+) -> "tuple[bytes | Path, Graph]":
+    """The model with static shapes, a file in the folder where it is one with weights, and its graph."""
     from profilers.onnx_graph import GraphLoader, bind_shapes
 
-    content = read_model(text) if space is None else _build(space, text)
+    is_file = space is None and not is_module_name(text)
+    content = read_model(text) if is_file else _build(space, text) if space else module_onnx(text, inputs)
     with GraphLoader() as loader:  # a file that crashes its reader is an error of the file, not the end of the command
         graph = loader.load(content, shapes=sizes.shapes or None, dims=sizes.dims or None)
-    if space is not None:
+    if not is_file:
         return content, graph
     declared = bind_shapes(content, sizes.shapes, dims=sizes.dims) if sizes.shapes or sizes.dims else None
     path = folder / "model.onnx"

@@ -66,9 +66,11 @@ def _latency_rows(measurement: Measurement, summary: Summary) -> Iterator[tuple[
 
 def _steadiness(measurement: Measurement, summary: Summary) -> Text:
     if measurement.after is not None and stopped_by_quota(measurement.after):
-        share = measurement.after.quota_throttled_share
-        return Text(f"noisy: the CPU quota of this container stopped the process in {share:.0%} of its periods; raise "
-                    "the quota (`docker run --cpus`, `CPUQuota=`) and measure again", style="yellow")  # fmt: skip
+        after = measurement.after
+        long = f" for {after.quota_throttled_s:.1f} s" if after.quota_throttled_s else ""
+        return Text("noisy: the CPU quota of this container stopped the process in "
+                    f"{after.quota_throttled_share:.0%} of its periods{long}; raise the quota (`docker run --cpus`, "
+                    "`CPUQuota=`) and measure again", style="yellow")  # fmt: skip
     if measurement.noisy:
         return Text("noisy: the host was busy, or changed its speed, while it was measured; stop other programs and "
                     "measure again", style="yellow")  # fmt: skip

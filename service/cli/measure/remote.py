@@ -7,11 +7,12 @@ import typer
 
 from latcast.items import item
 from latcast.loops.target_names import find_target
-from latcast.schema import InputError, JobState
+from latcast.schema import JobState, LatcastError
 from service.cli.common import console, open_client
 from service.cli.fleet.uploads import Uploaded, upload_all
 from service.cli.forecast.network_files import networks_of
 from service.cli.forecast.networks import Network
+from service.cli.measure.steadiness import steadiness
 from service.cli.options import (
     DEFAULT_SERVER,
     MAX_SECONDS,
@@ -112,7 +113,7 @@ def _submitted(client: "Client", target: str, asked: Sequence[Network], settings
 
 
 def _result(uploaded: Uploaded) -> Result:
-    if isinstance(uploaded, InputError):
+    if isinstance(uploaded, LatcastError):
         return {"error": str(uploaded)}
     told = {"precision": uploaded.get("precision", ""), "remarks": uploaded.get("remarks", [])}
     return {"graph": uploaded["hash"], **told}
@@ -148,6 +149,7 @@ def _outcome(client: "Client", job: Mapping[str, Any]) -> Result:
         "samples": summary.samples,
         "process_spread": summary.process_spread,
         "noisy": measurement.noisy,
+        "steadiness": steadiness("device", noisy=measurement.noisy, after=measurement.after),
     }
 
 
@@ -163,8 +165,7 @@ def _cells(result: Result) -> tuple[str, ...]:
     if "error" in result:
         return "", "", "", "error"
     spread = between(result["p10_ms"], result["p90_ms"])
-    steadiness = "noisy: the device was busy" if result["noisy"] else "steady"
-    return milliseconds(result["latency_ms"]), spread, f"{result['samples']:,}", steadiness
+    return milliseconds(result["latency_ms"]), spread, f"{result['samples']:,}", result["steadiness"]
 
 
 def _print_jobs(results: Sequence[Result]) -> None:

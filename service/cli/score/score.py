@@ -1,6 +1,7 @@
 """`latcast score`: forecasts of any number of architectures, from a file into a file."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -119,10 +120,11 @@ def _score(archs: "ArchitectureList", parts: "Parts", plan: dict[str, Any], exec
                     waiting[number] = table
                     yield _part(archs, number, table)
 
-        for scored in executor.completed(score_part, kept_sources(parts, plan), left()):
-            table = waiting.pop(scored.number)
-            parts.keep(scored.number, _with_columns(table, scored))
-            progress.update(task, advance=len(table))
+        with closing(executor.completed(score_part, kept_sources(parts, plan), left())) as completed:
+            for scored in completed:
+                table = waiting.pop(scored.number)
+                parts.keep(scored.number, _with_columns(table, scored))
+                progress.update(task, advance=len(table))
     return sum(parts.failed(number) for number in range(_count(plan)))
 
 

@@ -63,6 +63,16 @@ def train(
     activate: Annotated[
         bool, typer.Option("--activate", help="Let it answer, and be adapted, as soon as it is trained.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Processes that do its folds and its fit, each with one thread and with rows of its own; no more than "
+            "the worker has cores. On the worker's Ray cluster: tasks at a time.",
+            show_default="LATCAST_TRAINING_WORKERS of the worker",
+        ),
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait until it is trained.")] = True,
     server: ServerOption = DEFAULT_SERVER,
     key: KeyOption = None,
@@ -78,6 +88,7 @@ def train(
       latcast train --kind boosted_trees
       latcast train --kind help --spaces nasbench201 --hyper episodes=500
       latcast train --kind kernel_sum --since 30d --activate
+      latcast train --kind boosted_trees --workers 4
     """
     with open_client(server, key) as client:
         job = client.train(
@@ -92,6 +103,7 @@ def train(
             folds=folds,
             target_folds=target_folds,
             activate=activate,
+            workers=workers,
         )
         if not wait:
             deliver(job, json_out, lambda: echo(job["id"]))

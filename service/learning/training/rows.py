@@ -160,7 +160,7 @@ def families(queries: Sequence[Query]) -> list[str]:
 
 def needs_references(capabilities: Capabilities) -> bool:
     """Whether a predictor may describe devices by their latencies on reference architectures."""
-    return "reference_latency_ms" in capabilities.evidence | capabilities.any_evidence
+    return "reference_latency_ms" in capabilities.evidence | capabilities.any_evidence | capabilities.useful_evidence
 
 
 def with_references(data: LatencyDataset, *, seed: int, necessary: bool = False) -> LatencyDataset:

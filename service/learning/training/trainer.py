@@ -1,8 +1,10 @@
 """One training from frozen rows to an artifact with its card, in parts that are kept as they get done."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from latcast.schema import BackendUnavailableError, InputError, to_plain
@@ -10,6 +12,7 @@ from latcast.schema.counting import counted
 from predictors.base import Capabilities, LatencyDataset, Predictor, Progress
 from predictors.evaluation.checkpoints import Checkpoints
 from predictors.evaluation.cross_validation import Plan, Trained, train
+from predictors.execution import Executor, open_executor
 from predictors.registry import predictor_class
 from service.db.session import Database
 from service.graphs.resolver import Resolver
@@ -25,6 +28,8 @@ ARTIFACT, CARD, SVG, RESULT = "artifact", "card", "calibration.svg", "result"
 DATASET = "dataset"
 READING_SHARE = 0.1
 """Share of the progress that reading graphs takes, about."""
+HOW = ("workers",)
+"""What a payload has that neither chooses rows nor changes what comes of them."""
 NAMED_REASONS = 3
 
 
@@ -36,43 +41,58 @@ class Trainer:
         resolver: reads graphs.
         checkpoints: of the job.
         progress: of the job.
+        fitting: of the job while it fits, where its first words are not to wait behind those of reading graphs; by
+            default the same.
+        executor: opens what does the fits, once they can begin; by default this process.
     """
 
-    def __init__(self, database: Database, resolver: Resolver, checkpoints: Checkpoints, progress: Progress) -> None:
+    def __init__(
+        self,
+        database: Database,
+        resolver: Resolver,
+        checkpoints: Checkpoints,
+        progress: Progress,
+        *,
+        fitting: Progress | None = None,
+        executor: Callable[[], AbstractContextManager[Executor]] | None = None,
+    ) -> None:
         self._database, self._resolver = database, resolver
-        self._checkpoints, self._progress = checkpoints, progress
+        self._checkpoints, self._progress, self._fitting = checkpoints, progress, fitting or progress
+        self._executor = executor or partial(open_executor, workers=1)
 
     def run(self, asked: TrainPayload) -> None:
         """Train, and keep what comes of it under `ARTIFACT`, `CARD`, `SVG` and `RESULT`.
 
         Raises:
             UnknownNameError: nobody registered the kind.
-            BackendUnavailableError: the kind needs a library that is not installed.
+            BackendUnavailableError: the kind, or the executor, needs a library that is not installed.
             InputError: there are no rows, or the kind cannot learn from them.
             MissingEvidenceError: the kind needs evidence that the targets lack.
             LeaseLostError: the job was cancelled, or went on to somebody else.
+            LatcastError: a process or a cluster that did a part of it was lost.
         """
         if self._checkpoints.load(RESULT) is not None:
             return
-        capabilities = kind_class(asked.predictor).capabilities
-        dataset_id = self._frozen(asked, capabilities)
-        data, undescribed, unread = self._read(dataset_id, asked, capabilities)
+        kind_class(asked.predictor)
         plan = Plan(
             kind=asked.predictor,
             hyperparameters=asked.hyperparameters,
             seed=asked.seed,
             folds=asked.folds,
             target_folds=asked.target_folds,
-            groups=groups(data.queries),
-            families=families(data.queries),
         )
-        trained = train(plan, data, progress=self._later, checkpoints=self._checkpoints)
+        capabilities = plan.construct().training_capabilities()
+        dataset_id = self._frozen(asked, capabilities)
+        data, undescribed, unread = self._read(dataset_id, asked, capabilities)
+        plan = replace(plan, groups=groups(data.queries), families=families(data.queries))
+        with self._executor() as executor:
+            trained = train(plan, data, progress=self._later, checkpoints=self._checkpoints, executor=executor)
         with self._database.read() as session:
             facts = data_facts(session, dataset_id, data, unread=unread, undescribed=undescribed)
         self._keep(trained, data, plan, facts)
 
     def _later(self, share: float, what: str) -> None:
-        self._progress(READING_SHARE + (1 - READING_SHARE) * share, what)
+        self._fitting(READING_SHARE + (1 - READING_SHARE) * share, what)
 
     def _frozen(self, asked: TrainPayload, capabilities: Capabilities) -> str:
         """Id of the manifest of the rows, which are chosen once for all who go on with the job."""
@@ -82,7 +102,8 @@ class Trainer:
         with self._database.read() as session:
             ids = choose_rows(session, asked, capabilities)
         with self._database.write.begin() as session:
-            dataset_id = datasets.freeze_dataset(session, ids, chosen_by=to_plain(asked)).id
+            chosen_by = {name: value for name, value in to_plain(asked).items() if name not in HOW}
+            dataset_id = datasets.freeze_dataset(session, ids, chosen_by=chosen_by).id
         self._checkpoints.save(DATASET, dataset_id.encode())
         return dataset_id
 

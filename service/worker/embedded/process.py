@@ -1,11 +1,12 @@
 """A process beside the service, of the same settings, which ends when the service does."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from service.operations.logs import configure_logs
@@ -22,13 +23,26 @@ class BesideService:
     Args:
         module: is run; its `main` calls `run_beside`.
         settings: of the service, handed to the process on its standard input.
+        arguments: of the module's command line.
+        files: numbers of open files that it gets, too.
+        environment: variables besides those of this process.
     """
 
-    def __init__(self, module: str, settings: Settings) -> None:
+    def __init__(
+        self,
+        module: str,
+        settings: Settings,
+        *,
+        arguments: Sequence[str] = (),
+        files: Sequence[int] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", module],
+            [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.PIPE,
             text=True,
+            pass_fds=files,
+            env={**os.environ, **(environment or {})},
             start_new_session=True,  # an interrupt at the terminal is the service's, which ends its processes itself
         )
         self.pid = self._child.pid

@@ -1,4 +1,4 @@
-"""Keeps the processes that work beside the service: one for its own jobs, one more while trainings wait."""
+"""Keeps the processes that work beside the service: those for its own jobs, one more while trainings wait."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +30,10 @@ def processes_beside(settings: Settings) -> Iterator[None]:
     Trainings are left to others where `settings.embedded_worker` is false.
     """
     database = Database(create_engine_for(settings))
-    supervisors = [Supervisor(BACKGROUND, settings, wanted=lambda: True)]
+    # One of them learns from what is measured; the others do jobs alone.
+    others = settings.model_copy(update={"learn_seconds": 0.0})
+    configured = [settings, *[others] * (settings.job_processes - 1)]
+    supervisors = [Supervisor(BACKGROUND, each, wanted=lambda: True) for each in configured]
     if settings.embedded_worker:
         supervisors.append(Supervisor(TRAINING, settings, wanted=lambda: has_training(database)))
     tickers = [Ticker("processes", LOOK_S, each.look) for each in supervisors]
@@ -53,10 +56,18 @@ class Supervisor:
         module: of the process, see `BesideService`.
         settings: of the service.
         wanted: whether there is something to do.
+        start: starts the process; by default as `BesideService` does.
     """
 
-    def __init__(self, module: str, settings: Settings, *, wanted: Callable[[], bool]) -> None:
-        self._module, self._settings, self._wanted = module, settings, wanted
+    def __init__(
+        self,
+        module: str,
+        settings: Settings,
+        *,
+        wanted: Callable[[], bool],
+        start: Callable[[str, Settings], BesideService] | None = None,
+    ) -> None:
+        self._module, self._settings, self._wanted, self._begin = module, settings, wanted, start or BesideService
         self.child: BesideService | None = None
         self._started_at = 0.0
         self._early_ends = 0
@@ -67,7 +78,7 @@ class Supervisor:
             self._note_end(self.child, code)
             self.child = None
         if self.child is None and self._is_time() and self._wanted():
-            self.child, self._started_at = BesideService(self._module, self._settings), time.monotonic()
+            self.child, self._started_at = self._begin(self._module, self._settings), time.monotonic()
             log.debug("a process works beside the service", module=self._module, process=self.child.pid)
         return False
 

@@ -7,10 +7,14 @@ import json
 import os
 import sys
 import threading
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import IO
 
 from latcast.errors import LeaseLostError
 from latcast.schema import LatcastError
+from predictors.execution import Executor, open_executor
+from predictors.execution.executors import cores
 from predictors.foreign.reader import ForeignReader
 from service.db.session import Database, create_engine_for
 from service.graphs.resolver import Resolver
@@ -21,7 +25,7 @@ from service.learning.training.trainer import Trainer
 from service.operations.logs import configure_logs
 from service.settings import Settings
 
-__all__ = ["REFUSED", "main", "train_job"]
+__all__ = ["REFUSED", "executor_of", "main", "train_job"]
 
 REFUSED = 3
 """Exit code where standard output says what is wrong with the job."""
@@ -62,11 +66,24 @@ def train_job(settings: Settings, job_id: str, lease_token: str) -> None:
             payload = parsed(TrainPayload, queue.find(session, job_id))
         resolver = Resolver(database, reader, cache_bytes=settings.cache_bytes)
         checkpoints = JobCheckpoints(database, job_id=job_id, lease_token=lease_token)
-        progress = JobProgress(database, job_id=job_id, lease_token=lease_token)
-        Trainer(database, resolver, checkpoints, progress).run(payload)
+        progress, fitting = (JobProgress(database, job_id=job_id, lease_token=lease_token) for _ in range(2))
+        executor = partial(executor_of, settings, payload)
+        Trainer(database, resolver, checkpoints, progress, fitting=fitting, executor=executor).run(payload)
     finally:
         reader.close()
         database.close()
+
+
+def executor_of(settings: Settings, asked: TrainPayload) -> AbstractContextManager[Executor]:
+    """What does a training's fits: the worker's Ray cluster, where it has one, or so many processes as are asked for.
+
+    Raises:
+        BackendUnavailableError: Ray is not installed, or its cluster cannot be reached.
+    """
+    if settings.ray_address:
+        return open_executor(workers=asked.workers, ray_address=settings.ray_address)
+    workers = settings.training_workers if asked.workers is None else min(asked.workers, cores())
+    return open_executor(workers=workers)
 
 
 if __name__ == "__main__":

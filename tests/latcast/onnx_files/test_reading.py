@@ -219,3 +219,32 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
         read_model(tmp_path / "none.onnx")
     with pytest.raises(InputError, match="Is a directory"):
         read_model(tmp_path)
+
+
+def test_what_is_given_in_place_of_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("encoder.onnx", "decoder.onnx"):
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    reading, writing = os.pipe()
+    os.close(writing)
+    for path, said in {
+        str(tmp_path): r"Is a directory.*Name a file of that folder: decoder\.onnx, encoder\.onnx\.",
+        str(tmp_path / "empty"): "Give an ONNX file, not a folder",
+        "-": r"Save the model to a file first; .*--file -",
+        "*.onx": "No file fits that pattern",
+        f"/dev/fd/{reading}": "is a pipe or a device.*save the model to a file first",
+        "gone.onnx": "Give an ONNX file; an architecture's text goes with the name of its search space",
+    }.items():
+        with pytest.raises(InputError, match=said):
+            without_weights(Path(path))
+    os.close(reading)
+
+
+@pytest.mark.parametrize("weights", [False, True])
+def test_a_whole_path_that_leads_into_the_models_folder_is_followed(tmp_path: Path, weights: bool) -> None:
+    wide = np.zeros((4, 8), np.float32)
+    (tmp_path / "w.bin").write_bytes(wide.tobytes())
+    (tmp_path / "m.onnx").write_bytes(outside(model(wide, outputs=8), str(tmp_path / "w.bin")))
+    whole = read_model(tmp_path / "m.onnx", weights=weights)
+    assert load_graph(whole).hash == load_graph(model(wide, outputs=8).SerializeToString()).hash

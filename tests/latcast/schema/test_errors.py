@@ -1,7 +1,10 @@
 """Errors are one tree, and say what to do."""
 
+import pickle
+
 import pytest
 
+from latcast.errors import LeaseLostError
 from latcast.schema import (
     BackendUnavailableError,
     InputError,
@@ -49,3 +52,33 @@ def test_what_a_caller_caused_is_told_apart_from_what_a_machine_lacks(
 ) -> None:
     assert issubclass(child, parent)
     assert not issubclass(BackendUnavailableError, InputError)
+
+
+def every(cls: type[LatcastError]) -> list[type[LatcastError]]:
+    """The class, and those of the vocabulary and of the service that are below it."""
+    below = [child for child in cls.__subclasses__() if child.__module__ in ("latcast.schema.errors", "latcast.errors")]
+    return [cls, *(found for child in below for found in every(child))]
+
+
+@pytest.mark.parametrize("cls", dict.fromkeys([*every(LatcastError), LeaseLostError]), ids=lambda cls: cls.__name__)
+def test_every_error_crosses_to_another_process(cls: type[LatcastError]) -> None:
+    error = cls.__new__(cls, "It is {broken}.")
+    error.retry_after_s = 3.0  # type: ignore[attr-defined]
+    twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (type(twin), str(twin), twin.retry_after_s) == (cls, "It is {broken}.", 3.0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModelLimitError("nodes", allowed=5, found=9),
+        UnboundDimensionError([("x", 0, "n")], declared={"x": ["n", 3]}),
+        UnknownNameError("search space", "nasbench210", ["nasbench201", "zoo"]),
+        UnsupportedOperatorError(["b.Y", "a.X"]),
+        UnsupportedGraphError("No.", operators=["Y"]),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_an_error_knows_crosses_too(error: LatcastError) -> None:
+    twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (type(twin), str(twin), vars(twin)) == (type(error), str(error), vars(error))

@@ -1,36 +1,23 @@
-"""Parts of a training that are kept, and made again where they are not."""
+"""Parts of a training that are kept, and those that are not there."""
 
 import numpy as np
 
-from predictors.evaluation.checkpoints import NoCheckpoints, kept_arrays
+from predictors.evaluation.checkpoints import NoCheckpoints, keep_arrays, kept_arrays
+from tests.predictors.evaluation.kept import Kept
 
 
-class Kept(dict[str, bytes]):
-    """Checkpoints in memory."""
-
-    def load(self, name: str) -> bytes | None:
-        return self.get(name)
-
-    def save(self, name: str, content: bytes) -> None:
-        self[name] = content
-
-
-def test_arrays_are_made_once() -> None:
-    kept, made = Kept(), []
-
-    def make() -> dict[str, np.ndarray]:
-        made.append(1)
-        return {"x": np.array([1.0, np.nan]), "n": np.arange(3)}
-
-    first, second = (kept_arrays(kept, "fold-0", make) for _ in range(2))
-    assert made == [1]
-    np.testing.assert_array_equal(first["x"], second["x"])
-    assert second["n"].tolist() == [0, 1, 2]
+def test_arrays_come_back_as_they_were_kept() -> None:
+    kept = Kept()
+    assert kept_arrays(kept, "fold-0") is None
+    keep_arrays(kept, "fold-0", {"x": np.array([1.0, np.nan]), "n": np.arange(3), "s": np.array(2.5)})
+    found = kept_arrays(kept, "fold-0")
+    assert found is not None
+    np.testing.assert_array_equal(found["x"], [1.0, np.nan])
+    assert found["n"].tolist() == [0, 1, 2]
+    assert float(found["s"]) == 2.5
 
 
-def test_without_checkpoints_they_are_made_each_time() -> None:
+def test_without_checkpoints_nothing_is_kept() -> None:
     nothing = NoCheckpoints()
-    for value in (1.0, 2.0):
-        made = kept_arrays(nothing, "fold-0", lambda value=value: {"x": np.array([value])})
-        assert made["x"].tolist() == [value]
-    assert nothing.load("fold-0") is None
+    keep_arrays(nothing, "fold-0", {"x": np.ones(1)})
+    assert kept_arrays(nothing, "fold-0") is None

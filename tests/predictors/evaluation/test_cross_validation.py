@@ -13,6 +13,7 @@ from predictors.data.splits import dataset_digest
 from predictors.evaluation.cross_validation import SAMPLES, Plan, cross_validate, train
 from predictors.registry import load_predictor
 from predictors.testing.workload import default_workload
+from tests.predictors.evaluation.kept import Kept
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +24,6 @@ def data() -> LatencyDataset:
 
 def figures(data: LatencyDataset, kind: str = "flops", **options: Any) -> dict[str, Any]:
     return cross_validate(Plan(kind=kind, seed=1, **options), data)[2]
-
-
-class Kept(dict[str, bytes]):
-    """Checkpoints in memory."""
-
-    def load(self, name: str) -> bytes | None:
-        return self.get(name)
-
-    def save(self, name: str, content: bytes) -> None:
-        self[name] = content
 
 
 def test_figures_travel_in_the_artifact(data: LatencyDataset) -> None:

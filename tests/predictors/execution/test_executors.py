@@ -12,7 +12,7 @@ import pytest
 from latcast.schema import InputError, LatcastError
 from predictors.execution import Executor, ProcessExecutor, ThreadExecutor
 from predictors.execution.executors import AHEAD
-from tests.predictors.execution.tasks import added, died, refused
+from tests.predictors.execution.tasks import added, died, refused, refused_beside_one_that_never_ends
 
 ROOT = Path(__file__).parents[3]
 
@@ -50,7 +50,7 @@ def test_tasks_are_taken_as_there_is_room(executor: Executor) -> None:
     for _ in range(10):
         next(results)
     assert taken <= 10 + 2 * AHEAD * executor.slots
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
 
 @pytest.mark.parametrize("executor", [ThreadExecutor(), ThreadExecutor(2), ProcessExecutor(2)])
@@ -76,13 +76,31 @@ if __name__ == "__main__":
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, timeout=120)
     assert done.returncode == -9
-    child = Path(f"/proc/{int(done.stdout)}/stat")
     until = time.monotonic() + 60
-    while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z":
+    while not has_ended(int(done.stdout)):
         assert time.monotonic() < until, "it still runs"
         time.sleep(0.05)
+
+
+def has_ended(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_a_process_that_dies_is_a_sentence() -> None:
     with pytest.raises(LatcastError, match="fewer of them"):
         list(ProcessExecutor(2).completed(died, 0, range(3)))
+
+
+def test_nobody_waits_for_the_others_when_a_task_fails(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(InputError, match="second does not fit"):
+        list(ProcessExecutor(2).completed(refused_beside_one_that_never_ends, str(tmp_path), [0, 1]))
+    assert time.monotonic() - started < 60
+    (sleeping,) = (int(each.name) for each in tmp_path.iterdir())
+    until = time.monotonic() + 10
+    while not has_ended(sleeping):
+        assert time.monotonic() < until, "it still sleeps"
+        time.sleep(0.02)

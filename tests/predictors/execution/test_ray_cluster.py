@@ -12,6 +12,7 @@ from tests.predictors.execution.tasks import added, died, refused
 
 INSTALLED = importlib.util.find_spec("ray") is not None
 with_ray = pytest.mark.skipif(not INSTALLED, reason="ray is not installed: pip install 'latcast[ray]'")
+without_ray = pytest.mark.skipif(INSTALLED, reason="ray is installed")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_a_cluster_that_is_not_there_is_a_sentence() -> None:
         pass
 
 
-@pytest.mark.skipif(INSTALLED, reason="ray is installed")
+@without_ray
 def test_without_ray_a_sentence_says_what_to_install() -> None:
     with pytest.raises(BackendUnavailableError, match=r"latcast\[ray\]"), open_executor(ray_address="local"):
         pass

@@ -7,6 +7,7 @@ import pytest
 
 from latcast.schema import Architecture, Graph, InputError, Target, UnsupportedGraphError
 from predictors.base import Query
+from predictors.features import cells
 from predictors.features.cells import (
     brp_graph,
     cell_architectures,
@@ -99,3 +100,16 @@ def test_only_architectures_of_one_known_space_are_read() -> None:
     for several in ([cell, chain], []):
         with pytest.raises(InputError, match="one search space"):
             space_of(several)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_what_is_kept_of_encodings_is_bounded_in_bytes(space: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chains take some kilobytes each: a bound on their number would be one of hundreds of megabytes."""
+    monkeypatch.setattr(cells, "CACHE_BYTES", 100_000)
+    kept, made = cells._Kept(cells._brp_graph), samples(space, 300)
+    for architecture in made:
+        for array, same in zip(kept(architecture), cells._brp_graph(architecture), strict=True):
+            np.testing.assert_array_equal(array, same)
+    held = sum(array.nbytes for one in set(made) for array in kept.made.get(one) or ())
+    assert 0 < held <= 100_000
+    assert sum(array.nbytes for one in set(made) for array in cells._brp_graph(one)) > 100_000

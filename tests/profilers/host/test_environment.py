@@ -57,22 +57,29 @@ def test_a_host_that_tells_nothing_still_has_a_state(tmp_path: Path) -> None:
     assert state.versions["python"]
 
 
-def quota(root: Path, stopped: int, periods: int, *, folder: str = "sys/fs/cgroup") -> None:
+def quota(root: Path, stopped: int, periods: int, *, folder: str = "sys/fs/cgroup", times: str = "") -> None:
     (root / folder).mkdir(parents=True, exist_ok=True)
-    (root / folder / "cpu.stat").write_text(f"usage_usec 1\nnr_periods {periods}\nnr_throttled {stopped}\n")
+    counts = f"nr_periods {periods}\nnr_throttled {stopped}\n"
+    (root / folder / "cpu.stat").write_text(f"usage_usec 1\n{counts}{times}")
+
+
+def in_groups(root: Path, *lines: str) -> None:
+    (root / "proc/self").mkdir(parents=True, exist_ok=True)
+    (root / "proc/self/cgroup").write_text("".join(f"{line}\n" for line in lines))
 
 
 @pytest.mark.parametrize(
     ("cgroup", "folder"),
     [
-        ("0::/\n", "sys/fs/cgroup"),
-        ("0::/a/b\n", "sys/fs/cgroup/a"),
-        ("1:cpu,cpuacct:/x\n", "sys/fs/cgroup/cpu,cpuacct/x"),
+        ("0::/", "sys/fs/cgroup"),
+        ("0::/a/b", "sys/fs/cgroup/a"),
+        ("1:cpu,cpuacct:/x", "sys/fs/cgroup/cpu,cpuacct/x"),
+        ("1:cpuacct,cpu:/x", "sys/fs/cgroup/cpu/x"),  # the folder has another order of names, and a link
+        ("1:cpu,cpuacct:/docker/c0ffee", "sys/fs/cgroup/cpu,cpuacct"),  # a container sees its own group alone
     ],
 )
 def test_a_quota_counts_since_the_reading_before(tmp_path: Path, cgroup: str, folder: str) -> None:
-    (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/self/cgroup").write_text(cgroup)
+    in_groups(tmp_path, cgroup)
     assert EnvironmentReader(tmp_path).read().quota_throttled_share is None
     quota(tmp_path, 10, 100, folder=folder)
     reader = EnvironmentReader(tmp_path)
@@ -84,3 +91,41 @@ def test_a_quota_counts_since_the_reading_before(tmp_path: Path, cgroup: str, fo
     assert again.quota_throttled_share == 0.0
     assert not stopped_by_quota(again)
     assert not stopped_by_quota(None)
+
+
+@pytest.mark.parametrize(
+    ("folder", "group", "times"),
+    [
+        ("sys/fs/cgroup", "0::/", "throttled_usec {0}500000\n"),  # version 2
+        ("sys/fs/cgroup/cpu,cpuacct", "4:cpu,cpuacct:/", "throttled_time {0}500000000\n"),  # version 1
+    ],
+)
+def test_how_long_a_quota_stopped_us_is_read_in_both_versions(
+    tmp_path: Path, folder: str, group: str, times: str
+) -> None:
+    in_groups(tmp_path, group)
+    quota(tmp_path, 10, 100, folder=folder, times=times.format(1))
+    reader = EnvironmentReader(tmp_path)
+    quota(tmp_path, 70, 169, folder=folder, times=times.format(4))
+    assert reader.read().quota_throttled_s == pytest.approx(3.0)
+    assert reader.read().quota_throttled_s == 0.0
+
+
+def test_of_several_quotas_that_counts_which_stops_us_now(tmp_path: Path) -> None:
+    in_groups(tmp_path, "0::/pod/container")
+    pod, container = "sys/fs/cgroup/pod", "sys/fs/cgroup/pod/container"
+    quota(tmp_path, 90_000, 100_000, folder=pod)  # long ago
+    quota(tmp_path, 0, 100, folder=container)
+    reader = EnvironmentReader(tmp_path)
+    quota(tmp_path, 90_000, 100_010, folder=pod)
+    quota(tmp_path, 8, 110, folder=container, times="throttled_usec 700000\n")
+    state = reader.read()
+    assert (state.quota_throttled_share, state.quota_throttled_s) == (pytest.approx(0.8), pytest.approx(0.7))
+    assert stopped_by_quota(state)
+
+
+def test_a_group_without_a_quota_tells_nothing(tmp_path: Path) -> None:
+    in_groups(tmp_path, "0::/")
+    quota(tmp_path, 0, 0, times="throttled_usec 0\n")
+    state = EnvironmentReader(tmp_path).read()
+    assert (state.quota_throttled_share, state.quota_throttled_s) == (None, None)

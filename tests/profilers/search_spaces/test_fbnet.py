@@ -61,3 +61,26 @@ def test_texts_are_the_tables_own():
     listed = torch.load(Path(root) / "help" / "fbnet" / "metainfo.pt", weights_only=True)["arch"]
     for entry in listed:
         assert SPACE.from_operators(entry["op_idx_list"]).text == "|".join(entry["arch_str"])
+
+
+LISTED = [7, 8, 1, 8, 4, 8, 8, 8, 7, 4, 1, 4, 7, 3, 2, 7, 3, 2, 4, 2, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "written", [str(LISTED), ",".join(map(str, LISTED)), " ".join(map(str, LISTED)), "".join(map(str, LISTED))]
+)
+def test_lists_of_indices_are_read_as_the_tables_have_them(written):
+    assert SPACE.parse(written) == SPACE.from_operators(LISTED)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (str(LISTED[1:]), "it lists 21 indices instead of 22"),
+        (str([9, *LISTED[1:]]), r"the index 9 is none of the 9 blocks, 0 \(k3_e1\) to 8 \(skip\)"),
+        ("0,3,x", "found '0,3,x' instead of a block"),
+    ],
+)
+def test_lists_that_are_no_architecture_are_refused_with_the_reason(text, said):
+    with pytest.raises(InvalidArchitectureError, match=said):
+        SPACE.parse(text)

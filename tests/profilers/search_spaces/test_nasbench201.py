@@ -1,12 +1,16 @@
 """NAS-Bench-201's space: the conformance suite, and the published figures."""
 
 import os
+import re
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import integers
 
 from latcast.schema import InvalidArchitectureError
 from profilers.onnx_graph import load_graph, refill_weights
@@ -121,3 +125,64 @@ def test_texts_are_the_benchmarks_own():
     torch = pytest.importorskip("torch", reason="reading the tables needs torch")
     official = torch.load(Path(root) / "help" / "nasbench201" / "str_arch2idx.pt", weights_only=True)
     assert set(official) == set(SPACE.all())
+
+
+OPERATORS_OF_NASLIB = ["skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3"]
+EDGES_OF_NASLIB = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+WRITTEN = ["4,0,3,1,4,3", "[4 0 3 1 4 3]", "(4, 0, 3, 1, 4, 3)", "403143"]
+OWN = "|avg_pool_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+NASLIBS = "|avg_pool_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_1x1~2|"
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_indices_are_read_in_the_order_that_is_named(written):
+    assert SPACE.parse(f"nasbench201:{written}").text == SPACE.parse(f"NAS-Bench-201: {written}").text == OWN
+    assert SPACE.parse(f"naslib:{written}").text == SPACE.parse(f"NASLib: {written}").text == NASLIBS
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_indices_that_may_mean_two_cells_are_refused_with_both(written):
+    with pytest.raises(InvalidArchitectureError) as caught:
+        SPACE.parse(written)
+    said = str(caught.value)
+    for part in (OWN, NASLIBS, "'nasbench201:4,0,3,1,4,3' or 'naslib:4,0,3,1,4,3'", "HELP", "NAS-Bench-Suite-Zero",
+                 ", ".join(OPERATORS), ", ".join(OPERATORS_OF_NASLIB)):  # fmt: skip
+        assert part in said
+
+
+def test_indices_that_mean_one_cell_however_they_are_read_need_no_order():
+    assert SPACE.parse("444444").text == SPACE.parse("[4, 4, 4, 4, 4, 4]").text == SPACE.at(15624).text
+    alike = [text for text in map("".join, product("01234", repeat=6)) if one_cell(text)]
+    assert alike == ["440144", "441044", "442344", "443244", "444444"]
+
+
+def one_cell(text):
+    try:
+        return SPACE.parse(text)
+    except InvalidArchitectureError:
+        return None
+
+
+@settings(max_examples=50)
+@given(index=integers(0, 15624))
+def test_every_cell_is_had_back_from_its_indices_in_either_order(index):
+    operators = dict(zip(EDGES, SPACE.encode(SPACE.at(index))["operators"].tolist(), strict=True))
+    own = "".join(str(operators[edge]) for edge in EDGES)
+    theirs = [OPERATORS_OF_NASLIB.index(OPERATORS[operators[edge]]) for edge in EDGES_OF_NASLIB]
+    assert SPACE.parse(f"nasbench201:{own}") == SPACE.parse(f"naslib:{theirs}") == SPACE.at(index)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("3143", "it lists 4 indices instead of 6; spreadsheets drop zeros at the beginning"),
+        ("4", "it lists 1 index instead of 6"),
+        ("naslib:4,0,3,1,4,3,0", "it lists 7 indices instead of 6"),
+        ("403145", "the index 5 is none of the 5 operators, 0 to 4"),
+        ("darts:403143", "the order of indices is 'darts' rather than nasbench201: or naslib:"),
+        ("naslib:" + FULL, "'|' is missing"),
+    ],
+)
+def test_indices_that_are_no_cell_are_refused_with_the_reason(text, said):
+    with pytest.raises(InvalidArchitectureError, match=re.escape(said)):
+        SPACE.parse(text)

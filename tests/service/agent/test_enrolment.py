@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from latcast.schema import InputError, UnknownNameError
+from latcast.errors import ConflictError
+from latcast.schema import Device, InputError, Target, UnknownNameError
 from profilers.host.device import describe_device
-from service.agent.enrolment import offered_targets, read_key, state_folder, write_key
+from service.agent.enrolment import enrol, offered_targets, read_key, state_folder, write_key
 from tests.profilers.host.test_private_files import FOREIGN
+from tests.service import helpers
+from tests.service.helpers import World
 
 DEVICE = replace(describe_device(), logical_cores=4)
 
@@ -102,3 +105,21 @@ def test_a_user_without_a_home_is_told_to_name_a_folder(monkeypatch: pytest.Monk
     monkeypatch.setattr(Path, "expanduser", nowhere)
     with pytest.raises(InputError, match=r"~/here: name a folder with --state, or set HOME"):
         state_folder(Path("~/here"), "http://service", DEVICE)
+
+
+def test_agents_of_one_machine_with_other_homes_are_never_taken_for_one(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.agent.enrolment.Client", lambda _server, key: world.client_with(key))
+
+    def join(home: str, device: Device = helpers.DEVICE, target: Target = helpers.TARGET) -> str:
+        folder = state_folder(tmp_path / home, "http://service", device)
+        return enrol("http://service", device, [target], token=None, folder=folder, say=print)
+
+    first = join("a")
+    assert world.client_with(first).lease(wait_s=0) is None
+    with pytest.raises(ConflictError, match=r"is there already.*another HOME has another one.*--device-id NAME"):
+        join("b")
+    assert join("a") == first
+    join("b", replace(helpers.DEVICE, fingerprint="its own"), replace(helpers.TARGET, device="its own"))
+    assert len(world.client.devices()) == 2

@@ -211,7 +211,8 @@ TABLES: dict[str, Printer] = {
         remote,
         lambda: remote._print(
             [Network(name=NAME, item={}), Network(name=NODE, item={})],
-            [{"latency_ms": 12345.678, "p10_ms": 11111.1, "p90_ms": 22222.2, "samples": 1500, "noisy": True},
+            [{"latency_ms": 12345.678, "p10_ms": 11111.1, "p90_ms": 22222.2, "samples": 1500,
+              "noisy": True, "steadiness": "noisy: the device was busy"},
              {"error": {}}], target=LISTED),
     ),
     "profile, several": on_output(profile, lambda: profile.print_rows([(NAME, MEASURED), ("m.onnx", MEASURED)])),
@@ -301,13 +302,18 @@ def words(text: str) -> Counter[str]:
     return Counter(text.split())
 
 
+def begun(text: str) -> str:
+    """The text with hashes of graphs as far as they are shown where there is little room: by these they are found."""
+    return re.sub(r"(g1-[0-9a-f]{10})[0-9a-f]{54}", r"\1", text)
+
+
 @pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
 @pytest.mark.parametrize("name", TABLES)
 def test_nothing_is_lost_at_80_columns(name: str, terminal: bool) -> None:
     narrow = printed(TABLES[name], WIDTH, terminal=terminal)
     wide = printed(TABLES[name], UNLIMITED)
     assert [line for line in narrow.splitlines() if len(line) > WIDTH and len(line.split()) > 1] == []
-    assert words(narrow) == words(wide)
+    assert words(begun(narrow)) == words(begun(wide))
     assert not [line for line in (*narrow.splitlines(), *wide.splitlines()) if not line.isprintable()]
 
 

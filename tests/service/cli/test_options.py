@@ -15,7 +15,7 @@ SHARED = {
 }  # fmt: skip
 OTHERWISE = {
     ("bench nas", "--json"), ("bench onnx", "--json"), ("explain", "--server"),
-    ("adapt", "--graph"), ("bench nas", "--target"), ("bench serve", "--database-url"),
+    ("adapt", "--graph"), ("adapt", "--target"), ("bench nas", "--target"), ("bench serve", "--database-url"),
     *((f"measurements {verb}", option) for verb in ("list", "hide", "show") for option in ("--target", "--graph")),
 }  # fmt: skip
 """Where an option of that name means something else, and says so."""

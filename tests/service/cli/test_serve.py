@@ -28,9 +28,10 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, An
     calls: list[dict[str, Any]] = []
     monkeypatch.setattr(
         "service.api.door.connections.serve_http",
-        lambda app, settings: calls.append({"app": app.settings, "host": settings.host, "port": settings.port}),
+        lambda app, settings, **_: calls.append({"app": app.settings, "host": settings.host, "port": settings.port}),
     )
-    parts = SimpleNamespace(reader=SimpleNamespace(start_one=lambda: None))
+    identities = SimpleNamespace(is_agents=lambda _key: False)
+    parts = SimpleNamespace(reader=SimpleNamespace(start_one=lambda: None), identities=identities)
     monkeypatch.setattr(
         "service.app.create_app",
         lambda settings, **_: SimpleNamespace(settings=settings, state=SimpleNamespace(parts=parts)),

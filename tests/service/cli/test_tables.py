@@ -187,3 +187,37 @@ def test_a_long_name_gives_way_in_its_middle(name: str, length: int) -> None:
         assert name.startswith(head)
         assert name.endswith(tail)
         assert abs(len(head) - len(tail)) <= 1
+
+
+GRAPHS = [f"g1-{digits.ljust(64, '0')}" for digits in ("3f0c9a12ab", "3f0c9a12cd", "99e5b1437a")]
+STORED = [names("network"), Column("graph"), numbers("nodes"), numbers("MACs"), prose("parameters")]
+
+
+def stored(graphs: list[str]) -> list[tuple[object, ...]]:
+    return [(f"net{place}.onnx", graph, "1,234", "1.44 G", "1.44 M float32: 5.5 MiB")
+            for place, graph in enumerate(graphs)]  # fmt: skip
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_hashes_of_graphs_are_shown_by_their_beginnings_where_the_table_is_too_wide(terminal: bool) -> None:
+    lines = printed(80, STORED, stored(GRAPHS), terminal=terminal).splitlines()
+    assert [line.split()[1] for line in lines[1:]] == [graph[:13] for graph in GRAPHS]
+    assert len(lines) == 4, "a line for each network"
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("width", [160, UNLIMITED])
+def test_hashes_are_whole_where_there_is_room_and_through_a_pipe(width: int) -> None:
+    assert [line.split()[1] for line in printed(width, STORED, stored(GRAPHS)).splitlines()[1:]] == GRAPHS
+
+
+def test_beginnings_of_hashes_are_long_enough_to_tell_them_apart() -> None:
+    graphs = [GRAPHS[0], f"{GRAPHS[0][:17]}f{GRAPHS[0][18:]}", GRAPHS[0]]
+    lines = printed(80, STORED, stored(graphs)).splitlines()
+    assert [line.split()[1] for line in lines[1:]] == [graph[:18] for graph in graphs]
+
+
+def test_only_whole_hashes_are_shortened() -> None:
+    texts = [f"{GRAPHS[0]}.onnx", GRAPHS[0][:-1], f"of/{GRAPHS[0]}"]
+    shown = printed(40, [names("network"), numbers("ms")], [(text, "1.0") for text in texts])
+    assert all(text in shown for text in texts)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from latcast.client import Client
-from latcast.errors import ConflictError
+from latcast.errors import AuthenticationError, ConflictError
 from service.db import tables
 from service.db.records import device_id
 from service.fleet.presence import presence_of, unmeasurable
@@ -97,11 +97,17 @@ def test_heartbeats_are_noticed(world: World) -> None:
     assert target(world) == (True, True)
 
 
-def test_a_second_agent_of_a_machine_renames_nothing_while_the_first_is_there(world: World) -> None:
+def test_a_second_agent_of_a_machine_is_refused_while_the_first_is_there(world: World) -> None:
     first = world.agent()
     first.lease(wait_s=0)
-    for device, targets in ((replace(DEVICE, name="renamed"), [TARGET]), (DEVICE, [OTHER_TARGET])):
-        with pytest.raises(ConflictError, match="is there already, which calls it 'bench'"):
+    for device, targets in (
+        (DEVICE, [TARGET]),  # as from another home, with another state folder
+        (replace(DEVICE, name="renamed"), [TARGET]),
+        (DEVICE, [OTHER_TARGET]),
+    ):
+        with pytest.raises(
+            ConflictError, match=r"is there already, which calls it 'bench' .*--state.*--device-id NAME"
+        ):
             world.client.register(device, targets)
     assert [one["device"]["name"] for one in world.client.devices()] == ["bench"]
     first.register(replace(DEVICE, name="renamed"), [TARGET, OTHER_TARGET])  # its own life, started anew
@@ -109,3 +115,25 @@ def test_a_second_agent_of_a_machine_renames_nothing_while_the_first_is_there(wo
     seen(world, 1000.0)
     world.client.register(DEVICE, [TARGET])  # the first is gone
     assert [one["device"]["name"] for one in world.client.devices()] == ["bench"]
+
+
+def test_a_second_agent_with_an_id_of_its_own_is_another_device(world: World) -> None:
+    world.agent().lease(wait_s=0)
+    other = replace(TARGET, device="machine-1 again")
+    world.client.register(replace(DEVICE, fingerprint="machine-1 again"), [other])
+    assert len(world.client.devices()) == 2
+
+
+def test_of_two_agents_that_register_at_a_time_the_first_is_told_that_its_key_ended(world: World) -> None:
+    first, second = (world.client_with(world.client.register(DEVICE, [TARGET])["agent_key"]) for _ in range(2))
+    assert second.lease(wait_s=0) is None
+    with pytest.raises(AuthenticationError, match="revoked"):
+        first.lease(wait_s=0)
+
+
+def test_a_registration_whose_answer_got_lost_is_made_again(world: World) -> None:
+    world.agent()
+    seen(world, 1000.0)
+    world.client.register(DEVICE, [TARGET])  # by the agent of today, which never hears of it
+    key = world.client.register(DEVICE, [TARGET])["agent_key"]
+    assert world.client_with(key).lease(wait_s=0) is None

@@ -13,6 +13,7 @@ from profilers.onnx_graph import load_graph, strip_weights
 from profilers.onnx_graph.isolated.model_file import ModelFile
 from service.db.session import Database
 from service.graphs import store
+from service.graphs.names import find_hash
 from tests.service.helpers import CELL, DirectReader, World, add_row, model
 
 TEXT = Architecture(space="nasbench201", text=CELL)
@@ -45,9 +46,10 @@ def test_a_text_is_stored_with_its_graph(database: Database) -> None:
     with database.read() as session:
         assert store.architectures_of(session, [prepared.hash, "g1-none"]) == {prepared.hash: TEXT}
         row = store.find(session, prepared.hash)
-        assert load_graph(store.model_bytes(row)).hash == store.find_hash(session, prepared.hash) == prepared.hash
+        assert load_graph(store.model_bytes(row)).hash == find_hash(session, prepared.hash) == prepared.hash
+        assert store.find(session, prepared.hash[:12]) is row
         with pytest.raises(NotFoundError, match="upload its model first"):
-            store.find_hash(session, "g1-none")
+            find_hash(session, "g1-none")
 
 
 def test_texts_that_are_none_are_refused() -> None:

@@ -27,6 +27,7 @@ from service.fleet.access import Principal
 from service.graphs import store
 from service.jobs import queue, reports
 from service.jobs.payloads import AdaptPayload, ProfilePayload
+from service.jobs.reports import Report
 from service.settings import Settings
 from tests.service.helpers import DEVICE, TARGET, DirectReader, measurement, model, run_sql
 
@@ -82,6 +83,14 @@ class Job:
         return (
             self.leases[-1] is lease and not self.is_finished and lease.outcome in (None, LeaseOutcome.EXPIRED)
         )  # fmt: skip
+
+    def was_given_up_with(self, lease: Lease) -> bool:
+        """Whether the job failed because this lease, the last one, ran out."""
+        return self.leases[-1] is lease and self.state == JobState.FAILED and lease.outcome == LeaseOutcome.EXPIRED
+
+    def takes_results_of(self, lease: Lease) -> bool:
+        """A result is taken again, and after the job was given up, too."""
+        return lease.outcome == LeaseOutcome.DONE or self.takes_reports_of(lease) or self.was_given_up_with(lease)
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -186,16 +195,39 @@ class QueueMachine(RuleBasedStateMachine):
         if job.kind != JobKind.PROFILE:
             self._complete(lease)
             return
-        again = lease.outcome == LeaseOutcome.DONE
-        takes = again or job.takes_reports_of(lease)
-        with self._refused_unless(takes, lease), self.database.write.begin() as session:
+        with self._refused_unless(job.takes_results_of(lease), lease), self.database.write.begin() as session:
             device_id = self._calls(session, lease.worker).device_id
             receipt = reports.take_measurement(
                 session, job_id=job.id, lease_token=lease.token, measurement=measurement(GRAPH.hash),
                 device_id=device_id,
             )  # fmt: skip
-            assert not again or receipt.measurement_id == lease.row
-            lease.row, lease.outcome, job.state = receipt.measurement_id, LeaseOutcome.DONE, JobState.DONE
+            self._note_result(lease, receipt)
+
+    def _note_result(self, lease: Lease, receipt: queue.Receipt) -> None:
+        assert lease.row in (None, receipt.measurement_id), "a repeat is answered as the first was"
+        lease.row = receipt.measurement_id
+        if not lease.job.was_given_up_with(lease):
+            lease.outcome, lease.job.state = LeaseOutcome.DONE, JobState.DONE
+
+    @precondition(lambda self: self.leases)
+    @rule(several=st.lists(ANY, min_size=2, max_size=4))
+    def report_together(self, several: list[int]) -> None:
+        """Each is answered as it would be alone, and those that are refused take nothing from the others."""
+        leases = {lease.token: lease for lease in map(self._lease, several) if lease.job.kind == JobKind.PROFILE}
+        takes = [lease.job.takes_results_of(lease) for lease in leases.values()]
+        sent = [
+            Report(job_id=lease.job.id, lease_token=lease.token, outcome=measurement(GRAPH.hash),
+                   device_id=self.callers[lease.worker].device_id)
+            for lease in leases.values()
+        ]  # fmt: skip
+        with self.database.write.begin() as session:
+            answers = reports.take(session, sent)
+        for lease, taken, answer in zip(leases.values(), takes, answers, strict=True):
+            if taken:
+                assert isinstance(answer, queue.Receipt)
+                self._note_result(lease, answer)
+            else:
+                assert isinstance(answer, LeaseLostError)
 
     def _complete(self, lease: Lease) -> None:
         again = lease.outcome == LeaseOutcome.DONE

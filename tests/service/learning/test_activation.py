@@ -1,9 +1,16 @@
 """What is made answers alone for its target, and only the last few are kept, over both databases."""
 
-import pytest
-from sqlalchemy import select
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any
 
+import pytest
+from sqlalchemy import Connection, event, select
+
+from predictors.artifact import Artifact
 from service.db import tables
+from service.db.session import READ_ONLY
+from service.learning import activation
 from tests.service.learning.test_adaptation import AdaptingWorld, adapted, base, world
 
 __all__ = ["base", "world"]
@@ -20,3 +27,34 @@ def test_the_last_five_artifacts_of_a_target_are_kept(world: AdaptingWorld) -> N
     assert digests == {row.artifact_digest for row in kept} | bases
     assert len(digests) == len(bases) + 5
     assert [row.active for row in kept] == [False] * 4 + [True]
+
+
+def test_what_takes_long_is_done_before_the_transaction(world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of SQLite takes one writer at a time: what agents report would wait for it."""
+    writing: set[int] = set()  # threads in a transaction that writes
+    packing: list[bool] = []
+    to_bytes, difference = Artifact.to_bytes, activation.difference
+
+    def noted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            packing.append(get_ident() in writing)
+            return function(*arguments)
+
+        return call
+
+    def begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get(READ_ONLY, False):
+            writing.add(get_ident())
+
+    event.listen(world.database.engine, "begin", begin)
+    for end in ("commit", "rollback"):
+        event.listen(world.database.engine, end, lambda _connection: writing.discard(get_ident()))
+    monkeypatch.setattr(Artifact, "to_bytes", noted(to_bytes))
+    monkeypatch.setattr(activation, "difference", noted(difference))
+    adapted(world)
+    assert packing.count(False) >= 2
+    assert True not in packing
+    with world.database.write.begin() as session:
+        session.execute(select(1))
+        Artifact(kind="flops", hyperparameters={}, arrays={}).to_bytes()
+    assert packing[-1], "what is done in a transaction is seen"

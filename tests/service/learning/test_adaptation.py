@@ -26,7 +26,7 @@ from service.jobs import queue
 from service.learning import adaptation, datasets
 from service.learning.artifacts import put_artifact
 from service.settings import Settings
-from tests.service.helpers import CELL, DEVICE, TARGET, DirectReader, World, measurement, model
+from tests.service.helpers import CELL, TARGET, DirectReader, World, measurement, model
 
 SAMPLES = 4
 
@@ -376,7 +376,7 @@ def test_all_of_a_pool_is_measured_again_where_nothing_in_it_is_new(world: Adapt
 
 def test_quality_marks_the_support_set(world: AdaptingWorld) -> None:
     adapted(world)
-    agent = world.client_with(world.client.register(DEVICE, [TARGET])["agent_key"])
+    agent = world.agent()
     world.client.profile(TARGET.id, architectures=[("nasbench201", CELL)])
     world.work(agent)
     pairs = world.client.quality(TARGET.id)

@@ -112,3 +112,43 @@ def test_an_adaptation_measures_the_references_that_are_missing_and_answers_say_
     pinned = world.client.predict(NEW, [{"graph": new}], predictor="help")[0]
     assert (pinned["predictor"], pinned["descriptor"]) == (predictor, "reference_latency_ms")
     assert pinned["latency_ms"] > 0
+
+
+def test_contenders_measure_the_references_of_one_of_them_and_do_without_where_samples_are_few(world: World) -> None:
+    world.client.activate_predictor(trained(world))
+    agent = world.agent((TARGET, OTHER_TARGET))
+    few = world.client.adapt(NEW, samples=4, sampler="random", pool={"space": "zoo"})
+    assert world.step()
+    first = work(agent, OTHER_TARGET, speed=3.0)
+    assert len(first) == 4
+    assert world.step()
+    assert world.client.job(few["id"])["state"] == "done", json.dumps(world.client.job(few["id"]))
+    names = set(references(world))
+    missing = names - set(first)
+    job = world.client.adapt(NEW, samples=11, sampler="random", pool={"space": "zoo"})
+    assert world.step()
+    measured = work(agent, OTHER_TARGET, speed=3.0)
+    assert missing <= set(measured)
+    assert len(measured) == 11
+    assert world.step()
+    done = world.client.job(job["id"])
+    assert done["state"] == "done", json.dumps(done)
+    standings = {one["kind"]: one for one in done["result"]["contenders"]}
+    assert set(standings) == {"help", "universal"}
+    assert standings["help"]["refused"] == ""
+    assert standings["help"]["adapt_ms"] > 0
+
+
+def test_one_that_is_asked_for_by_name_needs_its_references(world: World) -> None:
+    trained(world)
+    agent = world.agent((TARGET, OTHER_TARGET))
+    refused = world.client.adapt(NEW, samples=4, pool={"space": "zoo"}, predictor="help")
+    assert world.step()
+    assert "measures 10 references: ask for so many samples" in world.client.job(refused["id"])["result"]["error"]
+    world.client.profile(NEW, graphs=references(world)[:7])
+    assert len(work(agent, OTHER_TARGET, speed=3.0)) == 7
+    job = world.client.adapt(NEW, samples=4, sampler="random", pool={"space": "zoo"}, predictor="help")
+    assert world.step()
+    assert set(references(world)[7:]) <= set(work(agent, OTHER_TARGET, speed=3.0))
+    assert world.step()
+    assert world.client.job(job["id"])["state"] == "done", "only those that are missing count against the samples"

@@ -4,6 +4,11 @@ import numpy as np
 import pytest
 
 from latcast.schema import InputError, Target
+from predictors.base import LatencyDataset, Query
+from predictors.features.references import reference_key
+from predictors.kinds.lookup_table import LookupTablePredictor
+from predictors.kinds.stack import StackPredictor
+from predictors.kinds.stack.contest import Contender
 from predictors.registry import pretrained
 from profilers.search_spaces import get_space
 from service.db import records, tables
@@ -92,3 +97,35 @@ def test_what_is_adapted_says_which_rows_it_was_adapted_to(database: Database, r
     rows = fill(database, cells(8))
     served = adapted_to(database, resolver, TARGET, BASE, [row.id for row in rows])
     assert (served.id, served.adapted, served.support) == ("cells", True, tuple(row.id for row in rows))
+
+
+class Describing(LookupTablePredictor):
+    """A table that asks for cells by which it describes a device."""
+
+    keys: tuple[str, ...] = ()
+
+    def references(self) -> tuple[str, ...]:
+        return self.keys
+
+
+@pytest.mark.parametrize(("samples", "asked"), [(8, 3), (3, 3), (2, 0)])
+def test_a_stack_takes_the_references_of_a_contender_while_there_is_room(
+    database: Database, resolver: Resolver, samples: int, asked: int
+) -> None:
+    rows = fill(database, texts := cells(40))
+    describing = Describing()
+    describing.keys = tuple(reference_key(SPACE.parse(texts[place])) for place in (4, 20, 31))
+    queries = [Query(target=TARGET, architecture=SPACE.parse(text)) for text in texts]
+    describing.fit(LatencyDataset(queries=queries, latency_ms=np.arange(1.0, 41.0)))
+    contenders = [Contender(name="cells", predictor=BASE.predictor), Contender(name="table", predictor=describing)]
+    stack = StoredPredictor(id="cells", predictor=StackPredictor.of(contenders))
+
+    def choose(base: StoredPredictor) -> list[int]:
+        return choose_support(database, resolver, rows, base, SPACE.name, samples=samples, sampler="variance")
+
+    chosen = choose(stack)
+    names = {row.id: reference_key(SPACE.parse(row.name)) for row in rows}
+    assert len(set(chosen)) == samples
+    assert len({names[row] for row in chosen} & set(describing.keys)) >= asked
+    if not asked:
+        assert chosen == choose(BASE), "the sampler chooses as it does where nobody asks for references"

@@ -1,6 +1,11 @@
 """What Prometheus reads: calls, forecasts and the queue."""
 
-from service.operations.metrics import Metrics
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from service.operations.metrics import MULTIPROCESS, Metrics
 from tests.service.helpers import TARGET, World
 
 
@@ -30,3 +35,25 @@ def test_gauges_are_what_is_handed_in() -> None:
     said = Metrics().render(gauges)
     assert b'latcast_things{state="good"} 2.0' in said
     assert b"latcast_age 1.5" in said
+
+
+def test_what_another_process_counted_is_added_to_ones_own(tmp_path: Path) -> None:
+    counting = (
+        "from service.operations.metrics import Metrics\n"
+        "metrics = Metrics()\n"
+        "metrics.observe_call('POST', '/jobs/lease', 200, 0.3)\n"
+        "metrics.observe_call('POST', '/devices/register', 200, 0.3)\n"
+    )
+    environment = {**os.environ, MULTIPROCESS: str(tmp_path)}
+    subprocess.run([sys.executable, "-c", counting], env=environment, check=True)
+    own = Metrics(others=tmp_path)
+    for _ in range(2):
+        own.observe_call("POST", "/jobs/lease", 200, 20.0)
+    own.observe_call("GET", "/targets", 200, 0.3)
+    said = own.render({}).decode().splitlines()
+    for route, method, count in (("/jobs/lease", "POST", 3), ("/devices/register", "POST", 1), ("/targets", "GET", 1)):
+        labels = f'method="{method}",route="{route}"'
+        assert f'latcast_calls_total{{{labels},status="200"}} {count}.0' in said
+        assert f"latcast_call_seconds_count{{{labels}}} {count}.0" in said
+    assert 'latcast_call_seconds_bucket{le="0.5",method="POST",route="/jobs/lease"} 1.0' in said
+    assert len([line for line in said if line.startswith("# TYPE latcast_calls_total")]) == 1

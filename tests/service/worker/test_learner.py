@@ -1,8 +1,11 @@
 """What is measured is scored and learnt from at once, without a job, over both databases."""
 
+from threading import get_ident
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from latcast.schema import Graph
 from profilers.onnx_graph import load_graph
@@ -178,3 +181,67 @@ def test_what_is_hidden_is_unlearnt_and_comes_back(world: AdaptingWorld) -> None
         show(session, RowChoice(ids=all_three.support[:1]))
     learning.look()
     assert [row.support for row in adaptations(world) if row.active] == [all_three.support]
+
+
+def test_rows_that_come_together_are_learnt_in_as_many_transactions_as_one(world: AdaptingWorld) -> None:
+    """One for their scores, one for the adaptation, and one more once it is judged."""
+    adapted(world)
+    learning = learner_of(world)
+    commits: list[int] = []  # threads: those of the application look at the database, too
+    event.listen(world.database.engine, "commit", lambda _connection: commits.append(get_ident()))
+    for seed, count in ((20, 1), (21, 4)):
+        measure(world, texts(seed, count))
+        commits.clear()
+        learning.look()
+        assert 1 <= commits.count(get_ident()) <= 3
+    with world.database.read() as session:
+        assert len(session.scalars(select(tables.Score.id)).all()) >= 5
+
+
+def test_who_waits_longest_is_learnt_first(world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often others are measured meanwhile."""
+    monkeypatch.setattr(learner, "MOST_TARGETS", 1)
+    monkeypatch.setattr(learner, "_rows_after", lambda *_arguments: dict.fromkeys(next(seen), ()))
+    measure(world, texts(22, 1))
+    learning, learnt, seen = Learner(world.database, world.forecaster), [], iter([["a", "b"], ["a"], ["a"]])
+    monkeypatch.setattr(learning, "learn", learnt.append)
+    for _ in range(3):
+        learning._seen = 0
+        learning.look()
+    assert learnt == ["a", "b", "a"]
+
+
+def test_one_that_rests_learns_what_came_meanwhile_together(
+    world: AdaptingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks, and scores, all the same; and what comes after a rest is learnt at once."""
+    clock = [1000.0]
+    monkeypatch.setattr(learner, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    measure(world, texts(23, 1))
+    learning, learnt = Learner(world.database, world.forecaster, rest=2.0), []
+    seen = iter([["a", "b", "c"], ["a"], ["d"], [], ["e"]])
+
+    def learn(target_id: str) -> None:
+        learnt.append(target_id)
+        clock[0] += 0.6
+
+    def look() -> bool:
+        learning._seen = 0
+        return learning.look()
+
+    monkeypatch.setattr(learner, "_rows_after", lambda *_arguments: dict.fromkeys(next(seen), ()))
+    monkeypatch.setattr(learning, "learn", learn)
+    assert not look()
+    assert learnt == ["a", "b"], "no longer than a second"
+    clock[0] += 2.3  # it learnt for 1.2 s
+    assert not look()
+    assert learnt == ["a", "b"]
+    clock[0] += 0.2
+    assert not look()
+    assert learnt == ["a", "b", "c", "a"], "what was measured twice is learnt once"
+    clock[0] += 2.5
+    assert not look()
+    assert learnt == ["a", "b", "c", "a", "d"]
+    clock[0] += 1.3
+    assert not look()
+    assert learnt[-1] == "e"

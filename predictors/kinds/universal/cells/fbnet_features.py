@@ -33,7 +33,7 @@ _STAGE_REACH = 1.5
 def _codes(text: str) -> bytes:
     codes = [_CODES.get(block, -1) for block in text.split("|")]
     if len(codes) != POSITIONS or min(codes) < 0:
-        FBNet().parse(text)  # says what is wrong
+        return _codes(FBNet().parse(text).text)  # of indices; else it says what is wrong
     return bytes(codes)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from latcast.schema import InputError, UnknownNameError
 from predictors.data.importers import import_table
+from profilers.search_spaces.fbnet import FBNet
 from profilers.search_spaces.nasbench201 import NASBench201
 
 CELL = NASBench201.example
@@ -147,3 +148,44 @@ def test_networks_that_compute_nothing_may_take_no_time(tmp_path: Path) -> None:
     assert len(import_table(write(tmp_path / "t.csv", *rows)).dataset) == 7
     failed = import_table(write(tmp_path / "u.csv", *rows[:-1], f"pi,nasbench201,{CELL},0.01"))
     assert len(failed.dataset) == 6
+
+
+INDICES = ("[4 0 3 1 4 3]", "nasbench201:444440")
+OWN = "|avg_pool_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+NASLIBS = "|avg_pool_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_1x1~2|"
+
+
+@pytest.mark.parametrize(("order", "first"), [("nasbench201", OWN), ("naslib", NASLIBS)])
+def test_cells_that_are_written_as_indices_are_read_in_the_order_that_is_told(
+    tmp_path: Path, order: str, first: str
+) -> None:
+    rows = [f"phone,nasbench201,{text},{ms}" for ms, text in enumerate(INDICES, start=1)]
+    path = write(tmp_path / "t.csv", *rows, f"phone,nasbench201,{CELL},3", header="target,space,op_indices,ms")
+    imported = import_table(path, order=order)
+    assert [query.architecture.text for query in imported.dataset.queries if query.architecture] == [
+        first, NASBench201().parse("nasbench201:444440").text, CELL
+    ]  # fmt: skip
+
+
+def test_indices_of_no_told_order_are_skipped_with_the_two_readings(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", f"phone,nasbench201,{INDICES[0]},1", f"phone,nasbench201,{CELL},3")
+    (skipped,) = import_table(path).report.skipped
+    assert skipped.what == "row 1"
+    for part in (OWN, NASLIBS, "--order says which"):
+        assert part in skipped.reason
+    with pytest.raises(UnknownNameError, match=r"order of indices 'darts'.*nasbench201, naslib"):
+        import_table(path, order="darts")
+
+
+def test_lists_and_numbers_of_parquet_are_indices(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
+    from pyarrow import parquet
+
+    same = {"ms": [1.5, 2.5], "space": ["nasbench201", "fbnet"], "target": ["a", "a"]}
+    chain = [7, 8, 1, 8, 4, 8, 8, 8, 7, 4, 1, 4, 7, 3, 2, 7, 3, 2, 4, 2, 4, 5]
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pyarrow.table({**same, "op_idx_list": [[4, 0, 3, 1, 4, 3], chain]}), path)
+    texts = [query.architecture.text for query in import_table(path, order="nasbench201").dataset.queries]
+    assert texts == [OWN, FBNet().from_operators(chain).text]
+    parquet.write_table(pyarrow.table({**same, "space": ["nasbench201"] * 2, "text": [403143, 403144]}), path)
+    assert len(import_table(path, order="naslib").dataset) == 2

@@ -136,3 +136,36 @@ def test_kinds_that_do_not_learn_from_the_rows_take_no_part() -> None:
         StackPredictor(kinds="universal", record_folds=0).fit(few)
     fitted = StackPredictor(kinds="universal+lookup_table", record_folds=0).fit(few)
     assert [one.name for one in fitted.contenders] == ["lookup_table"]
+
+
+class Describing(LookupTablePredictor):
+    """A table that asks for networks by which it describes a device."""
+
+    def __init__(self, *keys: str) -> None:
+        super().__init__()
+        self.keys = keys
+
+    def references(self) -> tuple[str, ...]:
+        return self.keys
+
+
+def test_a_stack_asks_for_what_any_contender_describes_devices_by_in_order_and_once() -> None:
+    parts = (Describing("zoo:b", "zoo:a"), far_off(), Describing("zoo:a", "zoo:c"))
+    both = StackPredictor.of([Contender(name=str(place), predictor=one) for place, one in enumerate(parts)])
+    assert both.references() == ("zoo:b", "zoo:a", "zoo:c")
+    assert stack(None, None).references() == ()
+
+
+def test_a_stack_reads_the_rows_of_training_as_all_of_its_kinds_do() -> None:
+    learnt = StackPredictor(kinds="universal+help").training_capabilities()
+    assert {"record", "costs", "kernels", "flat"} <= learnt.features
+    assert learnt.useful_evidence == {"microbench", "reference_latency_ms"}
+    assert not learnt.evidence, "the others do without what one of them lacks"
+    assert "record" not in StackPredictor().training_capabilities().features
+
+
+def test_a_kind_that_lacks_its_evidence_takes_no_part() -> None:
+    data = architecture_workload().train
+    bare = LatencyDataset(queries=data.queries, latency_ms=data.latency_ms)
+    fitted = StackPredictor(kinds="help+lookup_table", record_folds=0).fit(bare)
+    assert [one.name for one in fitted.contenders] == ["lookup_table"]

@@ -1,5 +1,6 @@
 """Jobs over REST: from lease to result, calls that wait, lists, and streams of changes."""
 
+from asyncio import to_thread
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
@@ -48,12 +49,13 @@ def test_waiting_for_a_job_ends_when_one_comes(world: World, monkeypatch: pytest
     made: list[str] = []
     take = jobs._lease
 
-    def take_twice(parts: Parts, caller: Principal) -> Any:
+    async def take_twice(parts: Parts, caller: Principal) -> Any:
         """There is nothing at first; then a job comes."""
         if made:
-            return take(parts, caller)
-        assert take(parts, caller) is None
-        made.append(world.client.profile(TARGET.id, graphs=[graph])[0]["id"])
+            return await take(parts, caller)
+        assert await take(parts, caller) is None
+        (job,) = await to_thread(lambda: world.client.profile(TARGET.id, graphs=[graph]))
+        made.append(job["id"])
         return None
 
     monkeypatch.setattr(jobs, "_lease", take_twice)
@@ -105,11 +107,11 @@ def test_a_key_that_is_revoked_while_it_waits_gets_no_job(
     world, keys = keyed
     take = jobs._lease
 
-    def take_and_revoke(parts: Parts, caller: Principal) -> Any:
+    async def take_and_revoke(parts: Parts, caller: Principal) -> Any:
         """There is nothing at first; then a job comes, and the key is revoked."""
-        assert take(parts, caller) is None
-        world.client.profile(TARGET.id, graphs=[world.graph()])
-        revoke_agents(world)
+        assert await take(parts, caller) is None
+        await to_thread(lambda: world.client.profile(TARGET.id, graphs=[world.graph()]))
+        await to_thread(revoke_agents, world)
         return None
 
     monkeypatch.setattr(jobs, "_lease", take_and_revoke)
@@ -120,10 +122,10 @@ def test_a_key_that_is_revoked_while_it_waits_gets_no_job(
     fresh = world.client.create_enrolment_token(device=DEVICE.name)["enrolment_token"]
     key = world.client_with(None).register(DEVICE, [TARGET], enrolment_token=fresh)["agent_key"]
 
-    def revoke_and_take(parts: Parts, caller: Principal) -> Any:
+    async def revoke_and_take(parts: Parts, caller: Principal) -> Any:
         """The key is revoked after the call was let in, and before a job is looked for."""
-        revoke_agents(world)
-        return take(parts, caller)
+        await to_thread(revoke_agents, world)
+        return await take(parts, caller)
 
     monkeypatch.setattr(jobs, "_lease", revoke_and_take)
     with pytest.raises(AuthenticationError, match="revoked"):

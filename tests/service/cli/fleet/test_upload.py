@@ -38,3 +38,23 @@ def test_one_that_cannot_be_read_is_named_and_ends_with_1(served: World, tmp_pat
     assert done.exit_code == 1
     assert "bad.onnx: These bytes are not" in done.stderr
     assert "g1-" in done.stdout
+
+
+def test_a_network_is_a_line_at_80_columns_and_its_hash_is_whole_in_a_pipe(
+    served: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / f"network-{width}.onnx" for width in (3, 4, 5)]
+    for width, path in enumerate(files, start=3):
+        path.write_bytes(model(width))
+    monkeypatch.chdir(tmp_path)
+    arguments = [path.name for path in files]
+    whole = [item["hash"] for item in json.loads(run(*arguments, "--json", "-").stdout)]
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run(*arguments).stdout.splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [
+        [path.name, graph[:13]] for path, graph in zip(files, whole, strict=True)
+    ]
+    assert max(map(len, lines)) <= 80
+    monkeypatch.delenv("COLUMNS")
+    assert [line.split()[1] for line in run(*arguments).stdout.splitlines()[1:]] == whole
+    assert served.client.graph(lines[1].split()[1])["hash"] == whole[0]

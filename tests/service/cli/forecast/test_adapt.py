@@ -1,6 +1,7 @@
 """`latcast adapt`: what is asked of the service, and what is said in the end."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 from latcast.client import Client
 from service.cli.main import app
 from service.db import records
-from tests.service.helpers import TARGET, World
+from tests.service.helpers import OTHER_TARGET, TARGET, World
 
 
 @pytest.fixture
@@ -72,3 +73,46 @@ def test_an_adaptation_that_fails_says_why(served: World, monkeypatch: pytest.Mo
 
 def test_how_many_are_measured_has_limits() -> None:
     assert run("--samples", "0").exit_code == 2
+
+
+def test_several_targets_are_asked_for_at_once(served: World) -> None:
+    served.agent((TARGET, OTHER_TARGET))
+    done = run("--target", TARGET.id, "--target", OTHER_TARGET.id[:8], "--samples", "3", "--no-wait")
+    assert done.exit_code == 0, done.output
+    jobs = [served.client.job(job_id) for job_id in done.stdout.split()]
+    assert [job["target"] for job in jobs] == [TARGET.id, OTHER_TARGET.id]
+    assert all(job["request"]["samples"] == 3 for job in jobs)
+
+
+def test_of_several_each_is_told_of_and_one_that_fails_does_not_stop_the_others(
+    served: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.agent((TARGET, OTHER_TARGET))
+    away = replace(TARGET, backend_version="9")
+    with served.database.write.begin() as session:
+        session.add(records.target_row(away, None))
+    result = {"support": 3, "adapt_ms": 12.4, "support_loo_median_ape": 0.05}
+    asked: dict[str, str] = {}
+    adapt = Client.adapt
+
+    def remember(client: Client, target: str, **options: Any) -> Any:
+        job = adapt(client, target, **options)
+        asked[job["id"]] = target
+        return job
+
+    def job(_client: Client, job_id: str) -> Any:
+        if asked[job_id] == TARGET.id:
+            return {"id": job_id, "state": "done", "children": {}, "result": result}
+        return {"id": job_id, "state": "failed", "result": {"error": "Only 1 of 3 was measured."}, "reasons": []}
+
+    monkeypatch.setattr(Client, "adapt", remember)
+    monkeypatch.setattr(Client, "job", job)
+    targets = [part for each in (TARGET, OTHER_TARGET, away) for part in ("--target", each.id)]
+    done = run(*targets, "--samples", "3")
+    assert done.exit_code == 1
+    assert "from 3 networks in 12 ms; median error 5.0%" in " ".join(done.stdout.split())
+    assert done.stdout.count("Adapted") == 1
+    assert "Only 1 of 3 was measured." in done.stderr
+    assert "Nobody measures on target" in done.stderr
+    listed = json.loads(run(*targets, "--samples", "3", "--json", "-").stdout)
+    assert [job["state"] for job in listed] == ["done", "failed"]

@@ -1,6 +1,7 @@
 """`latcast explain`: what it asks, prints and writes, with a service and without one."""
 
 import json
+from base64 import b64decode
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,8 +20,11 @@ from predictors.data.measured.storage import write_rows, write_targets
 from predictors.kinds.kernel_sum import KernelSumPredictor
 from predictors.testing.devices import DEVICES, measure
 from predictors.testing.graphs import random_graph
+from profilers.onnx_graph import load_graph
 from profilers.search_spaces import get_space
 from service.cli.forecast.explain import explain
+from service.cli.forecast.modules import module_onnx
+from service.cli.main import app as main
 from tests.service.helpers import DEVICE, TARGET, model
 
 TARGETS = [TARGET, Target(device=DEVICE.fingerprint, backend="openvino", backend_version="2026", precision="bf16")]
@@ -187,3 +191,28 @@ def test_an_architecture_is_explained_without_a_service(folder: Path) -> None:
         == document["latency_ms"]
         == pytest.approx(sum(kernel["latency_ms"] for kernel in document["kernels"]))
     )
+
+
+NET = "import torch\nnet = torch.nn.Linear(8, 4)\n"
+
+
+def test_a_torch_module_is_explained_with_a_service_and_without_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    (tmp_path / "net.py").write_text(NET)
+    name, here = f"{tmp_path}/net.py:net", ["--data", str(folder), "--target", TARGET.id, "--nearest", "0"]
+    document = json.loads(
+        run(name, "--input", "2,8", *here, "--predictor", str(folder / "base.safetensors"), "--json", "-")
+    )
+    assert document["model"] == "net.py:net"
+    assert document["latency_ms"] > 0
+    service = Service()
+    monkeypatch.setattr("service.cli.forecast.explain.open_client", lambda *_: service)
+    run(name, "--input", "2,8", "--server", "http://x")
+    ((_, asked, _),) = service.asked
+    assert asked.keys() == {"onnx"}
+    assert load_graph(b64decode(asked["onnx"])).hash == load_graph(module_onnx(name, [(2, 8)])).hash
+    result = CliRunner().invoke(main, ["explain", name])
+    assert (result.exit_code, "say with --input" in " ".join(result.output.split())) == (2, True)

@@ -1,6 +1,7 @@
 """Lists of networks: lines, tables and manifests; what is wrong is said with its line."""
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -64,8 +65,12 @@ def test_a_table_and_a_list_name_files_too(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "m.onnx").write_bytes(b"model")
     assert [one.label for one in read(tmp_path / "a.csv", "onnx;name\nm.onnx;mine\n")] == ["mine (n=1)", "mine (n=2)"]
     monkeypatch.setenv("HOME", str(tmp_path))
-    (found,) = read(tmp_path / "a.json", '[\n{"onnx": "~/m.onnx", "name": "mine",\n"dims": {"n": 3}}]')
-    assert found.item == item(onnx=b"model", dims={"n": 3})
+    for text in (
+        '[\n{"onnx": "~/m.onnx", "name": "mine",\n"dims": {"n": 3}}]',
+        '{\n"onnx": "m.onnx",\n"dims": {"n": 3}}',
+    ):
+        (found,) = read(tmp_path / "a.json", text)
+        assert found.item == item(onnx=b"model", dims={"n": 3})
 
 
 def test_standard_input_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +97,10 @@ def test_standard_input_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ("a.txt", "# nothing", "names no network"),
         ("a.txt", b"\x08\x03\xff\xff", "no text in UTF-8"),
+        ("a.txt", b"\x08\x03\0\0", "is no text. A model is given without --file"),
+        ("a.csv", b"PK\x03\x04\x14\0", "a ZIP archive or an Excel workbook: save the sheet as CSV"),
+        ("a.csv", b"\x1f\x8b\x08\0", "packed with gzip: unpack it"),
+        ("a.csv", b"PAR1\x15\x04", "a Parquet file: `latcast score` reads one"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, name: str, text: str | bytes, words: str) -> None:
@@ -186,6 +195,39 @@ def test_one_of_several_files_that_cannot_be_read_is_its_own_error(tmp_path: Pat
     assert all(one.problem for one in networks_of(["b", "c"], None, space=None, graph=False, curve=CURVE))
     with pytest.raises(InputError, match=r"Cannot read 'gone\.onnx'"):
         networks_of(["gone.onnx"], None, space=None, graph=False, curve=NONE)
+
+
+def test_one_of_a_manifest_that_cannot_be_read_is_its_own_error(tmp_path: Path) -> None:
+    open_model(tmp_path / "a.onnx", "n")
+    (tmp_path / "folder.onnx").mkdir()
+    listed = tmp_path / "models.jsonl"
+    named = {"first": "gone.onnx", "second": "a.onnx", "third": "folder.onnx"}
+    lines = [json.dumps({"onnx": file, "name": name, "dims": {"n": 3}}) for name, file in named.items()]
+    listed.write_text("\n".join(lines))
+    plain = tmp_path / "models.txt"
+    plain.write_text(f"{tmp_path}/a.onnx\n{tmp_path}/gone.onnx\n")
+    first, second, third, fourth, fifth = networks_of(
+        [], [str(listed), str(plain)], space=None, graph=False, curve=parse_curve(None, ["n=2"])
+    )
+    assert [one.name for one in (first, second, third)] == ["first", "second", "third"]
+    assert "Cannot read" in str(first.problem)
+    assert "directory" in str(third.problem)
+    assert "gone.onnx" in str(fifth.problem)
+    assert [one.item["dims"] for one in (second, fourth)] == [{"n": 3}, {"n": 2}]
+
+
+def test_patterns_that_no_shell_expanded_are_the_files_that_fit(tmp_path: Path) -> None:
+    files = [open_model(tmp_path / name, "n") for name in ("a.onnx", "b.onnx", "odd[1].onnx")]
+    listed = tmp_path / "nets.txt"
+    listed.write_text(f"{tmp_path}/[ab].onnx\n")
+    curve = parse_curve(None, ["n=2"])
+    found = networks_of([f"{tmp_path}/*.onnx", files[2]], [str(listed)], space=None, graph=False, curve=curve)
+    assert [one.name for one in found] == [*files, files[2], *files[:2]]
+    with pytest.raises(InputError, match="No file fits that pattern"):
+        networks_of([f"{tmp_path}/*.pb"], None, space=None, graph=False, curve=curve)
+    assert networks_of(["[4 0 3 1 4 3]"], None, space="toy", graph=False, curve=NONE)[0].name == "[4 0 3 1 4 3]"
+    with pytest.raises(InputError, match=r"File name too long.*search space|No file fits"):
+        networks_of(["{'ks': [" + "7," * 300], None, space=None, graph=False, curve=curve)
 
 
 def test_naming_nothing_is_wrong_usage() -> None:

@@ -6,33 +6,41 @@ import pytest
 import typer
 
 from latcast import item
+from latcast.errors import BodyTooLargeError
 from latcast.schema import InputError
 from service.cli.forecast import networks
-from service.cli.forecast.networks import Network, item_of, predict_all
+from service.cli.forecast.network_files import networks_of
+from service.cli.forecast.networks import Network, predict_all
 from service.cli.shapes import Sizes
 from tests.service.cli.doubles import FakeClient
 
 NONE = Sizes(shapes={}, dims={})
 
 
+def asked(name: str, *, space: str | None = None, graph: bool = False, sizes: Sizes = NONE) -> Network:
+    (network,) = networks_of([name], None, space=space, graph=graph, curve=[sizes])
+    return network
+
+
 def test_a_network_is_a_text_a_hash_or_a_file(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(b"model")
-    assert item_of("text", space="zoo", graph=False, sizes=NONE) == item(space="zoo", text="text")
-    assert item_of("g1-x", space=None, graph=True, sizes=NONE) == item(graph="g1-x")
-    read = item_of(str(path), space=None, graph=False, sizes=Sizes(shapes={"x": (1, 3)}, dims={"n": 2}))
-    assert read == item(onnx=b"model", shapes={"x": (1, 3)}, dims={"n": 2})
+    assert asked("text", space="zoo").item == item(space="zoo", text="text")
+    assert asked("g1-x", graph=True).item == item(graph="g1-x")
+    read = asked(str(path), sizes=Sizes(shapes={"x": (1, 3)}, dims={"n": 2}))
+    assert read.item == item(onnx=b"model", shapes={"x": (1, 3)}, dims={"n": 2})
+    assert (read.model, asked("text", space="zoo").model) == (b"model", None)
 
     for space, graph in (("zoo", False), (None, True)):
         with pytest.raises(typer.BadParameter, match="have theirs already"):
-            item_of("text", space=space, graph=graph, sizes=Sizes(shapes={}, dims={"n": 2}))
+            asked("text", space=space, graph=graph, sizes=Sizes(shapes={}, dims={"n": 2}))
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"missing\.onnx.*search space"):
-        item_of(str(tmp_path / "missing.onnx"), space=None, graph=False, sizes=NONE)
+        asked(str(tmp_path / "missing.onnx"))
     with pytest.raises(InputError, match="directory"):
-        item_of(str(tmp_path), space=None, graph=False, sizes=NONE)
+        asked(str(tmp_path))
 
 
 def test_many_networks_are_asked_about_in_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,3 +65,19 @@ def test_a_file_that_cannot_be_read_spoils_no_other() -> None:
     assert counts == [1, 2]
     assert predict_all(client, "t", [unread], level=0.5) == [{"error": {"detail": "Not there."}}]  # type: ignore[arg-type]
     assert len(client.asked) == 1
+
+
+def test_a_model_that_is_too_large_for_the_service_spoils_no_other() -> None:
+    small, large = Network(name="s", item={"graph": "g"}), Network(name="l", item={"onnx": "x" * 100})
+    calls: list[int] = []
+
+    class Service:
+        def predict(self, _target: str, items: list[dict[str, str]], *, level: float) -> list[dict[str, int]]:
+            calls.append(len(items))
+            if any(len(one.get("onnx", "")) > 50 for one in items):
+                raise BodyTooLargeError("The body is larger than 50 bytes.")
+            return [{"n": 1} for _ in items]
+
+    answers = predict_all(Service(), "t", [small, large, small, small], level=0.5)  # type: ignore[arg-type]
+    assert answers == [{"n": 1}, {"error": {"detail": "The body is larger than 50 bytes."}}, {"n": 1}, {"n": 1}]
+    assert calls == [4, 2, 1, 1, 2]

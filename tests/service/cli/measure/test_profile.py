@@ -1,6 +1,7 @@
 """`latcast profile` as a person uses it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,18 @@ from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
 from latcast.schema import (
+    Environment,
     InputError,
     LatcastError,
     Measurement,
+    ProcessRun,
+    ProfileSettings,
+    Target,
     UnboundDimensionError,
     from_plain,
 )
 from service.cli.main import app
+from service.cli.measure.profile import print_rows
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 QUICK = ("--processes", "1", "--max-seconds", "0.02")
@@ -199,3 +205,78 @@ def test_sizes_are_not_for_texts() -> None:
     result = CliRunner().invoke(app, ["profile", "--space", "zoo", "alexnet", *FAKE, "--dim", "n=2"])
     assert result.exit_code == 2
     assert "bind the open sizes of ONNX files" in result.output
+
+
+NET = """
+import torch
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(8, 4), torch.nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.second(torch.relu(self.first(x)))
+"""
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> str:
+    pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    (tmp_path / "net.py").write_text(NET)
+    return f"{tmp_path}/net.py:Net"
+
+
+def test_a_torch_module_is_measured_beside_a_file(net: str, dynamic: str, tmp_path: Path) -> None:
+    document = json.loads(profile(net, *FAKE, "--input", "2,8", "--json", "-"))
+    assert document["name"] == "net.py:Net"
+    assert document["graph"]["macs"] == 2 * (8 * 4 + 4 * 2)
+    assert document["measurement"]["feeds"][0]["shape"] == [2, 8]
+    out = tmp_path / "out.json"
+    profile(net, dynamic, *FAKE, "--input", "2,8", "--dim", "batch=1,2", "--json", str(out))
+    assert [one["name"] for one in json.loads(out.read_text())] == [
+        "net.py:Net", "dynamic.onnx (batch=1)", "dynamic.onnx (batch=2)"
+    ]  # fmt: skip
+
+
+def test_a_torch_module_runs_in_a_real_runtime(net: str) -> None:
+    document = json.loads(profile(net, *QUICK, "--input", "1,8", "--json", "-"))
+    assert document["summary"]["median_ms"] > 0
+
+
+def test_a_torch_module_that_fails_spoils_no_other(net: str, dynamic: str) -> None:
+    arguments = ["profile", f"{net}s", dynamic, *FAKE, "--input", "2,8", "--dim", "batch=1"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "dynamic.onnx" in result.stdout
+    assert "net.py:Nets: " in result.stderr
+    assert "cannot be made: AttributeError" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["net.py:Net"], "say with --input which shapes go in"),
+        (["a.onnx", "--input", "1,3"], "--input is for torch modules"),
+        (["net.py:Net", "--input", "1,3", "--dim", "n=1"], "torch modules have theirs already"),
+        (["--space", "zoo", "alexnet", "--input", "1,3"], "--input is for torch modules"),
+    ],
+)
+def test_inputs_and_sizes_go_with_what_takes_them(arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, ["profile", *arguments, *FAKE])
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+
+
+def test_a_row_says_that_a_quota_stopped_the_process(capsys: pytest.CaptureFixture[str]) -> None:
+    after = Environment(time_unix_s=0.0, quota_throttled_share=0.87, quota_throttled_s=3.2)
+    target = Target(device="d", backend="fake", backend_version="1")
+    stopped = Measurement(graph="g", target=target, settings=ProfileSettings(), runs=(ProcessRun(samples_ms=(1.0,)),),
+                          after=after, noisy=True)  # fmt: skip
+    busy = replace(stopped, after=None)
+    print_rows([("stopped", stopped), ("busy", busy), ("quiet", replace(busy, noisy=False))])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[-1] for line in lines[2:]] == [
+        "noisy: CPU quota in 87% of periods", "noisy: the machine was busy", "steady"
+    ]  # fmt: skip

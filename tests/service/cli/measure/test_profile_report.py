@@ -51,5 +51,9 @@ def test_a_quota_is_named_where_it_disturbed() -> None:
     assert measurement.summary is not None
     said = str(_steadiness(measurement, measurement.summary))
     assert "CPU quota of this container stopped the process in 87% of its periods" in said
+    after = Environment(time_unix_s=0.0, quota_throttled_share=0.87, quota_throttled_s=3.21)
+    assert "in 87% of its periods for 3.2 s; raise" in str(
+        _steadiness(measured(noisy=True, after=after), measurement.summary)
+    )
     busy = measured(noisy=True, after=Environment(time_unix_s=0.0, quota_throttled_share=0.0))
     assert "the host was busy" in str(_steadiness(busy, measurement.summary))

@@ -28,12 +28,15 @@ def test_what_is_asked_and_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     done = {**open_job, "state": "done", "result": RESULT}
     client = FakeClient(train=[{"id": "j1"}], job=[open_job, done], targets=[[LISTED]])
     hyper = [part for text in ("episodes=50", "schedule=cosine", "flat=true") for part in ("--hyper", text)]
-    shown = run(monkeypatch, client, "--kind", "help", "--targets", TARGET.id[:6], "--spaces", "fbnet", *hyper)
+    shown = run(
+        monkeypatch, client, "--kind", "help", "--targets", TARGET.id[:6], "--spaces", "fbnet", "--workers", "3", *hyper
+    )
     assert shown.exit_code == 0, shown.output
     _, (kind,), options = client.asked[-3]
     assert kind == "help"
     assert options["targets"] == [TARGET.id]
     assert options["spaces"] == ["fbnet"]
+    assert options["workers"] == 3
     assert options["hyperparameters"] == {"episodes": 50, "schedule": "cosine", "flat": True}
     assert "Trained help (p1) on 1,000 measurements of 100 networks." in shown.stdout
     assert shown.stdout.splitlines()[-2:] == [

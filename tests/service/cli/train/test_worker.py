@@ -27,3 +27,18 @@ def test_a_training_without_rows_fails_and_the_worker_ends(
     assert job.state == "failed"
     assert "no measurement to learn from" in (job.result or {})["error"]
     database.close()
+
+
+def test_what_trains_is_said_by_options_or_settings(new_sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Settings] = []
+    monkeypatch.setattr("service.operations.logs.configure_logs", lambda _: None)
+    monkeypatch.setattr(
+        "service.worker.training.worker.work", lambda settings, _stop, *, once: found.append(settings) if once else None
+    )
+    monkeypatch.setenv("LATCAST_TRAINING_WORKERS", "5")
+    for options in ([], ["--threads", "2", "--workers", "3", "--ray", "ray://head:10001"]):
+        done = CliRunner().invoke(app, ["worker", "--once", "--database-url", new_sqlite, *options])
+        assert done.exit_code == 0, done.output
+    plain, told = found
+    assert (plain.training_threads, plain.training_workers, plain.ray_address) == (1, 5, "")
+    assert (told.training_threads, told.training_workers, told.ray_address) == (2, 3, "ray://head:10001")

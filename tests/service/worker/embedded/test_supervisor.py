@@ -5,11 +5,18 @@ import signal
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
+from sqlalchemy import select
 
+from latcast.schema import Target
+from profilers.search_spaces import get_space
+from service.db import records, tables
+from service.settings import Settings
 from service.worker.embedded import supervisor as supervising
 from service.worker.embedded.supervisor import BACKGROUND, TRAINING, Supervisor, processes_beside
 from service.worker.training.worker import has_training
+from tests.predictors.tables import latencies
 from tests.service.helpers import World
 
 LONGEST_S = 120.0
@@ -70,6 +77,62 @@ def test_trainings_can_be_left_to_others(measured: World, monkeypatch: pytest.Mo
         with processes_beside(measured.settings.model_copy(update={"embedded_worker": embedded})):
             pass
     assert begun == [BACKGROUND, TRAINING, BACKGROUND]
+
+
+def test_several_processes_do_jobs_and_one_of_them_learns(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[tuple[str, float]] = []
+
+    class Noted(Supervisor):
+        def __init__(self, module: str, settings: Settings, **options: object) -> None:
+            begun.append((module, settings.learn_seconds))
+            super().__init__(module, settings, wanted=lambda: False)
+
+    monkeypatch.setattr(supervising, "Supervisor", Noted)
+    options = {"embedded_worker": False, "job_processes": 3, "learn_seconds": 0.3}
+    with processes_beside(measured.settings.model_copy(update=options)):
+        pass
+    assert begun == [(BACKGROUND, 0.3), (BACKGROUND, 0.0), (BACKGROUND, 0.0)]
+
+
+def test_several_processes_adapt_to_several_targets(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervising, "LOOK_S", 0.05)
+    columns = imported(measured, 4)
+    options = {"embedded_worker": False, "job_processes": 2, "tick_seconds": 0.05, "learn_seconds": 0.0}
+    jobs = [measured.client.adapt(target_id, samples=6, sampler="random")["id"] for target_id in columns]
+    with processes_beside(measured.settings.model_copy(update=options)):
+        wait_until(lambda: all(measured.client.job(job)["state"] == "done" for job in jobs))
+    did = [measured.client.job(job)["reasons"][-1]["process"] for job in jobs]
+    assert all(did)
+    assert [measured.client.job(job)["attempts"] for job in jobs] == [1] * 4
+    assert all(measured.client.target(target_id)["adaptation"]["support"] for target_id in columns)
+
+
+def imported(world: World, count: int) -> list[str]:
+    """Ids of so many targets of a public table of cells."""
+    space = get_space("nasbench201")
+    rng = np.random.default_rng(4)
+    cells = list(dict.fromkeys(space.sample(rng).text for _ in range(60)))
+    ids = []
+    with world.database.write.begin() as session:
+        for number in range(count):
+            options = {"space": space.name}
+            target = Target(device=f"phone {number}", backend="imported", origin="ours, CC0", options=options)
+            session.add(records.target_row(target, None))
+            session.flush()
+            ids.append(target.id)
+            milliseconds = latencies([space.parse(text) for text in cells], number)
+            for text, ms in zip(cells, milliseconds, strict=True):
+                architecture = session.scalar(select(tables.Architecture).where(tables.Architecture.text == text))
+                if architecture is None:
+                    session.add(architecture := tables.Architecture(space=space.name, text=text))
+                    session.flush()
+                session.add(
+                    tables.Measurement(
+                        target_id=target.id, architecture_id=architecture.id, median_ms=float(ms),
+                        statistic="reported", settings={}, feeds=[], runs=[], sentinel_ms=[], protocol_version=1,
+                    )
+                )  # fmt: skip
+    return ids
 
 
 def test_one_that_is_killed_is_started_again(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:

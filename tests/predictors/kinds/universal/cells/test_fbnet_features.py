@@ -24,3 +24,9 @@ def test_quantities_of_blocks_are_those_of_the_network(seed: int) -> None:
 def test_texts_of_no_chain_are_refused(text: str) -> None:
     with pytest.raises(InvalidArchitectureError):
         FBNET.features([text])
+
+
+def test_indices_of_blocks_are_the_blocks() -> None:
+    indices = [7, 8, 1, 8, 4, 8, 8, 8, 7, 4, 1, 4, 7, 3, 2, 7, 3, 2, 4, 2, 4, 5]
+    named, listed = FBNET.features([FBNet().from_operators(indices).text, str(indices)])
+    assert (named == listed).all()

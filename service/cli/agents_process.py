@@ -1,0 +1,93 @@
+"""The process beside `latcast serve` that takes what agents report, so that no forecast waits for it."""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from service.api.door.hand_over import HandedListener, HandOver
+from service.settings import Settings
+from service.worker.embedded.process import BesideService
+from service.worker.embedded.supervisor import LOOK_S, Supervisor
+from service.worker.loop import Ticker
+
+__all__ = ["agents_beside", "main"]
+
+MODULE = "service.cli.agents_process"
+NICENESS = 5
+"""Forecasts go first where there are too few cores for both, and what agents report before what is learnt from it."""
+METRICS = "metrics"
+"""Folder in which the process counts."""
+
+
+@contextmanager
+def agents_beside(settings: Settings, shared: Path) -> Iterator[HandOver]:
+    """While the block runs, another process serves the agents, as soon as they call often.
+
+    Args:
+        settings: of the service.
+        shared: folder of what both processes share.
+    """
+    from service.operations.metrics import MULTIPROCESS
+
+    (shared / METRICS).mkdir()
+    mine, theirs = socket.socketpair()
+    hand_over = HandOver(mine)
+
+    def start(module: str, settings: Settings) -> BesideService:
+        return BesideService(
+            module,
+            settings,
+            arguments=[str(theirs.fileno()), str(shared)],
+            files=[theirs.fileno()],
+            environment={MULTIPROCESS: str(shared / METRICS)},
+        )
+
+    supervisor = Supervisor(MODULE, settings, wanted=hand_over.is_worth_it, start=start)
+
+    def look() -> bool:
+        before = supervisor.child
+        supervisor.look()
+        if supervisor.child is not before:
+            hand_over.lost()
+        return False
+
+    ticker = Ticker("process of agents", LOOK_S, look)
+    ticker.start()
+    try:
+        yield hand_over
+    finally:
+        ticker.stop()
+        hand_over.close()
+        theirs.close()
+        supervisor.end()
+
+
+def main() -> int:
+    """Serve whoever is handed over until the service ends; the exit code."""
+    from service.api.door.connections import serve_http
+    from service.app import create_app
+    from service.operations.logs import configure_logs
+
+    os.nice(NICENESS)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    settings = Settings(**json.loads(sys.stdin.readline()))
+    configure_logs(settings)
+    threading.Thread(target=_end_with_the_service, daemon=True).start()
+    listener, shared = HandedListener(int(sys.argv[1])), Path(sys.argv[2])
+    serve_http(create_app(settings, shared=shared, in_background=False), settings, [listener])
+    return 0
+
+
+def _end_with_the_service() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
