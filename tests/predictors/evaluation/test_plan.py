@@ -1,0 +1,20 @@
+"""What is trained: the predictor of a plan, unfitted."""
+
+import pytest
+
+from latcast.schema import InputError, UnknownNameError
+from predictors.evaluation.plan import Plan
+from predictors.kinds.flops import FlopsPredictor
+
+
+def test_the_predictor_has_the_plans_seed_and_hyperparameters() -> None:
+    made = Plan(kind="flops", hyperparameters={"folds": 3}, seed=7).construct()
+    assert isinstance(made, FlopsPredictor)
+    assert made.hyperparameters() == {"folds": 3, "seed": 7}
+
+
+def test_what_a_kind_does_not_have_is_named() -> None:
+    with pytest.raises(UnknownNameError, match="flop"):
+        Plan(kind="flop").construct()
+    with pytest.raises(InputError, match=r"Unknown hyperparameters for 'flops' .*depth.*; it has folds\."):
+        Plan(kind="flops", hyperparameters={"depth": 3}).construct()
