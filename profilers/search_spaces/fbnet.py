@@ -98,7 +98,8 @@ class FBNet(SearchSpace):
             problem = f"it lists {counted(len(indices), 'index', 'indices')} instead of {POSITIONS}"
             raise invalid(self.name, text, 0, problem, self.example)
         if max(indices) >= len(OPERATORS):
-            problem = f"the index {max(indices)} is none of the {len(OPERATORS)} blocks, 0 ({OPERATORS[0]}) to 8 (skip)"
+            blocks = counted(len(OPERATORS), "block")
+            problem = f"the index {max(indices)} is none of the {blocks}, 0 ({OPERATORS[0]}) to 8 (skip)"
             raise invalid(self.name, text, 0, problem, self.example)
         return self.from_operators(indices)
 
