@@ -8,8 +8,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+settings.register_profile("untimed", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("untimed")
 
 LIBRARY = Path(__file__).parents[1] / "scripts" / "lib"
 
