@@ -21,7 +21,10 @@ def run(*arguments: str) -> Any:
     return CliRunner().invoke(app, ["upload", *arguments])
 
 
-def test_hashes_are_printed_by_which_graphs_can_be_asked_for(served: World, tmp_path: Path) -> None:
+def test_hashes_are_printed_by_which_graphs_can_be_asked_for(
+    served: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     path = tmp_path / "m.onnx"
     path.write_bytes(model(batch="n"))
     items = json.loads(run(str(path), "--dim", "n=1,2", "--json", "-").stdout)

@@ -56,12 +56,15 @@ def test_they_end_with_the_service_and_leave_their_jobs_to_others(
     measured: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervising, "LOOK_S", 0.05)
-    # So many trees that it cannot be done before it is ended.
-    job_id = measured.client.train("boosted_trees", hyperparameters={"trees": 10**6, "boosters": 50}, folds=0)["id"]
+    imported(measured, 1)  # enough networks to train on; so many trees that it cannot be done before it is ended
+    endless = {"trees": 10**6, "boosters": 50}
+    job_id = measured.client.train(
+        "boosted_trees", spaces=["nasbench201"], tables=True, hyperparameters=endless, folds=0
+    )["id"]
     with processes_beside(measured.settings):
         wait_until(lambda: measured.client.job(job_id)["state"] == "leased")
     job = measured.client.job(job_id)
-    assert (job["state"], job["attempts"]) == ("queued", 0)
+    assert (job["state"], job["attempts"]) == ("queued", 0), job
 
 
 def test_trainings_can_be_left_to_others(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
