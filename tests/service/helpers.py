@@ -10,7 +10,7 @@ import onnx
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from onnx import TensorProto, helper
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 
 from latcast.client import Client
 from latcast.errors import ConflictError, NotFoundError
@@ -265,3 +265,17 @@ def add_import(world: World, *, ms: float = 7.0) -> str:
             )
         )
     return target.id
+
+
+def transactions(database: Database) -> list[list[str]]:
+    """Of each transaction from now on, its statements."""
+    done: list[list[str]] = []
+    now: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *told: now.append(told[2]))
+
+    def commit(_connection: object) -> None:
+        done.append(now.copy())
+        now.clear()
+
+    event.listen(database.engine, "commit", commit)
+    return done

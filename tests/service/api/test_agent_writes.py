@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from latcast.errors import AuthenticationError, LeaseLostError
 from latcast.schema import JobState, LatcastError, Target
@@ -20,7 +20,7 @@ from service.fleet.signs_of_life import SignsOfLife
 from service.graphs import store
 from service.jobs import queue
 from service.jobs.reports import Report
-from tests.service.helpers import DEVICE, TARGET, DirectReader, measurement, model
+from tests.service.helpers import DEVICE, TARGET, DirectReader, measurement, model, transactions
 from tests.service.jobs.test_queue_states import GRAPH, MEASURE, new_caller
 
 AGENTS, JOBS_EACH = 16, 2
@@ -75,20 +75,6 @@ def farm(database: Database) -> Any:
     farm = Farm(database, AgentWrites(database, SignsOfLife(), lease_seconds=60.0), callers, targets)
     yield farm
     farm.writes.close()
-
-
-def transactions(database: Database) -> list[list[str]]:
-    """Of each transaction from now on, its statements."""
-    done: list[list[str]] = []
-    now: list[str] = []
-    event.listen(database.engine, "before_cursor_execute", lambda *told: now.append(told[2]))
-
-    def commit(_connection: object) -> None:
-        done.append(now.copy())
-        now.clear()
-
-    event.listen(database.engine, "commit", commit)
-    return done
 
 
 def test_a_result_costs_two_transactions_of_all_agents_together(farm: Farm) -> None:

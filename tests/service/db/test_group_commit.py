@@ -15,6 +15,7 @@ from latcast.schema import LatcastError
 from service.db import tables
 from service.db.group_commit import GroupCommit
 from service.db.session import Database
+from tests.service.helpers import transactions
 
 PATIENCE_S = 60.0
 
@@ -46,16 +47,7 @@ def together(database: Database) -> Iterator[GroupCommit]:
 @pytest.fixture
 def commits(database: Database) -> list[list[str]]:
     """Of each transaction, its statements."""
-    done: list[list[str]] = []
-    now: list[str] = []
-    event.listen(database.engine, "before_cursor_execute", lambda *told: now.append(told[2]))
-
-    def commit(_connection: object) -> None:
-        done.append(now.copy())
-        now.clear()
-
-    event.listen(database.engine, "commit", commit)
-    return done
+    return transactions(database)
 
 
 def submitted(group: GroupCommit, names: Sequence[str], **options: Any) -> list["Future[str]"]:
