@@ -1,7 +1,7 @@
 """Every kind of job is done by somebody: agents, or one class of the service's own."""
 
 from latcast.schema import JobKind
-from service.api.routes.jobs import AGENT_KINDS
+from service.api.work_watch import AGENT_KINDS
 from service.db.session import Database
 from service.graphs.resolver import Resolver
 from service.learning.catalogue import PredictorCatalogue
