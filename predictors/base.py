@@ -90,7 +90,7 @@ class Query:
         return Query(target=target, architecture=self.architecture, graph=given, graph_builder=lambda _: self.graph)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What goes to another process: the graph, built, in place of a function that could build it only here."""
+        """The state for another process: the graph, built, in place of a function that could build it only here."""
         if self.__dict__.get("_builder") is None:
             return self.__dict__
         return {**self.__dict__, "graph": self.graph, "_builder": None}
@@ -341,7 +341,7 @@ class Predictor(ABC):
         return (target,)
 
     def training_capabilities(self) -> Capabilities:
-        """What this one learns from, as far as its hyperparameters tell: who joins kinds reads what any does."""
+        """The inputs and features of a training with these hyperparameters: who joins kinds reads what any does."""
         return self.capabilities
 
     def fitted_capabilities(self) -> Capabilities:

@@ -113,7 +113,7 @@ def _require_file(path: Path, mode: int) -> None:
 
 
 def _advice(path: Path, error: OSError) -> str:
-    """What to do about a file that cannot be read."""
+    """A sentence that says how to go on from a file that cannot be read."""
     if isinstance(error, IsADirectoryError):
         models = sorted(one.name for one in path.glob("*.onnx"))[:_LISTED]
         return f"Name a file of that folder: {', '.join(models)}." if models else "Give an ONNX file, not a folder."

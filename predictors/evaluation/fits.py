@@ -29,7 +29,7 @@ __all__ = ["ALL_ROWS", "NETWORKS", "SAMPLES", "TARGETS", "Fit", "Rows", "carry_o
 SAMPLES = 10
 """Measurements of a held-out target that a predictor is adapted to, those of reference architectures included."""
 NETWORKS, TARGETS = "networks", "targets"
-"""What the held-out rows of a fold are: networks that training has not seen, or targets."""
+"""Kinds of folds: their held-out rows are networks that training has not seen, or targets."""
 Rows = NDArray[np.intp]
 Forecasts = tuple[FloatArray, FloatArray]
 """Median latency in ms and standard deviation of its logarithm, each float64 (n,), NaN where there is none."""
@@ -70,7 +70,7 @@ ALL_ROWS = Fit(name="fitted", what="fitting on all rows")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Training:
-    """What all fits share.
+    """A training, as all its fits see it.
 
     Args:
         plan, dataset: of the training.
@@ -91,7 +91,7 @@ def carry_out(
     checkpoints: Checkpoints,
     executor: Executor | None = None,
 ) -> dict[str, Arrays]:
-    """What comes of each fit, by its name.
+    """Do fits that are not done yet; the arrays of each, by its name.
 
     Args:
         fits: in the order in which one process does them; several begin with the last, which takes longest.

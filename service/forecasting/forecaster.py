@@ -303,14 +303,12 @@ class Forecaster:
             for index, query in queries.items()
             if query.architecture is not None and wants_graph(predictor, query)
         }
-        if not asked:
-            return {}
-        first, *others = {feature for query in asked.values() for feature in features_asked(predictor, query.target)}
-        if others:
+        features = {feature for query in asked.values() for feature in features_asked(predictor, query.target)}
+        if len(features) != 1:
             return {}
         return {
             index: ready
-            for index, ready in zip(asked, self.resolver.assembled(list(asked.values()), first), strict=True)
+            for index, ready in zip(asked, self.resolver.assembled(list(asked.values()), *features), strict=True)
             if ready is not None and (float(ready.network.flops), ready.network.size) not in measured
         }
 
