@@ -178,21 +178,28 @@ def _unpack_kernels(plain: Any, arrays: Arrays) -> KernelTable:
 
 
 def _pack_part(graph: Graph, *parts: Any) -> Packed:
-    *rules, reads_blocks, last = parts
-    read = read_part(graph, _rules(*rules), reads_blocks=bool(reads_blocks), last=bool(last))
+    *rules, layouts, last = parts
+    read = read_part(graph, _rules(*rules), layouts=layouts, last=bool(last))
     operators, arrays = _packed_table(read.table)
-    return [operators, list(read.shape), read.gives_blocks, read.flops, read.size], arrays
+    return [operators, list(read.shape), read.gives_blocks, read.flops, read.size, list(read.converts)], arrays
 
 
 def _unpack_part(plain: Any, arrays: Arrays) -> PartTable:
-    operators, shape, gives_blocks, flops, size = plain
+    operators, shape, gives_blocks, flops, size, converts = plain
     if (
-        not all(type(number) is int and number >= 0 for number in (*shape, flops, size))
+        not all(type(number) is int and number >= 0 for number in (*shape, flops, size, *converts))
         or type(gives_blocks) is not bool
     ):
         raise ValueError("no part of a network")
     table = _unpack_kernels(operators, arrays)
-    return PartTable(table=table, shape=tuple(shape), gives_blocks=gives_blocks, flops=flops, size=size)
+    return PartTable(
+        table=table,
+        shape=tuple(shape),
+        gives_blocks=gives_blocks,
+        flops=flops,
+        size=size,
+        converts=tuple(converts),
+    )
 
 
 def _pack_names(graph: Graph, *rules: Any) -> Packed:
@@ -333,9 +340,7 @@ FEATURES: Mapping[str, FeatureKind] = {
         unpack=lambda _, arrays: _array(arrays, "times", "<f8", 1),
     ),
     KERNELS_OF_PART: FeatureKind(
-        of_target=lambda target: part_feature(
-            kernels_feature(ExecutionTraits.of(target)), reads_blocks=False, last=False
-        ),
+        of_target=lambda target: part_feature(kernels_feature(ExecutionTraits.of(target)), layouts=0, last=False),
         pack=_pack_part,
         unpack=_unpack_part,
     ),

@@ -88,18 +88,25 @@ class SearchSpace(ABC):
         """
         return None
 
+    def parts(self, architecture: Architecture) -> Chain | None:
+        """The network in parts that are looked at by themselves: its chain, or where that is none cut in another way.
+
+        Together the parts have the nodes of the network, and a runtime executes them as it does there.
+        """
+        return self.chain(architecture)
+
     def part_to_onnx(self, architecture: Architecture, place: int, shape: tuple[int, ...]) -> bytes:
-        """One part of the architecture's chain by itself, as a model.
+        """One of the parts of the architecture's network by itself, as a model.
 
         Args:
             architecture: of the space.
-            place: of the part in the chain.
+            place: of the part among `parts`.
             shape: of what it reads.
 
         Raises:
-            InputError: the space does not give the network as a chain with such a part.
+            InputError: the space does not give the network in parts, or there is no such part.
         """
-        chain = self.chain(architecture)
+        chain = self.parts(architecture)
         if chain is None or not 0 <= place < len(chain.parts):
             raise InputError(f"Networks of {self.name} have no part {place}.")
         net = GraphBuilder(self.name)

@@ -1,10 +1,10 @@
 """NAS-Bench-201: 15,625 cells in one macro-architecture (Dong & Yang, ICLR 2020, https://arxiv.org/abs/2001.00326)."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial, reduce
 from itertools import product
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from latcast.schema import Architecture, InvalidArchitectureError
 from latcast.schema.counting import counted
 from profilers.search_spaces.base import Encoding, Position, SearchSpace
 from profilers.search_spaces.builder import GraphBuilder, Tensor
+from profilers.search_spaces.cell_parts import CellNumbering, Operation, Piece, Recording, pieces_of
+from profilers.search_spaces.chains import Chain, Part
 from profilers.search_spaces.errors import invalid
 from profilers.search_spaces.indices import IndexOrder, read_indices
 from profilers.search_spaces.layers import (
@@ -159,15 +161,37 @@ class NASBench201(SearchSpace):
         """The whole network, opset 17, weights as placeholders."""
         operators = _operators(architecture.text)
         net = GraphBuilder(self.name)
-        x = batch_norm(net, conv(net, net.input("image", IMAGE_SHAPE), STAGE_CHANNELS[0], bias=False))
-        for stage, channels in enumerate(STAGE_CHANNELS):
-            if stage:
-                x = _reduction(net, x, channels)
+
+        def compute(operation: str, *values: Tensor) -> Tensor:
+            return RECORD[operation](net, *values)
+
+        x = compute("stem", net.input("image", IMAGE_SHAPE))
+        for stage in range(len(STAGE_CHANNELS)):
+            x = compute("reduction", x) if stage else x
             for _ in range(CELLS_PER_STAGE):
-                x = _cell(net, x, operators)
-        x = activation(net, batch_norm(net, x), "relu")
-        net.output(linear(net, flatten(net, global_pool(net, x)), CLASSES))
+                x = _evaluate(operators, x, compute)
+        net.output(compute("head", x))
         return net.to_bytes()
+
+    def parts(self, architecture: Architecture) -> Chain | None:
+        """The network cut within its cells; None for the few cells of which parts would go beyond one."""
+        cell = _cell_parts(_operators(architecture.text))
+        if cell is None:
+            return None
+        parts = [Part(cell.stem, cell.stem)]
+        last = len(STAGE_CHANNELS) - 1
+        for stage in range(len(STAGE_CHANNELS)):
+            if stage:
+                reduction = cell.last_reduction if stage == last else cell.reduction
+                parts.append(Part(reduction, reduction, (len(parts) - 1,)))
+            end = cell.before_head if stage == last else cell.before_reduction
+            for recordings in [cell.inside] * (CELLS_PER_STAGE - 1) + [end]:
+                start = len(parts)
+                parts += [
+                    Part(recording, recording, tuple([start + source for source in sources]))
+                    for recording, sources in zip(recordings, cell.sources, strict=True)
+                ]
+        return Chain(IMAGE_SHAPE, parts)
 
     def is_degenerate(self, architecture: Architecture) -> bool:
         """Whether no path of edges other than `none` leads from input to output (341 cells)."""
@@ -298,30 +322,131 @@ def _needed_nodes(operators: Operators) -> set[int]:
     return needed
 
 
-def _cell(net: GraphBuilder, x: Tensor, operators: Operators) -> Tensor:
+Compute = Callable[..., Any]
+
+
+def _evaluate(operators: Operators, x: Any, compute: Compute) -> Any:
+    """The cell's result, as `compute(operation, *values)` computes it from its input."""
     values = {0: x}
     for node in sorted(_needed_nodes(operators) - {0}):
         edges = zip(EDGES, operators, strict=True)
-        terms = [_edge(net, values[source], op) for (source, end), op in edges if end == node and op]
-        values[node] = reduce(partial(add, net), terms) if terms else net.op("Mul", [x, net.scalar(0.0)])
+        terms = [_edge(values[source], OPERATORS[op], compute) for (source, end), op in edges if end == node and op]
+        values[node] = reduce(partial(compute, "add"), terms) if terms else compute("zero", x)
     return values[NODES - 1]
 
 
-def _edge(net: GraphBuilder, x: Tensor, operator: int) -> Tensor:
-    match OPERATORS[operator]:
-        case "skip_connect":
-            return x
-        case "avg_pool_3x3":
-            return avg_pool(net, x, 3, 1, 1, count_pad=False)
-        case name:
-            return _relu_conv_norm(net, x, x.channels, 3 if name == "nor_conv_3x3" else 1)
+def _edge(x: Any, operator: str, compute: Compute) -> Any:
+    if operator == "skip_connect":
+        return x
+    return compute(operator, x if operator == "avg_pool_3x3" else compute("relu", x))
 
 
-def _relu_conv_norm(net: GraphBuilder, x: Tensor, channels: int, kernel: int = 3, stride: int = 1) -> Tensor:
-    return batch_norm(net, conv(net, activation(net, x, "relu"), channels, kernel, stride=stride, bias=False))
+def _conv_norm(net: GraphBuilder, x: Tensor, channels: int, kernel: int = 3, stride: int = 1) -> Tensor:
+    return batch_norm(net, conv(net, x, channels, kernel, stride=stride, bias=False))
 
 
-def _reduction(net: GraphBuilder, x: Tensor, channels: int) -> Tensor:
-    """Residual block of stride 2; its shortcut is an average pooling and a 1 × 1 convolution."""
-    y = _relu_conv_norm(net, _relu_conv_norm(net, x, channels, stride=2), channels)
+def _relu(net: GraphBuilder, x: Tensor) -> Tensor:
+    return activation(net, x, "relu")
+
+
+def _reduction(net: GraphBuilder, x: Tensor) -> Tensor:
+    """Residual block of stride 2 and twice the channels; its shortcut is an average pooling and a 1 × 1 convolution."""
+    channels = 2 * x.channels
+    y = _conv_norm(net, _relu(net, _conv_norm(net, _relu(net, x), channels, stride=2)), channels)
     return add(net, conv(net, avg_pool(net, x), channels, 1, bias=False), y)
+
+
+def _head(net: GraphBuilder, x: Tensor) -> Tensor:
+    return linear(net, flatten(net, global_pool(net, _relu(net, batch_norm(net, x)))), CLASSES)
+
+
+RECORD: Mapping[str, Callable[..., Tensor]] = {
+    "stem": lambda net, x: _conv_norm(net, x, STAGE_CHANNELS[0]),
+    "reduction": _reduction,
+    "head": _head,
+    "relu": _relu,
+    "add": add,
+    "zero": lambda net, x: net.op("Mul", [x, net.scalar(0.0)]),
+    "nor_conv_1x1": lambda net, x: _conv_norm(net, x, x.channels, 1),
+    "nor_conv_3x3": lambda net, x: _conv_norm(net, x, x.channels),
+    "avg_pool_3x3": lambda net, x: avg_pool(net, x, 3, 1, 1, count_pad=False),
+}
+"""How each operation is recorded, and what stands around the cells."""
+CONVOLUTIONS = frozenset({"nor_conv_1x1", "nor_conv_3x3"})
+JOINED = CONVOLUTIONS | {"add"}
+"""Operations that runtimes join with the one that reads their result, as they do no ReLU, pooling or product."""
+
+
+class _CellParts(NamedTuple):
+    """The parts of a cell, by what comes behind it; each part's sources are places among them, or -1: the cell's input.
+
+    Args:
+        stem, reduction, last_reduction: what is before a first cell, with the cell's first operation where that
+            goes in, or with the head where a cell is nothing.
+        sources: of each part.
+        inside, before_reduction, before_head: recordings of the parts.
+    """
+
+    stem: Recording
+    reduction: Recording
+    last_reduction: Recording
+    sources: Sequence[Sequence[int]] = ()
+    inside: Sequence[Recording] = ()
+    before_reduction: Sequence[Recording] = ()
+    before_head: Sequence[Recording] = ()
+
+
+@lru_cache(maxsize=8192)
+def _recording(operations: tuple[Operation, ...]) -> Recording:
+    return Recording(operations, RECORD)
+
+
+def _cell_parts(operators: Operators) -> _CellParts | None:
+    """None for the few cells whose input is read by a sum or a product with zero alone.
+
+    These may be joined with what is before the cell and with what reads them, so that parts would go beyond it.
+    """
+    numbering = CellNumbering(CONVOLUTIONS)
+    _evaluate(operators, 0, numbering.compute)
+    operations = numbering.operations
+    stem, reduction = (Piece((Operation(name, (0,)),), (0,), 1) for name in ("stem", "reduction"))
+    if not operations:  # its input is its result
+        return _CellParts(
+            stem=_recording(stem.operations),
+            reduction=_recording(reduction.operations),
+            last_reduction=_recording(reduction.then("head").operations),
+        )
+    first = [operation for operation in operations if 0 in operation.reads]
+    alone = first[0].name if len(first) == 1 else ""
+    if alone in {"add", "zero"}:
+        return None
+    moved = alone == "relu"
+    if moved:  # what alone reads a result may be joined with what makes it, and goes to that one's part
+        operations = _without(operations, operations.index(first[0]))
+    pieces = pieces_of(operations, JOINED)
+    *others, last = pieces
+    given = {0: -1, **{piece.gives: place for place, piece in enumerate(pieces)}}
+    rest = [_recording(piece.operations) for piece in others]
+
+    def begun(piece: Piece) -> Recording:
+        return _recording((piece.then("relu", first[0].copies) if moved else piece).operations)
+
+    return _CellParts(
+        stem=begun(stem),
+        reduction=begun(reduction),
+        last_reduction=begun(reduction),
+        sources=[[given[value] for value in piece.reads] for piece in pieces],
+        inside=[*rest, begun(last)],
+        before_reduction=[*rest, _recording(last.operations)],
+        before_head=[*rest, _recording(last.then("head").operations)],
+    )
+
+
+def _without(operations: Sequence[Operation], place: int) -> list[Operation]:
+    """The cell behind its first operation, whose result takes the place of the input."""
+    numbers = [0, *(0 if at == place else at + 1 - (at > place) for at in range(len(operations)))]
+    return [
+        operation._replace(reads=tuple([numbers[value] for value in operation.reads]))
+        for at, operation in enumerate(operations)
+        if at != place
+    ]

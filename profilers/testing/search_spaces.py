@@ -25,7 +25,7 @@ from latcast.schema.counting import counted
 from profilers.onnx_graph import load_graph, refill_weights
 from profilers.search_spaces.base import SearchSpace
 from profilers.search_spaces.builder import GraphBuilder, Tensor
-from profilers.search_spaces.chains import record_chain
+from profilers.search_spaces.chains import record_chain, record_part
 
 __all__ = ["SearchSpaceSuite", "run_once"]
 
@@ -94,6 +94,23 @@ class SearchSpaceSuite:
                 record = repr(by_itself.recorded())
                 assert recorded.setdefault((part.key, shape), (record, result)) == (record, result), part.key
                 shape = result.shape
+
+    def test_parts_have_the_nodes_of_the_network_and_those_of_one_key_record_the_same(self) -> None:
+        recorded: dict[object, str] = {}
+        for architecture in self.drawn(self.samples):
+            if (network := self.space.parts(architecture)) is None:
+                continue
+            shapes, nodes = [tuple(network.shape)], 0
+            for place, part in enumerate(network.parts):
+                reads = [place] if part.reads is None else [read + 1 for read in part.reads]
+                (shape,) = {shapes[read] for read in reads}
+                by_itself = GraphBuilder(self.space.name)
+                record_part(by_itself, part, shape)
+                record = by_itself.recorded()
+                assert recorded.setdefault((part.key, shape), repr(record)) == repr(record), part.key
+                shapes.append(record.outputs[0].shape)
+                nodes += load_graph(by_itself.to_bytes()).size
+            assert nodes == load_graph(self.space.to_onnx(architecture)).size
 
     def test_sampling_is_seeded(self) -> None:
         assert self.drawn(5, seed=7) == self.drawn(5, seed=7)

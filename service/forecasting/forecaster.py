@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
+from math import isfinite
 from statistics import NormalDist
 
 import numpy as np
@@ -27,7 +28,7 @@ from service.forecasting.selection import PredictorSelection
 from service.forecasting.types import ExplainedForecast, Forecast, QualityPair, senseless
 from service.graphs import store
 from service.graphs.assembler import ASSEMBLED
-from service.graphs.queries import NetworkQuery, reads_natively, wants_graph
+from service.graphs.queries import NetworkQuery, reads_natively
 from service.graphs.resolver import Item, Resolver
 from service.learning import datasets
 from service.learning.catalogue import PredictorCatalogue, ServedPredictor, TargetPredictors
@@ -280,12 +281,14 @@ class Forecaster:
             predictor: that will be asked.
             measured: sizes of graphs that have to be built, for their hashes are looked up.
         """
-        assembled = self._assembled(queries, predictor, measured)
-        read = partial(self._read, predictor=predictor)
-        left = without(queries, assembled)
-        at_once = sum(wants_graph(predictor, query) and not has_remarks(query) for query in left.values())
-        outcomes = in_threads(read, list(left.values()), min(at_once, self._settings.reader_workers))
-        done = assembled | dict(zip(left, outcomes, strict=True))
+        done = read_before(queries, predictor)
+        done |= self._assembled(without(queries, done), predictor, measured)
+        left = without(queries, done)
+        at_once = sum(not has_remarks(query) for query in left.values())
+        outcomes = in_threads(
+            partial(self._read, predictor=predictor), list(left.values()), min(at_once, self._settings.reader_workers)
+        )
+        done |= dict(zip(left, outcomes, strict=True))
         readable: Queries = {}
         errors: dict[int, Answer] = {}
         for index in queries:
@@ -297,13 +300,10 @@ class Forecaster:
         return readable, errors
 
     def _assembled(self, queries: Queries, predictor: Predictor, measured: Sizes) -> dict[int, Outcome]:
-        """Those of the queries whose networks need not be built."""
-        asked = {
-            index: query
-            for index, query in queries.items()
-            if query.architecture is not None and wants_graph(predictor, query)
-        }
-        features = {feature for query in asked.values() for feature in features_asked(predictor, query.target)}
+        """Those of the queries, none of which is read as it is, whose networks need not be built."""
+        asked = {index: query for index, query in queries.items() if query.architecture is not None}
+        targets = {id(query.target): query.target for query in asked.values()}
+        features = {feature for target in targets.values() for feature in features_asked(predictor, target)}
         if len(features) != 1:
             return {}
         return {
@@ -318,6 +318,25 @@ class Forecaster:
             return self.resolver.readable(query, predictor)
         except Exception as error:  # noqa: BLE001 - one item's error must not spoil the others' answers
             return failure(error)
+
+
+def read_before(queries: Queries, predictor: Predictor) -> dict[int, Outcome]:
+    """Those of the queries that the predictor reads as they are: by their text, or because their graph was read for it.
+
+    What it reads of graphs follows from the target, of which a call has one: it is asked once.
+    """
+    natively, wanted = cache(partial(reads_natively, predictor)), dict[int, frozenset[Feature]]()
+    done: dict[int, Outcome] = {}
+    for index, query in queries.items():
+        if query.architecture is not None and natively(query.architecture.space):
+            done[index] = query
+        elif isinstance(query, NetworkQuery) and query.is_complete:
+            key = id(query.target)
+            if key not in wanted:
+                wanted[key] = frozenset(features_asked(predictor, query.target))
+            if query.features >= wanted[key]:
+                done[index] = query
+    return done
 
 
 def in_threads(function: Callable[[Query], Outcome], queries: Sequence[Query], threads: int) -> list[Outcome]:
@@ -395,9 +414,10 @@ def batches(queries: Sequence[Query], predictor: Predictor) -> Iterator[Sequence
 
     Those of a node take about 10 KiB, or 1 KiB where its network was put together: kernels of its parts are known.
     """
-    start = nodes = 0
+    natively, start, nodes = cache(partial(reads_natively, predictor)), 0, 0
     for place, query in enumerate(queries):
-        size = query.network.size if wants_graph(predictor, query) else 1
+        architecture = query.architecture
+        size = 1 if architecture is not None and natively(architecture.space) else query.network.size
         if size > 1 and query.network.hash == ASSEMBLED:
             size = max(size // IN_PARTS, 1)
         if place > start and nodes + size > BATCH_NODES:
@@ -426,6 +446,7 @@ def forecasts(responder: ServedPredictor, queries: Sequence[Query], level: float
     prediction = responder.predict(queries)
     coverage = predictor.coverage(queries) if prediction.coverage is None else prediction.coverage
     intervals = prediction.claimed_intervals_ms(level)
+    descriptor, measurements = predictor.device_descriptor(), len(responder.support)
     return [
         sensible(
             Forecast(
@@ -436,12 +457,12 @@ def forecasts(responder: ServedPredictor, queries: Sequence[Query], level: float
                 adapted=responder.adapted,
                 predictor=responder.id,
                 kind=predictor.kind,
-                measurements=len(responder.support),
+                measurements=measurements,
                 origin=target.origin,
                 unknown_operators=predictor.unknown_operators(query),
                 remarks=remarks_on(query),
                 warning=responder.warning,
-                descriptor=predictor.device_descriptor(),
+                descriptor=descriptor,
             )
         )
         for latency, interval, share, query in zip(
@@ -453,7 +474,7 @@ def forecasts(responder: ServedPredictor, queries: Sequence[Query], level: float
 def sensible(forecast: Forecast) -> Answer:
     """The forecast, or the item's error where its latency or an end of its interval is no positive number."""
     times = (forecast.latency_ms, *(forecast.interval_ms or ()))
-    if all(np.isfinite(time) and time > 0 for time in times):
+    if all(isfinite(time) and time > 0 for time in times):
         return forecast
     return senseless()
 

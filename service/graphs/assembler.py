@@ -1,4 +1,4 @@
-"""Networks of texts put together out of what was read of their parts, where a search space gives them as chains.
+"""Networks of texts put together out of what was read of their parts, where a search space gives them in parts.
 
 A search asks for thousands of new texts of one space, and their networks share nearly all their parts. Each part is
 built and read once, in the limited process like a whole network; after that a new text takes a look into a dictionary
@@ -13,7 +13,7 @@ import structlog
 
 from latcast.schema import Architecture, InputError
 from predictors.execution.side_by_side import side_by_side
-from predictors.features.kernels.parts import ChainTable, PartTable, part_feature
+from predictors.features.kernels.parts import BLOCKED, CONVERTED, ChainTable, PartTable, layout_code, part_feature
 from predictors.features.kernels.table import KERNELS
 from predictors.foreign.features import weigh
 from predictors.foreign.reader import ReadsFeatures
@@ -107,21 +107,28 @@ class Assembler:
 
     def _walk(self, architecture: Architecture, kernels: Feature) -> Generator[_Lacking, Known, GraphFeatures | None]:
         """Goes from part to part; gives what it lacks, and is sent what was read of it."""
-        chain = get_space(architecture.space).chain(architecture)
-        if chain is None:
+        network = get_space(architecture.space).parts(architecture)
+        if network is None:
             return None
-        shape, in_blocks, last = tuple(chain.shape), False, len(chain.parts) - 1
+        # Of the network's input, then of what each part gives.
+        shapes, layouts, last = [tuple(network.shape)], [0], len(network.parts) - 1
         parts: list[PartTable] = []
-        for place, each in enumerate(chain.parts):
-            wanted = part_feature(kernels, reads_blocks=in_blocks, last=place == last)
-            key = (architecture.space, each.key, shape, wanted)
+        for place, each in enumerate(network.parts):
+            reads = (place,) if each.reads is None else [read + 1 for read in each.reads]
+            shape = shapes[reads[0]]
+            code = layouts[place] if each.reads is None else layout_code([layouts[read] for read in reads])
+            key = (architecture.space, each.key, shape, code, place == last, kernels)
             part: Known = self.parts.get(key)
             if part is None:
-                part = yield _Lacking(key, ModelPart(architecture=architecture, place=place, shape=shape), wanted)
+                source = ModelPart(architecture=architecture, place=place, shape=shape)
+                part = yield _Lacking(key, source, part_feature(kernels, layouts=code, last=place == last))
             if not isinstance(part, PartTable):
                 return None
             parts.append(part)
-            shape, in_blocks = part.shape, part.gives_blocks
+            shapes.append(part.shape)
+            layouts.append(BLOCKED if part.gives_blocks else 0)
+            for read in part.converts:
+                layouts[reads[read]] |= CONVERTED
         return GraphFeatures(
             hash=ASSEMBLED,
             flops=sum([part.flops for part in parts]),

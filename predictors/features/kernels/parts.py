@@ -1,4 +1,4 @@
-"""Tables of networks that are chains, put together out of tables of their parts.
+"""Tables of networks, put together out of tables of their parts.
 
 Rules of fusion look at neighbours, layouts spread from step to step, and a graph's parameters and its largest result
 are a sum and a maximum. So where a part is cut off such that no rule reaches across (`_is_clean_in`, `_is_clean_out`),
@@ -7,29 +7,45 @@ parts, with the graph's two sizes filled in: the same numbers, to the last bit, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latcast.schema import Graph, UnsupportedGraphError
+from latcast.schema import Graph, Node, UnsupportedGraphError
 from predictors.features.kernels.cost.work import CALL
 from predictors.features.kernels.rewrite.layout import Border
 from predictors.features.kernels.table import KernelTable, column_places, part_kernels, stack_tables, table_of
-from predictors.features.kernels.traits import RewriteRules
+from predictors.features.kernels.traits import Level, RewriteRules
 from predictors.networks import Feature
+from profilers.search_spaces.chains import SET_APART
 
-__all__ = ["KERNELS_OF_PART", "ChainTable", "PartTable", "part_feature", "parts_within", "read_part"]
+__all__ = [
+    "BLOCKED",
+    "CONVERTED",
+    "KERNELS_OF_PART",
+    "ChainTable",
+    "PartTable",
+    "layout_code",
+    "part_feature",
+    "parts_within",
+    "read_part",
+]
 
 Floats = NDArray[np.float64]
 
 KERNELS_OF_PART = "kernels_of_part"
-"""Name of the feature; rules come after it, and whether the part reads channel blocks and is the last one."""
+"""Name of the feature; rules come after it, the layouts of what the part reads, and whether it is the last one."""
+BLOCKED, CONVERTED = 1, 2
+"""Of a tensor that a part reads: it is in channel blocks; it is there in the other layout, too."""
+_LAYOUT_BITS = 2
 
 _READERS = {"Conv", "MaxPool", "AveragePool", "GlobalAveragePool"}
 """Operators that no rule merges with what makes their data, unless that is one that `_MAKERS` leaves out."""
 _BESIDE = {"Add"}
 """Operators that are merged with the maker of their data only where nothing else reads it."""
+_READERS_APART = {*_READERS, "Add", "Mul", "Relu"}
+"""Operators that are joined with what makes their data only where they alone read it."""
 _MAKERS = {
     "Add", "AveragePool", "BatchNormalization", "Clip", "Conv", "Elu", "GlobalAveragePool", "HardSigmoid", "HardSwish",
     "LeakyRelu", "MaxPool", "Mul", "Relu", "Sigmoid", "Softplus", "Tanh",
@@ -40,7 +56,7 @@ _GRAPH_BYTES, _LARGEST = column_places(("graph_parameter_bytes", "graph_activati
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PartTable:
-    """The kernels of one part of a chain. It is itself and equal to no other, so that what is known of it is found.
+    """The kernels of one part of a network. It is itself and equal to no other, so that what is known of it is found.
 
     Args:
         table: of the part by itself.
@@ -48,6 +64,12 @@ class PartTable:
         gives_blocks: whether that is in channel blocks.
         flops: of its nodes.
         size: its nodes.
+        converts: places among its inputs of those that were not there in the other layout, and are behind it.
+
+    Attributes:
+        operators: names of its kernels' operators.
+        parameter_bytes: of its parameters.
+        largest_bytes: of its largest result.
     """
 
     table: KernelTable
@@ -55,21 +77,21 @@ class PartTable:
     gives_blocks: bool
     flops: int
     size: int
+    converts: tuple[int, ...] = ()
+    operators: frozenset[str] = field(init=False, repr=False)
+    parameter_bytes: float = field(init=False, repr=False)
+    largest_bytes: float = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        first = self.table.values[0]
+        object.__setattr__(self, "operators", frozenset(self.table.operators))
+        object.__setattr__(self, "parameter_bytes", float(first[_GRAPH_BYTES]))
+        object.__setattr__(self, "largest_bytes", float(first[_LARGEST]))
 
     @property
     def size_bytes(self) -> int:
         """Bytes that it takes in memory, about."""
-        return self.table.size_bytes + 500
-
-    @property
-    def parameter_bytes(self) -> float:
-        """Bytes of its parameters."""
-        return float(self.table.values[0, _GRAPH_BYTES])
-
-    @property
-    def largest_bytes(self) -> float:
-        """Bytes of its largest result."""
-        return float(self.table.values[0, _LARGEST])
+        return self.table.size_bytes + 800
 
 
 class ChainTable:
@@ -93,7 +115,7 @@ class ChainTable:
     @property
     def operators(self) -> frozenset[str]:
         """Names of its kernels' operators."""
-        return frozenset().union(*(part.table.operators for part in self.parts))
+        return frozenset().union(*{part.operators for part in self.parts})
 
     def whole(self) -> KernelTable:
         """The table of the network, as `kernel_table` gives it."""
@@ -124,38 +146,61 @@ def parts_within(parts: Sequence[PartTable], parameter_bytes: Floats, largest_by
     return table
 
 
-def part_feature(kernels: Feature, *, reads_blocks: bool, last: bool) -> Feature:
+def layout_code(layouts: Sequence[int]) -> int:
+    """One number for the layouts of what a part reads, each a sum of `BLOCKED` and `CONVERTED`."""
+    return sum([layout << _LAYOUT_BITS * place for place, layout in enumerate(layouts)])
+
+
+def part_feature(kernels: Feature, *, layouts: int, last: bool) -> Feature:
     """The name of a part's feature, as another process is asked for it.
 
     Args:
         kernels: the feature of the whole network's kernels.
-        reads_blocks: whether what it reads is in channel blocks.
+        layouts: of what it reads, see `layout_code`.
         last: no part comes after it.
     """
-    return (KERNELS_OF_PART, *kernels[1:], int(reads_blocks), int(last))
+    return (KERNELS_OF_PART, *kernels[1:], layouts, int(last))
 
 
-def read_part(graph: Graph, rules: RewriteRules, *, reads_blocks: bool, last: bool) -> PartTable:
-    """The kernels of a part, whose one input is what the part before it gives.
+def read_part(graph: Graph, rules: RewriteRules, *, layouts: int = 0, last: bool) -> PartTable:
+    """The kernels of a part, whose inputs are what parts before it give.
+
+    Args:
+        graph: of the part.
+        rules: by which a runtime rewrites the whole.
+        layouts: of its inputs, see `layout_code`.
+        last: no part comes after it.
 
     Raises:
         UnsupportedGraphError: the kernels of the whole may be others than those of its parts.
     """
-    (source,), (result,) = graph.inputs, graph.outputs
+    (result,) = graph.outputs
     shape = graph.tensors[result].shape
-    border = Border({source} if reads_blocks else set(), frozenset() if last else frozenset({result}))
     if rules.precision != "fp32" or not _is_plain(graph) or shape is None:
         raise _not_apart("it is not in float32 throughout")
+    given = [(source, layouts >> _LAYOUT_BITS * place) for place, source in enumerate(graph.inputs)]
+    before = {source for source, layout in given if layout & CONVERTED}
+    border = Border(
+        blocked={source for source, layout in given if layout & BLOCKED},
+        handed_on=frozenset() if last else frozenset({result}),
+        converted=set(before),
+    )
     kernels, plan = part_kernels(graph, rules, border)
-    if not kernels or not _is_clean_in(graph, source):
+    if not kernels or not _begins_apart(graph, rules):
         raise _not_apart("what it begins with may be joined with what comes before it")
     if not last and not (_is_clean_out(graph, result) and plan.producer(result) is not None):
         raise _not_apart("what it ends with may be joined with what comes after it")
     table = table_of([CALL, *kernels])
     if table.warm.any():
         raise _not_apart("it reads parameters repeatedly")
+    converted = border.converted - before
     return PartTable(
-        table=table, shape=shape, gives_blocks=result in border.blocked, flops=graph.flops, size=graph.size
+        table=table,
+        shape=shape,
+        gives_blocks=result in border.blocked,
+        flops=graph.flops,
+        size=graph.size,
+        converts=tuple(place for place, source in enumerate(graph.inputs) if source in converted),
     )
 
 
@@ -171,10 +216,26 @@ def _is_plain(graph: Graph) -> bool:
     )
 
 
+def _begins_apart(graph: Graph, rules: RewriteRules) -> bool:
+    """Whether nothing that reads the part's inputs is joined with what makes them."""
+    if not all(graph.tensors[source].name.startswith(SET_APART) for source in graph.inputs):
+        return len(graph.inputs) == 1 and _is_clean_in(graph, graph.inputs[0])
+    # OpenVINO joins by the order of steps, too, which parts do not have among each other. Where the same of the same is
+    # computed twice, parts that say how often do not say who reads which.
+    if rules.joins_chains or rules.level < Level.BASIC:
+        return False
+    return all(
+        _reads_data(node, source) and node.operator in _READERS_APART and source not in graph.outputs
+        for source in graph.inputs
+        for node in graph.nodes
+        if source in node.inputs
+    )
+
+
 def _is_clean_in(graph: Graph, source: int) -> bool:
     readers = [node for node in graph.nodes if source in node.inputs]
     names = {node.operator for node in readers}
-    alone = all(source not in node.inputs[1:] for node in readers if node.operator in _READERS)
+    alone = all(_reads_data(node, source) for node in readers)
     return bool(names & _READERS) and names <= _READERS | _BESIDE and alone and source not in graph.outputs
 
 
@@ -182,3 +243,8 @@ def _is_clean_out(graph: Graph, result: int) -> bool:
     if any(result in node.inputs for node in graph.nodes):
         return False
     return any(result in node.outputs and node.operator in _MAKERS for node in graph.nodes)
+
+
+def _reads_data(node: Node, source: int) -> bool:
+    """Whether a node that convolves or pools reads the tensor as its data, not as its weights."""
+    return node.operator not in _READERS or source not in node.inputs[1:]

@@ -6,9 +6,10 @@ networks of a space have few of the second. So it is worked out once for each pa
 between is read off cubics: a search's network takes a few sums instead of a forward pass for each of its kernels.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,10 @@ class _Curve:
     def size_bytes(self) -> int:
         return self.smooth.nbytes + self.fixed.nbytes + _ENTRY_BYTES
 
+    def part(self, low: int, end: int) -> "_Curve":
+        """The curve at some of its sizes."""
+        return _Curve(first=low, smooth=self.smooth[low - self.first : end - self.first], fixed=self.fixed)
+
 
 _curves: Cache[Hashable, _Curve] = Cache(_CACHE_BYTES, weigh=lambda curve: curve.size_bytes)
 Part = tuple[PartTable, float]
@@ -93,68 +98,97 @@ def kernels_of_chains(chains: Sequence[ChainTable], describe: Describe, owner: H
         owner: who describes: what it says is kept under this.
     """
     parameters = np.array([chain.parameter_bytes for chain in chains])
-    largest = np.array([chain.largest_bytes for chain in chains])
     place = np.log1p(parameters) / _STEP
     first = np.maximum(np.floor(place).astype(np.int64) - 1, 0)
-    curves, used = _needed(chains, first, describe, owner)
+    used = _used(chains, first)
+    each = [
+        curve.part(low, end) for curve, (low, end) in zip(_curves_of(used, describe, owner), used.sizes, strict=True)
+    ]
 
-    kernels, begin = np.array([len(part.table) for part, _ in curves]), (used.order > 0).astype(np.int64)
-    lengths = kernels[used.curves] - begin  # the call is counted once, in a network's first part
+    kernels = np.array([len(part.table) for part, _ in used.parts])
+    begin = (used.order > 0).astype(np.int64)
+    lengths = kernels[used.which] - begin  # the call is counted once, in a network's first part
     ends = np.cumsum(lengths)
     inside = np.arange(ends[-1]) + np.repeat(begin - ends + lengths, lengths)
-    rows, curve = np.repeat(used.chains, lengths), np.repeat(used.curves, lengths)
+    rows, curve = np.repeat(used.chains, lengths), np.repeat(used.which, lengths)
 
-    each = list(curves.values())
     width = each[0].smooth.shape[2]
     flat = np.concatenate([one.smooth.reshape(-1, width) for one in each])
     starts = np.cumsum([0, *(one.smooth.shape[0] * one.smooth.shape[1] for one in each[:-1])])
     firsts = np.array([one.first for one in each])
-    at = starts[curve] + (first[rows] - firsts[curve]) * kernels[curve] + inside
+    steps = kernels[curve]
+    at = starts[curve] + (first[rows] - firsts[curve]) * steps + inside
     smooth = np.zeros((len(rows), width))
-    for node, weight in enumerate(_weights(place - first - 1)):
-        smooth += weight[rows, None] * flat[at + node * kernels[curve]]
+    for weight in _weights(place - first - 1):
+        smooth += weight[rows, None] * flat[at]
+        at += steps
 
     still = (np.cumsum(kernels) - kernels)[curve] + inside
     return ChainKernels(
         columns=Columns(smooth=smooth, fixed=np.concatenate([one.fixed for one in each])[still]),
-        kinds=np.concatenate([part.table.kinds for part, _ in curves])[still],
+        kinds=np.concatenate([part.table.kinds for part, _ in used.parts])[still],
         rows=rows,
         parameter_bytes=parameters,
-        largest_bytes=largest,
+        largest_bytes=np.array([chain.largest_bytes for chain in chains]),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Uses:
-    """Parts of networks in order, int64 each: the network, the curve, and the place in the network."""
+class _Used:
+    """Which networks have which parts, in order.
 
+    Args:
+        parts: the distinct ones.
+        sizes: (first, end) of the sizes at which networks need each of them.
+        chains, which, order: int64 (uses,), the network, the part, and the place in the network.
+    """
+
+    parts: Sequence[Part]
+    sizes: Sequence[tuple[int, int]]
     chains: Places
-    curves: Places
+    which: Places
     order: Places
 
 
-def _needed(
-    chains: Sequence[ChainTable], first: Places, describe: Describe, owner: Hashable
-) -> tuple[dict[Part, _Curve], _Uses]:
-    """The curves of all parts, as far as networks need them, and which part of which network has which."""
-    ranges: dict[Part, list[int]] = {}
-    uses: list[tuple[int, int, int]] = []
-    for index, (chain, low) in enumerate(zip(chains, first.tolist(), strict=True)):
-        for order, part in enumerate(chain.parts):
-            found = ranges.setdefault((part, chain.largest_bytes), [len(ranges), low, low])
-            found[1], found[2] = min(found[1], low), max(found[2], low)
-            uses.append((index, found[0], order))
-    wanted = {part: (low, high + _NODES) for part, (_, low, high) in ranges.items()}
-    kept = {part: _curves.get((owner, *part)) for part in wanted}
-    lacking = {part: rest for part, span in wanted.items() if (rest := _lacking(kept[part], *span))}
+def _used(chains: Sequence[ChainTable], first: Places) -> _Used:
+    """Which parts networks have, given the first size that each network needs."""
+    numbers: dict[float, defaultdict[PartTable, int]] = {}
+    number, which = count(), list[int]()
+    for chain in chains:
+        of_largest = numbers.get(chain.largest_bytes)
+        if of_largest is None:
+            of_largest = numbers[chain.largest_bytes] = defaultdict(number.__next__)
+        which += map(of_largest.__getitem__, chain.parts)
+    parts = sorted((place, part, largest) for largest, known in numbers.items() for part, place in known.items())
+    lengths = np.array([len(chain.parts) for chain in chains])
+    network, uses = np.repeat(np.arange(len(chains)), lengths), np.array(which, dtype=np.int64)
+    low, high = np.full(len(parts), first.max()), np.full(len(parts), first.min())
+    np.minimum.at(low, uses, first[network])
+    np.maximum.at(high, uses, first[network])
+    return _Used(
+        parts=[(part, largest) for _, part, largest in parts],
+        sizes=list(zip(low.tolist(), (high + _NODES).tolist(), strict=True)),
+        chains=network,
+        which=uses,
+        order=np.arange(len(uses)) - np.repeat(np.cumsum(lengths) - lengths, lengths),
+    )
+
+
+def _curves_of(used: _Used, describe: Describe, owner: Hashable) -> list[_Curve]:
+    """The curves of all parts, at least as far as networks need them."""
+    kept = [_curves.get((owner, *part)) for part in used.parts]
+    lacking = {
+        part: rest for part, curve, sizes in zip(used.parts, kept, used.sizes, strict=True)
+        if (rest := _lacking(curve, *sizes))
+    }  # fmt: skip
     made = dict(zip(lacking, _worked_out(lacking, describe), strict=True))
-    curves: dict[Part, _Curve] = {}
-    for wanted_part, curve in kept.items():
-        new = made.get(wanted_part)
+    curves: list[_Curve] = []
+    for part, curve in zip(used.parts, kept, strict=True):
+        new = made.get(part)
         longer = curve if new is None else new if curve is None else _joined(curve, new)
         assert longer is not None  # noqa: S101 - what was not kept was lacking
-        curves[wanted_part] = longer if new is None else _curves.put((owner, *wanted_part), longer)
-    return curves, _Uses(*np.array(uses, dtype=np.int64).T)
+        curves.append(longer if new is None else _curves.put((owner, *part), longer))
+    return curves
 
 
 def _lacking(curve: _Curve | None, low: int, end: int) -> range:

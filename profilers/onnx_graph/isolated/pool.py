@@ -73,11 +73,11 @@ class ModelText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPart:
-    """One part of a network that is a chain (`profilers.search_spaces.chains`), by itself.
+    """One part of a network (`profilers.search_spaces.chains`), by itself.
 
     Args:
         architecture: whose network has it.
-        place: of the part in the chain.
+        place: of the part among those of the network (`SearchSpace.parts`).
         shape: of what it reads.
     """
 

@@ -18,7 +18,10 @@ from service.graphs.assembler import ASSEMBLED, Assembler
 from tests.service.helpers import CELL, TARGET, DirectReader
 
 KERNELS = kernels_feature(ExecutionTraits.of(TARGET))
-FBNET = get_space("fbnet")
+FBNET, CELLS = get_space("fbnet"), get_space("nasbench201")
+ZOO = get_space("zoo")
+WHOLE = ZOO.parse(ZOO.example)
+"""A network that its space does not give in parts."""
 FIRST = FBNET.parse(FBNET.example)
 SECOND = FBNET.parse(FBNET.example.replace("k3_e1|k3_e6", "k3_e1|k5_e6", 1))
 MEBIBYTE = 2**20
@@ -54,6 +57,21 @@ def test_parts_are_read_once_and_give_what_the_graph_gives(reader: DirectReader)
     assert network.hash == ASSEMBLED != whole.hash
 
 
+def test_cells_share_parts_that_are_read_once(reader: DirectReader) -> None:
+    assembler = Assembler(reader, cache_bytes=64 * MEBIBYTE)
+    rng, read = np.random.default_rng(3), list[int]()
+    for _ in range(40):
+        architecture = CELLS.sample(rng)
+        network = _network(assembler, architecture, KERNELS)
+        whole = reader.read(ModelText(architecture=architecture), [KERNELS])
+        assert network is not None
+        assert (network.flops, network.size, network.remarks) == (whole.flops, whole.size, whole.remarks)
+        one, other = _table(network), _table(whole)
+        assert np.array_equal(np.sort(one.values, axis=0), np.sort(other.values, axis=0))
+        read.append(reader.calls["kernels_of_part"])
+    assert read[-1] - read[19] < read[19]
+
+
 def test_other_rules_are_other_parts(reader: DirectReader) -> None:
     assembler = Assembler(reader, cache_bytes=64 * MEBIBYTE)
     plain, unchanged = (_network(assembler, FIRST, ("kernels", level, "fp32", 0)) for level in (3, 0))
@@ -67,7 +85,7 @@ def test_other_rules_are_other_parts(reader: DirectReader) -> None:
 @pytest.mark.parametrize(
     ("architecture", "feature"),
     [
-        (Architecture(space="nasbench201", text=CELL), KERNELS),
+        (WHOLE, KERNELS),
         (FIRST, FLAT),
         (FIRST, ("kernels", 3, "int8_dynamic", 0)),
     ],
@@ -112,13 +130,13 @@ def test_a_part_that_could_not_be_built_once_is_tried_again() -> None:
 
 def test_networks_that_are_asked_for_together_are_those_that_are_asked_for_alone(reader: DirectReader) -> None:
     rng = np.random.default_rng(0)
-    texts = [FBNET.sample(rng) for _ in range(6)] + [Architecture(space="nasbench201", text=CELL), FIRST, FIRST]
+    texts = [FBNET.sample(rng) for _ in range(6)] + [WHOLE, CELLS.parse(CELL), FIRST, FIRST]
     together = Assembler(reader, cache_bytes=64 * MEBIBYTE).networks(texts, KERNELS)
     read = reader.calls["kernels_of_part"]
     alone = Assembler(reader, cache_bytes=64 * MEBIBYTE)
     for architecture, network in zip(texts, together, strict=True):
         one = _network(alone, architecture, KERNELS)
-        assert (network is None) == (one is None) == (architecture.space == "nasbench201")
+        assert (network is None) == (one is None) == (architecture is WHOLE)
         if network is not None:
             assert np.array_equal(_table(network).values, _table(one).values)
     assert reader.calls["kernels_of_part"] == 2 * read  # none of them was read twice by either

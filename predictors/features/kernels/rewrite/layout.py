@@ -53,28 +53,32 @@ class Border:
     Args:
         blocked: tensors in channel blocks: on the way in those that come so, after `assign_layouts` all.
         handed_on: results that another part reads in whichever layout they have.
+        converted: tensors that are there in the other layout, too: on the way in those of earlier parts, after
+            `assign_layouts` all.
     """
 
     blocked: set[int] = field(default_factory=set)
     handed_on: frozenset[int] = frozenset()
+    converted: set[int] = field(default_factory=set)
 
 
 class _Layouts:
     def __init__(self, plan: FusionPlan, border: Border) -> None:
         self.plan = plan
         self.blocked = border.blocked
+        self.converted = frozenset(border.converted)
         self.channels_last: set[int] = set()
         self.leading_to_8_bits = _leading_to_convolutions_in_8_bits(plan)
         self.reorders: dict[tuple[int, bool], Reorder] = {}
 
     def read_blocked(self, tensor: int, step: Step) -> None:
         """The step needs the tensor in blocks."""
-        if tensor not in self.blocked:
+        if tensor not in self.blocked and tensor not in self.converted:
             self.reorders.setdefault((tensor, True), Reorder(tensor, special=True, step=step))
 
     def read_plain(self, tensor: int, step: Step) -> None:
         """The step needs the tensor as it is in the graph."""
-        if tensor in self.blocked or tensor in self.channels_last:
+        if tensor not in self.converted and (tensor in self.blocked or tensor in self.channels_last):
             blocks = tensor in self.blocked
             self.reorders.setdefault((tensor, False), Reorder(tensor, special=False, step=step, blocks=blocks))
 
@@ -109,6 +113,7 @@ def assign_layouts(plan: FusionPlan, level: Level = Level.ALL, border: Border | 
         producer = plan.producer(tensor)
         if producer is not None:
             layouts.read_plain(tensor, producer)
+    border.converted.update(tensor for tensor, _ in layouts.reorders)
     return list(layouts.reorders.values())
 
 

@@ -7,7 +7,9 @@ Its peak is blunt: exp(-(√(d² + b²) - b) / r) is a covariance, too, for √(
 it is smooth, so that `predictors.kinds.kernel_sum.part_curves` can read it off a few sizes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -91,17 +93,9 @@ class KernelResiduals:
 
     def correction(self, inputs: KernelInputs) -> FloatArray:
         """To be added to the log time of kernels of this target, float64 (K,)."""
+        near = {kind: _Near.of(self, kind) for kind in np.intersect1d(self.classes, inputs.classes).tolist()}
         parts = [inputs.part(part) for part in parts_of(len(inputs), _PART)]
-        return np.concatenate(side_by_side(self._correction, parts))
-
-    def _correction(self, inputs: KernelInputs) -> FloatArray:
-        total = np.zeros(len(inputs))
-        for kind in np.unique(self.classes):
-            theirs, mine = np.flatnonzero(inputs.classes == kind), self.classes == kind
-            if len(theirs):
-                covariance = _covariance(inputs.numbers[theirs], self.numbers[mine], self.blunt)
-                total[theirs] = covariance @ self.weights[mine]
-        return total
+        return np.concatenate(side_by_side(partial(_correction, near), parts))
 
     def to_arrays(self, prefix: str) -> dict[str, np.ndarray[Any, Any]]:
         """Arrays for an artifact."""
@@ -126,6 +120,53 @@ class KernelResiduals:
             weights=weights.astype(np.float64),
             blunt=float(artifact.array(name, ndim=0)) if name in artifact.arrays else 0.0,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """The timed kernels of one class, as distances to them are worked out: one product in place of three sums.
+
+    Args:
+        factors: float64 (f + 2, n), of which the product with (numbers, their square's sum, 1) is a squared distance,
+            with what blunts it.
+        least: of these, of a kernel that is timed itself.
+        weights: float64 (n,), of what falls with the distance.
+    """
+
+    factors: FloatArray
+    least: float
+    weights: FloatArray
+
+    @classmethod
+    def of(cls, residuals: KernelResiduals, kind: int) -> "_Near":
+        mine, blunt = residuals.classes == kind, residuals.blunt / _REACH
+        numbers = residuals.numbers[mine].astype(np.float64).T / _REACH
+        squares = (numbers**2).sum(axis=0) + blunt**2
+        return cls(
+            factors=np.concatenate([-2 / _REACH * numbers, np.full((1, numbers.shape[1]), _REACH**-2), squares[None]]),
+            least=blunt**2,
+            weights=residuals.weights[mine] * (_STD**2 * np.exp(blunt)),
+        )
+
+    def correction(self, numbers: FloatArray) -> FloatArray:
+        """What they say of m kernels of the class, float64 (m,); of numbers float64 (m, f)."""
+        squares = (numbers**2).sum(axis=1)[:, None]
+        each = np.concatenate([numbers, squares, np.ones_like(squares)], axis=1) @ self.factors
+        # In place: new arrays for each step take twice as long as what is computed.
+        np.maximum(each, self.least, out=each)
+        np.sqrt(each, out=each)
+        np.negative(each, out=each)
+        np.exp(each, out=each)
+        return np.asarray(each @ self.weights)
+
+
+def _correction(near: Mapping[int, _Near], inputs: KernelInputs) -> FloatArray:
+    total = np.zeros(len(inputs))
+    for kind, those in near.items():
+        theirs = np.flatnonzero(inputs.classes == kind)
+        if len(theirs):
+            total[theirs] = those.correction(inputs.numbers[theirs].astype(np.float64))
+    return total
 
 
 def _merged(inputs: KernelInputs, timed: Indices) -> tuple[Indices, Indices]:

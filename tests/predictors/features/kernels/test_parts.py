@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from latcast.schema import Architecture, Graph, UnsupportedGraphError
 from predictors.features.kernels import KernelTable, Level, RewriteRules
-from predictors.features.kernels.parts import ChainTable, PartTable, read_part
+from predictors.features.kernels.parts import BLOCKED, CONVERTED, ChainTable, PartTable, layout_code, read_part
 from predictors.features.kernels.table import read_table
 from profilers.onnx_graph import load_graph
 from profilers.search_spaces import SearchSpace, get_space
@@ -30,6 +30,7 @@ from profilers.search_spaces.layers import (
     squeeze_excite,
     transpose,
 )
+from profilers.search_spaces.nasbench201 import OPERATORS, NASBench201
 from profilers.search_spaces.text_space import TextSpace, Values
 
 RULES = [RewriteRules(level, "fp32", False) for level in Level] + [RewriteRules(Level.ALL, "fp32", True)]
@@ -72,7 +73,7 @@ class Mine(TextSpace):
 
 
 SPACES: dict[str, SearchSpace] = {
-    **{name: get_space(name) for name in ("fbnet", "mnasnet", "ofa_mbv3")},
+    **{name: get_space(name) for name in ("fbnet", "mnasnet", "nasbench201", "ofa_mbv3")},
     "mine": Mine(),
 }
 _read: dict[Hashable, PartTable] = {}
@@ -85,16 +86,21 @@ def _part(space: SearchSpace, part: Part, shape: tuple[int, ...]) -> Graph:
 
 
 def parts_of(space: SearchSpace, architecture: Architecture, rules: RewriteRules) -> list[PartTable]:
-    chain = space.chain(architecture)
-    assert chain is not None
-    shape, in_blocks, parts = chain.shape, False, []
-    for place, part in enumerate(chain.parts):
-        last = place == len(chain.parts) - 1
-        key = (space.name, part.key, shape, in_blocks, last, rules)
+    network = space.parts(architecture)
+    assert network is not None
+    shapes, layouts, parts = [network.shape], [0], list[PartTable]()
+    for place, part in enumerate(network.parts):
+        last = place == len(network.parts) - 1
+        reads = [place] if part.reads is None else [read + 1 for read in part.reads]
+        shape, code = shapes[reads[0]], layout_code([layouts[read] for read in reads])
+        key = (space.name, part.key, shape, code, last, rules)
         if key not in _read:
-            _read[key] = read_part(_part(space, part, shape), rules, reads_blocks=in_blocks, last=last)
+            _read[key] = read_part(_part(space, part, shape), rules, layouts=code, last=last)
         parts.append(_read[key])
-        shape, in_blocks = parts[-1].shape, parts[-1].gives_blocks
+        shapes.append(parts[-1].shape)
+        layouts.append(BLOCKED * parts[-1].gives_blocks)
+        for read in parts[-1].converts:
+            layouts[reads[read]] |= CONVERTED
     return parts
 
 
@@ -105,7 +111,13 @@ def _assert_same(one: KernelTable, other: KernelTable) -> None:
         assert getattr(left, "dtype", None) == getattr(right, "dtype", None), each.name
 
 
-@pytest.mark.parametrize("name", sorted(SPACES))
+def _sorted(table: KernelTable) -> KernelTable:
+    """The kernels in an order that follows from what they are."""
+    names = np.unique(table.operators, return_inverse=True)[1]
+    return table.pick(np.lexsort([names, table.kinds, *table.values.T]))
+
+
+@pytest.mark.parametrize("name", sorted(SPACES.keys() - {"nasbench201"}))
 @settings(max_examples=6, deadline=None)
 @given(seed=SEEDS, rules=st.sampled_from(RULES))
 def test_a_network_of_parts_has_the_table_of_its_graph(name: str, seed: int, rules: RewriteRules) -> None:
@@ -116,10 +128,48 @@ def test_a_network_of_parts_has_the_table_of_its_graph(name: str, seed: int, rul
     assert (graph.flops, graph.size) == (sum(part.flops for part in parts), sum(part.size for part in parts))
 
 
+CELLS = NASBench201()
+EDGE = st.integers(0, len(OPERATORS) - 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(codes=st.tuples(EDGE, EDGE, EDGE, EDGE, EDGE, EDGE), rules=st.sampled_from(RULES[1:-1]))
+@example(codes=(0, 2, 1, 3, 2, 1), rules=PLAIN)  # a node without any input: its product with zero is no block
+@example(codes=(1, 1, 1, 1, 1, 1), rules=PLAIN)  # the same sums several times
+@example(codes=(4, 4, 4, 4, 4, 4), rules=PLAIN)
+@example(codes=(2, 2, 2, 2, 2, 2), rules=PLAIN)  # a ReLU alone reads each cell's result
+@example(codes=(0, 0, 0, 2, 0, 0), rules=PLAIN)
+@example(codes=(0, 2, 0, 1, 0, 0), rules=PLAIN)  # its input is its result
+@example(codes=(0, 2, 4, 0, 2, 0), rules=PLAIN)  # a product with zero alone reads each cell's input
+@example(codes=(1, 2, 0, 0, 3, 0), rules=RULES[1])
+def test_cells_are_no_chains_and_have_the_kernels_of_their_graph(codes: Sequence[int], rules: RewriteRules) -> None:
+    architecture = CELLS.from_choices(codes)
+    if CELLS.parts(architecture) is None:
+        return  # see below
+    graph, parts = load_graph(CELLS.to_onnx(architecture)), parts_of(CELLS, architecture, rules)
+    _assert_same(_sorted(read_table(graph, rules)), _sorted(ChainTable(parts).whole()))
+    assert (graph.flops, graph.size) == (sum(part.flops for part in parts), sum(part.size for part in parts))
+
+
+def test_nearly_all_cells_are_cut() -> None:
+    whole = [text for text in CELLS.all() if CELLS.parts(Architecture(space=CELLS.name, text=text)) is None]
+    reaching = [text for text in whole if not CELLS.is_degenerate(Architecture(space=CELLS.name, text=text))]
+    assert len(reaching) < 60
+
+
+@pytest.mark.parametrize("rules", [RULES[0], RULES[-1]])
+def test_cells_are_read_whole_where_the_same_is_computed_twice_or_the_order_of_steps_decides(
+    rules: RewriteRules,
+) -> None:
+    architecture = CELLS.parse(CELLS.example)
+    with pytest.raises(UnsupportedGraphError, match=BEGINS):
+        parts_of(CELLS, architecture, rules)
+
+
 def test_one_part_is_a_network_and_is_left_as_it_is() -> None:
     space = Mine()
     whole = Part("whole", lambda net, x: conv_norm(net, x, 16, 3, "relu"))
-    part = read_part(_part(space, whole, (1, 3, 8, 8)), PLAIN, reads_blocks=False, last=True)
+    part = read_part(_part(space, whole, (1, 3, 8, 8)), PLAIN, last=True)
     before = part.table.values.copy()
     _assert_same(read_table(_part(space, whole, (1, 3, 8, 8)), PLAIN), ChainTable([part]).whole())
     ChainTable([part, part]).whole()
@@ -128,7 +178,7 @@ def test_one_part_is_a_network_and_is_left_as_it_is() -> None:
 
 def test_layout_crosses_borders_and_what_is_read_in_blocks_is_not_what_is_read_plain() -> None:
     part = _part(Mine(), Part("pool", lambda net, x: max_pool(net, x, 3, 1, 1)), (1, 16, 8, 8))
-    plain, blocked = (read_part(part, PLAIN, reads_blocks=blocks, last=False) for blocks in (False, True))
+    plain, blocked = (read_part(part, PLAIN, layouts=blocks, last=False) for blocks in (False, True))
     assert (plain.table.operators, blocked.table.operators) == (
         ("Call", "ReorderInput", "MaxPool"),
         ("Call", "MaxPool"),
@@ -156,7 +206,7 @@ def test_a_part_that_may_be_joined_with_its_neighbours_is_not_looked_at_by_itsel
     build: Callable[[GraphBuilder, Tensor], Tensor], why: str
 ) -> None:
     with pytest.raises(UnsupportedGraphError, match=why):
-        read_part(_part(Mine(), Part("p", build), (1, 16, 8, 8)), PLAIN, reads_blocks=False, last=False)
+        read_part(_part(Mine(), Part("p", build), (1, 16, 8, 8)), PLAIN, last=False)
 
 
 def test_neither_are_parts_that_are_quantised_or_read_a_parameter_twice() -> None:
@@ -168,9 +218,9 @@ def test_neither_are_parts_that_are_quantised_or_read_a_parameter_twice() -> Non
 
     graph = _part(Mine(), Part("twice", twice), (1, 16, 8, 8))
     with pytest.raises(UnsupportedGraphError, match="reads parameters repeatedly"):
-        read_part(graph, PLAIN, reads_blocks=False, last=False)
+        read_part(graph, PLAIN, last=False)
     with pytest.raises(UnsupportedGraphError, match="not in float32 throughout"):
-        read_part(graph, RewriteRules(Level.ALL, "int8_dynamic", False), reads_blocks=False, last=False)
+        read_part(graph, RewriteRules(Level.ALL, "int8_dynamic", False), last=False)
 
 
 def test_a_large_constant_may_be_shared_by_parts() -> None:
@@ -179,3 +229,25 @@ def test_a_large_constant_may_be_shared_by_parts() -> None:
 
     with pytest.raises(ValueError, match="large constant"):
         _part(Mine(), Part("p", build), (1, 16, 8, 8))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda net, x, y: add(net, activation(net, x, "sigmoid"), y),
+        lambda net, x, y: net.op("Conv", [x, y], (1, 16, 8, 8)),
+    ],
+)
+def test_what_is_set_apart_begins_with_steps_that_are_joined_only_where_they_alone_read(
+    build: Callable[[GraphBuilder, Tensor, Tensor], Tensor],
+) -> None:
+    with pytest.raises(UnsupportedGraphError, match=BEGINS):
+        read_part(_part(Mine(), Part("p", build, (0, 1)), (1, 16, 8, 8)), PLAIN, last=False)
+
+
+def test_what_an_earlier_part_brought_into_the_other_layout_is_not_brought_there_again() -> None:
+    part = _part(Mine(), Part("p", add, (0, 1)), (1, 16, 8, 8))
+    mixed = read_part(part, PLAIN, layouts=layout_code([0, BLOCKED]), last=False)
+    again = read_part(part, PLAIN, layouts=layout_code([0, BLOCKED | CONVERTED]), last=False)
+    assert (mixed.table.operators, mixed.converts) == (("Call", "ReorderOutput", "Add"), (1,))
+    assert (again.table.operators, again.converts) == (("Call", "Add"), ())
