@@ -233,7 +233,10 @@ class _Reader:
         try:
             joined = "".join(texts)
         except TypeError:  # protobuf hands out bytes where UTF-8 is malformed
-            raise InvalidModelError(f"The name of a {what} is not valid UTF-8.") from None
+            culprit = next(text for text in texts if not _decoded(text))
+            raise InvalidModelError(
+                f"The name of a {what} is not valid UTF-8: {_shown(culprit)}. Rename it and save the model."
+            ) from None
         if max(map(len, texts), default=0) * 4 > self._limits.name_bytes:
             longest = max(texts, key=len)
             self._limits.check("name_bytes", len(longest.encode()), f"bytes in the name of a {what}")
