@@ -28,6 +28,7 @@ from latcast.schema import (
     Target,
     to_plain,
 )
+from predictors.data.measured import MeasuredTarget
 from predictors.data.measured.storage import ROWS_FILE, read_targets
 from predictors.foreign.child import read_here
 from predictors.networks import Feature, GraphFeatures
@@ -120,8 +121,8 @@ def seed(
 
 
 def _rows(per_family: int, families: Collection[str]) -> list[dict[str, Any]]:
-    """Rows of the first networks of each family, on all targets."""
-    table = pq.read_table(DATA / ROWS_FILE)
+    """Rows of the first networks of each family, on all targets of the first machine."""
+    table = pq.read_table(DATA / ROWS_FILE, filters=[("target", "in", [one.target.id for one in _measured()])])
     names = zip(*(table.column(name).to_pylist() for name in ("space", "text", "graph", "stale")), strict=True)
     kept: dict[str, set[str]] = {}
     places = []
@@ -137,9 +138,15 @@ def _rows(per_family: int, families: Collection[str]) -> list[dict[str, Any]]:
     return rows
 
 
+def _measured() -> list[MeasuredTarget]:
+    """Targets of the data set's first machine, which has the most rows."""
+    targets = read_targets(DATA)
+    return [one for one in targets if one.device.fingerprint == targets[0].device.fingerprint]
+
+
 def _fleet(session: Session, names: Sequence[str], options: Sequence[str]) -> dict[str, Target]:
-    """Two machines with the data set's targets; the second has half of them, and is away. By the id in the data set."""
-    measured = read_targets(DATA)
+    """Two machines with these targets; the second has a third of them, and is away. By the id in the data set."""
+    measured = _measured()
     devices = [replace(measured[0].device, fingerprint=f"demo-{name}", name=name) for name in names]
     for device, age_s in zip(devices, (-50.0, 7200.0), strict=True):
         _device(session, device, seen_unix_s=time.time() - age_s)

@@ -160,8 +160,13 @@ def dynamic_lstm(net: GraphBuilder, x: Tensor, hidden: int, *, bidirectional: bo
     )
 
 
-def nbits_linear(net: GraphBuilder, x: Tensor, features: int, *, bits: int = 4, block: int = 32) -> Tensor:
-    """Affine map with weights of a few bits, a scale for each block of inputs (MatMulNBits)."""
+def nbits_linear(
+    net: GraphBuilder, x: Tensor, features: int, *, bits: int = 4, block: int = 32, level: int = 0
+) -> Tensor:
+    """Affine map with weights of a few bits, a scale for each block of inputs (MatMulNBits).
+
+    A `level` of 4 lets the runtime round activations to 8 bits (`accuracy_level`); 0 leaves the choice to it.
+    """
     inner = x.shape[-1]
     blocks = -(-inner // block)
     packed = net.weight(features, blocks, block * bits // 8, dtype="uint8")
@@ -175,4 +180,5 @@ def nbits_linear(net: GraphBuilder, x: Tensor, features: int, *, bits: int = 4, 
         N=features,
         bits=bits,
         block_size=block,
+        **({"accuracy_level": level} if level else {}),
     )

@@ -35,8 +35,8 @@ MIN_KERNELS = 5
 _UNKNOWN_VARIANCE = 0.5
 """Variance of log time of a kernel whose operator or size training never saw."""
 
-_UNDECIDED_VARIANCE = 4.0
-"""Variance of log time of a kernel whose values decide how much it computes, beside that: log-uniform between .016 and
+_UNDECIDED_VARIANCE = 2.5**2
+"""Variance of log time of a kernel whose values decide how much it computes, beside that: log-uniform between .015 and
 15.6 ms, as NonMaxSuppression takes for boxes of the same shapes."""
 
 _SAME_SPEED = float(np.log(1.2))

@@ -152,7 +152,8 @@ def build_few_bits(values: Values) -> GraphBuilder:
     """Matrix by weights of 4 or 8 bits."""
     net = graph("nbits")
     x = net.input("x", (values["rows"], values["in"]))
-    net.output(nbits_linear(net, x, values["out"], bits=values["bits"], block=values["block"]))
+    bits, block, level = (values[name] for name in ("bits", "block", "level"))
+    net.output(nbits_linear(net, x, values["out"], bits=bits, block=block, level=level))
     return net
 
 
@@ -251,6 +252,7 @@ FAMILIES = (
             integer("out", 8192, 256),
             Choice(name="bits", values=(4, 8), default=4, weights=(4, 1)),
             Choice(name="block", values=(16, 32, 64, 128), default=32, weights=(1, 4, 1, 1)),
+            Choice(name="level", values=(0, 4), default=0),
         ),
         build=build_few_bits,
     ),

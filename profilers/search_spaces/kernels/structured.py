@@ -71,8 +71,13 @@ def build_if(values: Values) -> GraphBuilder:
     return net
 
 
-def tree_ensemble(net: GraphBuilder, x: Tensor, trees: int, depth: int, targets: int) -> Tensor:
-    """Regression by complete trees over (rows, features): the sum over the trees, (rows, targets).
+def tree_ensemble(
+    net: GraphBuilder, x: Tensor, trees: int, depth: int, targets: int, *, classifier: bool = False
+) -> Tensor:
+    """Complete trees over (rows, features): the sum over the trees, or with `classifier` the probabilities of classes.
+
+    Returns:
+        Float32 (rows, targets); of a classifier with one target, which tells two classes apart, (rows, 2).
 
     Raises:
         ValueError: more nodes than a model should have.
@@ -87,35 +92,44 @@ def tree_ensemble(net: GraphBuilder, x: Tensor, trees: int, depth: int, targets:
     is_inner = np.tile(places < inner, trees)
     children = [np.tile(np.where(places < inner, 2 * places + side, 0), trees) for side in (1, 2)]
     leaves = np.arange(inner, size)
+    whose = "class" if classifier else "target"
     listed = {
         "nodes_treeids": np.repeat(np.arange(trees), size),
         "nodes_nodeids": np.tile(places, trees),
         "nodes_featureids": np.where(is_inner, rng.integers(0, x.shape[1], trees * size), 0),
         "nodes_truenodeids": children[0],
         "nodes_falsenodeids": children[1],
-        "target_treeids": np.repeat(np.arange(trees), len(leaves)),
-        "target_nodeids": np.tile(leaves, trees),
-        "target_ids": np.tile(leaves % targets, trees),
+        f"{whose}_treeids": np.repeat(np.arange(trees), len(leaves)),
+        f"{whose}_nodeids": np.tile(leaves, trees),
+        f"{whose}_ids": np.tile(leaves % targets, trees),
         "nodes_values": np.where(is_inner, rng.normal(0, 0.5, trees * size), 0.0).round(3),
-        "target_weights": rng.normal(0, 0.1, trees * len(leaves)).round(3),
+        f"{whose}_weights": rng.normal(0, 0.1, trees * len(leaves)).round(3),
     }
     attributes: dict[str, Any] = {name: tuple(array.tolist()) for name, array in listed.items()}
-    return net.op(
-        "TreeEnsembleRegressor",
+    attributes["nodes_modes"] = tuple("BRANCH_LEQ" if item else "LEAF" for item in is_inner)
+    if not classifier:
+        shape = (x.shape[0], targets)
+        return net.op("TreeEnsembleRegressor", [x], shape, domain="ai.onnx.ml", n_targets=targets, **attributes)
+    classes = max(targets, 2)
+    _, scores = net.ops(
+        "TreeEnsembleClassifier",
         [x],
-        (x.shape[0], targets),
+        [(x.shape[0],), (x.shape[0], classes)],
+        dtype=("int64", "float32"),
         domain="ai.onnx.ml",
-        n_targets=targets,
-        nodes_modes=tuple("BRANCH_LEQ" if item else "LEAF" for item in is_inner),
+        classlabels_int64s=tuple(range(classes)),
+        post_transform="LOGISTIC" if targets == 1 else "SOFTMAX",
         **attributes,
     )
+    return scores
 
 
 def build_trees(values: Values) -> GraphBuilder:
     """One ensemble of complete trees."""
     net = graph("trees")
     x = net.input("x", (values["rows"], values["features"]))
-    net.output(tree_ensemble(net, x, values["trees"], values["depth"], values["targets"]))
+    classifier = values["task"] == "classification"
+    net.output(tree_ensemble(net, x, values["trees"], values["depth"], values["targets"], classifier=classifier))
     return net
 
 
@@ -193,6 +207,7 @@ FAMILIES = (
             integer("features", 1024, 32),
             integer("rows", 4096, 1),
             Choice(name="targets", values=(1, 2, 3, 10), default=1, weights=(4, 1, 1, 1)),
+            Choice(name="task", values=("regression", "classification"), default="regression"),
         ),
         build=build_trees,
         weight=1.5,

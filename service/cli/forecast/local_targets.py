@@ -48,7 +48,8 @@ def target_of_data(folder: Path, wanted: str | None, predictor: "Predictor") -> 
 
     Args:
         folder: of the data set.
-        wanted: beginning of the target's id, or words of its label; None for the only one, or the default settings.
+        wanted: beginning of the target's id, or words of its label and machine; None for the only one, or the default
+            settings. Where several machines have the same target, the first machine of the data set is meant.
         predictor: trained on the data set, or at least not worse for not being.
 
     Raises:
@@ -71,14 +72,14 @@ def _one_target(targets: "Sequence[MeasuredTarget]", wanted: str | None) -> "Mea
         fitting = [one for one in targets if len(targets) == 1 or _is_default(one.target)]
     else:
         fitting = [one for one in targets if one.target.id.startswith(wanted)] or [
-            one for one in targets if has_words(f"{one.target.label} {one.device.name}", wanted)
+            one for one in targets if has_words(f"{one.target.label} {one.device.name} {one.device.processor}", wanted)
         ]
-    listed = [f"{one.target.id} ({one.target.label})" for one in (fitting or targets)]
+    listed = [f"{one.target.id} ({one.target.label}, {one.device.processor})" for one in (fitting or targets)]
     if not fitting:
         raise UnknownNameError("target", wanted or "of the default settings", listed)
-    if len(fitting) > 1:
+    if len({one.target.label for one in fitting}) > 1:
         raise InputError(f"Several targets fit; choose one by its id (--target ID): {'; '.join(listed)}.")
-    return fitting[0]
+    return fitting[0]  # of several machines with this target the first, whose rows are the most
 
 
 def _is_default(target: Target) -> bool:

@@ -18,7 +18,7 @@ VARIANTS = [
     for field in family.fields
     if isinstance(field, Choice) and isinstance(field.default, str)
     for value in field.values
-]
+] + [("nbits", "level", 4)]
 
 
 def outcome(text: str) -> str:

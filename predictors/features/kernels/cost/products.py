@@ -19,6 +19,9 @@ __all__ = [
     "describe_rnn",
 ]
 
+_IN_8_BITS = 4
+"""Accuracy level from which a product with weights of a few bits rounds its activations to 8 bits."""
+
 
 def describe_conv(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """A convolution: rows are output positions, columns output channels, depth the window times input channels."""
@@ -138,7 +141,8 @@ def describe_few_bits(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     depth, columns = step.integer("K", 1), step.integer("N", 1)
     rows = prod(plan.shape(step.inputs[0])[:-1])
     shape.update(rows=rows, depth=depth, columns=columns, groups=1, window=step.integer("block_size", 32), parts=1)
-    shape.update(variant=float(step.integer("bits", 4)), constant_weights=1)
+    in_8_bits = step.integer("accuracy_level", 0) >= _IN_8_BITS
+    shape.update(variant=float(step.integer("bits", 4) + 8 * in_8_bits), constant_weights=1)
     return float(rows) * depth * columns, float(depth) * columns
 
 

@@ -100,8 +100,6 @@ class Kernel:
 
 _READ_WHAT_THEY_WRITE = {"gather", "gather_elements", "slice"}
 """Classes that read a part of their input only: an embedding's table is not read as a whole."""
-_IN_8_BITS = 4
-"""Accuracy level from which a product with weights of a few bits quantises its activations."""
 _EITHER_SIGN = {
     "QLinearConv", "QLinearMatMul", "QGemm", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul",
 }  # fmt: skip
@@ -214,7 +212,7 @@ def _describe(plan: FusionPlan, step: Step) -> Callable[..., Kernel]:
         undecided=step.operator in _DECIDED_BY_VALUES,
         unsigned=_has_unsigned_weights(plan, step),
         known=kind != "other"
-        and not _is_doubtful(step)
+        and not is_trained(step)  # which the rows of training have not
         and (kind in _TOLERANT or all(spec.shape is not None for spec in ends)),
     )
 
@@ -223,11 +221,6 @@ def _has_unsigned_weights(plan: FusionPlan, step: Step) -> bool:
     if step.operator not in _EITHER_SIGN or len(step.inputs) < 2 or not plan.is_constant(step.inputs[1]):
         return False
     return plan.spec(step.inputs[1]).dtype == "uint8"
-
-
-def _is_doubtful(step: Step) -> bool:
-    """Whether training has the operator, but not as it runs here: in training mode, or with activations in 8 bits."""
-    return is_trained(step) or (step.operator == "MatMulNBits" and step.integer("accuracy_level", 0) >= _IN_8_BITS)
 
 
 def describe_reorder(plan: FusionPlan, reorder: Reorder) -> Kernel:

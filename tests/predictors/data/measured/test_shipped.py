@@ -12,7 +12,7 @@ from predictors.data.measured.datasheet import datasheet
 
 DATA = Path(__file__).parents[4] / "benchmarks" / "data"
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the repository's data set is not in this checkout")
-LARGEST_BYTES = 20_000_000
+LARGEST_BYTES = 25_000_000
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Targets of a measured data set are found by id and by words, and bring what was measured on them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,19 @@ def test_a_target_that_is_not_clear_is_asked_for(folder: Path) -> None:
         target_of_data(folder, "tpu", PREDICTOR)
     with pytest.raises(UnknownNameError, match="default settings"):
         target_of_data(folder, None, PREDICTOR)
+
+
+def test_of_machines_that_share_a_target_the_first_is_meant_and_words_name_the_other(tmp_path: Path) -> None:
+    other = replace(DEVICE, fingerprint="f" * 32, processor="Other Silicon 9")
+    targets = [replace(TARGETS[0], device=device.fingerprint) for device in (DEVICE, other)]
+    write_rows(tmp_path / ROWS_FILE, [])
+    described = [
+        MeasuredTarget(target=target, device=device) for target, device in zip(targets, (DEVICE, other), strict=True)
+    ]
+    write_targets(tmp_path / TARGETS_FILE, described, About())
+    assert target_of_data(tmp_path, "openvino fp32", PREDICTOR).target == targets[0]
+    assert target_of_data(tmp_path, "openvino silicon", PREDICTOR).target == targets[1]
+    assert target_of_data(tmp_path, targets[1].id, PREDICTOR).device == "Other Silicon 9"
 
 
 def test_this_machine_has_no_measurements() -> None:

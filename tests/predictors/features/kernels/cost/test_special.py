@@ -43,3 +43,22 @@ def test_bodies_cost_nothing_in_what_holds_them() -> None:
     _, holder, inside = predict_kernels(graph)
     assert (holder.kind, holder.macs) == ("control", 0)
     assert inside.operations > holder.operations
+
+
+def test_classifiers_of_trees_are_known_and_are_not_regressors() -> None:
+    space = get_space("kernels")
+    variants = []
+    for task in ("regression", "classification"):
+        graph = load_graph(space.to_onnx(space.parse(f"trees/trees=20,depth=4,rows=8,targets=3,task={task}")))
+        kernel = next(kernel for kernel in predict_kernels(graph) if kernel.kind == "trees")
+        assert (kernel.operations, kernel.known) == (20 * 4 * 8, True)
+        variants.append(kernel.shape["variant"])
+    assert variants == [0, 1]
+
+
+def test_products_of_a_few_bits_are_told_apart_by_what_they_round_activations_to() -> None:
+    space = get_space("kernels")
+    for bits, level, variant in ((4, 0, 4), (8, 0, 8), (4, 4, 12), (8, 4, 16)):
+        graph = load_graph(space.to_onnx(space.parse(f"nbits/in=256,out=64,bits={bits},level={level}")))
+        kernel = next(kernel for kernel in predict_kernels(graph) if kernel.kind == "few_bits")
+        assert (kernel.shape["variant"], kernel.known) == (variant, True)
