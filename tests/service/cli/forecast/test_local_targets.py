@@ -65,7 +65,9 @@ def test_of_machines_that_share_a_target_the_first_is_meant_and_words_name_the_o
     other = replace(DEVICE, fingerprint="f" * 32, processor="Other Silicon 9")
     targets = [replace(TARGETS[0], device=device.fingerprint) for device in (DEVICE, other)]
     write_rows(tmp_path / ROWS_FILE, [])
-    described = [MeasuredTarget(target=target, device=device) for target, device in zip(targets, (DEVICE, other), strict=True)]
+    described = [
+        MeasuredTarget(target=target, device=device) for target, device in zip(targets, (DEVICE, other), strict=True)
+    ]
     write_targets(tmp_path / TARGETS_FILE, described, About())
     assert target_of_data(tmp_path, "openvino fp32", PREDICTOR).target == targets[0]
     assert target_of_data(tmp_path, "openvino silicon", PREDICTOR).target == targets[1]
