@@ -85,24 +85,27 @@ def is_storable_text(text: str) -> bool:
 
 
 def _check(value: Any, path: str) -> None:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if not _is_plainly_well(key):
-                _check(key, path)
-            if not _is_plainly_well(item):
-                _check(item, f"{path}.{key}")
-    elif isinstance(value, list):
-        if set(map(type, value)) <= {float} and all(map(math.isfinite, value)):
-            return  # samples: thousands of them, which need no path each
-        for index, item in enumerate(value):
-            if not _is_plainly_well(item):
-                _check(item, f"{path}[{index}]")
+    if isinstance(value, Mapping | list):
+        _check_parts(value, path)
     elif isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"{path}: the number has to be finite, found {value}.")
     elif isinstance(value, int) and value not in INT64:
         raise InputError(f"{path}: the number does not fit into 64 bits.")
     elif isinstance(value, str) and not is_storable_text(value):
         raise InputError("A text must not hold a zero byte or half a surrogate pair.")
+
+
+def _check_parts(value: Mapping[Any, Any] | list[Any], path: str) -> None:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not _is_plainly_well(key):
+                _check(key, path)
+            if not _is_plainly_well(item):
+                _check(item, f"{path}.{key}")
+    elif not (set(map(type, value)) <= {float} and all(map(math.isfinite, value))):  # samples need no path each
+        for index, item in enumerate(value):
+            if not _is_plainly_well(item):
+                _check(item, f"{path}[{index}]")
 
 
 def _is_plainly_well(value: Any) -> bool:
