@@ -28,6 +28,13 @@ _DRAWN = 40.0
 """Additions that drawing whether to keep an element takes: 3 ns, where a Sigmoid of 2.5 takes .2."""
 
 
+_SCALES = {"QuantizeLinear", "DequantizeLinear"}
+_IN_4_BITS = {"int4", "uint4"}
+_SCALE_STARTS, _HALF_BYTE = 16.0, 9.0
+"""Additions beside that go with a scale each time that it changes, and with an element of 4 bits. ONNX Runtime unpacks
+int8 with one scale in .13 to .19 ns an element; with one for each column in 1.4, and 4 bits in .8 to 1.0."""
+
+
 def describe_activation(plan: FusionPlan, step: Step, shape: Shape) -> Work:
     """One function of each element; with several inputs, broadcast as need be."""
     several = sum(tensor >= 0 and plan.spec(tensor).elements > 1 for tensor in step.inputs) > 1
@@ -51,7 +58,21 @@ def _element_cost(plan: FusionPlan, step: Step) -> float:
         return 3.0
     if step.operator == "Where":
         return _choice_cost(plan, step)
+    if step.operator in _SCALES:
+        return _scaling_cost(plan, step)
     return ELEMENT_COST.get(step.operator, 5.0)
+
+
+def _scaling_cost(plan: FusionPlan, step: Step) -> float:
+    """Changing to and from few bits; the runtime vectorises over the elements that follow each other with one scale."""
+    cost, shape = ELEMENT_COST[step.operator], plan.shape(step.inputs[0])
+    packed = step.inputs[0] if step.operator == "DequantizeLinear" else step.outputs[0]
+    if plan.spec(packed).dtype in _IN_4_BITS:
+        cost += _HALF_BYTE
+    axis = step.integer("axis", 1) % max(1, len(shape))
+    if len(step.inputs) > 1 and plan.spec(step.inputs[1]).elements > 1 and not step.integer("block_size", 0):
+        cost += _SCALE_STARTS / max(1, prod(shape[axis + 1 :]))
+    return cost
 
 
 def _choice_cost(plan: FusionPlan, step: Step) -> float:

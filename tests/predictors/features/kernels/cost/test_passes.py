@@ -1,6 +1,8 @@
 """What passes over tensors cost: by element, by contiguous run, by window."""
 
+import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from predictors.features.kernels import Kernel, predict_kernels
 from profilers.onnx_graph import load_graph
@@ -27,6 +29,34 @@ def test_a_power_with_a_constant_exponent_is_a_product() -> None:
     variable = kernel_of(other, other("Pow", other.input(4, 100), other.input(4, 100)), "Pow")
     assert constant.operations == 3 * 400
     assert variable.operations > 10 * constant.operations
+
+
+def test_unpacking_costs_what_scales_change_and_bits_are_few() -> None:
+    """Measured: one scale for each column is ten times one for all, and 4 bits are six times 8."""
+    costs = {}
+    for name, scales, attributes in (
+        ("one scale", (), {}),
+        ("of rows", (64,), {"axis": 0}),
+        ("of columns", (96,), {"axis": 1}),
+        ("of columns, from the end", (96,), {"axis": -1}),
+        ("of blocks", (2, 96), {"axis": 0, "block_size": 32}),
+    ):
+        for bits in (8, 4):
+            model = Model(opset=21)
+            if bits == 8:
+                packed = model.constant(np.ones((64, 96)), np.int8)
+            else:
+                packed = f"c{len(model.constants)}"
+                content = bytes(64 * 96 // 2)
+                model.constants.append(helper.make_tensor(packed, TensorProto.INT4, [64, 96], content, raw=True))
+            scale = model.constant(np.full(scales, 0.01))
+            result = model("DequantizeLinear", packed, scale, **attributes)
+            costs[name, bits] = kernel_of(model, model("Softmax", result), "DequantizeLinear").shape["element_cost"]
+    assert costs["one scale", 8] == costs["of blocks", 8] == 2
+    assert costs["of rows", 8] == pytest.approx(2, rel=0.1)
+    assert costs["of columns", 8] == costs["of columns, from the end", 8] == 18
+    assert costs["one scale", 4] == costs["of blocks", 4] == 11
+    assert costs["of columns", 4] == 27
 
 
 @pytest.mark.parametrize(("shape", "run"), [((4, 1, 1), 60), ((1, 6, 1), 10), ((1, 1, 10), 10), ((1, 6, 10), 60)])
