@@ -41,7 +41,7 @@ def _leave_out(state: ORMExecuteState) -> None:
         state.statement = visible
 
 
-_visible: "WeakKeyDictionary[Executable, Executable]" = WeakKeyDictionary()
+_visible: WeakKeyDictionary[Executable, Executable] = WeakKeyDictionary()
 """Statements without what is hidden. Of one that is kept and asked again SQLAlchemy remembers how it is looked up,
 which takes as long as to ask the database; of a new copy it does not.
 """
