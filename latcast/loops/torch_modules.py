@@ -1,5 +1,6 @@
 """Torch modules as ONNX models, through `torch.export`. Torch is imported when there is a module, and not before."""
 
+import logging
 import sys
 import tempfile
 import warnings
@@ -12,6 +13,9 @@ from latcast.onnx_files import without_weights
 from latcast.schema import BackendUnavailableError, InputError
 
 __all__ = ["is_module", "onnx_of"]
+
+_TABLE_OF_OPERATORS = "torch.onnx._internal.exporter._registration"
+"""Where torch logs which operators its exporter does not know here, as those of torchvision where that is missing."""
 
 
 def is_module(value: object) -> bool:
@@ -34,7 +38,7 @@ def onnx_of(module: Any, inputs: Sequence[Any]) -> bytes:
     import torch
 
     example = tuple(one if isinstance(one, torch.Tensor) else torch.zeros(tuple(map(int, one))) for one in inputs)
-    with _evaluating(module), warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+    with _evaluating(module), _quiet_table(), warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(torch.export.export(module, example), dynamo=True, verbose=False)
@@ -52,6 +56,21 @@ def onnx_of(module: Any, inputs: Sequence[Any]) -> bytes:
 
 def _first_line(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+@contextmanager
+def _quiet_table() -> Iterator[None]:
+    """Leave out what the exporter says of operators in general: what it cannot export of a module is an error."""
+    logger = logging.getLogger(_TABLE_OF_OPERATORS)
+    logger.addFilter(_is_error)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_error)
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
 
 
 @contextmanager

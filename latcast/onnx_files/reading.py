@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from latcast.onnx_files.beside import FilesBeside, Place
 from latcast.onnx_files.declarations import declared_as
+from latcast.onnx_files.packed import LOOKED_AT_BYTES, packed_file
 from latcast.onnx_files.records import ModelRecord, TensorRecord, read_record
 from latcast.onnx_files.usage import MARK, Role, constants_of, model_uses, stripped_role
 from latcast.onnx_files.wire import (
@@ -60,7 +61,8 @@ def read_model(
 
     Raises:
         InputError: the file cannot be read.
-        InvalidModelError: a path that leads out of the model's folder, a file beside it that is missing or too short.
+        InvalidModelError: the file is packed; a path that leads out of the model's folder, a file beside it that is
+            missing or too short.
         ModelLimitError: the result would be larger than `most_bytes`.
     """
     whole = BytesIO()  # grows in place, and gives its buffer away
@@ -91,9 +93,10 @@ def write_model(
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             status = os.fstat(file.fileno())
             _require_file(path, status.st_mode)
+            _require_unpacked(path, file.read(LOOKED_AT_BYTES))
             source = Bytes(file, status.st_size)
             folders = [path.parent, path.resolve().parent]
             write(_parts(source, folders, weights=weights, most_bytes=most_bytes, declared=declared), out)
@@ -105,11 +108,23 @@ def write_model(
         raise InputError(f"Cannot read {str(path)!r} ({error.strerror}). {_advice(path, error)}") from error
 
 
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except ValueError as error:  # a zero byte, or half a surrogate pair
+        raise InputError(f"{str(path)!r} is no path of a file.") from error
+
+
 def _require_file(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
         raise InputError(
             f"{str(path)!r} is a pipe or a device, of which nothing can be read twice: save the model to a file first."
         )
+
+
+def _require_unpacked(path: Path, start: bytes) -> None:
+    if (packed := packed_file(path, start)) is not None:
+        raise InvalidModelError(f"{str(path)!r} {packed.advice}")
 
 
 def _advice(path: Path, error: OSError) -> str:

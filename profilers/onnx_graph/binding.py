@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from onnx import TypeProto, ValueInfoProto
+from onnx import TensorShapeProto, TypeProto, ValueInfoProto
 
 from latcast.schema import UNKNOWN_RANK, InvalidModelError, UnboundDimensionError
 from latcast.schema.counting import counted
@@ -21,6 +21,8 @@ Dims = Mapping[str, int]
 """Size of each symbol of the inputs' shapes, by the symbol's name."""
 
 _LARGEST = 2**31 - 1
+_ANY_SIZE = -1
+"""What exporters write for an open dimension that they give no symbol, and runtimes read as one."""
 
 _NAMELESS = frozenset({"", "none", "unk", "unknown", "dynamic"})
 """What exporters write for any size, besides signs such as `?` and `-1`: such symbols say nothing of each other."""
@@ -139,13 +141,17 @@ def _is_name(symbol: str) -> bool:
     return symbol.casefold() not in _NAMELESS and any(character.isalpha() for character in symbol)
 
 
+def _is_open(dim: TensorShapeProto.Dimension) -> bool:
+    return not dim.HasField("dim_value") or dim.dim_value == _ANY_SIZE
+
+
 def _declared(type_proto: TypeProto) -> tuple[int | str, ...] | None:
     """The sizes that the model declares of an input, "" or a symbol where it leaves one open; None without a rank."""
     tensor = type_proto.tensor_type
     if not tensor.HasField("shape"):
         return None
     return tuple(
-        dim.dim_value if dim.HasField("dim_value") else dim.dim_param if _is_name(dim.dim_param) else ""
+        (dim.dim_param if _is_name(dim.dim_param) else "") if _is_open(dim) else dim.dim_value
         for dim in tensor.shape.dim
     )
 
@@ -156,7 +162,7 @@ def _unbound(name: str, type_proto: TypeProto) -> list[tuple[str, int, str]]:
         return [(name, 0, UNKNOWN_RANK)]
     unbound = []
     for axis, dim in enumerate(tensor.shape.dim):
-        if not dim.HasField("dim_value"):
+        if _is_open(dim):
             unbound.append((name, axis, dim.dim_param))
         elif not 0 <= dim.dim_value <= _LARGEST:
             raise InvalidModelError(

@@ -4,6 +4,7 @@ Nothing is read from disk, nothing is materialised, and every string that later 
 """
 
 from collections.abc import Sequence
+from unicodedata import category
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, TypeProto
@@ -21,6 +22,11 @@ _TENSOR, _GRAPH, _UNDEFINED = AttributeProto.TENSOR, AttributeProto.GRAPH, Attri
 
 _BROKEN = "These bytes are not an ONNX model, or it is truncated: they do not parse. Copy or export the file again."
 _NO_GRAPH = "These bytes are not an ONNX model: there is no graph in them."
+
+_ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of Unicode: controls, marks of direction, halves of pairs, ends of lines and paragraphs."""
+_JOINERS = "\u200c\u200d"
+"""Characters of the second category that letters and emoji are joined with, or kept apart."""
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Operator domains that are understood; others are refused unless the model defines their operators as functions."""
@@ -227,13 +233,23 @@ class _Reader:
         try:
             joined = "".join(texts)
         except TypeError:  # protobuf hands out bytes where UTF-8 is malformed
-            raise InvalidModelError(f"The name of a {what} is not valid UTF-8.") from None
+            culprit = next(text for text in texts if not _decoded(text))
+            raise InvalidModelError(
+                f"The name of a {what} is not valid UTF-8: {_shown(culprit)}. Rename it and save the model."
+            ) from None
         if max(map(len, texts), default=0) * 4 > self._limits.name_bytes:
             longest = max(texts, key=len)
             self._limits.check("name_bytes", len(longest.encode()), f"bytes in the name of a {what}")
-        if not joined.isprintable():
-            culprit = next(text for text in texts if not text.isprintable())
-            raise InvalidModelError(f"The name of a {what} holds control characters: {_shown(culprit)!r}.")
+        if not joined.isprintable() and any(map(_acts, set(joined))):
+            culprit = next(text for text in texts if any(map(_acts, text)))
+            raise InvalidModelError(
+                f"The name of a {what} holds control characters: {_shown(culprit)!r}. Rename it and save the model."
+            )
+
+
+def _acts(character: str) -> bool:
+    """Whether a character moves what is written after it; blanks of any script and joined emoji do not."""
+    return category(character) in _ACTING and character not in _JOINERS
 
 
 def _decoded(text: object) -> bool:

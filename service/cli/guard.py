@@ -20,6 +20,8 @@ from latcast.schema.printable import visible_lines
 __all__ = ["DEBUG", "FAILED", "INTERNAL", "guarded", "hoisted", "missing_extra"]
 
 FAILED, INTERNAL = 1, 70
+_AROUND = 20
+"""Characters before and after the wrong one of a text that a sentence quotes."""
 DEBUG = "--debug"
 EXTRAS = {
     "agent": ("numpy", "onnx", "onnxruntime", "psutil"),
@@ -95,7 +97,15 @@ def _sentence(error: Exception, arguments: Sequence[str]) -> tuple[str, int]:
         return _of_system(error), FAILED
     if isinstance(error, MemoryError):
         return "There is not enough memory for this.", FAILED
+    if isinstance(error, UnicodeEncodeError) and _is_lone(error):
+        near = error.object[max(error.start - _AROUND, 0) : error.end + _AROUND]
+        return f"A text is not in UTF-8, as texts that are sent have to be: {near!r}.", FAILED
     return f"An unexpected error, {type(error).__name__}: {error}. Please report it, with what --debug shows.", INTERNAL
+
+
+def _is_lone(error: UnicodeEncodeError) -> bool:
+    """Whether it is about a byte of an argument that was no UTF-8, which Python keeps as half a surrogate pair."""
+    return "\ud800" <= error.object[error.start] <= "\udfff"
 
 
 def _of_system(error: OSError) -> str:

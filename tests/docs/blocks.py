@@ -88,10 +88,20 @@ def commands(text: str) -> Iterator[list[str]]:
     assert not pending, f"a quotation has no end: {pending}"
 
 
+def without_redirections(words: list[str]) -> Iterator[str]:
+    """The words without what says where output goes, as in `> log 2>&1`."""
+    rest = iter(words)
+    for word in rest:
+        if re.fullmatch(r"[0-9]?>>?", word):
+            next(rest, None)
+        elif not re.fullmatch(r"[0-9]?>&[0-9]", word):
+            yield word
+
+
 def simple_commands(words: list[str]) -> Iterator[list[str]]:
     """The parts of one line between pipes, `&` and their like."""
     command: list[str] = []
-    for word in [*words, ";"]:
+    for word in [*without_redirections(words), ";"]:
         if word in {"|", "&", "&&", ";", "||"}:
             if command:
                 yield command

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from latcast.onnx_files.packed import LOOKED_AT_BYTES, packed_file
 from latcast.schema import InputError
 from latcast.schema.counting import counted
 
@@ -20,6 +21,8 @@ __all__ = ["FailedModel", "Manifest", "ManifestEntry", "read_manifest"]
 _LINE_BYTES = 2**20
 _NAME_LENGTH = 200
 _QUOTED = 60
+_LISTS = (".jsonl", ".ndjson", ".json")
+"""Endings of manifests in archives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +79,14 @@ def read_manifest(path: Path) -> Manifest:
         InputError: the file cannot be read, or no line of it names a model.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"The manifest {str(path)!r} cannot be read: {error.strerror}.") from error
+    if (packed := packed_file(path, content[:LOOKED_AT_BYTES], suffixes=_LISTS)) is not None:
+        raise InputError(f"The manifest {str(path)!r} {packed.advice}")
     entries: dict[str, ManifestEntry] = {}
     failed = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(content.split(b"\n"), start=1):
         if not line.strip():
             continue
         try:

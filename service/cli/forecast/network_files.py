@@ -2,8 +2,9 @@
 
 import csv
 import json
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import typer
 
 from latcast.onnx_files import declared_inputs, without_weights
+from latcast.onnx_files.packed import LOOKED_AT_BYTES, packed_file
 from latcast.schema import InputError, LatcastError
 from service.cli.forecast.modules import is_module_name, module_inputs, module_onnx
 from service.cli.forecast.networks import ModelFile, Network, expanded, network_of
@@ -36,6 +38,11 @@ FOREIGN = {
     b"\x1f\x8b": "packed with gzip: unpack it",
 }
 """What is given in place of a list, by how it begins."""
+LISTS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
+"""Endings of lists in archives."""
+LINE_END = re.compile(r"\r\n|\n|\r")
+NO_OBJECT = 'This is no JSON object such as {"onnx": "a.onnx", "dims": {"batch": 1}}.'
+"""What is said of a line of a manifest that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,8 @@ def networks_of(
 ) -> list[Network]:
     """The networks that a command is given, in order: those of its arguments, then those of lists.
 
-    A file that cannot be read is a network with a `problem`, unless it is all that is given.
+    A file that cannot be read, or a line of a list that names nothing, is a network with a `problem`, unless it is all
+    that is given.
 
     Args:
         names: as `network_of` takes them, or torch modules.
@@ -102,26 +110,31 @@ def read_networks(file: str, *, space: str | None, graph: bool, curve: Sequence[
         curve: sizes of files that bring none, as `sizes_of_files` takes them.
 
     Raises:
-        InputError: the file, the only model of it, or a line cannot be read; names the line.
+        InputError: the file, or the only line of it, cannot be read; names the line.
     """
     return _bound(_networks(_entries(file), space, graph=graph, inputs=()), curve)
 
 
 def _networks(
-    entries: Sequence[str | _Object], space: str | None, *, graph: bool, inputs: Sequence[str]
+    entries: Sequence[str | _Object | Network], space: str | None, *, graph: bool, inputs: Sequence[str]
 ) -> list[Network | ModelFile]:
     """What entries of lists and arguments mean; one that cannot be read spoils no other."""
     if space is None and not graph:
         entries = [one for entry in entries for one in (expanded([entry]) if isinstance(entry, str) else [entry])]
     names = [one for one in entries if isinstance(one, str) and space is None and not graph]
     shapes = module_inputs(names, inputs)
-    made = [
-        _named(one, space, graph=graph, shapes=shapes) if isinstance(one, str) else _of_object(one, space)
-        for one in entries
-    ]
-    if len(made) == 1 and isinstance(made[0], Network) and made[0].problem is not None:
-        raise made[0].problem
+    made = [_meant(one, space, graph=graph, shapes=shapes) for one in entries]
+    if len(made) == 1 and isinstance(made[0], Network) and (problem := made[0].problem) is not None:
+        raise problem if isinstance(entries[0], str) else InputError(f"{made[0].name}: {problem}") from problem
     return made
+
+
+def _meant(
+    entry: str | _Object | Network, space: str | None, *, graph: bool, shapes: Sequence[tuple[int, ...]]
+) -> Network | ModelFile:
+    if isinstance(entry, str):
+        return _named(entry, space, graph=graph, shapes=shapes)
+    return _of_object(entry, space) if isinstance(entry, _Object) else entry
 
 
 def _named(name: str, space: str | None, *, graph: bool, shapes: Sequence[tuple[int, ...]]) -> Network | ModelFile:
@@ -145,21 +158,24 @@ def _bound(listed: Sequence[Network | ModelFile], curve: Sequence[Sizes]) -> lis
     return networks
 
 
-def _entries(file: str) -> list[str | _Object]:
-    """The lines or the objects of a list, at least one.
+def _entries(file: str) -> list[str | _Object | Network]:
+    """The lines or the objects of a list, at least one; a line that is none is a network with a problem.
 
     Raises:
-        InputError: it cannot be read, has a line that is none, or names no network.
+        InputError: it cannot be read, or names no network.
     """
     text = read_text(file)
     suffix, folder = Path(file).suffix.lower(), Path(file).parent
-    entries: list[str | _Object] = []
+    entries: list[str | _Object | Network] = []
     if suffix in (".jsonl", ".ndjson", ".json"):
-        entries += [_Object(where, members, folder) for where, members in _objects(file, text)]
+        entries += [
+            _Object(where, value, folder) if isinstance(value, dict) else _malformed(where, NO_OBJECT)
+            for where, value in _objects(file, text)
+        ]
     elif suffix in (".csv", ".tsv"):
         entries += [_Object(where, members, folder) for where, members in _rows(file, text)]
     else:
-        entries += [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
+        entries += [line for line in map(str.strip, _lines(text)) if line and not line.startswith("#")]
     if not entries:
         raise InputError(f"The list {file!r} names no network.")
     return entries
@@ -175,12 +191,16 @@ def read_text(file: str) -> str:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise InputError(f"The list {file!r} cannot be read: {error.strerror}.") from error
+    if packed := packed_file(Path(file), content[:LOOKED_AT_BYTES], suffixes=LISTS) if file != "-" else None:
+        raise InputError(f"The list {file!r} {packed.advice}")
     if kind := next((kind for magic, kind in FOREIGN.items() if content.startswith(magic)), None):
         raise InputError(f"The list {file!r} is {kind}.")
     try:
         text = content.decode(encoding_of(content[:2]))
     except UnicodeDecodeError as error:
-        raise InputError(f"The list {file!r} is no text in UTF-8. A model is given without --file.") from error
+        raise InputError(
+            f"The list {file!r} is no text in UTF-8: save it as such. A model is given without --file."
+        ) from error
     if "\0" in text:
         raise InputError(f"The list {file!r} is no text. A model is given without --file.")
     return text
@@ -193,13 +213,28 @@ def encoding_of(beginning: bytes) -> str:
 
 def cells_of(text: str) -> tuple[list[str], str, Iterator[tuple[int, list[str]]]]:
     """The header, the delimiter, and the lines with their cells, of a table that may be of Excel's making."""
-    lines = text.splitlines()
+    lines = _lines(text)
     told = lines[0].strip().strip('"') if lines else ""
     skipped = int(told.lower().startswith("sep=") and len(told) == 5)  # what Excel is told by
     delimiter = told[4] if skipped else max(DELIMITERS, key=told.count)
     reader = csv.reader(lines[skipped:], delimiter=delimiter)
     header = [name.strip() for name in next(reader, [])]
-    return header, delimiter, ((reader.line_num + skipped, [cell.strip() for cell in cells]) for cells in reader)
+    return header, delimiter, _numbered(reader, skipped)
+
+
+def _numbered(reader: Any, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    try:
+        for cells in reader:
+            yield reader.line_num + skipped, [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise InputError(
+            f"Line {reader.line_num + skipped} of the table cannot be read ({error}): is a quotation mark open?"
+        ) from error
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text; nothing but the ends that editors write ends one, as names may hold other separators."""
+    return LINE_END.split(text)
 
 
 def column_of(header: Sequence[str], member: str) -> int | None:
@@ -208,15 +243,13 @@ def column_of(header: Sequence[str], member: str) -> int | None:
     return next((plain.index(alias) for alias in ALIASES[member] if alias in plain), None)
 
 
-def _objects(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The objects of a manifest, one a line or all in one list."""
+def _objects(file: str, text: str) -> Iterator[tuple[str, Any]]:
+    """The values of a manifest, one a line or all in one list; None for a line that is no JSON."""
     for where, source in _listed_objects(file, text):
         try:
             value = json.loads(source) if isinstance(source, str) else source
         except (ValueError, RecursionError):
             value = None
-        if not isinstance(value, dict):
-            raise InputError(f'{where} is no JSON object such as {{"onnx": "a.onnx", "dims": {{"batch": 1}}}}.')
         yield where, value
 
 
@@ -226,8 +259,9 @@ def _listed_objects(file: str, text: str) -> Iterator[tuple[str, Any]]:
             yield from ((f"{file} entry {number}", value) for number, value in enumerate(json.loads(text), start=1))
             return
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{file} is no JSON: {error}.") from error
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+            if Path(file).suffix.lower() == ".json":
+                raise InputError(f"{file} is no JSON: {error}.") from error
+    lines = [(number, line) for number, line in enumerate(_lines(text), start=1) if line.strip()]
     if len(lines) > 1 and (whole := _only_object(text)) is not None:
         yield f"{file} line {lines[0][0]}", whole
         return
@@ -258,13 +292,18 @@ def _rows(file: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield f"{file} line {number}", {name: value for name, value in row.items() if value}
 
 
+def _malformed(where: str, problem: str) -> Network:
+    """A line of a list that names no network."""
+    return Network(name=where, item={}, problem=InputError(problem))
+
+
 def _of_object(entry: _Object, space: str | None) -> Network | ModelFile:
     from latcast.items import item
 
     value = entry.members
     members = [member for member in MEMBERS if isinstance(value.get(member), str)]
     if len(members) != 1:
-        raise InputError(f"{entry.where} has to name a network by one of 'onnx', 'text' (with 'space') or 'graph'.")
+        return _malformed(entry.where, "It has to name a network by one of 'onnx', 'text' (with 'space') or 'graph'.")
     (member,) = members
     name = str(value.get("name") or value[member])
     if member == "onnx":
@@ -273,12 +312,15 @@ def _of_object(entry: _Object, space: str | None) -> Network | ModelFile:
         return Network(name=name, item=item(graph=value["graph"]))
     named = value.get("space") or space
     if not named:
-        raise InputError(f"{entry.where} names no search space: give the member or column 'space', or --space.")
+        return _malformed(entry.where, "It names no search space: give the member or column 'space', or --space.")
     return Network(name=name, item=item(space=str(named), text=value["text"]))
 
 
 def _of_file(entry: _Object, name: str) -> Network | ModelFile:
-    sizes = _own_sizes(entry.where, entry.members)
+    try:
+        sizes = _own_sizes(entry.members)
+    except InputError as error:
+        return _malformed(entry.where, str(error))
     try:
         onnx = without_weights(entry.folder / _at_home(entry.members["onnx"]))
     except InputError as error:
@@ -289,15 +331,24 @@ def _of_file(entry: _Object, name: str) -> Network | ModelFile:
 def _at_home(path: str) -> Path:
     try:
         return Path(path).expanduser()
-    except RuntimeError:  # nobody knows a home of this user
+    except (RuntimeError, ValueError):  # nobody knows a home of this user, or it holds a zero byte
         return Path(path)
 
 
-def _own_sizes(where: str, value: Mapping[str, Any]) -> list[Sizes]:
+def _own_sizes(value: Mapping[str, Any]) -> list[Sizes]:
+    """The sizes that a line binds its model to; empty where it names none.
+
+    Raises:
+        InputError: they are malformed.
+    """
     shapes, dims = value.get("shapes") or {}, value.get("dims") or {}
-    if not isinstance(shapes, dict) or not all(isinstance(sizes, list) for sizes in shapes.values()):
-        raise InputError(f"{where}: 'shapes' has to be an object such as {{\"x\": [1, 3, 224, 224]}}.")
-    if not isinstance(dims, dict) or not all(type(size) is int for size in dims.values()):
-        raise InputError(f"{where}: 'dims' has to be an object such as {{\"batch\": 1}}.")
+    if not isinstance(shapes, dict) or not all(isinstance(one, list) and _are_sizes(one) for one in shapes.values()):
+        raise InputError("'shapes' has to be an object of whole sizes from 0 up such as {\"x\": [1, 3, 224, 224]}.")
+    if not isinstance(dims, dict) or not _are_sizes(dims.values()):
+        raise InputError("'dims' has to be an object of whole sizes from 0 up such as {\"batch\": 1}.")
     whole = {name: tuple(sizes) for name, sizes in shapes.items()}
     return [Sizes(shapes=whole, dims=dims)] if whole or dims else []
+
+
+def _are_sizes(values: Iterable[Any]) -> bool:
+    return all(type(size) is int and size >= 0 for size in values)

@@ -109,3 +109,11 @@ def test_a_symbol_that_names_nothing_may_have_many_sizes(symbol):
     node = helper.make_node("Relu", ["a"], ["y"])
     model = made([node], [("a", F, (symbol, symbol))], [("y", F)])
     assert load_graph(model, shapes={"a": (2, 3)}).tensors[0].shape == (2, 3)
+
+
+def test_minus_one_is_an_open_dimension_as_for_runtimes():
+    model = made([ADD], [("a", F, (-1, 4)), ("b", F, (-1, 4))], [("y", F)])
+    with pytest.raises(UnboundDimensionError, match="--shape a=1,4 --shape b=1,4") as caught:
+        load_graph(model)
+    assert caught.value.dimensions == (("a", 0, ""), ("b", 0, ""))
+    assert shapes_of(load_graph(model, shapes={"a": (2, 4), "b": (2, 4)}))["y"] == (2, 4)

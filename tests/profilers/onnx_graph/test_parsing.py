@@ -63,6 +63,31 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b",
+        "a\xa0b",
+        "\u5c64\u3000\uff11",
+        "\U0001f469\u200d\U0001f4bb",
+        "\u0646\u200c\u0645",
+        "\ue000",
+        "[red]a=b:0[/]",
+    ],
+)
+def test_names_of_any_script_are_read(name: str):
+    proto = proto_of([relu(made=name, name=name), relu(name)])
+    assert name in [tensor.name for tensor in load_graph(proto.SerializeToString()).tensors]
+
+
+@pytest.mark.parametrize("character", ["\n", "\t", "\x7f", "\x9b", "\u202e", "\u2028", "\ufeff"])
+def test_characters_that_act_are_refused_in_names_and_shown_as_escapes(character: str):
+    proto = proto_of([relu(name=f"a\xa0{character}b")])
+    with pytest.raises(InvalidModelError, match=r"control characters: .*Rename it") as caught:
+        load_graph(proto.SerializeToString())
+    assert character not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_attacks_are_refused(name: str):
     proto, words = CASES[name]

@@ -45,6 +45,12 @@ def failing(error: Exception) -> Callable[[], object]:
     return run
 
 
+def not_utf8(text: str, encoding: str = "utf-8") -> UnicodeEncodeError:
+    with pytest.raises(UnicodeEncodeError) as caught:
+        text.encode(encoding)
+    return caught.value
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
@@ -53,6 +59,8 @@ def failing(error: Exception) -> Callable[[], object]:
         (OSError(28, "No space left on device"), FAILED, "The system refuses: No space left on device."),
         (ModuleNotFoundError("No module", name="sqlalchemy.orm"), FAILED, "pip install 'latcast[service]'"),
         (MemoryError(), FAILED, "not enough memory"),
+        (not_utf8("x" * 99 + "\udcff"), FAILED, f"as texts that are sent have to be: '{'x' * 20}\\udcff'."),
+        (not_utf8("\xb5", "ascii"), INTERNAL, "error, UnicodeEncodeError"),
         (ValueError("odd\x1b[2J\nlatcast: fine"), INTERNAL, "error, ValueError: odd\\x1b[2J\n  latcast: fine"),
         (ModuleNotFoundError("No module", name="something_else"), INTERNAL, "--debug"),
     ],

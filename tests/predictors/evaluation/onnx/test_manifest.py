@@ -1,5 +1,6 @@
 """Manifests: what they say, and what becomes of lines that say nothing sensible."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -80,3 +81,12 @@ VALUES = st.recursive(
 def test_whatever_a_line_says_it_is_a_model_or_a_sentence(tmp_path_factory, members):
     manifest = _read(tmp_path_factory.mktemp("m"), GOOD, json.dumps(members))
     assert len(manifest.entries) + len(manifest.failed) == 2
+
+
+def test_a_packed_manifest_is_named_with_the_command_that_unpacks_it(tmp_path):
+    path = tmp_path / "m.jsonl.gz"
+    path.write_bytes(gzip.compress(GOOD.encode()))
+    with pytest.raises(
+        InputError, match=r"is packed with gzip: run `gunzip -k .*m\.jsonl\.gz'?`, and give '.*m\.jsonl'"
+    ):
+        read_manifest(path)

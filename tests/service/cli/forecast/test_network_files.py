@@ -81,15 +81,25 @@ def test_standard_input_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("a.jsonl", '{"onnx": "m.onnx"\n', "line 1 is no JSON object"),
-        ("a.jsonl", '\n{"name": "x"}', "line 2 has to name a network by one of"),
-        ("a.jsonl", '{"text": "t"}', "line 1 names no search space"),
+        ("a.jsonl", '{"onnx": "m.onnx"\n', r"line 1: This is no JSON object such as \{"),
+        ("a.jsonl", '\n{"name": "x"}', "line 2: It has to name a network by one of"),
+        ("a.jsonl", '{"text": "t"}', "line 1: It names no search space"),
         ("a.jsonl", '{"onnx": "gone.onnx"}', "gone.onnx"),
         ("a.jsonl", '{"onnx": "a.jsonl", "dims": {"n": "1"}}', "'dims' has to be an object"),
         ("a.jsonl", '{"onnx": "a.jsonl", "shapes": [1]}', "'shapes' has to be an object"),
+        ("a.jsonl", '{"onnx": "a.jsonl", "shapes": {"x": [1, "3"]}}', "'shapes' has to be an object of whole sizes"),
+        (
+            "a.jsonl",
+            '{"onnx": "a.jsonl", "dims": {"n": -1}}',
+            "line 1: 'dims' has to be an object of whole sizes from 0",
+        ),
+        ("a.jsonl", '{"onnx": "a\\u0000b"}', "is no path of a file"),
+        ("a.jsonl", '{"onnx": "~a\\u0000b"}', "is no path of a file"),
+        ("a.jsonl", '{"onnx": "\\ud800"}', "is no path of a file"),
+        ("a.csv", 'text\n"' + "a" * 140_000, "Line 2 of the table cannot be read .* quotation mark open"),
         ("a.jsonl", "", "names no network"),
         ("a.json", '[{"onnx": "m.onnx"}', "a.json is no JSON"),
-        ("a.json", "[1]", "entry 1 is no JSON object"),
+        ("a.json", "[1]", "entry 1: This is no JSON object"),
         (
             "a.csv",
             "name,ms\nx,1",
@@ -99,7 +109,11 @@ def test_standard_input_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.txt", b"\x08\x03\xff\xff", "no text in UTF-8"),
         ("a.txt", b"\x08\x03\0\0", "is no text. A model is given without --file"),
         ("a.csv", b"PK\x03\x04\x14\0", "a ZIP archive or an Excel workbook: save the sheet as CSV"),
-        ("a.csv", b"\x1f\x8b\x08\0", "packed with gzip: unpack it"),
+        (
+            "a.csv",
+            b"\x1f\x8b\x08\0",
+            r"is packed with gzip: run `gunzip -c < .*a\.csv'? > .*a-unpacked\.csv'?`, and give",
+        ),
         ("a.csv", b"PAR1\x15\x04", "a Parquet file: `latcast score` reads one"),
     ],
 )
@@ -233,3 +247,48 @@ def test_patterns_that_no_shell_expanded_are_the_files_that_fit(tmp_path: Path) 
 def test_naming_nothing_is_wrong_usage() -> None:
     with pytest.raises(typer.BadParameter, match="--file"):
         networks_of([], None, space=None, graph=False, curve=CURVE)
+
+
+MALFORMED = {
+    '{"onnx": "a.onnx"': "This is no JSON object such as",
+    "[1]": "This is no JSON object such as",
+    '{"name": "mine"}': "It has to name a network by one of",
+    '{"onnx": "a.onnx", "text": "t", "space": "toy"}': "It has to name a network by one of",
+    '{"text": "t"}': "It names no search space",
+    '{"onnx": "a.onnx", "dims": {"n": 1.5}}': "'dims' has to be",
+    '{"onnx": "a.onnx", "shapes": {"x": [1, -3]}}': "'shapes' has to be",
+}
+
+
+def test_a_malformed_line_is_a_row_with_its_number_and_spoils_no_other(tmp_path: Path) -> None:
+    open_model(tmp_path / "a.onnx", "n")
+    good = '{"onnx": "a.onnx", "name": "good", "dims": {"n": 3}}'
+    path = tmp_path / "models.jsonl"
+    path.write_text("\n".join(["", *(f"{line}\n{good}" for line in MALFORMED)]))
+    found = networks_of([], [str(path)], space=None, graph=False, curve=NONE)
+    bad, fine = found[::2], found[1::2]
+    assert [one.name for one in bad] == [f"{path} line {2 * place}" for place in range(1, 1 + len(MALFORMED))]
+    assert [one.name for one in fine] == ["good"] * len(MALFORMED)
+    assert all(one.problem is None and one.item["dims"] == {"n": 3} for one in fine)
+    for one, words in zip(bad, MALFORMED.values(), strict=True):
+        assert str(one.problem).startswith(words)
+
+
+def test_a_malformed_entry_or_row_spoils_no_other(tmp_path: Path) -> None:
+    listed = read(tmp_path / "a.json", '[{"graph": "g1-x"}, 3, {"name": "n"}]')
+    assert [one.name for one in listed] == ["g1-x", f"{tmp_path}/a.json entry 2", f"{tmp_path}/a.json entry 3"]
+    assert [one.problem is None for one in listed] == [True, False, False]
+    rows = read(tmp_path / "a.csv", "name;text;space\nfirst;a;toy\nsecond;;toy\nthird;c;\n")
+    assert [one.name for one in rows] == ["first", f"{tmp_path}/a.csv line 3", f"{tmp_path}/a.csv line 4"]
+    assert "one of 'onnx', 'text'" in str(rows[1].problem)
+    assert "search space" in str(rows[2].problem)
+
+
+def test_only_what_ends_lines_in_editors_ends_a_line(tmp_path: Path) -> None:
+    """Names may hold the separators of Unicode, which JSON and text files keep as they are."""
+    name = "a\u2028b\x0bc\x85 \N{GRINNING FACE}"
+    lines = [json.dumps({"graph": "g1-x", "name": name.replace("\x0b", "")}, ensure_ascii=False), '{"graph": 1}']
+    first, second = read(tmp_path / "a.jsonl", "\r\n".join(lines))
+    assert first.name == name.replace("\x0b", "")
+    assert second.name.endswith("line 2")
+    assert [one.name for one in read(tmp_path / "a.txt", f"{name}\rb\n", space="toy")] == [name, "b"]

@@ -71,3 +71,20 @@ def test_networks_come_from_a_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         FakeClient(predict=[[FORECAST, MEASURED]]), monkeypatch, "--space", "zoo", "--file", str(tmp_path / "texts.txt")
     )
     assert [line.split()[0] for line in done.stdout.splitlines()[-2:]] == ["a", "b"]
+
+
+def test_a_malformed_line_of_a_manifest_has_a_row_and_ends_with_1(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "manifest.jsonl"
+    path.write_text('{"graph": "g1-x", "name": "first"}\n{"graph": g1-y}\n{"graph": "g1-z", "name": "third"}\n')
+    client = FakeClient(predict=[[FORECAST, MEASURED]])
+    done = predict(client, monkeypatch, "--file", str(path), "--json", str(tmp_path / "o.json"))
+    assert done.exit_code == 1
+    assert client.asked[-1][1][1] == [item(graph="g1-x"), item(graph="g1-z")]
+    items = json.loads((tmp_path / "o.json").read_text())["items"]
+    assert [one["network"] for one in items] == ["first", f"{path} line 2", "third"]
+    assert [one.get("latency_ms") for one in items] == [3.2012, None, 1.5]
+    assert done.stderr.splitlines() == [f"latcast: {path} line 2: {items[1]['error']['detail']}"]
+    assert "no JSON object such as" in done.stderr
+    assert f"{path} line 2" in done.stdout
