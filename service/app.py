@@ -26,6 +26,7 @@ from service.api.door.prefix import BehindPrefix
 from service.api.job_watch import JobWatch, look_at
 from service.api.middleware import KeyBeforeBody, RequestContext
 from service.api.quick_forecasts import QuickForecasts
+from service.api.quick_reports import QuickReports
 from service.api.rate_limits import KeepsBuckets, RateLimiter
 from service.api.routes import (
     compare,
@@ -290,6 +291,7 @@ def _add_middleware(app: FastAPI, parts: Parts, memory: "ForecastMemory | None",
     settings = parts.settings
     app.add_middleware(EntityTags)
     app.add_middleware(CancelledCalls)
+    app.add_middleware(QuickReports, parts=parts)
     if memory is not None:
         app.add_middleware(QuickForecasts, parts=parts, memory=memory)
     app.add_middleware(BehindPrefix, prefix=settings.root_path)

@@ -30,7 +30,8 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list | frozenset | set):
-        return [to_plain(item) for item in (sorted(value) if isinstance(value, frozenset | set) else value)]
+        items = sorted(value) if isinstance(value, frozenset | set) else value
+        return [item if type(item) in AS_THEY_ARE else to_plain(item) for item in items]
     if isinstance(value, Enum):
         return value.value
     # NumPy's numbers and arrays, and tensors of other libraries, without importing any of them.

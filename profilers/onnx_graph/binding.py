@@ -74,8 +74,9 @@ def _refuse_unknown(shapes: Shapes, names: list[str]) -> None:
     for name in shapes:
         if name not in names:
             listed = ", ".join(names[:20]) or "none"
+            hint = " Give each input a shape of its own (--shape, repeated)." if "=" in name else ""
             raise InvalidModelError(
-                f"A shape was given for {name!r}, which is no input of the model. Inputs are: {listed}."
+                f"A shape was given for {name!r}, which is no input of the model.{hint} Inputs are: {listed}."
             )
 
 

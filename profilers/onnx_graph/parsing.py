@@ -22,6 +22,7 @@ _TENSOR, _GRAPH, _UNDEFINED = AttributeProto.TENSOR, AttributeProto.GRAPH, Attri
 
 _BROKEN = "These bytes are not an ONNX model, or it is truncated: they do not parse. Copy or export the file again."
 _NO_GRAPH = "These bytes are not an ONNX model: there is no graph in them."
+_NO_OUTPUT = "The graph has no output, so that no runtime computes anything: export the model with its outputs."
 
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Categories of Unicode: controls, marks of direction, halves of pairs, ends of lines and paragraphs."""
@@ -50,6 +51,8 @@ def parse_model(model: bytes, limits: Limits) -> Source:
     proto.ClearField("training_info")  # how to train it: no runtime that is measured reads it
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
         raise InvalidModelError(not_a_model(model, _NO_GRAPH))
+    if not proto.graph.output:
+        raise InvalidModelError(_NO_OUTPUT)
     return read_model(proto, limits)
 
 

@@ -5,6 +5,7 @@ Scales and zero points are constants that keep every value in range; latency doe
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -170,6 +171,7 @@ def nbits_linear(
     inner = x.shape[-1]
     blocks = -(-inner // block)
     packed = net.weight(features, blocks, block * bits // 8, dtype="uint8")
+    rounded: dict[str, Any] = {"accuracy_level": level} if level else {}
     return net.op(
         "MatMulNBits",
         [x, packed, net.weight(features * blocks, role="scale")],
@@ -180,5 +182,5 @@ def nbits_linear(
         N=features,
         bits=bits,
         block_size=block,
-        **({"accuracy_level": level} if level else {}),
+        **rounded,
     )

@@ -36,8 +36,8 @@ from service.operations.metrics import Metrics
 from service.operations.readiness import Readiness
 from service.settings import Settings
 
-__all__ = ["ENDING", "READERS", "Admin", "AgentOnly", "Allow", "Anybody", "Cursor", "Limit", "Measurer", "ModelReader",
-           "Parts", "PartsOf", "Reader", "address_of", "identify", "is_ending"]  # fmt: skip
+__all__ = ["AGENTS", "ENDING", "READERS", "Admin", "AgentOnly", "Allow", "Anybody", "Cursor", "Limit", "Measurer",
+           "ModelReader", "Parts", "PartsOf", "Reader", "address_of", "identify", "is_ending"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +177,8 @@ Measurer = Annotated[Principal, Depends(Allow("admin", "measure"))]
 """Whoever may have things measured."""
 READERS = Allow("admin", "client", "measure")
 Reader = Annotated[Principal, Depends(READERS)]
-AgentOnly = Annotated[Principal, Depends(Allow("agent"))]
+AGENTS = Allow("agent")
+AgentOnly = Annotated[Principal, Depends(AGENTS)]
 ModelReader = Annotated[Principal, Depends(Allow("admin", "client", "measure", "agent"))]
 
 Cursor = Annotated[

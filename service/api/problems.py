@@ -2,7 +2,7 @@
 
 import http
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -73,13 +73,8 @@ class _ProblemResponse(JSONResponse):
 
 def install(app: FastAPI) -> None:
     """Make the application answer every error with a problem."""
-    app.add_exception_handler(LatcastError, _on_latcast)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(RequestValidationError, _on_validation)
-    for unavailable in DATABASE_AWAY:
-        app.add_exception_handler(unavailable, _on_database)
-    app.add_exception_handler(IntegrityError, _on_integrity)
-    app.add_exception_handler(DataError, _on_data)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
 
 
 def _on_latcast(_request: Request, error: Exception) -> JSONResponse:
@@ -95,9 +90,12 @@ def error_response(error: LatcastError) -> JSONResponse:
     return problem_response(content, _headers(error))
 
 
-def response_to(request: Request, error: LatcastError | HTTPException) -> JSONResponse:
-    """The response that an error is where no route is there to raise it."""
-    return error_response(error) if isinstance(error, LatcastError) else _on_http(request, error)
+def response_to(request: Request, error: Exception) -> JSONResponse:
+    """The response that an error is where no route is there to raise it; one that is no problem is raised again."""
+    for kind in type(error).__mro__:
+        if (handler := _HANDLERS.get(kind)) is not None:
+            return handler(request, error)
+    raise error
 
 
 def _headers(error: LatcastError) -> dict[str, str]:
@@ -156,3 +154,14 @@ def _on_integrity(_request: Request, error: Exception) -> JSONResponse:
 def _on_data(_request: Request, error: Exception) -> JSONResponse:
     log.warning("value refused by the database", reason=str(getattr(error, "orig", error)))
     return problem_response(problem(422, "input", "The request holds a value that the database cannot keep."))
+
+
+_HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], JSONResponse]] = {
+    LatcastError: _on_latcast,
+    HTTPException: _on_http,
+    RequestValidationError: _on_validation,
+    **dict.fromkeys(DATABASE_AWAY, _on_database),
+    IntegrityError: _on_integrity,
+    DataError: _on_data,
+}
+"""Errors that are problems, and what makes these of them; the nearest class counts."""

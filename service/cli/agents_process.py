@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.api.door.hand_over import HandedListener, HandOver
+from service.api.door.hand_over import HandBack, HandedListener, HandOver
 from service.settings import Settings
 from service.worker.embedded.process import BesideService
 from service.worker.embedded.supervisor import LOOK_S, Supervisor
@@ -36,15 +36,16 @@ def agents_beside(settings: Settings, shared: Path) -> Iterator[HandOver]:
     from service.operations.metrics import MULTIPROCESS
 
     (shared / METRICS).mkdir()
-    mine, theirs = socket.socketpair()
-    hand_over = HandOver(mine)
+    (mine, theirs), (back, their_back) = socket.socketpair(), socket.socketpair()
+    handed_back = HandedListener(back.detach(), ends=False)
+    hand_over = HandOver(mine, [handed_back])
 
     def start(module: str, settings: Settings) -> BesideService:
         return BesideService(
             module,
             settings,
-            arguments=[str(theirs.fileno()), str(shared)],
-            files=[theirs.fileno()],
+            arguments=[str(theirs.fileno()), str(their_back.fileno()), str(shared)],
+            files=[theirs.fileno(), their_back.fileno()],
             environment={MULTIPROCESS: str(shared / METRICS)},
         )
 
@@ -64,7 +65,8 @@ def agents_beside(settings: Settings, shared: Path) -> Iterator[HandOver]:
     finally:
         ticker.stop()
         hand_over.close()
-        theirs.close()
+        for end in (handed_back, theirs, their_back):
+            end.close()
         supervisor.end()
 
 
@@ -79,8 +81,10 @@ def main() -> int:
     settings = Settings(**json.loads(sys.stdin.readline()))
     configure_logs(settings)
     threading.Thread(target=_end_with_the_service, daemon=True).start()
-    listener, shared = HandedListener(int(sys.argv[1])), Path(sys.argv[2])
-    serve_http(create_app(settings, shared=shared, in_background=False), settings, [listener])
+    listener, back, shared = HandedListener(int(sys.argv[1])), socket.socket(fileno=int(sys.argv[2])), Path(sys.argv[3])
+    app, hand_back = create_app(settings, shared=shared, in_background=False), HandBack(back)
+    hand_back.is_agents = app.state.parts.identities.is_agents
+    serve_http(app, settings, [listener], hand_over=hand_back, is_waited_for=False)
     return 0
 
 

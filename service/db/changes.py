@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Select, distinct, func, select, text, true
+from sqlalchemy import Connection, Dialect, Select, bindparam, distinct, func, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
 from latcast.schema import TargetId
@@ -99,7 +100,7 @@ class Changes:
             # SQLite's counter tells a connection of the others' commits only: it has to stay the same.
             self._connection = self._engine.connect()
         with self._connection.begin():  # a transaction that stays open sees no commit of others
-            sign = self._connection.execute(text(_SIGNS[self._connection.dialect.name])).scalar()
+            sign = self._connection.exec_driver_sql(_SIGNS[self._connection.dialect.name]).scalar()
             if sign == self._sign and self.reachable:
                 return sign, None, ()
             seen = _look_closer(self._connection)
@@ -142,13 +143,15 @@ class _Seen:
 
 
 def _look_closer(connection: Connection) -> _Seen:
-    counts = connection.execute(_COUNTS).one()
+    (counts,), predictors, adapted, revised = (
+        connection.exec_driver_sql(each).all() for each in _spelt_out(connection.dialect)
+    )
     return _Seen(
-        keys=tuple(counts[:_OF_KEYS]),
-        serving=(*counts[_OF_KEYS:-2], *connection.scalars(_PREDICTORS)),
-        adapted={row.target_id: row.id for row in connection.execute(_ADAPTED)},
+        keys=counts[:_OF_KEYS],
+        serving=(*counts[_OF_KEYS:-2], *(predictor for (predictor,) in predictors)),
+        adapted=dict(map(tuple, adapted)),
         newest=counts[-2] or 0,
-        revisions={row.id: row.revision for row in connection.execute(_REVISED)},
+        revisions=dict(map(tuple, revised)),
         scored=counts[-1] or 0,
     )
 
@@ -180,6 +183,19 @@ _COUNTS, _OF_KEYS = _counts()
 _PREDICTORS = select(tables.Predictor.id).where(tables.Predictor.active).order_by(tables.Predictor.id)
 _ADAPTED = select(tables.Adaptation.target_id, tables.Adaptation.id).where(tables.Adaptation.active)
 _REVISED = select(tables.Target.id, tables.Target.revision).where(tables.Target.revision > 0)
+_NEWER = {
+    table: select(table.target_id).distinct().where(table.id > bindparam("since"))
+    for table in (tables.Measurement, tables.Score)
+}
+
+
+@lru_cache(maxsize=8)
+def _spelt_out(dialect: Dialect) -> tuple[str, ...]:
+    """The statements of a closer look as a database is asked them: beside agents there are ten looks a second, and
+    SQLAlchemy takes several times as long to come by its text of a statement as the database to answer it.
+    """
+    statements = (_COUNTS, _PREDICTORS, _ADAPTED, _REVISED)
+    return tuple(str(each.compile(dialect=dialect, compile_kwargs={"literal_binds": True})) for each in statements)
 
 
 def _changed_between(connection: Connection, before: _Seen | None, seen: _Seen) -> Collection[TargetId]:
@@ -194,7 +210,7 @@ def _changed_between(connection: Connection, before: _Seen | None, seen: _Seen) 
         (tables.Score, before.scored, seen.scored),
     ):
         if until > since:
-            changed |= set(connection.scalars(select(table.target_id).distinct().where(table.id > since)))
+            changed |= set(connection.scalars(_NEWER[table], {"since": since}))
     adapted = {name for name, _ in before.adapted.items() ^ seen.adapted.items()}
     for part in chunks(adapted):
         devices = select(tables.Target.device_id).where(tables.Target.id.in_(part))

@@ -85,21 +85,37 @@ def is_storable_text(text: str) -> bool:
 
 
 def _check(value: Any, path: str) -> None:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            _check(key, path)
-            _check(item, f"{path}.{key}")
-    elif isinstance(value, list):
-        if all(type(item) is float for item in value) and all(map(math.isfinite, value)):
-            return  # samples: thousands of them, which need no path each
-        for index, item in enumerate(value):
-            _check(item, f"{path}[{index}]")
+    if isinstance(value, Mapping | list):
+        _check_parts(value, path)
     elif isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"{path}: the number has to be finite, found {value}.")
     elif isinstance(value, int) and value not in INT64:
         raise InputError(f"{path}: the number does not fit into 64 bits.")
     elif isinstance(value, str) and not is_storable_text(value):
         raise InputError("A text must not hold a zero byte or half a surrogate pair.")
+
+
+def _check_parts(value: Mapping[Any, Any] | list[Any], path: str) -> None:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not _is_plainly_well(key):
+                _check(key, path)
+            if not _is_plainly_well(item):
+                _check(item, f"{path}.{key}")
+    elif not (set(map(type, value)) <= {float} and all(map(math.isfinite, value))):  # samples need no path each
+        for index, item in enumerate(value):
+            if not _is_plainly_well(item):
+                _check(item, f"{path}[{index}]")
+
+
+def _is_plainly_well(value: Any) -> bool:
+    """Whether it is a value that needs no closer look, nor a path: nearly all that a measurement is made of."""
+    kind = type(value)
+    if kind is float:
+        return math.isfinite(value)
+    if kind is str:
+        return value.isascii() and "\0" not in value
+    return value is None or kind is bool or (kind is int and -(2**63) <= value < 2**63)
 
 
 def device_id(fingerprint: str) -> str:

@@ -6,8 +6,9 @@ says so by `execution_options=ALL_ROWS`; statements of a connection, as backups 
 """
 
 from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import event
+from sqlalchemy import Executable, event
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from service.db import tables
@@ -34,7 +35,16 @@ def _leave_out(state: ORMExecuteState) -> None:
     if not state.is_select or state.is_column_load or state.is_relationship_load:
         return
     if not state.execution_options.get(_WITH_HIDDEN):
-        state.statement = state.statement.options(*_CRITERIA)
+        statement = state.statement
+        if (visible := _visible.get(statement)) is None:
+            visible = _visible[statement] = statement.options(*_CRITERIA)
+        state.statement = visible
+
+
+_visible: WeakKeyDictionary[Executable, Executable] = WeakKeyDictionary()
+"""Statements without what is hidden. Of one that is kept and asked again SQLAlchemy remembers how it is looked up,
+which takes as long as to ask the database; of a new copy it does not.
+"""
 
 
 event.listen(VisibleOnly, "do_orm_execute", _leave_out)

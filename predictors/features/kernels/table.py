@@ -47,7 +47,7 @@ __all__ = [
     "table_of",
 ]
 
-FEATURE_VERSION = 6
+FEATURE_VERSION = 7
 """Rises whenever the same graph would give other arrays; part of every artifact that uses them."""
 
 KERNELS, KERNEL_NAMES = "kernels", "kernel_names"
@@ -62,6 +62,10 @@ WORK_FEATURES: tuple[str, ...] = (
 _IN_8_BITS = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger",
               "MatMulNBits", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"}  # fmt: skip
 """A graph with any of these, or a QLinear operator, is quantised already, and is not quantised again."""
+_TRIP = "Trip"
+"""Operator of the kernel that stands for beginning each trip of a loop."""
+_PASSED_ON, _PASSING_SHARE = "Identity", 0.25
+"""What a body hands on as it came takes .11 µs whatever its size, a trip besides .46 µs."""
 _CONVERSIONS = {"reorder", "transpose"}
 """Classes of changes of layout, which stand before what they are made for."""
 _Names = ChainMap[str, Hashable]
@@ -246,7 +250,7 @@ def _fused_kernels(
     steps = [step for step in plan.steps() if not (rules.joins_chains and is_view(step))]
     keys = partial(scope.key, plan)
     kernels = [
-        _passed_on(step) if scope.place and step.operator == "Identity" else describe_step(plan, step, keys)
+        _passed_on(step) if scope.place and step.operator == _PASSED_ON else describe_step(plan, step, keys)
         for step in steps
         if not _is_function(plan, step.main)
     ]
@@ -265,7 +269,7 @@ def _fused_kernels(
 
 
 def _passed_on(step: Step) -> Kernel:
-    """What a body hands on as it came: a launch, for its memory is handed on too."""
+    """What a body hands on as it came, whose memory is handed on too: a part of what the trip takes."""
     return replace(CALL, kind="copy", operator=step.operator, nodes=tuple(step.nodes), anchor=step.position)
 
 
@@ -293,7 +297,11 @@ def _body_kernels(plan: FusionPlan, index: int, rules: RewriteRules, outer: _Sco
             if plan.is_constant(outside)
         }
         scope = _Scope((*outer.place, (index, place)), outer.constants, carried)
-        kernels = _executed_kernels(body, rules, scope)
+        executed = _executed_kernels(body, rules, scope)
+        kernels = [kernel for kernel in executed if kernel.operator != _PASSED_ON]
+        begun = (0.0 if branches else 1.0) + _PASSING_SHARE * (len(executed) - len(kernels))
+        if begun:
+            kernels.append(replace(CALL, kind="control", operator=_TRIP, repeats=begun))
         trips, loop_bytes = (1.0 if branches else times), working_set([kernel.reads for kernel in kernels])
         for kernel in kernels:
             reads = kernel.reads.within(trips, loop_bytes)

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import os
 import re
 import resource
@@ -26,6 +27,7 @@ from service.api.door.bodies import SLOWEST_BYTES_S
 from service.api.door.callers import caller_at, proxies_of
 from service.api.door.joined_writes import JoinedWrites
 from service.api.door.unread import RoomForAnswers, Unread
+from service.operations.core_turns import take_short_turns
 from service.settings import Settings
 
 __all__ = ["GuardedListener", "HandsOver", "protocol_for", "serve_http"]
@@ -66,7 +68,16 @@ at a time."""
 
 
 class HandsOver(Protocol):
-    """Hands connections to another process (`service.api.door.hand_over`)."""
+    """Hands connections to another process (`service.api.door.hand_over`).
+
+    Attributes:
+        listeners: where they come back.
+    """
+
+    @property
+    def listeners(self) -> "Sequence[GuardedListener]":
+        """See above."""
+        ...
 
     def takes(self, number: int, data: bytes) -> bool:
         """Whether a connection, of which `data` was read, was handed over; `number` is its file's."""
@@ -83,6 +94,7 @@ def serve_http(
     listeners: "Sequence[GuardedListener] | None" = None,
     *,
     hand_over: HandsOver | None = None,
+    is_waited_for: bool = True,
 ) -> None:
     """Serve an application until the process is asked to end, then let what is under way end.
 
@@ -91,7 +103,13 @@ def serve_http(
         settings: of the service.
         listeners: where connections are taken; by default where the settings say.
         hand_over: takes connections that another process is to serve.
+        is_waited_for: whether callers wait for single answers; then the process asks for short turns at the cores.
     """
+    listening = [*(listeners or GuardedListener.all_at(settings.host, settings.port))]
+    if hand_over is not None:
+        listening += hand_over.listeners
+    if is_waited_for:
+        take_short_turns()  # before any thread is started, which has them then, too
     files = _raise_file_limit()
     sys.setswitchinterval(SWITCH_S)
     use_threads(settings.forecast_threads)
@@ -100,7 +118,7 @@ def serve_http(
         host=settings.host,
         port=settings.port,
         loop="asyncio",
-        http=protocol_for(settings, files, listeners=listeners or (), hand_over=hand_over),
+        http=protocol_for(settings, files, listeners=listening, hand_over=hand_over),
         ws="none",
         log_config=None,
         access_log=False,
@@ -109,17 +127,24 @@ def serve_http(
         forwarded_allow_ips=settings.forwarded_allow_ips or None,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    sockets: list[socket.socket] = [*(listeners or GuardedListener.all_at(settings.host, settings.port))]
     with suppress(KeyboardInterrupt):
-        _Server(config, hand_over).run(sockets=sockets)
+        _Server(config, hand_over).run(sockets=[*listening])
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which lets the other process end while it ends itself."""
+    """uvicorn's, which lets the other process end while it ends itself, and collects no garbage of its beginning."""
 
     def __init__(self, config: uvicorn.Config, hand_over: HandsOver | None) -> None:
         super().__init__(config)
         self._hand_over = hand_over
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve; what is there by now stays, and is looked through for garbage no more.
+
+        There are half a million objects, and the loop stands still while they are looked through.
+        """
+        await super().startup(sockets)
+        gc.freeze()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, and let what is under way end."""

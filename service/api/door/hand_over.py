@@ -1,9 +1,10 @@
-"""Connections of agents, handed by the process that forecasts to one that takes what agents report.
+"""Connections of agents, handed by the process that forecasts to one that takes what agents report, and back.
 
 Whoever asks for one forecast waits for it a fraction of a millisecond, and as long again for each call of an agent that
 comes between: in one process one thing is done at a time. An agent keeps its connection, so that one of its calls says
 whose it is. The connection's file goes to the other process with what was read of it, between two calls; its caller
-notices nothing. Both processes answer every call.
+notices nothing. Both processes answer every call, but behind a proxy agents and others share connections: a call that
+is no agent's goes back, with its connection, to where nothing keeps it waiting.
 """
 
 import os
@@ -11,15 +12,16 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from service.api.door.connections import GuardedListener
 
-__all__ = ["HandOver", "HandedListener"]
+__all__ = ["HandBack", "HandOver", "HandedListener"]
 
 AGENTS_CALL = re.compile(rb"POST [^ ?]*/jobs/(?:lease|[^/ ?]+/(?:result|failure|heartbeat)) HTTP/1\.1\r\n")
+ANY_CALL = re.compile(rb"[A-Z]+ [^ ]+ HTTP/1\.1\r\n")
 KEY = re.compile(rb"\r\nauthorization: *bearer +([!-~]+) *\r\n", re.IGNORECASE)
 MOST_BYTES = 2**14
 """What was read of a connection goes in one message; more than a head and a small report stays where it is."""
@@ -28,20 +30,52 @@ WORTH_PER_SECOND = 5.0
 READY = b"."
 
 
-class HandOver:
-    """Hands connections to another process. Used from one event loop, but for `is_worth_it` and `lost`.
+class _Hands:
+    """One way between the two processes. Used from one event loop.
 
     Args:
         channel: one end of a pair of sockets, whose other end is a `HandedListener`'s.
+        listeners: where connections come back.
     """
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, listeners: Sequence[GuardedListener] = ()) -> None:
         channel.setblocking(False)
-        self._channel = channel
-        self._ready = self._closed = False
-        self._calls, self._since = 0, time.monotonic()
+        self._channel, self.listeners = channel, listeners
+        self._closed = False
         self.is_agents: Callable[[str], bool] = lambda _key: False
         """Whether a key is an agent's."""
+
+    def close(self) -> None:
+        """Hand over nothing more."""
+        self._closed = True
+        self._channel.close()
+
+    def _give(self, number: int, data: bytes) -> bool:
+        """Hand a connection over with what was read of it; whether it was."""
+        if self._closed:
+            return False
+        try:
+            socket.send_fds(self._channel, [data], [number])
+        except OSError:  # the other process is behind, or gone
+            return False
+        return True
+
+    def _is_of_agent(self, data: bytes) -> bool | None:
+        """Whether a call comes with an agent's key; None where its head is not there yet."""
+        head, end, _ = data.partition(b"\r\n\r\n")
+        if not end:
+            return None
+        key = KEY.search(head + b"\r\n")
+        return key is not None and self.is_agents(key[1].decode("ascii"))
+
+
+class HandOver(_Hands):
+    """Hands connections on which agents call to the process of agents; `is_worth_it` and `lost` are for any thread."""
+
+    def __init__(self, channel: socket.socket, listeners: Sequence[GuardedListener] = ()) -> None:
+        super().__init__(channel, listeners)
+        self._ready = False
+        self._calls, self._since = 0, time.monotonic()
 
     def takes(self, number: int, data: bytes) -> bool:
         """Hand a connection over if an agent calls on it; whether it was: then it is the other process's.
@@ -50,23 +84,10 @@ class HandOver:
             number: of the connection's file.
             data: what was read of its next call.
         """
-        if not self._is_agents_call(data):
+        if len(data) > MOST_BYTES or AGENTS_CALL.match(data) is None or not self._is_of_agent(data):
             return False
         self._calls += 1
-        if not self._is_ready():
-            return False
-        try:
-            socket.send_fds(self._channel, [data], [number])
-        except OSError:  # the other process is behind, or gone
-            return False
-        return True
-
-    def _is_agents_call(self, data: bytes) -> bool:
-        if len(data) > MOST_BYTES or AGENTS_CALL.match(data) is None:
-            return False
-        head, end, _ = data.partition(b"\r\n\r\n")
-        key = KEY.search(head + b"\r\n") if end else None
-        return key is not None and self.is_agents(key[1].decode("ascii"))
+        return self._is_ready() and self._give(number, data)
 
     def _is_ready(self) -> bool:
         if not self._ready and not self._closed:
@@ -87,8 +108,26 @@ class HandOver:
 
     def close(self) -> None:
         """Hand over nothing more; the other process ends once what it does is done."""
-        self._ready, self._closed = False, True
-        self._channel.close()
+        self._ready = False
+        super().close()
+
+
+class HandBack(_Hands):
+    """Hands connections back on which somebody else calls than an agent."""
+
+    def takes(self, number: int, data: bytes) -> bool:
+        """Hand a connection back if what comes on it is no agent's call; whether it was.
+
+        A call that may be an agent's, because its path is one of theirs, its key is, or its head is not whole yet,
+        stays: the first process would hand it over again.
+
+        Args:
+            number: of the connection's file.
+            data: what was read of its next call.
+        """
+        if len(data) > MOST_BYTES or ANY_CALL.match(data) is None or AGENTS_CALL.match(data) is not None:
+            return False
+        return self._is_of_agent(data) is False and self._give(number, data)
 
 
 class HandedListener(GuardedListener):
@@ -96,15 +135,16 @@ class HandedListener(GuardedListener):
 
     Args:
         number: of the file of the channel's other end.
+        ends: whether this process ends with the other one, which has nobody else to hand anything over.
 
     Attributes:
         firsts: what was read of connections that are about to be made, by the numbers of their files.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, ends: bool = True) -> None:
         super().__init__(fileno=number)
         self.firsts: dict[int, bytes] = {}
-        self._ended = False
+        self._ends, self._ended = ends, False
 
     def listen(self, _backlog: int = 0) -> None:
         """Say that connections may come."""
@@ -133,6 +173,6 @@ class HandedListener(GuardedListener):
 
     def _end(self) -> None:
         """The service ends: let what is under way end."""
-        if not self._ended:
+        if self._ends and not self._ended:
             self._ended = True
             os.kill(os.getpid(), signal.SIGTERM)

@@ -8,23 +8,18 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from latcast.errors import AuthenticationError, ForbiddenError
-from latcast.schema import FINISHED_STATES, Failure, JobKind, JobState, Measurement
+from latcast.schema import FINISHED_STATES, JobKind, JobState
 from service.api import schemas, views
-from service.api.deps import AgentOnly, Cursor, Limit, Measurer, Parts, PartsOf, Reader, is_ending
+from service.api.agents_calls import NOBODY, lease_within, report_of
+from service.api.deps import AgentOnly, Cursor, Limit, Measurer, PartsOf, Reader, is_ending
 from service.api.door.routes import Route
 from service.api.submitters import submitter_of
 from service.fleet import access, audit
-from service.fleet.access import Principal
 from service.jobs import listing, queue, submission
-from service.jobs.reports import Report
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["jobs"], route_class=Route)
-NOBODY = ""
-"""The device of a caller without an agent's key, as on an open service: no lease is its own."""
-POLL_SECONDS = 0.25
-"""How often a waiting call looks whether its caller is still there; it holds neither a thread nor a connection."""
 
 
 @router.post("/jobs", status_code=202)
@@ -91,25 +86,8 @@ async def lease_job(
 
     A key that is revoked meanwhile ends the call with 401.
     """
-    until = time.monotonic() + min(body.wait_s, parts.settings.max_lease_wait_s)
-    while True:
-        if (job := await _lease(parts, caller)) is not None:
-            return job
-        if not await _work_comes(request, parts, caller, until):
-            return Response(status_code=204)  # type: ignore[return-value]  # FastAPI passes responses through
-
-
-async def _work_comes(request: Request, parts: Parts, caller: Principal, until: float) -> bool:
-    """Wait until there may be a job; False once the time is over, or the caller or the service goes."""
-    while (left := until - time.monotonic()) > 0 and not is_ending(request) and not await request.is_disconnected():
-        if await parts.work.comes_within(caller, min(POLL_SECONDS, left)):
-            return True
-    return False
-
-
-async def _lease(parts: Parts, caller: Principal) -> schemas.LeaseOut | None:
-    """A job, with the agent's sign of life where one is due."""
-    return await parts.writes.lease(caller)
+    job = await lease_within(body.wait_s, request, parts, caller)
+    return Response(status_code=204) if job is None else job  # type: ignore[return-value]  # FastAPI passes responses through
 
 
 @router.get("/jobs/{job_id}")
@@ -179,18 +157,12 @@ def extend_lease(job_id: str, body: schemas.HeartbeatIn, parts: PartsOf, caller:
 @router.post("/jobs/{job_id}/result")
 async def report_result(job_id: str, body: schemas.ResultIn, parts: PartsOf, caller: AgentOnly) -> schemas.ReceiptOut:
     """Deliver a measurement. Once this is answered with 2xx it is on disk; a repeat is answered as the first was."""
-    return await _reported(parts, caller, job_id, body.lease_token, body.measurement)
+    receipt = await parts.writes.take(report_of(job_id, body.lease_token, body.measurement, caller))
+    return schemas.ReceiptOut.model_validate(receipt)
 
 
 @router.post("/jobs/{job_id}/failure")
 async def report_failure(job_id: str, body: schemas.FailureIn, parts: PartsOf, caller: AgentOnly) -> schemas.ReceiptOut:
     """Say why nothing was measured; the job returns to the queue while it has attempts left."""
-    return await _reported(parts, caller, job_id, body.lease_token, body.failure)
-
-
-async def _reported(
-    parts: Parts, caller: Principal, job_id: str, lease_token: str, outcome: Measurement | Failure
-) -> schemas.ReceiptOut:
-    device_id = caller.device_id or NOBODY
-    report = Report(job_id=job_id, lease_token=lease_token, outcome=outcome, device_id=device_id)
-    return schemas.ReceiptOut.model_validate(await parts.writes.take(report))
+    receipt = await parts.writes.take(report_of(job_id, body.lease_token, body.failure, caller))
+    return schemas.ReceiptOut.model_validate(receipt)

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.db.records import is_storable_text
 
-__all__ = ["In", "Listed", "Name", "Positive", "Problem", "Text"]
+__all__ = ["In", "Listed", "Name", "Positive", "Problem", "TensorName", "Text"]
 
 T = TypeVar("T")
 
@@ -19,6 +19,8 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable), Field(max_length=100_000)]
 Name = Annotated[str, AfterValidator(_storable), Field(max_length=200)]
+TensorName = Annotated[str, AfterValidator(_storable), Field(max_length=4096)]
+"""The name of an input or a symbol, as long as `profilers.onnx_graph.Limits.name_bytes` lets it be in a model."""
 Positive = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 

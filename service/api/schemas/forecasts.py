@@ -14,7 +14,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from latcast.schema import InputError
-from service.api.schemas.common import In, Name, Problem, Text
+from service.api.schemas.common import In, Name, Problem, TensorName, Text
 from service.forecasting.types import Source
 
 __all__ = [
@@ -43,8 +43,8 @@ DESCRIPTOR = (
     "nothing but measurements does."
 )
 Dimension = Annotated[int, Field(ge=0, lt=2**63)]
-Shapes = dict[Name, Annotated[list[Dimension], Field(max_length=64)]]
-Dims = dict[Name, Dimension]
+Shapes = dict[TensorName, Annotated[list[Dimension], Field(max_length=64)]]
+Dims = dict[TensorName, Dimension]
 
 
 class ItemIn(In):

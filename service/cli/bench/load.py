@@ -1,17 +1,21 @@
 """Load on an HTTP server: callers that send one prepared call after the other over a connection of their own."""
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
 from latcast.schema import LatcastError, quantile
+from service.operations.core_turns import short_turns
 
 __all__ = ["Call", "Line", "Load", "drive", "prepared"]
 
 _LONGEST_HEAD = 65_536
 NO_CONTENT = 204
+WAITS = "/proc/thread-self/schedstat"
+"""Where Linux says how long a thread has computed and how long it has waited for a core, in ns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Load:
         seconds: from the first call's start to the last one's end.
         p50_ms, p99_ms: quantiles of the time between a call and its whole answer.
         answer_bytes: size of the last answer's body.
+        p99_served_ms: quantile of that time less what the callers themselves waited for a core meanwhile, as callers on
+            other machines would not; with several of them, who share a thread, it is the least that is left.
     """
 
     calls: int
@@ -37,6 +43,7 @@ class Load:
     p50_ms: float
     p99_ms: float
     answer_bytes: int
+    p99_served_ms: float
 
     @property
     def per_second(self) -> float:
@@ -95,6 +102,9 @@ class Line:
 def drive(port: int, calls: Sequence[Call], *, callers: int, seconds: float, warmup: int = 3) -> Load:
     """Let callers call a server on loopback for some time.
 
+    They ask for short turns at the cores (`service.operations.core_turns`): they stand for callers elsewhere, who wait
+    for none of this machine's.
+
     Args:
         port: of the server.
         calls: each caller sends them in turn, beginning at another one than the others.
@@ -105,15 +115,38 @@ def drive(port: int, calls: Sequence[Call], *, callers: int, seconds: float, war
     Raises:
         LatcastError: an answer is no 200; quotes it.
     """
-    return asyncio.run(_drive(port, calls, callers, seconds, warmup))
+    with short_turns(), _Waits() as waits:
+        return asyncio.run(_drive(port, calls, callers, seconds, warmup, waits))
 
 
-async def _drive(port: int, calls: Sequence[Call], callers: int, seconds: float, warmup: int) -> Load:
+class _Waits:
+    """How long this thread waited for a core while it could have computed; nothing where the system does not say."""
+
+    def __init__(self) -> None:
+        try:
+            self._file: int | None = os.open(WAITS, os.O_RDONLY)
+        except OSError:
+            self._file = None
+
+    def ms(self) -> float:
+        """So long, in ms, since the thread began."""
+        return 0.0 if self._file is None else int(os.pread(self._file, 64, 0).split()[1]) / 1e6
+
+    def __enter__(self) -> "_Waits":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            os.close(self._file)
+
+
+async def _drive(port: int, calls: Sequence[Call], callers: int, seconds: float, warmup: int, waits: _Waits) -> Load:
     started = asyncio.Barrier(callers)
-    tasks = [_caller(port, calls[index % len(calls) :] + calls[: index % len(calls)], started, seconds, warmup)  # type: ignore[operator]
-             for index in range(callers)]  # fmt: skip
+    turned = [[*calls[index % len(calls) :], *calls[: index % len(calls)]] for index in range(callers)]
+    tasks = [_caller(port, each, started, seconds, warmup, waits) for each in turned]
     seen = await asyncio.gather(*tasks)
-    taken_ms = sorted(ms for times, _, _, _ in seen for ms in times)
+    taken_ms = sorted(ms for times, _, _, _ in seen for ms, _ in times)
+    served_ms = sorted(max(ms - waited_ms, 0.0) for times, _, _, _ in seen for ms, waited_ms in times)
     first, last = min(start for _, start, _, _ in seen), max(end for _, _, end, _ in seen)
     return Load(
         calls=len(taken_ms),
@@ -121,26 +154,27 @@ async def _drive(port: int, calls: Sequence[Call], callers: int, seconds: float,
         p50_ms=quantile(taken_ms, 0.5),
         p99_ms=quantile(taken_ms, 0.99),
         answer_bytes=seen[-1][3],
+        p99_served_ms=quantile(served_ms, 0.99),
     )
 
 
 async def _caller(
-    port: int, calls: Sequence[Call], started: asyncio.Barrier, seconds: float, warmup: int
-) -> tuple[list[float], float, float, int]:
-    """(times in ms, start, end, bytes of the last answer) of one caller."""
+    port: int, calls: Sequence[Call], started: asyncio.Barrier, seconds: float, warmup: int, waits: _Waits
+) -> tuple[list[tuple[float, float]], float, float, int]:
+    """((time, wait for a core meanwhile) in ms of each call, start, end, bytes of the last answer) of one caller."""
     line = await Line.to(port)
     turn = cycle(calls)
-    times: list[float] = []
+    times: list[tuple[float, float]] = []
     try:
         for _ in range(warmup):
             size = await _call(line, next(turn))
         await started.wait()
         start = end = time.perf_counter()
         while not times or end - start < seconds:
-            before = time.perf_counter()
+            before, waited_ms = time.perf_counter(), waits.ms()
             size = await _call(line, next(turn))
             end = time.perf_counter()
-            times.append((end - before) * 1000)
+            times.append(((end - before) * 1000, waits.ms() - waited_ms))
         return times, start, end, size
     finally:
         line.close()

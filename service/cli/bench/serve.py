@@ -105,7 +105,8 @@ def bench_serve(
     The echo is an application of the same framework and server that parses each body and sends it back. Both run in
     processes of their own and are called in turns, so that ratios hold on busy machines, too. Nothing leaves the
     machine; the database is a temporary one, unless an empty one is named. `--agents` replay one result again and
-    again, while a target is adapted.
+    again, while a target is adapted: first alone, then while forecasts are asked. They and the callers compute on this
+    machine, as agents and callers elsewhere do not; what the callers themselves wait for a core is told apart.
 
     \b
     Examples:
@@ -367,7 +368,7 @@ def _once(port: int, calls: Sequence[Call]) -> Load:
 
     return Load(
         calls=len(times), seconds=sum(times) / 1000, p50_ms=quantile(times, 0.5), p99_ms=quantile(times, 0.99),
-        answer_bytes=loads[-1].answer_bytes,
+        answer_bytes=loads[-1].answer_bytes, p99_served_ms=quantile(sorted(load.p99_served_ms for load in loads), 0.99),
     )  # fmt: skip
 
 
@@ -408,11 +409,14 @@ def _print_busy(report: Mapping[str, Any], out: Console) -> None:
     if (busy := report.get("busy")) is None:
         return
     say(
-        f"Beside {counted(busy['agents'], 'agent')}, which report {busy['results_per_second']:.0f} results/s, "
-        "and an adaptation:",
+        f"{counted(busy['agents'], 'agent')}, which offer {busy['offered_per_second']:.0f} results/s, report "
+        f"{busy['results_per_second_alone']:.0f} beside an adaptation, and {busy['results_per_second']:.0f} while "
+        f"forecasts are asked, too; {counted(busy['refused_calls'], 'call')} of theirs refused. Beside them:",
         out,
     )
     for each in busy["results"]:
         speeds = f"{each['calls_per_second']:,.0f} calls/s instead of {each['quiet_calls_per_second']:,.0f}"
         p99 = f"p99 {each['p99_ms']:.2f} ms instead of {each['quiet_p99_ms']:.2f}, {each['p99_ratio']:.1f} ×"
-        say(f"{counted(each['callers'], 'caller')}: {speeds}; {p99}.", out)
+        served = f"{each['p99_served_ms']:.2f} instead of {each['quiet_p99_served_ms']:.2f}"
+        own = f"without the callers' own waits for a core {served}, {each['p99_served_ratio']:.1f} ×"
+        say(f"{counted(each['callers'], 'caller')}: {speeds}; {p99}; {own}.", out)

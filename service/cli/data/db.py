@@ -10,7 +10,7 @@ from service.cli.groups import Group
 from service.cli.options import JsonOption
 from service.cli.own_database import open_engine
 from service.cli.results import deliver
-from service.cli.tables import Column, echo, numbers, output, print_table
+from service.cli.tables import Column, echo, numbers, output, print_table, say
 
 if TYPE_CHECKING:
     from service.db.integrity import Findings
@@ -176,13 +176,15 @@ def _show_pruned(rows: "list[tuple[str, str]]", would: str) -> None:
 
 def _show(found: "Findings") -> None:
     columns, rows = [Column("table"), numbers("rows")], [(name, f"{n:,}") for name, n in sorted(found.rows.items())]
-    print_table(columns, rows, out=output())
-    echo(
+    out = output()
+    print_table(columns, rows, out=out)
+    say(
         f"Revision {found.revision or 'none'}; "
-        f"{counted(len(found.problems), 'problem') if found.problems else 'no problems'}."
+        f"{counted(len(found.problems), 'problem') if found.problems else 'no problems'}.",
+        out,
     )
     for problem in found.problems:
-        echo(problem)
+        say(problem, out)
 
 
 def _look(copy: Path | None) -> "Findings":

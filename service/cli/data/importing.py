@@ -17,7 +17,7 @@ from service.cli.options import DatabaseUrlOption, DataDirOption, DimOption, Jso
 from service.cli.progress import DESCRIPTION, bar
 from service.cli.results import deliver
 from service.cli.shapes import Sizes, parse_sizes
-from service.cli.tables import echo
+from service.cli.tables import output, say
 
 if TYPE_CHECKING:
     from predictors.data.importers import Imported, ImportReport
@@ -185,18 +185,18 @@ def _first_reason(report: "ImportReport") -> str:
 def _say(imported: "Imported", stored: "Stored", settings: "Settings") -> None:
     from service.db.addresses import shown_address
 
-    report = imported.report
-    echo(f"Read {report.source}: {counted(report.rows, 'latency')} of {counted(len(report.targets), 'target')}.")
+    report, out = imported.report, output()
+    say(f"Read {report.source}: {counted(report.rows, 'latency')} of {counted(len(report.targets), 'target')}.", out)
     for line in _by_space(report):
-        echo(f"  {line}")
+        say(f"  {line}", out)
     for item in report.skipped[:LISTED]:
-        echo(f"Skipped {item}")
+        say(f"Skipped {item}", out)
     if len(report.skipped) > LISTED:
         rest = sum(item.rows for item in report.skipped[LISTED:])
-        echo(f"Skipped {counted(len(report.skipped) - LISTED, 'more thing')} ({counted(rest, 'row')}).")
+        say(f"Skipped {counted(len(report.skipped) - LISTED, 'more thing')} ({counted(rest, 'row')}).", out)
     for remark in report.remarks:
-        echo(f"Note: {remark}")
-    echo(_changes(stored) + f" ({shown_address(settings.url)})")
+        say(f"Note: {remark}", out)
+    say(_changes(stored) + f" ({shown_address(settings.url)})", out)
 
 
 def _by_space(report: "ImportReport") -> list[str]:

@@ -12,7 +12,7 @@ from service.cli.common import open_client
 from service.cli.groups import Group
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
 from service.cli.results import deliver
-from service.cli.tables import echo
+from service.cli.tables import output, say
 
 if TYPE_CHECKING:
     from latcast.client import Client
@@ -72,7 +72,7 @@ def hide(
     """
     with open_client(server, key) as client:
         done = client.hide(f"{kind.value}s", _named(client, kind.value, name))  # type: ignore[arg-type]
-    deliver(done, json_out, lambda: echo(f"The {kind.value} {_shown(done, name)} is hidden."))
+    deliver(done, json_out, lambda: say(f"The {kind.value} {_shown(done, name)} is hidden.", output()))
 
 
 @fleet.command("show")
@@ -99,7 +99,7 @@ def show(
     with open_client(server, key) as client:
         done = client.show(f"{kind.value}s", _named(client, kind.value, name, hidden=True))  # type: ignore[arg-type]
     more = " Its agent needs a new key: latcast keys enrol --device ID." if kind == Kind.DEVICE else ""
-    deliver(done, json_out, lambda: echo(f"The {kind.value} {_shown(done, name)} is back.{more}"))
+    deliver(done, json_out, lambda: say(f"The {kind.value} {_shown(done, name)} is back.{more}", output()))
 
 
 @fleet.command("rename")
@@ -118,7 +118,7 @@ def rename(
     """
     with open_client(server, key) as client:
         done = client.rename_device(device, name)
-    deliver(done, json_out, lambda: echo(f"{done['id']} is called {done['name']}."))
+    deliver(done, json_out, lambda: say(f"{done['id']} is called {done['name']}.", output()))
 
 
 @fleet.command("merge")
@@ -143,7 +143,7 @@ def merge(
     with open_client(server, key) as client:
         former, latter = (_named(client, kind.value, one) for one in (name, into))
         done = client.merge(f"{kind.value}s", former, latter)  # type: ignore[arg-type]
-    deliver(done, json_out, lambda: echo(f"The {kind.value} {former} is part of {done['id']} now."))
+    deliver(done, json_out, lambda: say(f"The {kind.value} {former} is part of {done['id']} now.", output()))
 
 
 def _named(client: "Client", kind: str, name: str, *, hidden: bool = False) -> str:

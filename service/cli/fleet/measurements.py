@@ -13,7 +13,7 @@ from service.cli.common import open_client
 from service.cli.groups import Group
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.results import deliver
-from service.cli.tables import Column, echo, names, numbers, output, print_table, say
+from service.cli.tables import Column, names, numbers, output, print_table, say
 from service.cli.units import ago, milliseconds
 
 if TYPE_CHECKING:
@@ -151,11 +151,12 @@ def _choice(
 
 
 def _say(done_what: str, done: Mapping[str, Any]) -> None:
-    echo(f"{done_what} {counted(done['rows'], 'measurement')} of {counted(len(done['targets']), 'target')}.")
+    out = output()
+    say(f"{done_what} {counted(done['rows'], 'measurement')} of {counted(len(done['targets']), 'target')}.", out)
     if done["agents"]:
         state = "in quarantine" if done_what == "Hid" else "no longer in quarantine"
-        echo(f"{state.capitalize()}: {', '.join(done['agents'])}.")
+        say(f"{state.capitalize()}: {', '.join(done['agents'])}.", out)
     if ended := len(done["adaptations_ended"]):
-        echo(f"Adaptations that ended: {ended}. `latcast adapt` makes new ones.")
+        say(f"Adaptations that ended: {ended}. `latcast adapt` makes new ones.", out)
     if back := len(done["adaptations_back"]):
-        echo(f"Adaptations that answer again: {back}.")
+        say(f"Adaptations that answer again: {back}.", out)

@@ -117,3 +117,10 @@ def test_minus_one_is_an_open_dimension_as_for_runtimes():
         load_graph(model)
     assert caught.value.dimensions == (("a", 0, ""), ("b", 0, ""))
     assert shapes_of(load_graph(model, shapes={"a": (2, 4), "b": (2, 4)}))["y"] == (2, 4)
+
+
+def test_shapes_of_several_inputs_in_one_are_told_apart():
+    with pytest.raises(
+        InvalidModelError, match=r"'a=2x3,b', .* Give each input a shape of its own .* Inputs are: a, b"
+    ):
+        load_graph(dynamic(), shapes={"a=2x3,b": (1, 3)})

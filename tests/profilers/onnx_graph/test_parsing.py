@@ -47,6 +47,7 @@ CASES = {
     "nested": (proto_of([_nested(20)], initializers=[_TRUE]), "depth"),
     "cycle": (proto_of([helper.make_node("Add", ["x", "b"], ["a"]), relu("a", "b"), relu("b")]), "cycle"),
     "dangling": (proto_of([relu("nowhere")]), "'nowhere'"),
+    "no output": (proto_of([relu()], outputs=()), "has no output"),
     "dangling output": (proto_of([relu()], outputs=("nowhere",)), "'nowhere'"),
     "twice": (proto_of([relu(), relu()]), "two tensors"),
     "huge dims": (proto_of([relu()], shape=(2**62, 4)), "no size in"),

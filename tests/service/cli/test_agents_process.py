@@ -75,8 +75,8 @@ class Farm:
             assert time.monotonic() < deadline
             self.report(int(WORTH_PER_SECOND))
 
-    def counted_results(self) -> int:
-        said = httpx2.get(f"http://127.0.0.1:{self.port}/metrics", trust_env=False).text
+    def counted_results(self, get: Callable[..., httpx2.Response] = httpx2.get) -> int:
+        said = get(f"http://127.0.0.1:{self.port}/metrics").text
         return int(float(said.split(RESULTS)[1].split()[0]))
 
 
@@ -97,6 +97,10 @@ def test_agents_that_call_often_have_a_process_of_their_own(database_url: str, t
         assert first is not None
         farm.report(5)
         assert farm.counted_results() == len(farm.acknowledged), "both processes count together"
+        with httpx2.Client(base_url=farm.client.base_url, trust_env=False) as shared:
+            key = {"Authorization": f"Bearer {farm.agents[0][0].key}"}
+            assert shared.post("/v1/jobs/lease", json={"wait_s": 0}, headers=key).status_code == 204
+            assert farm.counted_results(shared.get) == len(farm.acknowledged), "over an agent's connection, too"
         os.kill(first.pid, signal.SIGKILL)
         first.wait(PATIENCE_S)  # its connections are closed
         farm.report_until(lambda: (other := farm.other_process()) is not None and other.pid != first.pid)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from latcast.loops.frontier import Front, Point
 from latcast.schema import InputError, KernelTiming, Microbench, Target
 from latcast.schema.printable import visible
 from predictors.artifact import Artifact
+from predictors.data.importers.records import ImportReport, Skipped
 from predictors.data.measured import MeasuredRow, MeasuredTarget
 from predictors.features.kernels import CLASSES
 from profilers.campaign import Recipe
@@ -54,12 +56,15 @@ from service.cli.shapes import parse_curve
 from service.cli.tables import UNLIMITED
 from service.db.integrity import Findings
 from service.learning.training.card import model_card
+from service.measurements.table_import import Stored
+from service.settings import Settings
 from tests.service.cli.bench.test_onnx_report import FIGURES, MODELS
 from tests.service.cli.doubles import LISTED
 from tests.service.cli.forecast.test_explanation_report import DOCUMENT, KERNEL
 from tests.service.helpers import DEVICE, measurement, model
 
 WIDTH = 80
+importing = importlib.import_module("service.cli.data.importing")
 audit, measurements, upload = (importlib.import_module(f"service.cli.fleet.{name}") for name in
                                ("audit", "measurements", "upload"))  # fmt: skip
 check, friendliness, frontier = (importlib.import_module(f"service.cli.forecast.{name}") for name in
@@ -127,6 +132,11 @@ CARD = model_card(
 FORECAST = {"latency_ms": 12345.678, "interval_ms": [11111.111, 22222.222], "source": "predicted", "coverage": 1.0}
 MEAN = {figure: {"mean": 0.98765, "std": 0.0} for figure in ("spearman", "median_ape", "within_10", "coverage_90")}
 MEASURED = measurement("g", ms=12.3456, target=LONG)
+REPORT = ImportReport(
+    source=f"a table of {NODE}", rows=123456, targets=(LONG, replace(LONG, device=NODE)),
+    skipped=(Skipped(what=f"line 3 of {NODE}", reason="its latency 'a long one' is no number of ms", rows=7),) * 12,
+    remarks=("half of its latencies are below 0.00604 ms, which looks like another unit: --unit s?", NAME),
+)  # fmt: skip
 TALLIES = [Tally(target=LONG, settings=measurement("g").settings, networks=123456, kernels=123456)]
 
 
@@ -243,6 +253,18 @@ TABLES: dict[str, Printer] = {
         lambda: measurements._print(
             [{"id": 123456789, "text": text, "graph": "g", "failure_stage": None, "median_ms": 12345.678, "noisy": True,
               "created_unix_s": 0.0} for text in (NAME, "short", None)]),
+    ),
+    "measurements hide": on_output(
+        measurements,
+        lambda: measurements._say(
+            "Hid", {"rows": 123456, "targets": [LONG.id], "agents": [NODE, "0" * 24, "1" * 24],
+                    "adaptations_ended": ["a"], "adaptations_back": ["b"]}),
+    ),
+    "import": on_output(
+        importing,
+        lambda: importing._say(
+            SimpleNamespace(report=REPORT), Stored(targets=1, added=123456, changed=12, known=3),
+            Settings(database_url="postgresql+psycopg://me@database.example.org/latencies")),
     ),
     "predictors list": on_output(
         predictors,

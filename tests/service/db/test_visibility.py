@@ -1,6 +1,9 @@
 """Every query of a session leaves hidden rows out, wherever they occur in it, unless it says that it means all."""
 
-from sqlalchemy import exists, func, select
+import gc
+from weakref import ref
+
+from sqlalchemy import bindparam, exists, func, select
 
 from service.db.session import Database
 from service.db.tables import Graph, Measurement, Target
@@ -53,3 +56,17 @@ def test_what_belongs_to_a_row_that_is_seen_comes_with_it(database: Database) ->
     with database.read() as session:
         assert session.get(Target, "t") is None
         assert session.get_one(Measurement, seen).target.id == "t"
+
+
+def test_a_statement_that_is_kept_is_asked_again_and_again_and_one_that_is_not_is_forgotten(database: Database) -> None:
+    hidden, seen = fill(database)
+    kept = select(Measurement.id).where(Measurement.id.in_(bindparam("ids", expanding=True)))
+    with database.read() as session:
+        for ids, found in (([hidden, seen], [seen]), ([hidden], []), ([seen], [seen])):
+            assert session.scalars(kept, {"ids": ids}).all() == found
+            assert sorted(session.scalars(kept, {"ids": ids}, execution_options=ALL_ROWS)) == sorted(ids)
+        session.scalars(passing := select(Measurement.target_id)).all()
+        gone = ref(passing)
+    del passing
+    gc.collect()
+    assert gone() is None

@@ -4,6 +4,7 @@ from math import prod
 
 from predictors.features.kernels.cost.classes import ELEMENT_COST
 from predictors.features.kernels.cost.shapes import Shape, Work, count_elements, padded_elements
+from predictors.features.kernels.rewrite.int8_fusion import IN_4_BITS
 from predictors.features.kernels.rewrite.layout import BLOCK
 from predictors.features.kernels.rewrite.plan import FusionPlan, Step, is_trained
 
@@ -29,7 +30,6 @@ _DRAWN = 40.0
 
 
 _SCALES = {"QuantizeLinear", "DequantizeLinear"}
-_IN_4_BITS = {"int4", "uint4"}
 _SCALE_STARTS, _HALF_BYTE = 16.0, 9.0
 """Additions beside that go with a scale each time that it changes, and with an element of 4 bits. ONNX Runtime unpacks
 int8 with one scale in .13 to .19 ns an element; with one for each column in 1.4, and 4 bits in .8 to 1.0."""
@@ -67,7 +67,7 @@ def _scaling_cost(plan: FusionPlan, step: Step) -> float:
     """Changing to and from few bits; the runtime vectorises over the elements that follow each other with one scale."""
     cost, shape = ELEMENT_COST[step.operator], plan.shape(step.inputs[0])
     packed = step.inputs[0] if step.operator == "DequantizeLinear" else step.outputs[0]
-    if plan.spec(packed).dtype in _IN_4_BITS:
+    if plan.spec(packed).dtype in IN_4_BITS:
         cost += _HALF_BYTE
     axis = step.integer("axis", 1) % max(1, len(shape))
     if len(step.inputs) > 1 and plan.spec(step.inputs[1]).elements > 1 and not step.integer("block_size", 0):

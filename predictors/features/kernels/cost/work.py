@@ -53,6 +53,7 @@ from predictors.features.kernels.cost.special import (
     describe_trees,
     tree_bytes,
 )
+from predictors.features.kernels.rewrite.int8_fusion import IN_4_BITS
 from predictors.features.kernels.rewrite.layout import BLOCK, Reorder
 from predictors.features.kernels.rewrite.plan import FusionPlan, Step, is_trained
 
@@ -212,7 +213,7 @@ def _describe(plan: FusionPlan, step: Step) -> Callable[..., Kernel]:
         undecided=step.operator in _DECIDED_BY_VALUES,
         unsigned=_has_unsigned_weights(plan, step),
         known=kind != "other"
-        and not is_trained(step)  # which the rows of training have not
+        and not _is_doubtful(plan, step)
         and (kind in _TOLERANT or all(spec.shape is not None for spec in ends)),
     )
 
@@ -221,6 +222,12 @@ def _has_unsigned_weights(plan: FusionPlan, step: Step) -> bool:
     if step.operator not in _EITHER_SIGN or len(step.inputs) < 2 or not plan.is_constant(step.inputs[1]):
         return False
     return plan.spec(step.inputs[1]).dtype == "uint8"
+
+
+def _is_doubtful(plan: FusionPlan, step: Step) -> bool:
+    """Whether training has the operator, but not as it runs here: in training mode, or unpacking 4 bits by itself."""
+    unpacks = step.operator == "DequantizeLinear" and plan.spec(step.inputs[0]).dtype in IN_4_BITS
+    return unpacks or is_trained(step)
 
 
 def describe_reorder(plan: FusionPlan, reorder: Reorder) -> Kernel:

@@ -11,6 +11,7 @@ from itertools import accumulate
 from predictors.features.kernels.rewrite.plan import FusionPlan, Step
 
 __all__ = [
+    "IN_4_BITS",
     "SCALED_OPERATORS",
     "drop_positive_clip",
     "fuse_blocks",
@@ -40,7 +41,7 @@ _OPERANDS: Mapping[str, tuple[int, ...]] = {
     "QLinearGlobalAveragePool": (0,), "QLinearReduceMean": (0,), "DynamicQuantizeLSTM": (0, 1, 2, 3),
 }  # fmt: skip
 """Positions of tensors among scales and zero points."""
-_IN_4_BITS = {"int4", "uint4"}
+IN_4_BITS = {"int4", "uint4"}
 _SMALLEST_BLOCK = 16
 SCALED_OPERATORS = frozenset(_OPERANDS) | {"QLinearConcat"}
 """Operators that have scales and zero points among their inputs."""
@@ -101,7 +102,7 @@ def fuse_blocks(plan: FusionPlan, step: Step) -> None:
         return
     weights, block = plan.spec(origin.inputs[0]), origin.integer("block_size", 0)
     whole = len(weights.shape or ()) == 2 and origin.integer("axis", 1) == 0
-    if weights.dtype not in _IN_4_BITS or not whole or block < _SMALLEST_BLOCK or block & (block - 1):
+    if weights.dtype not in IN_4_BITS or not whole or block < _SMALLEST_BLOCK or block & (block - 1):
         return
     depth, columns = plan.shape(origin.inputs[0])
     data, operands = step.inputs[0], list(origin.inputs)

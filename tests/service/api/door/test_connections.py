@@ -1,5 +1,6 @@
 """Connections to a real `latcast serve`: too many, idle, half, and there when it is asked to end."""
 
+import asyncio
 import os
 import re
 import signal
@@ -9,14 +10,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from onnx import TensorProto, helper
 
 from latcast.client import Client
 from latcast.errors import UnavailableError
 from latcast.schema import InputError
-from service.api.door.connections import GuardedListener
+from service.api.door import connections
+from service.api.door.connections import GuardedListener, serve_http
+from service.settings import Settings
 from tests.hostile.served import MIB, Served, free_port
 from tests.service.helpers import TARGET, model
 
@@ -325,3 +331,32 @@ def test_answers_do_not_wait_for_acknowledgements() -> None:
     (listener,) = GuardedListener.all_at(LOOPBACK, 0)
     with listener:
         assert listener.proto == socket.IPPROTO_TCP, "asyncio sets TCP_NODELAY on accepted connections of this protocol"
+
+
+@pytest.mark.parametrize("is_waited_for", [True, False])
+def test_who_is_waited_for_asks_for_short_turns_and_what_is_there_at_the_start_is_no_garbage(
+    monkeypatch: pytest.MonkeyPatch, is_waited_for: bool
+) -> None:
+    said: list[object] = []
+
+    async def start(_server: object, sockets: object = None) -> None:
+        said.append(("started", sockets))
+
+    def run(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        said.append("runs")
+        asyncio.run(server.startup(sockets))
+
+    monkeypatch.setattr(connections, "take_short_turns", lambda: said.append("short turns"))
+    monkeypatch.setattr(connections, "_raise_file_limit", lambda: 1000)
+    monkeypatch.setattr(connections, "use_threads", lambda _threads: None)
+    monkeypatch.setattr(connections.sys, "setswitchinterval", lambda _seconds: None)
+    monkeypatch.setattr(connections.gc, "freeze", lambda: said.append("frozen"))
+    monkeypatch.setattr(uvicorn.Server, "startup", start)
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    (listener,), (come_back,) = (GuardedListener.all_at(LOOPBACK, 0) for _ in range(2))
+    hands = SimpleNamespace(listeners=[come_back])
+    serve_http(FastAPI(), Settings(), [listener], hand_over=hands, is_waited_for=is_waited_for)  # type: ignore[arg-type]
+    listener.close()
+    come_back.close()
+    first = ["short turns"] if is_waited_for else []
+    assert said == [*first, "runs", ("started", [listener, come_back]), "frozen"]

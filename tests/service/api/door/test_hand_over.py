@@ -13,7 +13,7 @@ import uvicorn
 
 from service.api.door import hand_over as hand_over_module
 from service.api.door.connections import GuardedListener, protocol_for
-from service.api.door.hand_over import MOST_BYTES, READY, WORTH_PER_SECOND, HandedListener, HandOver
+from service.api.door.hand_over import MOST_BYTES, READY, WORTH_PER_SECOND, HandBack, HandedListener, HandOver
 from service.settings import Settings
 
 PATIENCE_S = 60.0
@@ -104,6 +104,61 @@ def test_few_calls_are_worth_no_process(pair: tuple[HandOver, socket.socket], mo
     assert not hands.is_worth_it()
 
 
+@pytest.fixture
+def back() -> Iterator[tuple[HandBack, HandedListener]]:
+    mine, theirs = socket.socketpair()
+    hands = HandBack(theirs)
+    hands.is_agents = lambda key: key == KEY
+    listener = HandedListener(mine.detach(), ends=False)
+    yield hands, listener
+    hands.close()
+    listener.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        call("/metrics", method="GET", key=None),
+        call("/v1/predict", key="latcast_admins"),
+        call("/v1/jobs", key=None),
+        call("/v1/jobs/0a/cancel", key="latcast_admins"),
+        call("/v1/targets?x=/jobs/lease", key=None),
+    ],
+)
+def test_what_is_no_agents_call_goes_back(back: tuple[HandBack, HandedListener], data: bytes) -> None:
+    hands, listener = back
+    with socket.create_server(("127.0.0.1", 0)) as somebody, socket.create_connection(somebody.getsockname()) as other:
+        assert hands.takes(other.fileno(), data)
+        connection, peer = listener.accept()
+        assert (peer, listener.firsts) == (somebody.getsockname(), {connection.fileno(): data})
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        call(),
+        call(key="latcast_admins"),
+        call("/v1/jobs/0a/result", key=None),
+        call("/v1/graphs/0a/model", method="GET"),
+        call("/metrics", method="GET", key=None)[:-4],
+        call("/v1/predict", key=None, body=b" " * MOST_BYTES),
+        call("/metrics", method="GET", key=None).replace(b"HTTP/1.1", b"HTTP/1.0"),
+        b"\x16\x03\x01 no HTTP",
+    ],
+)
+def test_what_may_be_an_agents_call_stays_with_agents(back: tuple[HandBack, HandedListener], data: bytes) -> None:
+    """A call that the first process would hand over again, above all, or it would go to and fro."""
+    hands, listener = back
+    assert not hands.takes(listener.fileno(), data)
+
+
+def test_nothing_goes_back_once_the_process_ends(back: tuple[HandBack, HandedListener]) -> None:
+    hands, listener = back
+    hands.close()
+    assert not hands.takes(listener.fileno(), call("/metrics", method="GET", key=None))
+
+
 class Named:
     """An application that says who it is, and what it was sent."""
 
@@ -127,11 +182,11 @@ class Named:
 
 
 @contextmanager
-def serving(name: str, listener: GuardedListener, hands: HandOver | None = None) -> Iterator[None]:
-    protocol = protocol_for(Settings(), 4096, listeners=[listener], hand_over=hands)
+def serving(name: str, *listeners: GuardedListener, hands: HandOver | HandBack | None = None) -> Iterator[None]:
+    protocol = protocol_for(Settings(), 4096, listeners=listeners, hand_over=hands)
     config = uvicorn.Config(Named(name), http=protocol, loop="asyncio", ws="none", log_config=None, access_log=False)
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True)
+    thread = threading.Thread(target=lambda: server.run(sockets=[*listeners]), daemon=True)
     thread.start()
     deadline = time.monotonic() + PATIENCE_S
     while not server.started:
@@ -165,7 +220,7 @@ def test_a_connection_goes_on_in_the_other_process(
     (listener,) = GuardedListener.all_at("127.0.0.1", 0)
     port = listener.getsockname()[1]
     with ExitStack() as stack:
-        stack.enter_context(serving("first", listener, hands))
+        stack.enter_context(serving("first", listener, hands=hands))
         agent, other, large = (
             stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)) for _ in range(3)
         )
@@ -182,6 +237,31 @@ def test_a_connection_goes_on_in_the_other_process(
         pipelined = call("/v1/targets") + call()
         new = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S))
         assert said(new, pipelined).startswith("first /v1/targets"), "what was begun here is ended here"
+
+
+def test_a_connection_comes_back_for_whoever_else_calls_on_it(
+    pair: tuple[HandOver, socket.socket], back: tuple[HandBack, HandedListener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a proxy agents and others share connections: each call is answered where it belongs."""
+    monkeypatch.setattr(hand_over_module.os, "kill", lambda *_: None)
+    (hands, theirs), (hand_back, handed_back) = pair, back
+    (listener,) = GuardedListener.all_at("127.0.0.1", 0)
+    with ExitStack() as stack:
+        stack.enter_context(serving("first", listener, handed_back, hands=hands))
+        stack.enter_context(serving("second", HandedListener(theirs.detach()), hands=hand_back))
+        shared = stack.enter_context(socket.create_connection(listener.getsockname(), timeout=PATIENCE_S))
+        for number in range(5):
+            result = call(f"/v1/jobs/{number}/result", body=b"%d" % number)
+            assert said(shared, result) == f"second /v1/jobs/{number}/result 127.0.0.1 {number}"
+            assert said(shared, call("/v1/graphs/0a/model", method="GET")).startswith("second /v1/graphs/0a/model")
+            assert said(shared, call("/metrics", method="GET", key=None)).startswith("first /metrics 127.0.0.1")
+            assert said(shared, call("/v1/predict", key="latcast_admins", body=b"[7]")).startswith("first /v1/predict")
+        large = call("/v1/predict", key=None, body=b"7" * (MOST_BYTES - 300) + b"end")
+        assert said(shared, call()).startswith("second")
+        shared.sendall(large[:2000])
+        answer = said(shared, large[2000:])
+        assert answer.startswith("first /v1/predict")
+        assert answer.endswith("7end"), "the rest of a body comes to where its beginning is"
 
 
 def test_an_end_ends_the_other_process(pair: tuple[HandOver, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from latcast.errors import NotFoundError
 from latcast.schema import InputError
-from profilers.onnx_graph import load_graph
+from profilers.onnx_graph import Limits, load_graph
 from service.api import schemas
 from service.app import create_app
 from service.settings import Settings
@@ -171,3 +171,18 @@ def test_nodes_are_what_there_is_to_draw(world: World) -> None:
     assert (node["input_bytes"], node["output_bytes"]) == (32, 20)
     assert "immutable" in response.headers["cache-control"]
     assert world.http.get("/v1/graphs/g1-none/nodes").status_code == 404
+
+
+def test_names_of_inputs_may_be_as_long_as_in_models(world: World) -> None:
+    """TensorFlow's paths of scopes, as names of inputs and symbols, are longer than other names may be."""
+    longest = Limits().name_bytes // 4
+    proto = onnx.load_from_string(model(4, batch="batch"))
+    for info in proto.graph.input:
+        info.name = "i" * longest
+        info.type.tensor_type.shape.dim[0].dim_param = "s" * longest
+    for node in proto.graph.node:
+        node.input[0] = "i" * longest
+    content = proto.SerializeToString()
+    by_shape = world.client.upload_graph(content, shapes={"i" * longest: [2, 8]})
+    by_symbol = world.client.upload_graph(content, dims={"s" * longest: 2})
+    assert by_shape["hash"] == by_symbol["hash"]

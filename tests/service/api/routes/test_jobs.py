@@ -10,9 +10,7 @@ import pytest
 from latcast.client import Client
 from latcast.errors import AuthenticationError, LeaseLostError
 from latcast.schema import Failure
-from service.api.deps import Parts
 from service.api.job_watch import Look
-from service.api.routes import jobs
 from service.fleet.access import Principal
 from tests.service.helpers import DEVICE, TARGET, World, measurement
 
@@ -47,18 +45,19 @@ def test_waiting_for_a_job_ends_when_one_comes(world: World, monkeypatch: pytest
     agent = world.agent()
     graph = world.graph()
     made: list[str] = []
-    take = jobs._lease
+    writes = world.app.state.parts.writes
+    take = writes.lease
 
-    async def take_twice(parts: Parts, caller: Principal) -> Any:
+    async def take_twice(caller: Principal) -> Any:
         """There is nothing at first; then a job comes."""
         if made:
-            return await take(parts, caller)
-        assert await take(parts, caller) is None
+            return await take(caller)
+        assert await take(caller) is None
         (job,) = await to_thread(lambda: world.client.profile(TARGET.id, graphs=[graph]))
         made.append(job["id"])
         return None
 
-    monkeypatch.setattr(jobs, "_lease", take_twice)
+    monkeypatch.setattr(writes, "lease", take_twice)
     assert lease(agent, wait_s=30)["id"] == made[0]
 
 
@@ -105,16 +104,17 @@ def test_a_key_that_is_revoked_while_it_waits_gets_no_job(
     keyed: tuple[World, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, keys = keyed
-    take = jobs._lease
+    writes = world.app.state.parts.writes
+    take = writes.lease
 
-    async def take_and_revoke(parts: Parts, caller: Principal) -> Any:
+    async def take_and_revoke(caller: Principal) -> Any:
         """There is nothing at first; then a job comes, and the key is revoked."""
-        assert await take(parts, caller) is None
+        assert await take(caller) is None
         await to_thread(lambda: world.client.profile(TARGET.id, graphs=[world.graph()]))
         await to_thread(revoke_agents, world)
         return None
 
-    monkeypatch.setattr(jobs, "_lease", take_and_revoke)
+    monkeypatch.setattr(writes, "lease", take_and_revoke)
     with pytest.raises(AuthenticationError, match="revoked"):
         world.client_with(keys["agent"]).lease(wait_s=30)
     assert [job["state"] for job in world.client.jobs()] == ["queued"]
@@ -122,12 +122,12 @@ def test_a_key_that_is_revoked_while_it_waits_gets_no_job(
     fresh = world.client.create_enrolment_token(device=DEVICE.name)["enrolment_token"]
     key = world.client_with(None).register(DEVICE, [TARGET], enrolment_token=fresh)["agent_key"]
 
-    async def revoke_and_take(parts: Parts, caller: Principal) -> Any:
+    async def revoke_and_take(caller: Principal) -> Any:
         """The key is revoked after the call was let in, and before a job is looked for."""
         await to_thread(revoke_agents, world)
-        return await take(parts, caller)
+        return await take(caller)
 
-    monkeypatch.setattr(jobs, "_lease", revoke_and_take)
+    monkeypatch.setattr(writes, "lease", revoke_and_take)
     with pytest.raises(AuthenticationError, match="revoked"):
         world.client_with(key).lease(wait_s=30)
     assert [job["state"] for job in world.client.jobs()] == ["queued"]

@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from latcast.schema import LatcastError
+from service.cli.bench import load as load_module
 from service.cli.bench.load import Call, drive, prepared
 
 ANSWERS = {b"/ok": b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
@@ -71,3 +74,26 @@ def test_answers_that_are_no_success_end_the_run_with_their_words() -> None:
             drive(port, [call("/no")], callers=1, seconds=0.0)
         with pytest.raises(LatcastError, match="no Content-Length"):
             drive(port, [call("/odd")], callers=1, seconds=0.0)
+
+
+def test_what_callers_waited_for_a_core_is_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of each call that takes at least 20 ms the callers have waited 15 for a core, if the system is believed."""
+    waits, asked = tmp_path / "schedstat", []
+    waits.write_text("0 0 1")
+    monkeypatch.setattr(load_module, "WAITS", str(waits))
+
+    async def slow(line: object, sent: Call) -> int:
+        asked.append(sent)
+        time.sleep(0.02)  # nobody else waits
+        waits.write_text(f"7 {len(asked) * 15_000_000} 1")
+        return 1
+
+    monkeypatch.setattr(load_module, "_call", slow)
+    with server([]) as port:
+        load = drive(port, [call("/ok")], callers=1, seconds=0.1)
+    assert load.p99_ms >= 20
+    assert load.p99_served_ms == pytest.approx(load.p99_ms - 15, abs=0.01)
+    monkeypatch.setattr(load_module, "WAITS", str(tmp_path / "none"))
+    with server([]) as port:
+        load = drive(port, [call("/ok")], callers=1, seconds=0.1)
+    assert load.p99_served_ms == load.p99_ms, "no system says how long it was"

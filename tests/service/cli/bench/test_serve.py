@@ -16,7 +16,7 @@ from service.db.tables import Target
 
 
 def load(per_second: float, p99_ms: float) -> Load:
-    return Load(calls=10, seconds=10 / per_second, p50_ms=1.0, p99_ms=p99_ms, answer_bytes=1)
+    return Load(calls=10, seconds=10 / per_second, p50_ms=1.0, p99_ms=p99_ms, answer_bytes=1, p99_served_ms=p99_ms)
 
 
 def test_ratios_are_medians_of_pairs() -> None:
@@ -54,7 +54,10 @@ def test_the_table_fits_a_narrow_terminal(capsys: pytest.CaptureFixture[str], mo
             "predictor_forecasts_per_second": 345678.0,
             "busy": {
                 "agents": 16,
+                "offered_per_second": 64.0,
+                "results_per_second_alone": 63.0,
                 "results_per_second": 60.0,
+                "refused_calls": 1,
                 "results": [
                     {
                         "callers": 1,
@@ -63,6 +66,9 @@ def test_the_table_fits_a_narrow_terminal(capsys: pytest.CaptureFixture[str], mo
                         "p99_ms": 3.0,
                         "quiet_p99_ms": 2.0,
                         "p99_ratio": 1.5,
+                        "p99_served_ms": 2.4,
+                        "quiet_p99_served_ms": 2.0,
+                        "p99_served_ratio": 1.2,
                     }
                 ],
             },
@@ -72,6 +78,9 @@ def test_the_table_fits_a_narrow_terminal(capsys: pytest.CaptureFixture[str], mo
     assert "123,456" in said
     assert "345,678 forecasts/s" in said
     assert "1.5 ×" in " ".join(said.split())
+    assert "without the callers' own waits for a core 2.40 instead of 2.00, 1.2 ×" in " ".join(said.split())
+    assert "offer 64 results/s, report 63 beside an adaptation, and 60 while" in " ".join(said.split())
+    assert "1 call of theirs refused" in " ".join(said.split())
     assert "256 MiB before, 512 MiB after" in said
 
 
@@ -112,6 +121,8 @@ def test_a_short_run(tmp_path: Path) -> None:
     ]
     assert all(each["calls"] > 0 and each["throughput_ratio"] > 0 for each in report["results"])
     assert report["busy"]["results_per_second"] > 0
+    assert report["busy"]["results_per_second_alone"] > 0
+    assert (report["busy"]["offered_per_second"], report["busy"]["refused_calls"]) == (8.0, 0)
     assert [each["callers"] for each in report["busy"]["results"]] == [1, 16]
     assert report["predictor_forecasts_per_second"] > 0
     assert min(report["rss_bytes"].values()) > 2**26

@@ -98,11 +98,13 @@ def test_the_matrix_of_a_loop_is_a_parameter_however_it_gets_there(carried: bool
     assert table.warm[product].tolist() == [0.98]
 
 
-def test_a_body_hands_on_what_it_was_given_without_copying_it() -> None:
-    table = loop(carried=True, trips=50)
-    passed = np.array([name == "Identity" for name in table.operators])
-    assert table.repeats[passed].tolist() == [50.0, 50.0]
-    assert table.column("parameter_bytes")[passed].tolist() == [0.0, 0.0]
-    held = table.kinds == CLASSES.index("control")
-    assert table.column("parameter_bytes")[held].tolist() == [8.0]
-    assert table.column("output_bytes")[held].tolist() == [4.0 * SIZE]
+def test_what_a_body_hands_on_as_it_came_is_a_part_of_the_trip() -> None:
+    for carried, passed in ((False, 1), (True, 2)):
+        table = loop(carried=carried, trips=50)
+        operators = np.array(table.operators)
+        assert "Identity" not in operators
+        assert table.repeats[operators == "Trip"].tolist() == [50 * (1 + passed / 4)]
+        assert table.column("parameter_bytes")[operators == "Trip"].tolist() == [0.0]
+        held = operators == "Loop"
+        assert table.column("parameter_bytes")[held].tolist() == [8.0]
+        assert table.column("output_bytes")[held].tolist() == [4.0 * SIZE]

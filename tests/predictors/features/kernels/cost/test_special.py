@@ -40,9 +40,10 @@ def test_bodies_cost_nothing_in_what_holds_them() -> None:
     body = Graph(hash="g1-body", tensors=tensors, inputs=(0,), outputs=(1,), nodes=(tanh,))
     loop = Node(operator="Loop", inputs=(0,), outputs=(1,), bodies=(body,), trips=3)
     graph = Graph(hash="g1-loop-of-tanh", tensors=tensors, inputs=(0,), outputs=(1,), nodes=(loop,))
-    _, holder, inside = predict_kernels(graph)
+    _, holder, inside, trip = predict_kernels(graph)
     assert (holder.kind, holder.macs) == ("control", 0)
     assert inside.operations > holder.operations
+    assert (trip.operator, trip.repeats, trip.operations) == ("Trip", 3, 0)
 
 
 def test_classifiers_of_trees_are_known_and_are_not_regressors() -> None:
