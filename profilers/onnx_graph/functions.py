@@ -69,7 +69,7 @@ class _Sizes:
 
     def _of_function(self, key: _Key, depth: int) -> int:
         if key in self._open:
-            raise InvalidModelError(f"The local function {key[1]!r} calls itself, which ONNX does not allow.")
+            raise InvalidModelError(f"Local function {key[1]!r}: it calls itself, which ONNX does not allow.")
         self._limits.check("depth", depth, "nested calls of local functions")
         self._open.add(key)
         body = SourceGraph([], [], [], self._functions[key].nodes, [], [])
