@@ -26,7 +26,7 @@ from tests.predictors.features.kernels.test_parts import parts_of
 
 TARGET = Target(device="0123456789abcdef", backend="onnxruntime", backend_version="1.32.0", threads=1)
 OTHER = Target(device="0123456789abcdef", backend="onnxruntime", backend_version="1.32.0", threads=2)
-SPACES = ("fbnet", "mnasnet", "ofa_mbv3")
+SPACES = ("fbnet", "mnasnet", "nasbench201", "ofa_mbv3")
 ON_THE_OTHER_SIDE = 5e-3
 """What one split of the trees over whole graphs may change."""
 
