@@ -9,10 +9,12 @@ from statistics import median
 from typing import Any, TypeVar
 
 from service.cli.bench.load import Call, Load, drive
-from service.cli.bench.replay import MEASURING_S
 from service.cli.demo.processes import running, wait_for
 
-__all__ = ["Busy", "measure_busy"]
+__all__ = ["MEASURING_S", "Busy", "measure_busy"]
+
+MEASURING_S = 0.25
+"""What an agent that replays takes for a measurement: so far apart are its results, where the service keeps up."""
 
 CALLERS = (1, 16)
 OK, FIRST_REFUSAL = 200, 400

@@ -30,6 +30,7 @@ from latcast.transport import prepared as packed
 from profilers.backends.target_settings import target_for
 from profilers.host.device import describe_device
 from profilers.search_spaces import get_space
+from service.cli.bench.busy import MEASURING_S
 from service.cli.bench.load import Line, prepared
 from service.cli.tables import echo
 
@@ -40,8 +41,6 @@ BLOCKS = ("k3_e1", "k3_e3", "k3_e6", "k5_e1", "k5_e3", "k5_e6")
 """Each makes a network that has it everywhere."""
 NICENESS = 10
 """Agents are other machines: what they compute here may not be missing to the service and its caller."""
-MEASURING_S = 0.25
-"""What an agent takes for a measurement: so far apart are its results, where the service keeps up."""
 SAMPLES, SUPPORT = 100, 5
 PAUSE_S = 0.5
 FEWEST_JOBS, ROUNDS = 6, 4
