@@ -218,16 +218,19 @@ def write_card(path: Path, measured: Measured, kind: str, figures: dict[str, Any
         path: file of the card, named after the artifact.
         measured: data set of the training.
         kind: kind of the predictor.
-        figures: figures of `judge`.
+        figures: figures of `judge`; of a judgement that was ended early those that there are, with `judged_folds`.
         size_bytes: size of the artifact.
     """
     families = measured.families
     kernels = sum(family.startswith("kernels/") for family in families)
-    overall = {
-        "held-out networks, family and target in training": figures["known"],
-        "held-out families": figures["families"],
-        "held-out families, ten of the family in the support": figures["families_told"],
+    named = {
+        "held-out networks, family and target in training": "known",
+        "held-out families": "families",
+        "held-out families, ten of the family in the support": "families_told",
     }
+    overall = {name: figures[key] for name, key in named.items() if key in figures}
+    judged = figures.get("judged_folds", FOLDS)
+    some = "" if judged == FOLDS else f", of which {judged} were judged"
     lines = [
         f"# {path.stem}",
         "",
@@ -250,8 +253,8 @@ def write_card(path: Path, measured: Measured, kind: str, figures: dict[str, Any
         "",
         "## Accuracy",
         "",
-        "Cross-validation over whole networks, four folds; a judged network is in training on no target. On ONNX",
-        f"Runtime, {MAIN_TARGET}:",
+        f"Cross-validation over whole networks, four folds{some}; a judged network is in training on no target. On",
+        f"ONNX Runtime, {MAIN_TARGET}{_on_machine(1, len(measured.machines))}:",
         "",
         *_table(overall),
         "",
@@ -263,10 +266,11 @@ def write_card(path: Path, measured: Measured, kind: str, figures: dict[str, Any
         "",
         *_table(figures["known_by_family"]),
         "",
-        "Held-out families, ten of the family in the support:",
-        "",
-        *_table(figures["families_told_by_family"]),
-        "",
+        *(
+            ["Held-out families, ten of the family in the support:", "", *_table(told), ""]
+            if (told := figures.get("families_told_by_family"))
+            else []
+        ),
         "Networks of the data set were measured quickly, most of them again later: two measurements of one differ by",
         f"{measured.difference:.1%} (median).",
     ]

@@ -59,6 +59,13 @@ def test_every_network_is_judged_once_and_the_card_says_how(
     )
     assert "120 rows of the measured data set" in card
     assert "takes 4.3 MB" in card
+    assert "four folds;" in card
+    some = {name: part for name, part in figures.items() if name.startswith("known")} | {"judged_folds": 2}
+    write_card(tmp_path / "flops-base.md", measured, "flops", some, 4_300_000)
+    card = (tmp_path / "flops-base.md").read_text()
+    assert "four folds, of which 2 were judged;" in card
+    assert "| held-out networks, family and target in training | 60 |" in card
+    assert "eld-out families" not in card
 
 
 def test_kinds_are_checked() -> None:
