@@ -59,9 +59,9 @@ def test_targets_are_named_by_words_that_fit_one_alone(served: World) -> None:
 def test_a_graph_goes_with_what_was_measured_of_it(served: World) -> None:
     served.measure(served.agent())
     (row,) = served.client.measurements(TARGET.id)
-    assert (
-        run("fleet", "hide", "graph", row["graph"]).stdout == f"The graph {row['graph']} (1 measurement) is hidden.\n"
-    )
+    said = run("fleet", "hide", "graph", row["graph"]).stdout
+    assert said.split() == f"The graph {row['graph']} (1 measurement) is hidden.".split()
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_where_nothing_is_hidden_it_is_said(served: World) -> None:
