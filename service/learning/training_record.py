@@ -13,6 +13,8 @@ FEWEST_JUDGED = 5
 POOR_FACTOR, POOR_ERROR = 2.5, 0.15
 """An adaptation is poor whose left-out error is so many times the recorded one, and above this in any case."""
 _OF_TARGETS, _OF_NETWORKS = "held_out_targets", ("cross_validation", "families", "known")
+_OF_A_MACHINE = ", machine "
+"""What comes before the machine's number where training had a target on several."""
 
 
 def recorded_error(predictor: Predictor, target: Target) -> float | None:
@@ -24,8 +26,9 @@ def recorded_error(predictor: Predictor, target: Target) -> float | None:
     metrics = predictor.provenance_.metrics
     if (apart := _median(metrics.get(_OF_TARGETS))) is not None:
         return apart
-    alike = metrics.get("known_by_target", {}).get(target.label)
-    known = [_median(metrics.get(name)) for name in _OF_NETWORKS] + [_median(alike)]
+    by_label = metrics.get("known_by_target", {})
+    alike = [figures for label, figures in by_label.items() if label.partition(_OF_A_MACHINE)[0] == target.label]
+    known = [_median(figures) for figures in (*map(metrics.get, _OF_NETWORKS), *alike)]
     return max((error for error in known if error is not None), default=None)
 
 

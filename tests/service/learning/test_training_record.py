@@ -27,6 +27,12 @@ def test_a_target_that_is_called_like_one_of_training_has_its_error() -> None:
     assert recorded({"families": {"median_ape": 0.06}, "known_by_target": {TARGET.label: {"median_ape": 0.14}}}) == 0.14
 
 
+def test_of_several_machines_with_such_a_target_the_worst_counts() -> None:
+    label = TARGET.label
+    by_target = {f"{label}, machine {number}": {"median_ape": error} for number, error in ((1, 0.04), (2, 0.12))}
+    assert recorded({"known_by_target": {**by_target, f"{label} more, machine 1": {"median_ape": 0.3}}}) == 0.12
+
+
 def test_the_shipped_predictor_has_a_record() -> None:
     error = recorded_error(pretrained("universal-graphs"), TARGET)
     assert error is not None

@@ -128,4 +128,4 @@ def test_kernels_that_values_decide_have_a_wide_spread(model: KernelSum) -> None
         with_variance(batch.kernels(np.zeros(len(table)), np.zeros((len(table), 0))), model.shared, batch)
         for batch in (decided, undecided)
     )
-    assert_array_equal(after.unknown_variance - before.unknown_variance, np.full(len(table), 4.0))
+    assert_array_equal(after.unknown_variance - before.unknown_variance, np.full(len(table), 6.25))
