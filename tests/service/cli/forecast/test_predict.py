@@ -87,4 +87,4 @@ def test_a_malformed_line_of_a_manifest_has_a_row_and_ends_with_1(
     assert [one.get("latency_ms") for one in items] == [3.2012, None, 1.5]
     assert done.stderr.splitlines() == [f"latcast: {path} line 2: {items[1]['error']['detail']}"]
     assert "no JSON object such as" in done.stderr
-    assert f"{path} line 2" in done.stdout
+    assert f"{path} line 2" in " ".join(done.stdout.split())
