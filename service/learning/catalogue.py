@@ -149,6 +149,7 @@ class PredictorCatalogue:
         self._lock = threading.Lock()
         self._predictors: Cache[TargetId, tuple[float, TargetPredictors]] = Cache(cache_bytes, weigh=_weight)
         self._renewed: Cache[TargetId, float] = Cache(CACHED_TARGETS)
+        self._refused: set[str] = set()
 
     def predictors_of(self, target_id: TargetId, *, not_before: float = 0.0) -> TargetPredictors:
         """What can answer for the target now.
@@ -222,6 +223,14 @@ class PredictorCatalogue:
             raise ConflictError(f"The predictor {name!r} cannot be used here. {error}") from error
         return (*trained, *shipped)
 
+    def can_use(self, adaptation: tables.Adaptation) -> bool:
+        """Whether the artifact of an adaptation can be read, and made a predictor here."""
+        try:
+            self._store.load(adaptation.artifact_digest)
+        except ArtifactError:
+            return False
+        return True
+
     def _read(self, target_id: TargetId, previous: TargetPredictors | None) -> TargetPredictors:
         with self._database.read() as session:
             target = target_record(find_target(session, target_id))
@@ -264,7 +273,9 @@ class PredictorCatalogue:
         try:
             loaded = self._store.load(row.artifact_digest)
         except ArtifactError as error:
-            log.error("adaptation refused, the previous one serves on", adaptation=row.id, reason=str(error))
+            if row.id not in self._refused:  # it is asked for twice a second
+                self._refused.add(row.id)
+                log.error("adaptation refused, the previous one serves on", adaptation=row.id, reason=str(error))
             return previous.adapted if previous else None
         return ServedPredictor(
             id=f"adaptation:{row.id}",

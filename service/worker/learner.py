@@ -99,11 +99,14 @@ class Learner:
             log.warning("cannot learn from what was measured", target=target_id, reason=str(error))
 
     def learn(self, target_id: TargetId) -> bool:
-        """Adapt a target to its good rows if it is not, or not enough of them are new; whether it was adapted."""
+        """Adapt a target to its good rows if it is not, or not enough of them are new; whether it was adapted.
+
+        One whose adaptation cannot be used, as after an update that reads networks otherwise, is adapted anew.
+        """
         with self._database.read() as session:
             target, active = _state(session, target_id)
             rows = good_rows(session, target)
-            if not _is_worth_it(active, rows):
+            if not _is_worth_it(active, rows) and not (rows and self._is_unusable(active)):
                 return False
         base = self._base(active)
         if base is None:
@@ -118,6 +121,9 @@ class Learner:
         if _is_to_be_judged(written.metrics):
             self._activate(target, adaptation.judged(base.predictor, target), written, replaces=written.id)
         return True
+
+    def _is_unusable(self, active: tables.Adaptation | None) -> bool:
+        return active is not None and not self._forecaster.catalogue.can_use(active)
 
     def _activate(
         self,

@@ -1,5 +1,6 @@
 """What is measured is scored and learnt from at once, without a job, over both databases."""
 
+from dataclasses import replace
 from threading import get_ident
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from profilers.onnx_graph import load_graph
 from profilers.search_spaces import get_space
 from service.curation.hiding import RowChoice, hide, show
 from service.db import tables
+from service.learning.artifacts import put_artifact, read_artifact
 from service.learning.support_selection import good_rows
 from service.worker import learner
 from service.worker.learner import Learner
@@ -245,3 +247,22 @@ def test_one_that_rests_learns_what_came_meanwhile_together(
     clock[0] += 1.3
     assert not look()
     assert learnt[-1] == "e"
+
+
+@pytest.mark.slow
+def test_an_adaptation_that_an_update_made_unusable_is_made_anew_at_the_next_start(world: AdaptingWorld) -> None:
+    """As by a version of latcast that reads networks otherwise."""
+    adapted(world)
+    (first,) = adaptations(world)
+    with world.database.write.begin() as session:
+        old = put_artifact(session, replace(read_artifact(session, first.artifact_digest), feature_version="flat-0"))
+        session.execute(update(tables.Adaptation).values(artifact_digest=old))
+    world.forecaster.catalogue.renew(TARGET.id)
+    catalogue = world.forecaster.catalogue
+    assert catalogue.predictors_of(TARGET.id).adapted is None
+    assert not Learner(world.database, world.forecaster).look()
+    again = world.client.predict(TARGET.id, [ITEM])[0]
+    assert (again["adapted"], again["measurements"]) == (True, len(first.support))
+    assert again["latency_ms"] == pytest.approx(truth_ms(), rel=0.15)
+    assert [row.active for row in adaptations(world)] == [False, True]
+    assert not Learner(world.database, world.forecaster).learn(TARGET.id)
