@@ -229,13 +229,14 @@ def write_card(path: Path, measured: Measured, kind: str, figures: dict[str, Any
         "held-out families, ten of the family in the support": "families_told",
     }
     overall = {name: figures[key] for name, key in named.items() if key in figures}
+    which = "first machine" if len(measured.machines) > 1 else "machine"
     judged = figures.get("judged_folds", FOLDS)
     some = "" if judged == FOLDS else f", of which {judged} were judged"
     lines = [
         f"# {path.stem}",
         "",
         f"A base predictor that latcast ships: {kind}, for any ONNX graph. Adapt it to your machine with about ten",
-        "measured networks; without that its milliseconds are those of the machine below. It is described",
+        f"measured networks; without that its milliseconds are those of the {which} below. It is described",
         f"in `docs/reference/{kind}.md`.",
         "",
         "## Data and protocol",

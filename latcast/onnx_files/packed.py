@@ -42,7 +42,7 @@ class Packed:
 
     @property
     def advice(self) -> str:
-        """What is said of it, and what to do."""
+        """A sentence that names the kind of archive, with the command that unpacks it."""
         named = [repr(name) for name in self.results[:_LISTED]]
         if len(self.results) > _LISTED:
             named.append(f"another one of {len(self.results):,}")

@@ -22,7 +22,7 @@ Dims = Mapping[str, int]
 
 _LARGEST = 2**31 - 1
 _ANY_SIZE = -1
-"""What exporters write for an open dimension that they give no symbol, and runtimes read as one."""
+"""The size that exporters write for an open dimension without a symbol, and that runtimes read as one."""
 
 _NAMELESS = frozenset({"", "none", "unk", "unknown", "dynamic"})
 """What exporters write for any size, besides signs such as `?` and `-1`: such symbols say nothing of each other."""

@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 KERNELS_OF_PART = "kernels_of_part"
 """Name of the feature; rules come after it, the layouts of what the part reads, and whether it is the last one."""
 BLOCKED, CONVERTED = 1, 2
-"""Of a tensor that a part reads: it is in channel blocks; it is there in the other layout, too."""
+"""The layout of a tensor that a part reads: whether it is in channel blocks; whether it is in the other, too."""
 _LAYOUT_BITS = 2
 
 _READERS = {"Conv", "MaxPool", "AveragePool", "GlobalAveragePool"}

@@ -79,7 +79,7 @@ def _one_target(targets: "Sequence[MeasuredTarget]", wanted: str | None) -> "Mea
         raise UnknownNameError("target", wanted or "of the default settings", listed)
     if len({one.target.label for one in fitting}) > 1:
         raise InputError(f"Several targets fit; choose one by its id (--target ID): {'; '.join(listed)}.")
-    return fitting[0]  # of several machines with this target the first, whose rows are the most
+    return fitting[0]  # of several machines with this target the first
 
 
 def _is_default(target: Target) -> bool:

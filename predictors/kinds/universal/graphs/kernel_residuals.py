@@ -149,7 +149,7 @@ class _Near:
         )
 
     def correction(self, numbers: FloatArray) -> FloatArray:
-        """What they say of m kernels of the class, float64 (m,); of numbers float64 (m, f)."""
+        """Log residuals of m kernels of the class, float64 (m,), as the timed ones say; of numbers float64 (m, f)."""
         squares = (numbers**2).sum(axis=1)[:, None]
         each = np.concatenate([numbers, squares, np.ones_like(squares)], axis=1) @ self.factors
         # In place: new arrays for each step take twice as long as what is computed.
