@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from predictors.evaluation.metrics import report
 from predictors.evaluation.nas.units import Contender
 from profilers.search_spaces.families import family_of
 
-__all__ = ["MAIN_TARGET", "Measured", "judge", "load", "make", "write_card"]
+__all__ = ["MAIN_TARGET", "Measured", "judge", "judge_on_main_target", "load", "make", "write_card"]
 
 MAIN_TARGET = "fp32 1 thread optimisation=all spinning=off"
 """End of the label of the target with the most rows, in whose milliseconds an unadapted base forecasts."""
@@ -151,6 +152,43 @@ def judge(measured: Measured, kind: str, seed: int, *, workers: int) -> dict[str
         "families_told": adapted.figures(measured.main[adapted.rows]),
         "families_told_by_family": _by_family(measured, adapted),
     }
+
+
+def judge_on_main_target(measured: Measured, kind: str, seed: int, *, workers: int) -> dict[str, Any]:
+    """Figures over the networks of the main target, in four folds, each forecast by what the others' rows teach alone.
+
+    Args:
+        measured: a data set of any targets.
+        kind: of the predictor, with hyperparameters as `Contender.parse` reads them.
+        seed: of folds and of training.
+        workers: folds trained at once, each in a process of its own.
+
+    Returns:
+        The figures over all four, and `seconds` that each fold took to be trained and forecast.
+    """
+    rows = np.flatnonzero(measured.main)
+    part = replace(
+        measured,
+        dataset=measured.dataset.subset(rows),
+        families=measured.families[rows],
+        labels=measured.labels[rows],
+        networks=np.flatnonzero(np.isin(rows, measured.networks)),
+    )
+    hashes = [part.dataset.queries[row].graph.hash for row in part.networks]
+    _shared.append(part)
+    with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
+        futures = [
+            pool.submit(_timed_fold, kind, seed, part.networks[outer])
+            for _, outer in group_folds(hashes, FOLDS, seed=seed)
+        ]
+        done = [future.result() for future in futures]
+    return {**_join([judged for judged, _ in done]).figures(), "seconds": [round(seconds) for _, seconds in done]}
+
+
+def _timed_fold(kind: str, seed: int, outer: Rows) -> tuple[Judged, float]:
+    start = monotonic()
+    (judged,), _ = _held_out(kind, seed, outer, whole_families=False)
+    return judged, monotonic() - start
 
 
 def _by_family(measured: Measured, judged: Judged) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.base_training import MAIN_TARGET, Judged, Measured, judge, make, write_card
+from benchmarks.base_training import MAIN_TARGET, Judged, Measured, judge, judge_on_main_target, make, write_card
 from latcast.schema import UnknownNameError
 from predictors.base import Prediction
 from predictors.testing import DEVICES, measure, random_graph
@@ -72,3 +72,21 @@ def test_kinds_are_checked() -> None:
     assert make("flops:folds=3", 7).hyperparameters() == {"folds": 3, "seed": 7}
     with pytest.raises(UnknownNameError):
         make("flop", 0)
+
+
+def test_the_main_target_is_judged_by_its_own_rows_alone(measured: Measured) -> None:
+    figures = judge_on_main_target(measured, "flops:folds=2", 0, workers=1)
+    assert figures["rows"] == 60
+    assert len(figures["seconds"]) == 4
+    main = np.flatnonzero(measured.main)
+    alone = replace(
+        measured,
+        dataset=measured.dataset.subset(main),
+        families=measured.families[main],
+        labels=measured.labels[main],
+        networks=np.arange(len(main)),
+    )
+    figures.pop("seconds")
+    again = judge_on_main_target(alone, "flops:folds=2", 0, workers=1)
+    again.pop("seconds")
+    assert figures == again

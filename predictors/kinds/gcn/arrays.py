@@ -16,7 +16,7 @@ from latcast.schema import DTYPE_BYTES, Graph, Node
 
 __all__ = ["EDGE_FEATURES", "FEATURE_VERSION", "GLOBAL_FEATURES", "NODE_FEATURES", "GraphArrays", "roofline_cost"]
 
-FEATURE_VERSION = "gcn-1"
+FEATURE_VERSION = "gcn-2"
 NODE_FEATURES = (
     "flops", "macs", "parameter_bytes", "input_bytes", "output_bytes", "cost", "kernel", "stride", "dilation", "group",
     "rank", "batch", "channels", "last", "elements", "element_bytes", "inputs", "trips",

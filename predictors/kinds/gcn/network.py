@@ -1,4 +1,4 @@
-"""The network: rounds of messages between nodes, a read-out weighed by cost, and a mean with its own variance."""
+"""The network: rounds of messages between nodes, a time for each of them, and the sum's logarithm with its variance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ CONVOLUTIONS = ("sage", "gcn", "gine")
 """NNLQP's, BRP-NAS's, and one that reads the sizes of the tensors on the edges."""
 LOWEST, HIGHEST = -8.0, 3.0
 """Bounds of the logarithm of the variance."""
+FARTHEST = 8.0
+"""Bound of the logarithm of a node's time over what a roofline says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,10 @@ def batch_of(graphs: Sequence[GraphArrays], dtype: torch.dtype) -> GraphBatch:
 
 
 class GraphNet(nn.Module):
-    """Log latency of graphs: mean and logarithm of the variance of each.
+    """Log latency of graphs, over that of a roofline: mean and logarithm of the variance of each.
+
+    The latency is a sum over nodes: each has its share of the graph's cost under a roofline, and a factor on it that the
+    messages decide. A read-out that pools features instead has to learn what a sum is.
 
     Args:
         operators: size of the vocabulary, the unknown one included.
@@ -82,27 +87,33 @@ class GraphNet(nn.Module):
         self.forth = nn.ModuleList(_convolution(convolution, width) for _ in range(layers))
         self.back = nn.ModuleList(_convolution(convolution, width) for _ in range(layers))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
-        self.hidden = nn.Linear(2 * width + len(GLOBAL_FEATURES), width)
-        self.head = nn.Linear(width, 2)
+        self.time = nn.Sequential(nn.Linear(width, width), nn.ReLU(), _zeroed(nn.Linear(width, 1)))
+        self.spread = nn.Sequential(nn.Linear(2 * width + len(GLOBAL_FEATURES), width), nn.ReLU(), nn.Linear(width, 1))
 
     def forward(self, batch: GraphBatch) -> tuple[Tensor, Tensor]:
         """(mean (g,), logarithm of the variance (g,))."""
-        return self.read_out(self.embed(batch))
-
-    def read_out(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """(mean (g,), logarithm of the variance (g,)) from what `embed` gives."""
-        mean, log_variance = self.head(embedding).unbind(dim=1)
+        embedding, mean = self.embed(batch)
+        log_variance: Tensor = self.spread(torch.cat([embedding, batch.whole], dim=1))[:, 0]
         return mean, log_variance.clamp(LOWEST, HIGHEST)
 
-    def embed(self, batch: GraphBatch) -> Tensor:
-        """What the graphs' means and variances are linear in: (g, width)."""
+    def embed(self, batch: GraphBatch) -> tuple[Tensor, Tensor]:
+        """The nodes' features, weighed by their times and alike, side by side (g, 2 · width), and the mean (g,)."""
         state = self.embedding(batch.operators) + self.nodes(batch.nodes)
         turned, edge = batch.links.flip(0), (batch.edges,) if self.edged else ()
         for forth, back, norm in zip(self.forth, self.back, self.norms, strict=True):
             said = forth(state, batch.links, *edge) + back(state, turned, *edge)
             state = state + torch.relu(norm(said))
-        pooled = torch.cat([_summed(batch, state * batch.share), _mean(batch, state), batch.whole], dim=1)
-        return torch.relu(self.hidden(pooled))
+        times = self.time(state).clamp(-FARTHEST, FARTHEST).exp() * batch.share
+        total = _summed(batch, times)
+        weighed = _summed(batch, state * times) / total
+        return torch.cat([weighed, _mean(batch, state)], dim=1), torch.log(total)[:, 0]
+
+
+def _zeroed(layer: nn.Linear) -> nn.Linear:
+    """The layer, saying nothing: training begins at the roofline."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def _convolution(name: str, width: int) -> nn.Module:

@@ -70,7 +70,7 @@ class GcnPredictor(Predictor):
         convolution: str = "sage",
         layers: int = 3,
         width: int = 64,
-        epochs: int = 60,
+        epochs: int = 40,
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-4,
         batch_size: int = 32,
@@ -153,8 +153,8 @@ class GcnPredictor(Predictor):
         """Graphs as the networks see them: for others to learn from.
 
         Returns:
-            What the networks' read-outs are linear in, side by side, float64 (n, folds · width), and the mean forecast
-            of log latency but for a target's level, float64 (n,).
+            The nodes' features, weighed by their times and alike, of all networks side by side, float64
+            (n, folds · 2 · width), and the mean forecast of log latency but for a target's level, float64 (n,).
         """
         self._learned()
         graphs = [GraphArrays.of(query.graph, self.vocabulary_) for query in queries]
@@ -337,12 +337,12 @@ def _outputs(net: GraphNet, graphs: Sequence[GraphArrays]) -> tuple[FloatArray, 
 
 
 def _embeddings(net: GraphNet, graphs: Sequence[GraphArrays]) -> tuple[FloatArray, FloatArray]:
-    """What each graph's read-out is made of, float64 (n, width), and its mean, float64 (n,)."""
+    """The features of each graph's nodes, pooled, float64 (n, 2 · width), and the graph's mean, float64 (n,)."""
     parts = []
     for some in _batches(graphs):
         with torch.no_grad():
-            embedding = net.embed(batch_of(some, torch.float64))
-            parts.append((embedding.numpy(), net.read_out(embedding)[0].numpy()))
+            embedding, mean = net.embed(batch_of(some, torch.float64))
+            parts.append((embedding.numpy(), mean.numpy()))
     embeddings, means = zip(*parts, strict=True)
     return np.concatenate(embeddings), np.concatenate(means)
 

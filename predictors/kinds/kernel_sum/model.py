@@ -17,7 +17,7 @@ from predictors.features.kernels import KernelTable
 from predictors.features.kernels.parts import ChainTable
 from predictors.inference.random_effects import TargetEffects
 from predictors.kinds.kernel_sum.correction import Correction, Graphs, SmoothCorrection
-from predictors.kinds.kernel_sum.multipliers import Multipliers
+from predictors.kinds.kernel_sum.multipliers import NEAREST, Multipliers
 from predictors.kinds.kernel_sum.observations import chain_of, observe, operators_of, tabulate, without_call
 from predictors.kinds.kernel_sum.part_curves import Columns, kernels_of_chains
 from predictors.kinds.kernel_sum.shared_roofline import SharedRoofline, within
@@ -106,6 +106,8 @@ class KernelSum:
             labels,
             target.id,
             expected=self._expected(target, evidence),
+            # What its traits make likely says more than the single targets that some graphs happen to fit.
+            nearest=0 if self.target_prior.knows(target) else NEAREST,
             families=family_numbers(support.queries),
         )
         if self._is_as_trained(target.id, kernels, labels):

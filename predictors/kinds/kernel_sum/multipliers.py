@@ -23,7 +23,7 @@ from predictors.inference.random_effects import GroupedRows, Prior, RandomEffect
 from predictors.kinds.kernel_sum.likelihood import Likelihood
 from predictors.kinds.kernel_sum.sums import Kernels, Labels, factors
 
-__all__ = ["Multipliers"]
+__all__ = ["NEAREST", "Multipliers"]
 
 _MACHINE_STD, _KIND_STD, _TILT_STD, _PROFILER_STD = 2.0, 0.5, 0.4, 0.3
 """How much targets differ, as guessed: machines by a factor of seven, classes by 1.6, profilers by 1.3."""
@@ -36,7 +36,7 @@ _DRIFT = (0.05, 0.05, 0.03, 0.05)
 _DRIFT_SCALES = (0.3, 1.0, 4.0)
 """Multiples of that over which it is averaged."""
 
-_NEAREST = 2
+NEAREST = 2
 """Targets of training that a new one may be like."""
 
 _STEPS = 6
@@ -96,6 +96,7 @@ class Multipliers:
         target: TargetId,
         *,
         expected: Sequence[FloatArray] = (),
+        nearest: int = NEAREST,
         families: NDArray[np.int64] | None = None,
     ) -> "Multipliers":
         """The multipliers with the posterior of one more target; self is unchanged.
@@ -110,12 +111,13 @@ class Multipliers:
             labels: their latencies and kernel timings.
             target: its id.
             expected: float64 (d,) each, where else a target that is new may start from, as other evidence has it.
+            nearest: targets of training that fit best, which it may start from, too.
             families: int64 (n,), number of each graph's family; by default no two graphs are of one.
         """
         likelihood = partial(self.likelihood.rows, kernels, labels, families=families)
         members = [
             member
-            for centre, covariances in self._starts(kernels, labels, target, expected)
+            for centre, covariances in self._starts(kernels, labels, target, expected, nearest)
             for timed in ((False, True) if np.isfinite(labels.kernel_time).any() else (False,))
             for member in _members(
                 partial(likelihood, timed=timed),
@@ -127,7 +129,7 @@ class Multipliers:
         return replace(self, effects=self.effects.with_target(target, *mixed(members)))
 
     def _starts(
-        self, kernels: Kernels, labels: Labels, target: TargetId, expected: Sequence[FloatArray]
+        self, kernels: Kernels, labels: Labels, target: TargetId, expected: Sequence[FloatArray], nearest: int
     ) -> list[tuple[FloatArray, list[FloatArray]]]:
         """Where the posterior may start from, and how far it may be from there: (multipliers, covariances).
 
@@ -140,8 +142,8 @@ class Multipliers:
             return [(before.mean, [before.covariance + scale**2 * drift for scale in _DRIFT_SCALES])]
         means = [self.effects.targets[name].mean for name in self.effects.names()]
         misfit = [_misfit(kernels, labels, mean) for mean in means]
-        nearest = [means[index] for index in np.argsort(misfit, kind="stable")[:_NEAREST]]
-        unique = {mean.tobytes(): mean for mean in (self.effects.mean, *nearest, *expected)}
+        like = [means[index] for index in np.argsort(misfit, kind="stable")[:nearest]]
+        unique = {mean.tobytes(): mean for mean in (self.effects.mean, *like, *expected)}
         covariances = [self._scaled(scale) for scale in _CLASS_SCALES]
         return [(mean, covariances) for mean in unique.values()]
 

@@ -72,6 +72,10 @@ class TargetPrior:
         centre = factors.mean(axis=0)
         return np.asarray(centre + weights @ (factors - centre), dtype=np.float64)
 
+    def knows(self, target: Target) -> bool:
+        """Whether a target of training executes graphs as this one does, on whatever machine."""
+        return ExecutionTraits.of(target) in self.traits
+
     def to_vocabulary(self) -> list[list[str]]:
         """The traits in the order of `names`, for an artifact's vocabulary."""
         return [

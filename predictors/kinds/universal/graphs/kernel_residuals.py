@@ -8,7 +8,7 @@ it is smooth, so that `predictors.kinds.kernel_sum.part_curves` can read it off 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from predictors.artifact import Artifact
 from predictors.base import FloatArray
 from predictors.execution.side_by_side import side_by_side
 from predictors.features.kernels import CLASSES
+from predictors.inference.random_effects import DEGREES
 from predictors.kinds.kernel_sum.sums import Kernels, Labels, factors
 from predictors.kinds.universal.graphs.kernel_network import Floats, KernelInputs, parts_of
 
@@ -41,6 +42,10 @@ _MOST_OF_CLASS = 600
 _PART = 256
 """Kernels that are looked at together: their distances to all of a class stay in a core's second cache."""
 _CALL = CLASSES.index("call")
+_JUDGING_PARTS = 5
+"""Parts of the graphs, each forecast by the kernels of the others."""
+_LATENCY_STD = 0.1
+"""Scale of what is left of a graph's log latency, with tails of Student's t."""
 
 Indices = NDArray[np.int64]
 
@@ -90,6 +95,35 @@ class KernelResiduals:
             covariance = _covariance(numbers[mine], numbers[mine], _BLUNT) + np.diag(noise[mine])
             weights[mine] = np.linalg.solve(covariance, mean[mine])
         return cls(numbers=numbers, classes=classes, weights=weights)
+
+    @classmethod
+    def believed(
+        cls, inputs: KernelInputs, kernels: Kernels, labels: Labels, u: FloatArray
+    ) -> "KernelResiduals | None":
+        """`fit`, less the more the kernels of other graphs spoil forecasts of latencies that are left out.
+
+        Kernels are timed by a profiler, whose times are not what they take without one. On a machine that is like those
+        of training their residuals are mostly that; on one that is not, they say what its shapes take. Which it is,
+        latencies tell: correction and none are averaged by how likely these are of graphs in five parts, each forecast
+        by the kernels of the others (Yao et al., Using stacking to average Bayesian predictive distributions, 2018,
+        section 2, pseudo-Bayesian weights).
+        """
+        residuals = cls.fit(inputs, kernels, labels, u)
+        if residuals is None:
+            return None
+        times, count = kernels.times(u), kernels.count
+        part = np.random.default_rng(0).permutation(count) % min(_JUDGING_PARTS, count)
+        without = np.log(labels.latency) - np.log(kernels.totals(times))
+        with_others = without.copy()
+        for left_out in range(int(part.max()) + 1):
+            others = np.where(part[kernels.rows] == left_out, np.nan, labels.kernel_time)
+            told = cls.fit(inputs, kernels, replace(labels, kernel_time=others), u)
+            if told is not None:
+                forecast = kernels.totals(times * np.exp(told.correction(inputs)))
+                mine = part == left_out
+                with_others[mine] = (np.log(labels.latency) - np.log(forecast))[mine]
+        odds = float(np.clip((_log_likelihood(with_others) - _log_likelihood(without)).sum(), -50.0, 50.0))
+        return replace(residuals, weights=residuals.weights / (1 + np.exp(-odds)))
 
     def correction(self, inputs: KernelInputs) -> FloatArray:
         """To be added to the log time of kernels of this target, float64 (K,)."""
@@ -181,6 +215,11 @@ def _costliest(classes: Indices, cost: FloatArray) -> Indices:
     order = np.lexsort((-cost, classes))
     rank = np.arange(len(order)) - np.searchsorted(classes[order], classes[order])
     return np.asarray(np.sort(order[rank < _MOST_OF_CLASS]), dtype=np.int64)
+
+
+def _log_likelihood(residual: FloatArray) -> FloatArray:
+    """Of each residual, up to a constant."""
+    return np.asarray(-(DEGREES + 1) / 2 * np.log1p((residual / _LATENCY_STD) ** 2 / DEGREES))
 
 
 def _covariance(left: Floats, right: Floats, blunt: float) -> FloatArray:

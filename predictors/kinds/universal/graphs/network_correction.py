@@ -132,9 +132,9 @@ class NetworkCorrection:
     def with_target(
         self, target: TargetId, batch: KernelBatch, kernels: Kernels, labels: Labels, u: FloatArray
     ) -> Self:
-        """The correction with what a target's timed kernels say; the same where none was timed."""
+        """The correction with what a target's timed kernels say, as far as its latencies bear it out."""
         inputs = self.encoding.encode(batch.table, batch.targets, batch.costs)
-        residuals = KernelResiduals.fit(inputs, kernels, labels, u)
+        residuals = KernelResiduals.believed(inputs, kernels, labels, u)
         return self if residuals is None else replace(self, own_kernels={**self.own_kernels, target: residuals})
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

@@ -45,3 +45,33 @@ def test_the_variance_has_bounds() -> None:
     with torch.no_grad():
         _, log_variance = net(batch_of([chain(4), far], torch.float32))
     assert ((log_variance >= LOWEST) & (log_variance <= HIGHEST)).all()
+
+
+@pytest.mark.parametrize("convolution", CONVOLUTIONS)
+def test_the_latency_of_graphs_side_by_side_is_the_sum_of_theirs(convolution: str) -> None:
+    torch.manual_seed(0)
+    net = GraphNet(5, layers=3, width=8, convolution=convolution).double().eval()
+    torch.nn.init.normal_(net.time[-1].weight)
+    left, right = chain(4), chain(9)
+    both = GraphArrays(
+        operators=np.concatenate([left.operators, right.operators]),
+        nodes=np.concatenate([left.nodes, right.nodes]),
+        sources=np.concatenate([left.sources, right.sources + 4]),
+        sinks=np.concatenate([left.sinks, right.sinks + 4]),
+        edges=np.concatenate([left.edges, right.edges]),
+        share=np.concatenate([0.3 * left.share, 0.7 * right.share]),
+        whole=left.whole,
+    )
+    with torch.no_grad():
+        apart, _ = net(batch_of([left, right], torch.float64))
+        together, _ = net(batch_of([both], torch.float64))
+    expected = 0.3 * apart[0].exp() + 0.7 * apart[1].exp()
+    assert abs(float(apart[0] - apart[1])) > 0.1
+    torch.testing.assert_close(together[0].exp(), expected)
+
+
+def test_an_untrained_network_says_what_the_roofline_says() -> None:
+    net = GraphNet(5, layers=2, width=8, convolution="sage").double().eval()
+    with torch.no_grad():
+        mean, _ = net(batch_of([chain(6)], torch.float64))
+    assert float(mean[0]) == pytest.approx(0.0, abs=1e-12)

@@ -62,6 +62,14 @@ def test_a_target_that_runs_like_a_known_one_is_expected_like_it_on_any_machine(
     assert_allclose(prior.expected(given, means()), prior.expected(KNOWN[0], means()))
 
 
+def test_a_way_of_executing_is_known_on_any_machine() -> None:
+    prior = TargetPrior.of(KNOWN)
+    assert all(prior.knows(replace(one, device="new", precision=one.precision)) for one in KNOWN)
+    assert prior.knows(replace(KNOWN[-1], threads=4))
+    assert not prior.knows(target("a", threads=2))
+    assert not prior.knows(target("c"))
+
+
 def test_artifacts_keep_traits_and_corrupt_ones_are_refused() -> None:
     prior = TargetPrior.of(KNOWN)
     artifact = Artifact(kind="kernel_sum", hyperparameters={}, arrays={}, vocabulary={"manners": prior.to_vocabulary()})

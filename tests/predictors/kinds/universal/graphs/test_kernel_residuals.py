@@ -125,6 +125,49 @@ def _new_target() -> tuple[LatencyDataset, LatencyDataset]:
     return data.subset(range(20)), data.subset(range(20, 50))
 
 
+def _of_graphs(latency: float, timed: float) -> tuple[KernelInputs, Kernels, Labels]:
+    """Twelve graphs of two kernels alike, forecast to take one unit each; latencies and kernels take so many times that."""
+    rows = np.repeat(np.arange(12), 2)
+    kernels = Kernels(
+        log_time=np.zeros(24), kinds=np.full(24, CONV), tilt=np.zeros((24, 0)), rows=rows, count=12,
+        unknown_variance=np.zeros(24),
+    )  # fmt: skip
+    labels = Labels(latency=np.full(12, 2 * latency), kernel_time=np.full(24, timed))
+    return replace(_inputs([0.0] * 24, [CONV] * 24), rows=rows), kernels, labels
+
+
+def test_kernels_are_believed_as_far_as_latencies_bear_them_out() -> None:
+    flat = np.zeros(1 + 2 * len(CLASSES))
+
+    def moved(latency: float, timed: float) -> float:
+        inputs, kernels, labels = _of_graphs(latency, timed)
+        found = KernelResiduals.believed(inputs, kernels, labels, flat)
+        assert found is not None
+        return float(np.exp(found.correction(inputs)[0]))
+
+    assert moved(1.5, 1.5) == pytest.approx(1.5, abs=0.08)
+    assert moved(1.0, 1.5) == pytest.approx(1.0, abs=0.01), "a profiler's own cost"
+    assert moved(1.2, 1.5) == pytest.approx(1.24, abs=0.2)
+
+
+def test_a_single_graph_is_half_believed_and_no_timings_say_nothing() -> None:
+    flat = np.zeros(1 + 2 * len(CLASSES))
+    inputs, kernels, labels = _inputs([0.0], [CONV]), *_of_graphs(1.0, 1.5)[1:]
+    kernels = replace(
+        kernels, log_time=np.zeros(1), kinds=np.array([CONV]), tilt=np.zeros((1, 0)), rows=np.zeros(1, dtype=np.int64),
+        count=1, unknown_variance=np.zeros(1),
+    )  # fmt: skip
+    labels = Labels(latency=np.array([1.5]), kernel_time=np.array([1.5]))
+    whole, half = (
+        how(inputs, kernels, labels, flat) for how in (KernelResiduals.fit, KernelResiduals.believed)
+    )
+    assert whole is not None
+    assert half is not None
+    assert_allclose(half.weights, whole.weights / 2)
+    silent = replace(labels, kernel_time=np.array([np.nan]))
+    assert KernelResiduals.believed(inputs, kernels, silent, flat) is None
+
+
 def test_forecasts_of_a_target_whose_large_kernels_are_slow_improve(fitted: UniversalPredictor) -> None:
     support, rest = _new_target()
     adapted = fitted.adapt(support.queries[0].target, support)

@@ -34,7 +34,7 @@ def taught(correction: NetworkCorrection, training: TrainingSet, target: str) ->
     batch = training.batch
     tilts = correction.tilts(batch)
     kernels = batch.kernels(correction.log_factor(batch, tilts), tilts)
-    labels = Labels(latency=training.seen.latency, kernel_time=training.seen.kernel_time * 2)
+    labels = Labels(latency=training.seen.latency * 2, kernel_time=training.seen.kernel_time * 2)
     classes = correction.networks[0].classes.shape[0]
     return correction.with_target(target, batch, kernels, labels, np.zeros(1 + classes + tilts.shape[1] + classes))
 
