@@ -11,13 +11,17 @@ MOST_LISTED = 20
 """Targets that a message lists."""
 
 
-def find_target(targets: Sequence[Mapping[str, Any]], wanted: str | None) -> Mapping[str, Any]:
+def find_target(
+    targets: Sequence[Mapping[str, Any]], wanted: str | None, *, spaces: Sequence[str] = ()
+) -> Mapping[str, Any]:
     """The one target that is meant.
 
     Args:
         targets: as the service lists them.
         wanted: an id, the beginning of one, a device's name, or words of device and label; None for the only target, or
             the only one that is offered. Of several that fit, the only one that is offered is meant.
+        spaces: search spaces of the networks that the target is named for. Of several that fit, those are meant that
+            can be asked about one of them: an imported table has the networks of one space.
 
     Raises:
         InputError: no target, or more than one, fits; the message lists them.
@@ -27,6 +31,8 @@ def find_target(targets: Sequence[Mapping[str, Any]], wanted: str | None) -> Map
     matches = list(targets) if wanted is None else _fitting(targets, wanted)
     if not matches:
         raise UnknownNameError("target", wanted or "", [_described(target) for target in targets])
+    if spaces:
+        matches = [target for target in matches if _space_of(target) in (None, *spaces)] or matches
     offered = [target for target in matches if target.get("offered")]
     if len(offered) == 1:
         return offered[0]
@@ -54,6 +60,12 @@ def named_target(targets: Sequence[Mapping[str, Any]], wanted: str) -> str:
     return str(matches[0]["id"]) if matches else wanted
 
 
+def _space_of(target: Mapping[str, Any]) -> str | None:
+    """The search space of an imported table; None for targets that measure any network."""
+    space: str | None = target.get("options", {}).get("space")
+    return space
+
+
 def _listed(targets: Sequence[Mapping[str, Any]]) -> str:
     more = f"; and {len(targets) - MOST_LISTED:,} more" if len(targets) > MOST_LISTED else ""
     return "; ".join(map(_described, targets[:MOST_LISTED])) + more
@@ -73,5 +85,7 @@ def _fitting(targets: Sequence[Mapping[str, Any]], wanted: str) -> list[Mapping[
 
 
 def has_words(text: str, wanted: str) -> bool:
-    """Whether a text has every one of these words, in any order and case."""
-    return bool(wanted.strip()) and set(wanted.casefold().split()) <= set(text.casefold().split())
+    """Whether a text has every one of these words, in any order and case; `a=b` is also the words `a` and `b`."""
+    words = text.casefold().split()
+    parts = [part for word in words for part in word.split("=")]
+    return bool(wanted.strip()) and set(wanted.casefold().split()) <= {*words, *parts}

@@ -22,6 +22,9 @@ __all__ = ["SAMPLES", "HeldOut", "Plan", "Trained", "cross_validate", "train"]
 
 FEWEST_TARGETS = 3
 """Targets from which on some are held out: with two, one would stand for all others."""
+RANKS = ("spearman", "kendall")
+"""Figures of the order of networks. One order over several targets would tell fast machines from slow ones, which
+takes no predictor; so these are means of each target's own."""
 SPREAD_OF = ("spearman", "median_ape", "within_10", "within_20")
 """Figures of which the standard deviation over the folds is kept."""
 
@@ -120,7 +123,8 @@ def cross_validate(
 
     The figures (see `predictors.evaluation.metrics.report`) of held-out networks are `cross_validation` over all
     targets, with their standard deviation over the folds as `spread`, `targets` by target id, and `families`; those of
-    held-out targets are `held_out_targets`, the same with its own `targets`. Data of a single network yield none.
+    held-out targets are `held_out_targets`, the same with its own `targets`. Rank correlations of several targets are
+    the mean of those of each. Data of a single network yield none.
 
     The arguments and the errors are those of `train`.
     """
@@ -173,10 +177,15 @@ def _held_out(by: str, rows: int, folds: Sequence[Fit], arrays: Mapping[str, Arr
 
 
 def _figures(dataset: LatencyDataset, held_out: HeldOut, families: Sequence[str] | None) -> dict[str, Any]:
-    judged = held_out.rows
+    judged, targets = held_out.rows, np.array(_target_names(dataset))
 
     def figures(rows: Rows) -> dict[str, Any]:
-        return report(dataset.latency_ms[rows], held_out.prediction(rows))
+        found = report(dataset.latency_ms[rows], held_out.prediction(rows))
+        names = dict.fromkeys(targets[rows].tolist())
+        if len(names) > 1:
+            each = [figures(rows[targets[rows] == name]) for name in names]
+            found |= {name: _mean([one[name] for one in each]) for name in RANKS}
+        return found
 
     def by(names: Sequence[str]) -> dict[str, Any]:
         labels = np.array(names)[judged]
@@ -188,6 +197,12 @@ def _figures(dataset: LatencyDataset, held_out: HeldOut, families: Sequence[str]
     if families is not None:
         found["families"] = by(families)
     return found
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean of the figures that there are."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _spread(folds: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from latcast.schema import InputError
+from latcast.schema import InputError, UnknownNameError
 from predictors.base import Predictor
 from predictors.registry import predictor_class
 
@@ -45,5 +45,8 @@ class Plan:
         try:
             return cls(seed=self.seed, **self.hyperparameters)
         except TypeError as error:
-            accepted = ", ".join(sorted(set(cls(seed=self.seed).hyperparameters()) - {"seed"})) or "none"
-            raise InputError(f"Unknown hyperparameters for {self.kind!r} ({error}); it has {accepted}.") from error
+            accepted = set(cls(seed=self.seed).hyperparameters()) - {"seed"}
+            unknown = sorted(set(self.hyperparameters) - accepted)
+            if unknown:
+                raise UnknownNameError(f"hyperparameter of {self.kind}", unknown[0], sorted(accepted)) from error
+            raise InputError(f"These hyperparameters do not suit {self.kind!r}: {error}.") from error

@@ -11,7 +11,7 @@ from predictors.base import FloatArray, LatencyDataset
 from predictors.data.counter_rates import SEPARATOR
 from predictors.features.references import common_references, reference_latencies
 
-__all__ = ["DESCRIPTORS", "Described", "DescriptorReader"]
+__all__ = ["DESCRIPTORS", "Described", "DescriptorReader", "common_entries"]
 
 DESCRIPTORS = ("counters", "microbench", "reference_latency_ms")
 """Fields of `DeviceEvidence` in the order of preference."""
@@ -88,10 +88,15 @@ def _common(data: LatencyDataset, kinds: Sequence[str]) -> tuple[str, tuple[str,
     for kind in kinds:
         if kind == "reference_latency_ms":
             return kind, common_references(data)
-        entries = [set(_entries(kind, data.evidence.get(target))) for target in data.targets()]
-        if shared := set.intersection(*entries):
+        if shared := common_entries(data, kind):
             return kind, tuple(sorted(shared))
     raise MissingEvidenceError(f"Training needs {' or '.join(kinds)} as evidence of every target.")
+
+
+def common_entries(data: LatencyDataset, kind: str) -> set[str]:
+    """Names of the entries of one kind of evidence that every target of the data has."""
+    entries = [set(_entries(kind, data.evidence.get(target))) for target in data.targets()]
+    return set.intersection(*entries) if entries else set()
 
 
 def _raw(

@@ -77,7 +77,9 @@ class _Plain(TextColumn):
         return shown(self.text_format.format(task=task))
 
 
-def first_target(client: "Client", wanted: str | None, console: Console) -> Mapping[str, Any]:
+def first_target(
+    client: "Client", wanted: str | None, console: Console, *, spaces: Sequence[str] = ()
+) -> Mapping[str, Any]:
     """The target that is meant; waits while the service starts and until an agent has registered the first target.
 
     Raises:
@@ -94,7 +96,7 @@ def first_target(client: "Client", wanted: str | None, console: Console) -> Mapp
                 raise
             targets = None
         if targets or (targets is not None and waited > TARGET_SECONDS):
-            return find_target(targets, wanted)
+            return find_target(targets, wanted, spaces=spaces)
         if targets is not None and not told:
             say("The service has no target yet: waiting for `latcast agent` on a device …", console)
             told = True

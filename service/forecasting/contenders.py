@@ -13,6 +13,7 @@ from service.db.session import Database
 from service.forecasting.selection import PredictorSelection
 from service.graphs.resolver import Resolver
 from service.learning import datasets
+from service.learning.activation import shipped_name
 from service.learning.catalogue import ServedPredictor, TargetPredictors
 from service.measurements.lookup import GRAPHS, measured_spaces
 
@@ -101,13 +102,17 @@ def _stored(database: Database, target: Target, answering: ServedPredictor) -> l
         row = session.scalar(active)
         if row is None or answering.id != f"adaptation:{row.id}":
             return []
-        return [Standing.from_plain(one) for one in row.metrics.get("contenders") or []] or [
-            Standing(
-                name=row.predictor_id,
-                kind=answering.predictor.kind,
-                record=record_of(answering.predictor),
-                weight=1.0,
-                median_ape=row.metrics.get("support_loo_median_ape"),
-                adapt_ms=row.metrics.get("adapt_ms"),
-            )
-        ]
+        if judged := row.metrics.get("contenders"):
+            return [Standing.from_plain(one) for one in judged]
+        figures, digest = row.metrics, session.get_one(tables.Predictor, row.predictor_id).artifact_digest
+    return [
+        Standing(
+            name=shipped_name(digest, answering.predictor.kind) or row.predictor_id,
+            kind=answering.predictor.kind,
+            record=figures.get("record_median_ape"),
+            weight=1.0,
+            median_ape=figures.get("support_loo_median_ape"),
+            interval_score=figures.get("support_loo_interval_score"),
+            adapt_ms=figures.get("adapt_ms"),
+        )
+    ]

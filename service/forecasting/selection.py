@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from latcast.errors import ConflictError
-from latcast.schema import LatcastError, Target, TargetId
+from latcast.schema import LatcastError, MissingEvidenceError, Target, TargetId
 from profilers.caching import Cache
 from service.db import tables
 from service.db.session import Database
@@ -137,8 +137,12 @@ class PredictorSelection:
             support = default_support(self._database, self._resolver, rows, base, measured_as)
             return adapted_to(self._database, self._resolver, target, base, support)
         except LatcastError as error:
+            # Reference networks that are missing, an adaptation has measured; of a table nobody can measure more.
+            missing = isinstance(error, MissingEvidenceError) and base.predictor.references() and not target.origin
+            command = f"latcast adapt --target {target.id} --predictor {base.id}"
             raise ConflictError(
                 f"The predictor {base.id} ({base.predictor.kind}) cannot be adapted to target {target.id}. {error}"
+                + (f" `{command}` has them measured." if missing else "")
             ) from error
 
     def _from_rows(self, predictors: TargetPredictors, space: str, not_before: float) -> ServedPredictor | None:

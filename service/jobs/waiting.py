@@ -3,10 +3,10 @@
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from latcast.schema import JobKind, JobState
+from latcast.schema import FINISHED_STATES, JobKind, JobState
 from service.db import tables
 from service.db.statements import chunks
 from service.fleet.presence import clock_time, presence_of, unmeasurable
@@ -38,15 +38,20 @@ def _why_not_trained(session: Session, trainings: Sequence[tables.Job], settings
     under_way = session.scalar(leased.order_by(tables.Job.id).limit(1))
     patience_s = OWN_WORKER_S if settings.embedded_worker else max(WORKER_S, 2 * settings.tick_seconds)
     latest = time.time() - patience_s
-    return {job.id: _not_trained(job, under_way, settings) for job in trainings if job.updated_unix_s < latest}
+    ended = select(func.max(tables.Job.updated_unix_s)).where(
+        tables.Job.kind == JobKind.TRAIN, tables.Job.state.in_(FINISHED_STATES)
+    )
+    free_since = session.scalar(ended) or 0.0  # a worker that has just ended another training begins in a moment
+    waiting = {job: job.updated_unix_s if under_way else max(job.updated_unix_s, free_since) for job in trainings}
+    return {job.id: _not_trained(since, under_way, settings) for job, since in waiting.items() if since < latest}
 
 
-def _not_trained(job: tables.Job, under_way: str | None, settings: Settings) -> str:
+def _not_trained(since_unix_s: float, under_way: str | None, settings: Settings) -> str:
     if under_way is not None:
         return (
             f"A worker trains one at a time, and {under_way} is under way: start another one (latcast worker), or wait."
         )
-    since = clock_time(job.updated_unix_s)
+    since = clock_time(since_unix_s)
     if settings.embedded_worker:
         return (
             f"The service's own worker has not begun since {since}: its log says why; start another one (latcast "

@@ -13,19 +13,29 @@ from latcast.schema import Target, TargetId
 from predictors.artifact import Artifact
 from predictors.artifact_difference import difference
 from predictors.base import LatencyDataset, Predictor
-from predictors.evaluation.leave_one_out import leave_one_out_ape
+from predictors.evaluation.leave_one_out import leave_one_out
 from predictors.kinds.stack import StackPredictor
+from predictors.kinds.stack.weights import left_out_score
 from profilers.caching import Cache
 from service.db import tables
 from service.db.session import Database
 from service.graphs.resolver import Resolver
 from service.learning import datasets
 from service.learning.artifacts import PackedArtifact, complete_artifact, packed, put_packed, remove_unused
-from service.learning.catalogue import SHIPPED, StoredPredictor
+from service.learning.catalogue import SHIPPED, StoredPredictor, shipped_bases
 from service.learning.contenders import leading, unwrapped
 from service.learning.training_record import recorded_error
 
-__all__ = ["KEPT", "MadeAdaptation", "ReadyAdaptation", "activate", "adaptation_to", "left_out_error", "ready"]
+__all__ = [
+    "KEPT",
+    "MadeAdaptation",
+    "ReadyAdaptation",
+    "activate",
+    "adaptation_to",
+    "left_out_figures",
+    "ready",
+    "shipped_name",
+]
 
 KEPT = 5
 """Adaptations of a target that are kept: the one that answers, and those before it."""
@@ -59,15 +69,14 @@ class MadeAdaptation:
         contenders = self.figures["contenders"]
         if contenders and self.figures["judged_support"] == len(self.rows):
             return self
-        error = left_out_error(base, target, self.support)
-        judged = {"support_loo_median_ape": error, "judged_support": len(self.rows), "contenders": contenders}
-        return self.judged_as(judged)
+        figures = left_out_figures(base, target, self.support)
+        return self.judged_as({**figures, "judged_support": len(self.rows), "contenders": contenders})
 
     def judged_as(self, before: Mapping[str, Any]) -> "MadeAdaptation":
         """The same, with the error that an adaptation before it had; of others than its figures nothing is taken."""
         error = before.get("support_loo_median_ape")
         known = {"support_loo_median_ape": error, "support_median_ape": error}
-        known |= {name: before.get(name) for name in ("judged_support", "contenders")}
+        known |= {name: before.get(name) for name in ("support_loo_interval_score", "judged_support", "contenders")}
         return replace(self, figures={**self.figures, **known})
 
 
@@ -108,6 +117,7 @@ def adaptation_to(
         "adapt_ms": adapt_ms,
         "support_loo_median_ape": contested.median_ape if contested else None,
         "support_median_ape": contested.median_ape if contested else None,
+        "support_loo_interval_score": None,
         "judged_support": len(rows) if contested else None,
         "contenders": [standing.to_plain() for standing in standings] or None,
         "record_median_ape": recorded_error(base.predictor, target),
@@ -122,14 +132,21 @@ def adaptation_to(
     )
 
 
-def left_out_error(base: Predictor, target: Target, support: LatencyDataset) -> float | None:
-    """Median absolute percentage error on networks of the support, each forecast by an adaptation without it.
+def left_out_figures(base: Predictor, target: Target, support: LatencyDataset) -> dict[str, float | None]:
+    """How networks of the support are forecast, each by an adaptation without it.
 
-    A share (0.1 is 10 %); None where too few are left to adapt to, as of a support of one network.
+    Returns:
+        `support_loo_median_ape`, the median absolute percentage error as a share (0.1 is 10 %), and
+        `support_loo_interval_score` of 90 % intervals (less is better); None where too few are left to adapt to, as of
+        a support of one network, and of predictors that claim no intervals.
     """
     evidence = support.evidence.get(target.id)
-    errors = leave_one_out_ape(base, target, support, evidence, most_refits=MOST_REFITS)
-    return None if np.isnan(errors).all() else float(np.nanmedian(errors))
+    left_out = leave_one_out(base, target, support, evidence, most_refits=MOST_REFITS)
+    errors = left_out.percentage_errors(support.latency_ms)
+    return {
+        "support_loo_median_ape": None if np.isnan(errors).all() else float(np.nanmedian(errors)),
+        "support_loo_interval_score": left_out_score(left_out, support.latency_ms),
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +209,12 @@ def _shipped(base: StoredPredictor) -> _ShippedBase:
         return kept
     artifact = base.predictor.to_artifact()
     return _SHIPPED_BASES.put(base.id, _ShippedBase(base.predictor, artifact, packed(artifact)))
+
+
+def shipped_name(digest: str, kind: str) -> str | None:
+    """What a predictor out of this package is called, by the artifact of its row; None where it is none of these."""
+    bases = [base for base in shipped_bases() if base.predictor.kind == kind]
+    return next((base.id for base in bases if _shipped(base).packed.digest == digest), None)
 
 
 def activate(

@@ -43,7 +43,8 @@ def require_card(text: str | None, predictor_id: str) -> str:
     """
     if text is None:
         raise NotFoundError(
-            f"The predictor {predictor_id!r} was not trained by a job, so that nothing was written about it."
+            f"The predictor {predictor_id!r} was not trained by a job: it is what adaptations rest on of a predictor "
+            "that came with the package, whose folder predictors/pretrained has its card."
         )
     return text
 

@@ -51,7 +51,8 @@ def warning_of(figures: Mapping[str, Any]) -> str | None:
     error, recorded = figures["support_loo_median_ape"], figures["record_median_ape"]
     return (
         f"The adaptation to this target is poor: networks left out of it are missed by {error:.0%} (median), where "
-        f"its predictor's record is {recorded:.0%}. Adapt with more samples, or measure the networks that matter."
+        f"its predictor missed those held out of its training by {recorded:.0%}. Adapt with more samples, or measure "
+        "the networks that matter."
     )
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from latcast.schema import DeviceEvidence, InputError, LatcastError, MissingEvidenceError, Target
-from predictors.base import FloatArray, LatencyDataset, Predictor, normal_quantile
+from predictors.base import FloatArray, LatencyDataset, Predictor
 from predictors.evaluation.leave_one_out import LeftOut, leave_one_out
-from predictors.kinds.stack.weights import interval_score, is_hopeless, stack_weights, tail_scale, together_ms
+from predictors.kinds.stack.weights import is_hopeless, left_out_score, stack_weights, tail_scale, together_ms
 
 __all__ = ["Contender", "Contest", "Standing", "contest", "record_of"]
 
@@ -222,15 +222,14 @@ def record_of(predictor: Predictor) -> float | None:
 
 
 def _standing(entry: _Entry, weight: float, latency_ms: FloatArray) -> Standing:
-    left_out, width = entry.left_out, normal_quantile(0.95) * entry.left_out.width
-    low, high = left_out.median_ms * np.exp(-width), left_out.median_ms * np.exp(width)
+    left_out = entry.left_out
     return Standing(
         name=entry.contender.name,
         kind=entry.contender.predictor.kind,
         record=entry.contender.record,
         weight=weight,
         median_ape=_median(left_out.percentage_errors(latency_ms)),
-        interval_score=interval_score(latency_ms, low, high) if np.isfinite(width).any() else None,
+        interval_score=left_out_score(left_out, latency_ms),
         adapt_ms=entry.adapt_ms,
     )
 

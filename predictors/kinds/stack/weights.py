@@ -10,7 +10,15 @@ from scipy.stats import t as student
 from predictors.base import FloatArray, Prediction
 from predictors.evaluation.leave_one_out import NARROWEST, LeftOut
 
-__all__ = ["interval_score", "is_hopeless", "mixed_prediction", "stack_weights", "tail_scale", "together_ms"]
+__all__ = [
+    "interval_score",
+    "is_hopeless",
+    "left_out_score",
+    "mixed_prediction",
+    "stack_weights",
+    "tail_scale",
+    "together_ms",
+]
 
 _DEGREES = 4.0
 """Degrees of freedom of left-out errors: one outlier must not decide who is believed."""
@@ -195,6 +203,14 @@ def interval_score(latency_ms: FloatArray, low_ms: FloatArray, high_ms: FloatArr
     y, low, high = np.log(latency_ms), np.log(low_ms), np.log(high_ms)
     outside = np.maximum(low - y, 0) + np.maximum(y - high, 0)
     return float(np.nanmean(high - low + 2 / (1 - level) * outside))
+
+
+def left_out_score(left_out: LeftOut, latency_ms: FloatArray) -> float | None:
+    """`interval_score` of the 90 % intervals of left-out forecasts; None where they claim none."""
+    if not np.isfinite(left_out.width).any():
+        return None
+    width = norm.ppf(_QUANTILE) * left_out.width
+    return interval_score(latency_ms, left_out.median_ms * np.exp(-width), left_out.median_ms * np.exp(width))
 
 
 def _filled(records: Sequence[float | None]) -> FloatArray:

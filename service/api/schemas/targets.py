@@ -35,7 +35,8 @@ class AdaptationOut(BaseModel):
         description="`support` networks were measured and `failed` were not; `adapt_ms` is how long the fit took; "
         "`support_loo_median_ape` is the median absolute percentage error (0.1 is 10 %) on networks of the support, "
         "each forecast by an adaptation without it (null where too few are left), and `support_median_ape` the same "
-        "by its former name; `record_median_ape` is that of the predictor when it was trained, and `judged_support` on "
+        "by its former name; `support_loo_interval_score` is that of their 90 % intervals (less is better); "
+        "`record_median_ape` is that of the predictor when it was trained, and `judged_support` on "
         "how many networks the adaptation rested that was judged last; `sentinel_ms` is the machine's speed meanwhile."
     )
     support: list[int]

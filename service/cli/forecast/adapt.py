@@ -80,7 +80,12 @@ def adapt(
 def _adapt_one(
     client: "Client", wanted: str | None, asked: dict[str, Any], *, wait: bool, json_out: str | None
 ) -> None:
-    registered = first_target(client, wanted, console) if wait else find_target(client.targets(), wanted)
+    spaces = asked["pool"].get("space", [])
+    registered = (
+        first_target(client, wanted, console, spaces=spaces)
+        if wait
+        else find_target(client.targets(), wanted, spaces=spaces)
+    )
     job = client.adapt(registered["id"], **asked)
     if not wait:
         deliver(job, json_out, lambda: say(job["id"], output()))
@@ -102,7 +107,8 @@ def _adapt_all(
     client: "Client", wanted: Sequence[str], asked: dict[str, Any], *, wait: bool, json_out: str | None
 ) -> None:
     listed = client.targets()
-    registered = {found["id"]: found for found in (find_target(listed, one) for one in wanted)}
+    spaces = asked["pool"].get("space", [])
+    registered = {found["id"]: found for found in (find_target(listed, one, spaces=spaces) for one in wanted)}
     jobs: dict[str, Plain] = {}
     problems: list[tuple[str, str]] = []
     for target_id, found in registered.items():

@@ -96,7 +96,7 @@ def check(
         networks or [], file, space=space, graph=graph, curve=parse_curve(shape, dim), inputs=input_shape or []
     )
     with open_client(server, key) as client:
-        registered = find_target(client.targets(), target)
+        registered = find_target(client.targets(), target, spaces=[space] if space else [])
         answers = predict_all(client, registered["id"], asked, level=max(2 * probability - 1, 0.001))
     verdicts = [
         _verdict(network, answer, limit_ms, probability) for network, answer in zip(asked, answers, strict=True)

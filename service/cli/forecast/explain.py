@@ -121,7 +121,7 @@ def _by_service(
     server: str, key: str | None, wanted: str | None, item: Mapping[str, Any], nearest: int
 ) -> dict[str, Any]:
     with open_client(server, key) as client:
-        registered = find_target(client.targets(), wanted)
+        registered = find_target(client.targets(), wanted, spaces=[item["space"]] if "space" in item else [])
         explained = client.explain(registered["id"], item, nearest=nearest)
     target = {"id": registered["id"], "label": registered["label"], "device": registered["device_name"]}
     return {**explained, "target": target}

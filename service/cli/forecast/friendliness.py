@@ -55,8 +55,7 @@ def friendliness(
         raise typer.BadParameter("--keep and --reduced go together.")
     searched = get_space(space)
     with open_client(server, key) as client:
-        listed = [one for one in client.targets() if one["options"].get("space", searched.name) == searched.name]
-        registered = find_target(listed, target)
+        registered = find_target(client.targets(), target, spaces=[searched.name])
         rows = list(client.measurements(registered["id"], space=searched.name, outcome="measured"))
     costs = _costs(searched, rows)
     document = _document(searched, costs, level)

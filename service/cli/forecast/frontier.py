@@ -107,7 +107,7 @@ def frontier(
     found = Fronts(values)
     with open_client(server, key) as client:
         listed = client.targets()
-        labels = {find_target(_of_space(listed, searched.name), name)["id"]: name for name in wanted}
+        labels = {find_target(listed, name, spaces=[searched.name])["id"]: name for name in wanted}
         if len(labels) < len(wanted):
             raise InputError(f"Two of {', '.join(wanted)} are one target: name each target once.")
         asked = [client.target(one) for one in labels]
@@ -121,11 +121,6 @@ def frontier(
     if svg is not None:
         write_text(_drawn(found, searched.name, metric), str(svg))
     deliver(_document(found, searched.name), json_out, lambda: _show(found))
-
-
-def _of_space(listed: Sequence[Mapping[str, Any]], space: str) -> list[Mapping[str, Any]]:
-    """Targets that are asked about a space: imported tables are of one space each."""
-    return [one for one in listed if one["options"].get("space", space) == space]
 
 
 def _values(path: Path) -> dict[str, float]:

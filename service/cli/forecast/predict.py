@@ -67,7 +67,7 @@ def predict(
     curve = parse_curve(shape, dim)
     asked = networks_of(networks or [], file, space=space, graph=graph, curve=curve, inputs=input_shape or [])
     with open_client(server, key) as client:
-        registered = find_target(client.targets(), target)
+        registered = find_target(client.targets(), target, spaces=[space] if space else [])
         answers = _ask(client, registered["id"], asked, level, predictor)
     items = [{**network.described(), **answer} for network, answer in zip(asked, answers, strict=True)]
     document = {"target": registered["id"], "level": level, "items": items}

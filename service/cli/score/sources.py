@@ -36,8 +36,7 @@ def begin(parts: Parts, client: "Client", asked: Mapping[str, Any], *, rows: int
     listed, files, entries = client.targets(), dict[str, bytes](), list[dict[str, Any]]()
     for label in asked["targets"]:
         for space in spaces:
-            of_space = [one for one in listed if one["options"].get("space", space) == space]
-            target, number = find_target(of_space or listed, label)["id"], len(entries)
+            target, number = find_target(listed, label, spaces=[space])["id"], len(entries)
             artifact, measured = f"predictor-{number}.safetensors", f"measured-{number}.json"
             files[artifact], files[measured] = _fetched(client, target, space, asked["level"])
             entries.append({"label": label, "space": space, "target": target,

@@ -41,9 +41,8 @@ def export_predictor(
     if out.suffix not in SUFFIXES:
         raise typer.BadParameter(f"{out.name} has to end in {' or '.join(SUFFIXES)}.")
     with open_client(server, key) as client, TemporaryDirectory() as folder:
-        listed = [one for one in client.targets() if one["options"].get("space", space) == space]
         artifact = out if out.suffix == ".safetensors" else Path(folder) / "predictor.safetensors"
-        found = find_target(listed, target)
+        found = find_target(client.targets(), target, spaces=[space])
         client.download_predictor(found["id"], space, artifact)
         if artifact != out:
             _write_onnx(artifact, out, level)

@@ -24,6 +24,8 @@ predictors = typer.Typer(
     help="List, show, activate and remove predictors that were trained with `latcast train`.", no_args_is_help=True
 )
 SHIPPED = "pretrained:"
+COPY = "as shipped"
+"""What is said of a row that nobody trained here: what adaptations rest on of a predictor that the package brought."""
 Predictor = Annotated[
     str,
     typer.Argument(metavar="PREDICTOR", help="Its id, or the beginning or end of it, or a kind that is there once."),
@@ -129,7 +131,7 @@ def _find(client: "Client", part: str) -> Mapping[str, Any]:
     if len(fitting) > 1:
         raise InputError(f"Several predictors fit {part!r}: {', '.join(one['id'] for one in fitting[:10])}.")
     if not fitting:
-        raise UnknownNameError("predictor", part, [one["id"] for one in listed[:10]])
+        raise UnknownNameError("predictor", part, sorted({one[name] for one in listed for name in ("kind", "id")}))
     return fitting[0]
 
 
@@ -160,7 +162,7 @@ def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
         "" if rows is None else f"{rows:,}",
         _error(metrics.get("cross_validation")),
         _error(metrics.get("held_out_targets")),
-        "yes" if one["active"] else "if asked for",
+        "yes" if one["active"] else "if asked for" if one["dataset_id"] else COPY,
         ago(one["created_unix_s"]),
     )
 

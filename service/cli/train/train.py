@@ -93,7 +93,7 @@ def train(
     with open_client(server, key) as client:
         job = client.train(
             kind,
-            targets=_target_ids(client, targets or ()),
+            targets=_target_ids(client, targets or (), spaces or ()),
             spaces=spaces or (),
             since_unix_s=None if since is None else moment(since),
             tables=tables,
@@ -112,9 +112,9 @@ def train(
     deliver(done, json_out, lambda: _print(done["result"]))
 
 
-def _target_ids(client: "Client", wanted: Sequence[str]) -> list[str]:
+def _target_ids(client: "Client", wanted: Sequence[str], spaces: Sequence[str]) -> list[str]:
     registered = client.targets() if wanted else []
-    return [find_target(registered, one)["id"] for one in wanted]
+    return [find_target(registered, one, spaces=spaces)["id"] for one in wanted]
 
 
 def _hyperparameters(texts: Sequence[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from latcast.schema import Architecture, DeviceEvidence, GraphHash, InputError, TargetId
 from predictors.base import Capabilities, LatencyDataset, Query
+from predictors.features.descriptors import common_entries
 from predictors.features.references import architecture_of, reference_key
 from profilers.search_spaces import get_space
 from profilers.search_spaces.families import family_of
@@ -21,8 +22,17 @@ from service.graphs.store import architectures_of
 from service.jobs.payloads import TrainPayload
 from service.measurements.representative import representative_ids
 
-__all__ = ["REFERENCES", "choose_rows", "families", "groups", "needs_references", "with_references"]
+__all__ = [
+    "REFERENCES",
+    "choose_rows",
+    "families",
+    "groups",
+    "needs_references",
+    "references_describe",
+    "with_references",
+]
 
+REFERENCE_LATENCIES = "reference_latency_ms"
 REFERENCES = 10
 """Reference architectures that describe a device, as in HELP."""
 
@@ -160,7 +170,17 @@ def families(queries: Sequence[Query]) -> list[str]:
 
 def needs_references(capabilities: Capabilities) -> bool:
     """Whether a predictor may describe devices by their latencies on reference architectures."""
-    return "reference_latency_ms" in capabilities.evidence | capabilities.any_evidence | capabilities.useful_evidence
+    return REFERENCE_LATENCIES in capabilities.evidence | capabilities.any_evidence | capabilities.useful_evidence
+
+
+def references_describe(data: LatencyDataset, capabilities: Capabilities) -> bool:
+    """Whether nothing but latencies of reference architectures describes the targets to such a predictor: it reads
+    nothing else, or of all else that it reads some target has nothing.
+    """
+    if REFERENCE_LATENCIES in capabilities.evidence:
+        return True
+    others = capabilities.any_evidence - {REFERENCE_LATENCIES}
+    return others != capabilities.any_evidence and not any(common_entries(data, kind) for kind in others)
 
 
 def with_references(data: LatencyDataset, *, seed: int, necessary: bool = False) -> LatencyDataset:

@@ -19,7 +19,14 @@ from service.graphs.resolver import Resolver
 from service.jobs.payloads import TrainPayload
 from service.learning import datasets
 from service.learning.training.card import calibration_svg, data_facts, model_card
-from service.learning.training.rows import choose_rows, families, groups, needs_references, with_references
+from service.learning.training.rows import (
+    choose_rows,
+    families,
+    groups,
+    needs_references,
+    references_describe,
+    with_references,
+)
 
 __all__ = ["ARTIFACT", "CARD", "RESULT", "SVG", "Trainer", "kind_class"]
 
@@ -116,7 +123,7 @@ class Trainer:
             data = datasets.load_dataset(session, measurement_ids=ids, baseline_speed=True)
         chosen = len(data)
         if needs_references(capabilities):
-            necessary = "reference_latency_ms" in capabilities.evidence
+            necessary = references_describe(data, capabilities)
             data = with_references(data, seed=asked.seed, necessary=necessary)
         undescribed = chosen - len(data)
         read, reasons = self._resolver.training_rows(

@@ -45,6 +45,31 @@ def test_a_target_is_named_by_words_of_its_device_and_label() -> None:
         find_target(TARGETS, " ")
 
 
+def test_a_word_may_be_what_a_setting_of_the_label_is() -> None:
+    tables = [{"id": f"t{space}", "device_name": "pixel3", "label": f"batch=1 space={space}"} for space in "ab"]
+    assert find_target(tables, "pixel3 a")["id"] == "ta"
+    assert find_target(tables, "pixel3 space=b")["id"] == "tb"
+    with pytest.raises(UnknownNameError):
+        find_target(tables, "pixel3 ace=b")
+
+
+def test_of_several_tables_of_a_device_the_one_of_the_networks_space_is_meant() -> None:
+    tables = [
+        {"id": f"t{space}", "device_name": "pixel3", "label": "imported", "options": {"space": space}}
+        for space in ("fbnet", "nasbench201")
+    ]
+    board = {"id": "tboard", "device_name": "board", "label": "onnxruntime", "options": {"optimisation": "all"}}
+    every = [*tables, board]
+    assert find_target(every, "pixel3", spaces=["nasbench201"])["id"] == "tnasbench201"
+    assert find_target(every, "pixel3", spaces=["fbnet"])["id"] == "tfbnet"
+    assert find_target(every, "board", spaces=["fbnet"])["id"] == "tboard", "a device measures networks of any space"
+    assert find_target(tables, None, spaces=["fbnet"])["id"] == "tfbnet"
+    for spaces in ([], ["fbnet", "nasbench201"], ["mnasnet"]):
+        with pytest.raises(InputError, match=r"tfbnet.*tnasbench201"):
+            find_target(every, "pixel3", spaces=spaces)
+    assert find_target(every, "tfbnet", spaces=["nasbench201"])["id"] == "tfbnet", "who names an id means it"
+
+
 def test_the_only_offered_target_of_several_is_meant() -> None:
     offered = [{**target, "offered": target["id"] == "aacc"} for target in TARGETS]
     assert find_target(offered, None)["id"] == "aacc"

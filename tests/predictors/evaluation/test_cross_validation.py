@@ -1,6 +1,7 @@
 """Figures of held-out networks and targets, how they travel in an artifact, and how another process goes on."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,21 @@ def test_figures_travel_in_the_artifact(data: LatencyDataset) -> None:
     assert 0 < artifact.metrics["cross_validation"]["spread"]["median_ape"] < 0.2
     assert set(artifact.metrics["targets"]) == set(data.targets())
     assert load_predictor(artifact).to_artifact().metrics == artifact.metrics
+
+
+def test_the_order_of_networks_is_judged_within_each_target(data: LatencyDataset) -> None:
+    """A forecast that tells fast targets from slow ones, and nothing of networks, has no rank correlation."""
+    rows = [row for each in data.targets().values() for row in each[:20]]
+    apart = data.subset(rows)
+    scale = np.repeat([1.0, 100.0, 10_000.0], 20)
+    apart = replace(apart, latency_ms=scale * np.random.default_rng(0).permutation(np.tile(np.linspace(1, 2, 20), 3)))
+    found = figures(apart)
+    by_target = [each["spearman"] for each in found["targets"].values()]
+    assert found["cross_validation"]["spearman"] == pytest.approx(np.mean(by_target))
+    assert abs(found["cross_validation"]["spearman"]) < 0.5
+    assert found["cross_validation"]["kendall"] == pytest.approx(
+        np.mean([each["kendall"] for each in found["targets"].values()])
+    )
 
 
 @pytest.mark.slow
@@ -112,7 +128,7 @@ def test_one_network_yields_no_figures(data: LatencyDataset) -> None:
 def test_mistakes_are_named(data: LatencyDataset) -> None:
     with pytest.raises(UnknownNameError, match="flops"):
         train(Plan(kind="flop"), data)
-    with pytest.raises(InputError, match="it has folds"):
+    with pytest.raises(UnknownNameError, match="Known: folds"):
         train(Plan(kind="flops", hyperparameters={"depth": 3}), data)
     with pytest.raises(InputError):
         train(Plan(kind="flops"), data.subset([]))

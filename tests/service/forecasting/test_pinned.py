@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from latcast.client import Client
 from latcast.errors import ConflictError, NotFoundError
+from latcast.schema import MissingEvidenceError
 from predictors.base import LatencyDataset, Query
 from predictors.kinds.flops import FlopsPredictor
 from predictors.kinds.lookup_table import LookupTablePredictor
@@ -89,6 +90,28 @@ def test_who_is_not_there_or_does_not_read_it_is_a_sentence(world: World, table:
         world.client.predict(TARGET.id, [ITEM], predictor="none")
     with pytest.raises(ConflictError, match="does not read graphs"):
         world.client.predict(TARGET.id, [{"graph": world.graph(4)}], predictor=table)
+
+
+def test_missing_references_are_measured_by_an_adaptation_which_the_refusal_names(
+    world: World, flops: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = world.agent()
+    world.measure(agent, 2, ms=0.02)
+
+    def lacking(*_arguments: object) -> None:
+        raise MissingEvidenceError("2 were not measured.")
+
+    monkeypatch.setattr("service.forecasting.selection.adapted_to", lacking)
+    item = {"graph": world.graph(4)}
+    refusal = f"The predictor {flops} (flops) cannot be adapted to target {TARGET.id}. 2 were not measured."
+    with pytest.raises(ConflictError) as without:
+        world.client.predict(TARGET.id, [item], predictor=flops)
+    assert str(without.value) == refusal
+    monkeypatch.setattr(FlopsPredictor, "references", lambda _self: ("zoo:a", "zoo:b"))
+    with pytest.raises(ConflictError) as named:
+        world.client.predict(TARGET.id, [item], predictor=flops)
+    command = f"latcast adapt --target {TARGET.id} --predictor {flops}"
+    assert str(named.value) == f"{refusal} `{command}` has them measured."
 
 
 def test_a_column_of_a_table_adapts_who_is_named(world: World, table: str) -> None:

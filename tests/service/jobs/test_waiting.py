@@ -116,6 +116,20 @@ def test_a_training_says_that_no_worker_runs(world: World) -> None:
     assert fail(world) == 0
 
 
+def test_a_worker_that_has_just_ended_another_training_is_not_called_idle(world: World) -> None:
+    first, second = (world.client.train("flops")["id"] for _ in range(2))
+    queued_for(world, second, 500.0)
+    with world.database.write.begin() as session:
+        values = {"state": "failed", "updated_unix_s": time.time() - 30.0}
+        session.execute(update(tables.Job).where(tables.Job.id == first).values(**values))
+    assert world.client.job(second)["waiting"] is None
+    with world.database.write.begin() as session:
+        then = time.time() - 90.0
+        session.execute(update(tables.Job).where(tables.Job.id == first).values(updated_unix_s=then))
+    since = time.strftime("%H:%M UTC", time.gmtime(then))
+    assert world.client.job(second)["waiting"].startswith(f"The service's own worker has not begun since {since}")
+
+
 def test_a_training_waits_two_seconds_for_workers_elsewhere_before_it_complains(world: World) -> None:
     job_id = world.client.train("flops")["id"]
     elsewhere = world.settings.model_copy(update={"embedded_worker": False})

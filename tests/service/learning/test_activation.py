@@ -11,6 +11,9 @@ from predictors.artifact import Artifact
 from service.db import tables
 from service.db.session import READ_ONLY
 from service.learning import activation
+from service.learning.activation import shipped_name
+from service.learning.artifacts import packed
+from service.learning.catalogue import shipped_bases
 from tests.service.learning.test_adaptation import AdaptingWorld, adapted, base, world
 
 __all__ = ["base", "world"]
@@ -58,3 +61,11 @@ def test_what_takes_long_is_done_before_the_transaction(world: AdaptingWorld, mo
         session.execute(select(1))
         Artifact(kind="flops", hyperparameters={}, arrays={}).to_bytes()
     assert packing[-1], "what is done in a transaction is seen"
+
+
+def test_a_shipped_predictor_is_known_by_its_artifact() -> None:
+    shipped = next(base for base in shipped_bases() if base.id == "pretrained:universal-nasbench201")
+    digest = packed(shipped.predictor.to_artifact()).digest
+    assert shipped_name(digest, "universal") == "pretrained:universal-nasbench201"
+    assert shipped_name(digest, "flops") is None
+    assert shipped_name("another", "universal") is None

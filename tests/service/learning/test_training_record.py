@@ -56,5 +56,5 @@ def test_nothing_is_said_where_training_recorded_nothing() -> None:
 def test_the_warning_has_both_figures() -> None:
     warning = warning_of({"support_loo_median_ape": 0.31, "record_median_ape": 0.06, "support": 10})
     assert warning is not None
-    assert "31%" in warning
+    assert "missed by 31% (median), where its predictor missed those held out of its training by 6%" in warning
     assert "6%" in warning

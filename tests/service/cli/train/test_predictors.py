@@ -12,8 +12,8 @@ from tests.service.cli.doubles import FakeClient
 
 JUDGED = {"rows": 500, "cross_validation": {"median_ape": 0.0512}, "held_out_targets": {"median_ape": None}}
 LISTED = [
-    {"id": "18aa01", "kind": "help", "active": True, "metrics": JUDGED, "created_unix_s": 0.0},
-    {"id": "18aa02", "kind": "flops", "active": False, "metrics": {}, "created_unix_s": 0.0},
+    {"id": "18aa01", "kind": "help", "active": True, "metrics": JUDGED, "dataset_id": "d1", "created_unix_s": 0.0},
+    {"id": "18aa02", "kind": "flops", "active": False, "metrics": {}, "dataset_id": "d2", "created_unix_s": 0.0},
 ]
 
 
@@ -37,6 +37,18 @@ def test_errors_of_what_was_held_out_are_listed(client: FakeClient) -> None:
     assert "500" in help_row
     assert "5.1%" in help_row
     assert "if asked for" in flops_row
+
+
+def test_a_row_of_the_package_is_told_from_what_was_trained_here(client: FakeClient) -> None:
+    copy = {"id": "18aa03", "kind": "universal", "active": False, "metrics": {}, "created_unix_s": 0.0}
+    client._answers["predictors"] = [[*LISTED, {**copy, "dataset_id": None}]]
+    lines = run("list").stdout.splitlines()
+    assert "as shipped" in next(line for line in lines if "18aa03" in line)
+    assert not any("as shipped" in line for line in lines if "18aa03" not in line)
+
+
+def test_who_mistypes_a_kind_is_told_the_kind(client: FakeClient) -> None:
+    assert "Did you mean 'help'?" in str(run("show", "hlp").exception)
 
 
 def test_none_yet(client: FakeClient) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from latcast.schema import Architecture, InputError, Target
+from latcast.schema import Architecture, DeviceEvidence, InputError, Target
 from predictors.base import Capabilities, LatencyDataset, Query
 from predictors.features.references import reference_key
 from predictors.testing.graphs import random_graph
@@ -19,6 +19,7 @@ from service.learning.training.rows import (
     families,
     groups,
     needs_references,
+    references_describe,
     with_references,
 )
 from tests.service.helpers import CELL, OTHER_TARGET, TARGET, World, add_import
@@ -144,6 +145,21 @@ def test_a_target_without_references_is_left_out_where_they_are_necessary() -> N
     assert 2 <= len(anyway.evidence[first.id].reference_latency_ms) < REFERENCES
     few = data.subset(data.targets()[third.id])
     assert len(with_references(few, seed=0, necessary=True)) == len(few), "where none has ten, all stay"
+
+
+def test_references_describe_where_some_target_has_no_other_evidence() -> None:
+    first, second = targets_of(2)
+    queries = [Query(target=target, architecture=one) for target in (first, second) for one in cells(3)]
+    described = {"conv": 1.0}
+    both = {one.id: DeviceEvidence(microbench=described) for one in (first, second)}
+    data = LatencyDataset(queries=queries, latency_ms=np.arange(1.0, 7.0), evidence=both)
+    any_of = frozenset({"counters", "microbench", "reference_latency_ms"})
+    either, alone = replace(GRAPHS, any_evidence=any_of), CELLS
+    assert not references_describe(data, either)
+    assert references_describe(replace(data, evidence={first.id: both[first.id]}), either)
+    assert references_describe(data, alone)
+    assert not references_describe(data, replace(GRAPHS, any_evidence=any_of - {"reference_latency_ms"}))
+    assert not references_describe(replace(data, evidence={}), GRAPHS)
 
 
 def targets_of(count: int) -> list[Target]:
