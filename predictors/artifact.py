@@ -22,6 +22,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from latcast.schema import ArtifactError
+from latcast.schema.articles import with_article
 from latcast.schema.counting import counted
 
 __all__ = ["FORMAT_VERSION", "MAX_BYTES", "Artifact", "library_versions", "text_from_array", "text_to_array"]
@@ -156,8 +157,8 @@ class Artifact:
     def require_kind(self, kind: str) -> None:
         """Raise `ArtifactError` unless the artifact is of this kind."""
         if self.kind != kind:
-            raise ArtifactError(f"The artifact holds a {self.kind!r} predictor, not {kind!r}; open it with "
-                                "predictors.registry.load_predictor.")  # fmt: skip
+            raise ArtifactError(f"The artifact holds {with_article(repr(self.kind))} predictor, not {kind!r}; open it "
+                                "with predictors.registry.load_predictor.")  # fmt: skip
 
     def require_features(self, version: str) -> None:
         """Raise `ArtifactError` unless the artifact reads this version of the features."""

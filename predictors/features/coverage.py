@@ -6,8 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from latcast.schema import Graph, Node
 from predictors.base import FloatArray
 from predictors.features.flat import moved_bytes, walk
+from predictors.features.number_types import is_rare
 from predictors.networks import Feature, GraphFeatures, Network
 
 __all__ = ["COSTS", "NodeCost", "OperatorRanges", "node_costs"]
@@ -31,7 +33,8 @@ class OperatorRanges:
     """Operators of training, each with the range of cost that its nodes had.
 
     Args:
-        ranges: "domain::operator" → (lowest, highest) cost of a node, in bytes or equivalent FLOPs.
+        ranges: "domain::operator", with "::type" for rare number types → (lowest, highest) cost of a node, in bytes or
+            equivalent FLOPs.
     """
 
     ranges: Mapping[str, tuple[float, float]]
@@ -78,6 +81,13 @@ def node_costs(network: Network) -> Sequence[NodeCost]:
         costs: Sequence[NodeCost] = network.feature(COSTS)
         return costs
     return sorted(
-        (f"{node.domain}::{node.operator}", flops / _FLOPS_PER_BYTE + moved_bytes(node) + _NODE_BYTES, times)
-        for node, _, flops, times in walk(network)
+        (_key(node, holder), flops / _FLOPS_PER_BYTE + moved_bytes(node) + _NODE_BYTES, times)
+        for node, holder, flops, times in walk(network)
     )
+
+
+def _key(node: Node, holder: Graph) -> str:
+    """What a node computes: its operator, and its number type where that is one that few runtimes compute in."""
+    dtype = holder.tensors[node.inputs[0]].dtype if node.inputs and node.inputs[0] >= 0 else ""
+    operator = f"{node.domain}::{node.operator}"
+    return f"{operator}::{dtype}" if is_rare(dtype) else operator

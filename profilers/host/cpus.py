@@ -51,8 +51,8 @@ def refuse_more_threads_than_cpus(threads: int, device: Device) -> None:
         granted = counted(count, "CPU")
         raise InputError(
             f"{counted(threads, 'thread')} cannot be measured: this process may use {granted} (its CPU set and "
-            "quota counted), so "
-            f"threads would wait for each other. Use --threads {count} or fewer, or grant more CPUs."
+            "quota counted), so threads would wait for each other. "
+            f"Use --threads {count}{' or fewer' if count > 1 else ''}, or grant more CPUs."
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from latcast.schema import InvalidModelError, ModelLimitError, UnsupportedOperatorError
+from latcast.schema.articles import with_article
 from latcast.schema.counting import counted
 from profilers.onnx_graph.scope import Walked
 from profilers.onnx_graph.shapes.sequences import carried, looped
@@ -66,7 +67,7 @@ def control_flow_outputs(node: SourceNode, inputs: Inputs, around: Surroundings,
     rule = {"If": _if, "Loop": _loop, "Scan": scan}.get(node.operation.operator, _unknown)
     outputs, bodies, trips = rule(node, inputs, around)
     if len(outputs) != len(node.outputs):
-        raise InvalidModelError(f"The body of a {node.operation.operator} node gives "
+        raise InvalidModelError(f"The body of {with_article(node.operation.operator)} node gives "
                                 f"{counted(len(outputs), 'output')}, but the "
                                 f"node has {len(node.outputs)}.")  # fmt: skip
     return outputs, bodies, trips
@@ -270,7 +271,7 @@ def _with(dims: Dims | None, axis: int, size: int | None) -> Dims | None:
 
 def _only_body(node: SourceNode) -> SourceGraph:
     if len(node.operation.bodies) != 1:
-        raise InvalidModelError(f"A {node.operation.operator} node needs one body.")
+        raise InvalidModelError(f"{with_article(node.operation.operator, capital=True)} node needs one body.")
     return node.operation.bodies[0][1]
 
 

@@ -7,9 +7,20 @@ from collections.abc import Sequence
 from unicodedata import category
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, TypeProto
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    OperatorSetIdProto,
+    SparseTensorProto,
+    TensorProto,
+    TypeProto,
+    defs,
+)
 
 from latcast.schema import InvalidModelError, UnsupportedOperatorError
+from latcast.schema.articles import with_article
 from profilers.onnx_graph.foreign_files import not_a_model
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.operations import PLAIN, plain_value, shared_operation
@@ -28,6 +39,9 @@ _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Categories of Unicode: controls, marks of direction, halves of pairs, ends of lines and paragraphs."""
 _JOINERS = "\u200c\u200d"
 """Characters of the second category that letters and emoji are joined with, or kept apart."""
+
+_NEWEST = {domain or "ai.onnx": newest for domain, (_, newest) in defs.C.schema_version_map().items()}
+"""Operator set of the standard → its newest version that the installed onnx knows."""
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Operator domains that are understood; others are refused unless the model defines their operators as functions."""
@@ -86,6 +100,7 @@ class _Reader:
             self._names([entry.domain], "operator domain")
             if not 1 <= entry.version <= 1000:
                 raise InvalidModelError(f"The model imports version {entry.version} of an operator set.")
+            self._known(entry)
         self._domains = DOMAINS | {function.domain for function in model.functions}
         graph = self._graph(model.graph, 0)
         functions = []
@@ -137,7 +152,7 @@ class _Reader:
     def _operation(self, operator: str, domain: str, attributes: Sequence[AttributeProto], depth: int) -> Operation:
         limits = self._limits
         if len(attributes) > limits.attributes:
-            limits.check("attributes", len(attributes), f"attributes of a {_shown(operator)} node")
+            limits.check("attributes", len(attributes), f"attributes of {with_article(_shown(operator))} node")
         shared = shared_operation(operator, domain, attributes)
         if shared is None:
             self._names([item.name for item in attributes], "attribute")
@@ -232,21 +247,32 @@ class _Reader:
         self._limits.check("rank", len(shape.dim), f"dimensions of {name!r}")
         self._names([dim.dim_param for dim in shape.dim], "dimension")
 
+    def _known(self, entry: OperatorSetIdProto) -> None:
+        """Refuse an operator set of the standard that is newer than the standard: nobody says what it computes."""
+        domain = entry.domain or "ai.onnx"
+        newest = _NEWEST.get(domain, entry.version)
+        if entry.version > newest:
+            raise InvalidModelError(
+                f"The model imports version {entry.version} of the operator set {domain}, but the newest that is known "
+                f"is {newest}: export it with that one or an older one."
+            )
+
     def _names(self, texts: Sequence[str], what: str) -> None:
         try:
             joined = "".join(texts)
         except TypeError:  # protobuf hands out bytes where UTF-8 is malformed
             culprit = next(text for text in texts if not _decoded(text))
             raise InvalidModelError(
-                f"The name of a {what} is not valid UTF-8: {_shown(culprit)}. Rename it and save the model."
+                f"The name of {with_article(what)} is not valid UTF-8: {_shown(culprit)}. Rename it and save the model."
             ) from None
         if max(map(len, texts), default=0) * 4 > self._limits.name_bytes:
             longest = max(texts, key=len)
-            self._limits.check("name_bytes", len(longest.encode()), f"bytes in the name of a {what}")
+            self._limits.check("name_bytes", len(longest.encode()), f"bytes in the name of {with_article(what)}")
         if not joined.isprintable() and any(map(_acts, set(joined))):
             culprit = next(text for text in texts if any(map(_acts, text)))
             raise InvalidModelError(
-                f"The name of a {what} holds control characters: {_shown(culprit)!r}. Rename it and save the model."
+                f"The name of {with_article(what)} holds control characters: {_shown(culprit)!r}. "
+                "Rename it and save the model."
             )
 
 

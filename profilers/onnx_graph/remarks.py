@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from latcast.onnx_files.usage import QUANTISED
 from latcast.schema import Graph, Node, TensorSpec
+from latcast.schema.articles import with_article
 from latcast.schema.counting import counted
+from profilers.onnx_graph.kernel_types import types_without_kernel
 from profilers.onnx_graph.work import MACS
 
 __all__ = ["described", "empty_by_choice", "number_type", "precision_of", "remarks_of", "unknown_macs"]
@@ -72,6 +74,7 @@ def _sentences(graph: Graph) -> Iterator[str]:
     if deciding := _deciding(graph):
         yield (f"Its latency depends on the values of its inputs, not on their shapes alone ({deciding}): measure it "
                "with inputs of your own (--feeds).")  # fmt: skip
+    yield types_without_kernel(_held_nodes(graph))
     if unknown := unknown_macs(graph):
         yield f"MACs unknown of {counted(unknown, 'node')}, whose sizes depend on values."
     yield _empty(graph)
@@ -125,8 +128,8 @@ def _empty(graph: Graph) -> str:
         made = [graph.tensors[at] for at in node.outputs if at >= 0 and _has_none(graph.tensors[at])]
         fed = [graph.tensors[at] for at in node.inputs if at >= 0]
         if made and node.operator in _WINDOWED and not any(map(_has_none, fed)):
-            return (f"Nothing is left behind a {node.operator} node, which makes {_sizes(made[0])}: the input is too "
-                    "small for the network.")  # fmt: skip
+            return (f"Nothing is left behind {with_article(node.operator)} node, which makes {_sizes(made[0])}: the "
+                    "input is too small for the network.")  # fmt: skip
     return ""
 
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from latcast.onnx_files.usage import Use
 from latcast.schema import Graph, InvalidModelError, TensorSpec
+from latcast.schema.articles import with_article
 from profilers.onnx_graph.limits import Limits
 from profilers.onnx_graph.outcomes import outcomes
 from profilers.onnx_graph.records import make_tensor
@@ -78,7 +79,7 @@ class Scope:
         """
         value = self.find(name)
         if value is None:
-            reader = f"A {operator} node" if operator else "The list of outputs"
+            reader = f"{with_article(operator, capital=True)} node" if operator else "The list of outputs"
             raise InvalidModelError(f"{reader} reads {name!r}, which no input, initializer or earlier node gives: the "
                                     "edge dangles, the graph has a cycle, or its nodes are not in order.")  # fmt: skip
         return value

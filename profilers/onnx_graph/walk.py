@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from latcast.onnx_files.usage import SMALL_WEIGHT, values_matter
 from latcast.schema import Graph, InvalidModelError, Node
+from latcast.schema.articles import with_article
 from profilers.onnx_graph.bias_scales import BiasScales
 from profilers.onnx_graph.constant_outputs import Folded, fold
 from profilers.onnx_graph.constants import Array, holds_denormals, validate_values
@@ -128,7 +129,7 @@ class _Walk:
         self._context.count_node()
         operation = node.operation
         if operation.fault:
-            raise InvalidModelError(f"A {operation.operator} node {operation.fault}.")
+            raise InvalidModelError(f"{with_article(operation.operator, capital=True)} node {operation.fault}.")
         if operation.is_constant:
             self._add_constant_node(node)
             return

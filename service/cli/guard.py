@@ -3,7 +3,7 @@
 | code | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | it failed, and a sentence on standard error says why |
+| 1 | it failed, or one of several things did while the others were done; a sentence on standard error says why |
 | 2 | wrong usage |
 | 3 | `latcast agent`: the service refuses its key or token |
 | 70 | a mistake in latcast: please report it, with what `--debug` shows |

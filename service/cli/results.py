@@ -3,17 +3,18 @@
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
 
+from latcast.errors import ConflictError, NotFoundError
 from latcast.schema import InputError
 from latcast.schema.printable import json_text
 from service.cli.tables import echo
 
-__all__ = ["check_writable", "deliver", "fail_each", "writable", "write_json", "write_text"]
+__all__ = ["check_writable", "deliver", "done_for_each", "fail_each", "writable", "write_json", "write_text"]
 
 T = TypeVar("T")
 
@@ -36,6 +37,26 @@ def deliver(document: Any, json_out: str | None, show: Callable[[], object], *, 
         show()
     if json_out is not None:
         write_json(document, json_out, secret=secret)
+
+
+def done_for_each(names: Sequence[str], work: Callable[[str], T]) -> tuple[list[T], list[tuple[str, str]]]:
+    """Do something with each of what was named: what came of those that went, and the others with the reason.
+
+    Whatever is wrong with one of them keeps no other from being done; only what concerns them all is raised at once.
+
+    Raises:
+        LatcastError: there was one name alone, or the service cannot be asked at all.
+    """
+    done: list[T] = []
+    problems: list[tuple[str, str]] = []
+    for name in names:
+        try:
+            done.append(work(name))
+        except (ConflictError, InputError, NotFoundError) as error:
+            if len(names) == 1:
+                raise
+            problems.append((name, str(error)))
+    return done, problems
 
 
 def fail_each(problems: Iterable[tuple[str, str]]) -> None:

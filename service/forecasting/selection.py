@@ -103,6 +103,9 @@ class PredictorSelection:
     def pinned(self, predictors: TargetPredictors, space: str) -> list[ServedPredictor]:
         """The first of the target's bases that reads the space, adapted to the target's rows where there are any.
 
+        Of a kind there may be several; who cannot be adapted, as one that describes devices by networks that were not
+        measured here, gives way to the next.
+
         Args:
             predictors: the target, with the bases that a caller named.
             space: name of the search space, or `GRAPHS`.
@@ -115,14 +118,24 @@ class PredictorSelection:
             names = ", ".join(dict.fromkeys(base.predictor.kind for base in predictors.bases))
             what = f"architectures of {space}" if space else "graphs"
             raise ConflictError(f"The predictor that was asked for ({names}) does not read {what}.")
-        key = (target.id, f"{space}\n{bases[0].id}")
+        refused: ConflictError | None = None
+        for base in bases:
+            try:
+                return self._pinned_to(predictors, base, space)
+            except ConflictError as error:
+                refused = refused or error
+        raise refused or ConflictError(self._nobody(target, space))
+
+    def _pinned_to(self, predictors: TargetPredictors, base: StoredPredictor, space: str) -> list[ServedPredictor]:
+        """One base, adapted; as it was the last time where nothing has changed."""
+        target, key = predictors.target, (predictors.target.id, f"{space}\n{base.id}")
         with self._locks.get_or_make(key, threading.Lock):
             looked_at = time.monotonic()
             with self._database.read() as session:
-                state = _state(session, replace(predictors, bases=tuple(bases[:1])))
+                state = _state(session, replace(predictors, bases=(base,)))
             known = self._derived.get(key)
             same = known is not None and known.state == state
-            responder = known.responder if known and same else self._pinned(target, bases[0], space)
+            responder = known.responder if known and same else self._pinned(target, base, space)
             self._derived.put(key, _Derived(looked_at, state, responder))
         return [responder] if responder is not None else []
 

@@ -130,7 +130,7 @@ def choose_support(
             f"The table has {counted(len(rows), 'row')} to choose from, fewer than the "
             f"{counted(samples, 'sample')} asked for."
         )
-    references, rng = _references(rows, base, space), np.random.default_rng(seed)
+    references, rng = _references(database, rows, base, space), np.random.default_rng(seed)
     if cannot_do_without_references(base.predictor):
         references = references[:samples]
     elif len(references) > samples:
@@ -163,10 +163,16 @@ def _queries(database: Database, resolver: Resolver, ids: Sequence[int], base: S
     return [resolver.readable(query, base.predictor, also=SAMPLERS_READ) for query in rows.queries]
 
 
-def _references(rows: Sequence[MeasuredNetwork], base: StoredPredictor, space: str) -> list[int]:
-    """Ids of the rows by which the base describes a device."""
+def _references(database: Database, rows: Sequence[MeasuredNetwork], base: StoredPredictor, space: str) -> list[int]:
+    """Ids of the rows by which the base describes a device; graphs are known by the texts that they are of."""
     wanted = set(base.predictor.references())
-    return [row.id for row in rows if reference_key(Architecture(space=space, text=row.name)) in wanted]
+    if not wanted:
+        return []
+    if space:
+        return [row.id for row in rows if reference_key(Architecture(space=space, text=row.name)) in wanted]
+    with database.read() as session:
+        texts = architectures_of(session, {row.name for row in rows})
+    return [row.id for row in rows if row.name in texts and reference_key(texts[row.name]) in wanted]
 
 
 def _reaching(rows: Sequence[MeasuredNetwork], space: str) -> list[MeasuredNetwork]:

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from latcast.schema import Architecture, InputError, Target, UnknownNameError
+from latcast.schema.articles import with_article
 from latcast.schema.counting import counted
 from predictors.base import FloatArray
 from predictors.data.importers.records import BACKEND, Column, Imported, Skipped, collect
@@ -201,7 +202,7 @@ def _load(path: Path, kind: type) -> Any:
         raise InputError(f"{path.parent.name}/{path.name} is missing.")
     value = load_torch(path)
     if not isinstance(value, kind):
-        raise InputError(f"{path.name} holds a {type(value).__name__}, not a {kind.__name__}.")
+        raise InputError(f"{path.name} holds {with_article(type(value).__name__)}, not {with_article(kind.__name__)}.")
     return value
 
 

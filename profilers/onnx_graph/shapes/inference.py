@@ -10,6 +10,7 @@ from functools import lru_cache
 from onnx import AttributeProto, NodeProto, OperatorSetIdProto, checker, defs, shape_inference
 
 from latcast.schema import InvalidModelError, UnsupportedOperatorError
+from latcast.schema.articles import with_article
 from profilers.onnx_graph.long_lists import LONG_LIST
 from profilers.onnx_graph.shapes.com_microsoft import ALIASES, NHWC_ALIASES, RULES, Alias
 from profilers.onnx_graph.shapes.contradictions import refuse_contradictions
@@ -49,7 +50,7 @@ def infer_outputs(node: SourceNode, inputs: Sequence[Value | None], opsets: Opse
 
 def _where(node: SourceNode) -> str:
     operator = node.operation.operator
-    return f"The {operator} node {node.name!r}" if node.name else f"A {operator} node"
+    return f"The {operator} node {node.name!r}" if node.name else f"{with_article(operator, capital=True)} node"
 
 
 def _infer(node: SourceNode, inputs: Sequence[Value | None], opsets: OpsetVersions) -> list[Value]:

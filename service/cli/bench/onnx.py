@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 
 from latcast.schema import InputError, LatcastError, ProfileSettings
 from latcast.schema.counting import counted
-from service.cli.bench.onnx_report import print_holdouts, print_result
+from service.cli.bench.onnx_report import failures_of, print_holdouts, print_result
 from service.cli.common import console
 from service.cli.options import (
     BackendOption,
@@ -22,7 +22,7 @@ from service.cli.options import (
     TimeoutOption,
 )
 from service.cli.progress import bar
-from service.cli.results import write_json
+from service.cli.results import fail_each, write_json
 
 if TYPE_CHECKING:
     from predictors.base import LatencyDataset
@@ -81,9 +81,9 @@ def bench_onnx(
 ) -> None:
     """Judge forecasts of whole models: a few of them are the support set, the rest is forecast and compared.
 
-    With a manifest of your own ONNX models each is measured twice on this machine, at the start and at the end. A
-    model that fails is listed with the reason. With --holdout and --table nothing is measured. An interrupted run goes
-    on where it was when called again.
+    With a manifest of your own ONNX models each is measured twice on this machine, at the start and at the end. With
+    --holdout and --table nothing is measured. An interrupted run goes on where it was when called again. Exits with 1
+    when a model could not be measured or a row not be read; the others are judged all the same.
 
     \b
     Examples:
@@ -109,6 +109,7 @@ def bench_onnx(
         result = _judge_table(table, data, name, draw)
         write_json(result, json_out)
         print_result(result, console)
+        fail_each(failures_of(result))
         return
     if holdout is not None:
         journal = Journal(_beside(json_out))
@@ -127,6 +128,7 @@ def bench_onnx(
     if measurements is None:
         journal.clear()
     print_result(result, console)
+    fail_each(failures_of(result))
 
 
 def _beside(json_out: str) -> Path | None:

@@ -11,7 +11,7 @@ from service.cli.remarks import say_remarks
 from service.cli.tables import Cell, names, numbers, print_table, say
 from service.cli.units import between, milliseconds
 
-__all__ = ["print_holdouts", "print_result"]
+__all__ = ["failures_of", "print_holdouts", "print_result"]
 
 FIGURES = {
     "median_ape": "median APE",
@@ -25,11 +25,9 @@ FIGURES = {
 
 
 def print_result(result: Mapping[str, Any], out: Console) -> None:
-    """Print each forecast beside its measurement, failures, and the figures over all models."""
+    """Print each forecast beside its measurement, and the figures over all models that were measured."""
     _print_models(result["models"], out)
     say_remarks([(model["name"], _as_given(model)) for model in result["models"]], out)
-    for failure in result["failed"]:
-        say(Text.assemble((failure["name"], "yellow"), f" ({failure['stage']}): {failure['message']}"), out)
     _print_figures({"": result}, "models", out)
     if abs(drift := result.get("host_drift") or 0.0) > WORTH_SAYING:
         say(
@@ -37,6 +35,11 @@ def print_result(result: Mapping[str, Any], out: Console) -> None:
             "sentinel beside each; all are stated at one speed.",
             out,
         )
+
+
+def failures_of(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The name of each model that could not be measured, and why."""
+    return [(failure["name"], f"{failure['message']} (stage: {failure['stage']})") for failure in result["failed"]]
 
 
 def print_holdouts(results: Mapping[str, Mapping[str, Any]], out: Console) -> None:

@@ -14,7 +14,7 @@ from service.cli.common import open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption, TargetOption
 from service.cli.progress import reason
 from service.cli.remarks import say_remarks
-from service.cli.results import deliver
+from service.cli.results import deliver, done_for_each, fail_each
 from service.cli.tables import Column, echo, names, numbers, output, print_pairs, print_table, say
 from service.cli.units import ago
 
@@ -73,13 +73,16 @@ def cancel(
 ) -> None:
     """Cancel jobs and the jobs that they wait for. What an agent measures now is thrown away when it reports.
 
+    Exits with 1 when one of them could not be cancelled; the others are all the same.
+
     \b
     Example:
       latcast cancel 9f3a27c1
     """
     with open_client(server, key) as client:
-        ended = [client.cancel(_find(client, part)["id"]) for part in job]
+        ended, problems = done_for_each(job, lambda part: client.cancel(_find(client, part)["id"]))
     deliver(ended, json_out, lambda: _print_states(ended))
+    fail_each(problems)
 
 
 def _print_states(ended: Sequence[Mapping[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from latcast.schema import BackendUnavailableError, InputError
+from latcast.schema.articles import with_article
 from service.cli.shapes import parse_input
 
 __all__ = ["is_module_name", "module_inputs", "module_onnx"]
@@ -74,7 +75,7 @@ def _module(name: str) -> Any:
     except Exception as error:
         raise InputError(f"{name} cannot be made: {type(error).__name__}: {error}") from error
     if not isinstance(made, Module):
-        raise InputError(f"{name} is a {type(made).__name__}, not a torch module or what makes one.")
+        raise InputError(f"{name} is {with_article(type(made).__name__)}, not a torch module or what makes one.")
     return made
 
 

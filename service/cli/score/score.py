@@ -21,7 +21,7 @@ from service.cli.options import (
     WorkersOption,
 )
 from service.cli.progress import bar
-from service.cli.results import deliver, writable
+from service.cli.results import deliver, fail_each, writable
 from service.cli.tables import echo
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def score(
     cluster, and are the same that `latcast predict` gives, measured latencies included. The result has the columns of
     the list, for each target A the columns A_ms, A_low_ms, A_high_ms and A_source (measured or predicted), and what is
     wrong with a row as error. What is done is kept beside the result: the same command goes on where a killed one
-    stopped.
+    stopped. Exits with 1 when a row could not be forecast; the others are all the same.
 
     \b
     Examples:
@@ -91,6 +91,8 @@ def score(
         rows = parts.join(out, _count(plan or {}))
     document = {"path": str(out), "rows": rows, "targets": labels, "failed": failed}
     deliver(document, json_out, lambda: _show(document))
+    if failed:
+        fail_each([(str(out), f"{counted(failed, 'row')} could not be forecast: the column error says why.")])
 
 
 def _begin(parts: "Parts", archs: "ArchitectureList", asked: dict[str, Any], server: str, key: str | None) -> None:
@@ -162,5 +164,3 @@ def _count(plan: dict[str, Any]) -> int:
 
 def _show(document: dict[str, Any]) -> None:
     echo(f"Wrote {document['path']}: {counted(document['rows'], 'row')}, {', '.join(document['targets'])}.")
-    if document["failed"]:
-        echo(f"{counted(document['failed'], 'row')} could not be forecast: the column error says why.")

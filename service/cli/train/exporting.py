@@ -8,6 +8,7 @@ import typer
 
 from latcast.loops.target_names import find_target
 from latcast.schema import InputError
+from latcast.schema.articles import with_article
 from service.cli.common import open_client
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, LevelOption, ServerOption, TargetOption
 from service.cli.results import deliver, writable
@@ -57,6 +58,6 @@ def _write_onnx(artifact: Path, out: Path, level: float) -> None:
     predictor = load_predictor(artifact)
     if not isinstance(predictor, UniversalPredictor):
         raise InputError(
-            f"The predictor there is a {predictor.kind}, of which there is no ONNX file: write .safetensors."
+            f"The predictor is {with_article(predictor.kind)}, of which there is no ONNX file: write .safetensors."
         )
     out.write_bytes(to_onnx(predictor, level=level))

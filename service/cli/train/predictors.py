@@ -11,7 +11,7 @@ from latcast.schema import InputError, UnknownNameError
 from service.cli.common import open_client
 from service.cli.markdown import print_markdown
 from service.cli.options import DEFAULT_SERVER, JsonOption, KeyOption, ServerOption
-from service.cli.results import deliver, writable, write_text
+from service.cli.results import deliver, done_for_each, fail_each, writable, write_text
 from service.cli.tables import UNLIMITED, Column, echo, numbers, output, print_table, say
 from service.cli.units import ago
 
@@ -99,14 +99,19 @@ def remove(
     key: KeyOption = None,
     json_out: JsonOption = None,
 ) -> None:
-    """Remove predictors, and what was adapted of them; refused while a target is answered for by such an adaptation."""
-    removed = []
+    """Remove predictors, and what was adapted of them; refused while a target is answered for by such an adaptation.
+
+    Exits with 1 when one of them could not be removed; the others are all the same.
+    """
     with open_client(server, key) as client:
-        for part in predictor:
-            removed.append(found := client.remove_predictor(_find(client, part)["id"]))
-            if json_out != "-":
-                echo(f"{found['kind']} ({found['id']}) is removed.")
-    deliver(removed, json_out, lambda: None)
+        removed, problems = done_for_each(predictor, lambda part: client.remove_predictor(_find(client, part)["id"]))
+    deliver(removed, json_out, lambda: _print_removed(removed))
+    fail_each(problems)
+
+
+def _print_removed(removed: Sequence[Mapping[str, Any]]) -> None:
+    for one in removed:
+        echo(f"{one['kind']} ({one['id']}) is removed.")
 
 
 def _find(client: "Client", part: str) -> Mapping[str, Any]:

@@ -182,7 +182,7 @@ def heads_below_zero() -> Made:
     return single("MultiHeadAttention", (1, 4, 8), (1, 4, 8), (1, 4, 8), domain="com.microsoft", num_heads=-1)
 
 
-@hostile("A Einsum node does not fit")
+@hostile("An Einsum node does not fit")
 def einsum_of_nonsense() -> Made:
     return single("Einsum", (2, 4), equation="->->" * 500)
 

@@ -1,6 +1,7 @@
 """Coverage is the share of a graph's cost in operators and sizes that are in training."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,3 +58,17 @@ def test_ranges_are_of_all_graphs_and_survive_json() -> None:
     assert (low, high) == (small.ranges["::Relu"][0], large.ranges["::Relu"][1])
     assert OperatorRanges.from_vocabulary(json.loads(json.dumps(both.to_vocabulary()))) == both
     assert both.coverage(chain(size=32)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float64", "complex64", "float8e4m3fn"])
+def test_numbers_that_training_did_not_have_are_not_covered(dtype: str) -> None:
+    """What is known of an operator in float32 says nothing of it in a type that few runtimes compute in."""
+    rare = replace(chain(), tensors=tuple(replace(tensor, dtype=dtype) for tensor in chain().tensors))
+    assert OperatorRanges.of([chain()]).coverage(rare) == 0.0
+    assert OperatorRanges.of([chain(), rare]).coverage(rare) == 1.0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8", "uint8", "int64"])
+def test_numbers_that_runtimes_compute_in_are_covered(dtype: str) -> None:
+    common = replace(chain(), tensors=tuple(replace(tensor, dtype=dtype) for tensor in chain().tensors))
+    assert OperatorRanges.of([chain()]).coverage(common) == 1.0

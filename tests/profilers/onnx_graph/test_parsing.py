@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, defs, helper, numpy_helper
 
 from latcast.schema import Graph, InputError, InvalidModelError, ModelLimitError, UnsupportedOperatorError
 from profilers.onnx_graph import load_graph, placeholder, refill_weights, strip_weights
@@ -138,3 +138,29 @@ def test_flipped_bytes_give_a_graph_or_an_error(model: bytes, flips: list[tuple[
     for at, value in flips:
         damaged[at % len(damaged)] = value
     _either(bytes(damaged))
+
+
+@pytest.mark.parametrize(("domain", "said"), [("", "ai.onnx"), ("ai.onnx", "ai.onnx"), ("ai.onnx.ml", "ai.onnx.ml")])
+def test_an_operator_set_of_the_future_is_refused(domain: str, said: str) -> None:
+    """Also one that no node is of: runtimes refuse the file for it."""
+    newest = defs.C.schema_version_map()["" if domain == "ai.onnx" else domain][1]
+    for version, refused in ((newest, False), (newest + 1, True), (99, True)):
+        model = proto_of([relu()])
+        kept = [
+            entry for entry in model.opset_import if entry.domain != domain and (domain != "ai.onnx" or entry.domain)
+        ]
+        del model.opset_import[:]
+        model.opset_import.extend([*kept, helper.make_opsetid(domain, version)])
+        if not refused:
+            assert load_graph(model.SerializeToString()).nodes[0].operator == "Relu"
+            continue
+        with pytest.raises(
+            InvalidModelError, match=f"version {version} of the operator set {said}, but the newest that"
+        ):
+            load_graph(model.SerializeToString())
+
+
+def test_operator_sets_that_no_standard_numbers_have_any_version() -> None:
+    model = proto_of([relu()])
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 99))
+    assert load_graph(model.SerializeToString()).nodes

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from latcast.schema import InputError
-from service.cli.results import check_writable, deliver, fail_each, writable, write_json
+from latcast.errors import ConflictError, NotFoundError, UnavailableError
+from latcast.schema import InputError, LatcastError
+from service.cli.results import check_writable, deliver, done_for_each, fail_each, writable, write_json
 from service.cli.tables import echo
 
 
@@ -47,6 +48,30 @@ def test_places_are_looked_at_before_the_work(tmp_path: Path) -> None:
         writable(str(tmp_path / "missing" / "out.json"))
     with pytest.raises(InputError, match="it is a folder"):
         check_writable(str(tmp_path))
+
+
+@pytest.mark.parametrize("error", [ConflictError("It ran."), NotFoundError("It is gone."), InputError("It is odd.")])
+def test_what_is_wrong_with_one_keeps_no_other_from_being_done(error: LatcastError) -> None:
+    def work(name: str) -> str:
+        if name == "bad":
+            raise error
+        return name.upper()
+
+    assert done_for_each(["a", "bad", "b"], work) == (["A", "B"], [("bad", str(error))])
+    with pytest.raises(type(error), match=str(error)):
+        done_for_each(["bad"], work)
+
+
+def test_what_concerns_all_is_said_once() -> None:
+    asked: list[str] = []
+
+    def work(name: str) -> None:
+        asked.append(name)
+        raise UnavailableError("Nobody is there.")
+
+    with pytest.raises(UnavailableError):
+        done_for_each(["a", "b"], work)
+    assert asked == ["a"]
 
 
 def test_failures_are_named_and_end_the_command(capsys: pytest.CaptureFixture[str]) -> None:

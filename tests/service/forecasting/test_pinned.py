@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from profilers.search_spaces import get_space
 from service.app import create_app
 from service.db import tables
 from service.learning.artifacts import put_artifact
+from service.learning.support_selection import adapted_to
 from service.settings import Settings
 from tests.service.helpers import CELL, TARGET, DirectReader, World, add_import, model
 
@@ -36,13 +38,17 @@ def world(new_sqlite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         yield World(app=app, settings=settings, database=app.state.parts.database, http=http, client=client)
 
 
+def fitted(widths: int) -> FlopsPredictor:
+    graphs = [load_graph(model(width)) for width in range(1, widths + 1)]
+    queries = [Query(target=TARGET, graph=graph) for graph in graphs]
+    data = LatencyDataset(queries=queries, latency_ms=np.array([graph.flops / 1e6 for graph in graphs]))
+    return FlopsPredictor().fit(data)
+
+
 @pytest.fixture
 def flops(world: World) -> str:
     """Id of an inactive predictor: latency in ms is a millionth of the FLOPs."""
-    graphs = [load_graph(model(width)) for width in range(1, 9)]
-    queries = [Query(target=TARGET, graph=graph) for graph in graphs]
-    data = LatencyDataset(queries=queries, latency_ms=np.array([graph.flops / 1e6 for graph in graphs]))
-    return stored(world, FlopsPredictor().fit(data))
+    return stored(world, fitted(8))
 
 
 @pytest.fixture
@@ -112,6 +118,29 @@ def test_missing_references_are_measured_by_an_adaptation_which_the_refusal_name
         world.client.predict(TARGET.id, [item], predictor=flops)
     command = f"latcast adapt --target {TARGET.id} --predictor {flops}"
     assert str(named.value) == f"{refusal} `{command}` has them measured."
+
+
+def test_of_a_kind_who_cannot_be_adapted_gives_way_to_the_next(
+    world: World, flops: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = stored(world, fitted(4))
+    agent = world.agent()
+    for width in (2, 4, 6):
+        world.measure(agent, width, ms=width / 100)
+    item = {"graph": world.graph(4)}
+    assert world.client.predict(TARGET.id, [item], predictor="flops")[0]["predictor"] == newer
+
+    def unless_newer(*arguments: Any) -> Any:
+        if arguments[3].id == newer:
+            raise MissingEvidenceError("One was not measured.")
+        return adapted_to(*arguments)
+
+    monkeypatch.setattr("service.forecasting.selection.adapted_to", unless_newer)
+    world.measure(agent, 8, ms=0.08)  # what was adapted is out of date
+    answer = world.client.predict(TARGET.id, [item], predictor="flops")[0]
+    assert (answer["predictor"], answer["adapted"], answer["measurements"]) == (flops, True, 4)
+    with pytest.raises(ConflictError, match=f"{newer} .* One was not measured"):
+        world.client.predict(TARGET.id, [item], predictor=newer)
 
 
 def test_a_column_of_a_table_adapts_who_is_named(world: World, table: str) -> None:

@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import Connection, event, select
 
 from predictors.artifact import Artifact
+from predictors.kinds.flops import FlopsPredictor
+from predictors.testing.workload import default_workload
 from service.db import tables
 from service.db.session import READ_ONLY
 from service.learning import activation
-from service.learning.activation import shipped_name
+from service.learning.activation import left_out_figures, shipped_name
 from service.learning.artifacts import packed
 from service.learning.catalogue import shipped_bases
 from tests.service.learning.test_adaptation import AdaptingWorld, adapted, base, world
@@ -61,6 +63,21 @@ def test_what_takes_long_is_done_before_the_transaction(world: AdaptingWorld, mo
         session.execute(select(1))
         Artifact(kind="flops", hyperparameters={}, arrays={}).to_bytes()
     assert packing[-1], "what is done in a transaction is seen"
+
+
+def test_left_out_figures_have_the_score_of_their_intervals() -> None:
+    work = default_workload()
+    whole = work.train.subset([row for rows in work.train.targets().values() for row in rows[:20]])
+    support = whole.subset(next(iter(whole.targets().values()))[:8])
+    target = support.queries[0].target
+    base = FlopsPredictor().fit(whole)
+    figures = left_out_figures(base, target, support)
+    assert set(figures) == {"support_loo_median_ape", "support_loo_interval_score"}
+    error, score = (figures[f"support_loo_{name}"] or 0.0 for name in ("median_ape", "interval_score"))
+    assert 0 < error < 2
+    assert score > 0
+    nothing = left_out_figures(base, target, support.subset([0]))
+    assert nothing == {"support_loo_median_ape": None, "support_loo_interval_score": None}
 
 
 def test_a_shipped_predictor_is_known_by_its_artifact() -> None:

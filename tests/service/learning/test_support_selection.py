@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from latcast.schema import InputError, Target
+from latcast.schema import Architecture, InputError, Target
 from predictors.base import LatencyDataset, Query
 from predictors.features.references import reference_key
 from predictors.kinds.lookup_table import LookupTablePredictor
@@ -15,8 +15,14 @@ from service.db import records, tables
 from service.db.session import Database
 from service.graphs.resolver import Resolver
 from service.learning.catalogue import StoredPredictor
-from service.learning.support_selection import MOST_ROWS, adapted_to, choose_support, default_support
-from service.measurements.lookup import MeasuredNetwork, measured_networks
+from service.learning.support_selection import (
+    MOST_ROWS,
+    _references,
+    adapted_to,
+    choose_support,
+    default_support,
+)
+from service.measurements.lookup import GRAPHS, MeasuredNetwork, measured_networks
 from tests.predictors.tables import latencies
 from tests.service.helpers import DirectReader
 
@@ -129,3 +135,20 @@ def test_a_stack_takes_the_references_of_a_contender_while_there_is_room(
     assert len({names[row] for row in chosen} & set(describing.keys)) >= asked
     if not asked:
         assert chosen == choose(BASE), "the sampler chooses as it does where nobody asks for references"
+
+
+def test_references_of_graphs_are_found_by_the_texts_that_the_graphs_are_of(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a device of many measured networks, all ten references among them, would lack those left out at random."""
+    texts = {f"g{number}": Architecture(space="zoo", text=f"net={number}") for number in range(4)}
+    monkeypatch.setattr(
+        "service.learning.support_selection.architectures_of",
+        lambda _session, hashes: {name: texts[name] for name in hashes if name in texts},
+    )
+    rows = [MeasuredNetwork(id=number, name=f"g{number}") for number in range(6)]
+    predictor = pretrained("universal-graphs")
+    monkeypatch.setattr(type(predictor), "references", lambda _self: ("zoo:net=1", "zoo:net=3", "zoo:net=9"))
+    assert _references(database, rows, StoredPredictor(id="graphs", predictor=predictor), GRAPHS) == [1, 3]
+    monkeypatch.setattr(type(predictor), "references", lambda _self: ())
+    assert _references(database, rows, StoredPredictor(id="graphs", predictor=predictor), GRAPHS) == []

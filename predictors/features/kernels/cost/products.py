@@ -4,6 +4,7 @@ from functools import lru_cache
 from math import prod
 
 from latcast.schema import UnsupportedGraphError
+from latcast.schema.articles import with_article
 from predictors.features.kernels.cost.shapes import Shape, Work, count_elements, whole_blocks, whole_columns
 from predictors.features.kernels.rewrite.layout import BLOCK
 from predictors.features.kernels.rewrite.plan import FusionPlan, Step
@@ -58,7 +59,7 @@ def _groups(step: Step) -> int:
     """
     groups = step.integer("group", 1)
     if groups < 1:
-        raise UnsupportedGraphError(f"A {step.operator} has group = {groups}; it has to be at least 1.")
+        raise UnsupportedGraphError(f"The group of {with_article(step.operator)} is {groups}; it has to be at least 1.")
     return groups
 
 

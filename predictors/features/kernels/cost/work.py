@@ -56,6 +56,7 @@ from predictors.features.kernels.cost.special import (
 from predictors.features.kernels.rewrite.int8_fusion import IN_4_BITS
 from predictors.features.kernels.rewrite.layout import BLOCK, Reorder
 from predictors.features.kernels.rewrite.plan import FusionPlan, Step, is_trained
+from predictors.features.number_types import is_rare
 
 __all__ = ["CALL", "Kernel", "describe_reorder", "describe_step"]
 
@@ -225,9 +226,12 @@ def _has_unsigned_weights(plan: FusionPlan, step: Step) -> bool:
 
 
 def _is_doubtful(plan: FusionPlan, step: Step) -> bool:
-    """Whether training has the operator, but not as it runs here: in training mode, or unpacking 4 bits by itself."""
-    unpacks = step.operator == "DequantizeLinear" and plan.spec(step.inputs[0]).dtype in IN_4_BITS
-    return unpacks or is_trained(step)
+    """Whether training has the operator, but not as it runs here: in training mode, unpacking 4 bits by itself, or
+    computing in numbers of a rare type.
+    """
+    dtype = plan.spec(step.inputs[0]).dtype if step.inputs and step.inputs[0] >= 0 else ""
+    unpacks = step.operator == "DequantizeLinear" and dtype in IN_4_BITS
+    return unpacks or is_trained(step) or (is_rare(dtype) and step.operator != "Cast")
 
 
 def describe_reorder(plan: FusionPlan, reorder: Reorder) -> Kernel:

@@ -61,6 +61,31 @@ def test_names_and_order_do_not_matter(seed: int) -> None:
     assert sorted(map(tuple, one)) == sorted(map(tuple, other))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "known"),
+    [
+        ("float32", True),
+        ("float16", True),
+        ("int8", True),
+        ("bfloat16", False),
+        ("float64", False),
+        ("complex64", False),
+    ],
+)
+def test_kernels_of_rare_number_types_are_not_known(dtype: str, known: bool) -> None:
+    """Training has the operators, but in other numbers: coverage says so, and intervals are wide."""
+    tensors = tuple(TensorSpec(name=name, dtype=dtype, shape=(8, 64)) for name in "xy")
+    graph = Graph(
+        hash="g1-rare",
+        tensors=tensors,
+        inputs=(0,),
+        outputs=(1,),
+        nodes=(Node(operator="Neg", inputs=(0,), outputs=(1,)),),
+    )
+    kernel = next(one for one in predict_kernels(graph) if one.operator == "Neg")
+    assert kernel.known is known
+
+
 def test_unknown_operators_stay_kernels_of_their_own() -> None:
     tensors = tuple(TensorSpec(name=f"t{i}", dtype="float32", shape=(8, 8)) for i in range(2))
     node = Node(operator="Sinkhorn", domain="org.example", inputs=(0,), outputs=(1,), flops=1000)

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from service.cli.bench.onnx_report import print_holdouts, print_result
+from service.cli.bench.onnx_report import failures_of, print_holdouts, print_result
 
 FIGURES = {
     "median_ape": 0.051, "mape": 0.07, "within_10": 0.5, "within_20": 1.0, "spearman": 0.987, "coverage_90": 0.9,
@@ -52,7 +52,8 @@ def test_figures_that_there_are_not_are_dashes() -> None:
 
 def test_failures_are_sentences_with_their_stage() -> None:
     failed = [{"name": "odd[2]", "stage": "load", "message": "It is no model."}]
-    assert "odd[2] (load): It is no model." in printed({"failed": failed})
+    assert failures_of({"failed": failed}) == [("odd[2]", "It is no model. (stage: load)")]
+    assert failures_of({"failed": []}) == []
 
 
 def test_a_host_that_drifted_is_told() -> None:

@@ -60,6 +60,14 @@ def test_jobs_are_cancelled_by_a_part_of_their_id(served: World) -> None:
     assert served.client.job(job_id)["state"] == "cancelled"
 
 
+def test_an_unknown_job_keeps_no_other_from_being_cancelled(served: World) -> None:
+    jobs = [made(served), made(served, OTHER_TARGET.id)]
+    done = run("cancel", jobs[0], "zzz", jobs[1])
+    assert done.exit_code == 1
+    assert done.stdout.splitlines() == [f"{job_id}: cancelled" for job_id in jobs]
+    assert "latcast: zzz: Unknown job 'zzz'" in done.stderr
+
+
 def test_a_part_that_fits_none_or_several_is_refused(served: World) -> None:
     assert "Unknown job 'zzz'" in str(run("cancel", "zzz").exception)
     jobs = [made(served), made(served, OTHER_TARGET.id)]

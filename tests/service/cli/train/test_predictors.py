@@ -85,6 +85,13 @@ def test_changes_are_of_the_one_that_is_meant(client: FakeClient) -> None:
     assert "zzz" in str(run("show", "zzz").exception)
 
 
+def test_what_cannot_be_removed_keeps_no_other_from_being(client: FakeClient) -> None:
+    done = run("remove", "zzz", "aa02")
+    assert done.exit_code == 1
+    assert "flops (18aa02) is removed" in done.stdout
+    assert "latcast: zzz: Unknown predictor 'zzz'" in done.stderr
+
+
 def test_changes_are_told_as_json(client: FakeClient) -> None:
     assert json.loads(run("activate", "18aa02", "--json", "-").stdout) == LISTED[1]
     assert json.loads(run("deactivate", "help", "--json", "-").stdout) == LISTED[0]
