@@ -158,9 +158,7 @@ def test_a_single_graph_is_half_believed_and_no_timings_say_nothing() -> None:
         count=1, unknown_variance=np.zeros(1),
     )  # fmt: skip
     labels = Labels(latency=np.array([1.5]), kernel_time=np.array([1.5]))
-    whole, half = (
-        how(inputs, kernels, labels, flat) for how in (KernelResiduals.fit, KernelResiduals.believed)
-    )
+    whole, half = (how(inputs, kernels, labels, flat) for how in (KernelResiduals.fit, KernelResiduals.believed))
     assert whole is not None
     assert half is not None
     assert_allclose(half.weights, whole.weights / 2)
