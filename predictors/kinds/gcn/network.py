@@ -64,7 +64,7 @@ def batch_of(graphs: Sequence[GraphArrays], dtype: torch.dtype) -> GraphBatch:
 class GraphNet(nn.Module):
     """Log latency of graphs, over that of a roofline: mean and logarithm of the variance of each.
 
-    The latency is a sum over nodes: each has its share of the graph's cost under a roofline, and a factor on it that the
+    The latency is a sum over nodes: each has its share of the graph's cost under a roofline, and a factor on it that
     messages decide. A read-out that pools features instead has to learn what a sum is.
 
     Args:

@@ -126,7 +126,7 @@ def _new_target() -> tuple[LatencyDataset, LatencyDataset]:
 
 
 def _of_graphs(latency: float, timed: float) -> tuple[KernelInputs, Kernels, Labels]:
-    """Twelve graphs of two kernels alike, forecast to take one unit each; latencies and kernels take so many times that."""
+    """Twelve graphs of two kernels alike, forecast to take one unit each; what they take is so many times that."""
     rows = np.repeat(np.arange(12), 2)
     kernels = Kernels(
         log_time=np.zeros(24), kinds=np.full(24, CONV), tilt=np.zeros((24, 0)), rows=rows, count=12,
