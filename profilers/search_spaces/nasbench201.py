@@ -161,23 +161,17 @@ class NASBench201(SearchSpace):
         """The whole network, opset 17, weights as placeholders."""
         operators = _operators(architecture.text)
         net = GraphBuilder(self.name)
-
-        def compute(operation: str, *values: Tensor) -> Tensor:
-            return RECORD[operation](net, *values)
-
-        x = compute("stem", net.input("image", IMAGE_SHAPE))
-        for stage in range(len(STAGE_CHANNELS)):
-            x = compute("reduction", x) if stage else x
-            for _ in range(CELLS_PER_STAGE):
-                x = _evaluate(operators, x, compute)
-        net.output(compute("head", x))
+        compute = _recorder(net)
+        x = net.input("image", IMAGE_SHAPE)
+        net.output(_record_network(net, x, lambda value: _evaluate(operators, value, compute)))
         return net.to_bytes()
 
     def parts(self, architecture: Architecture) -> Chain | None:
-        """The network cut within its cells; None for the few cells of which parts would go beyond one."""
-        cell = _cell_parts(_operators(architecture.text))
+        """The network cut within its cells; in one part for the few cells of which parts would go beyond one."""
+        operators = _operators(architecture.text)
+        cell = _cell_parts(operators)
         if cell is None:
-            return None
+            return Chain(IMAGE_SHAPE, [_whole_network(_every_operation(operators))])
         parts = [Part(cell.stem, cell.stem)]
         last = len(STAGE_CHANNELS) - 1
         for stage in range(len(STAGE_CHANNELS)):
@@ -375,6 +369,38 @@ RECORD: Mapping[str, Callable[..., Tensor]] = {
 CONVOLUTIONS = frozenset({"nor_conv_1x1", "nor_conv_3x3"})
 JOINED = CONVOLUTIONS | {"add"}
 """Operations that runtimes join with the one that reads their result, as they do no ReLU, pooling or product."""
+
+
+def _recorder(net: GraphBuilder) -> Callable[..., Tensor]:
+    return lambda operation, *values: RECORD[operation](net, *values)
+
+
+def _record_network(net: GraphBuilder, x: Tensor, cell: Callable[[Tensor], Tensor]) -> Tensor:
+    """The network around its cells, of which `cell` records one."""
+    compute = _recorder(net)
+    x = compute("stem", x)
+    for stage in range(len(STAGE_CHANNELS)):
+        x = compute("reduction", x) if stage else x
+        for _ in range(CELLS_PER_STAGE):
+            x = cell(x)
+    return compute("head", x)
+
+
+def _every_operation(operators: Operators) -> tuple[Operation, ...]:
+    """What `to_onnx` records of a cell, step by step: cells with the same steps are the same network."""
+    numbering = CellNumbering(RECORD)
+    _evaluate(operators, 0, numbering.compute)
+    return tuple(numbering.operations)
+
+
+@lru_cache(maxsize=1024)
+def _whole_network(operations: tuple[Operation, ...]) -> Part:
+    cell = Recording(operations, RECORD)
+
+    def build(net: GraphBuilder, x: Tensor) -> Tensor:
+        return _record_network(net, x, lambda value: cell(net, value))
+
+    return Part(operations, build)
 
 
 class _CellParts(NamedTuple):

@@ -83,7 +83,8 @@ class Assembler:
         found: list[GraphFeatures | None] = [None] * len(architectures)
         if kernels[0] != KERNELS:
             return found
-        walks = {place: self._walk(each, kernels) for place, each in enumerate(architectures)}
+        seen: dict[str, dict[Hashable, Known]] = {each.space: {} for each in architectures}
+        walks = {place: self._walk(each, kernels, seen[each.space]) for place, each in enumerate(architectures)}
         given: dict[int, Known] = {}
         while walks:
             lacking: dict[Hashable, tuple[_Lacking, list[int]]] = {}
@@ -105,8 +106,16 @@ class Assembler:
             given = {place: part for part, (_, places) in zip(read, lacking.values(), strict=True) for place in places}
         return found
 
-    def _walk(self, architecture: Architecture, kernels: Feature) -> Generator[_Lacking, Known, GraphFeatures | None]:
-        """Goes from part to part; gives what it lacks, and is sent what was read of it."""
+    def _walk(
+        self, architecture: Architecture, kernels: Feature, seen: dict[Hashable, Known]
+    ) -> Generator[_Lacking, Known, GraphFeatures | None]:
+        """Goes from part to part; gives what it lacks, and is sent what was read of it.
+
+        Args:
+            architecture: whose network is put together.
+            kernels: the feature that is wanted.
+            seen: parts of the space that networks of the same call have, so that the cache is asked once for each.
+        """
         network = get_space(architecture.space).parts(architecture)
         if network is None:
             return None
@@ -117,11 +126,15 @@ class Assembler:
             reads = (place,) if each.reads is None else [read + 1 for read in each.reads]
             shape = shapes[reads[0]]
             code = layouts[place] if each.reads is None else layout_code([layouts[read] for read in reads])
-            key = (architecture.space, each.key, shape, code, place == last, kernels)
-            part: Known = self.parts.get(key)
+            here = (each.key, shape, code, place == last)
+            part = seen.get(here)
             if part is None:
-                source = ModelPart(architecture=architecture, place=place, shape=shape)
-                part = yield _Lacking(key, source, part_feature(kernels, layouts=code, last=place == last))
+                key = (architecture.space, kernels, *here)
+                part = self.parts.get(key)
+                if part is None:
+                    source = ModelPart(architecture=architecture, place=place, shape=shape)
+                    part = yield _Lacking(key, source, part_feature(kernels, layouts=code, last=place == last))
+                seen[here] = part
             if not isinstance(part, PartTable):
                 return None
             parts.append(part)

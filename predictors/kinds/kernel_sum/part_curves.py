@@ -78,10 +78,6 @@ class _Curve:
     def size_bytes(self) -> int:
         return self.smooth.nbytes + self.fixed.nbytes + _ENTRY_BYTES
 
-    def part(self, low: int, end: int) -> "_Curve":
-        """The curve at some of its sizes."""
-        return _Curve(first=low, smooth=self.smooth[low - self.first : end - self.first], fixed=self.fixed)
-
 
 _curves: Cache[Hashable, _Curve] = Cache(_CACHE_BYTES, weigh=lambda curve: curve.size_bytes)
 Part = tuple[PartTable, float]
@@ -101,9 +97,7 @@ def kernels_of_chains(chains: Sequence[ChainTable], describe: Describe, owner: H
     place = np.log1p(parameters) / _STEP
     first = np.maximum(np.floor(place).astype(np.int64) - 1, 0)
     used = _used(chains, first)
-    each = [
-        curve.part(low, end) for curve, (low, end) in zip(_curves_of(used, describe, owner), used.sizes, strict=True)
-    ]
+    each = _curves_of(used, describe, owner)
 
     kernels = np.array([len(part.table) for part, _ in used.parts])
     begin = (used.order > 0).astype(np.int64)

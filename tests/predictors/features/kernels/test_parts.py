@@ -129,6 +129,16 @@ def test_a_network_of_parts_has_the_table_of_its_graph(name: str, seed: int, rul
 
 
 CELLS = NASBench201()
+
+
+def parts_in(text: str) -> Sequence[Part]:
+    network = CELLS.parts(CELLS.parse(text))
+    assert network is not None
+    return network.parts
+
+
+WHOLE_CELLS = [text for text in CELLS.all() if len(parts_in(text)) == 1]
+"""Cells that are not cut."""
 EDGE = st.integers(0, len(OPERATORS) - 1)
 
 
@@ -140,21 +150,30 @@ EDGE = st.integers(0, len(OPERATORS) - 1)
 @example(codes=(2, 2, 2, 2, 2, 2), rules=PLAIN)  # a ReLU alone reads each cell's result
 @example(codes=(0, 0, 0, 2, 0, 0), rules=PLAIN)
 @example(codes=(0, 2, 0, 1, 0, 0), rules=PLAIN)  # its input is its result
-@example(codes=(0, 2, 4, 0, 2, 0), rules=PLAIN)  # a product with zero alone reads each cell's input
+@example(codes=(0, 2, 4, 0, 2, 0), rules=PLAIN)  # a product with zero alone reads each cell's input: one part
+@example(codes=(1, 1, 0, 0, 0, 0), rules=RULES[1])
+@example(codes=(1, 1, 0, 1, 1, 0), rules=PLAIN)  # so does a sum
 @example(codes=(1, 2, 0, 0, 3, 0), rules=RULES[1])
 def test_cells_are_no_chains_and_have_the_kernels_of_their_graph(codes: Sequence[int], rules: RewriteRules) -> None:
     architecture = CELLS.from_choices(codes)
-    if CELLS.parts(architecture) is None:
-        return  # see below
     graph, parts = load_graph(CELLS.to_onnx(architecture)), parts_of(CELLS, architecture, rules)
     _assert_same(_sorted(read_table(graph, rules)), _sorted(ChainTable(parts).whole()))
     assert (graph.flops, graph.size) == (sum(part.flops for part in parts), sum(part.size for part in parts))
 
 
 def test_nearly_all_cells_are_cut() -> None:
-    whole = [text for text in CELLS.all() if CELLS.parts(Architecture(space=CELLS.name, text=text)) is None]
-    reaching = [text for text in whole if not CELLS.is_degenerate(Architecture(space=CELLS.name, text=text))]
+    reaching = [text for text in WHOLE_CELLS if not CELLS.is_degenerate(CELLS.parse(text))]
     assert len(reaching) < 60
+    assert len(WHOLE_CELLS) > 3 * len({parts_in(text)[0].key for text in WHOLE_CELLS})  # equal networks share a part
+
+
+@settings(max_examples=25, deadline=None)
+@given(text=st.sampled_from(WHOLE_CELLS), rules=st.sampled_from(RULES))
+def test_a_cell_of_one_part_is_its_graph_to_the_last_bit(text: str, rules: RewriteRules) -> None:
+    architecture = CELLS.parse(text)
+    graph, parts = load_graph(CELLS.to_onnx(architecture)), parts_of(CELLS, architecture, rules)
+    _assert_same(read_table(graph, rules), ChainTable(parts).whole())
+    assert (graph.flops, graph.size) == (sum(part.flops for part in parts), sum(part.size for part in parts))
 
 
 @pytest.mark.parametrize("rules", [RULES[0], RULES[-1]])
