@@ -36,6 +36,8 @@ LEVELS = {
 SPINNING = {"off": "0", "on": "1"}
 WARNINGS_AND_WORSE_ARE_QUIET = 3
 CODES = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
+SOURCES = re.compile(r"/\S+\.(?:cc|cpp|h):\d+ [^\n]*?\) (?=[A-Z])")
+"""Where in the runtime's own source a message comes from, with the function's signature."""
 PATHS = re.compile(r"^Load model from .*?\.onnx failed:\s*", re.DOTALL)
 MOST_TRACE_BYTES = 128 * 2**20
 """Of a profiler's trace, a third of a kilobyte an event: it is read into memory, several times its size."""
@@ -226,5 +228,5 @@ def _spec(argument: Any) -> TensorSpec:
 
 
 def _words(error: Exception) -> str:
-    """The runtime's message without its prefix of codes, and without the path of a temporary file."""
-    return PATHS.sub("", CODES.sub("", str(error).strip()))
+    """The runtime's message without its prefix of codes, lines of its source, and the path of a temporary file."""
+    return SOURCES.sub("", PATHS.sub("", CODES.sub("", str(error).strip())))

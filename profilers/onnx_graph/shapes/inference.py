@@ -43,6 +43,8 @@ def infer_outputs(node: SourceNode, inputs: Sequence[Value | None], opsets: Opse
         raise InvalidModelError(f"{_where(node)}: {error}.") from None
     except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError, TypeError, KeyError,
             IndexError) as error:  # fmt: skip
+        if any(value is not None and not value.dtype and value.other is None for value in inputs):
+            return _named(node, [])  # what comes before it is unknown, and is what has to be named
         text = " ".join(str(error).split())[:300]
         raise InvalidModelError(f"{_where(node)} does not fit its inputs or attributes: {text}") from None
     return outputs

@@ -194,10 +194,10 @@ def _profile_all(
 
 
 def print_rows(rows: Sequence[tuple[str, Measurement]], remarks: Sequence[tuple[str, Sequence[str]]] = ()) -> None:
-    """Print a row for each measurement that has samples, and the remarks on the models."""
-    if not rows:
-        return
+    """Print a row for each measurement that has samples, and the remarks on the models; nothing where none has."""
     taken = [(name, one, one.summary) for name, one in rows if one.summary is not None]
+    if not taken:
+        return
     labels = [one.target.label for _, one in rows]
     mixed = [names("target")] if len(set(labels)) > 1 else []
     columns = [names("model"), *mixed, numbers("ms"), numbers("p10 – p90"), numbers("samples"), Column("steadiness")]

@@ -36,6 +36,13 @@ def test_the_runtimes_words_come_without_its_codes() -> None:
         OnnxRuntimeBackend().open(b"garbage", ProfileSettings()).__enter__()
 
 
+def test_the_runtimes_words_come_without_lines_of_its_source() -> None:
+    model = onnx.load(LIGHT / "light_squeezenet.onnx")
+    model.ir_version = 99
+    with pytest.raises(InvalidModelError, match=r"refuses the model: Unsupported model IR version: 99, max supported"):
+        OnnxRuntimeBackend().open(model.SerializeToString(), ProfileSettings()).__enter__()
+
+
 def loop(trips: int) -> bytes:
     condition = helper.make_tensor_value_info("go", TensorProto.BOOL, [])
     state = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [8]) for name in ("h", "g")]

@@ -42,6 +42,16 @@ def test_fused_operators(operator, inputs, attributes, expected):
     assert shapes_of(graph)["y"] == expected
 
 
+@pytest.mark.parametrize("reader", ["Add", "Conv", "Concat", "Softmax"])
+def test_what_reads_an_unknown_operator_is_not_blamed_for_it(reader):
+    attributes = {"axis": 0} if reader == "Concat" else {}
+    first = helper.make_node("NoSuchOperator", ["x"], ["h"], domain="com.microsoft")
+    second = helper.make_node(reader, ["h"] if reader == "Softmax" else ["h", "h"], ["y"], **attributes)
+    graph = load_graph(made([first, second], [("x", F, (2, 3))], [("y", F)], domains=["com.microsoft"]))
+    assert shapes_of(graph)["h"] is None
+    assert [node.operator for node in graph.nodes] == ["NoSuchOperator", reader]
+
+
 @pytest.mark.parametrize(
     ("operator", "shape", "attributes", "expected"),
     [

@@ -277,6 +277,8 @@ def test_a_row_says_that_a_quota_stopped_the_process(capsys: pytest.CaptureFixtu
     busy = replace(stopped, after=None)
     print_rows([("stopped", stopped), ("busy", busy), ("quiet", replace(busy, noisy=False))])
     lines = capsys.readouterr().out.splitlines()
+    print_rows([("failed", replace(stopped, runs=()))])
+    assert not capsys.readouterr().out, "no head of an empty table"
     assert [line.split("  ")[-1] for line in lines[2:]] == [
         "noisy: CPU quota in 87% of periods", "noisy: the machine was busy", "steady"
     ]  # fmt: skip
