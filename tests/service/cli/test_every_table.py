@@ -269,8 +269,8 @@ TABLES: dict[str, Printer] = {
     "predictors list": on_output(
         predictors,
         lambda: predictors._print(
-            [{"id": "0" * 24, "kind": "boosted_trees", "metrics": {"rows": 1234567}, "active": False, "dataset_id": "1" * 24,
-              "created_unix_s": 0.0}]),
+            [{"id": "0" * 24, "kind": "boosted_trees", "metrics": {"rows": 1234567}, "active": False,
+              "dataset_id": "1" * 24, "created_unix_s": 0.0}]),
     ),
     "predictors show": lambda out: print_markdown(CARD, out),
     "targets show": lambda out: print_contenders(
