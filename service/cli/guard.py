@@ -2,7 +2,7 @@
 
 | code | meaning |
 | --- | --- |
-| 0 | done |
+| 0 | done; `campaign` and `import` list networks that failed and rows that cannot be read, and are done all the same |
 | 1 | it failed, or one of several things did while the others were done; a sentence on standard error says why |
 | 2 | wrong usage |
 | 3 | `latcast agent`: the service refuses its key or token |
