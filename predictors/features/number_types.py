@@ -2,7 +2,7 @@
 
 __all__ = ["is_rare"]
 
-_RARE = ("bfloat16", "complex", "float4", "float8", "float64")
+_RARE = ("bfloat16", "complex", "float4", "float6e", "float8", "float64")
 
 
 def is_rare(dtype: str) -> bool:
