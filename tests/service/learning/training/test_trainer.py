@@ -102,7 +102,7 @@ def test_maple_learns_from_graphs_by_what_agents_counted(world: World) -> None:
 def test_what_cannot_be_trained_is_a_sentence(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no measurement to learn from"):
         train(measured, Kept(), TrainPayload(predictor="lookup_table"))
-    with pytest.raises(InputError, match="it has folds"):
+    with pytest.raises(InputError, match="Known: folds"):
         train(measured, Kept(), TrainPayload(predictor="flops", hyperparameters={"depth": 3}))
     with pytest.raises(UnknownNameError, match="flops"):
         kind_class("flop")
