@@ -72,7 +72,7 @@ class Remembered:
         self._measured: set[str] = set()
         self._lines = _Lines(0.0)
         # Columns: latency, standard error of its logarithm with the tail's factor, coverage, whether measured.
-        self._columns = np.empty((4, FIRST_ROWS))
+        self._columns = np.zeros((4, FIRST_ROWS))
         self._count = 0
         self._lock = threading.Lock()
 
@@ -176,7 +176,7 @@ class Remembered:
             start = self._count
             end = start + len(fresh)
             while end > self._columns.shape[1]:
-                self._columns = np.concatenate([self._columns, np.empty_like(self._columns)], axis=1)
+                self._columns = np.concatenate([self._columns, np.zeros_like(self._columns)], axis=1)
             self._columns[:, start:end] = values[:, fresh]
             self._statistics.update(
                 {start + place: statistics[index] for place, index in enumerate(fresh) if statistics}
