@@ -36,11 +36,11 @@ class GraphPredictor(SumOverKernels):
     What a kernel costs on a target is exp(φ(kernel)·u) times what the shared model says, with φ = (1, its class, its
     tilts: see `predictors.kinds.universal.graphs.tilts`) and u ~ N(μ, Σ) over the targets of training: the
     posterior given k measured graphs *and* their kernels is Gaussian in closed form
-    (`predictors.kinds.kernel_sum.multipliers`). It may start from the mean over targets, from those that fit best, from
-    the factors that its runtime, precision and threads make likely (`kernel_sum.target_prior`) and, where its
-    microbenchmarks are known, from those that these do (`kernel_sum.target_descriptors`). What the timed kernels of the
-    support leave unexplained then says more of kernels with nearly their shapes
-    (`predictors.kinds.universal.graphs.kernel_residuals`).
+    (`predictors.kinds.kernel_sum.multipliers`). It may start from the mean over targets, from the
+    factors that its runtime, precision and threads make likely (`kernel_sum.target_prior`), where its microbenchmarks
+    are known from those that these do (`kernel_sum.target_descriptors`), and where training has no such runtime from
+    the targets that fit best. What the timed kernels of the support leave unexplained then says more of kernels with
+    nearly their shapes, as far as latencies bear it out (`predictors.kinds.universal.graphs.kernel_residuals`).
 
     Each fold of graphs has its network, trained on the other folds; its held-out forecasts of its own fold teach the
     prior, the spreads and the intervals. A forecast is the mean over folds.
