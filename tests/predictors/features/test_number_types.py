@@ -6,7 +6,9 @@ from latcast.schema import DTYPE_BYTES
 from predictors.features.number_types import is_rare
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "complex64", "complex128", "float64", "float8e4m3fn", "float6e2m3", "float4e2m1"])
+@pytest.mark.parametrize(
+    "dtype", ["bfloat16", "complex64", "complex128", "float64", "float8e4m3fn", "float6e2m3", "float4e2m1"]
+)
 def test_few_runtimes_compute_in_these(dtype: str) -> None:
     assert is_rare(dtype)
 
