@@ -43,8 +43,12 @@ def infer_outputs(node: SourceNode, inputs: Sequence[Value | None], opsets: Opse
         raise InvalidModelError(f"{_where(node)}: {error}.") from None
     except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError, TypeError, KeyError,
             IndexError) as error:  # fmt: skip
-        if any(value is not None and not value.dtype and value.other is None for value in inputs):
-            return _named(node, [])  # what comes before it is unknown, and is what has to be named
+        unknown = next((one for one in inputs if one is not None and not one.dtype and one.other is None), None)
+        if unknown is not None:
+            raise InvalidModelError(
+                f"{_where(node)} reads {unknown.name!r}, of unknown type and shape: the operator that gives it is not "
+                "known here. Declare both in the model's value_info, as onnx.helper.make_tensor_value_info makes them."
+            ) from None
         text = " ".join(str(error).split())[:300]
         raise InvalidModelError(f"{_where(node)} does not fit its inputs or attributes: {text}") from None
     return outputs
