@@ -1,16 +1,18 @@
 """Which stored graph is meant by a hash, or by the beginning of one, as tables show it."""
 
 import re
+from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from latcast.errors import NotFoundError
 from latcast.schema import GraphHash, InputError
+from service.db.statements import chunks
 from service.db.tables import Graph
 from service.db.visibility import ALL_ROWS
 
-__all__ = ["find_hash", "find_hidden_hash", "find_known_hash", "find_wanted_hash"]
+__all__ = ["find_hash", "find_hashes", "find_hidden_hash", "find_known_hash", "find_wanted_hash"]
 
 _BEGINNING = re.compile(r"(?:g1-)?(?P<digits>[0-9a-f]{8,64})(?:…|\.\.\.)?", re.IGNORECASE)
 """With the ellipsis that the dashboard puts behind one, for whoever copies it along."""
@@ -34,6 +36,20 @@ def find_hash(session: Session, name: str) -> GraphHash:
     """
     found = _hashes(session, name)
     return _only(name, found, f"There is no graph {name!r}; upload its model first (POST /v1/graphs).")
+
+
+def find_hashes(session: Session, names: Sequence[str]) -> list[GraphHash]:
+    """As `find_hash`, of many names in order; whole hashes are looked up together.
+
+    Raises:
+        NotFoundError, InputError: as `find_hash`, of the first name that is none.
+    """
+    different = list(dict.fromkeys(names))
+    whole = {
+        found for part in chunks(different) for found in session.scalars(select(Graph.hash).where(Graph.hash.in_(part)))
+    }
+    found = {name: name if name in whole else find_hash(session, name) for name in different}
+    return [found[name] for name in names]
 
 
 def find_hidden_hash(session: Session, name: str) -> GraphHash:

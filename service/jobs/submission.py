@@ -4,16 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy.orm import Session
-
-from latcast.schema import Architecture, FeedSpec, GraphHash, InputError, TargetId, UnknownNameError
+from latcast.schema import Architecture, FeedSpec, InputError, TargetId, UnknownNameError
 from predictors.foreign.reader import ReadsFeatures
 from service.db import records, tables
 from service.db.session import Database
 from service.fleet import audit
 from service.fleet.targets import find_adaptable_target, find_measurable_target, find_target
 from service.graphs import store
-from service.graphs.names import find_hash
+from service.graphs.names import find_hashes
 from service.jobs import queue
 from service.jobs.payloads import AdaptPayload, ProfilePayload, TrainPayload
 from service.jobs.quotas import require_quota
@@ -49,7 +47,7 @@ def profile(
     ]
     with database.write.begin() as session:
         target = records.target_record(find_measurable_target(session, target_id, settings))
-        hashes = [*_hashes(session, graph_hashes), *(store.save(session, item) for item in prepared)]
+        hashes = [*find_hashes(session, graph_hashes), *(store.save(session, item) for item in prepared)]
         if not hashes:
             raise InputError("Name at least one graph: `graphs` with hashes, or `architectures` with space and text.")
         require_quota(session, submitter.key_id, len(hashes))
@@ -60,12 +58,6 @@ def profile(
         )
         audit.record(session, submitter.key_id, "jobs.profile", target.id, jobs=len(jobs), first=jobs[0].id)
         return jobs
-
-
-def _hashes(session: Session, names: Sequence[str]) -> list[GraphHash]:
-    """The hashes of these graphs, which may be named by beginnings of them, in order."""
-    found = {name: find_hash(session, name) for name in dict.fromkeys(names)}
-    return [found[name] for name in names]
 
 
 def adapt(
@@ -89,7 +81,7 @@ def adapt(
     _check_names(payload)
     with database.write.begin() as session:
         target = find_adaptable_target(session, target_id, settings)
-        graphs = tuple(_hashes(session, payload.pool.graphs))
+        graphs = tuple(find_hashes(session, payload.pool.graphs))
         payload = replace(payload, pool=replace(payload.pool, graphs=graphs))
         require_quota(session, submitter.key_id, 1 if target.origin else 1 + payload.samples)
         line = Line(session, payload.kind, target.id, submitter)

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from latcast.errors import NotFoundError
 from latcast.schema import InputError
 from service.db import tables
 from service.db.session import Database
-from service.graphs.names import find_hash, find_hidden_hash, find_known_hash, find_wanted_hash
+from service.graphs.names import find_hash, find_hashes, find_hidden_hash, find_known_hash, find_wanted_hash
 
 FIRST, SECOND, HIDDEN, LAST = (
     f"g1-{digits.ljust(64, '0')}" for digits in ("0123456789", "0123456709", "01234567ff", "ffffffff")
@@ -96,3 +97,16 @@ def test_of_very_many_some_are_listed(database: Database) -> None:
     with database.read() as session, pytest.raises(InputError, match=r"a09, and more. Give more digits") as caught:
         find_hash(session, "aaaaaaaa")
     assert str(caught.value).count("g1-") == 10
+
+
+def test_many_names_are_found_in_order_and_whole_hashes_together(stored: Database) -> None:
+    asked: list[str] = []
+    event.listen(stored.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    with stored.read() as session:
+        assert find_hashes(session, [LAST, FIRST, SECOND, LAST]) == [LAST, FIRST, SECOND, LAST]
+        assert len([statement for statement in asked if statement.startswith("SELECT")]) == 1
+        assert find_hashes(session, ["ffffffff", FIRST, "g1-012345670"]) == [LAST, FIRST, SECOND]
+        assert find_hashes(session, []) == []
+        for name, error in ((HIDDEN, NotFoundError), ("g1-0123456", NotFoundError), ("01234567", InputError)):
+            with pytest.raises(error):
+                find_hashes(session, [FIRST, name])
