@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latcast.loops.target_names import find_target
-from latcast.schema import InputError
+from latcast.schema import InputError, LatcastError
 from service.cli.common import console, open_client
 from service.cli.forecast.explanation_report import print_explanation
 from service.cli.forecast.network_files import networks_of
@@ -37,9 +37,11 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 POOL_SPACE = "zoo"
+_GIVEN = ("COMMANDLINE", "ENVIRONMENT")
 
 
 def explain(
+    ctx: typer.Context,
     network: Annotated[
         str,
         typer.Argument(
@@ -62,7 +64,11 @@ def explain(
     server: Annotated[
         str | None,
         typer.Option(
-            "--server", envvar="LATCAST_SERVER", metavar="URL", help="Service whose forecast is explained, instead."
+            "--server",
+            envvar="LATCAST_SERVER",
+            metavar="URL",
+            help=f"Service whose forecast is explained; {DEFAULT_SERVER} where one with targets answers there, unless "
+            "--data or --predictor is given.",
         ),
     ] = None,
     key: KeyOption = None,
@@ -75,8 +81,9 @@ def explain(
     """Explain a forecast: its kernels, networks like it that were measured, and what to measure next.
 
     Each kernel has its share, its work, and its place on the target's roofline: bound by arithmetic, by memory, or by
-    being launched. With a service it is the forecast that `latcast predict` prints. Without one the forecast is made
-    here: for a target of the measured data set, or for this machine by the predictor as it is shipped.
+    being launched. With a service it is the forecast that `latcast predict` prints. Without one, or with --data or
+    --predictor, the forecast is made here: for a target of the measured data set, or for this machine by the predictor
+    as it is shipped.
 
     \b
     Examples:
@@ -90,6 +97,8 @@ def explain(
     sizes = parse_sizes(shape, dim)
     if server is not None and predictor is not None:
         raise InputError("--predictor is for explanations without a service; --server explains its forecasts.")
+    if server is None and not any(_is_given(ctx, name) for name in ("data", "predictor")):
+        server = _answering(key)
     if server is None and graph:
         raise InputError("--graph names a graph of a service: name the service with --server.")
     with console.status("explaining"):
@@ -101,6 +110,20 @@ def explain(
     document = {"model": network if space or graph else Path(network).name, **explained}
     document["measure_with"] = _commands(document["measure_next"], document["target"]["id"], server)
     deliver(document, json_out, lambda: print_explanation(document, kernels=kernels, out=output()))
+
+
+def _is_given(ctx: typer.Context, option: str) -> bool:
+    source = ctx.get_parameter_source(option)
+    return source is not None and source.name in _GIVEN
+
+
+def _answering(key: str | None) -> str | None:
+    """The usual address, where a service answers there that has targets."""
+    with open_client(DEFAULT_SERVER, key) as client:
+        try:
+            return DEFAULT_SERVER if client.targets() else None
+        except LatcastError:
+            return None
 
 
 def _commands(proposals: Sequence[Mapping[str, Any]], target: str, server: str | None) -> list[str]:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
 
 from latcast import item
+from latcast.errors import UnavailableError
 from latcast.schema import InputError, LatcastError, Target, UnknownNameError
 from predictors.data.measured import ROWS_FILE, TARGETS_FILE, MeasuredRow, MeasuredTarget
 from predictors.data.measured.records import About
@@ -159,6 +160,27 @@ def test_a_service_explains_its_own_forecast(folder: Path, service: Service) -> 
     assert "It has [no] kernels." in text
 
 
+def test_a_service_at_the_usual_address_explains_unless_something_else_is_named(
+    folder: Path, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = [str(folder / "m.onnx"), "--shape", "x=2,8"]
+    text = run(*arguments)
+    assert "forecast 3.250 ms" in text, "the number that `latcast predict` prints"
+    asked = len(service.asked)
+    for here in (["--predictor", str(folder / "base.safetensors")], ["--data", str(tmp_path)]):
+        assert "not adapted" in run(*arguments, *here, "--nearest", "0")
+    monkeypatch.setattr(service, "targets", list)
+    assert "not adapted" in run(*arguments, "--nearest", "0"), "it has no targets"
+
+    def refused() -> list[dict[str, str]]:
+        raise UnavailableError("nobody is there.")
+
+    monkeypatch.setattr(service, "targets", refused)
+    assert "not adapted" in run(*arguments, "--nearest", "0")
+    assert len(service.asked) == asked
+
+
 def test_a_services_explanation_is_written_as_it_is(service: Service) -> None:
     document = json.loads(run("text", "--space", "nasbench201", "--server", "http://x", "--json", "-"))
     target = {"id": TARGET.id, "label": TARGET.label, "device": "bench"}
@@ -175,7 +197,10 @@ def test_a_services_explanation_is_written_as_it_is(service: Service) -> None:
         (["missing.onnx", "--server", "http://x"], "missing.onnx"),
     ],
 )
-def test_what_does_not_go_together_is_refused(service: Service, arguments: list[str], words: str) -> None:
+def test_what_does_not_go_together_is_refused(
+    service: Service, arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "targets", list)
     with pytest.raises(InputError, match=words):
         run(*arguments)
     assert service.asked == []
