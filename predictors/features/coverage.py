@@ -87,7 +87,7 @@ def node_costs(network: Network) -> Sequence[NodeCost]:
 
 
 def _key(node: Node, holder: Graph) -> str:
-    """What a node computes: its operator, and its number type where that is one that few runtimes compute in."""
+    """A node's operator, and its number type where that is one that few runtimes compute in."""
     dtype = holder.tensors[node.inputs[0]].dtype if node.inputs and node.inputs[0] >= 0 else ""
     operator = f"{node.domain}::{node.operator}"
     return f"{operator}::{dtype}" if is_rare(dtype) else operator

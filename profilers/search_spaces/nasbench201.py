@@ -387,7 +387,7 @@ def _record_network(net: GraphBuilder, x: Tensor, cell: Callable[[Tensor], Tenso
 
 
 def _every_operation(operators: Operators) -> tuple[Operation, ...]:
-    """What `to_onnx` records of a cell, step by step: cells with the same steps are the same network."""
+    """The steps that `to_onnx` records of a cell: cells with the same steps are the same network."""
     numbering = CellNumbering(RECORD)
     _evaluate(operators, 0, numbering.compute)
     return tuple(numbering.operations)

@@ -212,7 +212,7 @@ def _shipped(base: StoredPredictor) -> _ShippedBase:
 
 
 def shipped_name(digest: str, kind: str) -> str | None:
-    """What a predictor out of this package is called, by the artifact of its row; None where it is none of these."""
+    """Name of a predictor out of this package, by the artifact of its row; None where it is none of these."""
     bases = [base for base in shipped_bases() if base.predictor.kind == kind]
     return next((base.id for base in bases if _shipped(base).packed.digest == digest), None)
 

@@ -218,7 +218,7 @@ def _costliest(classes: Indices, cost: FloatArray) -> Indices:
 
 
 def _log_likelihood(residual: FloatArray) -> FloatArray:
-    """Of each residual, up to a constant."""
+    """Log likelihood of each residual, up to a constant."""
     return np.asarray(-(DEGREES + 1) / 2 * np.log1p((residual / _LATENCY_STD) ** 2 / DEGREES))
 
 
