@@ -134,7 +134,7 @@ class Multipliers:
         """Where the posterior may start from, and how far it may be from there: (multipliers, covariances).
 
         A target of training is what it was, give or take some percent. Any other may be like the mean over targets,
-        like those of them that fit best but for speed, or as other evidence has it.
+        like one of the `nearest` that fit best but for speed, or as other evidence has it.
         """
         before = self.effects.targets.get(target)
         if before is not None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from latcast.errors import UnavailableError
 from latcast.loops.target_names import find_target
-from latcast.schema import InputError, LatcastError
+from latcast.schema import InputError
 from service.cli.common import console, open_client
 from service.cli.forecast.explanation_report import print_explanation
 from service.cli.forecast.network_files import networks_of
@@ -97,14 +98,16 @@ def explain(
     sizes = parse_sizes(shape, dim)
     if server is not None and predictor is not None:
         raise InputError("--predictor is for explanations without a service; --server explains its forecasts.")
+    listed: Sequence[Mapping[str, Any]] = ()
     if server is None and not any(_is_given(ctx, name) for name in ("data", "predictor")):
-        server = _answering(key)
+        listed = _targets_of_the_usual(key)
+        server = DEFAULT_SERVER if listed else None
     if server is None and graph:
         raise InputError("--graph names a graph of a service: name the service with --server.")
     with console.status("explaining"):
         (asked,) = networks_of([network], None, space=space, graph=graph, curve=[sizes], inputs=input_shape or [])
         if server is not None:
-            explained = _by_service(server, key, target, asked.item, nearest)
+            explained = _by_service(server, key, target, asked.item, nearest, listed)
         else:
             explained = _by_this_process(asked, target, predictor, data, nearest)
     document = {"model": network if space or graph else Path(network).name, **explained}
@@ -117,13 +120,17 @@ def _is_given(ctx: typer.Context, option: str) -> bool:
     return source is not None and source.name in _GIVEN
 
 
-def _answering(key: str | None) -> str | None:
-    """The usual address, where a service answers there that has targets."""
+def _targets_of_the_usual(key: str | None) -> Sequence[Mapping[str, Any]]:
+    """The targets of the service at the usual address; none where nobody answers there.
+
+    Raises:
+        LatcastError: a service answers, but not this caller: `latcast predict` is refused, too.
+    """
     with open_client(DEFAULT_SERVER, key) as client:
         try:
-            return DEFAULT_SERVER if client.targets() else None
-        except LatcastError:
-            return None
+            return client.targets()
+        except UnavailableError:
+            return ()
 
 
 def _commands(proposals: Sequence[Mapping[str, Any]], target: str, server: str | None) -> list[str]:
@@ -141,10 +148,16 @@ def _commands(proposals: Sequence[Mapping[str, Any]], target: str, server: str |
 
 
 def _by_service(
-    server: str, key: str | None, wanted: str | None, item: Mapping[str, Any], nearest: int
+    server: str,
+    key: str | None,
+    wanted: str | None,
+    item: Mapping[str, Any],
+    nearest: int,
+    listed: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
+    """The service's explanation; `listed` are its targets where they were asked for already."""
     with open_client(server, key) as client:
-        registered = find_target(client.targets(), wanted, spaces=[item["space"]] if "space" in item else [])
+        registered = find_target(listed or client.targets(), wanted, spaces=[item["space"]] if "space" in item else [])
         explained = client.explain(registered["id"], item, nearest=nearest)
     target = {"id": registered["id"], "label": registered["label"], "device": registered["device_name"]}
     return {**explained, "target": target}

@@ -25,7 +25,7 @@ predictors = typer.Typer(
 )
 SHIPPED = "pretrained:"
 COPY = "as shipped"
-"""What is said of a row that nobody trained here: what adaptations rest on of a predictor that the package brought."""
+"""The answer for a row that nobody trained here: adaptations of a predictor that the package brought rest on it."""
 Predictor = Annotated[
     str,
     typer.Argument(metavar="PREDICTOR", help="Its id, or the beginning or end of it, or a kind that is there once."),

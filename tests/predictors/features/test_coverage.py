@@ -62,7 +62,7 @@ def test_ranges_are_of_all_graphs_and_survive_json() -> None:
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float64", "complex64", "float8e4m3fn"])
 def test_numbers_that_training_did_not_have_are_not_covered(dtype: str) -> None:
-    """What is known of an operator in float32 says nothing of it in a type that few runtimes compute in."""
+    """Operators in a type that few runtimes compute in are unknown, whatever is known of them in float32."""
     rare = replace(chain(), tensors=tuple(replace(tensor, dtype=dtype) for tensor in chain().tensors))
     assert OperatorRanges.of([chain()]).coverage(rare) == 0.0
     assert OperatorRanges.of([chain(), rare]).coverage(rare) == 1.0

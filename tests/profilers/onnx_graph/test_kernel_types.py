@@ -1,4 +1,4 @@
-"""What a runtime has no kernel for is said in a sentence, and agrees with what the runtime says of itself."""
+"""Number types that a runtime has no kernel for get a sentence, which agrees with the runtime's own table."""
 
 import onnx
 import pytest

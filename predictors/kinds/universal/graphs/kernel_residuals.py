@@ -105,8 +105,8 @@ class KernelResiduals:
         Kernels are timed by a profiler, whose times are not what they take without one. On a machine that is like those
         of training their residuals are mostly that; on one that is not, they say what its shapes take. Which it is,
         latencies tell: correction and none are averaged by how likely these are of graphs in five parts, each forecast
-        by the kernels of the others (Yao et al., Using stacking to average Bayesian predictive distributions, 2018,
-        section 2, pseudo-Bayesian weights).
+        by the kernels of the others (pseudo-Bayesian model averaging: Yao et al., Using stacking to average Bayesian
+        predictive distributions, Bayesian Analysis 13, 2018).
         """
         residuals = cls.fit(inputs, kernels, labels, u)
         if residuals is None:

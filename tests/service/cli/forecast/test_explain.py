@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
 
 from latcast import item
-from latcast.errors import UnavailableError
+from latcast.errors import AuthenticationError, UnavailableError
 from latcast.schema import InputError, LatcastError, Target, UnknownNameError
 from predictors.data.measured import ROWS_FILE, TARGETS_FILE, MeasuredRow, MeasuredTarget
 from predictors.data.measured.records import About
@@ -179,6 +179,13 @@ def test_a_service_at_the_usual_address_explains_unless_something_else_is_named(
     monkeypatch.setattr(service, "targets", refused)
     assert "not adapted" in run(*arguments, "--nearest", "0")
     assert len(service.asked) == asked
+
+    def keyless() -> list[dict[str, str]]:
+        raise AuthenticationError("A key is needed.")
+
+    monkeypatch.setattr(service, "targets", keyless)
+    with pytest.raises(AuthenticationError, match="A key is needed"):
+        run(*arguments)
 
 
 def test_a_services_explanation_is_written_as_it_is(service: Service) -> None:
