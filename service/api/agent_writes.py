@@ -10,6 +10,7 @@ from service.api import schemas, views
 from service.api.work_watch import AGENT_KINDS
 from service.db.group_commit import GroupCommit
 from service.db.session import Database
+from service.db.tables import Job
 from service.fleet import access
 from service.fleet.access import Principal
 from service.fleet.signs_of_life import SignsOfLife
@@ -62,16 +63,27 @@ class AgentWrites:
     ) -> list[schemas.LeaseOut | LatcastError | None]:
         key_ids = {caller.key_id for caller in callers if caller.key_id is not None}
         valid = access.valid_keys(session, key_ids, lock=True)
+        refused = [self._refusal(session, caller, valid) for caller in callers]
+        workers = [
+            queue.Worker(agent_id=caller.agent_id, device_id=caller.device_id)
+            for caller, error in zip(callers, refused, strict=True)
+            if error is None
+        ]
         with session.no_autoflush:  # the attempts are written together
-            return [self._lease(session, caller, valid) for caller in callers]
+            jobs = iter(
+                queue.lease_together(session, kinds=AGENT_KINDS, workers=workers, lease_seconds=self._lease_seconds)
+            )
+        return [self._leased(next(jobs)) if error is None else error for error in refused]
 
-    def _lease(self, session: Session, caller: Principal, valid: set[str]) -> schemas.LeaseOut | LatcastError | None:
+    def _refusal(self, session: Session, caller: Principal, valid: set[str]) -> LatcastError | None:
+        """Why the caller gets nothing; else it is noted that it is there."""
         if caller.key_id is not None and caller.key_id not in valid:
             return AuthenticationError(access.REFUSED)
         try:
             self._signs.note(session, caller)
         except AuthenticationError as error:
             return error
-        worker = queue.Worker(agent_id=caller.agent_id, device_id=caller.device_id)
-        job = queue.lease(session, kinds=AGENT_KINDS, worker=worker, lease_seconds=self._lease_seconds)
+        return None
+
+    def _leased(self, job: Job | None) -> schemas.LeaseOut | None:
         return views.lease_out(job, self._lease_seconds) if job else None

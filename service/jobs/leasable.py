@@ -12,14 +12,30 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from latcast.schema import FINISHED_STATES, JobKind, JobState
-from service.db.tables import Job, Target
+from service.db.tables import Device, Job, Target
+from service.db.visibility import ALL_ROWS
 
-__all__ = ["DEADLINE", "DEVICE", "NOW", "TOKEN", "any_leasable", "leasing", "offering_work"]
+__all__ = [
+    "DEADLINE",
+    "DEVICE",
+    "JOBS",
+    "NOW",
+    "TOKEN",
+    "any_leasable",
+    "first_of_each",
+    "leasing",
+    "offering_work",
+    "still_queued",
+]
 
 DEVICE = "device"
 """The parameter: one device's id, or several devices' ids."""
+JOBS = "jobs"
+"""The parameter: several jobs' ids."""
 TOKEN, NOW, DEADLINE = "new_token", "leased_unix_s", "new_deadline_unix_s"
 """Parameters of a lease: its token, when it begins, when it ends."""
+
+_BY_TURN = (Job.priority.desc(), Job.turn, Job.id)
 
 
 @cache
@@ -47,8 +63,7 @@ def leasing(kinds: frozenset[JobKind], *, of_device: bool) -> ReturningUpdate[Jo
     Each job goes to one worker, however many ask at once: PostgreSQL skips rows that others hold, SQLite lets one
     writer in at a time.
     """
-    by_turn = (Job.priority.desc(), Job.turn, Job.id)
-    first = any_leasable(kinds, of_device=of_device).order_by(*by_turn).with_for_update(skip_locked=True)
+    first = any_leasable(kinds, of_device=of_device).order_by(*_BY_TURN).with_for_update(skip_locked=True)
     return (
         update(Job)
         .where(Job.id == first.scalar_subquery(), Job.state == JobState.QUEUED)
@@ -60,6 +75,28 @@ def leasing(kinds: frozenset[JobKind], *, of_device: bool) -> ReturningUpdate[Jo
             updated_unix_s=bindparam(NOW),
         )
         .returning(Job)
+    )
+
+
+@cache
+def first_of_each(kinds: frozenset[JobKind]) -> Select[str, str | None]:
+    """Asks for the devices DEVICE, and for the id of the job that `leasing` would give to each; takes no lock."""
+    offered = select(Target.id).where(Target.device_id == Device.id, Target.offered.is_(True)).correlate(Device)
+    waiting = select(Job.id).where(*_leasable(kinds), Job.target_id.in_(offered)).order_by(*_BY_TURN).limit(1)
+    first = waiting.correlate(Device).scalar_subquery()
+    among = Device.id.in_(bindparam(DEVICE, expanding=True))
+    return select(Device.id, first).where(among).execution_options(**ALL_ROWS)
+
+
+@cache
+def still_queued() -> Select[Job]:
+    """Asks for those of the jobs JOBS that are queued, and locks them; one that somebody else holds is left out."""
+    return (
+        select(Job)
+        .where(Job.id.in_(bindparam(JOBS, expanding=True)), Job.state == JobState.QUEUED)
+        .order_by(Job.id)  # whoever locks several jobs locks them in this order
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True, **ALL_ROWS)
     )
 
 

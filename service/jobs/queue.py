@@ -20,7 +20,18 @@ from latcast.errors import ConflictError, LeaseLostError, NotFoundError
 from latcast.schema import FINISHED_STATES, JobKind, JobState, LatcastError, LeaseOutcome, TargetId
 from service.db.tables import Agent, Attempt, Checkpoint, Job, new_id
 from service.db.visibility import ALL_ROWS
-from service.jobs.leasable import DEADLINE, DEVICE, NOW, TOKEN, any_leasable, leasing, offering_work
+from service.jobs.leasable import (
+    DEADLINE,
+    DEVICE,
+    JOBS,
+    NOW,
+    TOKEN,
+    any_leasable,
+    first_of_each,
+    leasing,
+    offering_work,
+    still_queued,
+)
 from service.jobs.payloads import Payload, stored
 from service.jobs.turns import Line
 
@@ -48,6 +59,7 @@ __all__ = [
     "has_work",
     "heartbeat",
     "lease",
+    "lease_together",
     "release",
     "renew",
     "reported",
@@ -56,6 +68,8 @@ __all__ = [
     "was_given_up",
 ]
 
+FEWEST_TOGETHER = 3
+"""Devices that lease one by one below this: three statements do it for all."""
 EXPIRED_STAGE, EXPIRED_MESSAGE = "timeout", "The worker fell silent and its lease ran out."
 
 
@@ -254,7 +268,7 @@ def lease(session: Session, *, kinds: Collection[JobKind], worker: Worker, lease
     now = time.time()
     asked = {
         DEVICE: worker.device_id,
-        TOKEN: secrets.token_urlsafe(32),
+        TOKEN: _new_token(),
         NOW: now,
         DEADLINE: now + lease_seconds,
     }
@@ -264,16 +278,65 @@ def lease(session: Session, *, kinds: Collection[JobKind], worker: Worker, lease
         execution_options={"synchronize_session": False, "populate_existing": True},
     )
     if job is not None:
-        session.add(
-            Attempt(
-                lease_token=job.lease_token,
-                job_id=job.id,
-                agent_id=worker.agent_id,
-                process=worker.process,
-                number=job.attempts,
-            )
-        )
+        _begin(session, job, worker)
     return job
+
+
+def lease_together(
+    session: Session, *, kinds: Collection[JobKind], workers: Sequence[Worker], lease_seconds: float
+) -> list[Job | None]:
+    """What `lease` gives to each of several workers in turn, with as many statements as one takes.
+
+    It takes more where a job went to another process in between, and for workers of one device.
+    """
+    asking: dict[str, Worker] = {}
+    for worker in workers:
+        if worker.device_id is not None:
+            asking.setdefault(worker.device_id, worker)
+    given: dict[Worker, Job | None] = {}
+    if len(asking) >= FEWEST_TOGETHER:
+        given = _first_jobs(session, kinds, asking, lease_seconds=lease_seconds)
+        session.flush()  # what follows sees that they are leased
+    jobs: list[Job | None] = []
+    for worker in workers:
+        if worker in given:
+            jobs.append(given.pop(worker))
+        else:
+            jobs.append(lease(session, kinds=kinds, worker=worker, lease_seconds=lease_seconds))
+    return jobs
+
+
+def _first_jobs(
+    session: Session, kinds: Collection[JobKind], workers: Mapping[str, Worker], *, lease_seconds: float
+) -> dict[Worker, Job | None]:
+    """What devices' workers get, None where nothing waits; those are left out whose job somebody else got just now."""
+    now = time.time()
+    firsts = session.execute(first_of_each(frozenset(kinds)), {DEVICE: list(workers)}).all()
+    wanted = {job_id: workers[device_id] for device_id, job_id in firsts if job_id is not None}
+    given: dict[Worker, Job | None] = {workers[device_id]: None for device_id, job_id in firsts if job_id is None}
+    for job in session.scalars(still_queued(), {JOBS: list(wanted)}) if wanted else ():
+        job.state, job.lease_token, job.deadline_unix_s = JobState.LEASED, _new_token(), now + lease_seconds
+        job.attempts += 1
+        _begin(session, job, wanted[job.id])
+        given[wanted[job.id]] = job
+    return given
+
+
+def _begin(session: Session, job: Job, worker: Worker) -> None:
+    """Remember a lease that begins."""
+    session.add(
+        Attempt(
+            lease_token=job.lease_token,
+            job_id=job.id,
+            agent_id=worker.agent_id,
+            process=worker.process,
+            number=job.attempts,
+        )
+    )
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(32)
 
 
 def heartbeat(
