@@ -1,6 +1,7 @@
 """What agents' calls write: leases and reports of all that call at the same time, in one transaction."""
 
 from collections.abc import Sequence
+from itertools import compress
 
 from sqlalchemy.orm import Session
 
@@ -63,7 +64,9 @@ class AgentWrites:
     ) -> list[schemas.LeaseOut | LatcastError | None]:
         key_ids = {caller.key_id for caller in callers if caller.key_id is not None}
         valid = access.valid_keys(session, key_ids, lock=True)
-        refused = [self._refusal(session, caller, valid) for caller in callers]
+        admitted = [caller.key_id is None or caller.key_id in valid for caller in callers]
+        noted = iter(self._signs.note(session, list(compress(callers, admitted))))
+        refused = [next(noted) if each else AuthenticationError(access.REFUSED) for each in admitted]
         workers = [
             queue.Worker(agent_id=caller.agent_id, device_id=caller.device_id)
             for caller, error in zip(callers, refused, strict=True)
@@ -74,16 +77,6 @@ class AgentWrites:
                 queue.lease_together(session, kinds=AGENT_KINDS, workers=workers, lease_seconds=self._lease_seconds)
             )
         return [self._leased(next(jobs)) if error is None else error for error in refused]
-
-    def _refusal(self, session: Session, caller: Principal, valid: set[str]) -> LatcastError | None:
-        """Why the caller gets nothing; else it is noted that it is there."""
-        if caller.key_id is not None and caller.key_id not in valid:
-            return AuthenticationError(access.REFUSED)
-        try:
-            self._signs.note(session, caller)
-        except AuthenticationError as error:
-            return error
-        return None
 
     def _leased(self, job: Job | None) -> schemas.LeaseOut | None:
         return views.lease_out(job, self._lease_seconds) if job else None

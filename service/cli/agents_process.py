@@ -90,7 +90,7 @@ def _serve() -> None:
     listener, back, shared = HandedListener(int(sys.argv[1])), socket.socket(fileno=int(sys.argv[2])), Path(sys.argv[3])
     app, hand_back = create_app(settings, shared=shared, in_background=False), HandBack(back)
     hand_back.is_agents = app.state.parts.identities.is_agents
-    serve_http(app, settings, [listener], hand_over=hand_back, is_waited_for=False)
+    serve_http(app, settings, [listener], hand_over=hand_back)
 
 
 def _end_with_the_service() -> None:

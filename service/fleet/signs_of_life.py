@@ -1,8 +1,9 @@
 """When agents last called, written down now and then: each time would be a statement in every one of their calls."""
 
 import time
+from collections.abc import Sequence
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm import Session
 
 from latcast.errors import AuthenticationError
@@ -21,23 +22,47 @@ class SignsOfLife:
     def __init__(self) -> None:
         self._noted: dict[str, float] = {}
 
-    def note(self, session: Session, principal: Principal) -> None:
-        """Write down that the caller's agent is there, unless this process did so just now.
+    def note(self, session: Session, principals: Sequence[Principal]) -> list[AuthenticationError | None]:
+        """Write down that callers' agents are there, in one statement, unless this process did so just now.
 
         Args:
             session: in a transaction.
-            principal: who calls.
+            principals: who call.
 
-        Raises:
-            AuthenticationError: the call came without an agent's key, or the agent is gone.
+        Returns:
+            For each, the error of one that came without an agent's key, or whose agent is gone.
         """
-        agent_id, now = agent_id_of(principal), time.monotonic()
-        if now - self._noted.get(agent_id, -NOTE_S) < NOTE_S:
-            return
-        found = session.execute(
-            update(Agent).where(Agent.id == agent_id).values(seen_unix_s=time.time()).returning(Agent.id),
-            execution_options={"synchronize_session": False},
+        now = time.monotonic()
+        agents = [_agent_of(principal) for principal in principals]
+        due = sorted(
+            {agent for agent in agents if isinstance(agent, str) and now - self._noted.get(agent, -NOTE_S) >= NOTE_S}
         )
-        if found.one_or_none() is None:
-            raise AuthenticationError(REFUSED)
-        self._noted[agent_id] = now
+        there = self._written(session, due) if due else set()
+        self._noted |= dict.fromkeys(there, now)
+        gone = set(due) - there
+        return [
+            agent if isinstance(agent, AuthenticationError) else AuthenticationError(REFUSED) if agent in gone else None
+            for agent in agents
+        ]
+
+    def _written(self, session: Session, agent_ids: Sequence[str]) -> set[str]:
+        """Those of the agents that are there still."""
+        return set(
+            session.scalars(_SEEN, {IDS: agent_ids, NOW: time.time()}, execution_options={"synchronize_session": False})
+        )
+
+
+IDS, NOW = "ids", "now_unix_s"
+_SEEN = (
+    update(Agent)
+    .where(Agent.id.in_(bindparam(IDS, expanding=True)))
+    .values(seen_unix_s=bindparam(NOW))
+    .returning(Agent.id)
+)
+
+
+def _agent_of(principal: Principal) -> str | AuthenticationError:
+    try:
+        return agent_id_of(principal)
+    except AuthenticationError as error:
+        return error

@@ -8,7 +8,12 @@ import structlog
 __all__ = ["TELL_SECONDS", "Traffic", "is_for_forecasts", "is_frequent"]
 
 TELL_SECONDS = 60.0
-FORECASTS, LEASES = "/predict", "/jobs/lease"
+FORECASTS = "/predict"
+_FREQUENT = {
+    (FORECASTS, 200), ("/jobs/lease", 204), ("/jobs/lease", 200), ("/jobs/{job_id}/result", 200),
+    ("/jobs/{job_id}/heartbeat", 200),
+}  # fmt: skip
+"""By route and status. Who leased which job and when it ended is in the database, for each job."""
 
 log = structlog.get_logger("service.access")
 
@@ -19,8 +24,8 @@ def is_for_forecasts(path: str) -> bool:
 
 
 def is_frequent(route: str, status: int) -> bool:
-    """Whether a call is one of many: a forecast that was answered, or a wait for a job that ended without one."""
-    return (status == 200 and route == FORECASTS) or (status == 204 and route == LEASES)
+    """Whether a call is one of many: a forecast that was answered, or an agent's work for a job that went well."""
+    return (route, status) in _FREQUENT
 
 
 class Traffic:
