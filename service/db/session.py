@@ -1,12 +1,13 @@
 """Engines and sessions for both databases; nothing is created at import."""
 
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from latcast.schema import InputError
@@ -123,6 +124,22 @@ def _driver_of(connection: Connection) -> QueuedConnection:
     return cast(QueuedConnection, connection.connection.dbapi_connection)  # a detached one has no driver_connection
 
 
+class ReadsOfServer(VisibleOnly):
+    """Reads, of which the transaction is committed at the end.
+
+    At a rollback psycopg forgets what it has prepared on a connection, and the server plans the same statements again
+    for whoever uses it next; there is nothing to take back.
+    """
+
+    def close(self) -> None:
+        """Close the session; its objects stay as they are."""
+        if self.in_transaction() and self.is_active:
+            self.expunge_all()  # nothing that was changed by mistake is written
+            with suppress(SQLAlchemyError):
+                self.commit()
+        super().close()
+
+
 class Database:
     """An engine with its two session factories.
 
@@ -135,7 +152,8 @@ class Database:
         self.engine = engine
         self.write: sessionmaker[Session] = sessionmaker(engine, class_=VisibleOnly, expire_on_commit=False)
         self.read: sessionmaker[Session] = sessionmaker(
-            engine.execution_options(**{READ_ONLY: True}), class_=VisibleOnly
+            engine.execution_options(**{READ_ONLY: True}),
+            class_=VisibleOnly if engine.dialect.name == "sqlite" else ReadsOfServer,
         )
 
     def close(self) -> None:

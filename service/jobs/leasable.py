@@ -6,13 +6,14 @@ kept, and the devices are a parameter.
 
 from collections.abc import Collection
 from functools import cache
+from typing import TypeVarTuple
 
 from sqlalchemy import ColumnElement, Select, bindparam, select, update
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from latcast.schema import FINISHED_STATES, JobKind, JobState
-from service.db.tables import Device, Job, Target
+from service.db.tables import Job, Target
 from service.db.visibility import ALL_ROWS
 
 __all__ = [
@@ -35,6 +36,7 @@ JOBS = "jobs"
 TOKEN, NOW, DEADLINE = "new_token", "leased_unix_s", "new_deadline_unix_s"
 """Parameters of a lease: its token, when it begins, when it ends."""
 
+Ts = TypeVarTuple("Ts")
 _BY_TURN = (Job.priority.desc(), Job.turn, Job.id)
 
 
@@ -51,9 +53,7 @@ def any_leasable(kinds: frozenset[JobKind], *, of_device: bool) -> Select[str]:
 @cache
 def offering_work(kinds: frozenset[JobKind]) -> Select[str | None]:
     """Asks which of the devices DEVICE offer a target for which a job of these kinds waits."""
-    waiting = select(Job.id).where(*_leasable(kinds), Job.target_id == Target.id).exists()
-    among = Target.device_id.in_(bindparam(DEVICE, expanding=True))
-    return select(Target.device_id).where(among, Target.offered.is_(True), waiting).distinct()
+    return _of_targets(select(Target.device_id), _first(kinds).is_not(None)).distinct()
 
 
 @cache
@@ -79,13 +79,11 @@ def leasing(kinds: frozenset[JobKind], *, of_device: bool) -> ReturningUpdate[Jo
 
 
 @cache
-def first_of_each(kinds: frozenset[JobKind]) -> Select[str, str | None]:
-    """Asks for the devices DEVICE, and for the id of the job that `leasing` would give to each; takes no lock."""
-    offered = select(Target.id).where(Target.device_id == Device.id, Target.offered.is_(True)).correlate(Device)
-    waiting = select(Job.id).where(*_leasable(kinds), Job.target_id.in_(offered)).order_by(*_BY_TURN).limit(1)
-    first = waiting.correlate(Device).scalar_subquery()
-    among = Device.id.in_(bindparam(DEVICE, expanding=True))
-    return select(Device.id, first).where(among).execution_options(**ALL_ROWS)
+def first_of_each(kinds: frozenset[JobKind]) -> Select[str | None, str | None]:
+    """Asks for each target that the devices DEVICE offer: its device, and the id of the job of these kinds whose turn
+    it is, or nothing; takes no lock.
+    """
+    return _of_targets(select(Target.device_id, _first(kinds)))
 
 
 @cache
@@ -100,7 +98,35 @@ def still_queued() -> Select[Job]:
     )
 
 
+def _of_targets(query: Select[*Ts], *conditions: ColumnElement[bool]) -> Select[*Ts]:
+    among = Target.device_id.in_(bindparam(DEVICE, expanding=True))
+    return query.where(among, Target.offered.is_(True), *conditions).execution_options(**ALL_ROWS)
+
+
+def _first(kinds: frozenset[JobKind]) -> ColumnElement[str | None]:
+    """The id of a target's first job.
+
+    It is looked up for each target by itself, in an index, whatever the server knows of the tables. A join leaves it
+    the choice, and while it knows little of new tables it goes through all that waits, once for each device.
+    """
+    return (
+        select(Job.id)
+        .where(*_leasable(kinds), Job.target_id == Target.id)
+        .order_by(*_BY_TURN)
+        .limit(1)
+        .correlate(Target)
+        .scalar_subquery()
+    )
+
+
 def _leasable(kinds: Collection[JobKind]) -> tuple[ColumnElement[bool], ...]:
+    waiting = Job.state == JobState.QUEUED, Job.kind.in_(kinds)
+    if _WITHOUT_CHILDREN.issuperset(kinds):
+        return waiting
     child = aliased(Job)
     waits = select(child.id).where(child.parent_id == Job.id, child.state.not_in(FINISHED_STATES)).exists()
-    return Job.state == JobState.QUEUED, Job.kind.in_(kinds), ~waits
+    return *waiting, ~waits
+
+
+_WITHOUT_CHILDREN = frozenset({JobKind.PROFILE})
+"""What waits for no other job. PostgreSQL may look through the whole table for children, once for each device."""

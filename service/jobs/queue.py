@@ -68,8 +68,6 @@ __all__ = [
     "was_given_up",
 ]
 
-FEWEST_TOGETHER = 3
-"""Devices that lease one by one below this: three statements do it for all."""
 EXPIRED_STAGE, EXPIRED_MESSAGE = "timeout", "The worker fell silent and its lease ran out."
 
 
@@ -293,10 +291,8 @@ def lease_together(
     for worker in workers:
         if worker.device_id is not None:
             asking.setdefault(worker.device_id, worker)
-    given: dict[Worker, Job | None] = {}
-    if len(asking) >= FEWEST_TOGETHER:
-        given = _first_jobs(session, kinds, asking, lease_seconds=lease_seconds)
-        session.flush()  # what follows sees that they are leased
+    given = _first_jobs(session, kinds, asking, lease_seconds=lease_seconds) if asking else {}
+    session.flush()  # what follows sees that they are leased
     jobs: list[Job | None] = []
     for worker in workers:
         if worker in given:
@@ -312,13 +308,16 @@ def _first_jobs(
     """What devices' workers get, None where nothing waits; those are left out whose job somebody else got just now."""
     now = time.time()
     firsts = session.execute(first_of_each(frozenset(kinds)), {DEVICE: list(workers)}).all()
-    wanted = {job_id: workers[device_id] for device_id, job_id in firsts if job_id is not None}
-    given: dict[Worker, Job | None] = {workers[device_id]: None for device_id, job_id in firsts if job_id is None}
-    for job in session.scalars(still_queued(), {JOBS: list(wanted)}) if wanted else ():
-        job.state, job.lease_token, job.deadline_unix_s = JobState.LEASED, _new_token(), now + lease_seconds
-        job.attempts += 1
-        _begin(session, job, wanted[job.id])
-        given[wanted[job.id]] = job
+    wanted = {job_id: workers[device_id] for device_id, job_id in firsts if device_id and job_id is not None}
+    given: dict[Worker, Job | None] = dict.fromkeys(set(workers.values()) - set(wanted.values()))
+    found = session.scalars(still_queued(), {JOBS: list(wanted)}).all() if wanted else ()
+    for job in sorted(found, key=lambda job: (-job.priority, job.turn, job.id)):
+        worker = wanted[job.id]
+        if worker not in given:  # which may have jobs on several targets
+            job.state, job.lease_token, job.deadline_unix_s = JobState.LEASED, _new_token(), now + lease_seconds
+            job.attempts += 1
+            _begin(session, job, worker)
+            given[worker] = job
     return given
 
 
