@@ -66,7 +66,11 @@ class StackPredictor(Predictor):
     )  # fmt: skip
 
     def __init__(
-        self, *, kinds: str = "universal+boosted_trees+lookup_table", record_folds: int = 3, seed: int = 0
+        self,
+        *,
+        kinds: str = "universal+operator_costs+boosted_trees+lookup_table",
+        record_folds: int = 3,
+        seed: int = 0,
     ) -> None:
         super().__init__(seed=seed)
         if not kinds.strip(_SEPARATOR):
