@@ -125,14 +125,13 @@ def _most_likely(design: Design, log_ms: FloatArray, prior: Prior, start: FloatA
     mean, std, shares = prior.mean, prior.std, design.forecast(start)[2]
     noise = prior.places**2 * shares @ shares.T + prior.noise**2 * np.eye(len(shares))
     factor = np.tril(cho_factor(noise, lower=True)[0])
+    white = solve_triangular(factor, np.eye(len(factor)), lower=True)
 
     def residuals(z: FloatArray) -> FloatArray:
-        off = design.forecast(mean + std * z)[0] - log_ms
-        return np.append(solve_triangular(factor, off, lower=True), z)
+        return np.append(white @ (design.forecast(mean + std * z)[0] - log_ms), z)
 
     def slopes(z: FloatArray) -> FloatArray:
-        by_logs = design.forecast(mean + std * z)[1] * std
-        return np.vstack([solve_triangular(factor, by_logs, lower=True), np.eye(len(z))])
+        return np.vstack([white @ (design.forecast(mean + std * z)[1] * std), np.eye(len(z))])
 
     found = least_squares(residuals, (start - mean) / std, jac=slopes, method="lm", max_nfev=_EVALUATIONS)
     return np.asarray(mean + std * found.x)

@@ -118,7 +118,8 @@ class OperatorCostsPredictor(Predictor):
         for place, (target, (texts, latency_ms)) in enumerate(rows.items()):
             rng = np.random.default_rng([self.seed, place])
             chosen = np.sort(rng.permutation(len(texts))[:_SOURCE_ROWS])
-            source, of_readings = self._source([texts[row] for row in chosen], np.log(latency_ms[chosen]))
+            with products_on_one_thread():  # many small matrices: threads would wait for each other at each
+                source, of_readings = self._source([texts[row] for row in chosen], np.log(latency_ms[chosen]))
             sources[target] = source
             logs.append(of_readings)
             report((place + 1) / len(rows), f"costs of {target}")
@@ -141,7 +142,7 @@ class OperatorCostsPredictor(Predictor):
             raise MissingEvidenceError("Adapting takes at least one measured row of the target; measure one.")
         texts, log_ms = texts_of(support.queries, SPACES[self.space_]), np.log(support.latency_ms)
         adapted = copy(self)
-        with products_on_one_thread():  # many small matrices: threads would wait for each other at each
+        with products_on_one_thread():
             adapted.members_ = self._explained(texts, log_ms)
         adapted.tail_scale_ = _tail_scale(adapted.members_)
         return adapted
@@ -249,9 +250,10 @@ class OperatorCostsPredictor(Predictor):
     def _priors(self, place: int) -> tuple[Prior, Prior]:
         """A device like the sources, and one like none of them, as a reading has them."""
         logs, wide = self.usual_logs_[place], _wide(self.readings_[place])
-        several = len(logs) > 1
-        beside = _BESIDE_SOURCES if several else _BESIDE_ONE
-        std = np.sqrt((logs.var(axis=0, ddof=1) if several else 0.0) + beside**2)
+        apart, beside = np.zeros(len(wide.mean)), _BESIDE_ONE
+        if len(logs) > 1:
+            apart, beside = logs.var(axis=0, ddof=1), _BESIDE_SOURCES
+        std = np.sqrt(apart + beside**2)
         return replace(wide, mean=logs.mean(axis=0), std=np.append(std[:-1], _LEVEL_STD)), wide
 
     def _explained(self, texts: Sequence[str], log_ms: FloatArray) -> tuple[_Member, ...]:

@@ -141,6 +141,20 @@ def test_an_adapted_artifact_answers_the_same_and_keeps_its_intervals() -> None:
     assert first.tail_scale == second.tail_scale == 2.0 * plain.predict(asked[:1]).tail_scale
 
 
+@pytest.mark.parametrize("space", SPACES)
+def test_one_device_suffices_to_learn_from(space: str) -> None:
+    """As where an agent measured two dozen networks of its machine, and asks for it with these again."""
+    queries = drawn(space, 24, 1)
+    data = LatencyDataset(queries=queries, latency_ms=pretrained(f"universal-{space}").predict(queries).median_ms)
+    fresh, asked = OperatorCostsPredictor().fit(data), drawn(space, 100, 2)
+    truth = pretrained(f"universal-{space}").predict(asked).median_ms
+    for predictor in (fresh, fresh.adapt(TARGET, data), fresh.adapt(TARGET, data.subset(range(5)))):
+        assert spearman(truth, predictor.predict(asked).median_ms) > 0.9
+    assert median_ape(truth, fresh.adapt(TARGET, data.subset([0])).predict(asked).median_ms) < 0.5
+    stranger = [query.on(Target(device="another", backend="synthetic", backend_version="1")) for query in asked]
+    assert spearman(truth, fresh.predict(stranger).median_ms) > 0.9
+
+
 def test_other_spaces_and_devices_without_rows_are_refused_with_a_reason() -> None:
     other = [Query(target=TARGET, architecture=get_space("mnasnet").sample(np.random.default_rng(0)))] * 20
     with pytest.raises(InputError, match="fbnet, nasbench201"):
