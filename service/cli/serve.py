@@ -11,6 +11,7 @@ import typer
 from service.cli.common import say_what_is_missing
 from service.cli.listening import check_port
 from service.cli.options import DEFAULT_SERVER, DatabaseUrlOption, DataDirOption
+from service.cli.orderly_end import ending_in_order
 from service.cli.tables import echo
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def serve(
     own_url = bool(settings.database_url)
     say_start(address, settings.url, settings.data_dir, keys=settings.require_keys)
     here = RunningService(address=address, data_dir=str(settings.data_dir.absolute()), own_url=own_url)
-    with leave_note(here):
+    with ending_in_order(), leave_note(here):
         _run(settings)
 
 
@@ -113,12 +114,13 @@ def _serve_here(settings: "Settings") -> None:
     from service.cli.agents_process import METRICS, agents_beside
 
     if not settings.agents_process:
-        app = create_app(settings, in_background=False)
+        app = create_app(settings, in_background=False, rehearses=True)
         _ready_reader(app)
         serve_http(app, settings)
         return
     with TemporaryDirectory(prefix="latcast-serve-") as folder, agents_beside(settings, Path(folder)) as hand_over:
-        app = create_app(settings, in_background=False, shared=Path(folder), counted_beside=Path(folder) / METRICS)
+        shared = Path(folder)
+        app = create_app(settings, in_background=False, rehearses=True, shared=shared, counted_beside=shared / METRICS)
         hand_over.is_agents = app.state.parts.identities.is_agents
         _ready_reader(app)
         serve_http(app, settings, hand_over=hand_over)
