@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx2
 
-from latcast.addresses import service_address
 from latcast.errors import (
     URN,
     RateLimitedError,
@@ -21,6 +20,7 @@ from latcast.errors import (
 )
 from latcast.proxies import proxy_for
 from latcast.schema import InputError, LatcastError, to_plain
+from latcast.schema.addresses import service_address
 from latcast.schema.quoting import unquoted
 
 __all__ = ["API", "KEPT", "NONE_KEPT", "Patience", "ServiceAddress", "ServiceTransport", "prepared", "secret_of"]

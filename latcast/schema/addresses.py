@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit, urlunsplit
 
-from latcast.schema import InputError
+from latcast.schema.errors import InputError
 from latcast.schema.quoting import unquoted
 
 __all__ = ["service_address"]

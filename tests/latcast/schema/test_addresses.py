@@ -3,8 +3,8 @@
 import pytest
 
 from latcast import Client
-from latcast.addresses import service_address
 from latcast.schema import InputError
+from latcast.schema.addresses import service_address
 
 PLAIN = "http://forecasts.example:8321"
 
