@@ -55,6 +55,7 @@ from service.fleet.key_uses import WRITE_SECONDS, KeyUses
 from service.fleet.signs_of_life import SignsOfLife
 from service.forecasting.facts import NetworkFacts
 from service.forecasting.types import ForecasterLike
+from service.forecasting.waiting_calls import WaitingCalls
 from service.graphs.resolver import Resolver
 from service.jobs.state_counts import JobCounts
 from service.learning.artifact_check import ArtifactCheck
@@ -97,6 +98,7 @@ def create_app(
     shared: Path | None = None,
     in_background: bool = True,
     counted_beside: Path | None = None,
+    rehearses: bool = False,
 ) -> FastAPI:
     """The service over one database, which has to be at the newest migration (`service.db.session.upgrade`).
 
@@ -108,6 +110,8 @@ def create_app(
         in_background: whether threads of this process do the service's own jobs and learn from what is measured, where
             it has the default forecaster; `latcast serve` has another process for that.
         counted_beside: folder in which another process of the service counts; None without one.
+        rehearses: whether it gets to know the search spaces before somebody asks, where the settings allow it and it
+            has the default forecaster.
     """
     settings = settings or read_settings()
     configure_logs(settings)
@@ -170,8 +174,11 @@ def create_app(
         jobs=JobCounts(),
         counts=MeasuredCounts(),
         columns=ColumnStore(database, changes, cache_bytes=settings.column_cache_bytes),
+        waiting=WaitingCalls(),
     )
     traffic = Traffic()
+    if rehearses and settings.rehearse and (rehearsal := _rehearsal_of(forecaster, parts)) is not None:
+        tickers.append(rehearsal)
     tickers.append(Ticker("traffic", TELL_SECONDS, traffic.tell))
     tickers.append(Ticker("caches", NOTE_SECONDS, metrics.note_caches))
     return _assemble(parts, memory, traffic, tickers, closing)
@@ -193,6 +200,17 @@ def _memory_of(
     return ForecastMemory(
         database, forecaster.catalogue, forecaster.selection, changes, most_bytes=settings.forecast_cache_bytes
     )
+
+
+def _rehearsal_of(forecaster: ForecasterLike, parts: Parts) -> Ticker | None:
+    """A thread that rehearses, for a forecaster that has predictors."""
+    from service.forecasting.forecaster import Forecaster
+    from service.forecasting.rehearsal import LOOK_SECONDS as REHEARSE_SECONDS
+    from service.forecasting.rehearsal import Rehearsal
+
+    if not isinstance(forecaster, Forecaster):
+        return None
+    return Ticker("rehearsal", REHEARSE_SECONDS, Rehearsal(parts.database, forecaster, parts.waiting).look)
 
 
 def _resolver_of(forecaster: ForecasterLike) -> Resolver | None:
@@ -310,4 +328,6 @@ def _add_middleware(app: FastAPI, parts: Parts, memory: "ForecastMemory | None",
         )
     app.add_middleware(SameSite, origins=settings.cors_origins)
     app.add_middleware(NamedHosts, listens_on=settings.host, allowed=settings.allowed_hosts)
-    app.add_middleware(RequestContext, metrics=parts.metrics, traffic=traffic, successor=_successor_of(settings))
+    app.add_middleware(
+        RequestContext, metrics=parts.metrics, traffic=traffic, waiting=parts.waiting, successor=_successor_of(settings)
+    )

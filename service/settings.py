@@ -107,6 +107,10 @@ class Settings(BaseSettings):
     max_page_size: int = Field(1000, ge=1, description="Most rows on one page.")
     reader_workers: int = Field(2, ge=1, le=64, description="Models that are read at a time, each in a process.")
     forecast_threads: int = Field(2, ge=1, le=64, description="Threads that share the forecasts of one large call.")
+    rehearse: bool = Field(
+        True,
+        description="Get to know the search spaces for targets that were adapted, while nobody waits for forecasts.",
+    )
     reader_memory_bytes: Bytes = Field(900 * 2**20, description="Memory that each of these processes may take.")
     reader_timeout_s: Seconds = Field(30.0, description="Time for one model, of wall-clock and of the processor.")
     predictor_cache_bytes: Bytes = Field(512 * 2**20, description="Most memory for predictors that are kept.")

@@ -28,6 +28,7 @@ from service.fleet.identities import Identities
 from service.forecasting.facts import NetworkFacts
 from service.forecasting.memory import ForecastMemory
 from service.forecasting.types import ForecasterLike
+from service.forecasting.waiting_calls import WaitingCalls
 from service.jobs.state_counts import JobCounts
 from service.measurements.activity import Activity
 from service.measurements.column_store import ColumnStore
@@ -65,6 +66,7 @@ class Parts:
     jobs: JobCounts
     counts: MeasuredCounts
     columns: ColumnStore
+    waiting: WaitingCalls
 
 
 async def _parts(request: Request) -> Parts:

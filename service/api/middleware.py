@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from random import getrandbits
 from urllib.parse import quote
 
@@ -16,8 +17,9 @@ from service.api.door.heads import bearer, header
 from service.api.problems import error_response, problem, problem_response, unavailable_response
 from service.db.failures import DATABASE_AWAY
 from service.fleet.access import Principal
+from service.forecasting.waiting_calls import WaitingCalls
 from service.operations.metrics import Metrics
-from service.operations.traffic import Traffic, is_frequent
+from service.operations.traffic import Traffic, is_for_forecasts, is_frequent
 
 __all__ = ["KeyBeforeBody", "RequestContext"]
 
@@ -48,13 +50,21 @@ class RequestContext:
         app: what is inside.
         metrics: counts every call.
         traffic: counts those that get no line of their own in the log.
+        waiting: is told of calls for forecasts while they are under way.
         successor: path → the one that takes its place; None where it stays.
     """
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, traffic: Traffic, successor: Callable[[str], str | None]
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        traffic: Traffic,
+        waiting: WaitingCalls,
+        successor: Callable[[str], str | None],
     ) -> None:
         self._app, self._metrics, self._traffic, self._successor = app, metrics, traffic, successor
+        self._waiting = waiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one call (ASGI)."""
@@ -64,7 +74,8 @@ class RequestContext:
         call = _Call(scope, send, self._successor(scope["path"]))
         structlog.contextvars.bind_contextvars(request_id=call.request_id)
         try:
-            await self._app(scope, receive, call.send)
+            with self._waiting.under_way() if is_for_forecasts(scope["path"]) else nullcontext():
+                await self._app(scope, receive, call.send)
         except Exception:
             log.exception("unexpected error", method=scope["method"], path=scope["path"])
             await call.answer_failure(receive)

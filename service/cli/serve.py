@@ -113,12 +113,13 @@ def _serve_here(settings: "Settings") -> None:
     from service.cli.agents_process import METRICS, agents_beside
 
     if not settings.agents_process:
-        app = create_app(settings, in_background=False)
+        app = create_app(settings, in_background=False, rehearses=True)
         _ready_reader(app)
         serve_http(app, settings)
         return
     with TemporaryDirectory(prefix="latcast-serve-") as folder, agents_beside(settings, Path(folder)) as hand_over:
-        app = create_app(settings, in_background=False, shared=Path(folder), counted_beside=Path(folder) / METRICS)
+        shared = Path(folder)
+        app = create_app(settings, in_background=False, rehearses=True, shared=shared, counted_beside=shared / METRICS)
         hand_over.is_agents = app.state.parts.identities.is_agents
         _ready_reader(app)
         serve_http(app, settings, hand_over=hand_over)

@@ -118,7 +118,7 @@ def _serve(settings: Settings, sockets: Sequence[socket.socket], shared: Path) -
     from service.app import create_app
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    app = create_app(settings, shared=shared, in_background=False)
+    app = create_app(settings, shared=shared, in_background=False, rehearses=True)
     serve_http(app, settings, [GuardedListener.adopting(each) for each in sockets])
 
 

@@ -90,6 +90,11 @@ class Resolver:
         }  # fmt: skip
         return {name: partial(_use, cache) for name, cache in caches.items()}
 
+    @property
+    def parts_lacked(self) -> int:
+        """How many parts of networks had not been read when they were asked for."""
+        return self._assembler.parts.misses
+
     def query(self, item: Item, target: Target, features: Sequence[Feature] = ()) -> NetworkQuery:
         """The query that an item stands for; what is stored or named by a text has not been read yet.
 

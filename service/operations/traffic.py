@@ -5,12 +5,17 @@ from collections import Counter
 
 import structlog
 
-__all__ = ["TELL_SECONDS", "Traffic", "is_frequent"]
+__all__ = ["TELL_SECONDS", "Traffic", "is_for_forecasts", "is_frequent"]
 
 TELL_SECONDS = 60.0
 FORECASTS, LEASES = "/predict", "/jobs/lease"
 
 log = structlog.get_logger("service.access")
+
+
+def is_for_forecasts(path: str) -> bool:
+    """Whether a call of a path is for forecasts, whatever stands before it."""
+    return path.endswith(FORECASTS)
 
 
 def is_frequent(route: str, status: int) -> bool:

@@ -89,6 +89,18 @@ class SmoothCorrection(Protocol):
         """What graphs' factors are read off besides, float64 (K, s); not dependent on the network around a kernel."""
         ...
 
+    def sized_tilts(self, batch: KernelBatch) -> FloatArray:
+        """What of `tilts` depends on the network around a kernel, float64 (K, a)."""
+        ...
+
+    def shape_tilts(self, table: KernelTable) -> FloatArray:
+        """What of `tilts` does not, float64 (K, b)."""
+        ...
+
+    def joined_tilts(self, kinds: NDArray[np.int64], sized: FloatArray, shapes: FloatArray) -> FloatArray:
+        """`Correction.tilts` of kernels of these classes, float64 (K, T); linear in both."""
+        ...
+
     def of_graphs(self, kernels: Kernels, graphs: Graphs) -> FloatArray:
         """Log factor of each graph, float64 (n,), given its kernels with the first of `of_kernels`."""
         ...

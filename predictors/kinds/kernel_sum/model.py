@@ -221,13 +221,13 @@ class KernelSum:
         correction = self.correction
         assert isinstance(correction, SmoothCorrection)  # noqa: S101 - others are not asked
         seen = kernels_of_chains(chains, partial(self._columns, correction, target), (self._token, target.id))
-        by_kernel, by_target, by_roofline, tilts = np.split(seen.columns.smooth, [1, 2, 3], axis=1)
-        ranges, undecided, shapes = np.split(seen.columns.fixed, [2, 3], axis=1)
+        by_kernel, by_target, by_roofline, sized = seen.columns.smooth
+        ranges, undecided, tilts, shapes = seen.columns.fixed
         unknown = ~within(ranges, by_roofline[:, 0])
         kernels = Kernels(
             log_time=by_kernel[:, 0],
             kinds=seen.kinds,
-            tilt=tilts,
+            tilt=correction.joined_tilts(seen.kinds, sized, tilts),
             rows=seen.rows,
             count=len(chains),
             unknown_variance=_UNKNOWN_VARIANCE * unknown + _UNDECIDED_VARIANCE * undecided[:, 0],
@@ -245,13 +245,17 @@ class KernelSum:
         """What is said of kernels on one target, whatever else there is in their network."""
         table = replace(table, graph=np.zeros(len(table), dtype=np.int64))
         batch = KernelBatch.of(table, [target], self.shared.roofline)
-        by_kernel, by_target = correction.of_kernels(batch).T
-        log_time = batch.log_time + by_kernel + np.log(table.repeats)
-        tilts = self.correction.tilts(batch)
+        by_kernel, by_target = np.split(correction.of_kernels(batch), 2, axis=1)
+        log_time = batch.log_time + np.log(table.repeats)
         return Columns(
-            smooth=np.column_stack([log_time, by_target, batch.costs.log_time, tilts]),
-            fixed=np.column_stack([self.shared.known_range(table), table.undecided, correction.shapes(table)]),
-        )
+            smooth=[
+                log_time[:, None] + by_kernel, by_target, batch.costs.log_time[:, None], correction.sized_tilts(batch),
+            ],
+            fixed=[
+                self.shared.known_range(table), table.undecided[:, None].astype(float), correction.shape_tilts(table),
+                correction.shapes(table),
+            ],
+        )  # fmt: skip
 
     def _expected(self, target: Target, evidence: DeviceEvidence | None) -> list[FloatArray]:
         """The multipliers that are likely before anything was measured, float64 (d,) each."""

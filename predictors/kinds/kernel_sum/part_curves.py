@@ -8,7 +8,7 @@ between is read off cubics: a search's network takes a few sums instead of a for
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, pairwise
 
 import numpy as np
@@ -25,7 +25,7 @@ _STEP = 0.125
 """Between two sizes at which columns are worked out, in logarithms of bytes."""
 _NODES = 4
 _CACHE_BYTES = 96 * 2**20
-"""What curves may take together: those of a space for one target take some 10 MB."""
+"""What curves may take together: those of a space for one target take 3 to 25 MB."""
 _ENTRY_BYTES = 500
 
 Places = NDArray[np.int64]
@@ -33,15 +33,15 @@ Places = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """What a model says of K kernels.
+    """What a model says of K kernels, in blocks of columns.
 
     Args:
-        smooth: float64 (K, c), smooth in the logarithm of the network's parameters.
-        fixed: float64 (K, s), not dependent on the network around a kernel.
+        smooth: float64 (K, c) each, smooth in the logarithm of the network's parameters.
+        fixed: float64 (K, s) each, not dependent on the network around a kernel.
     """
 
-    smooth: FloatArray
-    fixed: FloatArray
+    smooth: Sequence[FloatArray]
+    fixed: Sequence[FloatArray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class ChainKernels:
     """K kernels of n networks, the calls included.
 
     Args:
-        columns: of the kernels.
+        columns: of the kernels, in the blocks in which they were described.
         kinds: int64 (K,), index into `CLASSES`.
         rows: int64 (K,), ascending, which network.
         parameter_bytes, largest_bytes: float64 (n,), of the networks.
@@ -64,11 +64,18 @@ class ChainKernels:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Curve:
-    """Columns of the k kernels of a part at sizes in a row: smooth (sizes, k, c), fixed (k, s)."""
+    """Columns of the k kernels of a part at sizes in a row: smooth (sizes, k, c), fixed (k, s).
+
+    Args:
+        first: of the sizes.
+        smooth, fixed: all blocks beside each other.
+        ends: of the smooth blocks and of the fixed ones, but for the last of each.
+    """
 
     first: int
     smooth: FloatArray
     fixed: FloatArray
+    ends: tuple[Places, Places]
 
     @property
     def end(self) -> int:
@@ -118,8 +125,10 @@ def kernels_of_chains(chains: Sequence[ChainTable], describe: Describe, owner: H
         at += steps
 
     still = (np.cumsum(kernels) - kernels)[curve] + inside
+    fixed = np.concatenate([one.fixed for one in each])[still]
+    smooth_ends, fixed_ends = each[0].ends
     return ChainKernels(
-        columns=Columns(smooth=smooth, fixed=np.concatenate([one.fixed for one in each])[still]),
+        columns=Columns(smooth=np.split(smooth, smooth_ends, axis=1), fixed=np.split(fixed, fixed_ends, axis=1)),
         kinds=np.concatenate([part.table.kinds for part, _ in used.parts])[still],
         rows=rows,
         parameter_bytes=parameters,
@@ -200,7 +209,7 @@ def _joined(old: _Curve, new: _Curve) -> _Curve:
     if new.first <= old.first and new.end >= old.end:
         return new
     low, high = (new, old) if new.first < old.first else (old, new)
-    return _Curve(first=low.first, smooth=np.concatenate([low.smooth, high.smooth]), fixed=old.fixed)
+    return replace(old, first=low.first, smooth=np.concatenate([low.smooth, high.smooth]))
 
 
 def _worked_out(lacking: dict[Part, range], describe: Describe) -> list[_Curve]:
@@ -210,16 +219,25 @@ def _worked_out(lacking: dict[Part, range], describe: Describe) -> list[_Curve]:
     cases = [(part, node, largest) for (part, largest), nodes in lacking.items() for node in nodes]
     parts, places, sizes = zip(*cases, strict=True)
     columns = describe(parts_within(parts, np.expm1(np.array(places) * _STEP), np.array(sizes)))
+    smooth, fixed = np.concatenate(columns.smooth, axis=1), np.concatenate(columns.fixed, axis=1)
+    ends = (_ends(columns.smooth), _ends(columns.fixed))
     counts = [len(part.table) * len(nodes) for (part, _), nodes in lacking.items()]
     spans = pairwise(np.cumsum([0, *counts]).tolist())
     return [
         _Curve(
             first=nodes.start,
-            smooth=columns.smooth[start:end].reshape(len(nodes), len(part.table), -1),
-            fixed=columns.fixed[start : start + len(part.table)],
+            # Copies, so that a curve that is kept does not keep all others of its call.
+            smooth=smooth[start:end].reshape(len(nodes), len(part.table), -1).copy(),
+            fixed=fixed[start : start + len(part.table)].copy(),
+            ends=ends,
         )
         for ((part, _), nodes), (start, end) in zip(lacking.items(), spans, strict=True)
     ]
+
+
+def _ends(blocks: Sequence[FloatArray]) -> Places:
+    """Where blocks of columns end, but for the last."""
+    return np.cumsum([block.shape[1] for block in blocks])[:-1]
 
 
 def _weights(t: FloatArray) -> list[FloatArray]:

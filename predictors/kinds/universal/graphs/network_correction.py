@@ -18,7 +18,7 @@ from predictors.kinds.kernel_sum.sums import Kernels, Labels
 from predictors.kinds.kernel_sum.training_set import KernelBatch, TrainingSet
 from predictors.kinds.universal.graphs.kernel_network import KernelEncoding, KernelEnsemble, KernelInputs, KernelNetwork
 from predictors.kinds.universal.graphs.kernel_residuals import KernelResiduals
-from predictors.kinds.universal.graphs.tilts import kernel_tilts
+from predictors.kinds.universal.graphs.tilts import joined_tilts, kernel_tilts, shape_tilts, sized_tilts
 from predictors.kinds.universal.graphs.whole_graphs import as_wholes, graph_features, is_whole, typical_shapes
 from profilers.progress import part_of_progress
 
@@ -117,6 +117,18 @@ class NetworkCorrection:
     def shapes(self, table: KernelTable) -> FloatArray:
         """Shapes of which trees see the mean, float64 (K, 10)."""
         return typical_shapes(table)
+
+    def sized_tilts(self, batch: KernelBatch) -> FloatArray:
+        """What of `tilts` depends on the network around a kernel, float64 (K, 4)."""
+        return sized_tilts(batch.costs, self.typical)
+
+    def shape_tilts(self, table: KernelTable) -> FloatArray:
+        """What of `tilts` does not, float64 (K, 11)."""
+        return shape_tilts(table)
+
+    def joined_tilts(self, kinds: NDArray[np.int64], sized: FloatArray, shapes: FloatArray) -> FloatArray:
+        """`tilts` of kernels of these classes, float64 (K, T)."""
+        return joined_tilts(kinds, sized, shapes)
 
     def of_graphs(self, kernels: Kernels, graphs: Graphs) -> FloatArray:
         """The trees' factor, float64 (n,); zero of graphs that are too small."""

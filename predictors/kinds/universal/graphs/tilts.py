@@ -6,12 +6,13 @@ is particular to the target.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from predictors.base import FloatArray
 from predictors.features.kernels import CLASSES, KernelTable, column_places
 from predictors.kinds.kernel_sum.roofline import WORK_TERMS, Costs
 
-__all__ = ["kernel_tilts"]
+__all__ = ["joined_tilts", "kernel_tilts", "shape_tilts", "sized_tilts"]
 
 _SIZE_SPREAD = 3.0
 """Natural logarithms between a typical kernel's time and one whose size tilt is near one."""
@@ -48,17 +49,27 @@ def kernel_tilts(table: KernelTable, costs: Costs, typical: float) -> FloatArray
         costs: of them, by the roofline.
         typical: log time of a typical kernel.
     """
-    size = np.tanh((costs.log_time - typical) / _SIZE_SPREAD)
-    members = _MEMBER[table.kinds]
-    convolution, depthwise, product, _, passing, moving = members.T
+    return joined_tilts(table.kinds, sized_tilts(costs, typical), shape_tilts(table))
+
+
+def sized_tilts(costs: Costs, typical: float) -> FloatArray:
+    """What of tilts depends on the network around a kernel, float64 (K, 4): shares of its time, and its size.
+
+    Args:
+        costs: of K kernels, by the roofline.
+        typical: log time of a typical kernel.
+    """
+    shares = [costs.shares[:, streams].sum(axis=1) for streams in _STREAMS]
+    return np.column_stack([*shares, costs.shares[:, _LAUNCH], np.tanh((costs.log_time - typical) / _SIZE_SPREAD)])
+
+
+def shape_tilts(table: KernelTable) -> FloatArray:
+    """What of tilts kernels have by themselves, float64 (K, 11)."""
+    convolution, depthwise, product, _, passing, moving = _MEMBER[table.kinds].T
     shapes = np.tanh((np.log1p(table.values[:, _SHAPES]) - _MIDDLES) / _SPREADS)
     window, run = shapes[:, 3], shapes[:, 4]
     return np.column_stack(
         [
-            *(costs.shares[:, streams].sum(axis=1) for streams in _STREAMS),
-            costs.shares[:, _LAUNCH],
-            size,
-            members * size[:, None],
             shapes[:, :3] * convolution[:, None],
             shapes[:, :3] * product[:, None],
             convolution * (table.values[:, _WINDOW] > 1),
@@ -68,3 +79,14 @@ def kernel_tilts(table: KernelTable, costs: Costs, typical: float) -> FloatArray
             moving * run,
         ]
     )
+
+
+def joined_tilts(kinds: NDArray[np.int64], sized: FloatArray, shapes: FloatArray) -> FloatArray:
+    """Tilts of K kernels, float64 (K, T).
+
+    Args:
+        kinds: int64 (K,), index into `CLASSES`.
+        sized: `sized_tilts`.
+        shapes: `shape_tilts`.
+    """
+    return np.concatenate([sized, _MEMBER[kinds] * sized[:, -1:], shapes], axis=1)

@@ -143,7 +143,8 @@ def test_curves_grow_at_both_ends_and_describe_no_size_twice() -> None:
         described[0] += len(table)
         size = np.log1p(table.column("graph_parameter_bytes"))
         return Columns(
-            smooth=np.stack([size, size**3 - 40 * size**2], axis=1), fixed=table.column("operations")[:, None]
+            smooth=[size[:, None], np.stack([size, size**3 - 40 * size**2], axis=1)],
+            fixed=[table.values[:, :2], table.column("operations")[:, None]],
         )
 
     def sized(parameter_bytes: float) -> ChainTable:
@@ -155,8 +156,11 @@ def test_curves_grow_at_both_ends_and_describe_no_size_twice() -> None:
     for size in sizes:
         seen = kernels_of_chains([sized(size)], describe, owner)
         x = np.log1p(size)
-        assert_allclose(seen.columns.smooth, np.tile([x, x**3 - 40 * x**2], (len(part.table), 1)), rtol=1e-9, atol=1e-9)
-        assert_array_equal(seen.columns.fixed[:, 0], part.table.column("operations"))
+        (plain, powers), (values, operations) = seen.columns.smooth, seen.columns.fixed
+        assert_allclose(plain, np.full((len(part.table), 1), x), rtol=1e-9, atol=1e-9)
+        assert_allclose(powers, np.tile([x, x**3 - 40 * x**2], (len(part.table), 1)), rtol=1e-9, atol=1e-9)
+        assert_array_equal(values, part.table.values[:, :2])
+        assert_array_equal(operations[:, 0], part.table.column("operations"))
         assert_array_equal(seen.rows, np.zeros(len(part.table)))
     once = described[0]
     seen = kernels_of_chains([sized(size) for size in sizes], describe, owner)
