@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from service.api.door.hand_over import HandBack, HandedListener, HandOver
+from service.cli.orderly_end import ending_in_order
 from service.settings import Settings
 from service.worker.embedded.process import BesideService
 from service.worker.embedded.supervisor import LOOK_S, Supervisor
@@ -72,12 +73,17 @@ def agents_beside(settings: Settings, shared: Path) -> Iterator[HandOver]:
 
 def main() -> int:
     """Serve whoever is handed over until the service ends; the exit code."""
+    os.nice(NICENESS)
+    with ending_in_order():  # the service's end is noticed in several ways, each of which sends a signal
+        _serve()
+    return 0
+
+
+def _serve() -> None:
     from service.api.door.connections import serve_http
     from service.app import create_app
     from service.operations.logs import configure_logs
 
-    os.nice(NICENESS)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = Settings(**json.loads(sys.stdin.readline()))
     configure_logs(settings)
     threading.Thread(target=_end_with_the_service, daemon=True).start()
@@ -85,7 +91,6 @@ def main() -> int:
     app, hand_back = create_app(settings, shared=shared, in_background=False), HandBack(back)
     hand_back.is_agents = app.state.parts.identities.is_agents
     serve_http(app, settings, [listener], hand_over=hand_back, is_waited_for=False)
-    return 0
 
 
 def _end_with_the_service() -> None:

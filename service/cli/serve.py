@@ -11,6 +11,7 @@ import typer
 from service.cli.common import say_what_is_missing
 from service.cli.listening import check_port
 from service.cli.options import DEFAULT_SERVER, DatabaseUrlOption, DataDirOption
+from service.cli.orderly_end import ending_in_order
 from service.cli.tables import echo
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def serve(
     own_url = bool(settings.database_url)
     say_start(address, settings.url, settings.data_dir, keys=settings.require_keys)
     here = RunningService(address=address, data_dir=str(settings.data_dir.absolute()), own_url=own_url)
-    with leave_note(here):
+    with ending_in_order(), leave_note(here):
         _run(settings)
 
 

@@ -103,9 +103,14 @@ def prose(header: str) -> Column:
 def output(*, stderr: bool = False) -> Console:
     """The console that results are printed on; as wide as they are where nobody says how wide the reader is."""
     console = Console(highlight=False, stderr=stderr)
-    if not (console.is_terminal or os.environ.get("COLUMNS", "").isdigit()):
+    if not (console.is_terminal or _says_width(os.environ.get("COLUMNS", ""))):
         console = Console(highlight=False, stderr=stderr, width=UNLIMITED)
     return console
+
+
+def _says_width(columns: str) -> bool:
+    """Whether a value of COLUMNS is a width; what has no terminal may say 0, in which nothing could be printed."""
+    return columns.isdecimal() and int(columns) > 0
 
 
 def shortened(text: str, length: int) -> str:

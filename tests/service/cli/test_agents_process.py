@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +28,10 @@ class Farm:
     def __init__(self, url: str, folder: Path, stack: ExitStack) -> None:
         self.port, log = free_port(), folder / "log"
         arguments = ["serve", "--port", str(self.port), "--data-dir", str(folder)]
-        self.process = stack.enter_context(running(arguments, log=log, environment={"LATCAST_DATABASE_URL": url}))
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
+        environment = {"LATCAST_DATABASE_URL": url, "TMPDIR": str(self.temporary)}
+        self.process = stack.enter_context(running(arguments, log=log, environment=environment))
         self.client = stack.enter_context(Client(f"http://127.0.0.1:{self.port}"))
         wait_for(self._is_ready, process=self.process, log=log, what="The service")
         self.graph = str(self.client.upload_graph(model())["hash"])
@@ -108,6 +111,26 @@ def test_agents_that_call_often_have_a_process_of_their_own(database_url: str, t
         assert sorted(listed) == sorted(set(farm.acknowledged)), "nothing acknowledged is lost, nothing is there twice"
         second = farm.other_process()
         assert second is not None
-        farm.process.terminate()
-        farm.process.wait(PATIENCE_S)
-        second.wait(PATIENCE_S)
+        beside = psutil.Process(farm.process.pid).children(recursive=True)
+        assert list(farm.temporary.iterdir())
+        for _ in range(2):
+            farm.process.terminate()
+        assert farm.process.wait(PATIENCE_S) == 0
+        assert second in beside
+        assert not psutil.wait_procs(beside, timeout=PATIENCE_S)[1], "every process has ended with the service"
+        assert not list(farm.temporary.iterdir()), "nothing is left of it"
+
+
+def test_the_process_of_agents_ends_however_often_it_is_asked_to(tmp_path: Path) -> None:
+    """A killed service is noticed in two ways, each of which asks it to end."""
+    with ExitStack() as stack:
+        farm = Farm(f"sqlite:///{tmp_path}/latcast.db", tmp_path, stack)
+        farm.report_until(farm.other_process)
+        other = farm.other_process()
+        assert other is not None
+        farm.process.kill()
+        for _ in range(40):
+            with suppress(ProcessLookupError):
+                os.kill(other.pid, signal.SIGTERM)
+            time.sleep(0.05)
+        other.wait(PATIENCE_S)

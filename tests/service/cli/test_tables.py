@@ -206,6 +206,16 @@ def test_a_pipe_is_as_wide_as_its_lines_unless_columns_says_otherwise(monkeypatc
     assert output().width == 80
 
 
+@pytest.mark.parametrize("columns", ["0", "00", "-5", "", "wide"])
+def test_a_width_in_which_nothing_could_be_printed_is_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    """Schedulers and shells without a terminal set COLUMNS=0: the whole answer was lost."""
+    monkeypatch.setenv("COLUMNS", columns)
+    print_table(COLUMNS, ROWS, out=output())
+    assert TEXT in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("name", "length"), [("abcdefghij", 10), ("abcdefghij", 9), ("abcdefghij", 4), ("x" * 99, 32)])
 def test_a_long_name_gives_way_in_its_middle(name: str, length: int) -> None:
     short = shortened(name, length)
