@@ -28,6 +28,7 @@ from latcast.schema import (
     ProfileSettings,
     UnknownNameError,
     from_plain,
+    most_readings,
     to_plain,
 )
 from profilers.feeds import feed_specs
@@ -258,6 +259,12 @@ def test_a_host_that_stays_disturbed_makes_the_measurement_noisy(disturbed: Prof
     assert outcome.noisy
     assert outcome.runs == (disturbed.run, disturbed.run, CALM.run)
     assert script.answers == []
+
+
+def test_each_process_may_be_repeated_and_a_measurement_has_no_more_readings_than_are_taken() -> None:
+    outcome, _ = repeated(*[DRIFTED, CALM] * 3, processes=3)
+    assert not outcome.noisy
+    assert len(outcome.sentinel_ms) == most_readings(replace(QUICK, processes=3, sentinel=True))
 
 
 def test_a_model_that_waits_by_itself_is_not_disturbed() -> None:

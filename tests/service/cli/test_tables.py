@@ -100,6 +100,34 @@ def test_rows_whose_names_fit_beside_their_figures_stay_on_one_line() -> None:
         ]
 
 
+def test_of_several_columns_of_names_the_widest_alone_leaves_its_row() -> None:
+    columns = [names("operator"), names("node"), numbers("share"), numbers("ms")]
+    rows = [("Conv", "layer/1", "60%", "1.5"), ("ReorderOutput", "y", "30%", "0.75"), ("Relu", "z", "10%", "0.25")]
+    for terminal in (False, True):
+        lines = printed(32, columns, rows, terminal=terminal).splitlines()
+        assert [line.rstrip() for line in lines] == [
+            "operator  node     share    ms",
+            "Conv      layer/1    60%   1.5",
+            "ReorderOutput",
+            "          y          30%  0.75",
+            "Relu      z          10%  0.25",
+        ]
+
+
+def test_of_labelled_values_only_those_that_do_not_fit_stand_below_their_labels() -> None:
+    pairs = [("job", "[17]"), ("graph", "g1-" + "0" * 40), ("waits because", "no agent has come since noon")]
+    for terminal in (False, True):
+        out = console(32, terminal=terminal)
+        print_pairs(pairs, out=out)
+        assert [line.rstrip() for line in out.file.getvalue().splitlines()] == [  # type: ignore[attr-defined]
+            "job            [17]",
+            "graph",
+            "    g1-" + "0" * 40,
+            "waits because  no agent has come",
+            "               since noon",
+        ]
+
+
 def test_wide_texts_move_above_the_figures_where_these_would_not_fit_beside_them() -> None:
     columns = [names("network"), Column("graph"), numbers("nodes")]
     lines = printed(40, columns, [("m.onnx", "g1-" + "0" * 36, "17"), ("b", "g1-" + "1" * 36, "5")]).splitlines()
