@@ -20,6 +20,8 @@ from latcast.errors import (
 )
 from latcast.proxies import proxy_for
 from latcast.schema import InputError, LatcastError, to_plain
+from latcast.schema.addresses import service_address
+from latcast.schema.quoting import unquoted
 
 __all__ = ["API", "KEPT", "NONE_KEPT", "Patience", "ServiceAddress", "ServiceTransport", "prepared", "secret_of"]
 
@@ -43,6 +45,8 @@ DISCONNECTED = (httpx2.ReadError, httpx2.RemoteProtocolError, httpx2.WriteError)
 """What a connection fails with that was closed, by a proxy that ends idle ones for example, as the call went out."""
 MALFORMED = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)
 """What is wrong with the call itself, as it will be the next time."""
+NO_TLS = "WRONG_VERSION_NUMBER"
+"""What OpenSSL says of an answer that is plain HTTP."""
 LEFT = "What was asked for may have been done."
 
 
@@ -59,7 +63,7 @@ class ServiceAddress:
     """
 
     def __init__(self, base_url: str, key: str | None, *, direct: bool) -> None:
-        self.base_url, self.key = base_url.strip().rstrip("/"), key
+        self.base_url, self.key = service_address(base_url), key
         self._proxy = None if direct else proxy_for(self.base_url)
         try:
             self._host = httpx2.URL(self.base_url).host
@@ -106,6 +110,9 @@ class ServiceAddress:
             reason = str(error) if isinstance(error, httpx2.UnsupportedProtocol) else "it breaks the rules of HTTP."
             return InputError(f"The call cannot be sent to {self.base_url}: {reason}")
         reason = str(error).rstrip(".") or type(error).__name__
+        if NO_TLS in reason:
+            return UnavailableError(f"What answers at {self.base_url}{self._way} speaks no TLS: write http:// in place "
+                                    "of https://.")  # fmt: skip
         if left and isinstance(error, UNANSWERED):
             return UnavailableError(f"No answer came from {self.base_url}{self._way}: {reason}. {left}")
         return UnavailableError(
@@ -284,7 +291,7 @@ class ServiceTransport(ServiceAddress):
 def secret_of(what: str, secret: str | None) -> str | None:
     """A key or token as a header takes it; None for one that is empty.
 
-    Blanks and line ends around it, which come along from files and clipboards, are none of it.
+    Blanks, line ends and quotation marks around it, which come along from files and clipboards, are none of it.
 
     Args:
         what: it is, for the message, which never shows it.
@@ -293,7 +300,7 @@ def secret_of(what: str, secret: str | None) -> str | None:
     Raises:
         InputError: it holds what cannot be part of one.
     """
-    stripped = (secret or "").strip()
+    stripped = unquoted(secret or "")
     if not all("!" <= character <= "~" for character in stripped):
         raise InputError(
             f"The {what} holds a blank, a line end or a character that is not ASCII, as none does: "

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from latcast.schema import InputError
+from latcast.schema.quoting import at_home, unquoted
 
 __all__ = ["Settings", "read_settings"]
 
@@ -21,7 +22,7 @@ class Settings(BaseSettings):
     `docs/reference/configuration.md` explains each setting.
     """
 
-    model_config = SettingsConfigDict(env_prefix="LATCAST_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="LATCAST_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     data_dir: Path = Field(Path("latcast-data"), description="Folder of the embedded database.")
     database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite at `latcast.db` in `data_dir`.")
@@ -132,10 +133,25 @@ class Settings(BaseSettings):
     )
     rate_burst: int = Field(400, ge=1, description="Calls that may come at once before the rate counts.")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _unquote(cls, value: object) -> object:
+        return unquoted(value) if isinstance(value, str) else value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _at_home(cls, value: Path) -> Path:
+        """No shell has replaced the ~ of a variable that a unit, a container or an env file sets."""
+        return at_home(value)
+
     @field_validator("cors_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in unquoted(value).split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @property
     def url(self) -> str:

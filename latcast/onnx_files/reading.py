@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from latcast.onnx_files.beside import FilesBeside, Place
 from latcast.onnx_files.declarations import declared_as
+from latcast.onnx_files.opening import opened
 from latcast.onnx_files.packed import LOOKED_AT_BYTES, packed_file
 from latcast.onnx_files.records import ModelRecord, TensorRecord, read_record
 from latcast.onnx_files.usage import MARK, Role, constants_of, model_uses, stripped_role
@@ -110,7 +111,7 @@ def write_model(
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return path.open("rb")
+        return opened(path)
     except ValueError as error:  # a zero byte, or half a surrogate pair
         raise InputError(f"{str(path)!r} is no path of a file.") from error
 

@@ -33,6 +33,7 @@ from latcast.schema.measurement import (
     ProfileSettings,
     Summary,
     most_kernels,
+    most_readings,
     quantile,
 )
 from latcast.schema.microbench import MICROBENCH_VERSION, Microbench
@@ -84,6 +85,7 @@ __all__ = [
     "UnsupportedOperatorError",
     "from_plain",
     "most_kernels",
+    "most_readings",
     "quantile",
     "to_plain",
 ]

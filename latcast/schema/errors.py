@@ -150,13 +150,31 @@ def _example_size(axis: int, rank: int) -> int:
     return (3 if axis == 1 else 224) if rank == 4 else 128
 
 
+_KNOWN = (
+    "Export the model with operators that ai.onnx, ai.onnx.ml or com.microsoft have in the versions that it imports."
+)
+_LAID_OUT = (
+    "ONNX Runtime wrote them when it saved a model that it had optimised for one machine: give the model that it read, "
+    "or save it with at most ORT_ENABLE_EXTENDED."
+)
+_ORIGINS = (
+    ("com.microsoft.nchwc.", _LAID_OUT),
+    ("com.ms.internal.nhwc.", _LAID_OUT),
+    ("ai.onnx.contrib.", "They are of onnxruntime-extensions: export the network without what it does before and "
+                         "after, such as its tokenizer."),
+    ("org.pytorch.aten.", "torch.onnx had no operators of ONNX for them: export with a newer torch and "
+                          "torch.onnx.export(…, dynamo=True)."),
+)  # fmt: skip
+"""How operators begin that some tool writes, and what to do about it."""
+
+
 class UnsupportedOperatorError(InvalidModelError):
     """Operators of a domain or version that is not supported."""
 
     def __init__(self, operators: Sequence[str]) -> None:
         self.operators = tuple(sorted(set(operators)))
-        super().__init__(f"Unsupported operators: {', '.join(self.operators)}. Export the model with operators that "
-                         "ai.onnx, ai.onnx.ml or com.microsoft have in the versions that it imports.")  # fmt: skip
+        hint = next((hint for name in self.operators for start, hint in _ORIGINS if name.startswith(start)), _KNOWN)
+        super().__init__(f"Unsupported operators: {', '.join(self.operators)}. {hint}")
 
 
 class InvalidFeedsError(InputError):

@@ -23,6 +23,7 @@ __all__ = [
     "ProfileSettings",
     "Summary",
     "most_kernels",
+    "most_readings",
     "quantile",
 ]
 
@@ -268,6 +269,14 @@ def most_kernels(nodes: int) -> int:
     Runtimes add some of their own, and those of a loop run often; what has more is measured without its kernels.
     """
     return max(10_000, 20 * nodes)
+
+
+def most_readings(settings: ProfileSettings) -> int:
+    """How many readings of the sentinel such a measurement has at most.
+
+    Each process reads it before and after, and each may have been disturbed and run again.
+    """
+    return 4 * max(1, settings.processes) if settings.sentinel else 0
 
 
 def quantile(ordered: Sequence[float], q: float) -> float:

@@ -20,6 +20,7 @@ from latcast.schema import (
     LatcastError,
     Measurement,
 )
+from latcast.schema.figures import duration
 from profilers.agent.backoff import Backoff
 from profilers.agent.jobs import AgentRefusedError, Job, JobSource, ReportRefusedError, SourceUnavailableError
 from profilers.agent.outbox import Outbox
@@ -234,7 +235,7 @@ class _Agent:
             self._tell("failed", f"{report.stage}: {report.message}", job)
         else:
             summary = report.summary
-            text = f"{summary.median_ms:.3f} ms" if summary else "no samples"
+            text = duration(summary.median_ms) if summary else "no samples"
             self.on_event(AgentEvent(kind="measured", message=text, job=job, share=1.0, measurement=report))
         self.outbox.put(job, report)
         self._persistently(self._deliver)

@@ -86,8 +86,11 @@ def _told(spec: FeedSpec) -> str:
 
 
 def _spec(tensor: TensorSpec, graph: Graph, uses: Uses) -> FeedSpec:
+    if not tensor.dtype:
+        raise InvalidFeedsError(f"The input {tensor.name!r} is no tensor, but a sequence, a map or an optional one, "
+                                "which cannot be fed: export the model with tensors as inputs.")  # fmt: skip
     if tensor.dtype not in FEEDABLE:
-        raise InvalidFeedsError(f"The input {tensor.name!r} has the type {tensor.dtype or 'unknown'!r}, which cannot "
+        raise InvalidFeedsError(f"The input {tensor.name!r} has the type {tensor.dtype!r}, which cannot "
                                 "be fed: export the model with float, integer, bool or string inputs.")  # fmt: skip
     if tensor.shape is None:
         raise InvalidFeedsError(f"The shape of the input {tensor.name!r} is unknown: give it with --shape.")

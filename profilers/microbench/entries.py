@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from latcast.schema.figures import rate
 from profilers.microbench.child import single
 from profilers.microbench.probes import CHAIN, PROBES, THREADED
 
@@ -34,8 +35,8 @@ class Entry:
     def rate(self, value: float) -> str:
         """What the time comes to, for example `48.2 GMAC/s`; empty where it comes to nothing."""
         if self.moved_bytes:
-            return f"{self.moved_bytes / value / 1e6:.1f} GB/s"
-        return f"{self.macs / value / 1e6:.1f} GMAC/s" if self.macs else ""
+            return f"{rate(self.moved_bytes / value / 1e6)} GB/s"
+        return f"{rate(self.macs / value / 1e6)} GMAC/s" if self.macs else ""
 
 
 def _entries() -> Iterator[Entry]:

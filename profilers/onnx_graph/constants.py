@@ -1,6 +1,7 @@
 """Reading constant tensors: whether they hold what they claim, and small values as arrays."""
 
 from collections.abc import Hashable, Sequence
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ _FIELDS = {
     "uint32": ("uint64_data", 1), "string": ("string_data", 1),
 }  # fmt: skip
 _DEFAULT_FIELD = ("int32_data", 1)
+_PACKED_BYTES = 0.5
 
 _NUMPY_TYPES = {name: np.dtype(layout) for name, layout in (
     ("float32", "<f4"), ("float64", "<f8"), ("int64", "<i8"), ("int32", "<i4"), ("bool", "?"))}  # fmt: skip
@@ -59,11 +61,12 @@ def validate_values(tensor: TensorProto, dtype: str, elements: int) -> None:
 
 def _stored(tensor: TensorProto, dtype: str, elements: int) -> tuple[int, int]:
     """What a tensor holds and what it should hold: bytes of raw data, else entries of the typed field."""
-    packed = DTYPE_BYTES[dtype] < 1
+    size_bytes = ceil(elements * DTYPE_BYTES[dtype])
     if tensor.HasField("raw_data"):
-        return len(tensor.raw_data), -(-elements // 2) if packed else int(elements * DTYPE_BYTES[dtype])
+        return len(tensor.raw_data), size_bytes
     field, entries = _FIELDS.get(dtype, _DEFAULT_FIELD)
-    return len(getattr(tensor, field)), -(-elements // 2) if packed else elements * entries
+    # Types of 2 and 4 bits are packed in this field, too; those of 6 have an entry each.
+    return len(getattr(tensor, field)), size_bytes if DTYPE_BYTES[dtype] <= _PACKED_BYTES else elements * entries
 
 
 def stored_values(tensor: TensorProto, dtype: str) -> Hashable:

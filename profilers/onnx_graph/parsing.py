@@ -23,6 +23,7 @@ from latcast.schema import InvalidModelError, UnsupportedOperatorError
 from latcast.schema.articles import with_article
 from profilers.onnx_graph.foreign_files import not_a_model
 from profilers.onnx_graph.limits import Limits
+from profilers.onnx_graph.node_order import in_order
 from profilers.onnx_graph.operations import PLAIN, plain_value, shared_operation
 from profilers.onnx_graph.source import Operation, Plain, Source, SourceFunction, SourceGraph, SourceNode, SourceTensor
 
@@ -136,7 +137,7 @@ class _Reader:
     def _node_list(self, nodes: Sequence[NodeProto], depth: int) -> list[SourceNode]:
         self._nodes += len(nodes)
         self._limits.check("nodes", self._nodes)
-        return [self._node(node, depth) for node in nodes]
+        return in_order([self._node(node, depth) for node in nodes])
 
     def _node(self, node: NodeProto, depth: int) -> SourceNode:
         limits, operator, domain = self._limits, node.op_type, node.domain

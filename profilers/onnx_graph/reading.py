@@ -45,8 +45,11 @@ def load_graph(
     context = Context(limits, opsets, constant_uses(source.graph), overridable=overridable)
     inputs = [Value.from_type(info.name, info.type) for info in source.graph.fed]
     for value in inputs:
-        if not value.dtype and value.other is None:
-            raise InvalidModelError(f"The input {value.name!r} has no known element type.")
+        if not value.dtype and (value.other is None or value.other.WhichOneof("value") is None):
+            raise InvalidModelError(
+                f"The input {value.name!r} has no known element type: declare it in the model, as "
+                "onnx.helper.make_tensor_value_info makes declarations."
+            )
     try:
         return walk(source.graph, inputs, context, salt=repr(sorted(opsets.items())).encode()).graph
     except InvalidModelError as error:

@@ -22,6 +22,8 @@ _SEQUENCES = ("Sequence", "SplitToSequence", "ConcatFromSequence", "Optional")
 """Beginnings of operators whose sizes are open because of what they hold, not because of values."""
 _FLOATS = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "float64": "fp64"}
 """Precisions of models that are not quantised, by the element type of most of their weights."""
+_OLDEST_RUN = 7
+"""Oldest version of ai.onnx whose operators ONNX Runtime has all of."""
 _PAST = ("past", "cache", "state", "memory")
 """What names of inputs hold that are empty at the first step of a decoder."""
 
@@ -75,6 +77,9 @@ def _sentences(graph: Graph) -> Iterator[str]:
         yield (f"Its latency depends on the values of its inputs, not on their shapes alone ({deciding}): measure it "
                "with inputs of your own (--feeds).")  # fmt: skip
     yield types_without_kernel(_held_nodes(graph))
+    if 0 < graph.opset < _OLDEST_RUN:
+        yield (f"It imports version {graph.opset} of ai.onnx; ONNX Runtime has few operators from before version "
+               f"{_OLDEST_RUN} and may refuse it: convert it (onnx.version_converter.convert_version).")  # fmt: skip
     if unknown := unknown_macs(graph):
         yield f"MACs unknown of {counted(unknown, 'node')}, whose sizes depend on values."
     yield _empty(graph)

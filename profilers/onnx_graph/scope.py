@@ -81,7 +81,7 @@ class Scope:
         if value is None:
             reader = f"{with_article(operator, capital=True)} node" if operator else "The list of outputs"
             raise InvalidModelError(f"{reader} reads {name!r}, which no input, initializer or earlier node gives: the "
-                                    "edge dangles, the graph has a cycle, or its nodes are not in order.")  # fmt: skip
+                                    "edge dangles, or the graph has a cycle.")  # fmt: skip
         return value
 
     def find(self, name: str) -> Value | None:

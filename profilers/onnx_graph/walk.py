@@ -123,6 +123,7 @@ class _Walk:
     def _add_sparse(self, values: TensorProto, dims: tuple[int, ...]) -> None:
         value = Value(values.name, dtype_name(values.data_type), dims, constant=True)
         self._define(value)
+        self._stored.append(value)  # runtimes make it dense when they open the model
         self._merkle.leaf(value, "sparse", len(values.dims))
 
     def _add_node(self, node: SourceNode) -> None:

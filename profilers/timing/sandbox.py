@@ -4,9 +4,11 @@ Each repetition is a fresh `profilers.timing.child` in its own session and a pri
 no inherited handles, limits on address space, file size and wall-clock time; it ends when this process ends.
 """
 
+import errno
 import io
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from mmap import ACCESS_READ, mmap
@@ -56,6 +58,8 @@ PROCESS_SPREAD = 0.2
 LEAST_CPU_SHARE, LEAST_INTERRUPTIONS = 0.9, 5
 """A process that had less of a processor than this while it was timed, and was interrupted so often, is run again."""
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""Errors of files that are written."""
 STRIPPED_MARK = b"latcast:refill="
 
 
@@ -133,10 +137,13 @@ def _no_room(error: OSError) -> Failure:
 
 
 def no_room(error: OSError) -> str:
-    """What is to be done where the folder for temporary files refuses a model."""
+    """What is to be done where the folder for temporary files refuses a model, or the system something else."""
+    reason, name = error.strerror or str(error), error.filename
+    if name and error.errno not in _FULL and not Path(os.fsdecode(name)).is_relative_to(tempfile.gettempdir()):
+        return f"The system refuses what a measurement needs: {os.fsdecode(name)!r} cannot be used ({reason})."
     return (
-        f"The folder for temporary files cannot take the model: {error.strerror or error}"
-        f"{f' ({error.filename})' if error.filename else ''}. Free space there, or set TMPDIR to another folder."
+        f"The folder for temporary files cannot take the model: {reason}"
+        f"{f' ({name})' if name else ''}. Free space there, or set TMPDIR to another folder."
     )
 
 

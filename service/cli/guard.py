@@ -13,11 +13,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from latcast.schema import LatcastError
 from latcast.schema.printable import visible_lines
+from latcast.schema.quoting import at_home
 
-__all__ = ["DEBUG", "FAILED", "INTERNAL", "guarded", "hoisted", "missing_extra"]
+__all__ = ["DEBUG", "FAILED", "INTERNAL", "guarded", "hoisted", "missing_extra", "with_homes"]
 
 FAILED, INTERNAL = 1, 70
 _AROUND = 20
@@ -46,6 +48,17 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     rest = [argument for place, argument in enumerate(arguments) if argument != DEBUG or place > end]
     return [DEBUG, *rest] if len(rest) < len(arguments) else rest
+
+
+def with_homes(arguments: Sequence[str]) -> list[str]:
+    """The arguments, a ~ behind an option's `=` being the user's folder: shells replace it in words of its own only."""
+    return [_with_home(argument) for argument in arguments]
+
+
+def _with_home(argument: str) -> str:
+    option, _, value = argument.partition("=")
+    is_home = option.startswith("--") and value.split("/")[0] == "~"
+    return f"{option}={at_home(Path(value))}" if is_home else argument
 
 
 def guarded(run: Callable[[], object], *, debug: bool, arguments: Sequence[str] = ()) -> int:
@@ -108,7 +121,17 @@ def _is_lone(error: UnicodeEncodeError) -> bool:
     return "\ud800" <= error.object[error.start] <= "\udfff"
 
 
+def _is_nowhere() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return True
+    return False
+
+
 def _of_system(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename is None and _is_nowhere():
+        return "The folder that this command was started in is gone: start it in another one."
     reason = error.strerror or str(error) or type(error).__name__
     names = [repr(str(name)) for name in (error.filename, error.filename2) if name is not None]
     return f"{' and '.join(names)} cannot be used: {reason}." if names else f"The system refuses: {reason}."

@@ -28,7 +28,7 @@ from service.cli.forecast.frontier import frontier
 from service.cli.forecast.predict import predict
 from service.cli.forecast.quality import quality
 from service.cli.groups import Group
-from service.cli.guard import DEBUG, guarded, hoisted
+from service.cli.guard import DEBUG, guarded, hoisted, with_homes
 from service.cli.measure.campaign import campaign
 from service.cli.measure.microbench import microbench
 from service.cli.measure.profile import profile
@@ -90,7 +90,7 @@ def latcast(
 def main() -> None:
     """Run the command line; `service.cli.guard` says with which exit codes it ends."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    arguments = hoisted(sys.argv[1:])
+    arguments = hoisted(with_homes(sys.argv[1:]))
     sys.exit(guarded(lambda: app(arguments), debug=arguments[:1] == [DEBUG], arguments=arguments))
 
 

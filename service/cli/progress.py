@@ -63,11 +63,13 @@ def bar(console: Console, *columns: str | ProgressColumn, transient: bool = True
 
 
 class _Bar(Progress):
-    """A bar that leaves nothing behind where there is no terminal: rich's writes an empty line there."""
+    """A bar that leaves whole lines behind where there is no terminal: rich's writes an empty one, or ends none."""
 
     def stop(self) -> None:
         """Stop drawing."""
         self.live.stop()
+        if self.tasks and not (self.live.transient or self.console.is_terminal):
+            self.console.print()
 
 
 class _Plain(TextColumn):

@@ -1,12 +1,13 @@
 """Tables of all commands: readable at 80 columns and through a pipe, with every value whole.
 
 A table that fits is printed as it is. In one that does not fit, texts that may be long are wrapped in their columns
-while that is readable; else those that do not fit beside their row's figures get lines of their own above them, and the
-other rows stay on one line; else each row becomes a block of labelled lines. Lines end at blanks alone, so that a name
-is never broken: one that is wider than the reader makes its line so. Hashes of graphs, which every command takes by
-their beginnings, are shown by these in a table that is wider than the reader. Nothing is drawn around a table. Through
-a pipe a row is one line unless COLUMNS says how wide the reader is; very long names stand last there, where they push
-no figure away.
+while that is readable; else those of the widest column that do not fit get lines of their own above their rows, and the
+other rows stay on one line; else all texts stand above their figures; else each row becomes a block of labelled lines.
+Of labelled values, those that do not fit beside their labels stand below them. Lines end at blanks alone, so that a
+name is never broken: one that is wider than the reader makes its line so. Hashes of graphs, which every command takes
+by their beginnings, are shown by these in a table that is wider than the reader. Nothing is drawn around a table.
+Through a pipe a row is one line unless COLUMNS says how wide the reader is; very long names stand last there, where
+they push no figure away.
 """
 
 import os
@@ -102,9 +103,14 @@ def prose(header: str) -> Column:
 def output(*, stderr: bool = False) -> Console:
     """The console that results are printed on; as wide as they are where nobody says how wide the reader is."""
     console = Console(highlight=False, stderr=stderr)
-    if not (console.is_terminal or os.environ.get("COLUMNS", "").isdigit()):
+    if not (console.is_terminal or _says_width(os.environ.get("COLUMNS", ""))):
         console = Console(highlight=False, stderr=stderr, width=UNLIMITED)
     return console
+
+
+def _says_width(columns: str) -> bool:
+    """Whether a value of COLUMNS is a width; what has no terminal may say 0, in which nothing could be printed."""
+    return columns.isdecimal() and int(columns) > 0
 
 
 def shortened(text: str, length: int) -> str:
@@ -173,8 +179,10 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, ou
     beside = layout.figure_widths(out.width)
     if widths and (beside is None or out.width == UNLIMITED or layout.is_readable(widths)):
         _print(layout.table(widths), out)
+    elif not any(column.header for column in columns):
+        layout.print_labelled(out)
     elif beside and (mixed := layout.mixed_widths(out.width)):
-        layout.print_mixed(mixed, out)
+        layout.print_mixed(*mixed, out)
     elif beside:
         layout.print_above(beside, out)
     else:
@@ -249,19 +257,19 @@ class _Layout:
                 return layout
             columns[widest] = names(columns[widest].header)
 
-    def mixed_widths(self, width: int) -> list[int] | None:
-        """Width of each column where some texts of the only long column fit beside their figures, or None."""
+    def mixed_widths(self, width: int) -> tuple[int, list[int]] | None:
+        """The widest column of names and the width of each, where some of these names fit beside their row, or None."""
         sizes = self._sizes()
         wraps = [place for place, column in enumerate(self.columns) if column.wraps]
-        if len(wraps) != 1 or self.columns[wraps[0]].is_prose:
+        if any(self.columns[place].is_prose for place in wraps):
             return None
-        place = wraps[0]
+        place = max(wraps, key=sizes.__getitem__)
         room = width - sum(sizes) + sizes[place] - GAP * (len(sizes) - 1)
         fitting = [size for row in self.rows if (size := cell_len(row[place].plain)) <= room]
         header = cell_len(self.columns[place].header)
         if not fitting or header > room:
             return None
-        return [*sizes[:place], max(header, *fitting), *sizes[place + 1 :]]
+        return place, [*sizes[:place], max(header, *fitting), *sizes[place + 1 :]]
 
     def figure_widths(self, width: int) -> list[int] | None:
         """Width of each column, 0 for long texts, where the others fit on one line; None where they do not."""
@@ -300,9 +308,8 @@ class _Layout:
             for line in _lines(text, out.width - 2 * INDENT) if text.plain else ():
                 _print(Text(" " * 2 * INDENT) + line, out)
 
-    def print_mixed(self, widths: Sequence[int], out: Console) -> None:
-        """Print each row on a line; a long text that does not fit into its column stands on a line above."""
-        place = next(place for place, column in enumerate(self.columns) if column.wraps)
+    def print_mixed(self, place: int, widths: Sequence[int], out: Console) -> None:
+        """Print each row on a line; a text that does not fit into its column, the one at `place`, stands above it."""
         _print(self._table(widths, [], header=True), out)
         for row in self.rows:
             beside = list(row)
@@ -317,7 +324,24 @@ class _Layout:
             if place:
                 out.print()
             for column, text in zip(self.columns, row, strict=True):
-                _print(Text.assemble((f"{column.header}: ", "bold"), text) if column.header else text, out)
+                _print(Text.assemble((f"{column.header}: ", "bold"), text), out)
+
+    def print_labelled(self, out: Console) -> None:
+        """Print each row's last text beside the others, or below them where one of its words would not fit there."""
+        *sizes, _ = self._sizes()
+        beside = sum(sizes) + GAP * len(sizes)
+        for *labels, text in self.rows:
+            start = Text()
+            for label, size in zip(labels, sizes, strict=True):
+                start.append_text(label).append(" " * (size - cell_len(label.plain) + GAP))
+            indent, lines = beside, _lines(text, out.width - beside)
+            if any(cell_len(line.plain) > out.width - beside for line in lines):
+                _print(start, out)
+                indent, lines = 2 * INDENT, _lines(text, out.width - 2 * INDENT)
+                start = Text(" " * indent)
+            for line in lines:
+                _print(start + line, out)
+                start = Text(" " * indent)
 
     def _sizes(self) -> list[int]:
         """Natural width of each column: that of its widest header or cell."""

@@ -4,26 +4,9 @@ import time
 from collections.abc import Mapping
 
 from latcast.schema.counting import counted
+from latcast.schema.figures import SMALLEST_MS, duration, milliseconds, rate
 
-__all__ = ["ago", "between", "count", "duration", "macs", "milliseconds", "parameters", "size"]
-
-SMALLEST_MS = 0.1
-"""Below it a time in ms has too few digits: it is given in µs."""
-
-
-def milliseconds(ms: float | None) -> str:
-    """A time in a column of ms: `12.345`, `123.4`, `4.21 µs` where ms would show no digits, and – for None."""
-    if ms is None:
-        return "–"
-    if abs(ms) >= SMALLEST_MS or ms == 0:
-        return f"{ms:.3f}" if abs(ms) < 100 else f"{ms:.1f}"
-    return f"{ms * 1000:.3g} µs"
-
-
-def duration(ms: float) -> str:
-    """A time with its unit: `12.345 ms`, `4.21 µs`."""
-    text = milliseconds(ms)
-    return text if text.endswith("s") else f"{text} ms"
+__all__ = ["ago", "between", "count", "duration", "macs", "milliseconds", "parameters", "rate", "size"]
 
 
 def between(low_ms: float, high_ms: float) -> str:
@@ -40,11 +23,11 @@ def between(low_ms: float, high_ms: float) -> str:
 
 
 def count(value: float) -> str:
-    """A large number: `1.44 M`."""
+    """A large number or a mean: `1.44 M`, `7`, `0.25`, `0.0007`."""
     for factor, unit in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
         if value >= factor:
             return f"{value / factor:.2f}{unit}"
-    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
+    return f"{value:.0f}" if value == int(value) else rate(value) if value < 0.1 else f"{value:.2f}"
 
 
 def size(value: float) -> str:

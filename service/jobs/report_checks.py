@@ -15,6 +15,7 @@ from latcast.schema import (
     ProcessRun,
     ProfileSettings,
     most_kernels,
+    most_readings,
 )
 from service.jobs.payloads import ProfilePayload
 
@@ -24,8 +25,6 @@ STAGES = frozenset({"load", "open", "feeds", "run", "timeout", "memory", "crash"
 """Stages at which measuring fails (`latcast.schema.FailureStage`)."""
 LONGEST_REASON, LONGEST_SENT_REASON = 10_000, 100_000
 LONGEST_TEXT = 1000
-READINGS_PER_PROCESS, REPEATED = 2, 1
-"""Of the sentinel; one process is repeated where the host disturbed it."""
 MOST_EVENTS = 500
 MOST_DIMENSIONS = 64
 MOST_RUNS = 10**9
@@ -68,8 +67,7 @@ def require_fit(payload: ProfilePayload, measurement: Measurement, *, nodes: int
     if payload.feeds and measurement.feeds != payload.feeds:
         raise InputError("feeds: the job asks for others than those that the measurement was taken with.")
     _require_runs(payload.settings, measurement.runs, most_kernels=most_kernels(nodes))
-    most = READINGS_PER_PROCESS * (_processes(payload.settings) + REPEATED) if payload.settings.sentinel else 0
-    _require_at_most("sentinel_ms", measurement.sentinel_ms, most)
+    _require_at_most("sentinel_ms", measurement.sentinel_ms, most_readings(payload.settings))
     for environment in (measurement.before, measurement.after):
         _require_environment(environment)
 

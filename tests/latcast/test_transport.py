@@ -258,7 +258,7 @@ def test_what_cannot_be_sent_is_not_sent_again(error: httpx2.RequestError, pause
     assert pauses == []
 
 
-@pytest.mark.parametrize("key", ["secret", " secret", "secret\n", "secret\r\n", "\tsecret "])
+@pytest.mark.parametrize("key", ["secret", " secret", "secret\n", "secret\r\n", "\tsecret ", '"secret"', "'secret'\n"])
 def test_blanks_and_line_ends_around_a_key_are_none_of_it(key: str) -> None:
     sent: list[str] = []
 
@@ -348,6 +348,15 @@ def test_what_runs_on_this_machine_is_asked_directly(dead_proxy: str) -> None:
         thread.join(10)
         server.server_close()
     assert asked == ["/v1/x"]
+
+
+def test_a_service_without_tls_is_told_from_one_that_is_away() -> None:
+    def refuse(_request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)")
+
+    asked = ServiceTransport("https://service", None, timeout_s=1.0, transport=httpx2.MockTransport(refuse))
+    with pytest.raises(UnavailableError, match="https://service speaks no TLS: write http:// in place of https://"):
+        asked.send("POST", "/x")
 
 
 def test_an_address_that_is_none_is_refused() -> None:

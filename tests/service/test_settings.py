@@ -36,3 +36,26 @@ def test_impossible_settings_are_refused() -> None:
     for wrong in ({"port": 70_000}, {"lease_seconds": 0}, {"max_attempts": 0}, {"log_level": "loud"}):
         with pytest.raises(ValidationError):
             Settings(**wrong)
+
+
+@pytest.mark.parametrize("mark", ["", '"', "'"])
+def test_variables_mean_the_same_in_quotation_marks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mark: str) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    values = {"PORT": "9000", "DATA_DIR": "~/latcast", "REQUIRE_KEYS": "true", "ALLOWED_HOSTS": "a.example,b.example",
+              "DATABASE_URL": "postgresql://user:word@host/name", "LOG_LEVEL": "error"}  # fmt: skip
+    for name, value in values.items():
+        monkeypatch.setenv(f"LATCAST_{name}", f"{mark}{value}{mark}")
+    settings = Settings()
+    assert (settings.port, settings.data_dir, settings.require_keys) == (9000, tmp_path / "latcast", True)
+    assert settings.allowed_hosts == ("a.example", "b.example")
+    assert (settings.url, settings.log_level) == ("postgresql://user:word@host/name", "error")
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"LATCAST_{name.upper()}", "")
+    settings = Settings()
+    assert settings == Settings.model_construct(
+        **{name: field.default for name, field in Settings.model_fields.items()}
+    )
+    assert settings.model_fields_set == set()

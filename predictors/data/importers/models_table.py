@@ -1,7 +1,7 @@
 """A table of ONNX files: a row for each latency with the columns onnx, target and ms, and optionally batch."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def import_models_table(
                 read.skip(number, str(error))
     if not read.rows:
         raise InputError(f"No row of {path.name} could be used. {read.skipped[0] if read.skipped else 'It is empty.'}")
-    return _imported(path.name, origin or path.name, read, files)
+    return _imported(path.name, origin or path.name, read, files, table.remarks)
 
 
 def _take(row: Mapping[str, Any], files: GraphFiles, table: TableFile, unit: str, read: _Read) -> None:
@@ -102,7 +102,7 @@ def _batch(cell: Any) -> int | None:
     return int(text)
 
 
-def _imported(source: str, origin: str, read: _Read, files: GraphFiles) -> Imported:
+def _imported(source: str, origin: str, read: _Read, files: GraphFiles, remarks: Sequence[str]) -> Imported:
     names = dict.fromkeys(name for name, _ in read.rows)
     targets = {name: Target(device=name, backend=BACKEND, options={"space": "onnx"}, origin=origin) for name in names}
     queries = [Query(target=targets[name], graph=read.graphs[graph]) for name, graph in read.rows]
@@ -114,7 +114,10 @@ def _imported(source: str, origin: str, read: _Read, files: GraphFiles) -> Impor
         rows=len(queries),
         targets=tuple(targets.values()),
         skipped=(*read.skipped, *([rest] if read.unlisted else [])),
-        remarks=(f"Rows that repeat a graph on its target: {repeated:,}; their median counts.",) if repeated else (),
+        remarks=(
+            *remarks,
+            *([f"Rows that repeat a graph on its target: {repeated:,}; their median counts."] * bool(repeated)),
+        ),
     )
     data = LatencyDataset(queries=queries, latency_ms=medians)
     return Imported(dataset=data, report=report, models=files.models, names=files.names, statistic="reported")

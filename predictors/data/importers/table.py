@@ -97,6 +97,7 @@ def import_table(
     with open_table(path, columns=columns or {}, fixed=fixed or {}) as table:
         read = _read(table, unit or table.unit or "ms", order)
     split, remarks = _telling_columns(table, read.rows)
+    remarks += table.remarks
     groups = _groups(read.rows, table, split, origin or path.name)
     if unit is None and table.unit is None and table.column.lower() != "ms":
         remarks.append(f"The column {table.column!r} names no unit and is taken as ms; --unit says otherwise.")

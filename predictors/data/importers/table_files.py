@@ -69,6 +69,7 @@ class TableFile:
         unit: unit that the name of the latencies' column states, None where it states none.
         column: name of the latencies' column in the file.
         others: names of the columns that no latency needs.
+        rivals: those of them that may hold latencies, too.
         decimal_comma: whether a comma may be a decimal sign, because another character separates the columns.
     """
 
@@ -76,7 +77,16 @@ class TableFile:
     unit: str | None
     column: str
     others: tuple[str, ...]
+    rivals: tuple[str, ...] = ()
     decimal_comma: bool = False
+
+    @property
+    def remarks(self) -> list[str]:
+        """A sentence on the column that is read, where others may be meant."""
+        if not self.rivals:
+            return []
+        others = ", ".join(repr(name) for name in self.rivals)
+        return [f"The column {self.column!r} is read as the latency, not {others}: --column ms=NAME says otherwise."]
 
 
 @contextmanager
@@ -160,7 +170,7 @@ def _csv(path: Path, wanted: _Wanted) -> Iterator[TableFile]:
             reader = csv.reader(_lines(path, file), delimiter=separator)
             header, places, rest = _header(path, reader, wanted)
             rows = (_row(places, cells, wanted.fixed) for cells in rest if any(cells))
-            yield _table(places, header, rows, decimal_comma=separator != ",")
+            yield _table(places, header, rows, wanted, decimal_comma=separator != ",")
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise InputError(f"{path.name} cannot be unpacked: {error}.") from error
     except OSError as error:
@@ -217,7 +227,7 @@ def _parquet(path: Path, wanted: _Wanted) -> Iterator[TableFile]:
                 for batch in batches
                 for row in _rows_of_batch(path, batch)
             )
-            yield _table(places, header, rows)
+            yield _table(places, header, rows, wanted)
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error}.") from error
     except pyarrow.ArrowException as error:
@@ -268,12 +278,18 @@ def _rows_of_batch(path: Path, batch: Any) -> list[dict[str, Any]]:
 
 
 def _table(
-    places: Mapping[str, int], header: Sequence[str], rows: Iterator[Mapping[str, Any]], *, decimal_comma: bool = False
+    places: Mapping[str, int],
+    header: Sequence[str],
+    rows: Iterator[Mapping[str, Any]],
+    wanted: _Wanted,
+    *,
+    decimal_comma: bool = False,
 ) -> TableFile:
     column = header[places["ms"]] if "ms" in places else "ms"
     others = tuple(name for name in places if name not in {*COLUMNS, *MODEL_COLUMNS})
     unit = unit_of_header(column)
-    return TableFile(rows=rows, unit=unit, column=column, others=others, decimal_comma=decimal_comma)
+    rivals = () if "ms" in wanted.columns else _could_be_latencies(places, header)
+    return TableFile(rows=rows, unit=unit, column=column, others=others, rivals=rivals, decimal_comma=decimal_comma)
 
 
 def _start(path: Path) -> bytes:
@@ -327,17 +343,35 @@ def _place(path: Path, header: Sequence[str], name: str, wanted: _Wanted) -> int
     told = wanted.columns.get(name)
     if told is not None:
         if told in header:
-            return header.index(told)
+            return _only(path, header, told)
         raise InputError(f"{path.name} has no column {told!r}; its columns are {_listed(header)}.")
     plain = [_plain(column) for column in header]
     for alias in _ALIASES[name]:
         if alias in plain:
-            return plain.index(alias)
+            return _only(path, header, header[plain.index(alias)])
     raise _LacksColumnError(
         f"{path.name} lacks the column {name!r}; its columns are {_listed(header)}. A table has the columns "
         f"{', '.join(wanted.needed)}: say which is which, as in `--column {name}=NAME`, "
         f"{'or what it would hold in every row' if name != 'ms' else 'and its unit with --unit'}."
     )
+
+
+def _only(path: Path, header: Sequence[str], column: str) -> int:
+    """Index of the column of this name.
+
+    Raises:
+        InputError: another one has the same name.
+    """
+    if header.count(column) > 1:
+        raise InputError(f"{path.name} has several columns {column[:40]!r}, and nothing says which one counts: "
+                         "give them different names.")  # fmt: skip
+    return header.index(column)
+
+
+def _could_be_latencies(places: Mapping[str, int], header: Sequence[str]) -> tuple[str, ...]:
+    """Other columns that a latency would be looked for in, if the one that is read were missing."""
+    read = places.get("ms")
+    return tuple(name for at, name in enumerate(header) if at != read and _plain(name) in _ALIASES["ms"])
 
 
 def _plain(column: str) -> str:

@@ -66,7 +66,11 @@ class StackPredictor(Predictor):
     )  # fmt: skip
 
     def __init__(
-        self, *, kinds: str = "universal+boosted_trees+lookup_table", record_folds: int = 3, seed: int = 0
+        self,
+        *,
+        kinds: str = "universal+operator_costs+boosted_trees+lookup_table",
+        record_folds: int = 3,
+        seed: int = 0,
     ) -> None:
         super().__init__(seed=seed)
         if not kinds.strip(_SEPARATOR):
@@ -101,6 +105,9 @@ class StackPredictor(Predictor):
     ) -> Self:
         """Fit the contenders, and find their records on held-out targets.
 
+        All of them are asked at once, so they read the same: where the first that learns from the rows reads
+        architectures, the others get no graphs either, and who reads nothing in common with it takes no part.
+
         Args:
             data: rows that one of the kinds at least learns from.
             validation: passed on to the contenders.
@@ -112,20 +119,25 @@ class StackPredictor(Predictor):
         """
         report = progress or no_progress
         kinds, contenders = self.kinds.split(_SEPARATOR), list[Contender]()
+        digest = dataset_digest(data)
         refused: LatcastError | ImportError | None = None
         for place, kind in enumerate(kinds):
             try:
+                _require_alike(kind, predictor_class(kind).capabilities, contenders)
                 predictor = self._fitted(kind, data, validation)
+                _require_alike(kind, predictor.fitted_capabilities(), contenders)
                 record = self._record(kind, data)
             except (InputError, MissingEvidenceError, BackendUnavailableError, ImportError) as error:
                 refused = refused or error
             else:
                 contenders.append(Contender(name=kind, predictor=predictor, record=record))
+                if "graph" not in predictor.fitted_capabilities().inputs:
+                    data, validation = _of_texts(data), validation and _of_texts(validation)
             report((place + 1) / len(kinds), kind)
         if not contenders:
             raise InputError(f"None of the kinds {', '.join(kinds)} learns from these rows. {refused}")
         self.contenders_, self.contest_ = tuple(contenders), None
-        self.provenance_ = Provenance(dataset_digest=dataset_digest(data))
+        self.provenance_ = Provenance(dataset_digest=digest)
         return self
 
     def adapt(self, target: Target, support: LatencyDataset, evidence: DeviceEvidence | None = None) -> Self:
@@ -316,6 +328,20 @@ class StackPredictor(Predictor):
         target = rows.queries[0].target
         adapted = predictor.adapt(target, support, rows.evidence.get(target.id))
         return absolute_percentage_error(rest.latency_ms, adapted.predict(rest.queries).median_ms)
+
+
+def _of_texts(data: LatencyDataset) -> LatencyDataset:
+    """The rows as architectures alone: who reads either reads these."""
+    queries = [Query(target=query.target, architecture=query.architecture) if query.architecture else query
+               for query in data.queries]  # fmt: skip
+    return replace(data, queries=queries, kernels=None, kernel_ms=None)
+
+
+def _require_alike(kind: str, own: Capabilities, contenders: Sequence[Contender]) -> None:
+    """Raise `InputError` where a kind reads nothing that all contenders read."""
+    for other in (one.predictor.fitted_capabilities() for one in contenders):
+        if not own.inputs & other.inputs or (own.spaces and other.spaces and not set(own.spaces) & set(other.spaces)):
+            raise InputError(f"{kind} reads other networks than {contenders[0].predictor.kind}.")
 
 
 def _evidence(all_of: Iterable[Capabilities]) -> frozenset[str]:

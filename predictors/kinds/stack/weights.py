@@ -39,7 +39,8 @@ def stack_weights(left_out: Sequence[LeftOut], latency_ms: FloatArray, records: 
     The log density of the left-out rows, averaged over Bayesian bootstraps of the rows (Yao et al., Using stacking to
     average Bayesian predictive distributions, Bayesian Analysis 13, 2018, section 3.4, pseudo-BMA+), beside what each
     one's error on targets of training would give for `_RECORD_ROWS` rows: with few measurements the record decides,
-    and a row more or less changes little. A row that somebody has not forecast counts for all who have; for that one
+    and a row more or less changes little; of a lead over who has the best record counts what is beyond two
+    standard errors. A row that somebody has not forecast counts for all who have; for that one
     it counts as for the leader, less what it is behind by its other rows, or by its record where it has few. Below
     `_NEGLIGIBLE` nobody is believed; from `_DECISIVE` on, one alone is.
 
@@ -55,8 +56,26 @@ def stack_weights(left_out: Sequence[LeftOut], latency_ms: FloatArray, records: 
     if density.shape[1] == 0:
         return _decided(softmax(prior))
     shares = np.random.default_rng(0).dirichlet(np.ones(density.shape[1]), _RESAMPLES)
-    evidence = density.shape[1] * shares @ density.T
+    evidence = density.shape[1] * shares @ density.T - _doubt(density, records)
     return _decided(softmax(evidence + prior, axis=1).mean(axis=0))
+
+
+def _doubt(density: FloatArray, records: Sequence[float | None]) -> FloatArray:
+    """What of each one's lead over the best record, in log density of all rows, may be chance: float64 (m,), 0 or more.
+
+    On devices whose noise decides, twenty rows put a rival ahead that is far behind on others. No record is best where
+    all are alike.
+
+    Args:
+        density: float64 (m, k), without NaN.
+        records: see `stack_weights`.
+    """
+    filled = _filled(records)
+    count = density.shape[1]
+    if count < _LEAST_JUDGED or (filled == filled[0]).all():
+        return np.zeros(len(filled))
+    ahead = density - density[int(np.argmin(filled))]
+    return np.asarray(np.clip(ahead.sum(axis=1), 0.0, 2 * count * ahead.std(axis=1, ddof=1) / np.sqrt(count)))
 
 
 def _completed(density: FloatArray, records: Sequence[float | None]) -> FloatArray:

@@ -14,6 +14,7 @@ from latcast.schema.articles import with_article
 from profilers.onnx_graph.long_lists import LONG_LIST
 from profilers.onnx_graph.shapes.com_microsoft import ALIASES, NHWC_ALIASES, RULES, Alias
 from profilers.onnx_graph.shapes.contradictions import refuse_contradictions
+from profilers.onnx_graph.shapes.first_versions import FIRST_RULES, is_first_without_inference, later_form
 from profilers.onnx_graph.shapes.rules import Output
 from profilers.onnx_graph.shapes.standard import STANDARD, STANDARD_SINCE, VALUE_FREE
 from profilers.onnx_graph.source import SourceNode
@@ -71,6 +72,8 @@ def _infer(node: SourceNode, inputs: Sequence[Value | None], opsets: OpsetVersio
     rule = RULES.get((domain, operator))
     if rule is not None and (schema is None or not schema.has_type_and_shape_inference_function):
         return _named(node, rule(inputs, operation.plain))
+    if schema is not None and is_first_without_inference(schema):
+        return _infer_first(node, schema, inputs)
     if schema is not None:
         common = STANDARD.get(operator) if not domain and opsets.get("", 1) >= STANDARD_SINCE else None
         outputs = common(inputs, operation) if common is not None and len(node.outputs) == 1 else None
@@ -111,6 +114,17 @@ def _infer_standard(
     if outputs and not outputs[0].dtype and outputs[0].other is None and present:
         outputs[0].dtype = present[0].dtype  # function operators without type inference keep their input's type
     return outputs
+
+
+def _infer_first(node: SourceNode, schema: defs.OpSchema, inputs: Sequence[Value | None]) -> list[Value]:
+    rule = FIRST_RULES.get(schema.name)
+    if rule is not None:
+        return _named(node, rule(inputs, node.operation.plain))
+    later = later_form(node.proto, node.operation, schema, inputs)
+    if later is None:
+        return _named(node, [])
+    form, schema, inputs = later
+    return _infer_standard(form, schema, inputs, {"": schema.since_version})
 
 
 def _shortened(node: NodeProto) -> NodeProto:

@@ -1,6 +1,7 @@
 """`latcast dataset`: the measured data set, packed and drawn."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -123,10 +124,23 @@ def _print_repeats(repeats: "Sequence[Repeats]", out: Console) -> None:
 def _print_targets(rows: "Sequence[MeasuredRow]", targets: "Sequence[MeasuredTarget]", out: Console) -> None:
     from predictors.data.measured.statistics import count_targets
 
-    labels = {described.target.id: described.target.label for described in targets}
+    machines = _machines(targets)
+    labels = {one.target.id: f"{machines[one.target.device]}{one.target.label}" for one in targets}
     headers = ("careful", "quick", "kernels", "again", "differ", "noisy", "failed")
     lines = [(labels.get(counts.target, counts.target), *_counts(counts)) for counts in count_targets(rows)]
     print_table([names("target"), *map(numbers, headers)], lines, out=out, title="Rows by target")
+
+
+def _machines(targets: "Sequence[MeasuredTarget]") -> dict[str, str]:
+    """Device id → what stands before its targets: nothing where it is the only one, else its name.
+
+    Of machines of one name each also has the beginning of its id.
+    """
+    names = {one.target.device: one.device.name for one in targets}
+    if len(names) < 2:
+        return dict.fromkeys(names, "")
+    machines = Counter(names.values())
+    return {one: f"{name}{f' ({one[:8]})' if machines[name] > 1 else ''}: " for one, name in names.items()}
 
 
 def _counts(counts: "TargetCounts") -> Iterator[str]:

@@ -17,7 +17,7 @@ from service.cli.options import JsonOption
 from service.cli.progress import follow, follow_all, left_out_error, reason
 from service.cli.results import write_json
 from service.cli.tables import Column, names, numbers, output, print_pairs, print_table, say, shortened
-from service.cli.units import size
+from service.cli.units import duration, size
 
 if TYPE_CHECKING:
     from latcast.client import Client
@@ -216,7 +216,7 @@ def measure_all(client: "Client", target_id: str, graphs: "list[Named]") -> "dic
         measurement = client.measurement(job["result"]["measurement_id"])
         if (summary := measurement.summary) is not None:
             measured[name] = measurement
-            say(f"{summary.median_ms:10.3f} ms  {shortened(name, LONGEST_LINE)}", out)
+            say(f"{duration(summary.median_ms):>13}  {shortened(name, LONGEST_LINE)}", out)
 
     follow_all(client, list(graph_of), what="measuring", console=out, on_done=on_done)
     return measured

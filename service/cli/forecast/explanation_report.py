@@ -9,7 +9,7 @@ from rich.text import Text
 from latcast.schema.counting import counted
 from service.cli.remarks import say_remarks, warnings_of
 from service.cli.tables import Cell, names, numbers, print_table, say, say_whole
-from service.cli.units import duration, milliseconds
+from service.cli.units import duration, milliseconds, rate
 
 __all__ = ["print_explanation"]
 
@@ -67,8 +67,8 @@ def _print_kernels(document: Plain, most: int, out: Console) -> None:
         say(f"Without the measurement its kernels would be forecast to take {duration(document['kernels_ms'])}:", out)
     say(", ".join(f"{share:.0%} bound by {bound}" for bound, share in _shares(kernels).items()), out)
     say(
-        f"roofline: {peaks['gflops']:.0f} GFLOP/s, {peaks['gbytes']:.1f} GB/s (ridge at {peaks['ridge']:.1f} "
-        f"FLOPs/byte), {peaks['launch_ms'] * 1000:.1f} µs to launch a kernel",
+        f"roofline: {rate(peaks['gflops'])} GFLOP/s, {rate(peaks['gbytes'])} GB/s (ridge at {rate(peaks['ridge'])} "
+        f"FLOPs/byte), {duration(peaks['launch_ms'])} to launch a kernel",
         out,
         style="dim",
     )

@@ -13,7 +13,7 @@ from profilers.host.environment import stopped_by_quota
 from profilers.onnx_graph.remarks import precision_of, remarks_of, unknown_macs
 from service.cli.remarks import say_remarks
 from service.cli.tables import Cell, names, numbers, output, print_pairs, print_table, say
-from service.cli.units import count, duration, macs, milliseconds, parameters, size
+from service.cli.units import count, duration, macs, milliseconds, parameters, rate, size
 
 __all__ = ["print_report"]
 
@@ -82,12 +82,14 @@ def _steadiness(measurement: Measurement, summary: Summary) -> Text:
 def _model_rows(graph: Graph, measurement: Measurement, summary: Summary) -> Iterator[tuple[str, Cell]]:
     yield "nodes", f"{len(graph.nodes):,} ({_operators(graph)})"
     yield "precision of the file", precision_of(graph)
-    yield "MACs", macs(graph.macs, unknown_macs(graph))
-    yield "FLOPs", count(graph.flops)
+    unknown = unknown_macs(graph)
+    yield "MACs", macs(graph.macs, unknown)
+    yield "FLOPs", macs(graph.flops, unknown)
     yield "parameters", parameters(graph.parameters, graph.parameter_bytes)
     yield "activations", size(graph.activation_bytes)
-    yield "arithmetic intensity", f"{graph.arithmetic_intensity:.1f} FLOPs/byte"
-    yield "achieved", f"{graph.flops / summary.median_ms / 1e6:.1f} GFLOP/s"
+    if not unknown:  # a part of the work says nothing of the whole
+        yield "arithmetic intensity", f"{rate(graph.arithmetic_intensity)} FLOPs/byte"
+        yield "achieved", f"{rate(graph.flops / summary.median_ms / 1e6)} GFLOP/s"
     yield "peak memory", f"{size(measurement.peak_memory_bytes)} (the whole process)"
     yield "loading", duration(measurement.runs[0].load_ms)
 

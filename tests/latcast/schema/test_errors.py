@@ -1,6 +1,7 @@
 """Errors are one tree, and say what to do."""
 
 import pickle
+import re
 
 import pytest
 
@@ -34,6 +35,22 @@ def test_a_message_lists_no_more_names_than_can_be_read() -> None:
 def test_operators_are_named_once_and_in_order() -> None:
     assert UnsupportedOperatorError(["b.Y", "a.X", "b.Y"]).operators == ("a.X", "b.Y")
     assert UnsupportedGraphError("No.", operators=["Y", "X", "Y"]).operators == ("X", "Y")
+
+
+@pytest.mark.parametrize(
+    ("operator", "said"),
+    [
+        ("com.microsoft.nchwc.ReorderInput", "give the model that it read.*ORT_ENABLE_EXTENDED"),
+        ("com.ms.internal.nhwc.Conv", "give the model that it read"),
+        ("ai.onnx.contrib.BertTokenizer", "onnxruntime-extensions: export the network without"),
+        ("org.pytorch.aten.ATen", "newer torch"),
+        ("my.Operator", "operators that ai.onnx, ai.onnx.ml or com.microsoft have"),
+    ],
+)
+def test_who_writes_an_operator_that_is_not_known_is_said(operator: str, said: str) -> None:
+    assert re.search(
+        f"Unsupported operators: {re.escape(operator)}\\. .*{said}", str(UnsupportedOperatorError([operator]))
+    )
 
 
 @pytest.mark.parametrize(

@@ -261,3 +261,14 @@ def test_texts_may_be_given_too() -> None:
     packed = io.BytesIO()
     np.savez(packed, x=np.array(["a", "longer"]))
     assert load_feeds(packed.getvalue(), graph)["x"].tolist() == ["a", "longer"]
+
+
+def test_an_input_that_is_no_tensor_is_said_to_be_none() -> None:
+    inputs = [
+        helper.make_value_info("s", helper.make_sequence_type_proto(helper.make_tensor_type_proto(FLOAT, [2, 3]))),
+    ]
+    nodes = [helper.make_node("ConcatFromSequence", ["s"], ["y"], axis=0)]
+    graph = helper.make_graph(nodes, "g", inputs, [helper.make_empty_tensor_value_info("y")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(InvalidFeedsError, match="'s' is no tensor, but a sequence, a map or an optional one"):
+        feed_specs(load_graph(model.SerializeToString()))

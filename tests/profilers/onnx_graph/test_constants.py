@@ -68,3 +68,35 @@ def test_a_big_constant_takes_no_memory():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**22
+
+
+NUMBERS = sorted(set(TensorProto.DataType.values()) - {TensorProto.UNDEFINED, TensorProto.STRING})
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("elements", [1, 3, 5, 8])
+@pytest.mark.parametrize("code", NUMBERS)
+def test_weights_of_every_type_are_counted_however_they_are_packed(code: int, elements: int, raw: bool) -> None:
+    """Two or four elements share a byte in types of 4 and 2 bits; types of 6 are packed in raw data alone."""
+    weight = helper.make_tensor("q", code, [elements], [1] * elements)
+    if raw:
+        weight = numpy_helper.from_array(numpy_helper.to_array(weight), "q")
+    nodes = [helper.make_node("Shape", ["q"], ["n"]), helper.make_node("Tile", ["x", "n"], ["y"])]
+    model = proto_of(nodes, shape=(2,), initializers=[weight])
+    graph = load_graph(model.SerializeToString())
+    assert sum(graph.parameters.values()) == elements
+    short = proto_of(nodes, shape=(2,), initializers=[TensorProto.FromString(weight.SerializeToString())])
+    short.graph.initializer[0].dims[0] = 8 * elements + 8
+    with pytest.raises(InvalidModelError, match="'q' holds"):
+        load_graph(short.SerializeToString())
+
+
+def test_sparse_weights_count_as_the_dense_ones_that_a_runtime_makes_of_them() -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    values = numpy_helper.from_array(np.ones(5, np.float32), "w")
+    places = numpy_helper.from_array(np.arange(5), "w_places")
+    model = proto_of(nodes, shape=(2, 8))
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, [8, 4]))
+    graph = load_graph(model.SerializeToString())
+    assert graph.parameters == {"float32": 8 * 4}
+    assert graph.macs == 2 * 8 * 4

@@ -6,7 +6,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from latcast.schema import InvalidModelError
 from profilers.onnx_graph import bind_shapes, change_batch, load_graph
-from tests.profilers.onnx_graph.models import F, dynamic, made, relu
+from tests.profilers.onnx_graph.models import F, dynamic, made, proto_of, relu
 
 
 def test_binding_gives_the_same_graph_as_static_shapes():
@@ -67,3 +67,10 @@ def test_a_size_that_does_not_fit_is_named_with_its_symbol():
     with pytest.raises(InvalidModelError, match="Mul") as caught:
         load_graph(content, shapes={"x": [2, 4], "t": [3]})
     assert "others may fit" not in str(caught.value), "no symbol has one size there"
+
+
+def test_an_input_without_a_type_is_refused_with_what_to_declare() -> None:
+    model = proto_of([relu()])
+    model.graph.input[0].ClearField("type")
+    with pytest.raises(InvalidModelError, match="'x' has no known element type: declare it in the model"):
+        load_graph(model.SerializeToString())

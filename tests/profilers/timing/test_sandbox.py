@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from latcast.schema import (
     ProfileSettings,
     UnknownNameError,
     from_plain,
+    most_readings,
     to_plain,
 )
 from profilers.feeds import feed_specs
@@ -259,6 +261,12 @@ def test_a_host_that_stays_disturbed_makes_the_measurement_noisy(disturbed: Prof
     assert script.answers == []
 
 
+def test_each_process_may_be_repeated_and_a_measurement_has_no_more_readings_than_are_taken() -> None:
+    outcome, _ = repeated(*[DRIFTED, CALM] * 3, processes=3)
+    assert not outcome.noisy
+    assert len(outcome.sentinel_ms) == most_readings(replace(QUICK, processes=3, sentinel=True))
+
+
 def test_a_model_that_waits_by_itself_is_not_disturbed() -> None:
     assert not repeated(PAUSED)[0].noisy
 
@@ -325,6 +333,26 @@ def test_a_folder_that_takes_no_files_is_a_failure_with_a_sentence(monkeypatch: 
         "The folder for temporary files cannot take the model: No space left on device (/full/model.onnx). "
         "Free space there, or set TMPDIR to another folder."
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/usr/bin/python"),
+            "refuses what a measurement needs: '/usr/bin/python'",
+        ),
+        (FileNotFoundError(2, "No such file or directory", "/proc/meminfo"), "needs: '/proc/meminfo' cannot be used"),
+        (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "set TMPDIR to another folder"),
+        (OSError(30, "Read-only file system", "/elsewhere/model"), "set TMPDIR to another folder"),
+        (
+            PermissionError(13, "Permission denied", f"{tempfile.gettempdir()}/latcast-1/m"),
+            "set TMPDIR to another folder",
+        ),
+    ],
+)
+def test_only_what_the_temporary_folder_refuses_is_its_fault(error: OSError, said: str) -> None:
+    assert said in sandbox.no_room(error)
 
 
 def test_a_quota_that_stopped_the_processes_makes_a_measurement_noisy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from latcast.schema import InputError
-from service.cli.guard import FAILED, INTERNAL, guarded, hoisted, missing_extra
+from service.cli.guard import FAILED, INTERNAL, guarded, hoisted, missing_extra, with_homes
 from service.cli.main import app
 from tests.service.cli.test_main import latcast
 
@@ -226,3 +226,35 @@ def test_places_of_other_results_are_looked_at_too(tmp_path: Path, capsys: pytes
     ):
         assert guarded(lambda arguments=arguments: app(arguments), debug=False) == FAILED
         assert "there is no folder" in capsys.readouterr().err
+
+
+def test_a_folder_that_was_removed_under_a_command_is_said_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert guarded(Path("data").absolute, debug=False) == FAILED
+    assert (
+        capsys.readouterr().err
+        == "latcast: The folder that this command was started in is gone: start it in another one.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "meant"),
+    [
+        ("--data-dir=~/data", "--data-dir=/users/me/data"),
+        ("--json=~", "--json=/users/me"),
+        ("--json=a~/b", "--json=a~/b"),
+        ("--shape=x=~/1", "--shape=x=~/1"),
+        ("--key=~secret", "--key=~secret"),
+        ("x=~/y", "x=~/y"),
+        ("~/data", "~/data"),
+    ],
+)
+def test_a_home_behind_an_options_equals_sign_is_found(
+    monkeypatch: pytest.MonkeyPatch, argument: str, meant: str
+) -> None:
+    monkeypatch.setenv("HOME", "/users/me")
+    assert with_homes(["serve", argument]) == ["serve", meant]

@@ -62,10 +62,12 @@ def test_a_bar_leaves_no_empty_line_behind_where_nothing_can_be_drawn(terminal: 
     with bar(console, transient=transient) as shown:
         shown.update(shown.add_task("measuring", total=2), completed=2)
         console.print("said")
+    console.print("said afterwards")
     lines = str(console.file.getvalue()).splitlines()  # type: ignore[attr-defined]
     assert "said" in lines
+    assert lines[-1] == "said afterwards"
     assert all(line.strip() for line in lines)
-    assert (len(lines) == 1) is transient
+    assert (len(lines) == 2) is transient
 
 
 def test_jobs_are_handed_over_as_they_finish(console: Console) -> None:

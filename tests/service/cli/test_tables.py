@@ -100,6 +100,34 @@ def test_rows_whose_names_fit_beside_their_figures_stay_on_one_line() -> None:
         ]
 
 
+def test_of_several_columns_of_names_the_widest_alone_leaves_its_row() -> None:
+    columns = [names("operator"), names("node"), numbers("share"), numbers("ms")]
+    rows = [("Conv", "layer/1", "60%", "1.5"), ("ReorderOutput", "y", "30%", "0.75"), ("Relu", "z", "10%", "0.25")]
+    for terminal in (False, True):
+        lines = printed(32, columns, rows, terminal=terminal).splitlines()
+        assert [line.rstrip() for line in lines] == [
+            "operator  node     share    ms",
+            "Conv      layer/1    60%   1.5",
+            "ReorderOutput",
+            "          y          30%  0.75",
+            "Relu      z          10%  0.25",
+        ]
+
+
+def test_of_labelled_values_only_those_that_do_not_fit_stand_below_their_labels() -> None:
+    pairs = [("job", "[17]"), ("graph", "g1-" + "0" * 40), ("waits because", "no agent has come since noon")]
+    for terminal in (False, True):
+        out = console(32, terminal=terminal)
+        print_pairs(pairs, out=out)
+        assert [line.rstrip() for line in out.file.getvalue().splitlines()] == [  # type: ignore[attr-defined]
+            "job            [17]",
+            "graph",
+            "    g1-" + "0" * 40,
+            "waits because  no agent has come",
+            "               since noon",
+        ]
+
+
 def test_wide_texts_move_above_the_figures_where_these_would_not_fit_beside_them() -> None:
     columns = [names("network"), Column("graph"), numbers("nodes")]
     lines = printed(40, columns, [("m.onnx", "g1-" + "0" * 36, "17"), ("b", "g1-" + "1" * 36, "5")]).splitlines()
@@ -176,6 +204,16 @@ def test_a_pipe_is_as_wide_as_its_lines_unless_columns_says_otherwise(monkeypatc
     assert output().width == UNLIMITED
     monkeypatch.setenv("COLUMNS", "80")
     assert output().width == 80
+
+
+@pytest.mark.parametrize("columns", ["0", "00", "-5", "", "wide"])
+def test_a_width_in_which_nothing_could_be_printed_is_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    """Schedulers and shells without a terminal set COLUMNS=0: the whole answer was lost."""
+    monkeypatch.setenv("COLUMNS", columns)
+    print_table(COLUMNS, ROWS, out=output())
+    assert TEXT in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("name", "length"), [("abcdefghij", 10), ("abcdefghij", 9), ("abcdefghij", 4), ("x" * 99, 32)])

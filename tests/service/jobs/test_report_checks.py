@@ -24,7 +24,7 @@ from tests.service.helpers import TARGET, World, measurement
 
 ASKED = ProfilePayload(settings=ProfileSettings(backend="fake", processes=2, max_samples=5))
 RUN = ProcessRun(samples_ms=(1.0,) * 5)
-TAKEN = replace(measurement("g"), settings=ASKED.settings, runs=(RUN, RUN), sentinel_ms=(0.1,) * 6)
+TAKEN = replace(measurement("g"), settings=ASKED.settings, runs=(RUN, RUN), sentinel_ms=(0.1,) * 8)
 KERNEL = KernelTiming(operator="MatMul", share=1.0, time_ms=1.0)
 FEED = FeedSpec(name="x", dtype="float32", shape=(1, 8))
 
@@ -53,7 +53,7 @@ WRONG: dict[str, Measurement] = {
     "runs[0].counters: a": with_run(counters=CounterReading(values={str(event): 1.0 for event in range(501)})),
     "runs[0].counters: text": with_run(counters=CounterReading(absent={"llc": "x" * 2000})),
     "runs[0].no_kernels": with_run(no_kernels="x" * 10_001),
-    "sentinel_ms": replace(TAKEN, sentinel_ms=(0.1,) * 7),
+    "sentinel_ms": replace(TAKEN, sentinel_ms=(0.1,) * 9),
     "environment": replace(TAKEN, before=Environment(time_unix_s=1.0, governor="x" * 2000)),
 }
 

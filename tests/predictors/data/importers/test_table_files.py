@@ -174,3 +174,22 @@ def test_every_damage_to_parquet_is_a_sentence(tmp_path: Path) -> None:
         (tmp_path / "damaged.parquet").write_bytes(damaged)
         with suppress(InputError):
             rows(tmp_path / "damaged.parquet")
+
+
+def test_two_columns_of_one_name_are_not_chosen_between(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("target,space,text,ms,seed,seed,ms\na,b,c,1,2,3,4\n")
+    with pytest.raises(InputError, match="several columns 'ms', and nothing says which one counts"):
+        rows(tmp_path / "t.csv")
+    (tmp_path / "o.csv").write_text("target,space,text,ms,seed,seed\na,b,c,1,2,3\n")
+    assert [row["ms"] for row in rows(tmp_path / "o.csv")] == ["1"]
+
+
+def test_other_columns_that_may_be_the_latency_are_named_unless_one_was_told(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("target,space,text,latency_us,p50_ms,std_ms,total_ms\na,b,c,1,2,3,4\n")
+    with open_table(tmp_path / "t.csv", columns={}, fixed={}) as table:
+        assert (table.column, table.rivals) == ("latency_us", ("p50_ms",))
+        assert table.remarks == [
+            "The column 'latency_us' is read as the latency, not 'p50_ms': --column ms=NAME says otherwise."
+        ]
+    with open_table(tmp_path / "t.csv", columns={"ms": "p50_ms"}, fixed={}) as table:
+        assert (table.column, table.unit, table.remarks) == ("p50_ms", "ms", [])

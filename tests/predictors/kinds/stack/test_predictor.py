@@ -169,3 +169,27 @@ def test_a_kind_that_lacks_its_evidence_takes_no_part() -> None:
     bare = LatencyDataset(queries=data.queries, latency_ms=data.latency_ms)
     fitted = StackPredictor(kinds="help+lookup_table", record_folds=0).fit(bare)
     assert [one.name for one in fitted.contenders] == ["lookup_table"]
+
+
+def with_graphs(data: LatencyDataset) -> LatencyDataset:
+    """The rows as a service has them of texts that were measured: with a graph of each, too."""
+    queries = [Query(target=query.target, architecture=query.architecture, graph=query.graph) for query in data.queries]
+    return LatencyDataset(queries=queries, latency_ms=data.latency_ms)
+
+
+@pytest.mark.slow
+def test_contenders_read_alike_where_rows_have_texts_and_graphs() -> None:
+    """Trees would read graphs of such rows, the house its texts, and nobody could ask both with one query."""
+    data = with_graphs(rows(24, 1))
+    fitted = StackPredictor(record_folds=0).fit(data)
+    assert [one.name for one in fitted.contenders] == ["universal", "operator_costs", "boosted_trees", "lookup_table"]
+    assert (fitted.fitted_capabilities().inputs, fitted.fitted_capabilities().spaces) == ({"architecture"}, ("fbnet",))
+    test = rows(30, 2)
+    for predictor in (fitted, fitted.adapt(TARGET, rows(10, 3))):
+        assert median_ape(test.latency_ms, predictor.predict(test.queries).median_ms) < 0.2
+
+
+def test_who_reads_other_networks_than_the_first_takes_no_part() -> None:
+    fitted = StackPredictor(kinds="lookup_table+kernel_sum+boosted_trees", record_folds=0).fit(rows(24, 1))
+    assert [one.name for one in fitted.contenders] == ["lookup_table", "boosted_trees"]
+    assert fitted.fitted_capabilities().inputs == {"architecture"}

@@ -46,6 +46,16 @@ def test_rows_that_speak_clearly_overturn_the_record() -> None:
     assert weights.tolist() == [0.0, 1.0]
 
 
+def test_a_lead_that_may_be_chance_does_not_overturn_the_record_and_a_sure_one_does() -> None:
+    """Both forecast noise of a tenth; the rival happens to be a little nearer at some rows of twenty."""
+    good, lucky = left_out(0.1, 20), left_out(0.1, 20)
+    lucky.median_ms[::3] **= 0.6
+    doubted = stack_weights([good, lucky], ones(20), [0.02, 0.035])[1]
+    assert doubted < 0.45
+    assert stack_weights([good, lucky], ones(20), [0.03, 0.03])[1] > 0.5, "without a better record it leads"
+    assert stack_weights([left_out(0.1, 20), left_out(0.02, 20)], ones(20), [0.02, 0.035])[1] == 1.0
+
+
 def test_one_more_row_changes_little() -> None:
     pair = [left_out(0.05, 6), left_out(0.06, 6, seed=1)]
     fewer = [LeftOut(median_ms=one.median_ms[:5], width=one.width[:5]) for one in pair]

@@ -1,6 +1,7 @@
 """`latcast dataset stats`: rows by target and family, and histograms."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("pyarrow", reason="the extra [service] is not installed")
 
-from latcast.schema import InputError, KernelTiming, LatcastError
+from latcast.schema import Device, InputError, KernelTiming, LatcastError, Target
 from predictors.data.measured import ROWS_FILE, TARGETS_FILE, MeasuredRow, MeasuredTarget
 from predictors.data.measured.records import About
 from predictors.data.measured.storage import write_rows, write_targets
@@ -36,6 +37,25 @@ def test_rows_are_counted_by_target_and_family(folder: Path) -> None:
     assert f"{TARGET.label} 0 6 0 0 – 0 0" in rows
     assert "zoo/mobile 3 1 3" in rows
     assert any("█" in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"), [("pi", "desk: ", "pi: "), ("desk", "desk (00000000): ", "desk (11111111): ")]
+)
+def test_targets_of_several_machines_are_told_apart(tmp_path: Path, name: str, first: str, second: str) -> None:
+    devices = [replace(DEVICE, fingerprint=one * 32, name=given) for one, given in (("0", "desk"), ("1", name))]
+    machines = [replace(TARGET, device=device.fingerprint) for device in devices]
+    rows = [MeasuredRow(space="zoo", text="mobile/0", graph="g", target=one.id, method="quick", latency_ms=1.0)
+            for one in machines]  # fmt: skip
+    write_rows(tmp_path / ROWS_FILE, rows)
+    write_targets(tmp_path / TARGETS_FILE, list(map(described, machines, devices)), About())
+    done = CliRunner().invoke(app, ["dataset", "stats", str(tmp_path)], catch_exceptions=False)
+    for machine in (first, second):
+        assert f"\n{machine}{TARGET.label} " in done.stdout
+
+
+def described(target: Target, device: Device) -> MeasuredTarget:
+    return MeasuredTarget(target=target, device=device)
 
 
 def test_figures_are_drawn_beside(folder: Path, tmp_path: Path) -> None:

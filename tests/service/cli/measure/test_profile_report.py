@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
+from onnx import helper
 
 from latcast.schema import (
     CounterReading,
@@ -13,8 +15,10 @@ from latcast.schema import (
     ProfileSettings,
     Target,
 )
-from service.cli.measure.profile_report import _counter_rows, _print_kernels, _steadiness
+from profilers.onnx_graph import load_graph
+from service.cli.measure.profile_report import _counter_rows, _model_rows, _print_kernels, _steadiness
 from service.cli.tables import output
+from tests.profilers.onnx_graph.models import I64, F, made
 
 
 def test_counters_are_shown_with_units_and_reasons() -> None:
@@ -44,6 +48,25 @@ def measured(**changes: Any) -> Measurement:
     run = ProcessRun(samples_ms=(1.0, 1.0), no_kernels="The disk is full.")
     target = Target(device="d", backend="fake")
     return Measurement(graph="g1-x", target=target, settings=ProfileSettings(), feeds=(), runs=(run,), **changes)
+
+
+def model_rows(data: bytes) -> dict[str, str]:
+    measurement = measured()
+    assert measurement.summary is not None
+    return {label: str(value) for label, value in _model_rows(load_graph(data), measurement, measurement.summary)}
+
+
+def test_the_work_of_a_small_model_has_digits() -> None:
+    rows = model_rows(made([helper.make_node("Relu", ["x"], ["y"])], [("x", F, (1, 8))], [("y", F)], []))
+    assert (rows["FLOPs"], rows["arithmetic intensity"], rows["achieved"]) == ("8", "0.12 FLOPs/byte", "8e-06 GFLOP/s")
+
+
+def test_work_that_depends_on_values_is_told_as_unknown_and_nothing_is_made_of_a_part() -> None:
+    nodes = [helper.make_node("Slice", ["x", "zero", "ends"], ["s"]), helper.make_node("MatMul", ["s", "w"], ["y"])]
+    weights = [("zero", np.zeros(1, np.int64)), ("w", np.ones((16, 16), np.float32))]
+    rows = model_rows(made(nodes, [("x", F, (32, 16)), ("ends", I64, (1,))], [("y", F)], weights))
+    assert rows["MACs"] == rows["FLOPs"] == "0, unknown of 1 node"
+    assert not {"arithmetic intensity", "achieved"} & set(rows)
 
 
 def test_a_quota_is_named_where_it_disturbed() -> None:
