@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+import structlog
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -26,6 +27,8 @@ READ_ONLY = "latcast_read_only"
 CHANGES = "latcast_changes"
 """Rows that a connection of SQLite had changed before the transaction began."""
 
+log = structlog.get_logger(__name__)
+
 
 def create_engine_for(settings: Settings) -> Engine:
     """An engine for the configured database.
@@ -34,7 +37,8 @@ def create_engine_for(settings: Settings) -> Engine:
     transactions that begin with `BEGIN IMMEDIATE` unless they are known to read only: a writer waits for its turn at
     the beginning instead of failing in the middle. A file that is deleted, replaced or overwritten under it is refused
     at the next connection, transaction and commit. Needs a local disk. PostgreSQL: psycopg 3, connections are tested
-    before use, so a restarted server is noticed.
+    before use, so a restarted server is noticed; behind a pooler that lends connections for a transaction nothing is
+    prepared.
 
     Raises:
         InputError: the address is none that latcast can use, or the database's file or folder cannot be made.
@@ -49,7 +53,9 @@ def create_engine_at(url: URL) -> Engine:
         InputError: the database's file or folder cannot be made.
     """
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        _stop_preparing_behind_poolers(engine)
+        return engine
     patience_s = BUSY_TIMEOUT_MS / 1000
     own: dict[str, Any] = {"timeout": patience_s, "check_same_thread": False, "factory": QueuedConnection}
     engine = create_engine(url, connect_args=own)
@@ -62,6 +68,33 @@ def create_engine_at(url: URL) -> Engine:
     event.listen(engine, "begin", partial(_begin_sqlite, WriteTurns(patience_s)))
     event.listen(engine, "commit", partial(_count_commit, note))
     return engine
+
+
+def _stop_preparing_behind_poolers(engine: Engine) -> None:
+    """Prepare no statement any more, once the server has not the ones that were prepared.
+
+    A pooler that lends a server's connection for each transaction may hand it to somebody who prepared others. The
+    call that meets it fails as if the database were away, and is tried again; connections are made anew.
+    """
+    prepares = [True]
+
+    def connected(connection: Any, _record: Any) -> None:
+        if not prepares[0]:
+            connection.prepare_threshold = None
+
+    def failed(context: ExceptionContext) -> None:
+        if getattr(context.original_exception, "sqlstate", None) in _OF_OTHERS:
+            context.is_disconnect = True
+            if prepares[0]:
+                log.warning("the server lacks what was prepared: a pooler, so that nothing is prepared from now on")
+            prepares[0] = False
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "handle_error", failed)
+
+
+_OF_OTHERS = {"26000", "42P05"}
+"""PostgreSQL's codes for a prepared statement that does not exist, or exists already."""
 
 
 def _make_file(path: Path) -> None:

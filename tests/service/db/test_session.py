@@ -3,11 +3,12 @@
 import sqlite3
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
 from service.db import records, tables
-from service.db.session import Database, create_engine_for
+from service.db.failures import is_away
+from service.db.session import Database, create_engine_at, create_engine_for
 from service.settings import Settings
 from tests.service.helpers import OTHER_TARGET, TARGET
 
@@ -65,3 +66,25 @@ def test_a_read_that_fails_says_why_and_its_connection_is_used_again(database: D
             session.execute(text("SELECT 1 FROM nowhere"))
     with database.read() as session:
         assert session.scalar(text("SELECT 1")) == 1
+
+
+def test_behind_a_pooler_nothing_is_prepared_after_the_first_surprise(database: Database) -> None:
+    if database.engine.dialect.name == "sqlite":
+        pytest.skip("has no server")
+    engine = create_engine_at(database.engine.url)
+    own = Database(engine)
+
+    def forget(connection: Connection) -> None:
+        """Another server's connection, as a pooler may lend for the next transaction."""
+        connection.connection.driver_connection.pgconn.exec_(b"DEALLOCATE ALL")  # type: ignore[union-attr]
+
+    failures: list[DBAPIError] = []
+    for _ in range(40):
+        try:
+            with own.write.begin() as session:
+                forget(session.connection())
+                assert session.scalars(select(tables.Device.id)).all() == []
+        except DBAPIError as error:
+            failures.append(error)
+    assert [(is_away(error), error.connection_invalidated) for error in failures] == [(True, True)]
+    own.close()
