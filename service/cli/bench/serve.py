@@ -129,7 +129,7 @@ def bench_serve(
             report["busy"] = measure_busy(
                 bench.port, _singles(bench.targets), agents=agents, folder=Path(folder), rounds=rounds, seconds=seconds
             )
-            report["rss_bytes"]["after"] = bench.rss_bytes()
+            report["memory_bytes"]["after"] = bench.memory_bytes()
     deliver(report, json_out, lambda: _print(report))
 
 
@@ -156,12 +156,21 @@ class _Bench:
         self.echo = stack.enter_context(running([str(self.echo_port)], log=echo_log, module="service.cli.bench.echo"))
         wait_for(lambda: _answers(self.echo_port, "/docs"), process=self.echo, log=echo_log, what="The echo")
 
-    def rss_bytes(self) -> int:
-        """Memory of the service with its workers."""
+    def memory_bytes(self) -> dict[str, int]:
+        """What the process that answers holds (`serving`), and the service with its workers (`all`): pages that several
+        of them share are counted once where the system tells (proportional set size), else for each.
+        """
         import psutil
 
         process = psutil.Process(self.service.pid)
-        return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
+        processes = (process, *process.children(recursive=True))
+        return {"serving": process.memory_info().rss, "all": sum(map(_held, processes))}
+
+
+def _held(process: Any) -> int:
+    """Bytes of a process; shared pages are divided among those that share them, where the system tells."""
+    whole = process.memory_full_info()
+    return int(getattr(whole, "pss", whole.rss))
 
 
 def _fill(folder: Path, database_url: str) -> list[str]:
@@ -309,7 +318,7 @@ def _models() -> list[bytes]:
 def _report(
     bench: _Bench, forms: Sequence[Form], rounds: int, seconds: float, tell: Callable[[str], None]
 ) -> dict[str, Any]:
-    before, results = bench.rss_bytes(), []
+    before, results = bench.memory_bytes(), []
     for form in forms:
         pairs = []
         for body in form.before:
@@ -321,7 +330,7 @@ def _report(
     return {
         "results": [asdict(result) for result in results],
         "predictor_forecasts_per_second": _predictor_alone(rounds),
-        "rss_bytes": {"before": before, "after": bench.rss_bytes()},
+        "memory_bytes": {"before": before, "after": bench.memory_bytes()},
         "rounds": rounds,
         "seconds": seconds,
     }
@@ -399,9 +408,10 @@ def _print(report: Mapping[str, Any]) -> None:
     print_table(
         columns, rows, out=out, title=f"medians of {counted(report['rounds'], 'round')} of {report['seconds']:g} s"
     )
-    before, after = (report["rss_bytes"][name] / 2**20 for name in ("before", "after"))
+    before, after = (report["memory_bytes"][name] for name in ("before", "after"))
     _print_busy(report, out)
-    say(f"Memory of the service with its workers: {before:,.0f} MiB before, {after:,.0f} MiB after.", out)
+    for what, name in (("the process that answers", "serving"), ("the service with its workers", "all")):
+        say(f"Memory of {what}: {before[name] / 2**20:,.0f} MiB before, {after[name] / 2**20:,.0f} MiB after.", out)
 
 
 def _print_busy(report: Mapping[str, Any], out: Console) -> None:

@@ -295,7 +295,8 @@ TABLES: dict[str, Printer] = {
     "bench serve": on_output(
         serve,
         lambda: serve._print(
-            {"rounds": 3, "seconds": 5.0, "rss_bytes": {"before": 1e9, "after": 2e9}, "results": [
+            {"rounds": 3, "seconds": 5.0,
+             "memory_bytes": dict.fromkeys(("before", "after"), {"serving": 1e9, "all": 2e9}), "results": [
                 {"form": "columns of 10,000 networks of several spaces", "callers": 1000, "forecasts_per_second": 1e6,
                  "p50_ms": 123.4, "p99_ms": 1234.5, "throughput_ratio": 0.5, "p99_ratio": 12.3}],
              "predictor_forecasts_per_second": 1e5}),

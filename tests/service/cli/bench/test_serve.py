@@ -50,7 +50,10 @@ def test_the_table_fits_a_narrow_terminal(capsys: pytest.CaptureFixture[str], mo
             "results": [row],
             "rounds": 3,
             "seconds": 3.0,
-            "rss_bytes": {"before": 2**28, "after": 2**29},
+            "memory_bytes": {
+                "before": {"serving": 2**28, "all": 2**29},
+                "after": {"serving": 2**29, "all": 2**30},
+            },
             "predictor_forecasts_per_second": 345678.0,
             "busy": {
                 "agents": 16,
@@ -81,7 +84,8 @@ def test_the_table_fits_a_narrow_terminal(capsys: pytest.CaptureFixture[str], mo
     assert "without the callers' own waits for a core 2.40 instead of 2.00, 1.2 ×" in " ".join(said.split())
     assert "offer 64 results/s, report 63 beside an adaptation, and 60 while" in " ".join(said.split())
     assert "1 call of theirs refused" in " ".join(said.split())
-    assert "256 MiB before, 512 MiB after" in said
+    assert "Memory of the process that answers: 256 MiB before, 512 MiB after." in said
+    assert "Memory of the service with its workers: 512 MiB before, 1,024 MiB after." in said
 
 
 @pytest.mark.slow
@@ -125,4 +129,5 @@ def test_a_short_run(tmp_path: Path) -> None:
     assert (report["busy"]["offered_per_second"], report["busy"]["refused_calls"]) == (8.0, 0)
     assert [each["callers"] for each in report["busy"]["results"]] == [1, 16]
     assert report["predictor_forecasts_per_second"] > 0
-    assert min(report["rss_bytes"].values()) > 2**26
+    held = report["memory_bytes"]
+    assert all(2**26 < each["serving"] < each["all"] for each in held.values())
