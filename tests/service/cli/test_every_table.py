@@ -296,7 +296,8 @@ TABLES: dict[str, Printer] = {
         serve,
         lambda: serve._print(
             {"rounds": 3, "seconds": 5.0,
-             "memory_bytes": dict.fromkeys(("before", "after"), {"serving": 1e9, "all": 2e9}), "results": [
+             "memory_bytes": {"before": {"serving": 1e9, "all": 2e9}, "after": {"serving": 2e9, "all": 3e9}},
+             "results": [
                 {"form": "columns of 10,000 networks of several spaces", "callers": 1000, "forecasts_per_second": 1e6,
                  "p50_ms": 123.4, "p99_ms": 1234.5, "throughput_ratio": 0.5, "p99_ratio": 12.3}],
              "predictor_forecasts_per_second": 1e5}),
