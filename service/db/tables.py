@@ -371,7 +371,6 @@ class Job(Base):
     __table_args__ = (
         CheckConstraint("kind IN ('profile', 'adapt', 'train')", name="kind"),
         CheckConstraint("state IN ('queued', 'leased', 'done', 'failed', 'cancelled')", name="state"),
-        Index("ix_job_queue", "state", "kind", "target_id", "id"),
         Index("ix_job_submitter", "api_key_id", "state", "created_unix_s"),
     )
 
@@ -393,6 +392,10 @@ class Job(Base):
     api_key_id: Mapped[str | None]
     priority: Mapped[int] = mapped_column(default=0, server_default="0")
     turn: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+
+
+# In the order in which a target's jobs are leased, however many there are.
+Index("ix_job_queue", Job.state, Job.kind, Job.target_id, Job.priority.desc(), Job.turn, Job.id)
 
 
 class Attempt(Base):

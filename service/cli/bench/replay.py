@@ -43,8 +43,9 @@ NICENESS = 10
 """Agents are other machines: what they compute here may not be missing to the service and its caller."""
 SAMPLES, SUPPORT = 100, 5
 PAUSE_S = 0.5
-FEWEST_JOBS, ROUNDS = 6, 4
-"""An agent with fewer jobs gets every graph so many times more."""
+FEWEST_JOBS, ROUNDS = 20, 40
+"""An agent with fewer jobs gets every graph so many times more: enough for a minute, as who measures a campaign asks for
+at once. To make jobs is work of the process that answers forecasts."""
 WAIT_S = 10.0
 
 Ask = Callable[[str, bytes, Mapping[str, str]], Awaitable[tuple[int, bytes]]]
