@@ -44,8 +44,8 @@ NICENESS = 10
 SAMPLES, SUPPORT = 100, 5
 PAUSE_S = 0.5
 FEWEST_JOBS, ROUNDS = 20, 40
-"""An agent with fewer jobs gets every graph so many times more: enough for a minute, as who measures a campaign asks for
-at once. To make jobs is work of the process that answers forecasts."""
+"""An agent with fewer jobs gets every graph so many times more: enough for a minute, as a campaign asks for at once. To
+make jobs is work of the process that answers forecasts."""
 WAIT_S = 10.0
 
 Ask = Callable[[str, bytes, Mapping[str, str]], Awaitable[tuple[int, bytes]]]
