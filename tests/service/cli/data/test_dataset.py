@@ -49,7 +49,7 @@ def test_targets_of_several_machines_are_told_apart(tmp_path: Path, name: str, f
             for one in machines]  # fmt: skip
     write_rows(tmp_path / ROWS_FILE, rows)
     write_targets(tmp_path / TARGETS_FILE, list(map(described, machines, devices)), About())
-    done = CliRunner().invoke(app, ["dataset", "stats", str(tmp_path)], catch_exceptions=False)
+    done = CliRunner(env={"COLUMNS": "100"}).invoke(app, ["dataset", "stats", str(tmp_path)], catch_exceptions=False)
     for machine in (first, second):
         assert f"\n{machine}{TARGET.label} " in done.stdout
 
