@@ -41,7 +41,7 @@ RESERVED_FILES = 64
 FIRST_CHUNKS, LEAST_CHUNK_BYTES = 256, 64
 """After so many pieces of one chunked body they have to be so large on average: each costs as much as a small call,
 whether a key is valid or not."""
-SWITCH_S = 0.0005
+SWITCH_S = 0.0001
 """How long a thread may compute before another one gets its turn: the event loop waits so long behind each busy one."""
 BACKLOG = 32
 """Connections that are taken at a time: fewer than files are reserved."""

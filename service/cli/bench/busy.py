@@ -16,6 +16,8 @@ __all__ = ["MEASURING_S", "Busy", "measure_busy"]
 MEASURING_S = 0.25
 """What an agent that replays takes for a measurement: so far apart are its results, where the service keeps up."""
 
+FILLED_S = 180.0
+"""Within this time every agent has jobs for a minute."""
 CALLERS = (1, 16)
 OK, FIRST_REFUSAL = 200, 400
 T = TypeVar("T")
@@ -79,7 +81,9 @@ def measure_busy(
     log = folder / "agents.log"
     arguments = [f"http://127.0.0.1:{port}", str(agents)]
     with running(arguments, log=log, module="service.cli.bench.replay") as process:
-        wait_for(lambda: _counted(port).results >= agents, process=process, log=log, what="The agents")
+        wait_for(
+            lambda: _counted(port).results >= agents, process=process, log=log, what="The agents", timeout_s=FILLED_S
+        )
         first = _counted(port)
         _, alone = _during(port, lambda: time.sleep(rounds * seconds))
         busy, beside = _during(port, lambda: [_loads(port, calls, each, rounds, seconds) for each in CALLERS])

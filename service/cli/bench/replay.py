@@ -79,6 +79,7 @@ def replay(url: str, agents: int) -> None:
     devices = [replace(device, fingerprint=f"bench-{number}", name=f"bench-{number}") for number in range(agents)]
     machines = [_registered(client, each) for each in devices]
     graphs = _graphs(client, machines[0])
+    _fill(client, machines, graphs)
     Thread(target=_adapt, args=(client, machines[0].target.id), daemon=True).start()
     asyncio.run(_run(client, urlsplit(url).port or 80, machines, graphs))
 
