@@ -12,8 +12,8 @@ OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3
 EDGES = 6
 
 
-def options(text: str) -> argparse.Namespace:
-    """The options of an example."""
+def options(text: str, *, trials: int = 200) -> argparse.Namespace:
+    """The options of an example that makes so many trials by default."""
     parser = argparse.ArgumentParser(description=text)
     parser.add_argument("--server", default=os.environ.get("LATCAST_SERVER", "http://127.0.0.1:8321"))
     parser.add_argument(
@@ -21,7 +21,7 @@ def options(text: str) -> argparse.Namespace:
     )
     parser.add_argument("--limit-ms", type=float, default=20.0)
     parser.add_argument("--probability", type=float, default=0.9)
-    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--trials", type=int, default=trials)
     return parser.parse_args()
 
 

@@ -6,7 +6,7 @@ from ray import tune
 from latcast import Client
 from latcast.adapters.ray_tune import trainable
 
-asked = options(__doc__)
+asked = options(__doc__, trials=40)  # each of them starts a process
 with Client(asked.server) as client:
     tried = trainable(
         feasible(client, asked),
