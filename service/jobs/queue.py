@@ -283,7 +283,7 @@ def lease(session: Session, *, kinds: Collection[JobKind], worker: Worker, lease
 def lease_together(
     session: Session, *, kinds: Collection[JobKind], workers: Sequence[Worker], lease_seconds: float
 ) -> list[Job | None]:
-    """What `lease` gives to each of several workers in turn, with as many statements as one takes.
+    """Give each of several workers in turn the job that `lease` would give it, with as many statements as one takes.
 
     It takes more where a job went to another process in between, and for workers of one device.
     """
@@ -305,7 +305,7 @@ def lease_together(
 def _first_jobs(
     session: Session, kinds: Collection[JobKind], workers: Mapping[str, Worker], *, lease_seconds: float
 ) -> dict[Worker, Job | None]:
-    """What devices' workers get, None where nothing waits; those are left out whose job somebody else got just now."""
+    """The jobs of devices' workers, None where nothing waits; left out is one whose job somebody else got just now."""
     now = time.time()
     firsts = session.execute(first_of_each(frozenset(kinds)), {DEVICE: list(workers)}).all()
     wanted = {job_id: workers[device_id] for device_id, job_id in firsts if device_id and job_id is not None}

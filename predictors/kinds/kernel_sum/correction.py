@@ -90,11 +90,11 @@ class SmoothCorrection(Protocol):
         ...
 
     def sized_tilts(self, batch: KernelBatch) -> FloatArray:
-        """What of `tilts` depends on the network around a kernel, float64 (K, a)."""
+        """The part of `tilts` that depends on the network around a kernel, float64 (K, a)."""
         ...
 
     def shape_tilts(self, table: KernelTable) -> FloatArray:
-        """What of `tilts` does not, float64 (K, b)."""
+        """The part of `tilts` that kernels have by themselves, float64 (K, b)."""
         ...
 
     def joined_tilts(self, kinds: NDArray[np.int64], sized: FloatArray, shapes: FloatArray) -> FloatArray:

@@ -25,7 +25,7 @@ _STEP = 0.125
 """Between two sizes at which columns are worked out, in logarithms of bytes."""
 _NODES = 4
 _CACHE_BYTES = 96 * 2**20
-"""What curves may take together: those of a space for one target take 3 to 25 MB."""
+"""Most memory of all curves together: those of a space for one target take 3 to 25 MB."""
 _ENTRY_BYTES = 500
 
 Places = NDArray[np.int64]
@@ -33,7 +33,7 @@ Places = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """What a model says of K kernels, in blocks of columns.
+    """A model's description of K kernels, in blocks of columns.
 
     Args:
         smooth: float64 (K, c) each, smooth in the logarithm of the network's parameters.

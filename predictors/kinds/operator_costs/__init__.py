@@ -1,4 +1,4 @@
-"""What each operator costs on a device, times the work that it has to do there: positive costs, few of them.
+"""Costs of operators on a device, times the work that they have to do there: positive, and few of them.
 
 `readings` says what a runtime may execute of an architecture, and what work that is; `posterior` finds the costs that a
 few latencies allow; `predictor` weighs the readings and learns from other devices what is usual.

@@ -25,7 +25,7 @@ _FAR = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prior:
-    """What is expected of a device.
+    """Expectations of a device before anything was measured there.
 
     Args:
         mean, std: float64 (d,), of the logarithms: of each operator's cost, each quantity's rate, the overhead, and the

@@ -157,8 +157,8 @@ class _Bench:
         wait_for(lambda: _answers(self.echo_port, "/docs"), process=self.echo, log=echo_log, what="The echo")
 
     def memory_bytes(self) -> dict[str, int]:
-        """What the process that answers holds (`serving`), and the service with its workers (`all`): pages that several
-        of them share are counted once where the system tells (proportional set size), else for each.
+        """Memory of the process that answers (`serving`), and of the service with its workers (`all`): pages that
+        several of them share are counted once where the system tells (proportional set size), else for each.
         """
         import psutil
 

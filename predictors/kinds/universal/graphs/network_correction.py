@@ -119,11 +119,11 @@ class NetworkCorrection:
         return typical_shapes(table)
 
     def sized_tilts(self, batch: KernelBatch) -> FloatArray:
-        """What of `tilts` depends on the network around a kernel, float64 (K, 4)."""
+        """The part of `tilts` that depends on the network around a kernel, float64 (K, 4)."""
         return sized_tilts(batch.costs, self.typical)
 
     def shape_tilts(self, table: KernelTable) -> FloatArray:
-        """What of `tilts` does not, float64 (K, 11)."""
+        """The part of `tilts` that kernels have by themselves, float64 (K, 11)."""
         return shape_tilts(table)
 
     def joined_tilts(self, kinds: NDArray[np.int64], sized: FloatArray, shapes: FloatArray) -> FloatArray:

@@ -53,7 +53,7 @@ def kernel_tilts(table: KernelTable, costs: Costs, typical: float) -> FloatArray
 
 
 def sized_tilts(costs: Costs, typical: float) -> FloatArray:
-    """What of tilts depends on the network around a kernel, float64 (K, 4): shares of its time, and its size.
+    """The tilts that depend on the network around a kernel, float64 (K, 4): shares of its time, and its size.
 
     Args:
         costs: of K kernels, by the roofline.
@@ -64,7 +64,7 @@ def sized_tilts(costs: Costs, typical: float) -> FloatArray:
 
 
 def shape_tilts(table: KernelTable) -> FloatArray:
-    """What of tilts kernels have by themselves, float64 (K, 11)."""
+    """The tilts that kernels have by themselves, by their shapes, float64 (K, 11)."""
     convolution, depthwise, product, _, passing, moving = _MEMBER[table.kinds].T
     shapes = np.tanh((np.log1p(table.values[:, _SHAPES]) - _MIDDLES) / _SPREADS)
     window, run = shapes[:, 3], shapes[:, 4]
