@@ -129,4 +129,4 @@ def _leasable(kinds: Collection[JobKind]) -> tuple[ColumnElement[bool], ...]:
 
 
 _WITHOUT_CHILDREN = frozenset({JobKind.PROFILE})
-"""Kinds of jobs that wait for no other job: PostgreSQL may look through the whole table for children of each device's."""
+"""Kinds of jobs that wait for no other: PostgreSQL may look through the whole table for children of each device's."""
